@@ -1,6 +1,6 @@
-"""Write requirements.lock from pyproject.toml, or check that it still answers it: `python -m deploy.lock [--check]`.
+"""Write requirements.lock from pyproject.toml, or check that the two agree: `python -m deploy.lock [--check]`.
 
-The lock holds a hash of every file and names no index host, so that it installs from any mirror.
+The lock has a hash of every file and names no index host, so it installs from any mirror.
 """
 
 import argparse
@@ -15,10 +15,10 @@ HEAD = "# Written by `make lock` from pyproject.toml: every dependency of every 
 
 
 def resolve_lock(start_from: Path) -> str:
-    """Return the text of a lock for pyproject.toml; versions already in `start_from` are kept where they still fit.
+    """Return the text of a lock for pyproject.toml. Versions in the lock `start_from` stay where they still fit.
 
     Raises:
-        subprocess.CalledProcessError: no set of versions answers pyproject.toml, or no index can be reached.
+        subprocess.CalledProcessError: no set of versions fits pyproject.toml, or no index answers.
     """
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "requirements.lock"
@@ -31,7 +31,7 @@ def resolve_lock(start_from: Path) -> str:
 
 
 def main() -> int:
-    """Write the lock, or with `--check` say by the exit status whether it is still true."""
+    """Write the lock. With `--check`, only return 1 if it is out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if the lock is not up to date")
     check: bool = parser.parse_args().check
@@ -40,7 +40,7 @@ def main() -> int:
     if wanted == locked:
         return 0
     if check:
-        sys.stderr.write("requirements.lock does not answer pyproject.toml any more. Run: make lock\n")
+        sys.stderr.write("requirements.lock does not fit pyproject.toml any more. Run: make lock\n")
         return 1
     LOCK.write_text(wanted)
     return 0

@@ -40,7 +40,7 @@ N_EVENTS = 500
 
 
 class NotAllReturned(Exception):
-    """The demonstration ran, and events are missing; the logs are kept."""
+    """The demonstration ran, but not every event came back. The run directory keeps its logs."""
 
     def __init__(self, traffic: DemoTraffic, logs: Path) -> None:
         super().__init__(f"{len(traffic.results)} of {traffic.n_events} events returned; the logs are in {logs}")
@@ -48,7 +48,7 @@ class NotAllReturned(Exception):
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
-    """Run the demonstration; the exit status."""
+    """Run the demonstration and return the exit status."""
     begin = time.monotonic()
     console = Console(highlight=False)
     pool = environment.get("POOL") or "condor"
@@ -67,7 +67,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         console.print(f"{error.reason}\n{error.hint}".strip(), style="red", markup=False)
         return 1
     except Interrupted:
-        console.print("interrupted; everything has been stopped")
+        console.print("interrupted; the demonstration has stopped everything")
         return 130
     report = reporting.build_report(_gather_result(traffic, versions, pool, wall_s=time.monotonic() - begin))
     if environment.get("REPORT"):
@@ -98,7 +98,7 @@ def run_demonstration(
             image = build_image(installed, images_directory(run) / "tracks")
             traffic = asyncio.run(_run_on_stack(stack, image))
             if not traffic.is_complete:
-                # Raised, so that the run directory with its logs is kept.
+                # Raise: an exception makes the run directory keep its logs.
                 raise NotAllReturned(traffic, stack.logs)
     except NotAllReturned as missing:
         console.print(str(missing), style="red", markup=False)
@@ -133,7 +133,7 @@ def _gather_result(
 
 
 def _list_phase_times(state: WorkflowState) -> dict[str, list[dict[str, Any]]]:
-    """Return for each taskforce when it came into which phase, in ms after the request."""
+    """Return each taskforce's phases, keyed by its uuid, with the time in ms from the request to each phase."""
     return {
         taskforce.taskforce_uuid: [
             {"phase": change.target_phase, "at_ms": round(1000 * (change.timestamp - state.workflow.timestamp), 1)}

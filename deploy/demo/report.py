@@ -1,4 +1,4 @@
-"""What the demonstration found, as numbers and as words. Results in, a report out. (core)"""
+"""Report the demonstration's results, as numbers and as words. (core)"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-#: The two tasks by the names under which `refine.py` scores them, and how many workers each had.
+#: A task's name, as the scores of `refine.py` spell it: "linefit" or "refine".
 TaskName = str
 
 
@@ -16,11 +16,11 @@ class DemoResult:
     """The results of the demonstration, as the client saw them."""
 
     n_sent: int
-    #: The bodies of the returned events, each event once.
+    #: The body of each returned event, once.
     results: Sequence[Mapping[str, Any]]
     n_dead: int
     post_to_submitted_ms: float
-    #: From the first event sent to the last one returned, and from the first to the last one returned.
+    #: `events_s`: from the first event sent to the last returned. `returning_s`: from the first to the last returned.
     events_s: float
     returning_s: float
     wall_s: float
@@ -32,7 +32,7 @@ class DemoResult:
 
 
 def build_report(facts: DemoResult) -> dict[str, Any]:
-    """Return the report: the keys that `make demo REPORT=file.json` promises, all of plain JSON types."""
+    """Return the report that `make demo REPORT=file.json` writes: its keys are a promise, its values plain JSON."""
     n_out = len({result["event"] for result in facts.results})
     return {
         "events_in": facts.n_sent,
@@ -70,7 +70,7 @@ def _report_task(scores: Sequence[Mapping[str, Any]], n_workers: int, wall_s: fl
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:
-    """Return the value that `share` of `values` does not exceed, interpolated; None of nothing."""
+    """Return the value that `share` of `values` does not exceed, interpolated; None if `values` is empty."""
     if not values:
         return None
     ordered = sorted(values)
@@ -86,7 +86,7 @@ def has_succeeded(report: Mapping[str, Any]) -> bool:
 
 
 def last_line(report: Mapping[str, Any]) -> str:
-    """Return the one line that sums it up."""
+    """Return one line that sums up `report`."""
     return (
         f"demo: {report['events_out']}/{report['events_in']} events returned, {report['lost']} lost, "
         f"{report['dead_lettered']} dead-lettered, POST to jobs in the schedd {report['post_to_submitted_ms']:.0f} ms, "
@@ -95,7 +95,7 @@ def last_line(report: Mapping[str, Any]) -> str:
 
 
 def build_table(report: Mapping[str, Any]) -> Table:
-    """Return the physics and the speed of both tasks side by side."""
+    """Return a table of both tasks: their workers, errors and times."""
     found = report["results"]
     made = Table(
         box=box.SIMPLE_HEAD,

@@ -17,14 +17,14 @@ SEED = 2026
 
 INPUT, BETWEEN, OUTPUT = "tracks", "lines", "scores"
 
-#: Where the second task's code lies in its image.
+#: The path of the second task's code in its image.
 IN_IMAGE = "/opt/tracks/refine.py"
 
-# A line fit takes a twentieth of the time of a container's start, so few workers keep many refiners busy.
+# A line fit takes a twentieth of the time that a container takes to start, so two fitters keep six refiners busy.
 N_FITTERS = 2
 N_REFINERS = 6
 
-# Neither site packages nor the user's variables: an interpreter that starts in half of the time.
+# Leave out site packages and the user's PYTHON variables: Python then starts in half of the time.
 _QUICK = ("-S", "-E")
 
 
@@ -65,7 +65,7 @@ def build_workflow(image: Path, cluster: str) -> Workflow:
 
 def _shell_command(python: str, script: "str | Path") -> str:
     words: Sequence[str] = (python, *_QUICK, str(script), "{{INFILE}}", "{{OUTFILE}}")
-    # In double quotes a blank in a path is part of a word, and the placeholders stay placeholders.
+    # Double quotes keep a path with a blank in one word, and leave the placeholders as they are.
     return " ".join(json.dumps(word) if " " in word else word for word in words)
 
 

@@ -1,4 +1,4 @@
-"""The demonstration itself, through the client and with nothing behind its back: submit, publish, watch, collect."""
+"""Submit, publish, watch and collect, with the client alone: the demonstration does what any user can do."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from ewms.workflows.run import AsyncRun
 from ewms.workflows.state import WorkflowState, post_to_submitted_s
 from schemas.api.queues import QueueDepths
 
-#: Nothing has come back for so long: the demonstration has failed, and says with what it has.
+#: If no event comes back for this long, the demonstration has failed. It then reports what it has.
 STANDSTILL_S = 60.0
 _LOOK_EVERY_S = 1.0
 
@@ -31,7 +31,7 @@ class DemoTraffic:
     first_sent_s: float = 0.0
     first_back_s: float = 0.0
     last_back_s: float = 0.0
-    #: The workflow at its end, and how it stood when the last event was back.
+    #: The workflow's state at its end; None until then.
     final: WorkflowState | None = None
     post_to_submitted_s: float = 0.0
     history: deque[Observation] = field(default_factory=lambda: deque(maxlen=600))
@@ -64,11 +64,11 @@ async def run_workflow(
             watching.cancel()
         traffic.n_dead = (await run.depths()).n_dead
         if not traffic.is_settled:
-            # Else it ends by itself, for its inputs are closed.
+            # Otherwise the workflow ends by itself, because its inputs are closed.
             with suppress(AlreadyThere):
                 await run.finish()
     except BaseException:
-        # Whatever went wrong here, or a Ctrl-C: the workers must not go on without us.
+        # After any failure or a Ctrl-C, the workers must not go on without us.
         await asyncio.shield(_abort_run(run))
         raise
     outcome = await run.wait("over", timeout=60)
@@ -90,7 +90,7 @@ async def _collect_results(run: AsyncRun, traffic: DemoTraffic, done: asyncio.Ev
     seen = set()
     async with run.queue(OUTPUT).results() as results:
         async for event in results:
-            # The client has dropped repeats by id; this counts what the demonstration promises: events.
+            # The client has already dropped repeated ids. Count events here, because the demonstration promises events.
             if event.body["event"] in seen:
                 continue
             seen.add(event.body["event"])

@@ -23,7 +23,7 @@ from deploy.local.up import prepare_servers, say_notices, up
 
 
 def launch(words: Sequence[str]) -> int:
-    """Run a verb that the `ewms` command passes on, with its words; return the exit status.
+    """Run the verb that the `ewms` command passes on in `words`, and return the exit status.
 
     Named by the entry point group `ewms.launcher`.
     """
@@ -31,23 +31,25 @@ def launch(words: Sequence[str]) -> int:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the verb of the command line; return the exit status."""
+    """Run the verb of the command line, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     up_verb = verbs.add_parser("up", help="start the whole system and keep it running until Ctrl-C")
-    up_verb.add_argument("--pool", choices=("condor", "local"), help="where pilots run (default: condor if it can)")
+    up_verb.add_argument(
+        "--pool", choices=("condor", "local"), help="where pilots run (default: condor if HTCondor can run here)"
+    )
     up_verb.add_argument(
         "--data",
         type=Path,
         metavar="DIRECTORY",
-        help="where everything stays that the next start goes on with "
-        "(default: below ~/.local/state/ewms, one directory for each folder that it is started in)",
+        help="the directory of workflows, events and keys: the next start continues with them "
+        "(default: below ~/.local/state/ewms, one directory for each folder that you start in)",
     )
-    up_verb.add_argument("--fresh", action="store_true", help="first delete what the data directory holds")
+    up_verb.add_argument("--fresh", action="store_true", help="first delete the contents of the data directory")
     verbs.add_parser("prepare", help="fill the cache of servers, start nothing")
-    verbs.add_parser("services", help="start the servers alone, print where they are as JSON, until Ctrl-C")
-    containers_verb = verbs.add_parser("containers", help="have apptainer and bubblewrap, and note where")
-    containers_verb.add_argument("known", type=Path, help="the file that will hold the path of their tree")
+    verbs.add_parser("services", help="start only the servers, print their addresses as JSON, run until Ctrl-C")
+    containers_verb = verbs.add_parser("containers", help="fetch apptainer and bubblewrap, and write down their path")
+    containers_verb.add_argument("known", type=Path, help="the file to write the path of their tree into")
     image_verb = verbs.add_parser("image", help="make a task's image")
     image_verb.add_argument("source", type=Path, help="a directory, or a definition file")
     image_verb.add_argument("destination", type=Path, help="a name that ends in .sif is one file, else a directory")

@@ -1,16 +1,16 @@
-"""The data directory: all that outlives a launch, and that a later one goes on with.
+"""The data directory: everything that outlives a launch, and that the next launch continues with.
 
     DATA/                   0700, of the launcher's user
-      ewms-data.json        marks the directory as ours, and says what is in it (`kept_facts.py`)
-      lock                  locked by the launcher that has the directory; names it
+      ewms-data.json        marks the directory as EWMS's, and describes it (`kept_facts.py`)
+      lock                  the running launcher locks this file, and its text names the launcher
       secrets/              the passwords and keys of this system
       mongodb/ rabbitmq/ condor/    the servers' data: documents, queues with their events, the queue of jobs
-      tms/condor/ local/    job logs, checkpoints and epoch; a pool of each kind has its own
-      accounts/             which ids tasks have where root launches, and their names
-      programs/             where the pilots of plain child processes find apptainer
+      tms/condor/ local/    job logs, checkpoints and epoch; one directory for each kind of pool
+      accounts/             the ids and names of tasks' accounts, if root launches
+      programs/             apptainer for pilots that are plain child processes
 
-Sockets, settings that are written anew at each start and logs lie in the run directory instead (`run_directory.py`):
-its path is short, and it goes with the launch.
+Sockets, logs and the settings that each start writes anew lie in the run directory (`run_directory.py`): its path is
+short, and it ends with the launch.
 """
 
 import contextlib
@@ -31,15 +31,15 @@ from deploy.local.secret_files import replace_secret
 
 MARKER = "ewms-data.json"
 _LOCK = "lock"
-#: There while the directory is being emptied: a start that finds it goes on with that.
+#: This file exists while a launcher empties the directory. A start that finds the file finishes that work.
 _EMPTYING = "emptying"
 _CONTENTS = ("mongodb", "rabbitmq", "condor", "tms", "programs", "secrets", "accounts")
 
-#: What the configuration of a server, or a submit description, would take for something else.
+#: Characters that a server's configuration or a submit description would misread in a path.
 _UNSAYABLE = re.compile(r"[\x00-\x1f\x7f\"'$,;#%\\]")
 _ELSEWHERE = "name another with DATA=<directory>"
 _LEAST_FREE_MB = 500
-#: Of the directory itself; by the second other accounts may pass to what they own in it, and see nothing.
+#: Allowed modes of the directory itself. With 0711, other accounts can reach files they own in it but list nothing.
 _MODES = (0o700, 0o711)
 
 #: Kinds of file system, as /proc/mounts calls them.
@@ -48,12 +48,12 @@ _MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
 class DataDirectory:
-    """A data directory that this launcher alone uses; made by `claim_data_directory` or `throwaway_data`."""
+    """A data directory that only this launcher uses. `claim_data_directory` or `throwaway_data` makes it."""
 
     def __init__(self, root: Path, facts: KeptFacts, *, is_kept: bool) -> None:
         self.root = root
         self.facts = facts
-        #: Whether it stays when the launch is over.
+        #: Whether it stays after the launch.
         self.is_kept = is_kept
 
     def make_place(self, *names: str) -> Path:
@@ -70,23 +70,23 @@ class DataDirectory:
         return self.make_place("secrets")
 
     def save_facts(self, facts: KeptFacts) -> None:
-        """Keep `facts` for the next launch."""
+        """Save `facts` for the next launch."""
         self.facts = facts
         replace_secret(self.root / MARKER, facts.to_bytes())
 
 
 def default_directory(folder: Path, environment: Mapping[str, str]) -> Path:
-    """Return where the data of a launch in `folder` lie if the user names no other place: each folder has its own.
+    """Return the default data directory of a launch in `folder`; each folder has its own.
 
     Raises:
         LaunchError: this user has no home directory.
     """
     state = environment.get("XDG_STATE_HOME", "")
     if not state.startswith("/"):
-        # Source: XDG Base Directory Specification: a relative path is to be ignored.
+        # Source: XDG Base Directory Specification: ignore a relative path.
         home = environment.get("HOME", "")
         if not home.startswith("/"):
-            raise LaunchError("HOME names no directory, so that there is no place for the data", _ELSEWHERE)
+            raise LaunchError("HOME names no directory, so the data have no default place", _ELSEWHERE)
         state = f"{home}/.local/state"
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", folder.name) or "root"
     return Path(state, "ewms", f"{plain}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}")
@@ -99,22 +99,22 @@ def claim_data_directory(root: Path, *, folder: Path) -> Iterator[DataDirectory]
     `folder` is where the launch was started.
 
     Raises:
-        LaunchError: it is not EWMS's or not this user's, or open to others, in use, or unwritable. Nothing was changed.
+        LaunchError: it belongs to another program or user, is open to others, in use or unwritable. Nothing changed.
     """
     # `resolve` would follow the link that `_check_owner` refuses.
     root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100
     if _UNSAYABLE.search(str(root)):
         raise LaunchError(
-            f"the path of the data directory {str(root)!r} has a character in it that servers misread",
-            f"{_ELSEWHERE}; letters, digits, blanks and any of _ - . / are fine",
+            f"the path of the data directory {str(root)!r} has a character that servers misread",
+            f"{_ELSEWHERE}; letters, digits, blanks and _ - . / are fine",
         )
     with contextlib.ExitStack() as claimed:
         try:
             data = claimed.enter_context(_claim_root(root, folder))
         except OSError as error:
             raise LaunchError(
-                f"the data directory {root} cannot be used: {error.filename or root}: {error.strerror}",
-                f"mend that, or {_ELSEWHERE}",
+                f"cannot use the data directory {root}: {error.filename or root}: {error.strerror}",
+                f"correct that, or {_ELSEWHERE}",
             ) from error
         yield data
 
@@ -127,7 +127,7 @@ def _claim_root(root: Path, folder: Path) -> Iterator[DataDirectory]:
     _check_owner(root)
     _read_facts(root)
     with _lock_root(root, folder):
-        # Looked at again: another may have made it meanwhile.
+        # Look again: another launcher may have made it meanwhile.
         facts = _read_facts(root)
         if stat.S_IMODE(root.stat().st_mode) not in _MODES:
             root.chmod(_MODES[0])
@@ -140,12 +140,12 @@ def _claim_root(root: Path, folder: Path) -> Iterator[DataDirectory]:
 
 
 def throwaway_data(root: Path) -> DataDirectory:
-    """Return `root`, a new directory that goes with the launch, as data directory."""
+    """Return the new directory `root` as a data directory that ends with the launch."""
     return DataDirectory(root, KeptFacts(), is_kept=False)
 
 
 def delete_data(data: DataDirectory) -> None:
-    """Delete what EWMS has put into the directory. Other files in it stay."""
+    """Delete the files that EWMS has put into the directory. Other files stay."""
     (data.root / _EMPTYING).touch(mode=0o600)
     for name in _CONTENTS:
         path = data.root / name
@@ -159,20 +159,20 @@ def delete_data(data: DataDirectory) -> None:
 
 
 def check_disk(data: DataDirectory) -> list[str]:
-    """Return the sentences that warn the user about the disk that holds the directory.
+    """Return sentences that warn the user about the directory's disk; empty if nothing is wrong.
 
     Raises:
-        LaunchError: it has no room.
+        LaunchError: the disk has too little room.
     """
     free_mb = shutil.disk_usage(data.root).free // 1_000_000
     if free_mb < _LEAST_FREE_MB:
         raise LaunchError(
-            f"the disk of {data.root} has {free_mb} MB left, and EWMS does not start with less than {_LEAST_FREE_MB}",
+            f"the disk of {data.root} has {free_mb} MB left; EWMS needs {_LEAST_FREE_MB} MB to start",
             f"make room there, or {_ELSEWHERE}",
         )
     kind = file_system_kind(data.root, Path("/proc/mounts").read_text())
     if kind in _NETWORK:
-        slow = "slow for databases, which end when it hangs"
+        slow = "databases are slow there, and end when it hangs"
         return [f"{data.root} lies on a network file system ({kind}): {slow}; {_ELSEWHERE} on a disk of this machine"]
     if kind in _MEMORY:
         return [f"{data.root} lies in memory ({kind}) and does not outlive a reboot; {_ELSEWHERE} on a disk"]
@@ -180,10 +180,10 @@ def check_disk(data: DataDirectory) -> list[str]:
 
 
 def file_system_kind(path: Path, mounts: str) -> str:
-    """Return the kind of file system that holds `path`, by the contents of /proc/mounts; empty if none does."""
+    """Return the kind of file system that holds `path`. `mounts` is the text of /proc/mounts. Empty: none holds it."""
     found, kind = "", ""
     for line in mounts.splitlines():
-        # Source: fstab(5): blanks in a mount point are written \040.
+        # A blank in a mount point appears as \040. Source: fstab(5).
         _, point, name, *_ = [*line.split(), "", "", ""]
         point = point.replace("\\040", " ")
         if point and path.is_relative_to(point) and len(point) >= len(found):
@@ -196,15 +196,15 @@ def _check_owner(root: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise LaunchError(f"the data directory {root} is a symbolic link", "name the directory that it leads to")
     if not stat.S_ISDIR(found.st_mode):
-        raise LaunchError(f"the data directory {root} is no directory", _ELSEWHERE)
+        raise LaunchError(f"the data directory {root} is not a directory", _ELSEWHERE)
     if found.st_uid != os.getuid():
         raise LaunchError(
             f"the data directory {root} belongs to user id {found.st_uid}, and you are {os.getuid()}", _ELSEWHERE
         )
     if found.st_mode & 0o022:
         raise LaunchError(
-            f"others may write into the data directory {root}, so that what lies in it is not to be trusted",
-            f"see whether it is as you left it, then `chmod go-rwx {root}`; or {_ELSEWHERE}",
+            f"other users may write into the data directory {root}, so EWMS does not trust its contents",
+            f"check that nobody changed it, then run `chmod go-rwx {root}`; or {_ELSEWHERE}",
         )
 
 
@@ -217,13 +217,13 @@ def _read_facts(root: Path) -> KeptFacts | None:
         others = sorted({entry.name for entry in root.iterdir()} - {_LOCK})
         if others:
             raise LaunchError(
-                f"{root} holds something that is not EWMS's ({others[0]}), so it is no data directory",
+                f"{root} holds a file that is not EWMS's ({others[0]}), so EWMS does not use it for data",
                 "name an empty directory, or one that does not exist yet, with DATA=<directory>",
             ) from None
         return None
     except ValueError as error:
         raise LaunchError(
-            f"the data directory {root} cannot be read: {MARKER}: {error}; nothing in it was changed", _ELSEWHERE
+            f"cannot read the data directory {root}: {MARKER}: {error}; nothing in it changed", _ELSEWHERE
         ) from error
 
 
@@ -237,7 +237,7 @@ def _lock_root(root: Path, folder: Path) -> Iterator[None]:
             holder = os.read(lock, 1000).decode(errors="replace").strip() or "another launcher"
             raise LaunchError(
                 f"the data in {root} are in use by {holder}",
-                f"use that system, or end it with Ctrl-C where it was started; for another beside it, {_ELSEWHERE}",
+                f"use that system, or end it with Ctrl-C in its terminal; to run a second one, {_ELSEWHERE}",
             ) from None
         os.ftruncate(lock, 0)
         os.write(lock, f"process {os.getpid()} on {socket.gethostname()}, started in {folder}\n".encode())

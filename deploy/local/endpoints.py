@@ -1,7 +1,7 @@
-"""`.ewms/endpoints.json`: where a running system is, and a token of the signed-in user, for scripts and the client.
+"""Write `.ewms/endpoints.json`: a running system's addresses and the user's token, for scripts and the client.
 
-A launcher that is killed leaves the file behind. So its token lives for an hour only. While the launcher runs it writes
-a new one every ten minutes, and a script that reads the file has fifty minutes at least.
+A killed launcher leaves the file behind, so its token lives for only one hour. A running launcher writes a new token
+every ten minutes. So a script that reads the file can use the token for at least fifty minutes.
 """
 
 import json
@@ -23,8 +23,8 @@ RENEW_S = 600.0
 def publish_endpoints(
     facts: Callable[[], Mapping[str, Any]], file: Path = ENDPOINTS, *, renew_s: float = RENEW_S
 ) -> Iterator[Path]:
-    """Keep `file` during the block: it holds what `facts` returns, and is written anew every `renew_s` seconds."""
-    # The folder may be another one by the time of a renewal.
+    """Keep `file` during the block, and write the result of `facts()` into it again every `renew_s` seconds."""
+    # Make the path absolute: the current folder may differ at a renewal.
     file = file.absolute()
     has_ended = threading.Event()
     turn = threading.Lock()
@@ -39,7 +39,7 @@ def publish_endpoints(
             try:
                 write()
             except OSError:
-                # A full disk: the token that is there is good for some renewals more.
+                # The disk is full. The token in the file stays valid for some more renewals.
                 continue
 
     write()

@@ -1,10 +1,10 @@
-"""What a launch can fail with: one sentence of what, one of how to mend it. (core)"""
+"""The errors of a launch: one sentence says what failed, another how to correct it. (core)"""
 
 from pathlib import Path
 
 
 class LaunchError(Exception):
-    """Something on this machine keeps the services from running; the user can fix it."""
+    """Something on this machine keeps the services from running, and the user can correct it."""
 
     def __init__(self, what: str, remedy: str, *, log: Path | None = None) -> None:
         self.what = what
@@ -13,15 +13,15 @@ class LaunchError(Exception):
         super().__init__(what)
 
     def __str__(self) -> str:
-        """Return what failed, how to mend it and where the log is, a line each."""
-        lines = [self.what, f"  to mend it: {self.remedy}"]
+        """Return three lines: what failed, how to correct it, and where the log is."""
+        lines = [self.what, f"  remedy: {self.remedy}"]
         if self.log is not None:
             lines.append(f"  log: {self.log}")
         return "\n".join(lines)
 
 
 class PortTaken(LaunchError):
-    """Another process took a port between our choosing it and the server's binding it: try again."""
+    """Another process took a port after the launcher chose it and before the server could use it: try again."""
 
 
 class PoolCannotStart(LaunchError):

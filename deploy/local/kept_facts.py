@@ -1,4 +1,4 @@
-"""(core) What a data directory says about itself, and whether the servers of today can read what lies in it.
+"""(core) The facts that a data directory stores about itself, and whether today's servers can read its data.
 
 {"format": 1, "folder": "/home/ada/ewms", "pool": "condor", "is_in_use": true,
  "versions": {"rabbitmq": "4.3.6", …}, "ports": {"gateway": 20417, …}}
@@ -14,10 +14,10 @@ from deploy.local.errors import LaunchError
 if TYPE_CHECKING:
     from deploy.local.wiring import PoolName
 
-#: Raise it when a directory of today means something else to the code of tomorrow.
+#: Raise this number when newer code would misread a directory of today.
 FORMAT = 1
 
-#: The servers whose data lie in the directory, and how to call them.
+#: The servers whose data lie in the directory: name in `versions` -> name for people.
 _SERVERS = {"mongod": "MongoDB", "rabbitmq": "RabbitMQ", "htcondor": "HTCondor"}
 
 
@@ -25,18 +25,18 @@ _SERVERS = {"mongod": "MongoDB", "rabbitmq": "RabbitMQ", "htcondor": "HTCondor"}
 class KeptFacts:
     """The facts of a data directory."""
 
-    #: Where the launch was started that made it.
+    #: The folder of the launch that made the directory.
     folder: str = ""
-    #: Where pilots ran last.
+    #: The kind of pool of the last launch.
     pool: "PoolName | None" = None
-    #: Whether a system came up on it, whose addresses and tokens people may have since.
+    #: Whether a system has come up with these data, so that users may hold its addresses and tokens.
     is_in_use: bool = False
-    #: Versions of the servers that wrote into it last.
+    #: The versions of the servers of the last launch.
     versions: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        """Return the facts as `from_bytes` reads them."""
+        """Return the facts as bytes that `from_bytes` reads."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode() + b"\n"
 
     @classmethod
@@ -44,16 +44,16 @@ class KeptFacts:
         """Return the facts that `to_bytes` wrote.
 
         Raises:
-            ValueError: they are not whole, or of a format that this code does not know; says which.
+            ValueError: they are incomplete, or of a format that this code does not know. The message says which.
         """
         kept: Any = json.loads(data)
         if not isinstance(kept, dict) or not isinstance(kept.get("format"), int):
-            raise ValueError("it is not EWMS's")
+            raise ValueError("the file is not EWMS's")
         if kept["format"] > FORMAT:
             raise ValueError(f"a newer EWMS wrote it (format {kept['format']}; this one knows {FORMAT})")
         ports, versions = kept.get("ports", {}), kept.get("versions", {})
         if not isinstance(versions, dict) or not isinstance(ports, dict) or not all(map(_is_port, ports.values())):
-            raise ValueError("its ports or versions are broken")
+            raise ValueError("its ports or versions are invalid")
         pool = kept.get("pool")
         return cls(
             folder=str(kept.get("folder", "")),
@@ -65,12 +65,12 @@ class KeptFacts:
 
 
 def check_versions(kept: Mapping[str, str], installed: Mapping[str, str], *, where: str) -> list[str]:
-    """Return a sentence for each server that is to take over the data of an older one in the directory `where`.
+    """Return a sentence for each server that would upgrade the data of an older version in the directory `where`.
 
-    Versions that differ only behind the second number read each other's data.
+    Versions with the same first two numbers can read each other's data.
 
     Raises:
-        LaunchError: the data are of a newer server than the installed one.
+        LaunchError: a newer server than the installed one wrote the data.
     """
     sentences = []
     for key, name in _SERVERS.items():
@@ -79,11 +79,13 @@ def check_versions(kept: Mapping[str, str], installed: Mapping[str, str], *, whe
         before, now = _version_parts(kept[key]), _version_parts(installed[key])
         if before > now:
             raise LaunchError(
-                f"{name} {kept[key]} wrote the data in {where}, and the {installed[key]} here cannot read them",
-                "use the EWMS that wrote them, or other data with DATA=<directory>; nothing in it was changed",
+                f"{name} {kept[key]} wrote the data in {where}, and the installed {installed[key]} cannot read them",
+                "use the EWMS that wrote them, or other data with DATA=<directory>; the data are unchanged",
             )
         if before < now:
-            sentences.append(f"{name} {installed[key]} takes over the data of {kept[key]}; there is no way back")
+            sentences.append(
+                f"{name} {installed[key]} takes over the data of {kept[key]}; {kept[key]} cannot read them afterwards"
+            )
     return sentences
 
 

@@ -1,11 +1,11 @@
-"""What the caller's environment asks of a launch; everything else is the launcher's own choice.
+"""The options of a launch that the caller's environment sets. The launcher chooses everything else.
 
 EWMS_GATEWAY_PORT, EWMS_AMQP_PORT                     where the gateway and the broker listen (default: free ports)
 EWMS_BROKER_KEY_FILE, EWMS_BROKER_PUBLIC_KEY_FILE     the key that signs queue tokens (default: a new one)
-EWMS_TASKS_AS_ROOT                                    on: as root, tasks are root too (default: accounts of their own)
+EWMS_TASKS_AS_ROOT                                    on: if root launches, tasks are root (default: own accounts)
 EWMS_CLUSTERS_FILE, EWMS_CLUSTERS                     JSON, location -> {"schedd": …, "served_by": …} or alias
-EWMS_MONGO_AUTH                                       off: MongoDB asks nobody for a password (default: on)
-any other EWMS_ variable                              handed to every process of EWMS, over what it would be told
+EWMS_MONGO_AUTH                                       off: MongoDB asks for no password (default: on)
+any other EWMS_ variable                              goes to every process of EWMS, over the launcher's value
 """
 
 import contextlib
@@ -18,19 +18,19 @@ from typing import Any
 from deploy.local.errors import LaunchError
 from deploy.local.secret_files import MadeKeyFiles
 
-#: The schedd of the pool on this machine; also the name under which the local pool's TMS stands on the bus.
+#: The schedd of the pool on this machine; also the name of the local pool's TMS on the bus.
 SCHEDD = "ewms@localhost"
-#: A cluster location's name on this machine, and those by which published examples call theirs.
+#: The name of this machine's cluster location, and the names that published examples use for one.
 LOCATION = "local"
 _ALIASES = ("sub-2", "osg", "OSG")
 
-#: What pydantic, with which the services read the same variables, takes for true.
+#: The values that pydantic takes for true: the services read the same variables with pydantic.
 _YES = ("1", "on", "t", "true", "y", "yes")
 
-#: Lists of directories, as JSON.
+#: Variables that hold a JSON list of directories.
 _ROOTS = ("EWMS_INPUT_ROOTS", "EWMS_EXTERNAL_ROOTS", "EWMS_IMAGE_ROOTS")
 
-# Where the launcher put the servers and itself: a shell that was set up for another system must not lead there.
+# The launcher sets these itself. A shell with the variables of another system must not override them.
 _OURS = frozenset(
     "EWMS_" + name
     for name in (
@@ -38,7 +38,7 @@ _OURS = frozenset(
         *("RABBITMQ_API_URL", "MQS_URL", "HTTP_PORT"),
         *("SCHEDD", "POOL", "TMS_DIR", "GATEWAY_PORT", "AMQP_PORT", "CLUSTERS", "CLUSTERS_FILE"),
         *("BROKER_KEY_FILE", "BROKER_PUBLIC_KEY_FILE", "TASKS_AS_ROOT"),
-        # The user's door reads these; a token is no service's business.
+        # The client reads these. No service needs the user's token.
         *("GATEWAY", "TOKEN"),
     )
 )
@@ -46,26 +46,26 @@ _OURS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class LaunchOptions:
-    """The options that differ from the defaults; made by `read_launch_options`."""
+    """The options that differ from the defaults. `read_launch_options` makes it."""
 
     gateway_port: int | None
     amqp_port: int | None
     key_files: MadeKeyFiles | None
-    #: Whether MongoDB asks for a password.
+    #: Whether MongoDB requires a password.
     mongo_auth: bool
-    #: Location -> cluster or alias, as WMS is told it.
+    #: Location -> cluster or alias, in the form that WMS reads.
     clusters: Mapping[str, Any]
     #: Variables for every process of EWMS.
     passed_on: Mapping[str, str]
 
     @property
     def channels(self) -> int:
-        """How many channels a connection to the broker may have: existing message clients open one for each use."""
+        """How many channels a connection to the broker may open. Existing message clients open one for each use."""
         return 256 if is_switched_on(self.passed_on, "EWMS_LEGACY_CLIENTS") else 16
 
     @property
     def roots(self) -> list[Path]:
-        """The directories that tasks may be shown, or from which files may go to them; TMS checks what they say."""
+        """The directories that tasks may see or get files from; TMS checks the values."""
         named: list[Path] = []
         for name in _ROOTS:
             with contextlib.suppress(ValueError, TypeError):
@@ -74,31 +74,31 @@ class LaunchOptions:
 
     @property
     def schedds(self) -> list[str]:
-        """The schedds whose TMS works by events, each of which needs a user on the broker; ours first."""
+        """The schedds whose TMS works by events, this machine's first. Each needs a user on the broker."""
         served = [one["schedd"] for one in self.clusters.values() if isinstance(one, Mapping) and _works_by_events(one)]
         return list(dict.fromkeys((SCHEDD, *served)))
 
     @property
     def notices(self) -> list[str]:
-        """What the caller opens to every account of this machine, one sentence each."""
+        """Sentences that say what the options open to every account of this machine."""
         opened = []
         if self.passed_on.get("EWMS_AUTH") == "off":
             opened.append(
-                "EWMS_AUTH=off: every account of this machine, and every task on it, may do all that a user may."
+                "EWMS_AUTH=off: every account of this machine, and every task on it, can do what a user can do."
             )
         if not self.mongo_auth:
             opened.append(
-                "EWMS_MONGO_AUTH=off: every account of this machine, and every task on it, may read and change all "
-                "that MongoDB keeps. It listens on loopback only."
+                "EWMS_MONGO_AUTH=off: every account of this machine, and every task on it, can read and change all "
+                "data in MongoDB. MongoDB listens on loopback only."
             )
         return opened
 
 
 def read_launch_options(environment: Mapping[str, str]) -> LaunchOptions:
-    """Return what `environment` asks for.
+    """Return the options that `environment` sets.
 
     Raises:
-        LaunchError: a variable says something that cannot be; it is named.
+        LaunchError: a variable has an invalid value; the error names it.
     """
     return LaunchOptions(
         gateway_port=_read_port(environment, "EWMS_GATEWAY_PORT"),
@@ -120,14 +120,14 @@ def is_switched_on(environment: Mapping[str, str], name: str) -> bool:
 def _read_port(environment: Mapping[str, str], name: str) -> int | None:
     given = environment.get(name, "")
     if given and not (given.isascii() and given.isdecimal() and 0 < int(given) < 65536):
-        raise LaunchError(f"{name} is {given!r}, which is no port", f"set {name} to a number from 1024 to 65535")
+        raise LaunchError(f"{name} is {given!r}, which is not a port", f"set {name} to a number from 1024 to 65535")
     return int(given) if given else None
 
 
 def _read_switch(environment: Mapping[str, str], name: str) -> bool:
     given = environment.get(name) or "on"
     if given not in ("on", "off"):
-        raise LaunchError(f"{name} is {given!r}, and may be on or off", f"set {name} to on or off, or leave it away")
+        raise LaunchError(f"{name} is {given!r}, and must be on or off", f"set {name} to on or off, or unset it")
     return given == "on"
 
 
@@ -138,7 +138,9 @@ def _read_key_files(environment: Mapping[str, str]) -> MadeKeyFiles | None:
         return None
     for name, path in zip(names, given, strict=True):
         if not path:
-            raise LaunchError(f"{name} is missing beside its other half", f"set both {names[0]} and {names[1]}")
+            raise LaunchError(
+                f"{name} is missing: the two halves of the key go together", f"set both {names[0]} and {names[1]}"
+            )
         _read_file(name, path)
     private, public = (Path(path).absolute() for path in given)
     return MadeKeyFiles(private, public)
@@ -154,14 +156,14 @@ def _read_locations(environment: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _parse_locations(name: str, text: str) -> dict[str, Any]:
-    """Return what the variable `name` says of locations; WMS checks the rest of each."""
-    remedy = f'let {name} be like {{"osg": {{"schedd": "a.example.org", "served_by": "events"}}, "OSG": "osg"}}'
+    """Return the locations in `text`, the value of the variable `name`. WMS checks their other fields."""
+    remedy = f'set {name} to JSON like {{"osg": {{"schedd": "a.example.org", "served_by": "events"}}, "OSG": "osg"}}'
     try:
         locations = json.loads(text)
     except ValueError as error:
-        raise LaunchError(f"{name} is no JSON: {error}", remedy) from None
+        raise LaunchError(f"{name} is not JSON: {error}", remedy) from None
     if not isinstance(locations, dict):
-        raise LaunchError(f"{name} holds no JSON object", remedy)
+        raise LaunchError(f"{name} is not a JSON object", remedy)
     for location, cluster in locations.items():
         is_cluster = isinstance(cluster, dict) and isinstance(cluster.get("schedd"), str) and cluster["schedd"]
         if not isinstance(cluster, str) and not is_cluster:
@@ -177,5 +179,5 @@ def _read_file(name: str, path: str) -> str:
     try:
         return Path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise LaunchError(f"{name}: {path} cannot be read ({reason})", f"let {name} name a file of yours") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise LaunchError(f"{name}: cannot read {path} ({reason})", f"set {name} to a file that you can read") from None

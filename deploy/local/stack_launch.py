@@ -29,7 +29,7 @@ from deploy.local.wiring import Endpoints, PoolName, process_specs
 
 _ATTEMPTS = 3
 
-#: What lies in a run directory beside images: settings with passwords, sockets, logs, the directories of jobs.
+#: The sub-directories of a run directory besides images: settings with passwords, sockets, logs, jobs' files.
 _OF_THE_RUN = ("logs", "rabbitmq", "mongodb", "condor")
 
 
@@ -48,8 +48,8 @@ def running_stack(
 ) -> Iterator[Stack]:
     """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
 
-    `servers` starts broker and store in another way than unpacked from the cache. The system continues with `data` as
-    an earlier launch left them. Without `data` the system is new, and everything is deleted with `run`.
+    `servers` starts broker and database; the default starts the cache's. The system continues with the `data` of an
+    earlier launch. Without `data` the system starts empty, and its data end with `run`.
 
     The launcher calls `said` with a line for each start. Tasks with accounts of their own can use the directories
     `shared`. Tasks that run as an ordinary user cannot see into the directories `hidden`.
@@ -82,12 +82,12 @@ def running_stack(
             _check_ports(wanted)
             if attempt == _ATTEMPTS:
                 raise
-            said(f"a port was taken meanwhile ({error.what.splitlines()[0]}); starting again with others")
+            said(f"another process took a port ({error.what.splitlines()[0]}); starting again with other ports")
         else:
             break
     with stack:
         if data is not None:
-            # From here on users get to know addresses and tokens.
+            # From here on users may know addresses and tokens of these data.
             facts = replace(data.facts, pool=pool, is_in_use=True, versions=dict(installed.versions))
             data.save_facts(replace(facts, ports={**data.facts.ports, **ports.current}))
         yield system
@@ -136,7 +136,7 @@ def _start_once(
         with contextlib.ExitStack() as stopping:
             stopping.callback(stack.stop_all)
             said("starting the issuer, MQS, WMS and TMS")
-            # Side by side: each waits by itself for what it needs of the others.
+            # Start all at once: each process waits by itself for the others that it needs.
             with ParallelStarts(services.children) as starts:
                 for name in stack.names:
                     starts.begin(partial(stack.start, name))
@@ -182,18 +182,19 @@ def _build_stack(
 
 
 def _job_holder(services: Services, apptainer: Path, shared: Iterable[Path]) -> list[str]:
-    """Return the command prefix that hides our files from a local pilot; empty: it has an account, or hiding fails."""
+    """Return the prefix that hides EWMS's files from a local pilot. Empty: it has an account, or hiding fails."""
     if (covered := services.covered) is None:
         return []
-    # The stand-ins for container programs note there where the first call has put these.
+    # The stand-ins for container programs write the programs' path there at the first call.
     words = covered.job_command(writable=[apptainer.parent, *shared])
     return words if is_covering(words, services.logs) else []
 
 
 def _seclude_tms(services: Services, pool: PoolName, tms_dir: Path, shared: Iterable[Path]) -> dict[str, list[str]]:
-    """Return the words that run TMS as an account of its own, if there are accounts, and give it its directory.
+    """Return the command prefix that runs TMS as its own account, if tasks have accounts, and give TMS its directory.
 
-    With the local pool it is root among them: it gives each pilot another, which passes through TMS's directory.
+    With the local pool TMS is root among these accounts: it gives each pilot another account, which reaches its files
+    through TMS's directory.
     """
     if (secluded := services.secluded) is None:
         return {}
@@ -211,10 +212,10 @@ def _find_apptainer(installed: Installed, data: DataDirectory, environment: Mapp
 
 
 def _check_ports(wanted: LaunchOptions) -> None:
-    """Raise if a port that the caller chose is not free."""
+    """Raise `LaunchError` if a port that the caller chose is not free."""
     for name, port in (("EWMS_GATEWAY_PORT", wanted.gateway_port), ("EWMS_AMQP_PORT", wanted.amqp_port)):
         if port is not None and (reason := await_free(port)):
             raise LaunchError(
-                f"{name} is {port}, and that port cannot be listened on ({reason})",
-                f"end whoever listens there (`ss -ltnp 'sport = :{port}'` tells), or choose another {name}",
+                f"{name} is {port}, and the launcher cannot listen on that port ({reason})",
+                f"end the process that uses it (`ss -ltnp 'sport = :{port}'` shows it), or choose another {name}",
             )

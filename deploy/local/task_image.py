@@ -1,8 +1,8 @@
 """`ewms image build`: make a task's image with the cached apptainer.
 
-a definition file, *.def                     built as it says
-a directory with a root file system          becomes an image as it is
-any other directory                          is put into an image with Python, at /opt/task
+a definition file, *.def                     apptainer builds it
+a directory with a root file system          becomes an image unchanged
+any other directory                          goes into an image with Python, at /opt/task
 """
 
 import os
@@ -19,39 +19,39 @@ from deploy.local.fetch.cache import Installed
 from deploy.local.fetch.images import UnpackedApptainer
 from deploy.local.up import prepare_servers
 
-#: Where a directory of programs lies in its image.
+#: The path of a directory of programs in its image.
 IN_IMAGE = "opt/task"
 
 _TOO_LITTLE = "the source is a directory, or an apptainer definition file whose name ends in .def"
 
 
 def is_root(directory: Path) -> bool:
-    """Say whether `directory` looks like a root file system. Apptainer adds `proc` and `dev`, which pilots ask for."""
+    """Say whether `directory` looks like a root file system. Apptainer adds `proc` and `dev`, which pilots need."""
     names = {entry.name for entry in directory.iterdir()}
     return ".singularity.d" in names or ("etc" in names and bool({"bin", "usr"} & names))
 
 
 def check_build(source: Path, destination: Path) -> None:
-    """Return if an image can be built from `source` at `destination`.
+    """Check that `source` and `destination` are valid for a build.
 
     Raises:
-        LaunchError: it cannot.
+        LaunchError: one of them is not.
     """
     if not source.exists():
-        raise LaunchError(f"there is no {source}", _TOO_LITTLE)
+        raise LaunchError(f"{source} does not exist", _TOO_LITTLE)
     if not source.is_dir() and source.suffix != ".def":
         raise LaunchError(f"{source} is neither a directory nor a definition file", _TOO_LITTLE)
     if destination.exists():
-        raise LaunchError(f"{destination} is there already", "remove it, or choose another name")
+        raise LaunchError(f"{destination} exists already", "remove it, or choose another name")
     if source.is_dir() and source.resolve() in destination.resolve().parents:
-        raise LaunchError(f"{destination} lies within {source}", "choose a place outside of it")
+        raise LaunchError(f"{destination} lies inside {source}", "choose a place outside of it")
 
 
 def build_image(source: Path, destination: Path, console: Console, environment: Mapping[str, str]) -> Path:
-    """Build the image `destination` from `source`, and return its whole path: one file if its name ends in `.sif`.
+    """Build the image `destination` from `source`, and return its absolute path: one file if its name ends in `.sif`.
 
     Raises:
-        LaunchError: it cannot be built; apptainer's own words are in the message.
+        LaunchError: the build failed; the message quotes apptainer.
     """
     check_build(source, destination)
     has_root = source.is_dir() and is_root(source)
@@ -74,17 +74,17 @@ def _build_with_python(installed: Installed, source: Path, destination: Path) ->
     except OSError as error:
         raise LaunchError(
             f"cannot build {destination}: {error.filename or destination}: {error.strerror}",
-            "look at the free space there and at who may write",
+            "check the free space there, and that you can write there",
         ) from error
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
 
 def say_how_to_use(image: Path, source: Path) -> None:
-    """Write the image's path to stdout, and to stderr what a task writes to run it."""
+    """Write the image's path to stdout, and to stderr the task fields that run it."""
     sys.stdout.write(f"{image}\n")
     sys.stdout.flush()
     if source.is_dir() and not is_root(source):
         scripts = sorted(source.glob("*.py"))
         name = scripts[0].name if scripts else "PROGRAM"
-        sys.stderr.write(f'a task runs it with: image="{image}", args="python3 /{IN_IMAGE}/{name} ..."\n')
+        sys.stderr.write(f'in a task: image="{image}", args="python3 /{IN_IMAGE}/{name} ..."\n')

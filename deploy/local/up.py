@@ -1,4 +1,4 @@
-"""`ewms up`: the whole system in the foreground until Ctrl-C, and how to use it on the screen."""
+"""`ewms up`: run the whole system in the foreground until Ctrl-C, and print how to use it."""
 
 import fcntl
 import os
@@ -28,7 +28,7 @@ from deploy.local.stack_launch import running_stack
 from deploy.local.wiring import N_SLOTS, PoolName
 from schemas.pilot.job_names import TOKEN_FILE
 
-#: What is downloaded for each pool before it starts. Child processes rarely run containers: those wait for the first.
+#: The packages to download before each pool starts. The local pool rarely runs containers, so it fetches them later.
 NEEDED: Mapping[PoolName, tuple[PackageSet, ...]] = {
     "condor": (packages.BROKER, packages.POOL, packages.CONTAINERS),
     "local": (packages.BROKER,),
@@ -37,7 +37,7 @@ NEEDED: Mapping[PoolName, tuple[PackageSet, ...]] = {
 _POOLS: Mapping[PoolName, str] = {"condor": "HTCondor", "local": "child processes of this machine"}
 
 _OPEN_TO_TASKS = (
-    "this machine lets no user open a user namespace with mounts, so that tasks without a container can read the keys, "
+    "this machine lets no user open a user namespace with mounts, so tasks without a container can read the keys, "
     "passwords and data of this launch; run only tasks that you trust (docs/security.md)"
 )
 
@@ -51,9 +51,9 @@ def up(
 ) -> int:
     """Run the system until SIGINT, SIGTERM or SIGHUP; return the exit status.
 
-    The system continues with the contents of the directory `data` (None: the one of this folder); `is_fresh` deletes
-    them first. `pool` None takes the kind of pool that the data were used with, else HTCondor. Where HTCondor cannot
-    run, pilots are plain child processes, and a notice says so.
+    The system continues with the contents of the directory `data` (`None`: this folder's default directory); `is_fresh`
+    deletes them first. `pool` None takes the data's last kind of pool, or HTCondor for new data. If HTCondor cannot
+    run, pilots are plain child processes, and the launcher prints a notice.
     """
     console = Console(stderr=True)
     raise_on_signals()
@@ -81,7 +81,7 @@ def _run_system(pool: PoolName | None, data: DataDirectory, console: Console, en
     for sentence in check_disk(data):
         _print_notice(console, sentence)
     if pool != "local":
-        # Known before anything is downloaded for it.
+        # Check this before downloading anything for the pool.
         try:
             check_pool()
         except PoolCannotStart as error:
@@ -91,12 +91,12 @@ def _run_system(pool: PoolName | None, data: DataDirectory, console: Console, en
             pool = "local"
     wanted = NEEDED[pool or "condor"]
     if has_accounts(environment) and packages.CONTAINERS not in wanted:
-        # The account of a task cannot fetch them into our cache when it needs them.
+        # A task's account cannot write into our cache, so fetch the container programs now.
         wanted = (*wanted, packages.CONTAINERS)
     installed = prepare_servers(console, environment, wanted, allow_fallback=True)
     if installed.is_fallback:
         facts = ", ".join(f"{name} {version}" for name, version in sorted(installed.versions.items()))
-        _print_notice(console, f"these servers are older than those EWMS is tested with: {facts}")
+        _print_notice(console, f"these servers are older than the ones that EWMS's tests use: {facts}")
         console.print("Pilots are plain child processes of this machine, and tasks have no containers.")
     for sentence in check_versions(data.facts.versions, installed.versions, where=str(data.root)):
         _print_notice(console, sentence)
@@ -121,7 +121,7 @@ def _print_notice(console: Console, sentence: str) -> None:
 
 
 def say_notices(console: Console, environment: Mapping[str, str]) -> None:
-    """Print what `environment` opens to every account of this machine.
+    """Print a notice for each option in `environment` that opens something to every account of this machine.
 
     Raises:
         LaunchError: a variable has an invalid value; the error names the variable.
@@ -136,13 +136,15 @@ def _say_no_pool(console: Console, error: PoolCannotStart) -> None:
 
 
 def _how_to_go_on(data: DataDirectory) -> str:
-    return f"stopped. All of it stays in {data.root}: the same command goes on with it, FRESH=1 (--fresh) starts anew."
+    return (
+        f"stopped. The data stay in {data.root}: the same command continues with them, FRESH=1 (--fresh) deletes them."
+    )
 
 
 def _pool_choices(pool: PoolName | None, *, is_fallback: bool) -> tuple[PoolName, ...]:
     if pool is not None:
         return (pool,)
-    # The older HTCondor does not know today's clients by the file system that both see.
+    # Clients of today cannot authenticate to the older HTCondor over the file system.
     return ("local",) if is_fallback else ("condor", "local")
 
 
@@ -156,7 +158,7 @@ def prepare_servers(
     """Return the unpacked servers. Download those of `wanted` that the cache lacks.
 
     Raises:
-        LaunchError: this machine cannot have them, or run them.
+        LaunchError: this machine cannot download them, or cannot run them.
     """
     check_machine()
     mirror = environment.get("EWMS_DEBIAN_MIRROR")
@@ -173,8 +175,8 @@ def _serve_pool(
     if n_waiting := count_taskforces(data.root / "tms" / other):
         _print_notice(
             console,
-            f"{n_waiting} taskforces have their workers at {_POOLS[other]}, which this start leaves out; they wait "
-            f"there until a start with POOL={other}",
+            f"{n_waiting} taskforces have their workers in {_POOLS[other]}, and this launch does not start that pool; "
+            f"they wait there until a start with POOL={other}",
         )
     with (
         run_directory() as run,
@@ -199,42 +201,42 @@ def _serve_pool(
 
 
 def count_taskforces(tms: Path) -> int:
-    """Return how many taskforces have a cluster at the pool whose TMS works in the directory `tms`."""
-    # TMS removes the token with the cluster.
+    """Return how many taskforces have a cluster in the pool whose TMS uses the directory `tms`."""
+    # TMS removes a taskforce's token file with its cluster.
     return sum(1 for _ in tms.glob(f"taskforces/*/{TOKEN_FILE}"))
 
 
 @contextmanager
 def _claim_folder(folder: Path) -> Iterator[None]:
-    """Lock `folder` for this launch: two launches would overwrite each other's endpoints.
+    """Lock `folder` for this launch: two launches in it would overwrite each other's endpoints.
 
     Raises:
-        LaunchError: another launch holds the folder, or it cannot be written.
+        LaunchError: another launch has the folder, or this user cannot write to it.
     """
     try:
         folder.mkdir(exist_ok=True)
         lock = open_lock(folder / "lock")
     except OSError as error:
         raise LaunchError(
-            f"{folder.absolute()} cannot be written ({error.strerror}), where the endpoints go",
-            "start from a folder of yours",
+            f"cannot write the endpoints to {folder.absolute()} ({error.strerror})",
+            "start from a folder that you can write to",
         ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LaunchError(
-                f"EWMS is up in this folder already ({ENDPOINTS} tells where)",
-                "use that one, or end it with Ctrl-C where it was started; another folder may have another",
+                f"EWMS already runs in this folder ({ENDPOINTS} has its addresses)",
+                "use that one, or end it with Ctrl-C in its terminal; or start a second one in another folder",
             ) from None
-        # A launcher that was killed has left it, and it leads nowhere now.
+        # A killed launcher has left this file, and its addresses are dead.
         (folder / ENDPOINTS.name).unlink(missing_ok=True)
         yield
 
 
 def _how_to_use(stack: Stack, endpoints: Path) -> str:
     return f"""
-[bold green]EWMS is up.[/bold green]  Ctrl-C drains it and stops everything; what is in it stays.
+[bold green]EWMS is up.[/bold green]  Ctrl-C stops it cleanly; the data stay.
 
   gateway      {stack.gateway}   (documents: {stack.gateway}/v1/schema/openapi)
   workers      {N_SLOTS} at once, on {_POOLS[stack.pool]}; cluster location [bold]{LOCATION}[/bold]

@@ -1,4 +1,4 @@
-"""What each process of EWMS is told: a module to run, an environment, and where it says that it is ready."""
+"""The processes of EWMS: the module of each, its environment, and the address where it reports that it is ready."""
 
 import json
 import sys
@@ -15,10 +15,10 @@ from schemas.topology import tms_service
 
 PoolName = Literal["condor", "local"]
 
-#: Workers that run at once, in either pool.
+#: How many workers run at once, in either pool.
 N_SLOTS = 8
 
-#: What the launcher's own environment gives to each process beside EWMS's settings.
+#: The variables that each process inherits from the launcher, besides EWMS's settings.
 _KEPT = ("HOME", "LANG", "TMPDIR", "TZ")
 
 
@@ -36,7 +36,7 @@ class ProcessSpec:
 class Endpoints:
     """The addresses and paths through which the processes reach each other."""
 
-    #: By service, with its own account.
+    #: Service -> the address of MongoDB with the service's account.
     mongo_urls: Mapping[str, str]
     broker: BrokerAccess
     issuer_url: str
@@ -49,11 +49,11 @@ class Endpoints:
     apptainer: Path
     condor_config: Path | None
     pilot_tag: str
-    #: Where keys, passwords and tokens of this system lie, and whatever else no task is to see.
+    #: The directories that no task may see: keys, passwords, tokens and data of this system.
     protected: tuple[Path, ...] = ()
-    #: Whether tasks, and TMS, have accounts of their own.
+    #: Whether tasks and TMS have accounts of their own.
     has_accounts: bool = False
-    #: Words before the command of each pilot of the local pool, which hide from it what is `protected`.
+    #: The command prefix for each pilot of the local pool; it hides the `protected` directories.
     job_holder: tuple[str, ...] = ()
 
     @property
@@ -70,7 +70,7 @@ class Endpoints:
 def process_specs(wires: Endpoints, asked: LaunchOptions, environment: Mapping[str, str]) -> dict[str, ProcessSpec]:
     """Return the processes by name, in the order of their start.
 
-    What the caller asks to be passed on comes over what a process would be told.
+    The variables that the caller passes on override the launcher's own.
     """
     common = {
         **{name: environment[name] for name in _KEPT if name in environment},
@@ -131,11 +131,11 @@ def _tms_environment(wires: Endpoints) -> dict[str, str]:
         "EWMS_PILOT_COMMAND": json.dumps([sys.executable, "-P", "-m", "pilot"]),
         "EWMS_ALLOWED_PLATFORMS": json.dumps(["apptainer", "bubblewrap", "none"]),
         "EWMS_APPTAINER": str(wires.apptainer),
-        # Apptainer runs helpers that lie beside it (squashfs tools, for images that are one file).
+        # Apptainer runs helpers that lie beside it: squashfs tools for images in one file.
         "EWMS_WORKER_PATH": f"/usr/bin:/bin:{wires.apptainer.parent}",
         "EWMS_LOCAL_SLOTS": str(N_SLOTS),
         "EWMS_PROTECTED_DIRECTORIES": json.dumps([str(directory) for directory in wires.protected]),
-        # A pool that was killed took its jobs along: nothing is gained by looking for them long.
+        # The jobs of a killed pool ended with it, so a long search for them finds nothing.
         "EWMS_JOB_LEASE_S": "60",
     }
     if wires.has_accounts:

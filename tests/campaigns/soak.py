@@ -320,7 +320,7 @@ def main() -> int:
             if report["problems"] and (keep := os.environ.get("LOGS")):
                 subprocess.run(["cp", "-r", str(stack.logs), keep], check=False)
     except Interrupted:
-        console.print("interrupted; everything has been stopped")
+        console.print("interrupted; the soak test has stopped everything")
         return 130
     if os.environ.get("REPORT"):
         Path(os.environ["REPORT"]).write_text(json.dumps(report, indent=1) + "\n")

@@ -159,7 +159,7 @@ def test_a_port_that_is_taken_is_named(name: str, installed: Installed, choices:
     assert chosen.child("wms").is_running
     with (
         run_directory() as run,
-        pytest.raises(LaunchError, match=f"{name} is {choices[name]}, and that port cannot be listened on"),
+        pytest.raises(LaunchError, match=f"{name} is {choices[name]}, and the launcher cannot listen on that port"),
         running_stack(installed, run, pool="local", environment=plain_environment() | {name: choices[name]}),
     ):
         pytest.fail("it started")

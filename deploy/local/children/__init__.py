@@ -1,1 +1,1 @@
-"""Child processes: run under other accounts, restarted when they end, ended with the launcher."""
+"""Child processes: start them under other accounts, restart those that end, and end them with the launcher."""

@@ -1,17 +1,17 @@
-"""The unprivileged accounts of a launch that root begins: who they are, and which ids of the machine they have. (core)
+"""Give a launch that root begins its unprivileged accounts, and choose their ids on the machine. (core)
 
-    0   root         among these accounts only: starts HTCondor's daemons, or TMS with the local pool
+    0   root         is root among these accounts only: starts HTCondor's daemons, or TMS with the local pool
     1   ewms         TMS with HTCondor; the jobs' owner
     2   condor       HTCondor's daemons
-    11… ewms-slot1…  users' tasks, each slot its own, so that none reads another's files
+    11… ewms-slot1…  users' tasks: one account for each slot, so that no task reads another's files
 
-The machine has none of them in `/etc/passwd`. Their ids lie together in a range that it gives to nobody.
+The machine's `/etc/passwd` names none of them. Their ids are one range that belongs to no account of the machine.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-#: Ids of a launch; enough for many slots.
+#: How many ids a launch takes; enough for a thousand slots.
 N_IDS = 1024
 ROOT, TMS, CONDOR = 0, 1, 2
 FIRST_SLOT = 11
@@ -21,13 +21,13 @@ _PREFERRED = 1 << 30
 _HIGHEST = (1 << 31) - 1
 _LOWEST = 2_000
 
-#: Consecutive ids: the first, and how many.
+#: Consecutive ids: the first one, and their number.
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The accounts of one launch, by the machine's id of the first."""
+    """The accounts of one launch; `first_id` is the machine's id of account 0."""
 
     first_id: int
 
@@ -37,10 +37,10 @@ class Accounts:
 
 
 def choose_first_id(usable: Iterable[Span], taken: Iterable[Span], draw: Callable[[Sequence[int]], int]) -> int | None:
-    """Return the first of `N_IDS` ids that lie in one of the spans `usable` and in none that is `taken`.
+    """Return the first of `N_IDS` consecutive ids that lie within one span of `usable` and in no span of `taken`.
 
-    `draw` chooses among the possible ones, so that two launches hardly ever share ids. High ids are preferred; `None`:
-    there is no room.
+    `draw` chooses at random among the possible ranges, so that two launches hardly ever share ids. High ids come first.
+    `None` means that there is no such range.
     """
     spans = list(taken)
     for lowest, highest in ((_PREFERRED, _HIGHEST), (_LOWEST, _PREFERRED - 1)):
@@ -56,7 +56,7 @@ def choose_first_id(usable: Iterable[Span], taken: Iterable[Span], draw: Callabl
 
 
 def _range_starts(begin: int, end: int) -> range:
-    """Return the starts, multiples of `N_IDS`, of whole ranges from `begin` up to `end`; a few thousand at most."""
+    """Return the multiples of `N_IDS` at which a whole range fits between `begin` and `end`; a few thousand at most."""
     first = -(-begin // N_IDS) * N_IDS
     n_whole = max(0, (end - first) // N_IDS)
     step = max(1, n_whole // 4096)

@@ -12,7 +12,7 @@ _File = int | IO[str] | None
 
 
 class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
-    """The running helper programs. Those still running at the end of the block are killed."""
+    """The running helper programs. The end of the block kills the ones that still run."""
 
     def start_program(
         self,
@@ -23,10 +23,10 @@ class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
         stderr: _File = subprocess.PIPE,
         environment: Mapping[str, str] | None = None,
     ) -> "subprocess.Popen[str]":
-        """Start `command`, which dies with the calling thread and when the block ends."""
+        """Start `command`. It dies when the calling thread or the block ends."""
 
         def started() -> "subprocess.Popen[str]":
-            # Its own session: Ctrl-C is for the launcher, whose one message would drown in theirs.
+            # Its own session keeps Ctrl-C from it: its messages would drown the launcher's one message.
             return subprocess.Popen(
                 [find_tool("setpriv"), "--pdeathsig", "KILL", "--", *map(str, command)],
                 stdin=stdin,
@@ -40,7 +40,7 @@ class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
         return self._start_one(started)
 
     def read_output(self, process: "subprocess.Popen[str]") -> tuple[str, str]:
-        """Wait for `process`; return what it wrote to its pipes: output, then complaints."""
+        """Wait for `process`, and return its stdout and its stderr."""
         try:
             output, complaints = process.communicate()
         finally:
@@ -48,7 +48,7 @@ class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
         return output or "", complaints or ""
 
     def await_exit(self, process: "subprocess.Popen[str]") -> None:
-        """Wait for `process`, whose pipes somebody else has read."""
+        """Wait for `process` after the caller has read its pipes."""
         process.wait()
         self._forget_one(process)
 

@@ -1,4 +1,4 @@
-"""Turn the signals that ask a launcher to end into one exception, which unwinds whatever it is doing."""
+"""Turn the signals that ask a launcher to end into one exception, which unwinds the running code."""
 
 import ctypes
 import os
@@ -17,9 +17,9 @@ class Interrupted(KeyboardInterrupt):
 def raise_on_signals() -> None:
     """Make the main thread raise `Interrupted` at the first SIGINT, SIGTERM or SIGHUP.
 
-    A second one is ignored, so that the orderly end it asks for is not cut off; a third ends this process on the spot,
-    and the kernel its children. The end of a `make` that runs this counts as SIGTERM: a script that kills `make up`
-    has no other name for the launcher.
+    The thread ignores a second signal, so that it does not cut off the orderly end. A third signal ends this process at
+    once, and the kernel then ends its children. If a `make` runs this process and ends, that counts as SIGTERM: a
+    script that kills `make up` knows the pid of `make` only.
     """
     if "MAKELEVEL" in os.environ:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

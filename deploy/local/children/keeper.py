@@ -1,10 +1,10 @@
 """Run one command so that nothing it starts outlives the launcher: `python keeper.py LAUNCHER_PID COMMAND…`.
 
-A pid namespace does this better, but not every machine lets a process open one, and what runs inside cannot always
-be a container engine. The keeper adopts whatever the command leaves behind, sessions of its own included. When the
-command ends, or the launcher does (the kernel then sends SIGTERM here), it kills all that is left, and ends.
+A pid namespace does this better. But not every machine lets a process open one, and container engines do not run in
+every namespace. The keeper adopts every process that the command leaves behind, also one with its own session. When
+the command ends, or the launcher ends (the kernel then sends SIGTERM here), the keeper kills these processes and ends.
 
-Stands alone: started by path, it imports nothing of EWMS and no site-packages, to be there in some 15 ms.
+The launcher starts this file by its path. It imports nothing of EWMS and no site-packages, so it starts in 15 ms.
 """
 
 import contextlib
@@ -22,13 +22,13 @@ _NOT_FOUND = 127
 
 
 def main(launcher: int, command: list[str]) -> int:
-    """Keep `command`; return its exit status, 128 + n if signal n ended it."""
+    """Run `command` and return its exit status; 128 + n if signal n ended it."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     awaited = {signal.SIGCHLD, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     if os.getppid() != launcher:
-        # It died before the kernel was told that we want to know.
+        # The launcher died before we asked the kernel for a signal at its end.
         return 128 + signal.SIGTERM
     child = os.fork()
     if child == 0:
@@ -66,7 +66,7 @@ def _reap_children() -> dict[int, int]:
 
 
 def _end_all() -> None:
-    """Kill every descendant. This process adopts those that one look misses, and the next look finds them."""
+    """Kill every descendant. This process adopts the orphans that one look misses, and the next look finds them."""
     while descendants := _find_descendants(os.getpid()):
         for pid in descendants:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""Things that run no longer than the block that they belong to: a launch's children, a download's helper programs."""
+"""End processes with the block that started them: a launch's children, a download's helper programs."""
 
 import contextlib
 import threading
@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class LifetimeOver(Exception):
-    """The block has ended; nothing can start in it any more."""
+    """The block has ended, so it starts no further process."""
 
 
 class Lifetimes(ABC, Generic[T]):
-    """The things that run within one block. At its end the rest is killed, newest first, and nothing starts later."""
+    """The processes of one block. At its end it kills the ones that still run, newest first, and starts no more."""
 
     def __init__(self) -> None:
         self._running: list[T] = []
@@ -31,7 +31,7 @@ class Lifetimes(ABC, Generic[T]):
         self.kill_all()
 
     def kill_all(self) -> None:
-        """Kill all that runs. A thread that waits for one sees it fail, and starts no other."""
+        """Kill every running process. A thread that waits for one sees it fail, and cannot start another."""
         with self._lock:
             self._is_over = True
             running = list(self._running)
@@ -40,13 +40,13 @@ class Lifetimes(ABC, Generic[T]):
 
     @abstractmethod
     def _kill_one(self, one: T) -> None:
-        """End `one` at once."""
+        """Kill `one`."""
 
     def _start_one(self, start: Callable[[], T]) -> T:
-        """Return what `start` started. It now lives no longer than the block.
+        """Call `start` and return the process that it started. The process lives no longer than the block.
 
         Raises:
-            Over: the block has ended.
+            LifetimeOver: the block has ended.
         """
         with self._lock:
             if self._is_over:

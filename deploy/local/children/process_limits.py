@@ -1,6 +1,6 @@
-"""What this process and its children may have: many open files, and no image of their memory on disk.
+"""Let this process and its children open many files, and write no image of their memory to disk.
 
-Shells give an ordinary user 1024 files, at which mongod aborts.
+Shells let an ordinary user open 1024 files; mongod aborts with so few.
 """
 
 import resource
@@ -10,7 +10,7 @@ _MANY = 16_384
 
 
 def allow_many_files() -> None:
-    """Raise the soft limit on open files as far as is useful and the hard limit allows."""
+    """Raise the soft limit on open files to 16 384, or to the hard limit if that is lower."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MANY if hard == resource.RLIM_INFINITY else min(_MANY, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -18,6 +18,6 @@ def allow_many_files() -> None:
 
 
 def forbid_core_dumps() -> None:
-    """Keep crashes from writing memory, which holds passwords, to a file. A task may raise the limit for itself."""
+    """Keep crashes from writing memory, with the passwords in it, to a file. A task may raise the limit for itself."""
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

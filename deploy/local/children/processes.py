@@ -1,8 +1,8 @@
 """Run servers as children that cannot outlive the launcher, whichever way it ends.
 
-Between the launcher and each child stands a *holder*, which the kernel tells of the launcher's end:
+Between the launcher and each child stands a *holder*. The kernel sends the holder a signal when the launcher ends:
 
-    launcher - unshare - server      the server is the first process of a pid namespace, and all of that ends with it
+    launcher - unshare - server      the server is the first process of a pid namespace: the namespace ends with it
     launcher - keeper - process      the keeper adopts what the process leaves behind, and kills it
 """
 
@@ -31,15 +31,15 @@ _TAKEN = ("address already in use", "eaddrinuse", "address in use")
 
 
 class SeenAs(Enum):
-    """The user that a child has inside its namespace; outside it always has the launcher's."""
+    """The user of a child inside its namespace. Outside of it the child always has the launcher's user."""
 
     ITSELF = "itself"
-    #: HTCondor refuses to run jobs as root, and a pool of one uid needs no other user than this.
+    #: HTCondor refuses to run jobs as root; a pool of one uid runs them as this user.
     UID_1 = "uid 1"
 
 
 class LaunchedProcess:
-    """A running child and its log; made by `LaunchedProcesses.launch`."""
+    """A running child and its log. `LaunchedProcesses.launch` makes it."""
 
     def __init__(
         self, name: str, holder: "subprocess.Popen[bytes]", log: Path, *, namespaced: bool, kept: bool
@@ -47,9 +47,9 @@ class LaunchedProcess:
         self.name = name
         self.log = log
         self._holder = holder
-        # A namespace ends with its holder; a keeper has to be told, and ends when it has killed everything.
+        # A namespace ends with its holder. A keeper needs a signal: it kills every process below it, then ends.
         self._end = signal.SIGTERM if kept else signal.SIGKILL
-        # Below a keeper the holder of a namespace comes first.
+        # With both, the keeper's child is the holder of the namespace.
         self._n_above = 2 if namespaced and kept else 1
 
     @property
@@ -64,7 +64,7 @@ class LaunchedProcess:
 
     @property
     def pid(self) -> int | None:
-        """The pid of the server itself as this machine counts; `None` before it is there and once it is gone."""
+        """The pid of the server itself on this machine; `None` before it has started and after it has ended."""
         pid = self._holder.pid
         with contextlib.suppress(OSError):
             for _ in range(self._n_above):
@@ -75,17 +75,17 @@ class LaunchedProcess:
         return None
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send `number` to the server itself; nothing happens if it is gone."""
+        """Send signal `number` to the server itself; do nothing if it has ended."""
         if (pid := self.pid) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def open_pidfd(self) -> int | None:
-        """Open a descriptor that can be read once the child has ended; `None` if it has already."""
+        """Return a descriptor that becomes readable when the child ends; `None` if it has ended already."""
         return os.pidfd_open(self._holder.pid) if self.is_running else None
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until the child has ended; `False` if it has not within `timeout_s`."""
+        """Wait until the child has ended. Return `False` if it still runs after `timeout_s`."""
         try:
             self._holder.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -93,7 +93,7 @@ class LaunchedProcess:
         return True
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, grace_s: float = 10.0) -> bool:
-        """End the child: `number` to the server, and all of it at once after `grace_s`; `True` if it obeyed."""
+        """Send signal `number` to the server, and kill the child after `grace_s`. `True`: the signal was enough."""
         self.send_signal(number)
         obeyed = self.wait(grace_s)
         if not obeyed:
@@ -101,7 +101,7 @@ class LaunchedProcess:
         return obeyed
 
     def kill(self) -> None:
-        """End the child and everything it started, at once: all of it is gone when this returns."""
+        """Kill the child and every process that it started. All of them have ended when this returns."""
         with _follow_process(self.pid) as await_gone:
             self._holder.send_signal(self._end)
             if not self.wait(_KILL_GRACE_S):
@@ -110,20 +110,20 @@ class LaunchedProcess:
             await_gone()
 
     def describe_failure(self, what: str) -> LaunchError:
-        """Return an error that says `what` went wrong with this child, with its exit status and last words."""
+        """Return an error that says `what` went wrong, with the child's exit status and the last lines of its log."""
         code = self.exit_status
         ended = f" (exit status {code})" if code is not None else ""
         last_words = last_lines(self.log)
         kind = PortTaken if any(words in last_words.lower() for words in _TAKEN) else LaunchError
         return kind(
-            f"{self.name} {what}{ended}; its last words:\n{last_words}",
-            "read the log; if it says nothing, check memory (`free -h`) and disk space (`df -h`)",
+            f"{self.name} {what}{ended}; the last lines of its log:\n{last_words}",
+            "read the log; if it gives no reason, check memory (`free -h`) and disk space (`df -h`)",
             log=self.log,
         )
 
 
 class LaunchedProcesses(Lifetimes[LaunchedProcess]):
-    """The children of one launch. None outlives the launch, however it ends."""
+    """The children of one launch. They end with the launch, however it ends."""
 
     def launch(
         self,
@@ -137,16 +137,16 @@ class LaunchedProcesses(Lifetimes[LaunchedProcess]):
         namespaced: bool = True,
         secluded: Sequence[str] = (),
     ) -> LaunchedProcess:
-        """Start `command`, output to `log` (appended), so that it and all that it starts dies with this process.
+        """Start `command` and append its output to `log`. It dies with this process, and so do the processes it starts.
 
-        `namespaced` children get a pid namespace where this machine allows one; the others keep the machine's own
-        view, which container engines need. `secluded` are words that run a command as another account.
+        `namespaced` children get a pid namespace if this machine allows one. The others see all pids of the machine,
+        which container engines need. `secluded` is a command prefix that runs a command as another account.
 
         Raises:
-            LaunchError: the launch is over already.
+            LaunchError: the launch is over.
         """
         namespaced = namespaced and allows_namespaces()
-        # A program that changes its account, as HTCondor does, loses the death signal by which a namespace ends.
+        # A namespace ends by a death signal. A program that changes its account, such as HTCondor, loses that signal.
         kept = bool(secluded) or not namespaced
         holder = [
             *(_keeper_command() if kept else ()),
@@ -155,8 +155,8 @@ class LaunchedProcesses(Lifetimes[LaunchedProcess]):
         ]
 
         def start() -> LaunchedProcess:
-            # The kernel sends the death signal when the *thread* that forked ends, so one thread forks all children
-            # and lives as long as this process.
+            # The kernel sends the death signal when the *thread* that forked ends. So one thread forks all children,
+            # and it lives as long as this process.
             process = _spawner_thread().submit(
                 subprocess.Popen,
                 [*holder, *map(str, command)],
@@ -165,7 +165,7 @@ class LaunchedProcesses(Lifetimes[LaunchedProcess]):
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
                 cwd=cwd,
-                # Ctrl-C on the terminal is for the launcher, which stops its children in the right order.
+                # Ctrl-C must reach only the launcher, which then stops its children in the right order.
                 start_new_session=True,
             )
             return LaunchedProcess(name, process.result(), log, namespaced=namespaced, kept=kept)
@@ -174,7 +174,7 @@ class LaunchedProcesses(Lifetimes[LaunchedProcess]):
             try:
                 return self._start_one(start)
             except LifetimeOver:
-                raise LaunchError(f"{name} is not started any more: the launch is over", "start again") from None
+                raise LaunchError(f"{name} cannot start: the launch is over", "start again") from None
 
     def forget(self, child: LaunchedProcess) -> None:
         """Forget a child that has ended."""
@@ -185,10 +185,10 @@ class LaunchedProcesses(Lifetimes[LaunchedProcess]):
 
 
 def await_ready(child: LaunchedProcess, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
-    """Wait until `is_ready()` is true, at most `timeout_s`; a child that is not ready by then is ended.
+    """Wait until `is_ready()` is true. Kill a child that is not ready after `timeout_s`.
 
     Raises:
-        LaunchError: the child ended, or was not ready in time; names its log.
+        LaunchError: the child ended, or was not ready in time; the error names its log.
     """
     deadline = time.monotonic() + timeout_s
     pause_s = 0.02
@@ -213,7 +213,7 @@ def await_end(children: Iterable[LaunchedProcess]) -> LaunchedProcess:
 
 
 def await_first_end(children: Iterable[LaunchedProcess], *, timeout_s: float | None) -> LaunchedProcess | None:
-    """Wait until one of `children` has ended, and return it; `None` if none has within `timeout_s`."""
+    """Wait until one of `children` has ended, and return it; `None` if all still run after `timeout_s`."""
     with contextlib.ExitStack() as opened, selectors.DefaultSelector() as selector:
         for child in children:
             if (descriptor := child.open_pidfd()) is None:
@@ -222,7 +222,7 @@ def await_first_end(children: Iterable[LaunchedProcess], *, timeout_s: float | N
             selector.register(descriptor, selectors.EVENT_READ, child)
         for key, _ in selector.select(timeout_s):
             ended: LaunchedProcess = key.data
-            # Takes the exit status: a zombie would be found again.
+            # Collect the exit status; otherwise the next call finds the zombie again.
             ended.wait(_KILL_GRACE_S)
             return ended
     return None
@@ -242,10 +242,10 @@ def last_lines(log: Path) -> str:
 
 
 def _namespace_command(seen_as: SeenAs, *, has_own: bool) -> list[str]:
-    """Return the holder of a pid namespace; `has_own`: the command brings a user and a mount namespace of its own."""
+    """Return the command of a namespace's holder. `has_own`: the command makes its own user and mount namespaces."""
     user = ["--user", *_mapping_options(seen_as), "--mount-proc"]
     if has_own:
-        # Only root can do without: anybody else is root in here first.
+        # Only root can open a pid namespace alone; other users must first become root in a user namespace.
         user = [] if os.getuid() == 0 else ["--user", "--map-root-user", "--mount-proc"]
     return [
         *(find_tool("setpriv"), "--pdeathsig", "KILL", "--"),

@@ -1,10 +1,10 @@
-"""Run what handles users' tasks as accounts that own nothing of ours, and that see nothing of ours but what they need.
+"""Hide EWMS's files from users' tasks: run tasks under accounts of their own, which see only the files they need.
 
-    secluded = choose_accounts(run)            once a launch; None where the launcher is no root
-    secluded.command(TMS, shown=…)    put before a command: it runs as that account
+    secluded = choose_accounts(directory, …)    once a launch; None if the launcher is not root
+    secluded.account_command(TMS, …)            a prefix: the command after it runs as that account
 
-An ordinary user has no such accounts to give: there tasks run as that user, in a view that leaves out what is ours
-(`CoveredDirectories`).
+An ordinary user cannot give tasks other accounts. There tasks run as that user, in a mount namespace without EWMS's
+files (`CoveredDirectories`).
 """
 
 import json
@@ -25,7 +25,7 @@ from deploy.local.launch_options import is_switched_on
 from deploy.local.prerequisites import find_tool
 from deploy.local.secret_files import replace_secret
 
-#: Lets root run tasks as root all the same.
+#: This variable set to `on` lets root run tasks as root.
 AS_ROOT = "EWMS_TASKS_AS_ROOT"
 
 _PACKAGES = ("schemas", "runtime", "tms", "pilot", "ewms", "deploy")
@@ -33,12 +33,12 @@ _PACKAGES = ("schemas", "runtime", "tms", "pilot", "ewms", "deploy")
 
 @dataclass(frozen=True, slots=True)
 class SecludedAccounts:
-    """The accounts of a launch, and the files that all of them see."""
+    """The accounts of a launch, and the files that all of these accounts see."""
 
     accounts: Accounts
-    #: Holds the accounts' own `passwd` and `group`.
+    #: The directory of the accounts' own `passwd` and `group`.
     etc: Path
-    #: What they may read, where the way to it is closed to others.
+    #: Paths that the accounts may read although a directory above is closed to other users.
     readable: tuple[Path, ...] = field(default=())
 
     def account_command(
@@ -48,9 +48,9 @@ class SecludedAccounts:
         readable: Iterable[Path] = (),
         writable: Iterable[Path] = (),
     ) -> list[str]:
-        """Return the words that, put before a command, run it as `account`.
+        """Return the command prefix that runs a command as `account`.
 
-        It finds `readable` and `writable` at their paths even where the way to them is closed to others.
+        The command finds `readable` and `writable` at their paths even if a directory above is closed to other users.
         """
         paths = dict.fromkeys((*self.readable, *readable), False) | dict.fromkeys(writable, True)
         closed = {path: directory for path in paths if (directory := _find_closed_directory(path)) is not None}
@@ -61,40 +61,40 @@ class SecludedAccounts:
                 "n_ids": N_IDS,
                 "id": account,
                 "covered": sorted({str(directory) for directory in closed.values()}),
-                # What lies in another comes later, and over it.
+                # Mount an inner path after the outer one, so that it lies on top.
                 "shown": [[str(path), paths[path]] for path in sorted(closed)],
                 "laid_over": {"/etc": str(self.etc)},
             }
         )
 
     def give_tree(self, path: Path, account: int) -> None:
-        """Make `path`, and all in it, the property of `account`."""
+        """Make `account` the owner of `path` and of everything in it."""
         for one in (path, *path.rglob("*")):
             self.give_alone(one, account)
 
     def give_alone(self, path: Path, account: int) -> None:
-        """Make `path` the property of `account`, but not what is in it."""
+        """Make `account` the owner of `path`, but not of its contents."""
         owner = self.accounts.machine_id(account)
         os.chown(path, owner, owner, follow_symlinks=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CoveredDirectories:
-    """The files hidden from an ordinary user's tasks: they run as the user who owns the launch's files."""
+    """Directories that an ordinary user's tasks do not see, although the tasks run as the owner of the directories."""
 
     directories: tuple[Path, ...]
     readable: tuple[Path, ...] = ()
 
     def covering_command(self, *, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
-        """Return the words that, before a command in a namespace of one id, show it of the directories only this."""
+        """Return a prefix for a command in a namespace of one id. It sees only these paths of the directories."""
         return self._shown_paths(readable, writable, opens=False)
 
     def job_command(self, *, writable: Iterable[Path] = (), files: Sequence[str] = ()) -> list[str]:
-        """Return the words that an ordinary user puts before the command of one job.
+        """Return the command prefix with which an ordinary user runs one job.
 
-        They show it of the directories only this and, to be written, the directory in which it is started and those of
-        the files that the variables `files` name. It sees no environment and no memory of a process that is not of the
-        job.
+        Of the hidden directories the job sees only `writable`, the directory that it starts in, and the directories of
+        the files that the environment variables `files` name; it may write in these. The job sees the environment and
+        the memory of its own processes only.
         """
         return self._shown_paths((), writable, opens=True, files=files)
 
@@ -121,7 +121,7 @@ def _unprivileged_command(plan: dict[str, Any]) -> list[str]:
 
 
 def is_covering(command: Sequence[str], directory: Path) -> bool:
-    """Say whether `command`, of `CoveredDirectories.job_command`, runs a program in `directory` on this machine."""
+    """Say whether a `command` made by `CoveredDirectories.job_command` can run a program in `directory` here."""
     tried = subprocess.run(
         [*command, sys.executable, "-I", "-S", "-c", ""],
         stdin=subprocess.DEVNULL,
@@ -133,14 +133,14 @@ def is_covering(command: Sequence[str], directory: Path) -> bool:
 
 
 def has_accounts(environment: Mapping[str, str]) -> bool:
-    """Return whether tasks get accounts of their own: they do if root launches, unless root wants them to be root."""
+    """Return whether tasks get accounts of their own: if root launches and `AS_ROOT` is not switched on."""
     return os.getuid() == 0 and not is_switched_on(environment, AS_ROOT)
 
 
 def choose_accounts(
     directory: Path, environment: Mapping[str, str], *, readable: Iterable[Path] = ()
 ) -> SecludedAccounts | None:
-    """Return the accounts for what is kept in `directory`; `None`: the launcher's own account, which is no root.
+    """Return the tasks' accounts, whose ids `directory` keeps; `None` means that tasks run as the launcher's account.
 
     Raises:
         LaunchError: the launcher is root and cannot give tasks an account of their own.
@@ -148,8 +148,8 @@ def choose_accounts(
     if not has_accounts(environment):
         if os.getuid() == 0 and (directory / "first_id").exists():
             raise LaunchError(
-                f"what is kept in {directory.parent} belongs to accounts of tasks, and {AS_ROOT} lets tasks be root",
-                f"start without {AS_ROOT}; or with other data, or with FRESH=1 (--fresh), which deletes these",
+                f"accounts of tasks own the data in {directory.parent}, and {AS_ROOT} lets tasks be root",
+                f"start without {AS_ROOT}; or with other data; or with FRESH=1 (--fresh), which deletes these data",
             )
         return None
     etc = directory / "etc"
@@ -164,7 +164,7 @@ def choose_accounts(
 
 
 def _first_id(files: Path) -> int:
-    """Return the first id: the owner of the kept files, or a new one."""
+    """Return the first id: the one that `files` keeps, or else a new one."""
     known = files / "first_id"
     if known.exists():
         return int(known.read_text())
@@ -175,13 +175,13 @@ def _first_id(files: Path) -> int:
     ]
     first_id = accounts.choose_first_id(usable, taken, secrets.choice)
     if first_id is None:
-        raise _refusal_error(f"this machine has no {N_IDS} ids that are nobody's")
+        raise _refusal_error(f"this machine has no free range of {N_IDS} ids")
     replace_secret(known, f"{first_id}\n".encode())
     return first_id
 
 
 def _interpreter_paths() -> list[Path]:
-    """Return what a process of EWMS must be able to read."""
+    """Return the paths that a process of EWMS must be able to read: Python and EWMS's packages."""
     ours = Path(deploy.__file__).parents[1]
     packages = [ours / name for name in _PACKAGES if (ours / name).is_dir()]
     return list(dict.fromkeys(path for path in (Path(sys.base_prefix), Path(sys.prefix), *packages)))
@@ -193,19 +193,19 @@ def _check_accounts(secluded: SecludedAccounts) -> None:
     command = [*secluded.account_command(accounts.FIRST_SLOT), sys.executable, "-c", "import pilot.settings"]
     tried = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/")
     if tried.returncode:
-        last = (tried.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        last = (tried.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise _refusal_error(f"that account cannot run a pilot ({last[:300]})")
 
 
 def _refusal_error(why: str) -> LaunchError:
     return LaunchError(
-        f"as root EWMS runs users' tasks as an unprivileged account, and {why}",
+        f"if root starts EWMS, it runs users' tasks under an unprivileged account, but {why}",
         f"start it as an ordinary user, or let tasks be root on this machine with {AS_ROOT}=on",
     )
 
 
 def _find_closed_directory(path: Path) -> Path | None:
-    """Return the first directory on the way to `path` that others may not pass."""
+    """Return the first directory above `path` that other users cannot enter; `None` if there is none."""
     return next((one for one in reversed(path.parents) if not one.stat().st_mode & 0o001), None)
 
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 class ParallelStarts:
     """Starts that run in threads of their own. The end of the block waits for all of them.
 
-    The first failure is raised there, once all of `children` are dead: so is an interruption of this thread.
+    It raises the first failure, or an interruption of this thread, after it has killed all of `children`.
     """
 
     def __init__(self, children: LaunchedProcesses) -> None:
@@ -39,7 +39,7 @@ class ParallelStarts:
             for future in as_completed(self._futures):
                 future.result()
         except BaseException:
-            # The threads end soon: each sees its child die.
+            # The threads end soon, because each sees its child die.
             self._children.kill_all()
             raise
         finally:

@@ -1,7 +1,7 @@
 """Restart in place every child that ends by itself: RabbitMQ, MongoDB, HTCondor, and EWMS's own processes.
 
-It never gives up. A child that ends again and again waits longer each time (`restart_backoff.py`), and a line says so.
-The others go on meanwhile, and find it again by themselves.
+The supervisor never gives up. A child that ends again and again waits longer each time (`restart_backoff.py`), and a
+printed line reports the wait. The other children run on, and reconnect by themselves.
 """
 
 import threading
@@ -20,7 +20,7 @@ _LONGEST_WORDS = 200
 
 
 class Supervised(Protocol):
-    """A server or process that runs as a child and can be started again in place."""
+    """A server or process that runs as a child and can start again in place."""
 
     @property
     def name(self) -> str:
@@ -38,11 +38,11 @@ class Supervised(Protocol):
         ...
 
     def relaunch(self) -> LaunchedProcess:
-        """Start it again, after it has ended, and return without waiting for it."""
+        """Start it again after it has ended. Return before it is ready."""
         ...
 
     def is_ready(self) -> bool:
-        """Say whether it does its work."""
+        """Say whether it is ready for work."""
         ...
 
 
@@ -58,7 +58,7 @@ class _Watched:
 
 
 class Supervisor:
-    """Supervises `all_of_it`; `tell` gets the lines that say what happens."""
+    """Restart the children `all_of_it`; `tell` gets a line for each end and each restart."""
 
     def __init__(
         self,
@@ -74,12 +74,12 @@ class Supervisor:
         self._now = clock
 
     def run_forever(self) -> NoReturn:
-        """Restart whatever ends, for ever. Only an exception in this thread, as from Ctrl-C, ends the loop."""
+        """Restart each child that ends. Only an exception in this thread, for example from Ctrl-C, ends the loop."""
         while True:
             self.handle_next()
 
     def handle_next(self) -> None:
-        """Wait for the next end, or for the next start that is due, and do what it asks for."""
+        """Wait until a child ends or a restart is due, and handle it."""
         running = {watched.one.child: watched for watched in self._watched if watched.due_at is None}
         due = [watched.due_at for watched in self._watched if watched.due_at is not None]
         ended = await_first_end(running, timeout_s=max(0.0, min(due) - self._now()) if due else None)
@@ -101,7 +101,7 @@ class Supervisor:
             words = last_words(ended.log)[:_LONGEST_WORDS]
             self._tell(
                 f"{status}, {watched.n_short_lives} times in a row); starting it again in {pause_s:g} s; "
-                f"its last words: {words}; log: {ended.log}"
+                f"the last line of its log: {words}; log: {ended.log}"
             )
         else:
             self._tell(f"{status}); starting it again; log: {ended.log}")
@@ -125,13 +125,13 @@ class Supervisor:
             return
         watched.due_at = None
         watched.started_at = self._now()
-        # In a thread: meanwhile another may end, and a server may take minutes to read its data back.
+        # Wait in a thread: a server may take minutes to read its data, and another child may end meanwhile.
         threading.Thread(
             target=self._report_recovery, args=(one, child), name=f"follow-{one.name}", daemon=True
         ).start()
 
     def _report_recovery(self, one: Supervised, child: LaunchedProcess) -> None:
-        """Say when `one` works again, or once that it takes long."""
+        """Report when `one` is ready again; report once if that takes long."""
         begin = self._now()
         is_told = False
         while not one.is_ready():

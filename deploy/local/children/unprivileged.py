@@ -1,22 +1,22 @@
-"""Become an account of a launch, and see nothing of ours but what it needs: `python unprivileged.py PLAN COMMAND…`.
+"""Run a command as an account of a launch that sees only the files it needs: `python unprivileged.py PLAN COMMAND…`.
 
-Root runs this, of the machine or of a user namespace of one id. PLAN is JSON, made by `seclusion`. The command gets,
-in this order:
+Root runs this: root of the machine, or root of a user namespace with one id. `seclusion` makes PLAN, which is JSON. The
+command gets, in this order:
 
-    a mount namespace     closed directories of the launcher are empty but for what the command needs
-    a user namespace      the ids 0 to n of the launch, which are high, unprivileged ids of the machine
-    its own id there      0 is root among these ids alone; for the machine it is nobody
+    a mount namespace     shows of the launcher's closed directories only the files that the command needs
+    a user namespace      has the ids 0 to n of the launch, which are high, unprivileged ids of the machine
+    its own id there      0 is root among these ids only; on the machine it has no rights
 
-Where root is that of a namespace of one id, the command gets this id back under its number of before: an ordinary user.
-With `opens` an ordinary user runs this, and it opens that namespace first. The command is then in a user namespace of
-its own: the kernel shows it no environment and no memory of a process outside. It sees the directory that it starts in,
-and the directories of the files that the variables `files` name.
+If root is root of a namespace with one id, the command gets that id back under its former number: an ordinary user's.
+With `opens`, an ordinary user runs this, and this program first opens that namespace. The command then has a user
+namespace of its own: the kernel hides the environment and the memory of processes outside. The command sees the
+directory that it starts in, and the directories of the files that the variables `files` name.
 
-Mounts of an outer namespace are locked in an inner one: nobody in there can take a cover away. Programs of the machine
-that change to root (`sudo`) do not, as its root has no id in there.
+An inner namespace cannot undo the mounts of the outer one, so the command cannot uncover a directory. The machine's
+`sudo` does not work there either, because the machine's root has no id in the namespace.
 
-Stands alone: started by path, it imports nothing of EWMS and no site-packages. It becomes the command, and keeps its
-pid.
+The launcher starts this file by its path. It imports nothing of EWMS and no site-packages. It becomes the command, with
+the same pid.
 """
 
 import ctypes
@@ -45,7 +45,7 @@ _MS_RELATIME = 0x200000
 _PR_SET_PDEATHSIG = 1
 _CANNOT = 125
 
-#: What statvfs(3) says of a mount, and the same for mount(2).
+#: Flags of a mount, as statvfs(3) reports them and as mount(2) takes them.
 _KEPT = (
     (os.ST_NOSUID, _MS_NOSUID),
     (os.ST_NODEV, _MS_NODEV),
@@ -59,7 +59,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(plan: dict[str, Any], command: list[str]) -> int:
-    """Become `command`; return an exit status if that cannot be."""
+    """Become `command`. Return an exit status only if that fails."""
     parent = os.getppid()
     try:
         if plan["opens"]:
@@ -79,7 +79,7 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
         if plan["first_id"] is None:
             _enter_namespace_of_one_id(tuple(plan["id"]), (0, 0))
         else:
-            # A process of these accounts sees those of its own account alone.
+            # Each account sees only its own processes.
             _mount_path(
                 "proc", "/proc", kind="proc", flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options="hidepid=invisible"
             )
@@ -88,9 +88,9 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
             os.setresgid(plan["id"], plan["id"], plan["id"])
             os.setresuid(plan["id"], plan["id"], plan["id"])
     except OSError as error:
-        os.write(2, f"an unprivileged account cannot be had: {error}\n".encode())
+        os.write(2, f"cannot switch to an unprivileged account: {error}\n".encode())
         return _CANNOT
-    # Only now: a change of ids clears it.
+    # Do this last: a change of ids clears it.
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         return 128 + signal.SIGKILL
@@ -102,14 +102,14 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
 
 
 def _own_directories(files: list[str]) -> list[str]:
-    """Return the directories of this job: where it starts, and of the files that the variables `files` name."""
+    """Return this job's directories: where it starts, and those that hold the files named by the variables `files`."""
     named = [os.path.dirname(os.environ[name]) for name in files if name in os.environ]  # noqa: PTH120 - as below
     return list(dict.fromkeys([os.getcwd(), *named]))  # noqa: PTH109 - a Path would be made of the same text
 
 
 def _cover_directories(covered: list[str], shown: list[list[Any]]) -> None:
-    """Cover directories by empty ones, and put what is shown back into them; `shown`: [path, may be written]."""
-    # Opened before anything is covered: afterwards there is no other way to them.
+    """Cover directories with empty ones, and mount the paths of `shown` in them again; `shown`: [path, is writable]."""
+    # Open these paths before anything covers them: afterwards no path leads there.
     opened = [(path, writable, _open_directory(path)) for path, writable in shown]
     for directory in covered:
         _mount_path("tmpfs", directory, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, options="mode=755,size=1m")
@@ -129,13 +129,13 @@ def _cover_directories(covered: list[str], shown: list[list[Any]]) -> None:
 
 
 def _lay_over(directory: str, layer: int) -> None:
-    """Let the files of `layer`, an open directory, stand in for those of `directory` that have their names.
+    """Replace those files of `directory` that `layer`, an open directory, has under the same names.
 
-    A mount over a single file would not last: it goes when anybody on the machine replaces the file, as `useradd` does
-    with `/etc/passwd`. Source: mount_namespaces(7), "unlink, rename, or removal of a mount point".
+    A mount over a single file would not last: it ends when a program of the machine replaces the file, as `useradd`
+    does with `/etc/passwd`. Source: mount_namespaces(7), "unlink, rename, or removal of a mount point".
     """
     beneath = _open_directory(directory)
-    # Mounts below stay out of a layer; in a container `/etc/resolv.conf` and others are such.
+    # An overlay leaves out the mounts below its layers; a container has such mounts, for example `/etc/resolv.conf`.
     mounts = [(point, _open_directory(point)) for point in _mount_points_below(directory)]
     options = f"lowerdir=/proc/self/fd/{layer}:/proc/self/fd/{beneath}"
     _mount_path("overlay", directory, kind="overlay", flags=_MS_RDONLY | _MS_NOSUID | _MS_NODEV, options=options)
@@ -153,10 +153,10 @@ def _mount_points_below(directory: str) -> list[str]:
 
 
 def _kept_flags(path: str) -> int:
-    """Return the flags of the mount at `path` that a change of the mount has to repeat.
+    """Return the flags of the mount at `path` that a remount must repeat.
 
-    The root of a user namespace may not take them away: without them the kernel refuses the change. Many machines mount
-    /tmp and /home with `nosuid` and `nodev`. Source: mount_namespaces(7), restrictions.
+    Root of a user namespace may not remove them: the kernel refuses a remount without them. Many machines mount /tmp
+    and /home with `nosuid` and `nodev`. Source: mount_namespaces(7), restrictions.
     """
     found = os.statvfs(path).f_flag
     return sum(flag for mark, flag in _KEPT if found & mark)
@@ -167,7 +167,7 @@ def _open_directory(path: str) -> int:
 
 
 def _stand_in_view() -> None:
-    """Find the current directory again by its path: the one that was entered before would lead behind the covers."""
+    """Enter the current directory again by its path: the one that is open leads behind the covers."""
     try:
         os.chdir(os.getcwd())  # noqa: PTH109 - a Path would be made of the same text
     except OSError:
@@ -175,7 +175,7 @@ def _stand_in_view() -> None:
 
 
 def _enter_namespace_of_one_id(inside: tuple[int, ...], outside: tuple[int, ...]) -> None:
-    """Enter a new user namespace in which this process is `inside`, and outside of which it is `outside`.
+    """Enter a new user namespace. This process is `inside` in the namespace, and `outside` outside of it.
 
     Each is a user and a group.
     """
@@ -186,10 +186,10 @@ def _enter_namespace_of_one_id(inside: tuple[int, ...], outside: tuple[int, ...]
 
 
 def _enter_user_namespace(first_id: int, n_ids: int) -> None:
-    """Enter a new user namespace in which the ids 0 to `n_ids` are those from `first_id` on of this one."""
+    """Enter a new user namespace whose ids 0, 1, … are the `n_ids` ids from `first_id` on of this namespace."""
     ready, entered = os.pipe()
     me = os.getpid()
-    # Only a process that stays outside may map more ids than its own.
+    # Only a process outside of the namespace may map more ids than its own.
     helper = os.fork()
     if helper == 0:
         try:
@@ -205,7 +205,7 @@ def _enter_user_namespace(first_id: int, n_ids: int) -> None:
     _unshare_namespaces(_CLONE_NEWUSER | _CLONE_NEWNS)
     os.close(entered)
     if os.waitpid(helper, 0)[1]:
-        raise OSError("its ids cannot be mapped")
+        raise OSError("the kernel refused to map the ids")
 
 
 def _unshare_namespaces(flags: int) -> None:

@@ -1,1 +1,1 @@
-"""The programs of the real services: download them once, unpack them, make them run from any place."""
+"""Download the programs of the real services once, unpack them, and make them run from any directory."""

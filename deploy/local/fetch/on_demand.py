@@ -1,4 +1,4 @@
-"""Container programs that are downloaded when they are first called: few who run pilots as child processes need any."""
+"""Download container programs at the first call: few users who run pilots as child processes need these programs."""
 
 import os
 import shlex
@@ -10,7 +10,7 @@ from deploy.local.secret_files import write_secret
 
 _PROGRAMS = ("apptainer", "bwrap")
 
-#: What a download needs to know of the launcher's environment; a pilot gives its programs none of it.
+#: The variables of the launcher's environment that a download needs. A pilot does not pass them to its programs.
 _KEPT = ("EWMS_DEBIAN_MIRROR", "HOME", "PYTHONPATH", "XDG_CACHE_HOME")
 _PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
 
@@ -21,7 +21,7 @@ read -r tree < {known}
 PATH="$tree/usr/bin:$tree/usr/sbin:$PATH" exec "$tree/usr/bin/{name}" "$@"
 """
 
-# `-P`: a pilot's directory holds whatever its user sent along, and none of that is a module of ours.
+# `-P` keeps Python from importing modules from the pilot's directory: its user chose the files there.
 _DOWNLOAD = """\
 {exports}
 exec {python} -P -m deploy.local containers {known}
@@ -31,14 +31,14 @@ exec {python} -P -m deploy.local containers {known}
 def write_stand_ins(directory: Path, environment: Mapping[str, str]) -> Path:
     """Write stand-ins for apptainer and bubblewrap into `directory`, and return apptainer's.
 
-    Each becomes the program of that name, for which the first call, or calls, wait until it is in the cache.
+    A stand-in runs the program of its name. The first calls wait until the program is in the cache.
     """
     kept = {name: value for name, value in environment.items() if name in _KEPT or name.lower() in _PROXIES}
     kept["PATH"] = environment.get("PATH", os.defpath)
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in kept.items())
     paths = (directory / "tree", directory / "download", sys.executable)
     known, download, python = (shlex.quote(str(path)) for path in paths)
-    # An address of a proxy may have a password in it: it is neither in a file that others can read nor in an argument.
+    # A proxy's address may contain a password, so write it only to a file of our own, never into an argument.
     write_secret(directory / "download", _DOWNLOAD.format(exports=exports, python=python, known=known).encode())
     for name in _PROGRAMS:
         text = _SCRIPT.format(known=known, download=download, name=name)
@@ -48,7 +48,7 @@ def write_stand_ins(directory: Path, environment: Mapping[str, str]) -> Path:
 
 
 def write_tree_path(tree: Path, known: Path) -> None:
-    """Tell the stand-ins where the programs are, at once and whole."""
+    """Write the path of the programs for the stand-ins, atomically."""
     partial = known.with_name(f"{known.name}.{os.getpid()}")
     partial.write_text(f"{tree}\n")
     partial.rename(known)

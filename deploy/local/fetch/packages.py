@@ -1,4 +1,4 @@
-"""(data) Which Debian packages make up the services, and which of their dependencies stay out."""
+"""(data) The Debian packages that make up the services, and the dependencies that they leave out."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class PackageSet:
-    """Packages unpacked into one tree, and the dependencies that apt is told are installed already.
+    """Packages to unpack into one tree, and the dependencies to leave out: for apt these are installed already.
 
-    One left out counts as newer than anything, unless its version stands behind a `=`.
+    A left-out package counts as the newest version, unless `=` and a version follow its name.
     """
 
     name: str

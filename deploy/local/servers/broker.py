@@ -1,4 +1,4 @@
-"""A broker's addresses, its users and the key that signs its tokens, wherever it runs."""
+"""A broker's addresses, its users, and the key that signs its tokens."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -8,15 +8,15 @@ from deploy.local.servers.broker_definitions import BrokerUser
 from schemas import topology
 from schemas.services import Service
 
-#: What a broker listens on, by name; at `jwks` it is MQS that listens, and the broker that asks.
+#: The names of a broker's ports. At `jwks` MQS listens, and the broker sends requests.
 PORTS = ("amqp", "management", "jwks")
 
 
 class BrokerAccess:
-    """Where each of EWMS's processes finds the broker, and with which password.
+    """The addresses and passwords with which EWMS's processes reach the broker.
 
-    `jwks_url` is where the broker looks for keys that `key_files` does not hold: MQS serves it there, and it is
-    asked only when a token names an unknown key, so that the broker can start first.
+    At `jwks_url` MQS serves the keys that `key_files` lacks. The broker fetches them only when a token names an unknown
+    key, so it can start before MQS.
     """
 
     def __init__(self, *, ports: Mapping[str, int], users: Mapping[str, BrokerUser], key_files: MadeKeyFiles) -> None:
@@ -26,27 +26,27 @@ class BrokerAccess:
 
     @property
     def address(self) -> str:
-        """What queue profiles print, the user name left to the token's bearer: `user@host:port/vhost`."""
+        """The address in queue profiles, `user@host:port/vhost`. Clients put any user name: the token counts."""
         return f"user@127.0.0.1:{self.ports['amqp']}/{topology.DATA_VHOST}"
 
     @property
     def jwks_port(self) -> int:
-        """The port on which MQS is to serve its keys."""
+        """The port on which MQS serves its keys."""
         return self.ports["jwks"]
 
     @property
     def jwks_url(self) -> str:
-        """Where the broker asks for keys that it does not know."""
+        """The address where the broker fetches a key that it does not know."""
         return f"http://127.0.0.1:{self.jwks_port}/mqbroker-issuer/.well-known/jwks.json"
 
     @property
     def data_url(self) -> str:
-        """AMQP address of the data vhost for MQS."""
+        """The AMQP address of the data vhost for MQS."""
         return self.amqp_url(Service.MQS, topology.DATA_VHOST)
 
     @property
     def api_url(self) -> str:
-        """The management API for MQS, credentials included."""
+        """The address of the management API for MQS, with MQS's password."""
         return self.management_url(Service.MQS)
 
     def control_url(self, user: str) -> str:

@@ -1,4 +1,4 @@
-"""What a launcher or a test asks of the broker as its administrator: vhosts with EWMS's rights, and their end."""
+"""Administrate the broker for a launcher or a test: make vhosts with EWMS's rights, and delete them."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -13,7 +13,7 @@ class BrokerAdmin:
     """The management API, logged in as the administrator."""
 
     def __init__(self, management_url: str) -> None:
-        # No proxy of the environment reaches this machine's own loopback.
+        # Ignore the environment's proxy: it cannot reach this machine's loopback.
         self._client = httpx2.Client(base_url=management_url, timeout=20, trust_env=False)
 
     def __enter__(self) -> "BrokerAdmin":
@@ -25,16 +25,16 @@ class BrokerAdmin:
         self._client.close()
 
     def add_vhosts(self, users: Sequence[str], *, control_vhost: str, data_vhost: str) -> None:
-        """Create a pair of vhosts on which `users` have the rights that they have in a real system."""
+        """Create a control and a data vhost, with the rights that `users` have in a real system."""
         pair = vhost_definitions(users, control_vhost=control_vhost, data_vhost=data_vhost)
         self._client.post("/api/definitions", json=pair).raise_for_status()
 
     def remove_vhost(self, vhost: str) -> None:
-        """Delete `vhost` with all its queues; closes its connections."""
+        """Delete `vhost` with all its queues, and close its connections."""
         self._client.delete(f"/api/vhosts/{quote(vhost, safe='')}").raise_for_status()
 
     def close_connections(self, vhost: str) -> None:
-        """Drop every connection to `vhost`, as a flaky network would."""
+        """Drop every connection to `vhost`, as a bad network would."""
         answer = self._client.get(f"/api/vhosts/{quote(vhost, safe='')}/connections").raise_for_status()
         for connection in answer.json():
             self._client.delete(f"/api/connections/{quote(connection['name'], safe='')}")

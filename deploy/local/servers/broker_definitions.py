@@ -1,4 +1,4 @@
-"""(core) RabbitMQ definitions: vhosts, internal users and their rights, the same for a launch and for a test."""
+"""(core) RabbitMQ definitions: vhosts, internal users and their rights. A launch and a test use the same ones."""
 
 import base64
 import hashlib
@@ -11,13 +11,13 @@ from schemas import topology
 from schemas.events import list_fact_keys
 from schemas.services import list_service_users, spec_of
 
-#: Who may administer the broker: the launcher, never a process of EWMS.
+#: The user who administrates the broker: the launcher has its password, no process of EWMS does.
 ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerUser:
-    """An internal user of the broker; pilots and people come with tokens instead."""
+    """An internal user of the broker. Pilots and people use tokens instead."""
 
     name: str
     password: str
@@ -25,13 +25,13 @@ class BrokerUser:
 
     @property
     def password_hash(self) -> str:
-        """The password as RabbitMQ keeps it: a 4-byte salt before SHA-256 of salt and password, in base64."""
+        """The hash that RabbitMQ stores: in base64, a 4-byte salt, then SHA-256 of salt and password."""
         digest = hashlib.sha256(self.salt + self.password.encode()).digest()
         return base64.b64encode(self.salt + digest).decode()
 
     @property
     def tags(self) -> list[str]:
-        """What the user may ask of the management API."""
+        """The user's roles in the management API."""
         return ["administrator"] if self.name == ADMIN else list(spec_of(self.name).management_tags)
 
 
@@ -41,7 +41,7 @@ def service_names(schedds: Iterable[str]) -> list[str]:
 
 
 def broker_definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
-    """Return the whole broker: `users` and a pair of vhosts on which they have their rights."""
+    """Return the definitions of a whole broker: `users`, and a pair of vhosts with their rights."""
     pair = vhost_definitions([user.name for user in users], control_vhost=control_vhost, data_vhost=data_vhost)
     return {
         "users": [
@@ -60,7 +60,7 @@ def broker_definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_
 def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
     """Return a control and a data vhost with the rights of the users `names`, in the broker's import format.
 
-    The shared exchanges are part of it, since a TMS may come up first and has no right to declare them.
+    It also declares the shared exchanges: a TMS may start first, and has no right to declare them.
     """
     services = [name for name in names if name != ADMIN]
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
@@ -77,7 +77,8 @@ def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: s
                 "vhost": control_vhost,
                 "exchange": topology.CONTROL_EXCHANGE,
                 "write": topology.control_rights(name).topic_write,
-                # What it may bind its queues by: another's inbox pattern would copy that one's events.
+                # The keys by which it may bind its queue. With another service's key it would get copies of that
+                # service's events.
                 "read": f"^{re.escape(topology.inbox_pattern(name))}$",
             }
             for name in services
@@ -87,7 +88,7 @@ def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: s
                 "user": name,
                 "vhost": control_vhost,
                 "exchange": topology.FACTS_EXCHANGE,
-                # Only its owner may state a fact; any service may bind it.
+                # Only its owner may publish a fact; any service may bind a queue to it.
                 "write": f"^({'|'.join(map(re.escape, list_fact_keys(spec_of(name).name)))})$",
                 "read": r"^fact\.",
             }

@@ -1,15 +1,15 @@
-"""Start a personal HTCondor pool: one partitionable slot that runs eight workers whatever the machine has.
+"""Start a personal HTCondor pool: one partitionable slot with room for eight workers, whatever the machine's size.
 
-<home>/                      goes with the launch
-    condor_config            of the daemons
-    job_wrapper              of an ordinary user: starts each job in a view of its own
+<home>/                      ends with the launch
+    condor_config            the daemons' configuration
+    job_wrapper              if an ordinary user launches: starts each job without a view of EWMS's files
     1/ 2/ …                  one for each start: sockets, locks, jobs' directories
-    client/                  0700: what the launcher and tests use the pool with, the same over all starts
+    client/                  0700: the launcher and tests use the pool with it; the same at all starts
         condor_config
         tokens.d/ewms        the one token, 0600
-    tms/                     the same for a TMS of another account
-<data>/spool/                the queue of jobs; stays
-<secrets>/passwords.d/POOL   the key that signs tokens of this pool, 0600; stays
+    tms/                     the same for a TMS with another account
+<data>/spool/                the queue of jobs; outlives the launch
+<secrets>/passwords.d/POOL   the key that signs tokens of this pool, 0600; outlives the launch
 """
 
 import os
@@ -39,7 +39,7 @@ _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 
 class PersonalPool:
-    """A pool; clients find it, and prove themselves to it, by `CONDOR_CONFIG=config`."""
+    """A pool. With `CONDOR_CONFIG=config` clients find it and have the token for it."""
 
     name = "HTCondor"
 
@@ -59,10 +59,10 @@ class PersonalPool:
         shared: Iterable[Path] = (),
         shared_with_jobs: Iterable[Path] = (),
     ) -> None:
-        """Plan the pool. With `secluded` it runs as accounts of its own; with `covered` it does not see all of ours.
+        """Plan the pool. With `secluded` it has accounts of its own. With `covered` it sees only some of EWMS's files.
 
-        In both it finds the directories `shared` and `shared_with_jobs`; with `covered` each job sees of them only the
-        latter.
+        In both cases it sees the directories `shared` and `shared_with_jobs`. With `covered`, a job sees only
+        `shared_with_jobs`.
         """
         self._plan = PoolPlan(
             tree=tree,
@@ -70,7 +70,7 @@ class PersonalPool:
             work=home / "1",
             spool=data / "spool",
             key=secrets / "passwords.d/POOL",
-            # Its daemons' own logs, kept with the others.
+            # The daemons' own logs stay with the other logs.
             logs=log.with_suffix(""),
             port=port,
             schedd=schedd,
@@ -85,7 +85,7 @@ class PersonalPool:
         self._children = children
         self._log = log
         self._n_starts = 0
-        #: Whether jobs do not see what is ours of the launch.
+        #: Whether jobs cannot see EWMS's files of this launch.
         self.hides_launch = False
         self._child: LaunchedProcess | None = None
 
@@ -115,7 +115,7 @@ class PersonalPool:
         """Start the pool and wait until its schedd and its slot can be queried.
 
         Raises:
-            LaunchError: it did not come up; the log is named.
+            LaunchError: it did not start; the error names the log.
         """
         child = self.relaunch()
         use_config(self.config)
@@ -123,11 +123,11 @@ class PersonalPool:
         return self
 
     def relaunch(self) -> LaunchedProcess:
-        """Start the pool with its queue of jobs, again after it has ended; return without waiting for it."""
-        # What the start before has left, the directories of its jobs above all, would add up.
+        """Start the pool on its queue of jobs after it has ended. Return before it is ready."""
+        # Remove the directories of the last start: its jobs' files above all would add up.
         shutil.rmtree(self._plan.home / str(self._n_starts), ignore_errors=True)
         self._n_starts += 1
-        # A new one each time: dying daemons of an earlier start take the lock files that they know there.
+        # Use a new directory at each start: dying daemons of an earlier start remove the lock files in theirs.
         plan = replace(self._plan, work=make_empty(self._plan.home / str(self._n_starts)))
         plan = replace(plan, job_holder=self._holder_command(plan))
         self.hides_launch = bool(plan.job_holder) or self._secluded is not None
@@ -146,7 +146,7 @@ class PersonalPool:
         return self._child
 
     def _view_command(self, plan: PoolPlan) -> list[str]:
-        """Return the words that show the pool, and so its jobs, no more of this launch than they need."""
+        """Return the command prefix that shows the pool, and so its jobs, only the launch's files that they need."""
         readable = (plan.tree, plan.config, plan.key.parent, *([plan.job_wrapper] if plan.job_holder else []))
         writable = (plan.work, plan.spool, plan.logs, *self._shared)
         if self._secluded is not None:
@@ -167,14 +167,14 @@ class PersonalPool:
         return _does_answer(self._plan.port, self._plan.schedd)
 
     def stop(self) -> None:
-        """End the pool; HTCondor calls this the fast shutdown. Its jobs stay in the queue."""
+        """End the pool with HTCondor's fast shutdown. Its jobs stay in the queue."""
         self.child.stop(signal.SIGQUIT)
 
 
 def use_config(config: Path) -> None:
-    """Make `config` this process's HTCondor configuration, and that of its children.
+    """Make `config` the HTCondor configuration of this process and its children.
 
-    The bindings keep one a process; `reload_config(path)` of 25.14 reads the file and then forgets it.
+    The bindings have one configuration for each process; `reload_config(path)` of 25.14 reads the file, then drops it.
     """
     os.environ["CONDOR_CONFIG"] = str(config)
     htcondor2.reload_config()
@@ -186,17 +186,17 @@ def _write_pool(plan: PoolPlan) -> None:
     plan.key.parent.mkdir(mode=0o700, exist_ok=True)
     if not plan.key.exists():
         replace_secret(plan.key, secrets.token_hex(32).encode())
-    # The directory is the pool's from the second start on: a link in it must not lead root elsewhere.
+    # After the first start the pool owns this directory: a link in it must not lead root elsewhere.
     plan.config.unlink(missing_ok=True)
     if plan.job_holder:
         plan.job_wrapper.write_text(job_wrapper(plan))
         plan.job_wrapper.chmod(0o700)
     with plan.config.open("x") as config:
         config.write(pool_configuration(plan))
-    # Clients may read theirs at any moment, and it is the same over all starts.
+    # Clients may read their configuration at any moment, so write it once: it is the same at all starts.
     if not plan.token.exists():
         if os.getuid() == 0:
-            # A launch before has handed it over, and HTCondor reads no key of another account.
+            # An earlier launch may have given the file to an account, and HTCondor reads no key of another account.
             os.chown(plan.key, 0, 0)
         _write_client(plan, _sign_token(plan).encode())
 
@@ -216,7 +216,7 @@ def _daemon_ids(secluded: SecludedAccounts | None) -> str:
 
 
 def _hand_over(plan: PoolPlan, secluded: SecludedAccounts) -> None:
-    """Give the pool's files to its accounts: the key to its root, a token to TMS, the rest to the daemons."""
+    """Make the pool's accounts own its files: its root the key, TMS a token, the daemons the rest."""
     _write_client(plan.for_tms, plan.token.read_bytes())
     for path, account in (
         (plan.work, CONDOR),
@@ -228,7 +228,7 @@ def _hand_over(plan: PoolPlan, secluded: SecludedAccounts) -> None:
         secluded.give_tree(path, account)
     for path in (plan.spool, plan.logs, plan.work / "lock", plan.work / "run"):
         path.chmod(0o700)
-    # Jobs pass to their own directories, which are closed to each other.
+    # Let jobs reach their own directories, which are closed to other jobs.
     (plan.work / "execute").chmod(0o711)
     for path in (plan.home, plan.work):
         secluded.give_alone(path, ROOT)
@@ -236,7 +236,7 @@ def _hand_over(plan: PoolPlan, secluded: SecludedAccounts) -> None:
 
 
 def _sign_token(plan: PoolPlan) -> str:
-    """Return a token of `IDENTITY`, signed with the pool's key; it is as good as the key, so as long as the pool."""
+    """Return a token of `IDENTITY`, signed with the pool's key. It is valid as long as the key."""
     made = subprocess.run(
         [plan.tree / "usr/bin/condor_token_create", "-identity", IDENTITY],
         env=_client_environment(plan.config),
@@ -247,8 +247,8 @@ def _sign_token(plan: PoolPlan) -> str:
     )
     if made.returncode:
         raise LaunchError(
-            f"HTCondor made no token for its pool: {made.stderr.strip()[-500:]}",
-            f"see whether {plan.tree}/usr/bin/condor_token_create runs here",
+            f"HTCondor could not make a token for its pool: {made.stderr.strip()[-500:]}",
+            f"check that {plan.tree}/usr/bin/condor_token_create runs here",
         )
     return made.stdout
 
@@ -259,7 +259,7 @@ def _client_environment(config: Path) -> dict[str, str]:
 
 def _does_answer(port: int, schedd: str) -> bool:
     try:
-        # Try the port first: it fails at once, where a query to a pool that is down waits for seconds.
+        # Try the port first: that fails at once, and a query to a pool that is down waits for seconds.
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
         collector = htcondor2.Collector(f"127.0.0.1:{port}")
         slots = collector.query(htcondor2.AdType.Startd, projection=["Name"])

@@ -1,7 +1,7 @@
 """The configuration of the local HTCondor pool and of its clients, as text. (core)
 
-HTCondor by default takes the word of every unix account of the machine. This pool obeys one identity alone, and a token
-signed with the pool's own key is the only proof of it: who cannot read the token can neither look nor change anything.
+By default HTCondor trusts every unix account of the machine. This pool trusts only one identity, whose only proof is a
+token signed with the pool's key. A user without the token can neither read nor change anything.
 """
 
 import shlex
@@ -13,10 +13,10 @@ from deploy.local.children.accounts import slot_name
 N_WORKERS = 8
 
 DOMAIN = "ewms.local"
-#: The one identity that may read, write, submit and administrate. The launcher and its TMS use it; it owns all jobs.
+#: The one identity that can read, write, submit and administrate. The launcher and TMS use it, and it owns all jobs.
 OWNER = "ewms"
 IDENTITY = f"{OWNER}@{DOMAIN}"
-#: How daemons know each other: by the pool's key, or by a session that a parent hands to its children.
+#: The identities of daemons among each other: by the pool's key, or by a session that a parent gives to its children.
 _DAEMONS = f"condor_pool@{DOMAIN} condor@family condor@child"
 
 _COMMON = f"""\
@@ -38,7 +38,7 @@ NO_DNS = True
 DEFAULT_DOMAIN_NAME = localdomain
 FULL_HOSTNAME = localhost.localdomain
 NETWORK_HOSTNAME = localhost.localdomain
-# One port for all daemons. COLLECTOR_HOST with a `?sock=` would make it the well-known one instead.
+# All daemons share one port. With a `?sock=` in COLLECTOR_HOST they would use the well-known port instead.
 USE_SHARED_PORT = True
 COLLECTOR_HOST = 127.0.0.1:{{port}}
 
@@ -67,7 +67,7 @@ DAEMON_LIST = MASTER SHARED_PORT COLLECTOR NEGOTIATOR SCHEDD STARTD
 SHARED_PORT_PORT = {{port}}
 SCHEDD_NAME = {{schedd}}
 
-# Eight workers on any machine: a task of EWMS waits for events more than it computes.
+# Run eight workers on any machine: tasks here mostly wait for events.
 NUM_CPUS = {N_WORKERS}
 MEMORY = 16384
 NUM_SLOTS_TYPE_1 = 1
@@ -90,7 +90,7 @@ JOB_START_DELAY = 0
 RUNBENCHMARKS = False
 CREATE_CORE_FILES = False
 
-# Without the process daemon every job's end blocks the startd for 3 s.
+# Without procd, the end of each job blocks the startd for 3 s.
 USE_PROCD = True
 CGROUP_MEMORY_LIMIT_POLICY = none
 BASE_CGROUP =
@@ -101,7 +101,7 @@ ENABLE_CHIRP = True
 ENABLE_CHIRP_DELAYED = True
 ENABLE_CHIRP_UPDATES = True
 CHIRP_DELAYED_UPDATE_PREFIX = Chirp*, Ewms*, HTChirp*
-# What a job says of itself by chirp does not change what it runs, whose files it gets, and who pays for it.
+# A chirp must not change the job's command, the files it gets, or its accounting.
 IMMUTABLE_JOB_ATTRS = {{fixed}}
 
 SEC_PASSWORD_DIRECTORY = {{keys}}
@@ -118,19 +118,19 @@ ALLOW_ADVERTISE_STARTD = {_DAEMONS}
 QUEUE_SUPER_USERS = {IDENTITY}
 """
 
-#: Where the daemons are root among accounts of their own: each slot runs its jobs as another.
+#: For daemons that are root among accounts of their own: each slot has its own account for jobs.
 _SLOT_USERS = "".join(f"SLOT1_{n}_USER = {slot_name(n)}\n" for n in range(1, 2 * N_WORKERS + 1))
 _SECLUDED = f"""\
 STARTER_ALLOW_RUNAS_OWNER = False
 DEDICATED_EXECUTE_ACCOUNT_REGEXP = {slot_name(0).rstrip("0")}[0-9]+
 {_SLOT_USERS}"""
 
-#: Where its daemons are an ordinary user, and so are its jobs: what hides from each job the rest of the launch.
+#: For daemons and jobs of an ordinary user: a wrapper hides the other files of the launch from each job.
 _WRAPPED = """\
 USER_JOB_WRAPPER = {wrapper}
 """
 
-#: Attributes of a job that stay as they were submitted.
+#: Attributes of a job that stay as TMS submitted them.
 _FIXED = (
     *("Cmd", "Args", "Arguments", "Env", "Environment", "Iwd", "In", "Out", "Err", "UserLog"),
     *("TransferExecutable", "TransferInput", "TransferOutput", "TransferOutputRemaps"),
@@ -144,27 +144,27 @@ SCHEDD_HOST = {schedd}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPlan:
-    """What a pool's configuration depends on. `ids`: the user and group of its daemons, `1.1`.
+    """The facts of a pool's configuration. `ids`: the user and group of its daemons, for example `1.1`.
 
-    `has_accounts`: the pool runs each slot's jobs as an account of the slot.
+    `has_accounts`: the pool runs the jobs of each slot under the slot's account.
     """
 
     tree: Path
     home: Path
-    #: Sockets, locks and jobs' directories of one start; the path is short.
+    #: The directory of one start: sockets, locks and jobs' directories. Its path is short.
     work: Path
-    #: The queue of jobs.
+    #: The directory of the queue of jobs.
     spool: Path
-    #: The file with the key that signs the pool's tokens; named `POOL`.
+    #: The file `POOL` with the key that signs the pool's tokens.
     key: Path
     logs: Path
     port: int
     schedd: str
     ids: str
     has_accounts: bool
-    #: The directory of who may use the pool: configuration and token. Nobody else may read it.
+    #: The directory of clients: configuration and token. Other accounts cannot read it.
     client: Path
-    #: The words that run a job's command in a view of its own; none: it sees what the pool sees.
+    #: The command prefix that hides EWMS's files from a job; empty: a job sees all that the pool sees.
     job_holder: tuple[str, ...] = ()
 
     @property
@@ -174,7 +174,7 @@ class PoolPlan:
 
     @property
     def job_wrapper(self) -> Path:
-        """The program that HTCondor starts in the place of each job's command."""
+        """The program that HTCondor starts instead of each job's command."""
         return self.home / "job_wrapper"
 
     @property
@@ -189,7 +189,7 @@ class PoolPlan:
 
     @property
     def for_tms(self) -> "PoolPlan":
-        """The same for a TMS that has an account of its own: HTCondor takes a token from its owner's hand only."""
+        """The same plan for a TMS with an account of its own: HTCondor uses a token only if its owner reads it."""
         return replace(self, client=self.home / "tms")
 
 
@@ -207,18 +207,18 @@ def pool_configuration(plan: PoolPlan) -> str:
         ids=plan.ids,
         fixed=", ".join(_FIXED),
         wrapper=plan.job_wrapper,
-        # They prove themselves by the key.
+        # Daemons authenticate with the key, not with a token.
         tokens="",
     )
 
 
 def job_wrapper(plan: PoolPlan) -> str:
-    """Return the program `job_wrapper`, which HTCondor gives the job's command as arguments."""
+    """Return the text of the program `job_wrapper`. HTCondor passes the job's command as its arguments."""
     return f'#!/bin/sh\nexec {shlex.join(plan.job_holder)} "$@"\n'
 
 
 def client_configuration(plan: PoolPlan) -> str:
-    """Return the configuration of those who use the pool: no way in but the token."""
+    """Return the clients' configuration. The token is their only way to authenticate."""
     return (_COMMON + _CLIENT).format(
         tree=plan.tree, port=plan.port, schedd=plan.schedd, ids=plan.ids, tokens=plan.token.parent
     )

@@ -1,10 +1,10 @@
-"""Start mongod as a replica set of one, which is what transactions and change streams need.
+"""Start mongod as a replica set of one member: transactions and change streams need a replica set.
 
-Nobody comes in without a password, from the first moment on. MongoDB's own way to the first account is the
-*localhost exception*: whoever connects from this machine may create it, so another account could be faster. That
-exception is off here. The launcher logs in as a member of the replica set instead (`__system`, whose password is the
-set's key), and so creates the accounts. Key and passwords are new at each launch; on data of an earlier one the
-accounts get their new passwords.
+From its first moment on, mongod requires a password. MongoDB's usual way to the first account is the *localhost
+exception*: any user of this machine can connect and create it, so another user could be faster. We switch that
+exception off. Instead the launcher logs in as a member of the replica set (`__system`, with the set's key as
+password), and creates the accounts. Key and passwords are new at each launch; accounts in existing data get the new
+passwords.
 """
 
 import secrets
@@ -20,7 +20,7 @@ from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, 
 from deploy.local.secret_files import replace_secret
 from deploy.local.servers.mongo_accounts import MongoAccount, choose_commands, mongo_url, new_accounts
 
-# Long enough for a journal that a crash has left to be played back.
+# Long enough to replay the journal after a crash.
 _START_TIMEOUT_S = 180.0
 _ALREADY_INITIALIZED = 23
 #: The file in `home` that holds the replica set's key.
@@ -30,7 +30,7 @@ _Client = MongoClient[dict[str, Any]]
 
 
 class MongoDB:
-    """A mongod of one member; `start` returns when its accounts can write."""
+    """A mongod as the only member of its replica set. `start` returns when its accounts can write."""
 
     name = "mongod"
 
@@ -45,7 +45,7 @@ class MongoDB:
         port: int,
         auth: bool = True,
     ) -> None:
-        """Keep the key of this launch in `home`, documents in `data`; without `auth` everybody may do everything."""
+        """`home` holds this launch's key, `data` the documents. Without `auth` every client has all rights."""
         self.port = port
         #: By name.
         self.accounts = new_accounts() if auth else {}
@@ -70,14 +70,14 @@ class MongoDB:
         return {"mongodb": self.port}
 
     def url(self, account: str) -> str:
-        """Return the address for `account`: `wms`, `mqs` or `admin`; with its password, if there are any."""
+        """Return the address for `account` (`wms`, `mqs` or `admin`), with its password if MongoDB requires one."""
         return mongo_url(self.port, self.accounts.get(account))
 
     def start(self) -> "MongoDB":
-        """Start mongod on its data, if there are any, and wait until its accounts can write.
+        """Start mongod on its data, or on none, and wait until its accounts can write.
 
         Raises:
-            LaunchError: it did not come up; the log is named.
+            LaunchError: it did not start; the error names the log.
         """
         self.configure()
         child = self.relaunch()
@@ -86,12 +86,12 @@ class MongoDB:
         return self
 
     def relaunch(self) -> LaunchedProcess:
-        """Start mongod again on its port and data, after it has ended, and return without waiting for it."""
+        """Start mongod again on its port and data after it has ended. Return before it is ready."""
         self._child = self.launch_server()
         return self._child
 
     def is_ready(self) -> bool:
-        """Say whether it takes writes."""
+        """Say whether it accepts writes."""
         with self._connect_client() as client:
             try:
                 return bool(client.admin.command("hello").get("isWritablePrimary"))
@@ -104,7 +104,7 @@ class MongoDB:
             self._child.stop(signal.SIGTERM)
 
     def configure(self) -> None:
-        """Write what the server is to read."""
+        """Write the server's key file."""
         if self.accounts:
             replace_secret(self._home / KEY, self._key.encode())
 
@@ -115,17 +115,17 @@ class MongoDB:
         return self._children.launch("mongod", command, log=self._log, environment=environment)
 
     def arguments(self, key: Path) -> list[str]:
-        """Return mongod's arguments, its data's place apart; it finds its key at `key`."""
+        """Return mongod's arguments, without the data directory. `key` is the path at which it finds its key."""
         return [
             *("--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
             *("--replSet", "rs0", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25"),
-            # 3 preallocated journal files of 100 MB each would be written before the first answer.
+            # Otherwise it writes 3 journal files of 100 MB each before its first answer.
             *("--wiredTigerEngineConfigString", "log=(file_max=16MB,prealloc=false)"),
             *("--noscripting", "--setParameter", "diagnosticDataCollectionEnabled=false"),
-            # The transaction of a process that was killed keeps its documents locked until this time is over; the
-            # default is a minute, in which nobody else could decide about them. Ours take milliseconds.
+            # The transaction of a killed process locks its documents for this time; the default is a minute, in which
+            # no other process can change them. Our transactions take milliseconds.
             *("--setParameter", "transactionLifetimeLimitSeconds=4"),
-            # Nobody reads the past; kept for the default of five minutes, dropped collections keep their files open.
+            # EWMS reads no history. With the default of five minutes, dropped collections keep their files open.
             *("--setParameter", "minSnapshotHistoryWindowInSeconds=0"),
             *(_password_arguments(key) if self.accounts else ()),
         ]
@@ -145,7 +145,7 @@ class MongoDB:
                 client.admin.command(command)
 
     def _connect_client(self) -> _Client:
-        # A client from before the initiation goes on believing in a stand-alone server, so each look makes its own.
+        # A client from before the initiation keeps treating the server as stand-alone, so each check makes a new one.
         place: dict[str, Any] = {"directConnection": True, "serverSelectionTimeoutMS": 250}
         if self.accounts:
             place |= {"username": "__system", "password": self._key}
@@ -176,21 +176,21 @@ class MongoDB:
 
 
 def _password_arguments(key: Path) -> list[str]:
-    """Return the arguments by which mongod asks everybody for a password."""
+    """Return the arguments that make mongod require a password."""
     return [
         *("--auth", "--keyFile", str(key), "--setParameter", "enableLocalhostAuthBypass=false"),
         *("--setParameter", "authenticationMechanisms=SCRAM-SHA-256"),
-        # Many rounds make passwords that people choose dear to guess. Ours are random, and each new connection waits.
+        # Many hash rounds protect passwords that people choose. Ours are random, and many rounds delay connections.
         *("--setParameter", "scramSHA256IterationCount=5000"),
     ]
 
 
 def _knows_its_port(client: _Client, member: Mapping[str, object]) -> bool:
-    """See to it that the replica set of an earlier start is at today's port, which its data hold."""
+    """Change the port in the data of an earlier start's replica set to today's port."""
     try:
         kept = client.admin.command("replSetGetConfig")["config"]
         if [one["host"] for one in kept["members"]] != [member["host"]]:
-            # Forced: with its old address the set has no member here, and so no primary that could be asked.
+            # Force the change: with its old address the set has no member here, so it has no primary to ask.
             moved = {**kept, "version": kept["version"] + 1, "members": [{**kept["members"][0], **member}]}
             client.admin.command("replSetReconfig", moved, force=True)
     except PyMongoError:

@@ -19,30 +19,30 @@ from deploy.local.servers.broker import BrokerAccess
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, broker_definitions, service_names
 from schemas import topology
 
-# Long enough for many queues to be read back.
+# Long enough to read back many queues.
 _START_TIMEOUT_S = 180.0
 _NODE = "ewms@localhost"
-# A broker of one node needs no way to other nodes. By default Erlang opens a port for them, where any holder of the
-# cookie can run code, and starts a port mapper that tells everybody about it. Both are off here; the name is given.
-# RabbitMQ asks for its own port once; the last option answers in place of the mapper.
+# A broker of one node needs no connection to other nodes. By default Erlang opens a port for them, where a process with
+# the cookie can run code, and it starts a port mapper that names this port to every process. We switch off both, and
+# set the name. RabbitMQ asks for its own port once; the last option answers instead of the mapper.
 _NO_OTHER_NODES = f"-start_epmd false -sname {_NODE} -dist_listen false -erl_epmd_port 1"
 _PLUGINS = ("rabbitmq_management", "rabbitmq_auth_backend_oauth2")
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerPlan:
-    """The settings of a broker, wherever it runs."""
+    """The settings of a broker."""
 
-    #: Those that get a user each.
+    #: The schedds whose TMS gets a user.
     schedds: tuple[str, ...]
-    #: What signs the tokens that it believes; `None` makes a new pair.
+    #: The key pair of the tokens that it accepts; `None` makes a new pair.
     key_files: MadeKeyFiles | None = None
-    #: Channels that one connection may have: few, for a token is all that it takes to open them.
+    #: How many channels one connection may open: few, because any holder of a token can open them.
     channels: int = 16
 
 
 class RabbitMQ(BrokerAccess):
-    """A RabbitMQ of one node; `start` and `restart` return when it lets its users in."""
+    """A RabbitMQ with one node. `start` and `restart` return when users can log in."""
 
     name = "RabbitMQ"
 
@@ -58,7 +58,7 @@ class RabbitMQ(BrokerAccess):
         data: Path,
         secrets: Path,
     ) -> None:
-        """Keep the settings of this launch in `home`, queues and events in `data`, users and keys in `secrets`."""
+        """`home` holds this launch's settings, `data` the queues and events, `secrets` the users and keys."""
         super().__init__(
             ports=ports,
             users=kept_users(secrets / "broker-users.json", plan.schedds),
@@ -81,31 +81,31 @@ class RabbitMQ(BrokerAccess):
 
     @property
     def own_ports(self) -> Mapping[str, int]:
-        """The ports that it listens on; at `jwks` MQS does."""
+        """The ports that it listens on. MQS listens at `jwks`, so that one is not here."""
         return {name: port for name, port in self.ports.items() if name != "jwks"}
 
     def start(self) -> "RabbitMQ":
-        """Start the broker and wait until it lets its users in.
+        """Start the broker and wait until users can log in.
 
         Raises:
-            LaunchError: it did not come up; the log is named.
+            LaunchError: it did not start; the error names the log.
         """
         self.configure()
         self.restart()
         return self
 
     def restart(self) -> None:
-        """Start the broker, again if it runs, on the same ports and data."""
+        """Start the broker on the same ports and data; stop it first if it runs."""
         self.stop()
         await_ready(self.relaunch(), self.is_ready, timeout_s=_START_TIMEOUT_S)
 
     def relaunch(self) -> LaunchedProcess:
-        """Start the broker again on its ports and data, after it has ended, and return without waiting for it."""
+        """Start the broker again on its ports and data after it has ended. Return before it is ready."""
         self._child = self.launch_server()
         return self._child
 
     def stop(self) -> None:
-        """Shut the broker down in order."""
+        """Shut the broker down cleanly."""
         if self._child is not None:
             self._child.stop()
             self._child = None
@@ -116,7 +116,7 @@ class RabbitMQ(BrokerAccess):
             self._child.kill()
 
     def launch_server(self) -> LaunchedProcess:
-        """Start the server's process on what it has been configured to."""
+        """Start the server's process with the settings that `configure` wrote."""
         return self._children.launch(
             "RabbitMQ",
             [next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin/rabbitmq-server"],
@@ -126,9 +126,9 @@ class RabbitMQ(BrokerAccess):
         )
 
     def is_ready(self) -> bool:
-        """Say whether it lets its users in."""
+        """Say whether users can log in."""
         try:
-            # The port opens last; a look at it is cheaper than a login that is refused for 4 s.
+            # The port opens last. Trying it costs less than a login, which fails only after 4 s.
             socket.create_connection(("127.0.0.1", self.ports["amqp"]), timeout=1).close()
             socket.create_connection(("127.0.0.1", self.ports["management"]), timeout=1).close()
         except OSError:
@@ -136,15 +136,15 @@ class RabbitMQ(BrokerAccess):
         return asyncio.run(_logs_in(self.amqp_url(ADMIN, topology.CONTROL_VHOST)))
 
     def configure(self) -> None:
-        """Write what the server is to read."""
+        """Write the server's settings and cookie."""
         self.write_settings(self._home, public_key=self.key_files.public)
         self._write_erl()
-        # Erlang makes one itself if there is none, from the clock.
+        # Without a cookie Erlang makes one from the clock, which others can guess.
         write_secret(self._home / ".erlang.cookie", secrets.token_hex(32).encode())
         (self._home / ".erlang.cookie").chmod(0o400)
 
     def write_settings(self, seen_at: Path, *, public_key: Path) -> None:
-        """Write the settings into the home directory, which the server finds at `seen_at`, as it does `public_key`."""
+        """Write the settings into the home directory. The server sees it at `seen_at`, and its key at `public_key`."""
         home = self._home
         settings = _configuration_text(
             self.ports,
@@ -154,8 +154,8 @@ class RabbitMQ(BrokerAccess):
             channels=self._channels,
         )
         (home / "rabbitmq.conf").write_text(settings)
-        # The schema of rabbitmq.conf takes https only; a loopback address needs the older format. It has no name for
-        # the tick either, at which quorum queues report what lies in them: every 5 s if not told otherwise.
+        # rabbitmq.conf accepts only https for the JWKS address, so plain http on loopback needs the older format. Nor
+        # does rabbitmq.conf have the tick at which quorum queues report their depth: 5 s by default, 1 s here.
         (home / "advanced.config").write_text(
             f'[{{rabbitmq_auth_backend_oauth2,[{{jwks_uri,"{self.jwks_url}"}}]}},{{rabbit,[{{quorum_tick_interval,1000}}]}}].\n'
         )
@@ -166,7 +166,7 @@ class RabbitMQ(BrokerAccess):
         replace_secret(home / "definitions.json", json.dumps(whole).encode())
 
     def where_settings_are(self, seen_at: Path) -> dict[str, str]:
-        """Return the variables that lead a server to its settings, which it finds at `seen_at`, and keep it local."""
+        """Return the variables that name the server's settings, which it sees at `seen_at`, and that keep it local."""
         return {
             "RABBITMQ_NODENAME": _NODE,
             "RABBITMQ_CONFIG_FILE": str(seen_at / "rabbitmq.conf"),
@@ -178,7 +178,7 @@ class RabbitMQ(BrokerAccess):
 
     def _write_erl(self) -> None:
         home, erlang = self._home, self._tree / "usr/lib/erlang"
-        # Debian's own `erl` has its place written into it; this one has ours.
+        # Debian's `erl` has a fixed path in it, so write one with our path.
         erts = next(erlang.glob("erts-*")) / "bin"
         (home / "bin").mkdir()
         erl = home / "bin/erl"
@@ -194,7 +194,7 @@ class RabbitMQ(BrokerAccess):
             "PATH": f"{home}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(home),
             "LC_ALL": "C.UTF-8",
-            # Makes the start script `exec` erl, so that our SIGTERM reaches it.
+            # With this the start script replaces itself with erl, so that our SIGTERM reaches erl.
             "RUNNING_UNDER_SYSTEMD": "true",
             **self.where_settings_are(home),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
@@ -205,7 +205,7 @@ class RabbitMQ(BrokerAccess):
             "RABBITMQ_LOG_BASE": str(home / "logs"),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_PID_FILE": str(home / "pid"),
-            # Schedulers that spin while idle would take the two cores from everything else.
+            # Without these options idle schedulers spin, and take cores from all other processes.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
                 f"{_NO_OTHER_NODES} +sbwt none +sbwtdcpu none +sbwtdio none {_scheduler_arguments()}"
             ),
@@ -213,7 +213,7 @@ class RabbitMQ(BrokerAccess):
 
 
 def _scheduler_arguments() -> str:
-    """Return how many schedulers Erlang has: half as many as there are cores, for all of EWMS shares them.
+    """Return Erlang's option for its number of schedulers: half of the cores, because all of EWMS shares the cores.
 
     A scheduler with nothing to do calls `sched_yield` some hundred times before it sleeps. Where other processes want
     the core, Linux takes a whole time slice from it for each call (6.18, `yield_task_fair`). With two schedulers on two
@@ -224,7 +224,7 @@ def _scheduler_arguments() -> str:
 
 
 def kept_users(file: Path, schedds: Iterable[str]) -> dict[str, BrokerUser]:
-    """Return the broker's users by name, each with the password that `file` holds, or else a new one, kept there."""
+    """Return the broker's users by name, with their passwords from `file`. New users get passwords, saved in `file`."""
     kept: dict[str, list[str]] = load_or_make(file, dict)
     names = (ADMIN, *service_names(schedds))
     wanted = {name: kept.get(name) or [secrets.token_urlsafe(18), secrets.token_hex(4)] for name in names}
@@ -255,9 +255,9 @@ auth_oauth2.algorithms.2 = ES256
 channel_max = {channels}
 heartbeat = 30
 max_message_size = {topology.MAX_EVENT_BYTES}
-# A task may take a day; the default closes the channel of a consumer that holds an event for 30 minutes.
+# A task may take a day. By default the broker closes the channel of a consumer that holds an event for 30 minutes.
 consumer_timeout = 90000000
-# What depths are read from must not be older than a second (with the tick in advanced.config).
+# Depths come from these statistics, and must be at most a second old (see also the tick in advanced.config).
 collect_statistics_interval = 1000
 disk_free_limit.absolute = 200MB
 raft.wal_max_size_bytes = 67108864

@@ -1,11 +1,11 @@
-"""A development token issuer: signs users in on this machine, for `make up`, the demo and the tests.
+"""A development token issuer: it signs users in on this machine, for `make up`, the demo and the tests.
 
     GET  /.well-known/openid-configuration   discovery
     GET  /jwks                               the public key
     POST /token                              client_credentials, for the clients of the issuer's file
 
-The launcher writes one file, readable by its owner only, which names the clients, their secrets and the claims of
-their tokens. A deployment uses its own identity provider instead; nothing of EWMS knows the difference.
+The launcher writes one file, which only its owner can read: it has the clients, their secrets and the claims of their
+tokens. A deployment uses its own identity provider instead, and EWMS works the same with it.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ TOKEN_LIFE_S = 24 * 3600
 _MAX_FORM_BYTES = 16 * 1024
 _FORM_PATIENCE_S = 20.0
 
-#: The user that `make up` signs in, as a member of the group that the contract lets in.
+#: The user that `make up` signs in: a member of the group that the contract admits.
 DEVELOPER = "developer"
 _CLAIMS: Mapping[str, Mapping[str, object]] = {
     DEVELOPER: {"groups": ["/tokens/ewms-dev"]},
@@ -62,7 +62,7 @@ class IssuerFiles:
 def write_issuer(directory: Path, *, port: int) -> IssuerFiles:
     """Write the configuration of an issuer that will listen on `port` of 127.0.0.1.
 
-    The key and the clients' secrets are those of an earlier launch, if `directory` has any.
+    If `directory` has the key and the clients' secrets of an earlier launch, they stay.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = load_key_pair(directory, "issuer-key")
@@ -85,9 +85,9 @@ def write_issuer(directory: Path, *, port: int) -> IssuerFiles:
 
 
 def mint_token(issuer: IssuerFiles, subject: str, claims: Mapping[str, object], *, life_s: float = TOKEN_LIFE_S) -> str:
-    """Return a token for `subject`, signed by the issuer's key; `claims` add to the usual ones, and override them.
+    """Return a token for `subject`, signed with the issuer's key. `claims` add to the usual claims or override them.
 
-    A negative `life_s` gives one that has expired.
+    A negative `life_s` makes an expired token.
     """
     return _sign_token(issuer.keys, issuer.url, subject, claims, life_s)
 
@@ -99,7 +99,7 @@ def developer_token(issuer: IssuerFiles, *, life_s: float = TOKEN_LIFE_S) -> str
 
 def _sign_token(keys: MadeKeyFiles, url: str, subject: str, claims: Mapping[str, object], life_s: float) -> str:
     now = int(time.time())
-    # An expired token was issued before it expired.
+    # Issue an expired token before its end.
     issued_at = min(now, int(now + life_s)) - (1 if life_s < 0 else 0)
     body = {
         "iss": url,
@@ -114,7 +114,7 @@ def _sign_token(keys: MadeKeyFiles, url: str, subject: str, claims: Mapping[str,
 
 
 def issuer_application(settings: Mapping[str, Any]) -> Starlette:
-    """Return the issuer as `settings` (its file) describe it."""
+    """Return the issuer's application. `settings` is the content of its file."""
     keys = MadeKeyFiles(Path(settings["private"]), Path(settings["public"]))
     url: str = settings["url"]
     public: Any = load_pem_public_key(keys.public.read_bytes())
@@ -156,9 +156,9 @@ def issuer_application(settings: Mapping[str, Any]) -> Starlette:
 
 
 async def _read_form(request: Request) -> dict[str, str] | None:
-    """Return the fields of a form; `None`: it is longer than a form for a token, or does not come.
+    """Return the fields of a form; `None` if it is longer than a token request can be, or if it does not arrive.
 
-    Every account of the machine can send one.
+    Every account of the machine can send a form, so both have limits.
     """
     body = b""
     try:
@@ -173,7 +173,7 @@ async def _read_form(request: Request) -> dict[str, str] | None:
 
 
 def _read_client(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
-    # Source: RFC 6749, 2.3.1: by HTTP Basic, or in the body.
+    # A client sends its id and secret by HTTP Basic or in the body. Source: RFC 6749, 2.3.1.
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:

@@ -43,7 +43,7 @@ def test_data_are_one_launchers_stay_after_its_end_and_go_by_a_fresh_start(scrat
 
     launcher.send_signal(signal.SIGTERM)
     assert launcher.wait(120) == 0
-    assert f"All of it stays in {scratch / 'data'}" in (scratch / "errors").read_text()
+    assert f"The data stay in {scratch / 'data'}" in (scratch / "errors").read_text()
     assert not (scratch / ".ewms/endpoints.json").exists()
     assert (scratch / "data" / MARKER).exists()
 

@@ -78,8 +78,8 @@ def test_a_folder_of_programs_becomes_an_image_with_python(installed: Installed,
     [
         ("nothing", "image", "there is no"),
         ("file.txt", "image", "neither a directory nor a definition file"),
-        ("code", "code", "is there already"),
-        ("code", "code/image", "lies within"),
+        ("code", "code", "exists already"),
+        ("code", "code/image", "lies inside"),
     ],
 )
 def test_what_cannot_become_an_image_is_said_before_anything_is_made(

@@ -56,7 +56,7 @@ def test_data_of_tasks_accounts_are_not_taken_up_by_root_alone(tmp_path: Path) -
         text=True,
         check=True,
     )
-    assert done.stdout.startswith(f"what is kept in {tmp_path.parent} belongs to accounts of tasks")
+    assert done.stdout.startswith(f"accounts of tasks own the data in {tmp_path.parent}")
     assert "--fresh" in done.stdout
 
 

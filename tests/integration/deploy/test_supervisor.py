@@ -58,7 +58,7 @@ def test_one_that_ends_is_started_again_at_once_and_then_later_each_time(
         assert server.n_starts == n
     ends = [line for line in told if "has ended" in line]
     assert ends[0] == f"server has ended (exit status 3); starting it again; log: {tmp_path / 'log'}"
-    assert "2 times in a row); starting it again in 0.5 s; its last words: out of cheese" in ends[1]
+    assert "2 times in a row); starting it again in 0.5 s; the last line of its log: out of cheese" in ends[1]
 
 
 def test_one_whose_port_is_taken_waits_for_it_and_says_once_who_has_it(
@@ -74,6 +74,6 @@ def test_one_whose_port_is_taken_waits_for_it_and_says_once_who_has_it(
             supervisor.handle_next()
             clock[0] += 2
         assert server.n_starts == 1
-        assert [f"port {port} (door) is taken by process" in line for line in told] == [False, True]
+        assert [f" uses port {port} (door)" in line for line in told] == [False, True]
     supervisor.handle_next()
     assert server.n_starts == 2

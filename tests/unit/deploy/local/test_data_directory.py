@@ -98,11 +98,11 @@ def _broken(root: Path) -> None:
     ("prepare", "reason"),
     [
         (_foreign, "thesis.tex"),
-        (_writable, "others may write"),
-        (_open_to_all, "others may write"),
+        (_writable, "other users may write"),
+        (_open_to_all, "other users may write"),
         (_link, "symbolic link"),
-        (Path.touch, "no directory"),
-        (_broken, "cannot be read"),
+        (Path.touch, "not a directory"),
+        (_broken, "cannot read"),
     ],
 )
 def test_a_directory_that_is_not_safely_ours_is_refused_and_left_alone(

@@ -72,7 +72,7 @@ def test_a_key_pair_is_taken_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert read_launch_options(relative).key_files == keys, "the servers run elsewhere, so the paths are made absolute"
     assert "EWMS_BROKER_PUBLIC_KEY_FILE is missing" in _refusal({"EWMS_BROKER_KEY_FILE": str(keys.private)}).what
     names["EWMS_BROKER_KEY_FILE"] = str(tmp_path / "nothing.pem")
-    assert "nothing.pem cannot be read (No such file" in _refusal(names).what
+    assert f"cannot read {names['EWMS_BROKER_KEY_FILE']} (No such file" in _refusal(names).what
 
 
 def test_a_clusters_file_takes_the_place_of_the_examples_names(tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_a_clusters_file_takes_the_place_of_the_examples_names(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{", "no JSON"),
-        ("[]", "no JSON object"),
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
         ('{"osg": 3}', "'osg' names no schedd"),
         ('{"osg": {}}', "'osg' names no schedd"),
         ('{"osg": {"schedd": ""}}', "'osg' names no schedd"),
@@ -109,7 +109,7 @@ def test_a_clusters_file_that_cannot_be_is_refused_with_an_example(tmp_path: Pat
 
 
 def test_a_clusters_file_that_is_not_there_is_named() -> None:
-    assert "/nowhere/clusters.json cannot be read" in _refusal({"EWMS_CLUSTERS_FILE": "/nowhere/clusters.json"}).what
+    assert "cannot read /nowhere/clusters.json" in _refusal({"EWMS_CLUSTERS_FILE": "/nowhere/clusters.json"}).what
 
 
 def test_settings_of_processes_are_passed_on() -> None:

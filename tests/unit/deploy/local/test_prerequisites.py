@@ -36,5 +36,5 @@ def test_a_machine_without_user_namespaces_is_told_the_settings_that_allow_them(
 
 def test_an_error_is_three_lines_what_remedy_log() -> None:
     error = LaunchError("it broke", "mend it", log=Path("/run/logs/it.log"))
-    assert str(error).splitlines() == ["it broke", "  to mend it: mend it", "  log: /run/logs/it.log"]
+    assert str(error).splitlines() == ["it broke", "  remedy: mend it", "  log: /run/logs/it.log"]
     assert str(LaunchError("it broke", "mend it")).count("\n") == 1

@@ -11,7 +11,7 @@ from deploy.local.up import _claim_folder, say_notices
 
 def test_a_folder_belongs_to_one_launch_until_that_ends(tmp_path: Path) -> None:
     folder = tmp_path / ".ewms"
-    with _claim_folder(folder), pytest.raises(LaunchError, match="up in this folder already"), _claim_folder(folder):
+    with _claim_folder(folder), pytest.raises(LaunchError, match="already runs in this folder"), _claim_folder(folder):
         pytest.fail("two have it")
     with _claim_folder(folder):
         pass
@@ -19,7 +19,7 @@ def test_a_folder_belongs_to_one_launch_until_that_ends(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / ".ewms").touch()
-    with pytest.raises(LaunchError, match="cannot be written"), _claim_folder(tmp_path / ".ewms"):
+    with pytest.raises(LaunchError, match="cannot write the endpoints"), _claim_folder(tmp_path / ".ewms"):
         pytest.fail("it was written")
 
 

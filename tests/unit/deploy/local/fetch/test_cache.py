@@ -91,8 +91,8 @@ def test_what_needs_no_new_loader_of_a_moved_cache_is_used_at_once_and_the_rest_
     assert cache._find_installed(tmp_path / "new", (PYTHON_IMAGE,), allow_fallback=False) is not None
     assert cache._find_installed(tmp_path / "new", sets, allow_fallback=False) is None
     said = capsys.readouterr().out
-    assert said.count("copied or moved since; making it usable here") == 3
-    assert "it cannot be used here, and is fetched again: " in said
+    assert said.count("then copied or moved; making it usable here") == 3
+    assert "that failed, so fetching it again: " in said
 
 
 def test_a_set_that_was_changed_is_not_found_and_the_others_are(tmp_path: Path) -> None:
@@ -137,11 +137,11 @@ def test_the_right_servers_win_over_older_ones(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_said_with_a_remedy(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.touch()
-    with pytest.raises(LaunchError, match="cannot be written") as raised:
+    with pytest.raises(LaunchError, match="cannot write to the cache") as raised:
         cache.prepare_cache(in_the_way / "ewms", Console(quiet=True))
     assert "XDG_CACHE_HOME" in str(raised.value)
 
 
 def test_an_error_tells_what_how_to_mend_it_and_the_log() -> None:
     error = PoolCannotStart("HTCondor ended", "read the log", log=Path("/run/condor.log"))
-    assert str(error).splitlines() == ["HTCondor ended", "  to mend it: read the log", "  log: /run/condor.log"]
+    assert str(error).splitlines() == ["HTCondor ended", "  remedy: read the log", "  log: /run/condor.log"]

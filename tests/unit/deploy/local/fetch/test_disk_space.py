@@ -11,7 +11,7 @@ from deploy.local.fetch import disk_space, packages
 
 def test_too_small_a_disk_is_told_before_anything_is_downloaded(tmp_path: Path) -> None:
     disk_space.check_disk_space(tmp_path, ["mongod"], free_mb=599)
-    with pytest.raises(LaunchError, match="has 599 MB left, of 600 that mongod, broker need") as raised:
+    with pytest.raises(LaunchError, match="has 599 MB left, and mongod, broker need 600 MB") as raised:
         disk_space.check_disk_space(tmp_path, ["mongod", "broker"], free_mb=599)
     assert "XDG_CACHE_HOME" in raised.value.remedy
 

@@ -59,5 +59,5 @@ def test_a_stand_in_that_cannot_get_its_program_says_why_and_fails(tmp_path: Pat
     ended = subprocess.run([stand_in, "exec", "x"], env={}, capture_output=True, text=True, check=False)
     assert ended.returncode == 255
     assert ended.stdout == ""
-    assert "cannot be written" in ended.stderr
+    assert "cannot write to the cache" in ended.stderr
     assert not (directory / "tree").exists()
