@@ -5,9 +5,9 @@
     MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   MQTrafficColl
              FailedAttemptColl   LetterOrderColl
 
-Every document's `_id` is its own id. `rev` stands on the root of an aggregate (a workflow with its taskforces; a group
-with its profiles) and counts the aggregate's changes. `wake_at` is when the timer loop looks at the document again.
-Queries page in the order of `cursor` (24 hex digits, ascending in time).
+The `_id` of a document is its own id. The root of an aggregate (a workflow with its taskforces; a group with its
+profiles) has `rev`, which counts the changes of the whole aggregate. At `wake_at` the timer loop looks at the document
+again. Queries page in the order of `cursor` (24 hex digits, ascending in time).
 """
 
 from datetime import datetime
@@ -46,7 +46,7 @@ class Collection(StrEnum):
 
 
 class QueuePlan(BaseModel):
-    """One queue of a workflow. WMS names it before it exists."""
+    """One planned queue of a workflow. WMS names it before it exists."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -71,17 +71,17 @@ class WorkflowDocument(Workflow):
     projects: list[str] = Field(default_factory=list)
     cursor: str = ""
     queues: list[QueuePlan] = Field(default_factory=list)
-    #: When WMS last asked MQS for the queues, and how often; why MQS deferred them; when they were ready.
+    #: When WMS last asked MQS for the queues, and how often; why MQS deferred them; when they became ready.
     queues_asked_at: datetime | None = None
     n_queues_asked: int = 0
     queues_deferred: str = ""
     queues_active_at: datetime | None = None
     #: When the last taskforce was over. MQS then retires the queues.
     over_at: datetime | None = None
-    #: Why the workflow's work waits in vain, as the stall watch last saw it; None: it does not wait in vain. It is
-    #: written outside of the kernel, as statuses are, and no decision reads it.
+    #: Why the workflow is stalled, as the stall watch last saw it; None: it is not stalled. The watch writes this
+    #: outside of the kernel, like statuses, and no decision reads it.
     stalled: dict[str, Any] | None = None
-    #: When the inputs were closed. From then on the workflow ends by itself.
+    #: When a user closed the inputs. From then on the workflow ends by itself.
     inputs_closed_at: datetime | None = None
     #: How many results end the workflow, and whether dead letters count as results.
     expected_results: int | None = None
@@ -90,10 +90,10 @@ class WorkflowDocument(Workflow):
     ending_number: int = 0
     ending_told_at: datetime | None = None
     n_ending_told: int = 0
-    #: How the workflow ended by itself, and with how many dead letters; None: it has not.
+    #: How the workflow ended by itself, and with how many dead letters; None: it has not ended by itself.
     completion: Completion | None = None
     n_dead: int | None = None
-    #: How many results had arrived then; None: no number was expected. And why the end is no plain success.
+    #: How many results had arrived at that end; None: no number was expected. And why it is not a plain success.
     n_results: int | None = None
     completion_reason: str = ""
 
@@ -120,19 +120,19 @@ class TaskforceDocument(Taskforce):
     default_n_workers: int | None = None
     #: The place of the taskforce's task in the request; None: an older version stored it without.
     task_index: int | None = None
-    #: When WMS last asked the TMS to start or stop it, while no answer has come; None: no request is open.
+    #: When WMS last asked the TMS to start or stop it, if no answer has come yet; None: no request is open.
     asked_at: datetime | None = None
     #: How often WMS has asked without an answer. The pauses between requests grow with it.
     n_asked: int = 0
     #: The taskforce's rank among those that wait for a start, ascending.
     launch_rank: float = 0.0
-    #: WMS asks the TMS again at this time at the earliest (back-off after a failure).
+    #: The earliest time at which WMS asks the TMS again (back-off after a failure).
     retry_at: datetime | None = None
     n_submit_failures: int = 0
     n_remove_failures: int = 0
-    #: Why WMS tries nothing more; empty: it goes on.
+    #: Why WMS has stopped trying; empty: it has not stopped.
     stuck: str = ""
-    #: When the taskforce was over without ever having had a cluster (ruling 9).
+    #: When the taskforce ended, if it never had a cluster (ruling 9).
     ended_at: datetime | None = None
     #: Orders status snapshots: the newest (epoch, seq) wins.
     status_epoch: int = -1
@@ -146,7 +146,7 @@ class TaskforceDocument(Taskforce):
 
 
 class GroupState(StoredEnum):
-    """Where a workflow's queues stand."""
+    """The state of a workflow's queues."""
 
     RESERVED = "reserved"
     ACTIVE = "active"
@@ -167,8 +167,8 @@ class MQGroupDocument(MQGroup):
     projects: list[str] = Field(default_factory=list)
     #: The schedds whose TMS may ask for tokens for this workflow's pilots.
     schedds: list[str] = Field(default_factory=list)
-    #: How many queues the group asks for, the one for dead letters included. From `admitted_at` on, the group may have
-    #: so many on the broker.
+    #: How many queues the group needs, with the one for dead letters. From `admitted_at` on, the group may have this
+    #: many on the broker.
     n_queues: int = 0
     #: When the budget admitted the group. From then on its queues may exist, although a crash may have left some out.
     admitted_at: datetime | None = None
@@ -180,11 +180,11 @@ class MQGroupDocument(MQGroup):
     #: Why the group waits for its admission; empty once it is admitted.
     deferred: str = ""
     over_at: datetime | None = None
-    #: Until then, dead letters may be on their way back into the queues, so no queue counts as empty.
+    #: Until this time, dead letters may be on their way back into the queues, so no queue counts as empty.
     replaying_until: datetime | None = None
-    #: When MQS last saw the queues in use that outlive the workflow.
+    #: When MQS last saw somebody use the queues that outlive the workflow.
     last_used_at: datetime | None = None
-    #: How the workflow will end by itself; see `schemas.events.WorkflowEnding`. `closed_at`: when inputs were closed.
+    #: How the workflow will end by itself; see `schemas.events.WorkflowEnding`. `closed_at`: when the inputs closed.
     ending_number: int = 0
     #: Whether MQS watches the queues until the workflow ends.
     is_ending: bool = False
@@ -192,18 +192,18 @@ class MQGroupDocument(MQGroup):
     levels: list[list[Mqid]] = Field(default_factory=list)
     n_expected: int | None = None
     counts_dead: bool = False
-    #: When MQS told WMS that the results had arrived, and that the queues were drained. Drained queues stay drained.
+    #: When MQS reported to WMS that the results had arrived, and that the queues were drained. Drained queues stay so.
     results_arrived_at: datetime | None = None
     drained_at: datetime | None = None
-    #: The numbers that MQS told WMS with these.
+    #: The numbers that MQS reported to WMS at these times.
     n_results: int | None = None
     n_dead: int = 0
-    #: How many dead letters were replayed into each queue, and how many were discarded.
+    #: How many dead letters users have replayed into each queue, and how many they have discarded.
     replayed: dict[Mqid, int] = Field(default_factory=dict)
     n_discarded: int = 0
     #: How many events had failed when the queues were drained, discarded ones included.
     n_failed_at_end: int = 0
-    #: Whether there may be replays that the broker has not confirmed.
+    #: Whether the broker may not have confirmed some replays.
     has_unconfirmed_replays: bool = False
 
 
@@ -216,7 +216,7 @@ class MQProfileDocument(MQProfile):
     position: int = 0
     is_input: bool = False
     is_output: bool = False
-    #: When MQS closed the way into the queue. From then on nobody takes what is published to it.
+    #: When MQS closed the way into the queue. From then on no consumer gets events that clients publish to it.
     shut_at: datetime | None = None
     retired_at: datetime | None = None
 
@@ -233,7 +233,7 @@ class LedgerDocument(BaseModel):
 class FailedAttemptDocument(BaseModel):
     """A failed attempt as stored.
 
-    `_id` comes from workflow, event, pilot and attempt, so a repeated report is stored once.
+    `_id` comes from workflow, event, pilot and attempt, so MQS stores a repeated report once.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -272,7 +272,7 @@ class FailedAttemptDocument(BaseModel):
 
 
 class LetterOrderDocument(BaseModel):
-    """A replay or discard of dead letters: who ordered it, and which letters. The audit shows it."""
+    """An order to replay or discard dead letters: the user, and the letters. The audit shows it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -2,9 +2,9 @@
 
 family        REST   event taken from a queue      who acts
 Rejected      4xx    reject to the dead letters    the sender fixes it
-Conflict      409    acknowledge, log once         nobody: the state has moved on
+Conflict      409    acknowledge, log once         nobody: the state has changed
 Unavailable   503    hold it, pause the consumer   the dependency returns
-Broken        500    requeue to delivery limit     we fix the code
+Broken        500    requeue to delivery limit     the developers fix the code
 """
 
 from typing import ClassVar
@@ -58,7 +58,7 @@ class TooLarge(Rejected):
 
 
 class Unprocessable(Rejected):
-    """The request is well formed, but the object's state rules it out for good."""
+    """The request is well formed, but the object's state forbids it permanently."""
 
     code = 422
 
@@ -70,7 +70,7 @@ class TooMany(Rejected):
 
 
 class OverQuota(TooMany):
-    """The sender is over its share, and may try again after `retry_after_s` seconds."""
+    """The sender is over its share. It can try again after `retry_after_s` seconds."""
 
     def __init__(self, reason: str, *, hint: str, retry_after_s: int) -> None:
         super().__init__(reason, hint=hint)
@@ -78,19 +78,19 @@ class OverQuota(TooMany):
 
 
 class Conflict(EWMSError):
-    """The state has moved on, so there is nothing left to do."""
+    """The state has already changed, so there is nothing left to do."""
 
     code = 409
 
 
 class Unavailable(EWMSError):
-    """A dependency is away. The same call works once it is back."""
+    """A dependency is away. The same call will work when it is back."""
 
     code = 503
 
 
 class Broken(EWMSError):
-    """A defect of ours."""
+    """A defect in EWMS."""
 
     code = 500
 

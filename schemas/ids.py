@@ -1,11 +1,11 @@
-"""The ids of things. They are hierarchical: a taskforce's id contains its task's id, and that its workflow's.
+"""The ids of EWMS's objects. A taskforce's id contains its task's id, and a task's id contains its workflow's.
 
     WF-6b00e09f-926a610b                        workflow
     TK-6b00e09f-926a610b-485d2fc0               task directive
     TF-6b00e09f-926a610b-485d2fc0-57c5a8e4      taskforce
     a72475165e05b4f83a948                       message queue (`a` and 20 hex digits)
 
-Randomness comes as an argument. A caller in the shell draws it.
+Random bits come as an argument; a caller in the shell draws them.
 """
 
 import re
@@ -44,12 +44,12 @@ def taskforce_uuid(task: TaskId, entropy: int) -> TaskforceUuid:
     return TaskforceUuid(f"TF-{task.removeprefix('TK-')}-{entropy & 0xFFFFFFFF:08x}")
 
 
-#: The last byte in the ids of queues from which only users take events. The broker's policies find these queues by it.
+#: The last byte in the ids of queues that only users take events from. The broker's policies find these queues by it.
 RESULTS_MARK = 0xC0
 
 
 def mqid(entropy: int, *, for_results: bool = False) -> Mqid:
-    """Return a queue id from 80 bits of `entropy`. It contains no character that a broker scope would expand.
+    """Return a queue id with 80 bits of `entropy`. It contains no character that a scope on the broker would expand.
 
     `for_results`: only users take events from the queue, and no task does.
     """

@@ -1,6 +1,6 @@
-"""The levels of a workflow's queues. Events of one level go on into queues of later levels only. (core)
+"""The levels of a workflow's queues. Events of one level move only into queues of later levels. (core)
 
-The client counts progress by levels, and WMS uses them to tell that a run is done.
+The client counts progress by levels, and WMS finds out by levels that a run is done.
 """
 
 from collections.abc import Collection, Iterable
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class JoinsQueues(Protocol):
-    """A task as the queues that it takes events from and publishes to."""
+    """A task with its input and output queues."""
 
     @property
     def input_queues(self) -> Collection[str]:

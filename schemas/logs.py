@@ -16,7 +16,7 @@ Proc = Annotated[int, Field(ge=0, lt=10_000_000)]
 
 
 class LogStream(StrEnum):
-    """Which of a worker's outputs."""
+    """A worker's two output streams."""
 
     OUT = "out"
     ERR = "err"
@@ -42,11 +42,11 @@ class LogQuery(TmsQuestion):
 
 
 class LogFile(BaseModel):
-    """One log as it lies on the access point."""
+    """One log on the access point."""
 
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field(description="What to ask for: `<proc>.out` or `<proc>.err`.")
+    name: str = Field(description="The log's name: `<proc>.out` or `<proc>.err`.")
     n_bytes: int
     modified_at: AwareDatetime
 

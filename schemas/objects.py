@@ -23,7 +23,7 @@ def _check_size(size: str | int) -> str | int:
 
 
 Size = Annotated[str | int, AfterValidator(_check_size)]
-#: An integer as the contract defines it, small enough that every JSON reader keeps it exact. MongoDB's have 64 bits.
+#: An integer in the contract's sense: so small that every JSON reader keeps it exact. MongoDB's integers have 64 bits.
 ExactInt = Annotated[int, Field(strict=True, ge=-MAX_BYTES, le=MAX_BYTES)]
 
 #: The values in a pilot's extra environment. The contract allows no booleans.
@@ -34,13 +34,14 @@ PilotValue = Annotated[
 
 
 class Object(BaseModel):
-    """An object of the contract: frozen, closed. An answer has all of its keys, also those that a request may omit."""
+    """An object of the contract: frozen, closed. An answer has all of its keys, also the keys that are optional in a
+    request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class WorkerConfig(Object):
-    """What one worker of a task needs of the pool. Times in seconds, sizes in bytes or with a unit."""
+    """The resources that one worker of a task needs. Times in seconds; sizes in bytes, or with a unit (`512M`)."""
 
     do_transfer_worker_stdouterr: Annotated[bool, Field(strict=True)]
     max_worker_runtime: Annotated[int, Field(strict=True, ge=1, le=60 * 60 * 24 * 365)]
@@ -52,14 +53,14 @@ class WorkerConfig(Object):
 
 
 class ImageSource(StrEnum):
-    """Where the pilot's image comes from."""
+    """The source of the pilot's image."""
 
     CVMFS = "cvmfs"
     AUTO = "auto"
 
 
 class PilotConfig(Object):
-    """How the pilot of a task runs."""
+    """The configuration of a task's pilot."""
 
     tag: Annotated[str, StringConstraints(pattern=r"^(\d+\.\d+\.\d+|latest|[a-z0-9._-]+-[a-z0-9]{1,128})$")] = "latest"
     image_source: ImageSource = ImageSource.CVMFS
@@ -68,7 +69,7 @@ class PilotConfig(Object):
 
 
 class Workflow(Object):
-    """A user's tasks joined by queues, as one thing."""
+    """A user's tasks, which queues join, as one object."""
 
     workflow_id: WorkflowId
     timestamp: float
@@ -89,7 +90,7 @@ class TaskDirective(Object, ContractProgram):
 
 
 class PhaseChange(Object):
-    """One line of a taskforce's log: a move that was made, or tried."""
+    """One entry in a taskforce's log: a move to another phase, or a failed try."""
 
     target_phase: Phase
     timestamp: float
@@ -100,7 +101,7 @@ class PhaseChange(Object):
 
 
 class Taskforce(Object):
-    """One HTCondor cluster of pilots for a task, from the wish to the end."""
+    """One HTCondor cluster of pilots for a task, from the request to its end."""
 
     taskforce_uuid: TaskforceUuid
     task_id: TaskId
@@ -122,7 +123,7 @@ class Taskforce(Object):
 
 
 class MQGroup(Object):
-    """The queues of a workflow, as one thing. `criteria` is null until they are activated."""
+    """The queues of a workflow as one object. `criteria` is null until their activation."""
 
     workflow_id: WorkflowId
     timestamp: float
@@ -130,7 +131,7 @@ class MQGroup(Object):
 
 
 class MQProfile(Object):
-    """One queue. `auth_token` and `broker_*` are null until it is activated."""
+    """One queue. `auth_token` and `broker_*` are null until its activation."""
 
     mqid: Mqid
     workflow_id: WorkflowId
@@ -145,5 +146,5 @@ class MQProfile(Object):
 
 #: `n_workers` in a request; null means the location's default.
 NWorkers = Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None
-#: A priority in a request. The stored one is capped at 100.
+#: A priority in a request. WMS stores at most 100.
 Priority = ExactInt

@@ -3,7 +3,7 @@
     pre-mq-activation -> pre-launch -> pending-starter -> condor-submit -> condor-complete
             \\_______________\\________________\\_________________\\-> pending-stopper -> condor-rm -> condor-complete
 
-A cluster may complete straight from pending-stopper. condor-complete is absorbing.
+A cluster may complete directly from pending-stopper. No move leads out of condor-complete.
 Source: contract, section 4.
 """
 
@@ -13,7 +13,7 @@ from schemas.stored_enum import StoredEnum
 
 
 class Phase(StoredEnum):
-    """Where a taskforce stands."""
+    """A taskforce's phase."""
 
     PRE_MQ_ACTIVATION = "pre-mq-activation"
     PRE_LAUNCH = "pre-launch"
@@ -34,7 +34,7 @@ LEGAL_MOVES: Mapping[Phase, frozenset[Phase]] = {
     Phase.CONDOR_COMPLETE: frozenset(),
 }
 
-#: The phases of a taskforce that nobody has asked to end.
+#: The phases of a taskforce before anything asks for its end.
 WANTED: frozenset[Phase] = frozenset(
     {Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT}
 )
@@ -46,7 +46,7 @@ def may_move(source: Phase, target: Phase) -> bool:
 
 
 class Deactivated(StoredEnum):
-    """Why a workflow was ended: the label is the only difference."""
+    """The user's label for the end of a workflow. EWMS ends both kinds in the same way."""
 
     ABORTED = "ABORTED"
     FINISHED = "FINISHED"

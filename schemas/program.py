@@ -1,9 +1,9 @@
-"""A task's program: what pilots run, and how. Each field is written here once, and travels under its own name.
+"""A task's program: what pilots run, and how. This module defines each field once; everywhere it has the same name.
 
-    RequestedProgram  in TaskRequest              from the user, with rules for what may be in it
+    RequestedProgram  in TaskRequest              from the user, with rules for the values
     TaskProgram       in TaskDirectiveDocument    as stored
                       in TaskOrder                in the event `taskforce.start`, to the TMS
-    ContractProgram   in TaskDirective            what users see: the contract's keys and no more (ruling 10)
+    ContractProgram   in TaskDirective            for users: only the contract's keys (ruling 10)
 
 Documents and events of older versions lack new fields, so each new field has a default.
 """
@@ -17,7 +17,7 @@ from schemas.texts import Environment, Image, Text
 
 
 class ContractProgram(BaseModel):
-    """The contract's fields of a program, as stored. Requests have been checked, so there are no rules here."""
+    """The contract's fields of a stored program. WMS has checked the request, so this class has no rules."""
 
     task_image: str
     task_args: str
@@ -32,7 +32,7 @@ class TaskProgram(ContractProgram):
 
 
 class RequestedProgram(TaskProgram):
-    """A program as a user may write it: the rules for the contract's fields, and which of these may be left out."""
+    """A user's program: the rules for the contract's fields, and their defaults."""
 
     task_image: Annotated[Image, Field(min_length=1)]
     task_args: Text
@@ -42,7 +42,7 @@ class RequestedProgram(TaskProgram):
     init_env: Environment = Field(default_factory=dict)
 
 
-#: Field -> what it must be, and an example as JSON, for messages to people.
+#: Field -> the kind of value, and an example in JSON, for messages to people.
 PROGRAM_EXAMPLES: Mapping[str, tuple[str, str]] = {
     "task_image": ("a text", '"docker://python:3.12"'),
     "task_args": ("a text", '"reco {{INFILE}} {{OUTFILE}}"'),
@@ -60,5 +60,5 @@ def program_defaults() -> dict[str, Any]:
 
 
 def program_fields(program: TaskProgram) -> dict[str, Any]:
-    """Return the fields of `program`, by name, for another model that is one."""
+    """Return the fields of `program`, by name, to build another program model from them."""
     return {name: getattr(program, name) for name in TaskProgram.model_fields}

@@ -1,7 +1,7 @@
-"""Count how many of a run's events are done, and of how many. The counts come from the queues; none is guessed. (core)
+"""Count how many events of a run are done, and how many there are, from the counts of its queues. (core)
 
-A user's event is done when no task has to process anything that came of it any more, and it has not failed. Users
-published N events into the run's first queues. For each level of tasks, the queues tell which part has left it:
+A user's event is done when no task has to process it or an event that came of it, and it has not failed. Users
+published N events into the run's first queues. For each level of tasks, the queues show which part has left it:
 
     done = N · (gone from level 0 / come into level 0) · (gone from level 1 / come into level 1) · ... - failed
 
@@ -21,11 +21,11 @@ from schemas.levels import JoinsQueues, split_levels
 
 @dataclass(frozen=True, slots=True)
 class EventsDone:
-    """How many events are done, of how many in all, and how many failed."""
+    """How many events are done, how many there are, and how many failed."""
 
     n_done: int
     n_all: int
-    #: Whether no more events can come. Only then a percentage means anything.
+    #: Whether no more events can come. Otherwise a percentage means nothing.
     is_whole: bool
     n_failed: int = 0
 
@@ -33,7 +33,7 @@ class EventsDone:
 def count_done(
     tasks: Collection[JoinsQueues], depths: QueueDepths | None, ending: Ending | None, *, is_ended: bool
 ) -> EventsDone | None:
-    """Return how many events are done at this moment; None if the queues do not tell."""
+    """Return how many events are done at this moment; None if the queues do not show it."""
     levels = task_levels(tasks)
     if depths is None:
         return None
@@ -52,17 +52,17 @@ def count_done(
     for n_come, n_gone in known:
         # If nothing has come into a level, nothing waits there.
         left *= Fraction(n_gone, n_come) if n_come else 1
-    # If each event makes many, a dead letter is only one of the many.
+    # If each event makes many others, a dead letter is only one of these.
     left -= depths.n_failed * min(Fraction(1), Fraction(n_all, n_widest or 1))
     is_closed = ending is not None and ending.inputs_closed_at is not None
     return EventsDone(max(0, int(left)), n_all, is_whole=is_closed or is_ended, n_failed=depths.n_failed)
 
 
 def task_levels(tasks: Collection[JoinsQueues]) -> list[frozenset[str]]:
-    """Return the queues that tasks take events from, level by level; empty if no progress can be told from them.
+    """Return the queues that tasks take events from, level by level; empty if they cannot show progress.
 
-    A queue comes after all queues that can feed it. All queues of cycles are one level, for nobody knows how often an
-    event goes round. If a task makes events by itself, no number is the whole.
+    A queue comes after all queues that can feed it. All queues of cycles are one level, because nobody knows how often
+    an event goes round. If a task makes events without input, the total is unknown.
     """
     if not all(task.input_queues for task in tasks):
         return []
@@ -73,7 +73,7 @@ def task_levels(tasks: Collection[JoinsQueues]) -> list[frozenset[str]]:
 
 
 def _count_results(tasks: Collection[JoinsQueues], depths: QueueDepths, ending: Ending, n_expected: int) -> EventsDone:
-    """Return how many of the expected results have arrived. Failed events are not among them."""
+    """Return how many of the expected results have arrived. Failed events do not count."""
     made = {mqid for task in tasks for mqid in task.output_queues}
     n_results = ending.n_results
     if n_results is None:
@@ -92,7 +92,7 @@ def _count_level(queues: Mapping[str, QueueDepth], level: frozenset[str]) -> tup
         n_come += n_once
         n_out = queue.n_gone
         if n_out is None:
-            # An older MQS does not send it. The broker's number of unacknowledged events comes late.
+            # An older MQS does not send this. The broker's number of unacknowledged events is some seconds old.
             n_out = queue.n_arrived - queue.n_ready - queue.n_unacknowledged - queue.n_delayed
         n_gone += min(n_once, max(0, n_out - queue.n_replayed))
     return n_come, n_gone

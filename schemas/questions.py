@@ -1,9 +1,9 @@
 """The base classes of questions between services, and of their answers.
 
-A question wants an answer at once. Nobody stores either: if the answer is lost, the asker asks again. The asker is the
-AMQP user that the broker has checked (`user_id`), not a claim within the question.
+A question needs an answer at once. No service stores either: if the answer is lost, the asker asks again. The asker is
+the AMQP user that the broker has checked (`user_id`), not a claim within the question.
 
-Each class has its `kind` as the default of that field, and registers itself by it where it is defined.
+Each class has its `kind` as the default of that field, and registers itself under it at its definition.
 Questions are in `schemas.requests`, `schemas.failures.history`, `schemas.failures.dead_letters` and `schemas.logs`.
 """
 
@@ -38,7 +38,7 @@ class Question(BaseModel):
 
 
 class Answer(BaseModel):
-    """An answer to a question, or the refusal of one. Bytes in it travel in base64."""
+    """An answer to a question, or the refusal of one. Bytes in it are in base64."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
 

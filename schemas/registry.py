@@ -1,4 +1,4 @@
-"""Registries of classes by their names on the wire. A class enters its registry when it is defined."""
+"""Registries of classes by their names on the wire. The definition of a class puts it into its registry."""
 
 from typing import TypeVar
 
@@ -6,7 +6,7 @@ Word = TypeVar("Word", bound=type)
 
 
 def register_class(registry: dict[str, Word], name: str, defined: Word) -> None:
-    """Put `defined` into `registry` as `name`. A class counts as the same one when its module is loaded again.
+    """Put `defined` into `registry` as `name`. If Python loads a module again, its class counts as the same one.
 
     Raises:
         TypeError: another class has that name.

@@ -16,7 +16,7 @@ class ProfilesQuery(MqsQuestion):
     kind: Literal["profiles"] = "profiles"
     workflow_id: WorkflowId
     subject: str
-    #: Answer only for a workflow without an owner here, that is, one whose queues another WMS has reserved.
+    #: Whether to answer only for a workflow whose queues another WMS has reserved. It has no owner here.
     unowned: bool = False
 
 
@@ -28,7 +28,7 @@ class GrantQuery(MqsQuestion):
     taskforce_uuid: TaskforceUuid
     inputs: list[Mqid]
     outputs: list[Mqid]
-    #: How many pilots run at once. MQS limits their connections by it. 0: unknown, and no limit.
+    #: How many pilots run at once. MQS limits their connections accordingly. 0: unknown, so there is no limit.
     n_workers: int = Field(default=0, ge=0)
 
 
@@ -39,7 +39,7 @@ class DepthsQuery(MqsQuestion):
     workflow_id: WorkflowId
 
 
-#: How many queues one question may name. So many cost the broker some tens of milliseconds.
+#: How many queues one question may name. This many take the broker some tens of milliseconds.
 MAX_BACKLOGS = 200
 
 
@@ -72,7 +72,7 @@ class ReserveQuery(MqsQuestion):
 
 
 class ActivateQuery(MqsQuestion):
-    """Another WMS wants the queues that it has reserved. `priority` None: it stated none."""
+    """Another WMS wants to activate the queues that it has reserved. `priority` None: it gave none."""
 
     kind: Literal["activate"] = "activate"
     site: str = ""
@@ -81,7 +81,7 @@ class ActivateQuery(MqsQuestion):
 
 
 class GroupQuery(MqsQuestion):
-    """Another WMS wants to know how a workflow's queues stand."""
+    """Another WMS wants the state of a workflow's queues."""
 
     kind: Literal["group"] = "group"
     site: str = ""
@@ -104,7 +104,7 @@ class ProfilesAnswer(Answer):
 
 
 class GrantAnswer(Answer):
-    """One token for all queues of the taskforce, and where the broker is (`user@host:port/vhost`)."""
+    """One token for all queues of the taskforce, and the broker's address (`user@host:port/vhost`)."""
 
     kind: Literal["grant"] = "grant"
     token: SecretStr
@@ -130,9 +130,9 @@ class Depth(BaseModel):
     #: Events that failed and wait for their next attempt.
     n_delayed: int = 0
     n_consumers: int
-    #: How many events have ever come into the queue; None: unknown (now).
+    #: How many events have ever come into the queue; None: unknown at the moment.
     n_arrived: int | None = None
-    #: How many of the arrived events were dead letters that a replay sent back.
+    #: How many of the arrived events are dead letters that a replay sent back.
     n_replayed: int = 0
     #: How many events have certainly left the queue: acknowledged, or missing from a report that is recent enough.
     n_gone: int | None = None
@@ -146,7 +146,7 @@ class DepthsAnswer(Answer):
     n_dead: int
     #: How many events pilots or the broker gave up so far: the dead letters, and the discarded ones.
     n_failed: int = 0
-    #: How old the numbers of unacknowledged and delayed events may be.
+    #: How old the numbers of unacknowledged and delayed events may be, in seconds.
     max_age_s: float = 6.0
 
 
@@ -162,7 +162,7 @@ class QueueBacklog(BaseModel):
 
 
 class BacklogsAnswer(Answer):
-    """The backlogs of the queues in the question, by id. Queues that do not exist are left out."""
+    """The backlogs of the queues in the question, by id. It leaves out queues that do not exist."""
 
     kind: Literal["backlogs"] = "backlogs"
     queues: dict[Mqid, QueueBacklog]

@@ -1,4 +1,4 @@
-"""The services on the control vhost as data: one `ServiceSpec` each, and everything else is made from that.
+"""The services on the control vhost as data: one `ServiceSpec` for each, from which everything else follows.
 
     ServiceSpec ──► its inbox and its queue of requests      `runtime.bus.inbox`, `runtime.bus.questions`
                 ──► its rights on the broker                 `schemas.topology.control_rights`
@@ -28,17 +28,17 @@ class Service(StrEnum):
 
 
 class AnswersBy(StrEnum):
-    """How a service's answers reach the asker."""
+    """The way by which a service's answers reach the asker."""
 
-    #: By RabbitMQ's direct reply-to. It needs the right to write on the default exchange, which reaches every inbox.
+    #: RabbitMQ's direct reply-to. It needs the right to write to the default exchange, which reaches every inbox.
     DIRECT_REPLY = "direct-reply"
-    #: Over the exchange of requests, into a queue that the asker declares.
+    #: The exchange of requests, into a queue that the asker declares.
     EXCHANGE = "exchange"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
-    """What a service is on the broker and in the database."""
+    """A service's names and rights on the broker, and its database."""
 
     #: The first word of all names of the service on the broker.
     name: str
@@ -46,20 +46,20 @@ class ServiceSpec:
     is_instanced: bool = False
     #: Whether it may declare the exchanges that all services share. Other services wait until these exist.
     declares_shared: bool = False
-    #: Whether only one process at a time takes events from the inbox, even if several are connected.
+    #: Whether only one process at a time takes events from the inbox, even if several processes are connected.
     is_single_active: bool = False
-    #: The services to whose inboxes it may send; None: to all.
+    #: It may send to the inboxes of these services; None: of all services.
     may_address: frozenset[str] | None = frozenset()
     answers_by: AnswersBy = AnswersBy.EXCHANGE
-    #: Whether it may do everything on the data vhost, where the events are. Everybody else needs a token there.
+    #: Whether it has all rights on the data vhost, where users' events are. Others need a token there.
     owns_data_vhost: bool = False
     #: Whether its queue is that of a pool, from which step workers take `node.run`. It has no inbox.
     takes_steps: bool = False
     #: The facts that its inbox receives: routing keys, or patterns of them (`fact.workflow.*`).
     hears: tuple[str, ...] = ()
-    #: The user tags that open the broker's management API to it.
+    #: Its user tags, which give it rights in the broker's management API.
     management_tags: tuple[str, ...] = ()
-    #: The MongoDB database that only this service writes; None: it keeps its state elsewhere.
+    #: The MongoDB database that only this service writes; None: it has no state there.
     database: str | None = None
 
 
@@ -107,12 +107,12 @@ def spec_of(service: str) -> ServiceSpec:
     """
     spec = SERVICES.get(service.partition(".")[0])
     if spec is None:
-        raise Broken(f"there is no service {service!r}", hint="add its ServiceSpec to schemas/services.py")
+        raise Broken(f"no service has the name {service!r}", hint="add its ServiceSpec to schemas/services.py")
     return spec
 
 
 def is_of_service(user: str, name: str) -> bool:
-    """Return whether the broker's user `user` is the service `name` or an instance of it."""
+    """Return whether the broker user `user` is the service `name` or an instance of it."""
     spec = SERVICES.get(name)
     if spec is None:
         return False

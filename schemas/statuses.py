@@ -1,4 +1,4 @@
-"""The statuses of jobs and of the pilots inside them, and how a taskforce counts both.
+"""The statuses of jobs and of their pilots, and the counts of both in a taskforce.
 
     {"RUNNING": {"Tasking": 41, "null": 3}, "HELD: Memory usage exceeds a memory limit": {"Tasking": 2}}
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class JobStatus(StrEnum):
-    """A job's status at HTCondor. `IDLE` includes jobs that late materialization has not made yet."""
+    """A job's status in HTCondor. `IDLE` includes jobs that late materialization has not made yet."""
 
     IDLE = "IDLE"
     RUNNING = "RUNNING"
@@ -32,7 +32,7 @@ class PilotStatus(StrEnum):
     DONE = "Done"
 
 
-#: The wire's word for a pilot or a job without any status yet.
+#: The word in JSON for a pilot or a job without a status so far.
 SILENT = "null"
 
 #: job status -> pilot status -> number of jobs.

@@ -1,8 +1,9 @@
-"""Closed sets of stored or sent words that a newer version may have extended.
+"""Enumerations of stored or sent words that a newer version may have extended.
 
-After a downgrade the database still holds words of the newer version. If a reader raised on one of them, it would stop
-for all documents. So such a word becomes a member of its own, which equals no member that this version knows. Code that
-decides by these words does nothing for it. Code that grants something must refuse it.
+After a downgrade the database still has words of the newer version. If a reader raised an error for such a word, it
+could not read the other documents either. So an unknown word becomes a new member, which equals no member that this
+version knows. Code that decides by these words must do nothing for an unknown word. Code that grants a right must
+refuse it.
 """
 
 from enum import StrEnum
@@ -12,7 +13,7 @@ _MAX_LENGTH = 64
 
 
 class StoredEnum(StrEnum):
-    """An enumeration that accepts unknown words. `is_known` tells them apart, and iterating leaves them out."""
+    """An enumeration that accepts unknown words. `is_known` is False for them, and iteration leaves them out."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -24,7 +25,7 @@ class StoredEnum(StrEnum):
         return member
 
     def __reduce_ex__(self, proto: object) -> tuple[type[Self], tuple[str]]:
-        # To copy a member, Python 3.11.2, which Debian 12 ships, looks for its name, and an unknown word has none.
+        # To copy a member, Python 3.11.2 (in Debian 12) looks for its name, and an unknown word has none.
         return type(self), (self._value_,)
 
     @property

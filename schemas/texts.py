@@ -1,4 +1,4 @@
-"""The kinds of text that a request may have: how long each may be, and which characters it may contain."""
+"""The kinds of text in a request: the maximum length and the allowed characters of each."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ def _without_controls(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    # A line end would start a new submit command. Within an expression it means the same as a blank.
+    # A line end would start a new submit command. In an expression it means the same as a blank, so replace it.
     return _without_controls(" ".join(text.splitlines()))
 
 

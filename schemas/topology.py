@@ -1,7 +1,7 @@
-"""The broker as data: vhosts, exchanges, queues, bindings, routing keys, and the rights that tokens name.
+"""The broker as data: vhosts, exchanges, queues, bindings, routing keys, and the rights in tokens.
 
 ewms-control   topic exchange `ewms.control` -> `wms.inbox`, `mqs.inbox`, `tms.<schedd>.inbox`, `steps.<pool>`
-               topic exchange `ewms.facts` -> the inboxes of the services that want to hear of a fact
+               topic exchange `ewms.facts` -> the inboxes of the services that receive a fact
                each inbox with `<inbox>.dead` (undeliverable) and `<inbox>.parked` (types not known yet),
                fed by the direct exchange `<service>.aside`; requests: `ewms.requests` -> `<service>.requests`
 ewms           per queue:     direct exchange `x.<mqid>` -> quorum queue `<mqid>`
@@ -20,7 +20,7 @@ CONTROL_VHOST = "ewms-control"
 DATA_VHOST = "ewms"
 CONTROL_EXCHANGE = "ewms.control"
 
-#: Services state facts on this exchange, by keys `fact.<noun>.<verb>`. Whoever wants a fact binds its inbox here.
+#: Services publish facts on this exchange, with keys `fact.<noun>.<verb>`. A service binds its inbox to get a fact.
 FACTS_EXCHANGE = "ewms.facts"
 
 #: The exchange for the broker's own dead letters of all queues. Each queue has a binding on the header that the broker
@@ -28,15 +28,15 @@ FACTS_EXCHANGE = "ewms.facts"
 DEAD_EXCHANGE = "dead"
 DEAD_BINDING_HEADER = "x-first-death-queue"
 
-#: The policy of the data vhost, and the pattern of its queues. Queues from which only users take events have another
-#: policy of higher priority: there, a lost connection of a user's program does not count against an event. See
+#: The policy of the data vhost, and the pattern of its queues. Queues that only users take events from have another
+#: policy with a higher priority: there, a lost connection of a user's program does not count against an event. See
 #: `schemas.ids.RESULTS_MARK`.
 POLICY_NAME = "ewms-events"
 POLICY_PATTERN = r"^a[0-9a-f]{20}$"
 RESULTS_POLICY_NAME = "ewms-results"
 RESULTS_POLICY_PATTERN = rf"^a[0-9a-f]{{18}}{RESULTS_MARK:02x}$"
 
-#: The limits for every hop (rulings 5 and 14). Sizes in bytes.
+#: The limits of attempts, queues and events (rulings 5 and 14). Sizes in bytes.
 MAX_ATTEMPTS = 5
 DELIVERY_LIMIT = 15
 MAX_EVENT_BYTES = 4 * 1024 * 1024
@@ -56,7 +56,7 @@ RESOURCE_SERVER = "ewms"
 
 
 class Aside(StrEnum):
-    """Why a service set an event aside unhandled: the routing key on the service's aside exchange."""
+    """The reason why a service set an event aside: the routing key on the service's aside exchange."""
 
     DEAD = "dead"
     PARKED = "parked"
@@ -113,7 +113,7 @@ def is_answers_queue(name: str, service: str) -> bool:
 
 
 def dead_inbox(service: str) -> str:
-    """Return the queue that holds what `service` could not handle."""
+    """Return the queue with the events that `service` could not handle."""
     return f"{inbox_queue(service)}.dead"
 
 
@@ -177,7 +177,7 @@ def _inboxes_pattern(services: frozenset[str] | None) -> str:
 
 
 def event_exchange(mqid: Mqid) -> str:
-    """Return the exchange that is the only way into queue `mqid`."""
+    """Return the only exchange that leads into queue `mqid`."""
     return f"x.{mqid}"
 
 
@@ -192,7 +192,7 @@ def is_dead_queue(queue: str) -> bool:
 
 
 def dead_exchange(workflow_id: WorkflowId) -> str:
-    """Return the exchange on which the workflow's pilots publish the events that they give up."""
+    """Return the exchange to which the workflow's pilots publish the events that they give up."""
     return f"x.dead.{workflow_id}"
 
 

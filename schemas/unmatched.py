@@ -1,4 +1,4 @@
-"""Why no slot can take a worker, and the setting that would help: TMS's text, and the command made from it. (core)
+"""Why no slot can take a worker, and the setting that would help: TMS's text, and the command for it. (core)
 
 no slot offers 999 GB of memory; the largest has 16 GB; ask for worker_memory=16G or less
 """
@@ -9,14 +9,14 @@ _REMEDY = re.compile(r"; ask for (?P<field>n_cores|worker_memory|worker_disk)=(?
 
 
 def unmatched_text(reason: str, field: str, most: str) -> str:
-    """Return `reason` with the remedy: `most` is the largest value that `worker_config.<field>` may have."""
+    """Return `reason` with the remedy. `most` is the largest value for `worker_config.<field>`, for example `16G`."""
     return f"{reason}; ask for {field}={most} or less"
 
 
 def complain_of_unmatched(text: str, task: int | None) -> tuple[str, str]:
     """Return `text` with the request's field in front, and the command that submits a request that fits.
 
-    `task` is the task's place in its request; None: unknown, so the command changes all tasks. If no setting would
+    `task` is the task's index in its request; None: unknown, so the command changes all tasks. If no setting would
     help, the text stays unchanged and the command is empty.
     """
     if (found := _REMEDY.search(text)) is None:

@@ -1,4 +1,4 @@
-"""Turn an event, a request or an answer into bytes and back. Bad bytes raise `Rejected`."""
+"""Convert events, requests and answers to bytes and back. Invalid bytes raise `Rejected`."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Kind = TypeVar("Kind", Question, Answer)
 
 def event_to_bytes(event: ControlEvent) -> bytes:
     """Return `event` as JSON (UTF-8)."""
-    # A null in the payload means something, so it stays. CloudEvents leaves an absent trace context out.
+    # A null in the payload has a meaning, so it stays. CloudEvents leaves out an absent trace context.
     return event.model_dump_json(exclude=None if event.traceparent else {"traceparent"}).encode()
 
 
@@ -27,7 +27,7 @@ def event_from_bytes(body: bytes) -> ControlEvent:
 
     Raises:
         UnknownType: the event is well formed, but this process does not know its type or major version.
-        Rejected: `body` is no event.
+        Rejected: `body` is not an event.
     """
     try:
         return ControlEvent.model_validate(json.loads(body))
@@ -44,7 +44,7 @@ def request_from_bytes(body: bytes) -> Question:
     """Return the request in `body`.
 
     Raises:
-        Rejected: `body` is no request.
+        Rejected: `body` is not a request.
     """
     try:
         return _parse_by_kind(body, QUESTIONS)
@@ -53,7 +53,7 @@ def request_from_bytes(body: bytes) -> Question:
 
 
 def answer_to_bytes(answer: Answer) -> bytes:
-    """Return `answer` as JSON. Only this function writes a granted token in clear."""
+    """Return `answer` as JSON. No other function writes a granted token as plain text."""
     raw = answer.model_dump(mode="json")
     match answer:
         case GrantAnswer(token=SecretStr() as token):
@@ -65,7 +65,7 @@ def answer_from_bytes(body: bytes) -> Answer:
     """Return the answer in `body`.
 
     Raises:
-        Rejected: `body` is no answer.
+        Rejected: `body` is not an answer.
     """
     try:
         return _parse_by_kind(body, ANSWERS)
@@ -76,7 +76,7 @@ def answer_from_bytes(body: bytes) -> Answer:
 def _parse_by_kind(body: bytes, kinds: Mapping[str, type[Kind]]) -> Kind:
     kind = _Kinded.model_validate_json(body).kind
     if kind not in kinds:
-        raise Rejected(f"the kind {kind[:100]!r} is not known here")
+        raise Rejected(f"this version does not know the kind {kind[:100]!r}")
     return kinds[kind].model_validate_json(body)
 
 

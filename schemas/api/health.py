@@ -1,4 +1,4 @@
-"""What WMS knows of a workflow or taskforce beside the contract's fields: health and progress, with `?include=`."""
+"""What WMS knows of a workflow or taskforce besides the contract's fields: health and progress, with `?include=`."""
 
 from datetime import datetime
 from typing import Annotated
@@ -10,7 +10,7 @@ from schemas.objects import Object, Taskforce, Workflow
 
 
 class StallCause(Object):
-    """One reason why work waits in vain, and the command that helps, or shows more."""
+    """One reason why work waits in vain, and a command that helps or shows more."""
 
     cause: Annotated[
         str,
@@ -27,25 +27,25 @@ class StallCause(Object):
 
 
 class Stall(Object):
-    """A workflow whose work waits, with nothing on its way to do it."""
+    """A stalled workflow: events wait, and no worker is on its way to take them."""
 
     since: datetime
     causes: list[StallCause]
 
 
 class MissingWorkers(Object):
-    """Workers of a taskforce that do not take events, for one reason, and the command that helps or shows more."""
+    """Workers of a taskforce that take no events, all for one reason, and a command that helps or shows more."""
 
     cause: str
     n_workers: int
     text: str
     command: str
-    #: Whether they will come without anybody's help.
+    #: Whether they will come without anyone's help.
     is_coming: bool
 
 
 class WorkflowHealth(Object):
-    """What we know of a workflow beside the contract's fields."""
+    """What WMS knows of a workflow besides the contract's fields."""
 
     stalled: Stall | None = None
 
@@ -55,7 +55,7 @@ class WorkflowHealth(Object):
 
 
 class TaskforceHealth(Object):
-    """What we know of a taskforce beside the contract's fields."""
+    """What WMS knows of a taskforce besides the contract's fields."""
 
     stuck: str | None
     n_submit_failures: int | None
@@ -72,31 +72,31 @@ class TaskforceHealth(Object):
     n_at_work: int = 0
     missing: list[MissingWorkers] = Field(default_factory=list)
     ended: Annotated[
-        str, Field(description="How and when its workflow ended, as a sentence: no worker is missing then.")
+        str, Field(description="How and when its workflow ended, as a sentence; the taskforce then misses no worker.")
     ] = ""
 
 
 class WorkflowProgress(Object):
     """How many of the events that users published are done. Replayed dead letters count once."""
 
-    n_done: Annotated[int, Field(description="Those that no task has before it any more and that did not fail.")]
-    n_all: Annotated[int, Field(description="Those that were published, or the results that are expected.")]
-    n_failed: Annotated[int, Field(description="How many were given up; a replay takes them out again.")]
-    is_whole: Annotated[bool, Field(description="Whether no more can come; until then `n_all` may grow.")]
+    n_done: Annotated[int, Field(description="Events that no task has left to process, and that did not fail.")]
+    n_all: Annotated[int, Field(description="All published events, or the number of expected results.")]
+    n_failed: Annotated[int, Field(description="Dead letters. A replay subtracts the replayed ones.")]
+    is_whole: Annotated[bool, Field(description="Whether no more events can come; until then `n_all` may grow.")]
 
 
 class WorkflowSeen(Workflow):
-    """GET /workflows/{id}: with `?include=health`, `progress`, or both (`health,progress`) more."""
+    """GET /workflows/{id}: more fields with `?include=health`, `progress`, or both (`health,progress`)."""
 
     model_config = ConfigDict(json_schema_extra=make_optional("health", "progress"))
 
     health: WorkflowHealth | None = None
-    #: Null: the queues do not allow a count.
+    #: Null: the queues do not allow a count, for example in a cycle.
     progress: WorkflowProgress | None = None
 
 
 class TaskforceSeen(Taskforce):
-    """GET /taskforces/{id}: with `?include=health` more."""
+    """GET /taskforces/{id}: more fields with `?include=health`."""
 
     model_config = ConfigDict(json_schema_extra=make_optional("health"))
 

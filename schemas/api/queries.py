@@ -9,7 +9,7 @@ from schemas.objects import Object, TaskDirective, Taskforce, Workflow
 
 
 class Query(Object):
-    """FindObject: a filter, the fields wanted, and where the last page ended."""
+    """FindObject: a filter, the fields to return, and the end of the last page."""
 
     query: dict[str, Any]
     projection: Annotated[list[str], Field(min_length=1, max_length=200, json_schema_extra=UNIQUE), Unique] | None = (
@@ -18,12 +18,12 @@ class Query(Object):
     after: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")] | None = None
 
 
-#: An object as it is, or what a projection leaves of it.
+#: A whole object, or the fields of it that a projection selects.
 Part = dict[str, Any]
 
 
 class WorkflowFound(Workflow):
-    """A workflow that a query has found: with `?include=outcome` more."""
+    """A workflow that a query has found: more fields with `?include=outcome`."""
 
     model_config = ConfigDict(json_schema_extra=make_optional("outcome"))
 

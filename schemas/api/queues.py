@@ -10,7 +10,7 @@ from schemas.objects import ExactInt, MQGroup, MQProfile, Object
 
 
 class Use(StrEnum):
-    """What a user wants a public queue for (`?to=`)."""
+    """The use that a user has for a public queue (`?to=`)."""
 
     PUBLISH = "publish"
     CONSUME = "consume"
@@ -23,7 +23,7 @@ class ProfilesAnswerBody(Object):
 
 
 class QueueDepth(Object):
-    """GET /queues/{mqid}: how many events wait, are being worked on or put off, and who takes them."""
+    """GET /queues/{mqid}: how many events wait, are in work or are put off, and how many consumers take them."""
 
     mqid: str
     alias: str
@@ -34,10 +34,14 @@ class QueueDepth(Object):
     n_delayed: int = 0
     n_consumers: int
     n_arrived: Annotated[
-        int | None, Field(description="How many events have ever come into it; null: that is not known (any more).")
+        int | None, Field(description="How many events have ever come into the queue; null: unknown.")
     ] = None
-    n_replayed: Annotated[int, Field(description="How many of these were dead letters that a replay sent back.")] = 0
-    n_gone: Annotated[int | None, Field(description="How many of them have left it for sure; null: not known.")] = None
+    n_replayed: Annotated[
+        int, Field(description="How many of the arrived events are dead letters that a replay sent back.")
+    ] = 0
+    n_gone: Annotated[
+        int | None, Field(description="How many of the arrived events have certainly left the queue; null: unknown.")
+    ] = None
 
 
 class QueueDepths(Object):
@@ -47,9 +51,11 @@ class QueueDepths(Object):
     queues: list[QueueDepth]
     n_dead: int
     n_failed: Annotated[
-        int, Field(description="How many events were given up: the dead letters, and those that were discarded.")
+        int, Field(description="How many events failed for good: the dead letters, and the discarded ones.")
     ] = 0
-    max_age_s: Annotated[float, Field(description="How old the figures of events in hand or put off may be.")] = 6.0
+    max_age_s: Annotated[
+        float, Field(description="How old, in seconds, the numbers of events in work or put off may be.")
+    ] = 6.0
 
 
 class ReservationRequest(Object):
@@ -60,7 +66,7 @@ class ReservationRequest(Object):
 
 
 class Criteria(Object):
-    """What the order of activations goes by."""
+    """The criteria by which MQS orders activations."""
 
     priority: ExactInt
 
@@ -72,7 +78,7 @@ class ActivationRequest(Object):
 
 
 class MQGroupAnswer(Object):
-    """A group of queues and each of them, in the order of the reservation."""
+    """A group of queues, and each queue in the order of the reservation."""
 
     mqgroup: MQGroup
     mqprofiles: list[MQProfile]

@@ -12,7 +12,7 @@ Command = Annotated[str, StringConstraints(min_length=1, max_length=1024, patter
 
 
 class PendingStart(Object):
-    """GET /tms/pending-starter/taskforces: what a TMS needs to submit a taskforce. Empty if nothing waits."""
+    """GET /tms/pending-starter/taskforces: what a TMS needs to submit a taskforce. Empty if no taskforce waits."""
 
     model_config = ConfigDict(json_schema_extra=make_optional("taskforce", "task_directive", "mqprofiles"))
 
@@ -22,9 +22,9 @@ class PendingStart(Object):
 
 
 class CondorSubmit(Object):
-    """POST /tms/condor-submit/taskforces/{uuid}: the cluster that was submitted.
+    """POST /tms/condor-submit/taskforces/{uuid}: the submitted cluster.
 
-    Any field of a taskforce may be there; these four must, and the others are ignored.
+    These four fields are required. Other fields of a taskforce are allowed, and WMS ignores them.
     """
 
     cluster_id: ExactInt | None = None
@@ -48,25 +48,25 @@ class CondorSubmit(Object):
 
 
 class CondorFailed(Object):
-    """POST /tms/condor-submit|condor-rm/taskforces/{uuid}/failed: why not. The error must be there."""
+    """POST /tms/condor-submit|condor-rm/taskforces/{uuid}/failed: the error is required."""
 
     error: Annotated[str, StringConstraints(max_length=65_536)] | None = None
 
 
 class CondorComplete(Object):
-    """POST /tms/condor-complete/taskforces/{uuid}: when the cluster left the queue, in whole seconds."""
+    """POST /tms/condor-complete/taskforces/{uuid}: when the cluster left the queue, in whole seconds since 1970."""
 
     condor_complete_ts: Annotated[int, Field(strict=True, ge=0, le=253_402_300_799)]
 
 
 class TaskforceConfirmed(Object):
-    """The taskforce that a TMS has spoken of."""
+    """The taskforce in the TMS's request, as WMS has stored it."""
 
     taskforce_uuid: str
 
 
 class TaskforceStatusesRequest(Object):
-    """POST /tms/statuses/taskforces: whole statuses by taskforce; each of the two replaces what was there."""
+    """POST /tms/statuses/taskforces: whole statuses by taskforce. Each of the two mappings replaces the stored one."""
 
     top_task_errors_by_taskforce: Annotated[dict[str, dict[str, ExactInt]], Field(min_length=1)] | None = None
     compound_statuses_by_taskforce: Annotated[dict[str, dict[str, dict[str, ExactInt]]], Field(min_length=1)] | None = (
@@ -75,7 +75,7 @@ class TaskforceStatusesRequest(Object):
 
 
 class StatusResult(Object):
-    """What became of the statuses of one taskforce."""
+    """Whether WMS stored the statuses of one taskforce, and the error if not."""
 
     model_config = ConfigDict(json_schema_extra=make_optional("error"))
 
@@ -85,6 +85,6 @@ class StatusResult(Object):
 
 
 class TaskforceStatusesAnswer(Object):
-    """One result a taskforce, those that failed first. The answer is 207 if there are any."""
+    """One result for each taskforce, failures first. The status code is 207 if there are failures."""
 
     results: list[StatusResult]

@@ -47,7 +47,7 @@ OldEnvironment = dict[EnvironmentName, Annotated[EnvironmentValue, BeforeValidat
 
 
 class OldTaskRequest(TaskRequest):
-    """One task as clients of v0 may write it: numbers and booleans in an environment, which are taken as text."""
+    """One task in a request of v0. Its environments may contain numbers and booleans; EWMS converts them to text."""
 
     task_env: OldEnvironment = Field(default_factory=dict)
     init_env: OldEnvironment = Field(default_factory=dict)
@@ -62,7 +62,7 @@ class OldWorkflowRequest(WorkflowRequest):
 
 
 class WorkflowAnswer(Object):
-    """What POST /workflows made."""
+    """The objects that POST /workflows made."""
 
     workflow: Workflow
     task_directives: list[TaskDirective]
@@ -70,7 +70,7 @@ class WorkflowAnswer(Object):
 
 
 class DeactivationAnswer(Object):
-    """What abort or finished did. `n_taskforces` counts those that were really told to stop."""
+    """The answer to abort or finished. `n_taskforces` is the number of taskforces that WMS has ordered to stop."""
 
     workflow_id: str
     n_taskforces: int
@@ -86,9 +86,9 @@ class AddWorkersRequest(Object):
 class ClusterLocation(Object):
     """A place where tasks can run."""
 
-    name: Annotated[str, Field(description="What `cluster_locations` calls it. Several names may mean one schedd.")]
+    name: Annotated[str, Field(description="Its name in `cluster_locations`. Several names may mean one schedd.")]
     schedd: str
-    n_workers: Annotated[int, Field(description="How many workers a taskforce gets whose `n_workers` is null.")]
+    n_workers: Annotated[int, Field(description="The number of workers of a taskforce if `n_workers` is null.")]
 
 
 class ClustersAnswer(Object):

@@ -1,7 +1,8 @@
-"""Explain in plain words where a request breaks its schema: the field, its value's kind, the rule, an example. (core)
+"""Explain in plain words where a request breaks its schema: the field, the kind of its value, the rule, an example.
 
 The gateway answers with the contract's phrases and puts these texts into its hint. The client and the command show
-these texts. They never repeat a text of the user, for some are secret. They do repeat names of queues and clusters.
+these texts. The texts never repeat a value that the user wrote, because it may be secret, except names of queues and
+clusters. (core)
 """
 
 import json
@@ -55,7 +56,7 @@ def printable_name(name: Any) -> str:
 
 
 def split_names(text: str) -> list[str]:
-    """Return the names in `text`, which somebody wrote in place of a list of names."""
+    """Return the names in `text`, which the user wrote instead of a list of names."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
@@ -98,10 +99,10 @@ def _explain_fault(
     if kind == "missing":
         return "is missing", f'add it: "{location[-1]}": {example}' if example else "add it"
     if kind == "extra_forbidden":
-        return "is no field that EWMS knows", explain_unknown(printable_name(location[-1]), location[:-1])
+        return "is not a field that EWMS knows", explain_unknown(printable_name(location[-1]), location[:-1])
     if branch == ("[key]",):
-        rule = "is no name of a variable: it has letters, digits and '_', does not begin with a digit"
-        return f"{rule}, and at most 256 characters", "rename it, for example SEED"
+        rule = "is not the name of a variable: a name has letters, digits and '_', does not begin with a digit"
+        return f"{rule}, and has at most 256 characters", "rename it, for example SEED"
     if branch or kind.endswith("_type") or kind in ("int_from_float", "int_parsing", "string_unicode"):
         return _explain_kind(field, is_inside=is_inside, value=value, must=must, example=example)
     match kind:
@@ -173,11 +174,11 @@ def _describe_element(field: str) -> tuple[str, str]:
 def _explain_pattern(field: str, example: str) -> tuple[str, str]:
     match field:
         case "tag":
-            return "is no tag of a pilot's image", "write latest, or a version like 1.2.3"
+            return "is not a tag of a pilot's image", "write latest, or a version like 1.2.3"
         case _ if field in NAMES:
             return "has a control character", "use letters, digits, '-' and '_'"
         case _:
-            return "is not written as it must be", _suggest_example(example)
+            return "has the wrong form", _suggest_example(example)
 
 
 def _explain_value(rule: str, field: str, value: Any, example: str) -> tuple[str, str]:

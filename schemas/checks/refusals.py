@@ -1,7 +1,7 @@
-"""Find what the gateway refuses in a well-formed request: exceeded limits, bad names of images and directories. (core)
+"""Find what the gateway refuses in a well-formed request: exceeded limits, bad names of images or directories. (core)
 
 The client and the command make the same checks before they send anything. Only the gateway knows its clusters, so the
-caller passes their names, or None where it does not know them.
+caller passes their names, or None if it does not know them.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -47,7 +47,7 @@ def find_refusals(
 
 
 def count_configuration_bytes(worker: WorkerConfig, pilot: PilotConfig) -> int:
-    """Return how many bytes a taskforce's two configurations have."""
+    """Return the size of a taskforce's two configurations in bytes."""
     return len(worker.model_dump_json().encode()) + len(pilot.model_dump_json().encode())
 
 
@@ -60,12 +60,12 @@ def _refuse_reserved(n: int, task: TaskRequest) -> Iterator[Complaint]:
                 "Use the top-level equivalent attribute instead."
             )
             where = f"tasks.{n}.pilot_config.environment.{name}"
-            rule = "must not say what a field of the task says"
+            rule = "must not set what a field of the task sets"
             yield _build_refusal(where, rule, f"write it into '{field}' of the task", phrase)
 
 
 def _refuse_paths(where: str, task: TaskRequest) -> Iterator[Complaint]:
-    """Yield the names of images and of a worker's directories that every pool would refuse."""
+    """Yield a complaint for each name of an image or of a worker's directory that every pool would refuse."""
     environment = task.pilot_config.environment
     named: list[tuple[str, str, Callable[[str], str]]] = []
     if asked_platform(task.task_image, environment) != Platform.NONE:
@@ -78,7 +78,7 @@ def _refuse_paths(where: str, task: TaskRequest) -> Iterator[Complaint]:
 
 
 def _refuse_limits(where: str, task: TaskRequest) -> Iterator[Complaint]:
-    """Yield what is too long for a queue's address or for a process's arguments and environment."""
+    """Yield a complaint for each text that is too long for a queue's address or for a process's arguments."""
     for field in ("input_queue_aliases", "output_queue_aliases"):
         if any(len(alias.encode()) > MAX_ALIAS_BYTES for alias in getattr(task, field)):
             rule = f"must have at most {MAX_ALIAS_BYTES} bytes in each alias"
@@ -100,7 +100,7 @@ def _refuse_queues(where: str, task: TaskRequest, max_queues: int) -> Iterator[C
     n_queues = len(task.input_queue_aliases) + len(task.output_queue_aliases)
     if n_queues > max_queues:
         rule = (
-            f"must have at most {max_queues} items together with 'output_queue_aliases', for a pilot has one token "
+            f"must have at most {max_queues} items together with 'output_queue_aliases', because a pilot has one token "
             "for all of them"
         )
         yield _build_refusal(f"{where}.input_queue_aliases", rule, "split the task")
@@ -126,14 +126,14 @@ def _refuse_clusters(where: str, task: TaskRequest, clusters: Collection[str] | 
             names = f"cluster locations: {list_names(list(clusters))}; all of them: ewms cluster list"
             yield _build_refusal(
                 field,
-                f"there is no cluster {location!r}",
+                f"EWMS has no cluster {location!r}",
                 f"did you mean {meant!r}? {names}" if meant else names,
                 f"'{field}': condor cluster location not found: {location}",
             )
 
 
 def _refuse_totals(request: WorkflowRequest) -> Iterator[Complaint]:
-    """Yield the limits that all tasks together exceed."""
+    """Yield a complaint for each limit that all tasks together exceed."""
     n_taskforces = sum(len(task.cluster_locations) for task in request.tasks)
     if n_taskforces > MAX_TASKFORCES:
         rule = f"must have at most {MAX_TASKFORCES} tasks times cluster locations, and has {n_taskforces}"

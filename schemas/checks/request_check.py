@@ -1,9 +1,9 @@
-"""Find all faults of a request, of every layer at once. (core)
+"""Find all faults of a request in all layers at once. (core)
 
     JSON ──► schema (plain_faults) ──► limits, images, clusters (refusals) ──► what can never run (runnable)
 
-A fault of one layer does not hide those of the next. The check mends each faulty field, that is, it puts in a correct
-value, and goes on with the rest. It leaves out complaints about a mended field, for they would be about that value.
+A fault in one layer does not hide faults in the next. The check mends each faulty field: it replaces the value with a
+correct one, and goes on. It leaves out complaints about a mended field, because the user did not write that value.
 """
 
 import json
@@ -22,14 +22,14 @@ from schemas.program import program_defaults
 from schemas.rules.complaints import Complaint
 from schemas.rules.limits import MAX_TASK_QUEUES, MAX_TASKS
 
-#: With more faults than this, only those of the schema are reported: mending takes time, and nobody reads the rest.
+#: With more faults than this, the check reports only those of the schema: mending takes time, and nobody reads so many.
 _MAX_MENDED = 200
-#: How often the check mends and parses again: one fault can hide another, in another field.
+#: How often the check mends and parses again: one fault can hide another one in another field.
 _MAX_ROUNDS = 4
 
 Place = tuple[Any, ...]
 
-#: Correct values, whatever the other fields contain.
+#: Values that are correct with any values of the other fields.
 _WORKER: Mapping[str, Any] = {
     "do_transfer_worker_stdouterr": False,
     "max_worker_runtime": 60 * 60 * 24 * 365,
@@ -45,7 +45,7 @@ _TASK: Mapping[str, Any] = {
     "task_image": _UNKNOWN,
     "task_args": _UNKNOWN,
     **program_defaults(),
-    # With an image, arguments and variables of the init container make sense.
+    # With an image, arguments and variables for the init container are allowed.
     "init_image": _UNKNOWN,
     "input_queue_aliases": [_UNKNOWN],
     "output_queue_aliases": [_UNKNOWN],
@@ -72,7 +72,7 @@ def check_request(
         ValueError, TypeError, RecursionError: JSON cannot hold `body`.
     """
     text = json.dumps(body, allow_nan=False)
-    # As the gateway reads it: a tuple is a list, and the key 1 is the text "1".
+    # Convert it to JSON as the gateway reads it: a tuple becomes a list, and the key 1 the text "1".
     plain = json.loads(text)
     try:
         request = WorkflowRequest.model_validate_json(text, strict=True)
@@ -103,7 +103,7 @@ def check_faulty(
             errors = error_.errors(include_url=False)
             found += [c for c in explain_faults(errors, body) if not _is_within(c.where, mended)]
             continue
-        # While some names of queues are unknown, nobody can tell whether a queue is a dead end.
+        # If some names of queues are unknown, we cannot tell whether a queue is a dead end.
         rest = [
             *find_refusals(request, clusters=clusters, max_queues=max_queues),
             *find_complaints(request, has_all_queues=not hidden),
@@ -131,7 +131,7 @@ def _mend_place(body: Any, error: ErrorDetails, mended: set[str], hidden: set[st
     if error["type"] == "missing":
         place = tuple(error["loc"])
     if place == ("tasks",):
-        # Two tasks are equal, which does not disturb the check of the rest.
+        # Two tasks are equal. That does not disturb the check of the rest.
         return body
     field = next((n for n, step in enumerate(place) if step in (*NAMES, "input_files")), None)
     if field is not None:
@@ -157,15 +157,15 @@ def _mend_place(body: Any, error: ErrorDetails, mended: set[str], hidden: set[st
 
 
 def _mend_names(body: Any, place: Place, mended: set[str], hidden: set[str]) -> Any:
-    """Return `body` with a correct list of names at `place`, made from what is there as far as possible."""
+    """Return `body` with a correct list of names at `place`. Keep as many of the user's names as possible."""
     names = _read_place(body, place)
     if isinstance(names, str) and names.isprintable() and (meant := split_names(names)[:100]):
-        # Do what the remedy says. Cut the names, for a name over the limit would be a fault that the user did not make.
+        # Do what the remedy says. Cut long names: a name over the limit would be a fault that the user did not make.
         return _replace_place(body, place, list(dict.fromkeys(name[:256] for name in meant)))
     known: list[Any] = []
     if isinstance(names, list):
         known = [name for name in names if isinstance(name, str) and 0 < len(name) <= 256 and name.isprintable()]
-    # A name that occurs twice is known. A name that is too long, or no text, is unknown.
+    # A repeated name is known. A name that is too long, or is not a text, is unknown.
     if not isinstance(names, list) or not known or len(known) < len(names) or len(set(known)) > 100:
         mended.add(".".join(map(str, place)))
         if place[-1] != "input_files":
@@ -186,7 +186,7 @@ def _read_place(body: Any, place: Place) -> Any:
 
 
 def _replace_place(body: Any, place: Place, value: Any = None, *, remove: bool = False) -> Any:
-    """Return a copy of `body` with `value` at `place`, or without what is there."""
+    """Return a copy of `body` with `value` at `place`; with `remove`, without the value there."""
     if not place:
         return value
     step, *rest = place

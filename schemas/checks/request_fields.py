@@ -1,4 +1,4 @@
-"""The fields of a request, for messages to people: what each holds, an example, and its other names. (core)"""
+"""The fields of a request, for messages to people: the kind of value, an example, and other names. (core)"""
 
 from collections.abc import Mapping
 
@@ -67,7 +67,7 @@ _PLACES: tuple[tuple[str, type[BaseModel]], ...] = (
 
 
 def explain_unknown(name: str, location: tuple[object, ...]) -> str:
-    """Return the remedy for an unknown field `name` in the object at `location`: the field that was probably meant."""
+    """Return the remedy for an unknown field `name` in the object at `location`: the field that the user meant."""
     here = _find_object(location)
     own = here[1].model_fields
     if name == "env" and "environment" in own:

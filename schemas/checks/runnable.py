@@ -1,7 +1,7 @@
-"""Find tasks in a request that can never run, or never do what the request says. (core)
+"""Find tasks in a request that can never run, or that cannot do what the request says. (core)
 
-All entrances use this one checker. The command and the Python client refuse sure faults before they send a request. The
-gateway must accept what the contract accepts, so it reports the faults in the hint header of its answer.
+The command, the Python client and the gateway share this check. The command and the client refuse sure faults before
+they send a request. The gateway must accept what the contract accepts, so it reports faults in the hint header.
 """
 
 import re
@@ -26,10 +26,10 @@ from schemas.rules.worker_paths import input_file_problem
 
 _PILOTS_OWN = (ENV_INFILE, ENV_OUTFILE, ENV_DATA_HUB, ENV_RUN)
 
-#: A smaller number without a unit was meant as mega- or gigabytes: no container starts with so little.
+#: A smaller number without a unit probably means mega- or gigabytes: no container starts with so few bytes.
 MIN_WORKER_BYTES = 1024 * 1024
 
-#: How many words in braces the check looks at. A request may have any number, and each takes time.
+#: How many words in braces the check reads: each takes time, and a request may have any number of them.
 _MAX_BRACES = 100
 #: One piece of a command line, read as `shlex.split` reads it; `shlex` itself is too slow for a megabyte. The pattern
 #: has no possessive quantifiers, because Python 3.11.2, which Debian 12 ships, matches them wrongly.
@@ -74,10 +74,10 @@ def _check_queues(request: WorkflowRequest) -> Iterator[Complaint]:
 
 def _dead_end(where: str, alias: str, way: str, meant: str) -> Complaint:
     if way == "input":
-        rule = f"no event can come into the queue {alias!r}: it is private, and no task writes it"
+        rule = f"no event can come into the queue {alias!r}: it is private, and no task writes to it"
         remedy = "make it public, or name it in a task's 'output_queue_aliases'"
     else:
-        rule = f"nobody can take events from the queue {alias!r}: it is private, and no task reads it"
+        rule = f"nothing can take events from the queue {alias!r}: it is private, and no task reads from it"
         remedy = "make it public, or name it in a task's 'input_queue_aliases'"
     return Complaint(where, rule, f"did you mean {meant!r}? Or {remedy}" if meant else remedy, is_sure=False)
 
@@ -104,7 +104,7 @@ def _check_task(where: str, task: TaskRequest) -> Iterator[Complaint]:
     config = task.worker_config
     for name, size in (("worker_memory", config.worker_memory), ("worker_disk", config.worker_disk)):
         if (n_bytes := _plain_number(size)) is not None and n_bytes < MIN_WORKER_BYTES:
-            rule = f"{n_bytes} without a unit is so many bytes, in which no task can run"
+            rule = f"{n_bytes} without a unit means {n_bytes} bytes, and no task can run in so few"
             yield Complaint(f"{where}.worker_config.{name}", rule, f"write a unit: '{n_bytes}M' or '{n_bytes}G'")
     for n, path in enumerate(task.pilot_config.input_files):
         if problem := input_file_problem(path):
@@ -114,7 +114,7 @@ def _check_task(where: str, task: TaskRequest) -> Iterator[Complaint]:
 
 def _check_arguments(where: str, arguments: str, known: tuple[str, ...]) -> Iterator[Complaint]:
     if any(piece["open"] for piece in _PIECE.finditer(arguments)):
-        rule = "does not split into arguments like a shell's"
+        rule = "does not split into arguments as a shell splits them"
         yield Complaint(where, rule, "close the quotation mark, or write the backslash twice")
     for match in islice(_BRACES.finditer(arguments), _MAX_BRACES):
         if match[0] in known:
@@ -123,16 +123,16 @@ def _check_arguments(where: str, arguments: str, known: tuple[str, ...]) -> Iter
         in_one = not match[0].startswith("{{") or not match[0].endswith("}}")
         if not meant or (in_one and meant != "{{" + match[1] + "}}"):
             continue  # another program's template
-        yield Complaint(where, f"{match[0]} is left as it is, for it is no placeholder", f"did you mean {meant}?")
+        yield Complaint(where, f"{match[0]} stays unchanged, because it is not a placeholder", f"did you mean {meant}?")
 
 
 def _check_environment(where: str, environment: Mapping[str, str]) -> Iterator[Complaint]:
     for name, value in environment.items():
         if name in _PILOTS_OWN:
-            yield Complaint(f"{where}.{name}", "is set by the pilot, over this value", "use another name")
+            yield Complaint(f"{where}.{name}", "is a variable that the pilot sets, over this value", "use another name")
         elif placeholder := next((known for known in FILE_PLACEHOLDERS if known in value), ""):
             own = ENV_INFILE if placeholder in FILE_PLACEHOLDERS[:2] else ENV_OUTFILE
-            rule = f"{placeholder} is filled in in 'task_args' only"
+            rule = f"the pilot replaces {placeholder} in 'task_args' only"
             yield Complaint(f"{where}.{name}", rule, f"read the variable {own} in the task, or use 'task_args'")
 
 
@@ -156,7 +156,7 @@ def _check_times(where: str, task: TaskRequest, environment: Mapping[str, str]) 
         except ValueError:
             continue
         if value_s > runtime_s:
-            rule = f"is {value_s:g} s, and a worker lives {runtime_s} s at most"
+            rule = f"is {value_s:g} s, and a worker lives at most {runtime_s} s"
             remedy = "make 'worker_config.max_worker_runtime' longer, or this shorter"
             yield Complaint(f"{where}.pilot_config.environment.{PREFIX}{name}", rule, remedy, is_sure=False)
     if names.waits_in_vain(environment):
@@ -165,7 +165,7 @@ def _check_times(where: str, task: TaskRequest, environment: Mapping[str, str]) 
 
 
 def _plain_number(size: str | int) -> int | None:
-    """Return a size that has no unit; None: it has one."""
+    """Return `size` as a number if it has no unit; None if it has one."""
     text = str(size).strip()
     return int(text) if text.isascii() and text.isdecimal() else None
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from schemas.rules.complaints import Complaint
 
-#: Python prints no integer with more than 4300 digits, and no field takes one with more than 16.
+#: Python prints no integer with more than 4300 digits, and no field accepts more than 16 digits.
 _MAX_BITS = 4096
 
 
 def replace_unwritable(value: Any) -> tuple[Any, list[Complaint]]:
-    """Return `value` with null in place of what JSON cannot hold, and a complaint about each such part.
+    """Return `value` with null for each part that JSON cannot hold, and a complaint about each such part.
 
     A tuple counts as a list.
 
@@ -24,13 +24,13 @@ def replace_unwritable(value: Any) -> tuple[Any, list[Complaint]]:
 def _replace_value(value: Any, where: str, found: list[Complaint]) -> Any:
     match value:
         case int() if value.bit_length() > _MAX_BITS:
-            found.append(Complaint(where, "is a number of over a thousand digits", "write a smaller number"))
+            found.append(Complaint(where, "is a number with over a thousand digits", "write a smaller number"))
         case None | bool() | int() | str():
             return value
         case float() if math.isfinite(value):
             return value
         case float():
-            found.append(Complaint(where, f"is {value}, which is no number of JSON", "write a finite number"))
+            found.append(Complaint(where, f"is {value}, which is not a number in JSON", "write a finite number"))
         case dict():
             if wrong := [key for key in value if not isinstance(key, str | int | float | bool | None)]:
                 rule = f"has a name that is a {type(wrong[0]).__name__}, and names are texts"

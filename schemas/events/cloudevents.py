@@ -4,9 +4,9 @@
      "subject": "TF-…", "time": "2026-11-21T08:00:00Z", "datacontenttype": "application/json",
      "dataschema": "ewms:taskforce.start:1", "traceparent": "00-…", "data": {…the payload…}}
 
-A payload class registers itself where it is defined, so a process that imports it can parse it. Readers ignore unknown
-fields of a payload, so that the next version may add some. An unknown type or major version raises `UnknownType`, and
-the bus parks the event. Source: CloudEvents 1.0 core and JSON format.
+A payload class registers itself at its definition, so a process that imports the class can parse its events. Readers
+ignore unknown fields of a payload, so the next version can add fields. An unknown type or major version raises
+`UnknownType`, and the bus parks the event. Source: CloudEvents 1.0 core and JSON format.
 """
 
 from abc import abstractmethod
@@ -30,7 +30,7 @@ class UnknownType(Rejected):
 
 
 class Payload(BaseModel):
-    """The content of an event. A class with a `TYPE` of its own is registered in `PAYLOADS`."""
+    """The content of an event. A class with its own `TYPE` enters `PAYLOADS`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -52,7 +52,7 @@ class Payload(BaseModel):
     @property
     @abstractmethod
     def routing_key(self) -> str:
-        """Return the key by which the broker routes the event to the queues that want it."""
+        """Return the key by which the broker routes the event to queues."""
 
 
 class Order(Payload):
@@ -69,8 +69,8 @@ class Order(Payload):
 class Fact(Payload):
     """A statement that something has happened, for any service that wants to know.
 
-    Its `TYPE` is `fact.<noun>.<verb>`, which is also the routing key. Only the service `BY` can state it, since the
-    broker gives that right to nobody else. If no service has bound a fact, the broker drops it.
+    Its `TYPE` is `fact.<noun>.<verb>`, which is also the routing key. Only the service `BY` can publish it, because
+    only that service has the right on the broker. If no service has bound a fact, the broker drops it.
     """
 
     BY: ClassVar[str]
@@ -119,7 +119,7 @@ class ControlEvent(BaseModel):
     traceparent: str | None = None
     data: SerializeAsAny[Payload]
 
-    #: The broker user who sent the event. It is not on the wire: the broker has checked it, and nobody checks `source`.
+    #: The broker user who sent the event. It is not in the JSON: the broker checks this user, and nobody the `source`.
     _sender: str = PrivateAttr("")
 
     @model_validator(mode="before")
@@ -152,7 +152,7 @@ class ControlEvent(BaseModel):
 
 
 def list_fact_keys(service: str) -> list[str]:
-    """Return the routing keys of the facts that `service` states and whose classes are defined in this process."""
+    """Return the routing keys of the facts of `service`, as far as this process defines their classes."""
     facts = (payload for payload in PAYLOADS.values() if issubclass(payload, Fact))
     return sorted(fact.TYPE for fact in facts if service == fact.BY)
 

@@ -1,4 +1,4 @@
-"""The control events of MQS: it tells WMS how the queues of a workflow stand, and states facts."""
+"""The control events of MQS: it reports the state of a workflow's queues to WMS, and publishes facts."""
 
 from typing import ClassVar
 
@@ -46,7 +46,7 @@ class QueuesDeferred(AboutWorkflow, Order):
 
 
 class QueuesActivatedFact(AboutWorkflow, Fact):
-    """The workflow's queues exist. MQS states it for workflows of another site's WMS, too."""
+    """The workflow's queues exist. MQS publishes this for workflows of other sites, too."""
 
     TYPE: ClassVar = "fact.queues.activated"
     BY: ClassVar = Service.MQS

@@ -1,4 +1,4 @@
-"""The control events of a TMS: it tells WMS what became of orders, and how its taskforces stand."""
+"""The control events of a TMS: it reports the outcome of orders, and the statuses of its taskforces, to WMS."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from schemas.services import Service
 
 
 class TaskforceSubmitted(AboutTaskforce, Order):
-    """A cluster of the taskforce is in the schedd, paused. The TMS repeats it for one that it finds after a restart."""
+    """A paused cluster of the taskforce is in the schedd. After a restart the TMS repeats this if it finds one."""
 
     TYPE: ClassVar = "taskforce.submitted"
     TO: ClassVar = Service.WMS
@@ -23,7 +23,7 @@ class TaskforceSubmitted(AboutTaskforce, Order):
 
 
 class TaskforceSubmitFailed(AboutTaskforce, Order):
-    """The taskforce could not be submitted."""
+    """The TMS could not submit the taskforce."""
 
     TYPE: ClassVar = "taskforce.submit-failed"
     TO: ClassVar = Service.WMS
@@ -32,7 +32,7 @@ class TaskforceSubmitFailed(AboutTaskforce, Order):
 
 
 class TaskforceRemoved(AboutTaskforce, Order):
-    """HTCondor accepted the removal. `cluster_id` None: there was no cluster, and none will come."""
+    """HTCondor accepted the removal. `cluster_id` None: the taskforce had no cluster and will get none."""
 
     TYPE: ClassVar = "taskforce.removed"
     TO: ClassVar = Service.WMS
@@ -79,7 +79,7 @@ class Snapshot(BaseModel):
 
 
 class TaskforceStatuses(Order):
-    """The snapshots of one schedd's taskforces, as far as they changed or are due again."""
+    """Snapshots of one schedd's taskforces: of those that changed or are due again."""
 
     TYPE: ClassVar = "taskforce.statuses"
     TO: ClassVar = Service.WMS

@@ -1,4 +1,4 @@
-"""The control events of WMS: it asks MQS for a workflow's queues, tells a TMS what to do, and states facts."""
+"""The control events of WMS: it asks MQS for a workflow's queues, sends orders to a TMS, and publishes facts."""
 
 from typing import ClassVar
 
@@ -44,9 +44,9 @@ class WorkflowEnding(AboutWorkflow, Order):
     TO: ClassVar = Service.MQS
 
     number: int
-    #: Whether the inputs are closed, so that nothing more comes from outside.
+    #: Whether the inputs are closed, so that no more events come from users.
     is_closed: bool
-    #: The queues that tasks take events from, by level. Events of one level go on into queues of later levels only.
+    #: The queues that tasks take events from, by level. Events of one level move only into queues of later levels.
     levels: list[list[Mqid]]
     #: How many events are expected in the public output queues; None: no number is expected.
     n_expected: int | None = None
@@ -64,7 +64,7 @@ class OrderToTms(AboutTaskforce, Order):
     @field_validator("taskforce_uuid")
     @classmethod
     def _check_form(cls, uuid: TaskforceUuid) -> TaskforceUuid:
-        """Refuse what is no id of a taskforce: a TMS names a directory by it."""
+        """Refuse a text that is not the id of a taskforce: a TMS names a directory by the id."""
         if not TASKFORCE_UUID.fullmatch(uuid):
             raise ValueError(f"{uuid!r} is not the id of a taskforce")
         return uuid

@@ -3,7 +3,7 @@
     x.dead.<workflow> ──attempts──► mqs.attempts ──► MQS ──► FailedAttemptColl
 
 The report has no field for the workflow: the exchange gives it. A pilot's token opens the exchange of its own workflow
-only, so no pilot can report for another one. All texts are bounded, whoever wrote them. The pilot imports this module,
+only, so no pilot can report for another one. All texts have a maximum length. The pilot imports this module,
 so it uses no pydantic.
 """
 
@@ -19,12 +19,12 @@ from schemas.errors import Rejected
 ATTEMPTS_QUEUE = "mqs.attempts"
 ATTEMPTS_KEY = "attempts"
 
-#: Bounds. Texts in characters; the excerpt of the event in bytes.
+#: Maximum lengths: of texts in characters, of the event's excerpt in bytes.
 MAX_NAME = 256
 MAX_ERROR = 2000
 MAX_LAST_LINES = 4000
 MAX_EXCERPT_BYTES = 512
-#: The largest report in bytes. A report with all texts at their bounds and all characters escaped is smaller.
+#: The largest report in bytes. A report with all texts at their maximum and all characters escaped is smaller.
 MAX_REPORT_BYTES = 128 * 1024
 
 
@@ -32,10 +32,10 @@ MAX_REPORT_BYTES = 128 * 1024
 class FailedAttempt:
     """One failed attempt at one event."""
 
-    #: Empty for events of clients that set no id. Then `digest` identifies the event.
+    #: Empty if the client set no id. Then `digest` identifies the event.
     event_id: str
     attempt: int
-    #: The pilot's own id, drawn at its start. Together with event and attempt it makes a report unique.
+    #: The pilot's id, which it draws at its start. With the event and the attempt it makes a report unique.
     pilot: str
     reason: str
     error: str
@@ -56,7 +56,7 @@ class FailedAttempt:
     #: When the attempt ended (ISO 8601 in UTC), and how long it took.
     failed_at: str = ""
     took_s: float = 0.0
-    #: How often the event had been replayed before. After a replay, attempts count from 1 again.
+    #: How many replays the event has had. After a replay, attempts count from 1 again.
     n_replays: int = 0
     #: Whether the pilot gave the event up after this attempt, so that it is a dead letter.
     gave_up: bool = False
@@ -82,7 +82,7 @@ _MAX_NUMBER = 2**53
 
 
 def bound_texts(attempt: FailedAttempt) -> FailedAttempt:
-    """Return `attempt` with every text cut to its bound. `last_lines` keeps its end, other texts their beginning."""
+    """Return `attempt` with every text cut to its maximum. `last_lines` keeps its end, other texts their beginning."""
     texts = {
         field.name: getattr(attempt, field.name)[: _BOUNDS.get(field.name, MAX_NAME)]
         for field in fields(attempt)
@@ -95,35 +95,35 @@ def bound_texts(attempt: FailedAttempt) -> FailedAttempt:
 
 
 def attempt_to_bytes(attempt: FailedAttempt) -> bytes:
-    """Return `attempt` as JSON, within its bounds."""
+    """Return `attempt` as JSON, with its texts cut to their maximum."""
     plain = asdict(bound_texts(attempt))
     plain["excerpt"] = base64.b64encode(plain["excerpt"]).decode()
     return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
 
 
 def attempt_from_bytes(body: bytes) -> FailedAttempt:
-    """Return the attempt in `body`, within its bounds. Unknown members are ignored.
+    """Return the attempt in `body`, with its texts cut to their maximum. Unknown members do not matter.
 
     Raises:
-        Rejected: `body` is no report of an attempt.
+        Rejected: `body` is not a report of an attempt.
     """
     if len(body) > MAX_REPORT_BYTES:
-        raise Rejected(f"a failed attempt has {len(body)} bytes and may have {MAX_REPORT_BYTES}")
+        raise Rejected(f"a failed attempt must have at most {MAX_REPORT_BYTES} bytes, and has {len(body)}")
     try:
         plain = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Rejected("a failed attempt is a JSON object in UTF-8") from error
+        raise Rejected("a failed attempt must be a JSON object in UTF-8") from error
     if not isinstance(plain, dict):
-        raise Rejected("a failed attempt is a JSON object")
+        raise Rejected("a failed attempt must be a JSON object")
     known: dict[str, Any] = {field.name: plain[field.name] for field in fields(FailedAttempt) if field.name in plain}
     for name, value in known.items():
         kinds = _KINDS.get(name, (str,))
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise Rejected(f"a failed attempt's {name} is a {type(value).__name__}")
+            raise Rejected(f"a failed attempt's {name} must not be a {type(value).__name__}")
         if isinstance(value, int | float) and not -_MAX_NUMBER <= value <= _MAX_NUMBER:
             raise Rejected(f"a failed attempt's {name} is out of range")
         if isinstance(value, str):
-            # UTF-8 cannot encode half of a surrogate pair, and no database takes it.
+            # UTF-8 cannot encode half of a surrogate pair, and no database accepts it.
             known[name] = value.encode("utf-8", "replace").decode()
     try:
         known["excerpt"] = base64.b64decode(known.get("excerpt", ""), validate=True)

@@ -16,7 +16,7 @@ class Attempts(_Answer):
     """Failed attempts, the newest first."""
 
     attempts: list[Attempt]
-    next_before: str | None = Field(description="The `before` with which to ask for older ones; null at the end.")
+    next_before: str | None = Field(description="The value of `before` for the next, older page; null at the end.")
 
 
 class Errors(_Answer):
@@ -29,7 +29,7 @@ class DeadLetters(_Answer):
     """Dead letters, the oldest first."""
 
     dead_letters: list[DeadLetter]
-    next_after: str | None = Field(description="The `after` with which to ask for more; null at the end.")
+    next_after: str | None = Field(description="The value of `after` for the next page; null at the end.")
     n_letters: int = Field(description="How many the workflow has in all.")
 
 
@@ -48,13 +48,13 @@ class DeadLetterSeen(_Answer):
 
 
 class DeadLetterOrders(_Answer):
-    """Who has replayed and discarded dead letters, the newest first."""
+    """The orders to replay and discard dead letters, with their users, the newest first."""
 
     orders: list[LetterAudit]
 
 
 class LettersRequest(BaseModel):
-    """Which dead letters: by their names, all, or those that match every field that is given. The oldest come first."""
+    """A choice of dead letters: by name, all, or those that match all given fields. The oldest come first."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,11 +68,11 @@ class LettersRequest(BaseModel):
 
 
 class LettersHandled(_Answer):
-    """What has become of the letters."""
+    """What happened to the letters."""
 
     n_done: int
-    n_missing: int = Field(description="Letters of the request that were not there (any more).")
-    n_left: int = Field(description="How many more match: send the request again for these.")
-    n_refused: int = Field(0, description="Letters that cannot be handled; they stay dead.")
-    refused: str = Field("", description="Why the first of these cannot.")
-    stopped: str = Field(description="Why it stopped before all were tried; empty if it did not.")
+    n_missing: int = Field(description="Letters of the request that do not exist, or no longer.")
+    n_left: int = Field(description="How many more letters match: send the request again for these.")
+    n_refused: int = Field(0, description="How many letters MQS cannot handle; they stay dead.")
+    refused: str = Field("", description="Why MQS cannot handle the first of these.")
+    stopped: str = Field(description="Why MQS stopped before it had tried all; empty if it did not stop.")

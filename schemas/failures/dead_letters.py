@@ -1,7 +1,7 @@
 """Questions to MQS about dead letters: list and read them, and order a replay or a discard.
 
-Only the queue on the broker decides which letters exist. A letter's name is a digest of its event and its death, so an
-event that dies again is another letter.
+Only the queue on the broker decides which letters exist. A letter's name is a digest of its event and its death. So an
+event that fails again after a replay becomes another letter.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ from schemas.questions import Answer, MqsQuestion
 #: The limits of one answer: the number of letters, and the size of their bodies together.
 MAX_LETTERS_PER_PAGE = 500
 MAX_PAGE_BYTES = 512 * 1024
-#: A longer body comes in parts.
+#: MQS sends a longer body in parts.
 MAX_STRETCH_BYTES = 1024 * 1024
 #: How many letters one request replays or discards at most.
 MAX_LETTERS_AT_ONCE = 200
@@ -32,27 +32,27 @@ class _Closed(BaseModel):
 class DeadLetter(_Closed):
     """One dead letter."""
 
-    letter: str = Field(description="What this letter is called in requests.")
-    event_id: str = Field(description="Empty for an event of a client that set no id.")
-    key: str = Field(description="The key that the publisher gave, if it gave one.")
-    task_id: str = Field(description="The task that gave it up; empty where the broker did.")
-    queue: str = Field(description="The mqid of the queue of origin, to which a replay goes.")
+    letter: str = Field(description="The letter's name in requests.")
+    event_id: str = Field(description="The event's id; empty if its client set none.")
+    key: str = Field(description="The publisher's key for the event; empty if it gave none.")
+    task_id: str = Field(description="The task whose pilot gave the event up; empty if the broker did.")
+    queue: str = Field(description="The mqid of the event's queue; a replay sends the event there.")
     reason: str = Field(
-        description="Why it was given up: a pilot's word, or the broker's (delivery_limit, expired ...)."
+        description="Why the pilot or the broker gave the event up: for example task-failed, delivery_limit, expired."
     )
     error: str
-    signature: str = Field(description="The id of the error's signature: equal bugs have the same.")
-    attempts: int | None = Field(description="How many attempts it had; null where the broker gave it up.")
-    n_replays: int = Field(description="How often it was replayed before.")
+    signature: str = Field(description="The id of the error's signature: equal bugs have equal signatures.")
+    attempts: int | None = Field(description="How many attempts the event had; null if the broker gave it up.")
+    n_replays: int = Field(description="How many replays the event has had.")
     worker: str = Field(description="The machine of the last attempt.")
     dead_at: AwareDatetime | None
     n_bytes: int
     content_type: str
-    excerpt: bytes = Field(description="The event's first bytes, in base64.")
+    excerpt: bytes = Field(description="The first bytes of the event, in base64.")
     body: bytes | None = Field(
-        None, description="The whole event in base64, where bodies were asked for; null if it is too long."
+        None, description="The whole event in base64, if the request asks for bodies; null if the event is too long."
     )
-    headers: dict[str, Any] | None = Field(None, description="Its AMQP headers, where bodies were asked for.")
+    headers: dict[str, Any] | None = Field(None, description="Its AMQP headers, if the request asks for bodies.")
 
 
 class LetterGroup(_Closed):
@@ -61,9 +61,9 @@ class LetterGroup(_Closed):
     task_id: str
     signature: str
     reason: str
-    text: str = Field(description="The error without what differs from event to event.")
-    example: str = Field(description="The newest error of the group, as it is.")
-    letter: str = Field(description="The letter of that error.")
+    text: str = Field(description="The error's text without the parts that differ from event to event.")
+    example: str = Field(description="The full text of the group's newest error.")
+    letter: str = Field(description="The letter with the newest error.")
     n_letters: int
     n_bytes: int
     first_at: AwareDatetime | None
@@ -71,14 +71,14 @@ class LetterGroup(_Closed):
 
 
 class LetterAction(StrEnum):
-    """What can be done to dead letters."""
+    """The actions on dead letters."""
 
     REPLAY = "replay"
     DISCARD = "discard"
 
 
 class LetterFilter(_Closed):
-    """Which dead letters: all that match every field that is given."""
+    """A choice of dead letters: all that match every given field."""
 
     task_id: str | None = None
     signature: str | None = None
@@ -174,30 +174,30 @@ class LetterBodyAnswer(Answer):
 
 
 class LettersDone(Answer):
-    """What has become of the letters of an order. `n_left` more match. `stopped`: why MQS did not try all."""
+    """What happened to the letters of an order. `n_left` more match. `stopped`: why MQS did not try all."""
 
     kind: Literal["dead-letters-done"] = "dead-letters-done"
     n_done: int
     n_missing: int
     n_left: int
-    #: How many letters cannot be handled, and why the first of them cannot.
+    #: How many letters MQS cannot handle, and why it cannot handle the first of them.
     n_refused: int = 0
     refused: str = ""
     stopped: str = ""
 
 
 class LetterAudit(_Closed):
-    """One order that was carried out."""
+    """One order to replay or discard that MQS has carried out."""
 
     at: AwareDatetime
     subject: str
     action: LetterAction
     n_letters: int
-    which: str = Field(description="What was asked for, in words.")
+    which: str = Field(description="The letters of the order, in words.")
 
 
 class LetterAuditAnswer(Answer):
-    """The orders of a workflow."""
+    """The orders about a workflow's dead letters."""
 
     kind: Literal["dead-letter-audit"] = "dead-letter-audit"
     orders: list[LetterAudit]

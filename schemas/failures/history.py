@@ -20,31 +20,31 @@ class Attempt(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
 
-    cursor: str = Field(description="Its place among the workflow's failed attempts, ascending in time.")
-    event_id: str = Field(description="Empty for an event of a client that set no id.")
-    key: str = Field(description="The key that the publisher gave, if it gave one.")
+    cursor: str = Field(description="The attempt's position among the workflow's failed attempts, ascending in time.")
+    event_id: str = Field(description="The event's id; empty if its client set none.")
+    key: str = Field(description="The publisher's key for the event; empty if it gave none.")
     attempt: int = Field(description="The number of the attempt, from 1.")
-    n_replays: int = Field(0, description="How often the event had been replayed before; attempts count anew then.")
-    gave_up: bool = Field(description="Whether the event became a dead letter with it.")
+    n_replays: int = Field(0, description="How many replays the event has had. After a replay, attempts count from 1.")
+    gave_up: bool = Field(description="Whether the event became a dead letter after this attempt.")
     task_id: str
     taskforce_uuid: str
-    queue: str = Field(description="The mqid of the queue that the event came from.")
+    queue: str = Field(description="The mqid of the event's queue.")
     reason: str
     error: str
-    signature: str = Field(description="The id of the error's signature: equal bugs have the same.")
-    last_lines: str = Field(description="The end of what the task wrote.")
-    exit_code: int | None = Field(description="128 + n where signal n ended the task; null where there was no exit.")
+    signature: str = Field(description="The id of the error's signature: equal bugs have equal signatures.")
+    last_lines: str = Field(description="The end of the task's output.")
+    exit_code: int | None = Field(description="The task's exit code; 128 + n after signal n; null if it did not exit.")
     site: str
     machine: str
     slot: str
-    worker: int | None = Field(description="The worker's number in its taskforce, by which its logs are called.")
+    worker: int | None = Field(description="The worker's number in its taskforce; its logs have the same number.")
     pilot: str
     failed_at: AwareDatetime
     took_s: float
     n_bytes: int = Field(description="The event's size.")
     content_type: str
     digest: str = Field(description="The event's SHA-256.")
-    excerpt: bytes = Field(description="The event's first bytes, in base64.")
+    excerpt: bytes = Field(description="The first bytes of the event, in base64.")
 
 
 class ErrorGroup(BaseModel):
@@ -54,18 +54,18 @@ class ErrorGroup(BaseModel):
 
     task_id: str
     signature: str
-    text: str = Field(description="The error without what differs from event to event.")
-    example: str = Field(description="The newest error of the group, as it is.")
-    event_id: str = Field(description="The event of that error.")
+    text: str = Field(description="The error's text without the parts that differ from event to event.")
+    example: str = Field(description="The full text of the group's newest error.")
+    event_id: str = Field(description="The event with the newest error.")
     n_attempts: int
-    n_events: int = Field(description="How many different events.")
-    n_machines: int = Field(description="On how many different machines.")
+    n_events: int = Field(description="The number of different events.")
+    n_machines: int = Field(description="The number of different machines.")
     first_at: AwareDatetime
     last_at: AwareDatetime
 
 
 class AttemptsQuery(MqsQuestion):
-    """The gateway wants the failed attempts before `before`, the newest first; of one event, task or signature."""
+    """The gateway wants the failed attempts before `before`, newest first. Filters: an event, a task, a signature."""
 
     kind: Literal["attempts"] = "attempts"
     workflow_id: WorkflowId

@@ -1,10 +1,10 @@
-"""Make signatures of errors: the error's text without what differs from event to event, and a short id of that text.
+"""Make an error's signature: its text without the parts that differ from event to event, and a short id of the rest.
 
     ContainerRunError('task failed (exit code 1): ValueError: bad energy -3.2 in event 9f8c2e11')
     -> ContainerRunError('task failed (exit code 1): ValueError: bad energy # in event #')      id 5c0e2d1a94
 
 So equal bugs have equal signatures. Ids, numbers, hex, paths, addresses, dates and quoted values become `#`. Exit codes
-and signal names stay, since they tell the kind of the end.
+and signal names stay, because they say how the task ended.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ N_ID_DIGITS = 10
 
 _ANY = "#"
 
-#: What a signature keeps unchanged.
+#: The parts that a signature keeps unchanged.
 _KEPT = re.compile(r"exit code \d+|signal \d+|\bErrno \d+|\b(?:UTF|utf)-?(?:8|16|32)\b|\bHTTP/\d(?:\.\d)?\b")
 
-#: What differs from run to run. The longer kinds come first, for a path contains ids and a date contains numbers.
+#: The parts that differ from run to run. Longer kinds come first: a path contains ids, and a date contains numbers.
 _VARYING = re.compile(
     r"""
       \b[a-z][a-z0-9+.-]*://[^\s'"<>)\]]+                                      # an address
@@ -45,7 +45,7 @@ _REPEATED = re.compile(r"#(?:[-+.,:;/ ]*#)+")
 
 
 def signature_text(error: str) -> str:
-    """Return `error` on one line, without what differs from event to event."""
+    """Return `error` on one line, with `#` for each part that differs from event to event."""
     line = " ".join(error.split())
     parts: list[str] = []
     at = 0
@@ -58,5 +58,5 @@ def signature_text(error: str) -> str:
 
 
 def signature_id(error: str) -> str:
-    """Return the id of the signature of `error`, which is the same for equal bugs."""
+    """Return the id of the signature of `error`. Equal bugs have equal ids."""
     return hashlib.sha256(signature_text(error).encode("utf-8", "replace")).hexdigest()[:N_ID_DIGITS]

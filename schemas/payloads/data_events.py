@@ -1,10 +1,10 @@
 """An event on a message queue. The payload is the body; everything else is in AMQP properties.
 
 body            the payload's bytes, unchanged
-content_type    what the bytes are: application/json, text/plain, application/octet-stream; existing message clients
-                set none and pack the payload in their own way: see `schemas.payloads.legacy_wire`
+content_type    the kind of the bytes: application/json, text/plain, application/octet-stream. Existing message clients
+                set none, and pack the payload in their own way: see `schemas.payloads.legacy_wire`
 message_id      the event's id; a repeated event keeps it
-headers         `x-ewms-parent` (the input that led to it), `traceparent`; on dead letters also `x-ewms-dead-*`
+headers         `x-ewms-parent` (the id of the input event), `traceparent`; on dead letters also `x-ewms-dead-*`
 """
 
 import uuid
@@ -17,7 +17,7 @@ JSON = "application/json"
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
 
-#: AMQP headers that may hold any scalar, as far as EWMS reads them.
+#: The values that EWMS reads in AMQP headers.
 HeaderValue = str | int | float | bool | bytes | list[str]
 
 
@@ -26,18 +26,18 @@ class Header(StrEnum):
 
     PARENT = "x-ewms-parent"
     TRACE = "traceparent"
-    #: Set by a publisher that has a key for the event: the event's name where it comes from.
+    #: A publisher can set it: the event's name in the publisher's own data.
     KEY = "x-ewms-key"
-    #: Set by MQS on a dead letter that goes back to its queue: how often it was replayed.
+    #: MQS sets it on a dead letter that goes back to its queue: the number of replays.
     REPLAYS = "x-ewms-replays"
-    #: Set by the broker: how often a quorum queue has delivered the event before; absent at the first delivery.
+    #: The broker sets it: how many earlier attempts a quorum queue has counted; absent at the first delivery.
     DELIVERY_COUNT = "x-delivery-count"
-    #: Set by the broker: how often a quorum queue has delivered the event before, whatever became of it.
+    #: The broker sets it: how many earlier deliveries there were, also those that do not count as attempts.
     ACQUIRED_COUNT = "x-acquired-count"
-    #: Set by the broker on its own dead letters: the reason, and the queue.
+    #: The broker sets these on its own dead letters: the reason, and the queue.
     FIRST_DEATH_REASON = "x-first-death-reason"
     FIRST_DEATH_QUEUE = "x-first-death-queue"
-    #: Set by a pilot on the events that it gives up.
+    #: A pilot sets these on the events that it gives up.
     DEAD_REASON = "x-ewms-dead-reason"
     DEAD_ERROR = "x-ewms-dead-error"
     DEAD_ATTEMPTS = "x-ewms-dead-attempts"
@@ -46,7 +46,7 @@ class Header(StrEnum):
     DEAD_TASKFORCE = "x-ewms-dead-taskforce"
     DEAD_WORKER = "x-ewms-dead-worker"
     DEAD_AT = "x-ewms-dead-at"
-    #: Set by a service on a control event that it sets aside: the broker user who sent the event.
+    #: A service sets it on a control event that it sets aside: the broker user who sent the event.
     SENDER = "x-ewms-sender"
 
 
@@ -55,7 +55,7 @@ class DeadReason(StrEnum):
 
     TASK_FAILED = "task-failed"
     TASK_TIMED_OUT = "task-timed-out"
-    #: The event had a worker's whole runtime, and that was too short.
+    #: The task worked on the event for a worker's whole runtime, and did not finish.
     TASK_OUTLIVED_WORKER = "task-outlived-worker"
     #: The worker used more memory than `worker_memory`.
     OUT_OF_MEMORY = "task-out-of-memory"
@@ -77,7 +77,7 @@ class DataEvent:
 
     @property
     def attempt(self) -> int:
-        """Return the number of this delivery. The broker counts from 1."""
+        """Return the number of this attempt, from 1."""
         count = self.headers.get(Header.DELIVERY_COUNT, 0)
         return (count if isinstance(count, int) else 0) + 1
 
@@ -85,7 +85,7 @@ class DataEvent:
 def output_id(parent: EventId, task: TaskId, index: int) -> EventId | None:
     """Return the id of a task's `index`-th output for the input `parent`. It is the same in every run.
 
-    `None`: the input's id is no UUID. Then no stable id exists, and the caller draws one.
+    `None`: the input's id is not a UUID. Then no stable id exists, and the caller draws one.
     """
     try:
         namespace = uuid.UUID(parent)

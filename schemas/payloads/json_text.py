@@ -1,4 +1,4 @@
-"""Read JSON as RFC 8259 defines it. "JSON" means this in every task mode, publisher and consumer. (core)
+"""Read JSON as RFC 8259 defines it. All task modes, publishers and consumers use this reader. (core)
 
 Python's own reader accepts more: NaN and the infinities, a byte order mark, UTF-16 and UTF-32. Other readers refuse
 these, so an event with them would work in one task and fail in the next.
@@ -21,7 +21,7 @@ def load_json(text: bytes | str, *, unique_names: bool = False) -> Any:
     """
     if isinstance(text, bytes | bytearray):
         if text.startswith(_MARKS):
-            raise ValueError("it begins with a byte order mark; JSON is UTF-8 without one")
+            raise ValueError("it begins with a byte order mark; JSON must be UTF-8 without one")
         try:
             text = text.decode()
         except UnicodeDecodeError as error:

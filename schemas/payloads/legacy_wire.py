@@ -2,7 +2,7 @@
 
     zstd level 3 of UTF-8 JSON {"headers": {...}, "data": <any JSON>}      no AMQP properties at all
 
-Such an event has no content type and begins like a zstd frame; that tells it from ours. The unpacked size is checked
+Such an event has no content type and begins like a zstd frame; EWMS's own events do not. We check the unpacked size
 before and during unpacking, because a frame of 32 KiB can unpack to a gigabyte. Source: contract, section 6.
 """
 
@@ -21,11 +21,11 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 #: The size that one event may unpack to (ruling 14).
 MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 
-#: An event may unpack to this many times its size. Up to the size of an unpacked event the ratio does not matter, since
-#: a row of zeros is an honest event.
+#: An event may unpack to this many times its size. For events that unpack to no more than 16 MiB the ratio does not
+#: matter, because a list of zeros is an honest event.
 MAX_RATIO = 200
 
-#: The claim in a queue's token that names the queue's format. A profile has only the contract's keys, and none for it.
+#: The claim in a queue's token that names the queue's format. The contract has no key for the format in a profile.
 WIRE_CLAIM = "ewms_wire"
 
 _LEVEL = 3
@@ -41,15 +41,15 @@ class Wire(StrEnum):
 
 
 class Undecodable(Rejected):
-    """The bytes begin like an existing client's event, but are none."""
+    """The bytes begin like an existing client's event, but are not one."""
 
 
 class Unwritable(TooLarge):
-    """The data cannot be written in a form that an existing client or EWMS could read."""
+    """The data are too large for any event that an existing client or EWMS could read."""
 
 
 class CodecMissing(Unavailable):
-    """The library that unpacks these events is not installed here."""
+    """This environment lacks the library that unpacks these events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class LegacyEvent:
 
 
 def is_legacy(body: bytes, content_type: str) -> bool:
-    """Return whether an existing client made the event with this body and content type ("": none)."""
+    """Return whether the event with this body and content type ("": none) comes from an existing client."""
     return not content_type and body.startswith(MAGIC)
 
 
@@ -69,7 +69,7 @@ def decode_legacy(body: bytes) -> LegacyEvent:
     """Return the content of the event `body`.
 
     Raises:
-        Undecodable: `body` is no event of an existing client, or unpacks to more than an event may.
+        Undecodable: `body` is not an event of an existing client, or unpacks to more than an event may have.
         CodecMissing: the library for these events is not installed.
     """
     text = _unpack_body(body)
@@ -86,7 +86,7 @@ def decode_legacy(body: bytes) -> LegacyEvent:
 def encode_legacy(data: Any, headers: Mapping[str, Any] | None = None, *, allow_nan: bool = True) -> bytes:
     """Return the body of an event with `data`, in the form that `decode_legacy` reads.
 
-    NaN and the infinities are no JSON. But existing clients are all in Python, and write and read them.
+    NaN and the infinities are not JSON. But existing clients are all in Python, which writes and reads them.
 
     Raises:
         Unwritable: the event is larger than an event may be.
@@ -96,12 +96,12 @@ def encode_legacy(data: Any, headers: Mapping[str, Any] | None = None, *, allow_
     text = json.dumps({"headers": dict(headers or {}), "data": data}, allow_nan=allow_nan).encode()
     body: bytes = _import_zstandard().ZstdCompressor(level=_LEVEL).compress(text)
     if len(body) > MAX_EVENT_BYTES or len(text) > _max_unpacked(len(body)):
-        raise Unwritable(f"the event has {len(text)} bytes, {len(body)} when compressed")
+        raise Unwritable(f"the event is too large: {len(text)} bytes, {len(body)} when compressed")
     return body
 
 
 def check_codec() -> None:
-    """Check that these events can be read and written here.
+    """Check that this environment can read and write these events.
 
     Raises:
         CodecMissing: the library for these events is not installed.
@@ -115,8 +115,8 @@ def _unpack_body(body: bytes) -> bytes:
     try:
         stated = zstandard.get_frame_parameters(body).content_size
         if stated != zstandard.CONTENTSIZE_UNKNOWN and stated > most:
-            raise Undecodable(f"the event says that it unpacks to {stated} bytes and may have {most}")
-        # The window bounds the library's own memory. In a frame of one segment, it is as large as the content.
+            raise Undecodable(f"the event must unpack to at most {most} bytes, and states {stated}")
+        # The window limits the library's own memory. In a frame with one segment, it is as large as the content.
         unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_UNPACKED_BYTES)
         with unpacker.stream_reader(body) as reader:
             text: bytes = reader.read(most + 1)
@@ -132,7 +132,7 @@ def _max_unpacked(n_packed: int) -> int:
 
 
 def _import_zstandard() -> Any:
-    # Import it here: TMS and WMS import this module for `Wire` only, and do not need the library.
+    # Import the library here: TMS and WMS import this module for `Wire` only, and do not need the library.
     try:
         import zstandard  # noqa: PLC0415
     except ImportError as error:

@@ -1,1 +1,1 @@
-"""What all processes share with a pilot: its variables, its job's names, its exit statuses."""
+"""The words that services share with a pilot: its variables, the names of its job, its exit statuses."""

@@ -4,13 +4,13 @@ from enum import IntEnum
 
 
 class PilotExit(IntEnum):
-    """Why a pilot left. A signal's number, or any other status, is a crash."""
+    """Why a pilot ended. A signal's number, or any other status, is a crash."""
 
-    #: Somebody asked the pilot to leave, or it had nothing to do for its idle time. A source has run its task.
+    #: A signal asked the pilot to end, or it had nothing to do for its idle time. A source has run its task.
     DONE = 0
     #: Tasks failed, or a broker stayed away.
     FAILED = 1
-    #: The pilot's variables make no sense, and will make none the next time.
+    #: The pilot's variables are invalid, and will be invalid the next time.
     UNUSABLE = 2
     #: The pilot's queues are gone, so there is nothing left to do.
     CLOSED = 3

@@ -13,17 +13,17 @@ from schemas.pilot.variables import full_name
 TASK_FILE: Final = "ewms_pilot_task.json"
 TOKEN_FILE: Final = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret
 
-#: The attribute of HTCondor's job. `true`: failures count against their events at once, for the task fails everywhere.
+#: The attribute of HTCondor's job. `true`: the task fails on all workers, so failures count against events at once.
 JOB_CHARGES: Final = "EWMSChargesEvents"
-#: The variable of the local pool's job. If it is set, failures count at once.
+#: The same for a job of the local pool: if this variable is set, failures count at once.
 LOCAL_CHARGES: Final = "_EWMS_LOCAL_CHARGES"
-#: This variable marks a process of the local pool's job, even when its parents have died: `<cluster>.<proc>.<pid>`.
+#: This variable marks each process of a local pool's job, even after its parents have died: `<cluster>.<proc>.<pid>`.
 LOCAL_JOB: Final = "_EWMS_LOCAL_JOB"
-#: The variable with the file descriptor of a pipe for chirps, which takes the place of HTCondor's chirp.
+#: The variable with the file descriptor of a pipe for chirps. The local pool has it instead of HTCondor's chirp.
 CHIRP_FD: Final = "HTCHIRP_FD"
 CHIRP_FD_VARIABLE: Final = full_name(CHIRP_FD)
 
-#: How the name of each chirped attribute begins.
+#: The prefix of all chirped attributes.
 CHIRP_PREFIX: Final = "HTChirpEWMSPilot"
 
 
@@ -38,7 +38,7 @@ class ChirpAttribute(StrEnum):
     TASKS_SUCCESS = f"{CHIRP_PREFIX}TasksSuccess"
     ERROR = f"{CHIRP_PREFIX}Error"
     ERROR_TRACEBACK = f"{CHIRP_PREFIX}ErrorTraceback"
-    #: `<seconds since 1970> <machine>`: the pilot has found its worker bad. Ours, not the contract's.
+    #: `<seconds since 1970> <machine>`: the pilot has found its worker bad. The contract does not have this one.
     BAD_MACHINE = f"{CHIRP_PREFIX}BadMachine"
 
     @property

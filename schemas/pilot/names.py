@@ -1,4 +1,4 @@
-"""Every variable whose name begins with `EWMS_PILOT_`: who sets it, and what it holds. (core)
+"""All variables whose names begin with `EWMS_PILOT_`: who sets each one, and its value. (core)
 
 `pilot.settings` reads them all. `find_variable_problems` uses the same readers to check a user's variables before any
 pilot starts.
@@ -16,7 +16,7 @@ from schemas.rules.spelling import find_nearest
 
 
 class Platform(StrEnum):
-    """What runs the task's container; `NONE` is a bare process on the worker."""
+    """The runtime of the task's container; `NONE`: the task is a bare process on the worker."""
 
     APPTAINER = "apptainer"
     DOCKER = "docker"
@@ -26,14 +26,14 @@ class Platform(StrEnum):
 
 
 class TaskMode(StrEnum):
-    """How containers take events: a container for each event, or `STREAM`: one for each slot, with an event a line."""
+    """How containers take events: one container for each event, or (`STREAM`) for each slot, with an event a line."""
 
     EVENT = "event"
     STREAM = "stream"
 
 
 class ChirpDest(StrEnum):
-    """Where HTCondor writes chirps."""
+    """The places where HTCondor writes chirps."""
 
     JOB_EVENT_LOG = "JOB_EVENT_LOG"
     JOB_ATTR = "JOB_ATTR"
@@ -71,7 +71,7 @@ def read_shm_size(v: Variables, name: str = "_EWMS_PILOT_DOCKER_SHM_SIZE") -> st
     """Return a size in docker's form, or an empty text."""
     size = v.read_string(name)
     if size and not _SIZE.fullmatch(size):
-        v.note_problem(name, "must be a size as docker knows it", "write it like 512m or 2g")
+        v.note_problem(name, "must be a size in docker's form", "write it like 512m or 2g")
         return ""
     return size
 
@@ -122,7 +122,7 @@ OF_USERS: Mapping[str, _Reader] = {
 }
 
 #: The variables that only an operator sets: programs that run outside of the container with the pilot's rights, the
-#: directories where the pilot itself writes, and what a task may see of the worker.
+#: directories that the pilot writes to, and the parts of the worker that a task may see.
 OF_OPERATORS = (
     "APPTAINER",
     "DATA_DIR_PARENT_PATH_ON_HOST",
@@ -133,13 +133,13 @@ OF_OPERATORS = (
     "_EWMS_PILOT_APPTAINER_BUILD_WORKDIR",
 )
 
-#: The variables that have a field of their own in the task. A request must not set them a second time.
+#: The variables that have their own field in the task. A request must not set them a second time.
 OF_FIELDS = tuple(variable.name for variable in list_variables(PilotProgram).values())
 
 #: The variables that EWMS sets for each pilot. It overrides a request's values.
 OF_EWMS = (*QUEUE_VARIABLES, *(variable.name for variable in list_variables(PilotJob).values()))
 
-#: For so many unknown names, messages guess what was meant. A request may have any number, and each guess takes time.
+#: Messages guess the meaning of this many unknown names: each guess takes time, and a request may have any number.
 _MAX_GUESSES = 20
 
 #: All known names, in full.
@@ -164,23 +164,25 @@ def find_variable_problems(environment: Mapping[str, str]) -> dict[str, str]:
             if len(v.problems) > n_before:
                 found[name] = v.problems[-1].removeprefix(name).strip()
         elif name in _OPERATORS:
-            found[name] = "is the operator's to set; leave it out: the pool has its own"
+            found[name] = "is a variable that only the operator sets; leave it out: the pool has its own value"
         elif name in _EWMS:
-            found[name] = "is EWMS's to set, so it has no effect here; leave it out"
+            found[name] = "is a variable that EWMS sets, so it has no effect here; leave it out"
         elif name.startswith((PREFIX, f"_{PREFIX}")) and name not in _FIELDS:
             n_unknown += 1
             meant = find_nearest(name, _BY_FULL_NAME) if n_unknown <= _MAX_GUESSES else ""
-            found[name] = "is a name that no pilot reads; " + (f"did you mean {meant}?" if meant else "leave it out")
+            found[name] = "is a variable that no pilot reads; " + (
+                f"did you mean {meant}?" if meant else "leave it out"
+            )
     return found
 
 
 def waits_in_vain(environment: Mapping[str, str]) -> bool:
-    """Return whether the variables contradict each other: wait after an error, but do not stop at errors."""
+    """Return whether the variables set a quarantine after errors, but also tell the pilot not to stop at errors."""
     v = Variables(environment)
     return bool(v.read_seconds("QUARANTINE_TIME", 0)) and not v.read_flag("STOP_LISTENING_ON_TASK_ERROR", default=True)
 
 
 def asked_platform(image: str, environment: Mapping[str, object]) -> str:
-    """Return the platform that a task asks for, in lower case; empty: any. An image named `none` asks for `none`."""
+    """Return the platform that a task requests, in lower case; empty: any. An image named `none` requests `none`."""
     asked = str(environment.get(PLATFORM, "")).strip().lower()
     return Platform.NONE.value if not asked and image.strip().lower() == Platform.NONE else asked

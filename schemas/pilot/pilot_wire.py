@@ -1,4 +1,4 @@
-"""What TMS tells a pilot: each variable once, with its name, how TMS writes it, and how the pilot reads it. (core)
+"""The variables that TMS passes to a pilot: each one's name, how TMS writes it, and how the pilot reads it. (core)
 
     TaskOrder.task_args ──write──► EWMS_PILOT_TASK_ARGS in the task file ──read──► PilotProgram.task_args
 
@@ -20,7 +20,7 @@ _KEY = "pilot_variable"
 
 @dataclass(frozen=True, slots=True)
 class PilotVariable:
-    """A variable without its prefix, and both ends of its wire. If `write` returns None, TMS leaves it out."""
+    """A variable's name without the prefix, with its writer and reader. If `write` returns None, TMS leaves it out."""
 
     name: str
     write: Callable[[Any], str | None]
@@ -59,23 +59,23 @@ class PilotProgram:
 
 @dataclass(frozen=True, kw_only=True)
 class PilotJob:
-    """What EWMS tells a pilot of its job, beside the program and the queues."""
+    """The facts about its job that EWMS passes to a pilot, besides the program and the queues."""
 
     workflow_id: WorkflowId = field(metadata=_with_variable("WORKFLOW_ID", str, Variables.read_string))
     task_id: TaskId = field(metadata=_with_variable("TASK_ID", str, Variables.read_string))
     taskforce_uuid: TaskforceUuid = field(metadata=_with_variable("TASKFORCE_UUID", str, Variables.read_string))
     #: The file with the token for the queues. A relative path starts from the job's directory.
     token_file: str = field(metadata=_with_variable("TOKEN_FILE", str, lambda v, name: v.read_string(name, TOKEN_FILE)))
-    #: The file of the access point in which TMS renews the token; empty: there is none.
+    #: The file on the access point in which TMS renews the token; empty: there is none.
     token_source: str = field(metadata=_with_variable("TOKEN_SOURCE", str, Variables.read_string))
-    #: The directory of the access point that keeps the workers' output; empty: there is none.
+    #: The directory on the access point that keeps the workers' output; empty: there is none.
     log_directory: str = field(metadata=_with_variable("LOG_DIRECTORY", str, Variables.read_string))
-    #: How long TMS lets the worker live; None: no limit. A pilot counts its runtime from the start of its own process,
-    #: since a job may start several times.
+    #: The worker's maximum runtime; None: no limit. A pilot counts it from the start of its own process, because a job
+    #: may start several times.
     worker_runtime_s: float | None = field(
         metadata=_with_variable("MAX_WORKER_RUNTIME", _write_number, Variables.read_limit_s)
     )
-    #: How much memory was requested for the worker. Error texts name it when a task is killed.
+    #: The memory that the request asks for. An error text names it when HTCondor kills a task for its memory.
     worker_memory_bytes: int | None = field(
         metadata=_with_variable("WORKER_MEMORY", _write_number, Variables.read_integer)
     )
@@ -90,7 +90,7 @@ def list_variables(kind: Told) -> dict[str, PilotVariable]:
 
 
 def write_variables(kind: Told, source: object) -> dict[str, str]:
-    """Return the variables that tell a pilot the fields of `kind`. `source` has attributes of the same names."""
+    """Return the variables that pass the fields of `kind` to a pilot. `source` has attributes of the same names."""
     written = {
         PREFIX + variable.name: variable.write(getattr(source, name)) for name, variable in list_variables(kind).items()
     }
@@ -114,13 +114,13 @@ QUEUE_VARIABLES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class QueueEndpoint:
-    """A message queue and how to reach it. An empty `token` means: see the token file. `wire` is for outputs."""
+    """A message queue and its address. An empty `token`: the token file has it. `wire` is for outputs."""
 
     mqid: Mqid
     address: str
     token: str = field(default="", repr=False)
     wire: Wire = Wire.EWMS
-    #: Its name for users; empty: unknown here.
+    #: The queue's name for users; empty: unknown here.
     alias: str = ""
 
     def __str__(self) -> str:
@@ -136,7 +136,7 @@ def write_queues(
         name: ";".join(mqids),
         name + _TYPE: ";".join([broker_type] * len(mqids)),
         name + _ADDRESS: ";".join([broker_address] * len(mqids)),
-        # The token is in its file and nowhere else.
+        # The token is only in its file.
         name + _TOKEN: "",
     }
     named = [aliases.get(mqid, "") for mqid in mqids]
@@ -147,7 +147,7 @@ def write_queues(
 
 
 def write_wire(wire: Wire) -> dict[str, str]:
-    """Return the variable that says in which format outputs are published."""
+    """Return the variable with the format in which the pilot publishes outputs."""
     return {PREFIX + OUTGOING + _WIRE: wire.value}
 
 

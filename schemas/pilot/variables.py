@@ -1,4 +1,4 @@
-"""Read the pilot's variables one by one, and collect everything that is wrong with them. (core)
+"""Read the pilot's variables one by one, and collect all problems with them. (core)
 
 The pilot reads its own variables by these rules. WMS and the client check a user's variables by the same rules.
 """
@@ -15,7 +15,7 @@ PREFIX = "EWMS_PILOT_"
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
-#: What scripts write into a variable that they mean to leave unset.
+#: Values that scripts write for a variable without a value.
 _UNSET = frozenset({"", "None"})
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -25,7 +25,7 @@ class Variables:
     """Reads variables by their names without `EWMS_PILOT_`.
 
     For a wrong value it returns the default and adds a line to `problems`: the variable, the rule, the remedy. The line
-    never repeats the value, for some values are secret.
+    never repeats the value, because some values are secret.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -40,7 +40,7 @@ class Variables:
         return default if value in _UNSET else value
 
     def read_seconds(self, name: str, default: float) -> float:
-        """Return a duration, zero included."""
+        """Return a duration in seconds, 0 or more."""
         value = self._read_number(name, "a number of seconds, 0 or more")
         return default if value is None else value
 
@@ -49,7 +49,7 @@ class Variables:
         return self._read_number(name, "a number of seconds above 0, or unset for no limit") or None
 
     def read_integer(self, name: str) -> int | None:
-        """Return a whole number, negative ones included; `None` where unset."""
+        """Return a whole number, which may be negative; `None` if the variable is unset."""
         text = self.read_string(name)
         try:
             return int(text) if text else None
@@ -79,7 +79,7 @@ class Variables:
             arguments = tuple(shlex.split(self.read_string(name)))
         except ValueError:
             self.note_problem(
-                name, "must split into arguments like a shell's", "close the quotation mark or the escape"
+                name, "must split into arguments as a shell splits them", "close the quotation mark or the escape"
             )
             return ()
         if any("\0" in argument for argument in arguments):

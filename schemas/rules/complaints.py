@@ -12,9 +12,9 @@ _MAX_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """One fault of a request: the field, the rule, the remedy. `is_sure`: nobody can have meant it so.
+    """One fault of a request: the field, the rule, the remedy. `is_sure`: it is certainly a mistake.
 
-    `is_refused`: the gateway refuses the request for this fault. Otherwise the contract makes it accept the request.
+    `is_refused`: the gateway refuses the request for this fault. Otherwise the contract requires it to accept it.
     `phrase` is the contract's own text of the refusal, if it has one.
     """
 
@@ -35,7 +35,7 @@ class Complaint:
 
 
 def join_complaints(found: Sequence[Complaint], max_characters: int) -> str:
-    """Return the texts of `found`, joined by `; `: each once, as many whole ones as fit, and how many are left out."""
+    """Return the texts of `found`, joined by `; `: each once, as many as fit, and the number of those left out."""
     texts = list(dict.fromkeys(map(str, found)))
     n_used, n_left = 0, 0
     for n, text in enumerate(texts):
@@ -48,7 +48,7 @@ def join_complaints(found: Sequence[Complaint], max_characters: int) -> str:
 
 
 def complain_of_unused(unused: Iterable[str], used: Iterable[str]) -> Complaint:
-    """Return the complaint about public aliases that no task uses. A publisher would wait for such a queue for ever."""
+    """Return the complaint about public aliases that no task uses. Events in such a queue would wait for ever."""
     unused, used = [str(alias) for alias in unused], sorted(map(str, used))
     rule = f"no task uses the public queue(s) {list_names(unused)}"
     guesses = dict.fromkeys(_shorten_name(guess) for alias in unused if (guess := find_nearest(alias, used)))

@@ -1,8 +1,8 @@
-"""How much one request may ask for. A request within these limits fits through all later steps. (core)
+"""The limits of one request. A request within these limits passes all later steps. (core)
 
     request ──► documents of MongoDB ──► events of RabbitMQ ──► token ──► channels ──► argv and environment of a process
 
-Each limit names what it must fit into. docs/limits.md is made from `TABLE`.
+Each limit names the thing that it must fit into. docs/limits.md contains `TABLE`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,37 +11,37 @@ from dataclasses import dataclass
 from schemas.rules import token_sizes
 from schemas.rules.placeholders import FILE_PLACEHOLDERS, HUB_PLACEHOLDERS
 
-#: A request's body.
+#: The size of a request's body.
 MAX_BODY_BYTES = 1024 * 1024
 MAX_TASKS = 1000
 #: A workflow with its taskforces is one aggregate, changed in one transaction.
 MAX_TASKFORCES = 1000
 #: The size of all taskforces' configurations. Each taskforce has its own copy, and one transaction writes them all.
 MAX_CONFIGURATION_BYTES = 8 * 1024 * 1024
-#: With the queue for dead letters, as many as one owner may have on the broker by default. One event names all of them.
+#: With the queue for dead letters, this is one owner's default limit on the broker. One event names all queues.
 MAX_WORKFLOW_QUEUES = 4999
 MAX_ALIASES = 100
 MAX_ALIAS_BYTES = 256
 #: How many queues a task can have. Its pilot's one token names them all and must fit into the frame of the login.
 MAX_TASK_QUEUES = token_sizes.max_queues()
 
-#: The size of all arguments, which may be one string, or of one variable with its name. Linux takes 131 072 bytes of
-#: one string (MAX_ARG_STRLEN), and a container runtime puts `APPTAINERENV_` or `--env` in front.
+#: The size of all arguments, which may be one string, or of one variable with its name. Linux accepts 131 072 bytes in
+#: one string (MAX_ARG_STRLEN), and a container runtime adds `APPTAINERENV_` or `--env` in front.
 MAX_STRING_BYTES = 131_000
-#: All arguments and variables of a program. Linux takes a quarter of the stack's limit, 2 MiB as a rule.
+#: The size of all arguments and variables of a program. Linux accepts a quarter of the stack's limit, usually 2 MiB.
 MAX_PROGRAM_BYTES = 1_000_000
-#: What each string costs in addition to its bytes: a pointer, its end, and what a container runtime puts in front.
+#: The size that each string adds to its own bytes: a pointer, its end, and a container runtime's prefix.
 STRING_OVERHEAD_BYTES = 32
-#: A file's name has 255 bytes at most, and a pilot's file names begin with `outfile-` and an id.
+#: A file's name has at most 255 bytes, and a pilot's file names begin with `outfile-` and an id.
 MAX_EXTENSION_BYTES = 64
-#: How long the path may be that replaces a placeholder.
+#: The maximum length of the path that replaces a placeholder.
 _PATH_BYTES = 512
 MAX_INPUT_FILES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One line of the table: what is limited, the limit, and what it has to fit into."""
+    """One line of the table: what has the limit, the limit, and what it must fit into."""
 
     what: str
     limit: str
@@ -60,46 +60,46 @@ TABLE = (
     Limit(
         "queues of a workflow",
         f"{MAX_WORKFLOW_QUEUES:,}",
-        "one owner's queues on the broker (`EWMS_OWNER_QUEUES`), and the one event that asks for them",
+        "one owner's queues on the broker (`EWMS_OWNER_QUEUES`), and the one event that requests them",
     ),
     Limit("`input_queue_aliases`, `output_queue_aliases`", f"{MAX_ALIASES} each", "the next line"),
     Limit(
         "queues of a task, in and out",
         f"{MAX_TASK_QUEUES}; {token_sizes.max_queues(for_existing_clients=True)} with `EWMS_LEGACY_CLIENTS`",
-        "a pilot's one token names them all and has to fit into one frame of the login. Pilots spread inputs over "
-        "as many connections as the broker's `channel_max` makes necessary",
+        "a pilot's one token names them all and must fit into one frame of the login. Pilots open several "
+        "connections if the broker's `channel_max` requires it",
     ),
-    Limit("an alias", f"{MAX_ALIAS_BYTES} bytes", "it stands in URLs, and in the event that asks for all queues"),
+    Limit("an alias", f"{MAX_ALIAS_BYTES} bytes", "it stands in URLs, and in the event that requests all queues"),
     Limit(
         "`task_args`, `init_args`",
-        f"{MAX_STRING_BYTES:,} bytes, of which each placeholder is {_PATH_BYTES}",
-        "Linux takes 131 072 bytes of one string (`MAX_ARG_STRLEN`)",
+        f"{MAX_STRING_BYTES:,} bytes, where each placeholder counts as {_PATH_BYTES}",
+        "Linux accepts 131 072 bytes in one string (`MAX_ARG_STRLEN`)",
     ),
     Limit(
         "one variable of `task_env` or `init_env`, with its name",
         f"{MAX_STRING_BYTES:,} bytes",
-        "the same, with what a container runtime puts in front",
+        "the same, with a prefix from the container runtime",
     ),
     Limit(
         "arguments and variables of one program together",
         f"{MAX_PROGRAM_BYTES:,} bytes, {STRING_OVERHEAD_BYTES} more for each variable",
-        "Linux takes a quarter of the stack's limit, 2 MiB as a rule",
+        "Linux accepts a quarter of the stack's limit, usually 2 MiB",
     ),
     Limit("`EWMS_PILOT_INFILE_EXT`, `EWMS_PILOT_OUTFILE_EXT`", f"{MAX_EXTENSION_BYTES} bytes", "a file's name has 255"),
     Limit("`pilot_config.input_files`", f"{MAX_INPUT_FILES:,} files", "one job carries them all"),
-    Limit("an event", "4 MiB; 16 MiB unpacked, where it comes from an existing client", "memory of pilots and broker"),
+    Limit("an event", "4 MiB; 16 MiB unpacked, if it comes from an existing client", "memory of pilots and broker"),
 )
 
 
 def print_table() -> str:
     """Return the table as Markdown."""
-    lines = ["| What | Limit | It has to fit into |", "|---|---|---|"]
+    lines = ["| What | Limit | It must fit into |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| {limit.what} | {limit.limit} | {limit.why} |" for limit in TABLE)]) + "\n"
 
 
 def find_program_problems(arguments: str, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what is too large to start a process with: `args` or the variable's name, and the rule with its remedy."""
-    # Count them as one argument: splitting a megabyte takes a second.
+    """Yield each text that is too large for a process: `args` or the variable's name, and the rule with its remedy."""
+    # Count all arguments as one string: splitting a megabyte takes a second.
     sizes = [_filled_bytes(arguments)]
     if sizes[0] > MAX_STRING_BYTES:
         rule = f"must have at most {MAX_STRING_BYTES} bytes, {_PATH_BYTES} for each placeholder, and has {sizes[0]}"

@@ -1,9 +1,9 @@
 """Check a user's `condor_requirements` word by word, before they go into a submit description. (core)
 
-Submit descriptions have no quoting: HTCondor replaces `$ENV(X)` in any value from TMS's own environment, and a line end
-starts another command. Some ClassAd functions look at the access point or the worker. So this is an allow-list:
-literals, attribute names, operators, and functions that use nothing but their arguments. WMS checks before it accepts a
-request, so that the user learns of a fault. TMS checks again before it writes the submit description.
+Submit descriptions have no quoting: in any value, HTCondor replaces `$ENV(X)` with a variable of TMS's environment, and
+a line end starts another command. Some ClassAd functions read files of the access point or the worker. So this is an
+allow-list: literals, attribute names, operators, and functions that use only their arguments. WMS checks a request
+before it accepts it, so that the user learns of a fault. TMS checks again before it writes the submit description.
 """
 
 import re
@@ -49,14 +49,14 @@ ALLOWED_FUNCTIONS = frozenset(
 
 
 class BadRequirements(ValueError):
-    """The requirements contain something that is not allowed, or are no expression."""
+    """The requirements contain something that is not allowed, or are not an expression."""
 
 
 def check_requirements(text: str) -> str:
-    """Return `text` without the blanks around it, if it contains only what is allowed.
+    """Return `text` without the blanks around it, if it contains only allowed words.
 
-    Every bracket is closed, and there is an operator between any two operands. So `text` certainly stays one
-    expression. Whether the expression makes sense is for HTCondor to decide.
+    Every bracket must have its pair, and an operator must stand between any two operands. So `text` certainly is one
+    expression. HTCondor decides whether the expression makes sense.
 
     Raises:
         BadRequirements: `text` contains anything else.

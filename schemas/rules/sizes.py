@@ -15,10 +15,10 @@ _UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB")
 
 
 def parse_bytes(size: str | int) -> int:
-    """Return `size` in bytes. An integer already is bytes. Units are powers of 1024, as in HTCondor.
+    """Return `size` in bytes. An integer is a number of bytes. Units are powers of 1024, as in HTCondor.
 
     Raises:
-        ValueError: `size` is not positive, is too large, or is no size.
+        ValueError: `size` is not positive, is too large, or is not a size.
     """
     if isinstance(size, int):
         n_bytes = size
@@ -32,7 +32,7 @@ def parse_bytes(size: str | int) -> int:
 
 
 def print_size(n_bytes: float) -> str:
-    """Return a size for people, in powers of 1024 and with three digits at most: 512 MB, 1.5 GB."""
+    """Return a size for people, in powers of 1024 and with at most three digits: 512 MB, 1.5 GB."""
     unit = 0
     # From 999.5 on, the format with three digits would print 1e+03.
     while n_bytes >= 999.5 and unit < len(_UNITS) - 1:
@@ -44,13 +44,13 @@ def print_condor_size(n_bytes: int, smallest: str) -> str:
     """Return a size for HTCondor (`512 MB`, in powers of 1024), rounded up to the unit `smallest`."""
     unit = _UNITS.index(smallest)
     amount = -(-n_bytes // 1024**unit)
-    # HTCondor knows no unit above TB.
+    # HTCondor has no unit above TB.
     while amount % 1024 == 0 and unit < _UNITS.index("TB"):
         amount, unit = amount // 1024, unit + 1
     return f"{amount} {_UNITS[unit]}"
 
 
 def print_setting(n_bytes: float) -> str:
-    """Return the largest size within `n_bytes` that a request can ask for, in `worker_memory`'s form: 16G, 512M."""
+    """Return the largest size up to `n_bytes` that a request can have, in the form of `worker_memory`: 16G, 512M."""
     n_mb = int(n_bytes // 1024**2)
     return f"{n_mb // 1024}G" if n_mb >= 1024 and n_mb % 1024 == 0 else f"{n_mb}M"

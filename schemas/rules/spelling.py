@@ -4,12 +4,12 @@ import difflib
 import re
 from collections.abc import Iterable
 
-#: From this similarity on, one word counts as a slip of the other.
+#: Two words with at least this similarity (0 to 1) count as the same word misspelled.
 _ALIKE = 0.75
 
 
 def find_nearest(word: str, known: Iterable[str]) -> str:
-    """Return the word in `known` that is most like `word`, ignoring case and separators; empty: none is alike.
+    """Return the word in `known` that is most similar to `word`, ignoring case and separators; empty: none is similar.
 
     If two known words differ only in case and separators, the first one counts.
     """

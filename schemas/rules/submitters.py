@@ -1,13 +1,14 @@
 """The name of a user's submitter at HTCondor: one submitter for each owner of workflows. (core)
 
 HTCondor shares slots fairly between submitters, and compares job priorities within one submitter only. The issuer of
-tokens chooses the names of owners, so they can contain anything. The submitter's name is safe in a submit description
-and in a ClassAd: it has no expansion, no quote, no capitals, and no dot, which would name a group of the site.
+tokens chooses the names of owners, so they can contain any character. The submitter's name is safe in a submit
+description and in a ClassAd: it has no expansion, no quote, no capitals, and no dot (a dot would name a group of the
+site).
 """
 
 import hashlib
 
-#: Tells our users from the schedd's own users and from the site's groups.
+#: Distinguishes EWMS's users from the schedd's own users and from the site's groups.
 _PREFIX = "ewms-"
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-")
 _MAX_LENGTH = 96
@@ -15,7 +16,7 @@ _KEPT_OF_LONG = 48
 
 
 def submitter_name(owner: str) -> str:
-    """Return the submitter of `owner`'s jobs; empty for an empty owner. Different owners have different submitters.
+    """Return the name of the submitter for `owner`'s jobs; empty for an empty owner. Each owner has another submitter.
 
     Small letters, digits and `-` stay, any other byte becomes `_` and two hexadecimal digits:
     `Ada@example.org` -> `ewms-_41da_40example_2eorg`. A long name keeps its beginning and ends in `__` and a digest.

@@ -1,7 +1,7 @@
 """Check the names of images and of a worker's directories that a task asks for. (core)
 
-The gateway checks names before it accepts a request, and TMS before it submits, so users learn of a bad name at once.
-Only the worker knows what a name leads to. There the pilot follows links and checks again
+The gateway checks the names before it accepts a request, so users learn of a bad name at once. TMS checks them before
+it submits. Only the worker knows which file a name leads to: there the pilot follows links and checks again
 (`pilot/containers/allowed_paths.py`).
 """
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-#: Directories that a worker keeps for itself: processes, devices, sockets, the kernel.
+#: Directories of the worker that no task may see: processes, devices, sockets, the kernel.
 HOSTS_OWN = ("/proc", "/dev", "/sys", "/run", "/boot")
 
 #: The directory where pilots keep the files of their runs. Tasks write below it.
@@ -22,7 +22,7 @@ _UNWRITABLE = re.compile(r"[:,\"\x00-\x1f\x7f]")
 
 
 def path_problem(path: str) -> str:
-    """Return the rule that `path` breaks as part of a container runtime's arguments, and the remedy; empty: none."""
+    """Return the rule that `path` breaks for the arguments of a container runtime, and the remedy; empty: none."""
     if not path.startswith("/") or ".." in PurePosixPath(path).parts:
         return "is not an absolute path; write it from / on, without '..'"
     if _UNWRITABLE.search(path):
@@ -31,7 +31,7 @@ def path_problem(path: str) -> str:
 
 
 def directory_problem(path: str) -> str:
-    """Return the rule that `path` breaks as a directory for a container to see, and the remedy; empty: none."""
+    """Return the rule that `path` breaks for a directory that a container sees, and the remedy; empty: none."""
     return path_problem(path) or _hosts_own(PurePosixPath(path))
 
 
@@ -40,7 +40,7 @@ _NOT_IN_INPUT_FILES = re.compile(r"[$\"',;\\\x00-\x1f\x7f]")
 
 
 def input_file_problem(path: str) -> str:
-    """Return the rule that `path` breaks as a file that travels with each job, and the remedy; empty: none."""
+    """Return the rule that `path` breaks for a file that travels with each job, and the remedy; empty: none."""
     if path.startswith("/") and path == path.strip() and not _NOT_IN_INPUT_FILES.search(path):
         return ""
     return "a path must be absolute, without control characters or any of $ \" ' , ; \\; rename the file"
@@ -49,7 +49,7 @@ def input_file_problem(path: str) -> str:
 def image_problem(name: str) -> str:
     """Return the rule that an image's `name` breaks, and the remedy; empty: the name breaks none."""
     if name.startswith("-"):
-        return "begins with '-', which would be read as an option; give the image's name or path"
+        return "begins with '-' like an option; give the image's name or path"
     if any(ord(char) < 32 or ord(char) == 127 for char in name):
         return "has a control character; remove it"
     pure = PurePosixPath(name)
@@ -63,7 +63,7 @@ def image_problem(name: str) -> str:
 
 
 def split_directories(value: str | int | Iterable[str]) -> list[str]:
-    """Return the directories in a variable, which is a list of them or a text with `,` between them."""
+    """Return the directories in a variable: a list, or a text with `,` between directories."""
     parts = str(value).split(",") if isinstance(value, str | int) else [w for v in value for w in v.split(",")]
     return [part.strip() for part in parts if part.strip()]
 
@@ -75,7 +75,7 @@ def is_within(path: str, places: Iterable[str]) -> bool:
 
 
 def _hosts_own(pure: PurePosixPath) -> str:
-    # POSIX allows `//` to be another root, but Linux takes it as `/`.
+    # POSIX allows `//` to be another root, but on Linux it is `/`.
     if str(pure).strip("/") == "":
         return "is /, the worker's own file system; name a directory below it"
     if is_within("/" + str(pure).lstrip("/"), HOSTS_OWN):

@@ -116,7 +116,7 @@ def test_what_is_wrong_with_a_request_is_named_and_nothing_is_created(client: Cl
         ({"colour": "red"}, CannotRun, "colour"),
         ({"n_workers": "many"}, CannotRun, "n_workers"),
         # Only the server knows its clusters, and the client asks it before it tells of another fault.
-        ({"n_workers": 0} | nowhere, CannotRun, "n_workers': is 0.*there is no cluster 'nowhere'"),
+        ({"n_workers": 0} | nowhere, CannotRun, "n_workers': is 0.*EWMS has no cluster 'nowhere'"),
         (nowhere, Refused, "condor cluster location not found: nowhere"),
     ):
         bad = {**good, "tasks": [{**good["tasks"][0], **change}]}

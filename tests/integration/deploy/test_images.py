@@ -76,7 +76,7 @@ def test_a_folder_of_programs_becomes_an_image_with_python(installed: Installed,
 @pytest.mark.parametrize(
     ("source", "destination", "says"),
     [
-        ("nothing", "image", "there is no"),
+        ("nothing", "image", "nothing does not exist"),
         ("file.txt", "image", "neither a directory nor a definition file"),
         ("code", "code", "exists already"),
         ("code", "code/image", "lies inside"),

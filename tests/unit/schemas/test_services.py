@@ -33,7 +33,7 @@ def test_every_service_of_ours_has_its_spec() -> None:
 
 def test_an_instance_of_a_service_has_the_spec_of_its_service() -> None:
     assert spec_of(topology.tms_service("a.example.org")) is SERVICES["tms"]
-    with pytest.raises(Broken, match="no service 'trees'"):
+    with pytest.raises(Broken, match="no service has the name 'trees'"):
         spec_of("trees")
 
 

@@ -109,7 +109,7 @@ def test_nothing_listening_is_unreachable(tmp_path: Path) -> None:
         ('{"priority": ' + "9" * 5000 + "}", "it has a number that is too long"),
         ('{"tasks": [NaN]}', "is not JSON in UTF-8: JSON has no NaN"),
         ('{"x": "\\ud800"}', "half of a surrogate pair"),
-        ('{"x": 1e400}', "'x': is inf, which is no number of JSON; write a finite number"),
+        ('{"x": 1e400}', "'x': is inf, which is not a number in JSON; write a finite number"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_check_says_everything_that_is_wrong_and_needs_no_server(tmp_path: Pat
         "ewms: the request cannot run:",
         "  'tasks.0.input_queue_aliases': is the text 'words', and must be a list of names; write [\"words\"]",
         "  'tasks.0.n_workers': is 0, and must be 1 or more; write it like 10",
-        "  'tasks.0.task_args': {{INFIEL}} is left as it is, for it is no placeholder; did you mean {{INFILE}}?",
+        "  'tasks.0.task_args': {{INFIEL}} stays unchanged, because it is not a placeholder; did you mean {{INFILE}}?",
     ]
     done = ewms("workflow", "submit", "right.json", "--check", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")

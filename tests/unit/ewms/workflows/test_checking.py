@@ -32,13 +32,13 @@ def test_a_request_that_cannot_run_is_refused_with_one_line_for_each_complaint()
     assert error_message(caught.value).splitlines() == [
         "ewms: the request cannot run:",
         (
-            "  'tasks.0.task_args': does not split into arguments like a shell's; "
+            "  'tasks.0.task_args': does not split into arguments as a shell splits them; "
             "close the quotation mark, or write the backslash twice"
         ),
-        "  'tasks.0.task_args': {{INFIEL}} is left as it is, for it is no placeholder; did you mean {{INFILE}}?",
+        "  'tasks.0.task_args': {{INFIEL}} stays unchanged, because it is not a placeholder; did you mean {{INFILE}}?",
         (
-            "  'tasks.0.worker_config.worker_memory': 512 without a unit is so many bytes, in which no task can run; "
-            "write a unit: '512M' or '512G'"
+            "  'tasks.0.worker_config.worker_memory': 512 without a unit means 512 bytes, and no task can run in so few"
+            "; write a unit: '512M' or '512G'"
         ),
     ]
     assert exit_status_of(caught.value) is ExitStatus.USAGE
@@ -59,12 +59,12 @@ def test_what_is_no_request_is_refused_before_it_is_sent(request_: object) -> No
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (float("nan"), "is nan, which is no number of JSON; write a finite number"),
+        (float("nan"), "is nan, which is not a number in JSON; write a finite number"),
         ({1, 2}, "is a set, which JSON cannot hold; write a list: sorted(...)"),
         (b"a", "is bytes, which JSON cannot hold; write a text: .decode()"),
         (Path("/data"), "is a PosixPath, which JSON cannot hold; write a text, a number, a list or a dict; str(...)"),
         ({("a", 1): 2}, "has a name that is a tuple, and names are texts; write texts for its names"),
-        (10**2000, "is a number of over a thousand digits; write a smaller number"),
+        (10**2000, "is a number with over a thousand digits; write a smaller number"),
     ],
 )
 def test_what_no_json_can_hold_is_refused_by_its_field_and_hides_nothing(value: object, said: str) -> None:

@@ -49,7 +49,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"task_args": "echo 'a"}, "tasks.0.task_args", "does not split", "close the quotation mark"),
     ({"task_args": "a \\"}, "tasks.0.task_args", "does not split", "write the backslash twice"),
     ({"init_image": "i", "init_args": 'a "b'}, "tasks.0.init_args", "does not split", "close the quotation mark"),
-    ({"task_args": "cp {{INFIEL}} x"}, "tasks.0.task_args", "{{INFIEL}} is left as it is", "did you mean {{INFILE}}?"),
+    ({"task_args": "cp {{INFIEL}} x"}, "tasks.0.task_args", "{{INFIEL}} stays unchanged", "did you mean {{INFILE}}?"),
     ({"task_args": "cp {{ INFILE }}"}, "tasks.0.task_args", "{{ INFILE }}", "did you mean {{INFILE}}?"),
     ({"task_args": "cp {{infile}}"}, "tasks.0.task_args", "{{infile}}", "did you mean {{INFILE}}?"),
     ({"task_args": "cp {{In-File}}"}, "tasks.0.task_args", "{{In-File}}", "did you mean {{"),
@@ -84,8 +84,13 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
         "did you mean EWMS_PILOT_PREFETCH?",
     ),
     ({"pilot": {"EWMS_PILOT_QQQ": "1"}}, f"{PILOT}EWMS_PILOT_QQQ", "no pilot reads", "leave it out"),
-    ({"pilot": {"EWMS_PILOT_APPTAINER": "/x"}}, f"{PILOT}EWMS_PILOT_APPTAINER", "the operator's", "leave it out"),
-    ({"pilot": {"EWMS_PILOT_TASK_ID": "x"}}, f"{PILOT}EWMS_PILOT_TASK_ID", "EWMS's to set", "leave it out"),
+    (
+        {"pilot": {"EWMS_PILOT_APPTAINER": "/x"}},
+        f"{PILOT}EWMS_PILOT_APPTAINER",
+        "only the operator sets",
+        "leave it out",
+    ),
+    ({"pilot": {"EWMS_PILOT_TASK_ID": "x"}}, f"{PILOT}EWMS_PILOT_TASK_ID", "that EWMS sets", "leave it out"),
     (
         {"pilot": {"EWMS_PILOT_QUARANTINE_TIME": 60, "EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "no"}},
         f"{PILOT}EWMS_PILOT_QUARANTINE_TIME",
@@ -131,9 +136,9 @@ def test_what_cannot_run_is_told_with_field_rule_and_remedy(
 #: What may be meant, and is told without a refusal.
 ODD: list[tuple[dict[str, Any], str]] = [
     ({"public": ["out"]}, "no event can come into the queue 'in'"),
-    ({"public": ["in"]}, "nobody can take events from the queue 'out'"),
-    ({"pilot": {"EWMS_PILOT_TASK_TIMEOUT": 7200}}, "is 7200 s, and a worker lives 3600 s at most"),
-    ({"pilot": {"EWMS_PILOT_INIT_TIMEOUT": "3601"}}, "is 3601 s, and a worker lives 3600 s at most"),
+    ({"public": ["in"]}, "nothing can take events from the queue 'out'"),
+    ({"pilot": {"EWMS_PILOT_TASK_TIMEOUT": 7200}}, "is 7200 s, and a worker lives at most 3600 s"),
+    ({"pilot": {"EWMS_PILOT_INIT_TIMEOUT": "3601"}}, "is 3601 s, and a worker lives at most 3600 s"),
 ]
 
 

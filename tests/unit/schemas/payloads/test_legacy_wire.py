@@ -114,7 +114,7 @@ def test_a_row_of_zeros_is_an_honest_event_up_to_what_an_event_may_hold_unpacked
 
 def test_beyond_that_the_ratio_counts() -> None:
     text = b'{"data": "' + b"0" * MAX_EVENT_BYTES + b'"}'
-    with pytest.raises(Undecodable, match="may have"):
+    with pytest.raises(Undecodable, match="at most"):
         decode_legacy(packed(text))
 
 

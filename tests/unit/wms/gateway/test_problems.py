@@ -56,10 +56,10 @@ def test_a_wrong_shape_hides_no_wrong_cluster_no_limit_and_no_placeholder() -> N
         "'tasks.0.input_queue_aliases': is the text 'in', and must be a list of names; write [\"in\"]",
         "tasks.0.n_workers': is 0, and must be 1 or more; write it like 10",
         (
-            "tasks.0.cluster_locations': there is no cluster 'her'; did you mean 'here'? "
+            "tasks.0.cluster_locations': EWMS has no cluster 'her'; did you mean 'here'? "
             "cluster locations: here, there; all of them: ewms cluster list"
         ),
-        "tasks.0.task_args': {{INFIEL}} is left as it is, for it is no placeholder; did you mean {{INFILE}}?",
+        "tasks.0.task_args': {{INFIEL}} stays unchanged, because it is not a placeholder; did you mean {{INFILE}}?",
     ]
 
 
