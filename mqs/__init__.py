@@ -1,1 +1,1 @@
-"""MQS: creates a workflow's queues, mints the tokens that open them, and takes the queues away again."""
+"""MQS creates a workflow's queues, mints the tokens that open them, and deletes the queues after the workflow."""

@@ -1,4 +1,4 @@
-"""`python -m mqs`: the message queue service, readable from the environment alone."""
+"""`python -m mqs`: run the message queue service. All settings come from the environment."""
 
 from mqs.app import run_mqs
 from mqs.settings import MqsSettings

@@ -1,4 +1,4 @@
-"""Build MQS: make every part once, by hand, each after what it needs. Stop the parts in reverse order."""
+"""Build MQS once, by hand. Each part starts after the parts that it needs; all stop in reverse order."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,19 +36,19 @@ SOURCE = "ewms/mqs"
 
 @dataclass(frozen=True, slots=True)
 class Mqs:
-    """The running parts that callers need."""
+    """The running parts that code outside of this module uses."""
 
     store: Store
     broker: DataVhost
     groups: Groups
     issuer: TokenIssuer
-    #: Where it serves health, metrics and JWKS.
+    #: The URL that serves health, metrics and JWKS.
     url: str
 
 
 @asynccontextmanager
 async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
-    """Run MQS during the block. It takes events from the start of the block, and finishes those it took at the end."""
+    """Run MQS during the block. It takes events from the block's start, and finishes the taken ones at its end."""
     async with AsyncExitStack() as stack:
         store = await Store.connect(
             settings.mongo_url.get_secret_value(), database=settings.mongo_database, source=SOURCE
@@ -65,7 +65,7 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         lives = timedelta(seconds=settings.user_token_life_s), timedelta(seconds=settings.pilot_token_life_s)
         files = SigningKeyFiles(settings.broker_key_file, settings.broker_public_key_file)
         issuer = TokenIssuer(files, store, issuer=settings.issuer, audience=settings.audience, longest_life=max(lives))
-        # Fail now if the key cannot sign, not with the first workflow.
+        # Fail now if the key cannot sign, and not only with the first workflow.
         await issuer.jwks_document()
 
         bus = await Bus.connect(settings.control_amqp_url.get_secret_value(), service=Service.MQS.value, source=SOURCE)
@@ -112,7 +112,7 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         await intake.start()
         stack.push_async_callback(intake.stop)
 
-        # A connection of its own: reading thousands of dead letters must hold up nothing else.
+        # Use a separate connection: reading thousands of dead letters must delay nothing else.
         reading = await Connection.connect(settings.data_amqp_url.get_secret_value(), name="ewms mqs dead letters")
         stack.push_async_callback(reading.close)
         readers = DeadReaders(reading)

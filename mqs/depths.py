@@ -40,9 +40,9 @@ _NOTHING = QueueCount(0)
 async def measure_depths(
     store: Store, broker: DataVhost, book: TrafficBook, workflow_id: WorkflowId, *, max_age_s: float
 ) -> DepthsAnswer:
-    """Return how many events each queue of a workflow holds, in reservation order; a missing queue is empty.
+    """Return how many events each queue of a workflow holds, in reservation order. A missing queue counts as empty.
 
-    A queue's own report may be up to `max_age_s` old.
+    The counts of unacknowledged and delayed events may be up to `max_age_s` seconds old.
 
     Raises:
         NotFound: there is no such workflow.
@@ -51,7 +51,7 @@ async def measure_depths(
     if found.group is None:
         raise NotFound("no queues of such a workflow")
     live = [profile.mqid for profile in found.profiles if profile.is_activated and profile.retired_at is None]
-    # Read the traffic before counting what lies in the queues; `n_arrived` says why.
+    # Read the traffic before counting the events in the queues: `count_arrived` in `mqs.broker.traffic` has the reason.
     traffic = await book.read_traffic([profile.mqid for profile in found.profiles]) if found.group.activated_at else {}
     counts = await broker.count_queues([*live, dead_queue(workflow_id)]) if found.group.activated_at else {}
     n_dead = counts.get(dead_queue(workflow_id), _NOTHING).n_events
@@ -64,7 +64,7 @@ async def measure_depths(
     arrived = book.count_arrived(arrived, found.group.replayed)
     seen = progress.count_seen(found.group, found.profiles, arrived)
     gone = {
-        # A drained group has nothing left, so all that arrived has gone.
+        # A drained group has no events left, so all events that arrived have gone.
         mqid: n
         if found.group.drained_at is not None
         else book.count_gone(
@@ -102,7 +102,7 @@ async def measure_depths(
 async def measure_backlogs(broker: DataVhost, mqids: Sequence[Mqid]) -> BacklogsAnswer:
     """Return how many events each existing queue of `mqids` holds.
 
-    Costs one passive declaration for each queue, and one look for all of them.
+    This costs one passive declaration for each queue, and one call of the management API.
 
     Raises:
         Unavailable: the broker is away.
@@ -122,7 +122,7 @@ async def measure_backlogs(broker: DataVhost, mqids: Sequence[Mqid]) -> Backlogs
 
 
 class Sampler:
-    """Counts everything at intervals: for the gauges, and for the budgets of bytes and connections."""
+    """Counts all events at intervals, for the gauges and for the budgets of bytes and connections."""
 
     def __init__(
         self, store: Store, broker: DataVhost, groups: Groups, book: TrafficBook, *, budget: Budget, interval_s: float
@@ -135,14 +135,17 @@ class Sampler:
         self._wants_load = any(
             limit is not None for limit in (budget.max_bytes, budget.max_connections, budget.max_owner_bytes)
         )
-        #: Owners whose queues are full. None at the start: an earlier process may have left some full.
+        #: Owners whose queues are full; None at the start, because an earlier process may have left some full.
         self._over: frozenset[str] | None = None
         self._loop = BackgroundLoop(
-            self.sample_once, name="depth sampler", failed="queues not counted", every_s=interval_s
+            self.sample_once,
+            name="depth sampler",
+            failed="the events in the queues could not be counted",
+            every_s=interval_s,
         )
 
     def start(self) -> None:
-        """Begin to count."""
+        """Begin to count in the background."""
         self._loop.start()
 
     async def stop(self) -> None:
@@ -178,7 +181,7 @@ class Sampler:
         _waiting.set(len(await repository.find_waiting(self._store)))
 
     async def _enforce_shares(self, bytes_of: Mapping[str, int], max_bytes: int) -> None:
-        """Make the queues of owners over their share full, and those of all others not."""
+        """Make the queues of owners over their share full, and let the queues of all other owners take events."""
         before = frozenset() if self._over is None else self._over
         held: Mapping[str, OwnerShare] = {}
         if before or sum(bytes_of.values()) >= max_bytes:
@@ -187,7 +190,7 @@ class Sampler:
         if over or before or self._over is None:
             await self._broker.fill_queues(mqid for owner in over for mqid in held[owner].mqids)
         for owner in over - before:
-            log.warning("an owner has too many bytes of events, its queues are full", owner=owner)
+            log.warning("an owner has more bytes of events than its share: its queues are full now", owner=owner)
         for owner in before - over:
             log.info("the queues of an owner take events again", owner=owner)
         self._over = over

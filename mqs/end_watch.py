@@ -1,6 +1,6 @@
-"""Watch the queues of workflows that are to end by themselves, and tell WMS when it is time.
+"""Watch the queues of workflows that shall end by themselves, and tell WMS when nothing is left to do.
 
-The looks so far stay in memory, so a new process begins them anew. `mqs.quiescence` and `mqs.groups.endings` decide.
+The results of the looks stay in memory, so a new process begins anew. `mqs.quiescence` and `mqs.groups.endings` decide.
 """
 
 import asyncio
@@ -28,30 +28,30 @@ from schemas.topology import dead_queue
 
 _drained = counter("mqs_groups_drained_total", "Groups of queues whose workflow had nothing left to do.")
 
-#: How many groups are looked at at a time.
+#: How many groups the watch looks at concurrently.
 _N_AT_ONCE = 4
 
-#: A broker counts what went through a queue at an interval of its own, by default 5 s.
+#: How old the broker's counts of traffic may be: it takes them every 5 s by default.
 _COUNTED_WITHIN_S = 6.0
 
-#: While a workflow has work left, the pause between looks grows up to this.
+#: The longest pause between two looks. The pause grows while a workflow has work left.
 _LONGEST_PAUSE_S = 10.0
 
 
 @dataclass(slots=True)
 class _LooksSoFar:
-    """What is known of one group between looks."""
+    """The memory of one group from look to look."""
 
     watch: QuietWatch
     #: When the next look is due, on the loop's clock, and the pause before it.
     look_at_s: float = 0.0
     pause_s: float = field(default=0.0)
-    #: Since when, on the same clock, every level has been empty for good; None if it is not so yet.
+    #: Since when, on the same clock, every level has been empty for good; None if some level is not.
     settled_at_s: float | None = None
 
 
 class EndWatcher:
-    """One loop over the groups that are to end."""
+    """The loop over the groups that shall end by themselves."""
 
     def __init__(
         self,
@@ -64,9 +64,9 @@ class EndWatcher:
         settle_s: float,
         look_s: float,
     ) -> None:
-        """`settle_s` is how old a queue's report may be; `look_s` is the shortest pause between two looks.
+        """`settle_s` is how many seconds old a queue's report may be. `look_s` is the shortest pause between two looks.
 
-        `confirm_replays` returns once the broker has read every replay sent before.
+        `confirm_replays` returns once the broker has read every replay that was sent before the call.
         """
         self._confirm_sent = confirm_replays
         self._store = store
@@ -76,7 +76,12 @@ class EndWatcher:
         self._settle_s = settle_s
         self._look_s = look_s
         self._seen: dict[WorkflowId, _LooksSoFar] = {}
-        self._loop = BackgroundLoop(self.look_once, name="end watch", failed="ends not looked at", every_s=look_s)
+        self._loop = BackgroundLoop(
+            self.look_once,
+            name="end watch",
+            failed="the queues of ending workflows could not be checked",
+            every_s=look_s,
+        )
 
     def start(self) -> None:
         """Begin to look."""
@@ -123,9 +128,9 @@ class EndWatcher:
             elif endings.is_closing(group):
                 await self._look_at_levels(found, group, seen)
         except EWMSError as error:
-            # Earlier looks may date from before a restart of the broker.
+            # Begin the watch anew: earlier looks may date from before a restart of the broker.
             seen.watch = QuietWatch(group.rev)
-            log.info("not seen whether a workflow is done", workflow_id=group.workflow_id, reason=error.reason)
+            log.info("could not check whether a workflow is done", workflow_id=group.workflow_id, reason=error.reason)
         is_near = seen.watch.level > before.level or seen.watch.seen_at_s is not None
         seen.pause_s = self._look_s if is_near else min(max(self._look_s, 1.25 * seen.pause_s), _LONGEST_PAUSE_S)
         seen.look_at_s = _now_s() + seen.pause_s
@@ -154,11 +159,11 @@ class EndWatcher:
     async def _confirm_replays(self, group: MQGroupDocument) -> None:
         """Clear the mark of unconfirmed replays, once the broker has read everything sent before.
 
-        The broker reads a connection in order. So once it confirms an event sent now, every replay lies in its queue or
-        was lost with an earlier connection. After that the levels are looked at anew.
+        The broker reads a connection in order. So once it confirms an event that MQS sends now, every replay is in its
+        queue, or was lost with an earlier connection. After that the watch looks at all levels anew.
 
         Raises:
-            Unavailable: the broker is away, or takes nothing for now.
+            Unavailable: the broker is away, or accepts no events for now.
         """
         await self._confirm_sent()
 
@@ -179,7 +184,7 @@ class EndWatcher:
             seen.settled_at_s = seen.settled_at_s or _now_s()
             is_short = n_results + (n_dead if group.counts_dead else 0) < group.n_expected
             if is_short and _now_s() < seen.settled_at_s + self._settle_s + _COUNTED_WITHIN_S:
-                # The broker's counts come late, and a shortage once reported cannot be taken back.
+                # Wait: the broker's counts come late, and MQS cannot take back a reported number of results.
                 return
         rev = seen.watch.rev
         outcome = await self._record_decision(
@@ -207,7 +212,7 @@ class EndWatcher:
         mqids = [profile.mqid for profile in found.profiles if profile.is_public and profile.is_output]
         began_s = _now_s()
         traffic = await self._book.read_traffic(mqids)
-        # Count ready events after reading the traffic; the callers count dead letters after that, too.
+        # Count ready events after reading the traffic. The callers count dead letters after that.
         counts = await self._broker.count_queues(mqids)
         arrived = {mqid: count_arrived(traffic[mqid], counts[mqid].n_ready if mqid in counts else 0) for mqid in mqids}
         await self._book.keep_counters({mqid: traffic[mqid].now for mqid in mqids}, began_s=began_s)

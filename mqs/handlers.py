@@ -1,4 +1,4 @@
-"""Handle what reaches MQS over the bus: events about workflows, and questions to be answered at once."""
+"""Handle messages to MQS over the bus: events about workflows, and questions that need an answer at once."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -61,7 +61,7 @@ from schemas.requests import (
 
 BROKER_TYPE = "rabbitmq"
 
-#: The contract's texts for another site's WMS: the thing does not exist, or it belongs to another site.
+#: The contract's error texts for another site's WMS: the object does not exist, or it belongs to another site.
 _NO_GROUP = "MQGroup not found"
 _NO_PROFILES = "No MQProfiles found for workflow id"
 _NO_PROFILE = "MQProfile not found"
@@ -70,7 +70,7 @@ _minted = counter("mqs_tokens_minted_total", "Broker tokens minted.", ["kind"])
 
 
 class MqsHandlers:
-    """Answers for MQS on the bus."""
+    """The handlers of MQS's inbox, and its answers to questions."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class MqsHandlers:
         await self._groups.note_ending(event.id, ending)
 
     async def answer_request(self, request: Question, caller: Caller) -> Answer:
-        """Answer one request. The broker has checked who `caller` is."""
+        """Answer one request. The broker has checked the name of `caller`."""
         if isinstance(request, GrantQuery):
             return await self._mint_pilot_token(request, caller)
         check_gateway(caller)
@@ -176,13 +176,13 @@ class MqsHandlers:
         wanted = (*query.inputs, *query.outputs)
         grant = self._widen_grant(task_grant(found.group, found.profiles, query), wanted)
         token = await self._mint_token(grant, "pilot")
-        # One token opens all of them; an existing TMS hands it on once for each queue.
+        # One token opens all queues. An existing TMS passes it on once for each queue.
         return ProfilesAnswer(
             profiles=[self._profile_with_token(token, profile) for profile in found.profiles if profile.mqid in wanted]
         )
 
     async def _activate_group(self, query: ActivateQuery) -> GroupAnswer:
-        # A group keeps its site for good, so one look before the change is enough.
+        # A group never changes its site, so one look before the change is enough.
         before = await repository.find_group(self._store, query.workflow_id)
         check_site(before.group, query.site, missing=_NO_PROFILES)
         found = await self._groups.activate_group(query)
@@ -202,12 +202,12 @@ class MqsHandlers:
         )
         group = (await self._groups.note_use(profile.workflow_id)).group
         if group is not None and group.state is GroupState.RETIRING:
-            # The group is retiring: a token would open queues that are about to be deleted.
+            # The group is retiring. A token would open queues that MQS will delete soon.
             return ProfilesAnswer(profiles=[_plain_profile(profile)])
         return ProfilesAnswer(profiles=[await self._open_profile(profile, service_grant(profile), "service")])
 
     async def _open_profile(self, profile: MQProfileDocument, grant: Grant, kind: str) -> MQProfile:
-        """Return the contract's profile of a queue. While the queue is active, it carries a token for `grant`."""
+        """Return the contract's profile of a queue. It has a token for `grant` if the queue is active."""
         if profile.is_activated:
             grant = self._widen_grant(grant, (profile.mqid,), shut=profile.shut_at is not None)
             return self._profile_with_token(await self._mint_token(grant, kind), profile)
@@ -217,7 +217,7 @@ class MqsHandlers:
         return widen_for_existing_clients(grant, mqids, shut=shut) if self._legacy_clients else grant
 
     async def _mint_token(self, grant: Grant, kind: str) -> str:
-        # The holders of these tokens cannot renew them as our own pilots do, so each lives as long as a user's token.
+        # Other sites' pilots cannot renew these tokens as our own pilots do, so each lives as long as a user's token.
         token = await self._issuer.mint_token(grant, life=self._user_life)
         _minted.labels(kind).inc()
         return token.value.get_secret_value()
@@ -237,7 +237,8 @@ class MqsHandlers:
             expires_at=token.expires_at,
             broker_type=BROKER_TYPE,
             broker_address=self._broker_address,
-            # For every queue: an existing pilot may take from a private queue what one of our pilots put there.
+            # Set it for every queue: an existing pilot may take an event from a private queue where one of our pilots
+            # put it.
             wire=Wire.LEGACY if self._legacy_clients else Wire.EWMS,
             aliases={
                 profile.mqid: profile.alias

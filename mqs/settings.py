@@ -1,4 +1,4 @@
-"""MQS's settings, read from the environment. The existing service's names are accepted beside ours."""
+"""The settings of MQS, from its environment. The existing service's names work too."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -31,10 +31,10 @@ class MqsSettings(StoreSettings):
     http_host: str = Field("127.0.0.1", validation_alias=_either_name("EWMS_HTTP_HOST", "REST_HOST"))
     http_port: Port = Field(0, validation_alias=_either_name("EWMS_HTTP_PORT", "REST_PORT"))
 
-    #: The data vhost, as user `mqs`, and the management API with the same user's credentials.
+    #: The URL of the data vhost with the user `mqs`, and the URL of the management API with the same user.
     data_amqp_url: SecretStr
     rabbitmq_api_url: SecretStr
-    #: Where users and pilots find the data vhost: `[user@]host:port/vhost`. A token's bearer may call itself anything.
+    #: The address of the data vhost for users and pilots: `[user@]host:port/vhost`. With a token any user name works.
     broker_address: str = Field(validation_alias=_either_name("EWMS_BROKER_ADDRESS", "BROKER_URL"))
     broker_user: str = Field("user", validation_alias=_either_name("EWMS_BROKER_USER", "BROKER_QUEUE_USERNAME"))
     broker_key_file: Path = Field(
@@ -43,56 +43,56 @@ class MqsSettings(StoreSettings):
     broker_public_key_file: Path = Field(
         validation_alias=_either_name("EWMS_BROKER_PUBLIC_KEY_FILE", "BROKER_QUEUE_AUTH_PUBLIC_KEY_FILE")
     )
-    #: This service's URL as seen from outside; the tokens' issuer is below it.
+    #: This service's URL from outside. The tokens' issuer is a path below it.
     mqs_url: str = Field("http://127.0.0.1", validation_alias=_either_name("EWMS_MQS_URL", "HERE_URL"))
     user_token_life_s: Seconds = Field(
         86_400, validation_alias=_either_name("EWMS_USER_TOKEN_LIFE_S", "BROKER_QUEUE_AUTH_TOKEN_EXP")
     )
-    #: The broker's id as an OAuth resource server; the type is the same unless it is given.
+    #: The broker's id as an OAuth resource server. The type is the same, unless it is set.
     broker_resource_server: str = Field(
         "", validation_alias=_either_name("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
     )
     broker_resource_type: str = Field(
         "", validation_alias=_either_name("EWMS_BROKER_RESOURCE_TYPE", "BROKER_RESOURCE_SERVER_TYPE")
     )
-    #: Serve existing message clients, whose tokens are wider: see docs/queues.md.
+    #: Whether to serve existing message clients. Their tokens have more rights: see docs/queues.md.
     legacy_clients: bool = False
-    #: TMS renews it at half of its life. Set it longer only where running pilots cannot fetch a renewed one (decision
-    #: 0007).
+    #: How long a pilot's token lives. TMS renews it at half of its life. Set it longer only if running pilots cannot
+    #: fetch a renewed token (decision 0007).
     pilot_token_life_s: Seconds = 3_600
 
     budget_queues: Limit = 10_000
     budget_bytes: Limit = 0
     budget_connections: Limit = 0
-    #: How many connections one user may have to the broker, whatever the number of tokens.
+    #: How many connections one user may have to the broker, with all tokens together.
     user_connections: Limit = 100
-    #: How much of the budget of queues one owner, a user or another site, may hold.
+    #: How many queues one owner may hold. An owner is a user or another site.
     owner_queues: Limit = MAX_WORKFLOW_QUEUES + 1
-    #: How many bytes of events one owner may have on the broker; above it all its queues are full.
+    #: How many bytes of events one owner may have on the broker. Above it all its queues are full.
     owner_bytes: Limit = 16 * 1024**3
     aging_s: Seconds = 60
     patience_s: Seconds = 600
 
     queue_max_events: Annotated[int, Field(ge=1)] = 1_000_000
     queue_max_bytes: Annotated[int, Field(ge=1)] = 4 * 1024**3
-    #: How long a consumer may hold one event: a day's task, and an hour.
+    #: How long a consumer may hold one event: a task of a day, and one more hour.
     consumer_timeout_s: Annotated[float, Field(ge=60)] = 90_000
     #: The n-th attempt at a failing event waits n times this.
     event_retry_s: Seconds = 1
     event_retry_max_s: Seconds = 60
 
-    #: How often the broker's quorum queues report what lies in them; its own default, `quorum_tick_interval`.
+    #: How often the broker's quorum queues report their counts. This is the broker's default of `quorum_tick_interval`.
     broker_tick_s: Seconds = 5
     broker_retry_s: Seconds = 5
     deferred_retry_s: Seconds = 30
     retire_look_s: Seconds = 60
     retire_unused_s: Seconds = 600
     retire_retention_s: Seconds = 7 * 86_400
-    #: How many dead letters a second are replayed at most.
+    #: How many dead letters MQS replays a second at most, for all workflows together.
     replay_per_s: Seconds = 500
-    #: Time between the two looks at queues that give way to a waiting workflow.
+    #: The time between the two looks at queues that give way to a waiting workflow.
     retire_settle_s: Seconds = 6
-    #: How many failed attempts of one workflow are kept, the newest. They go after the retention time, too.
+    #: How many failed attempts of one workflow MQS keeps: the newest. It also deletes them after the retention time.
     max_failed_attempts: Annotated[int, Field(ge=1)] = 10_000
     remind_s: Seconds = 3600
     sample_s: Seconds = 15
@@ -117,7 +117,7 @@ class MqsSettings(StoreSettings):
 
     @property
     def budget(self) -> Budget:
-        """What the broker may carry."""
+        """Return the limits of the broker. None means no limit."""
         return Budget(
             max_queues=self.budget_queues or None,
             max_bytes=self.budget_bytes or None,
@@ -130,7 +130,7 @@ class MqsSettings(StoreSettings):
 
     @property
     def rules(self) -> Rules:
-        """How long groups wait."""
+        """Return the times and intervals of groups."""
         return Rules(
             retry=timedelta(seconds=self.broker_retry_s),
             defer=timedelta(seconds=self.deferred_retry_s),
@@ -139,18 +139,18 @@ class MqsSettings(StoreSettings):
             retention=timedelta(seconds=self.retire_retention_s),
             settle=timedelta(seconds=self.retire_settle_s),
             remind=timedelta(seconds=self.remind_s),
-            # A use is noted at most once per look.
+            # MQS notes a use at most once in `retire_look_s`.
             abandoned=timedelta(seconds=max(self.retire_retention_s, self.user_token_life_s + self.retire_look_s)),
         )
 
     @property
     def settle_s(self) -> float:
-        """How old a queue's report can be: the time between two reports, and a second for a busy broker."""
+        """How many seconds old a queue's report can be: the time between two reports, and 1 s for a busy broker."""
         return self.broker_tick_s + 1.0
 
     @property
     def patience(self) -> Patience:
-        """How long queues without a workflow are left alone."""
+        """How long MQS keeps queues without a workflow."""
         return Patience(empty=timedelta(seconds=self.orphan_grace_s), full=timedelta(seconds=self.retire_retention_s))
 
     @property

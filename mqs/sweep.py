@@ -1,4 +1,4 @@
-"""Repair at intervals what no event repairs: lost indexes, queues without a workflow, limits that nobody needs."""
+"""Repair at intervals what no event repairs: lost indexes, queues without a workflow, limits of users that are gone."""
 
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ _deleted = counter("mqs_orphans_deleted_total", "Queues deleted that belonged to
 
 
 class Sweeper:
-    """Compares the broker with the documents, at intervals."""
+    """Compares the broker with the documents at intervals."""
 
     def __init__(
         self,
@@ -33,16 +33,19 @@ class Sweeper:
         self._broker = broker
         self._limits = limits
         self._pilot_life = pilot_life
-        #: Workflows that are over and whose pilots have a limit, and since when this process has known that they are
-        #: over.
+        #: Workflows that are over but whose pilots have a limit -> since when this process has known that.
         self._over_since: dict[WorkflowId, datetime] = {}
         self._patience = patience
         self._loop = BackgroundLoop(
-            self.sweep_once, name="sweep", failed="not swept", every_s=interval_s, begins_after_s=interval_s
+            self.sweep_once,
+            name="sweep",
+            failed="the sweep of the broker failed",
+            every_s=interval_s,
+            begins_after_s=interval_s,
         )
 
     def start(self) -> None:
-        """Begin to sweep, the first time after one interval: MQS has just done the same at its start."""
+        """Begin to sweep. The first sweep comes after one interval, because MQS does the same work at its start."""
         self._loop.start()
 
     async def stop(self) -> None:
@@ -64,7 +67,7 @@ class Sweeper:
         over = await repository.find_over(self._store, limited) if limited else set()
         now = utc_now()
         self._over_since = {workflow_id: self._over_since.get(workflow_id, now) for workflow_id in over}
-        # The last token can open connections until it expires, if nothing else.
+        # The last token can still open connections until it expires.
         await self._limits.forget_pilots([one for one, at in self._over_since.items() if now - at > self._pilot_life])
 
     async def _sweep_orphans(self) -> None:
@@ -78,13 +81,13 @@ class Sweeper:
         if changes := repository.orphan_changes(sweep, now):
             await self._store.transact(lambda _: _decide_changes(changes))
         if sweep.delete:
-            # Those counts were some seconds old, so count again.
+            # These counts are some seconds old, so count again.
             exact = await self._broker.count_queues(sweep.delete)
             n_events = {queue: count.n_events for queue, count in exact.items()}
             gone = plan_sweep(n_events, known, seen, now=now, patience=self._patience).delete
             await self._broker.remove_queues(orphan_deletion(gone))
             _deleted.inc(len(gone))
-            log.warning("queues deleted that belonged to no workflow", queues=gone)
+            log.warning("deleted queues that belonged to no workflow", queues=gone)
 
 
 async def _decide_changes(changes: tuple[Change, ...]) -> Decision:

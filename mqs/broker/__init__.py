@@ -1,1 +1,1 @@
-"""The broker's data vhost: what stands there, how full it is, and what went through it."""
+"""Manage the broker's data vhost: its queues and policies, how full they are, and how many events went through them."""

@@ -1,4 +1,4 @@
-"""Call the broker's management API: for policies, and for counts of queues that AMQP does not give.
+"""Call the broker's management API, for policies and for counts of queues that AMQP does not give.
 
 Its counts are some seconds old: a quorum queue reports them at a tick (`quorum_tick_interval`, 5 s).
 """
@@ -19,16 +19,16 @@ from schemas.errors import Broken, Rejected, Unavailable
 
 _TIMEOUT_S = 10.0
 
-#: Ask for the counts that queues report themselves, not for those that the API keeps a history of.
+#: Ask for the counts that queues report themselves, and not for the statistics of the API.
 _TOTALS = {"disable_stats": "true", "enable_queue_totals": "true"}
 
-#: The columns with a queue's counters. The name is among them, since a queue without counters is `[]` otherwise.
+#: The columns with a queue's counters. They include the name: without it, a queue without counters is `[]`.
 _COUNTERS = "name,message_stats.publish,message_stats.ack"
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How many events a queue held when it last reported."""
+    """How many events a queue held at its last report."""
 
     n_ready: int = 0
     n_unacknowledged: int = 0
@@ -37,7 +37,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the vhost carries in all."""
+    """The sums over the whole vhost: bytes of events, and connections."""
 
     n_bytes: int
     n_connections: int
@@ -49,12 +49,12 @@ class Management:
     """The management API as user `mqs`, for one vhost."""
 
     def __init__(self, url: str, *, vhost: str) -> None:
-        # Use no proxy from the environment: it does not reach the broker, and must not see MQS's password.
+        # Use no proxy from the environment. It cannot reach the broker, and must not see MQS's password.
         self._client = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
         self._vhost = quote(vhost, safe="")
 
     async def read_version(self, *, wait_s: float = 0.0) -> tuple[int, ...]:
-        """Return the broker's version. Wait for the API, which comes up some moments after AMQP.
+        """Return the broker's version, for example (4, 3, 6). Wait up to `wait_s` for the API, which starts after AMQP.
 
         Raises:
             Unavailable: the API did not come up in time.
@@ -75,11 +75,11 @@ class Management:
     async def set_policy(self, name: str, wanted: Mapping[str, Any]) -> None:
         """Set the policy `name` to `wanted`, and check that the broker keeps it.
 
-        A policy that is right already is left alone: setting it would make the broker visit every queue.
+        It does not set a policy that is right already, because setting it would make the broker visit every queue.
 
         Raises:
-            Broken: the broker keeps something else.
-            Rejected: it refuses the policy.
+            Broken: afterwards the broker has another policy.
+            Rejected: the broker refuses the policy.
         """
         path = f"/api/policies/{self._vhost}/{name}"
         if _is_as_wanted(await self._get_json(path, {}, missing_ok=True), wanted):
@@ -90,7 +90,7 @@ class Management:
         log.info("policy set", policy=name, definition=wanted["definition"])
 
     async def read_totals(self, queues: Sequence[str] | None = None) -> dict[str, Totals]:
-        """Count the events in `queues`, or in every queue of the vhost; a queue that has not reported is empty."""
+        """Count the events in `queues`, or in every queue (None). A queue that has not reported counts as empty."""
         path = f"/api/queues/{self._vhost}"
         if queues is None:
             return {queue["name"]: _parse_totals(queue) for queue in await self._get_json(path, _TOTALS)}
@@ -102,7 +102,7 @@ class Management:
         return found
 
     async def measure_load(self, *, connections: bool) -> Load:
-        """Return what the vhost carries, with its connections if asked. Costs the broker a look at every queue."""
+        """Return the vhost's sums; count connections only if asked. The broker visits every queue for this."""
         columns = {"columns": f"{_COUNTERS},message_bytes"}
         queues = await self._get_json(f"/api/queues/{self._vhost}", columns)
         path = f"/api/vhosts/{self._vhost}/connections"
@@ -111,7 +111,7 @@ class Management:
         return Load(sum(bytes_of.values()), len(open_ones), bytes_of, _parse_counters(queues))
 
     async def read_counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
-        """Return the broker's counters of `queues`, or of every queue of the vhost; those without events are out."""
+        """Return the broker's counters of `queues`, or of every queue (None). Leave out queues without any traffic."""
         path = f"/api/queues/{self._vhost}"
         if queues is None:
             return _parse_counters(await self._get_json(path, {"columns": _COUNTERS}))
@@ -127,7 +127,7 @@ class Management:
         return {policy["name"]: policy for policy in await self._get_json(f"/api/policies/{self._vhost}", {})}
 
     async def remove_policy(self, name: str) -> None:
-        """Delete a policy; one that is gone already is fine."""
+        """Delete a policy. Do nothing if it is gone already."""
         await self._call_api("DELETE", f"/api/policies/{self._vhost}/{quote(name, safe='')}", missing_ok=True)
         log.info("policy removed", policy=name)
 
@@ -142,14 +142,14 @@ class Management:
         try:
             return answer.json()
         except ValueError as error:
-            # Something between MQS and the API answered in its place.
+            # Something between MQS and the API, such as a proxy, has answered.
             raise Unavailable("the broker's management API did not answer with JSON") from error
 
     async def _call_api(self, method: str, path: str, *, missing_ok: bool = False, **what: Any) -> httpx2.Response:
         try:
             answer = await self._client.request(method, path, **what)
         except httpx2.TransportError as error:
-            raise Unavailable(f"the broker's management API is away: {type(error).__name__}") from error
+            raise Unavailable(f"the broker's management API does not answer: {type(error).__name__}") from error
         if answer.is_success or (missing_ok and answer.status_code == 404):
             return answer
         if answer.status_code >= 500:
@@ -159,7 +159,7 @@ class Management:
 
 def _parse_totals(queue: Mapping[str, Any]) -> Totals:
     n_ready, n_unacknowledged = queue.get("messages_ready", 0), queue.get("messages_unacknowledged", 0)
-    # Delayed events are in the sum and have no count of their own here.
+    # Delayed events are in the sum, but have no separate count here.
     n_delayed = max(0, queue.get("messages", 0) - n_ready - n_unacknowledged)
     return Totals(n_ready, n_unacknowledged, n_delayed)
 

@@ -1,9 +1,9 @@
 """Decide which queues on the broker belong to no workflow, and when to delete them. (core)
 
 Each of our queues has a profile that is not retired, from before the queue is created until after it is deleted. A
-queue can be without one for two reasons. Somebody emptied the database. Or an existing message client, which declares
-its queue whenever it opens a channel, created the queue again after its workflow was over. No new token can reach
-either.
+queue without such a profile is an orphan. There are two reasons for orphans. The database was emptied. Or an existing
+message client, which declares its queue whenever it opens a channel, has created the queue again after its workflow was
+over. No new token can reach an orphan.
 """
 
 import re
@@ -21,17 +21,17 @@ _DEAD = dead_queue(WorkflowId(""))
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long MQS leaves a queue without a profile alone, after it first saw it so."""
+    """How long MQS keeps an orphan after it has first seen it."""
 
-    #: When nothing is in it.
+    #: For an empty queue.
     empty: timedelta = timedelta(hours=1)
-    #: When events are in it: the profile may come back, from a copy of the database.
+    #: For a queue with events. A copy of the database may bring its profile back.
     full: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class OrphanPlan:
-    """What to do after a look at the broker: queues to delete, orphans to remember and orphans to forget."""
+    """The result of a sweep: queues to delete, orphans to remember and orphans to forget."""
 
     delete: tuple[str, ...] = ()
     remember: tuple[str, ...] = ()
@@ -41,9 +41,9 @@ class OrphanPlan:
 def plan_sweep(
     n_events: Mapping[str, int], known: Set[str], seen: Mapping[str, datetime], *, now: datetime, patience: Patience
 ) -> OrphanPlan:
-    """Return what to do about the queues on the broker, given how many events each holds.
+    """Return the plan for the queues on the broker. `n_events` maps each queue to its number of events.
 
-    `known` queues belong to a workflow; `seen` are the remembered orphans, and when each was first seen.
+    `known` queues belong to a workflow. `seen` has the remembered orphans, and when each was first seen.
     """
     orphans = {queue: n for queue, n in n_events.items() if is_ours(queue) and queue not in known}
     delete = tuple(
@@ -56,12 +56,12 @@ def plan_sweep(
 
 
 def is_ours(queue: str) -> bool:
-    """Return whether only MQS gives names such as `queue`. All other queues on the vhost belong to somebody else."""
+    """Return whether `queue` is a name that only MQS gives. MQS never touches other queues on the vhost."""
     return bool(_EVENTS.fullmatch(queue)) or queue.startswith(_DEAD)
 
 
 def orphan_deletion(queues: tuple[str, ...]) -> Deletion:
-    """Return what to delete for orphans: the `queues`, and the exchanges that lead to them."""
+    """Return the names to delete for orphans: the `queues`, and the exchanges that lead to them."""
     return Deletion(queues, tuple(map(_exchange_of, queues)))
 
 

@@ -1,8 +1,8 @@
 """Limit the bytes of events that each owner has on the broker. (core)
 
-A queue has its own limit of bytes, but an owner may have thousands of queues. When an owner exceeds its share in all,
-MQS makes its queues full: the broker refuses new events, as it does for any full queue, and keeps those it has. The
-queues take events again once the owner is below nine tenths of its share.
+A queue has its own limit of bytes, but an owner may have thousands of queues. If all queues of an owner together exceed
+its share, MQS makes them full: the broker refuses new events, as it does for any full queue, and keeps the events that
+it has. The queues take events again once the owner is below 90% of its share.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from schemas.ids import Mqid
 #: An owner's queues take events again below this part of its share.
 _LET_IN = 0.9
 
-#: How long a pattern of names may be. Tried on RabbitMQ 4.3.6: 883 characters are taken, 1043 are "too long".
+#: The most characters in a pattern of names. RabbitMQ 4.3.6 accepts 883 characters, and refuses 1043 as "too long".
 MOST_PATTERN = 880
 
 #: Prefix of the names of policies for full queues.
@@ -23,14 +23,14 @@ FULL_POLICY = "ewms-full."
 
 @dataclass(frozen=True, slots=True)
 class OwnerShare:
-    """What an owner has on the broker."""
+    """The bytes and the queues of one owner on the broker."""
 
     n_bytes: int
     mqids: tuple[Mqid, ...]
 
 
 def find_owners_over(held: Mapping[str, OwnerShare], before: Collection[str], *, max_bytes: int) -> frozenset[str]:
-    """Return the owners whose queues are full now; `before` are those whose queues were full."""
+    """Return the owners whose queues must be full now. `before` are the owners whose queues have been full."""
     return frozenset(
         owner
         for owner, mine in held.items()
@@ -39,7 +39,7 @@ def find_owners_over(held: Mapping[str, OwnerShare], before: Collection[str], *,
 
 
 def full_patterns(mqids: Iterable[Mqid]) -> dict[str, str]:
-    """Return the patterns that match `mqids`, by the name of their policy. The same queues give the same names."""
+    """Return policy name -> pattern, so that the patterns match exactly `mqids`. Equal queues give equal names."""
     patterns = (name_pattern(handful) for handful in split_names(sorted(mqids)))
     return {f"{FULL_POLICY}{hashlib.sha256(each.encode()).hexdigest()[:16]}": each for each in patterns}
 
@@ -50,7 +50,7 @@ def name_pattern(names: Iterable[str]) -> str:
 
 
 def split_names(names: Sequence[str]) -> Iterator[list[str]]:
-    """Yield `names` in parts, each of which fits into one pattern."""
+    """Yield `names` in parts that each fit into one pattern."""
     handful: list[str] = []
     length = len(name_pattern([]))
     for name in names:

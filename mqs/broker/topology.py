@@ -4,8 +4,8 @@
     x.dead.<workflow> (direct) ──<workflow>──────────────────────────────────────────► dead.<workflow> ◄──┘
                                ──attempts──────────────────────────────────────────► mqs.attempts (of all workflows)
 
-On a publish the broker checks nothing but the exchange. So each queue has an exchange of its own, and a token can be
-good for one queue. The names are those of `schemas.topology`.
+On a publish the broker checks only the exchange. So each queue has its own exchange, and a token can be good for one
+queue. The names are those of `schemas.topology`.
 """
 
 import re
@@ -29,12 +29,12 @@ from schemas.topology import (
     event_exchange,
 )
 
-#: A queue of events has exactly these arguments. Existing message clients declare it again with exactly these, and the
-#: broker refuses them if others are in force. The policy sets everything else.
+#: The arguments of a queue of events. Existing message clients declare it again with exactly these, and the broker
+#: refuses them if the queue has others. The policy sets everything else.
 EVENT_QUEUE_ARGUMENTS: Mapping[str, Any] = {"x-queue-type": "quorum"}
 
-#: The policy does not apply to dead letters. Without a limit of its own, the broker would drop a dead letter that was
-#: read and put back twenty times. Source: RabbitMQ 4.0 release notes, "Quorum queues: default delivery limit".
+#: The policy does not apply to dead letters. Without this argument, the broker would drop a dead letter that was read
+#: and put back twenty times. Source: RabbitMQ 4.0 release notes, "Quorum queues: default delivery limit".
 NO_DELIVERY_LIMIT = -1
 DEAD_QUEUE_ARGUMENTS: Mapping[str, Any] = {**EVENT_QUEUE_ARGUMENTS, "x-delivery-limit": NO_DELIVERY_LIMIT}
 
@@ -57,7 +57,7 @@ class QueueDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A way from an exchange into a queue."""
+    """A binding: the way from an exchange into a queue."""
 
     exchange: str
     queue: str
@@ -65,25 +65,25 @@ class Binding:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: What to declare one after the other. Chains need no order among them.
+#: Things to declare in this order. Several chains may be declared in any order.
 Chain = tuple[Exchange | QueueDeclaration | Binding, ...]
 
-#: The queue for the failed attempts that the pilots of all workflows report. MQS takes reports at once; while MQS is
-#: away, the newest stay.
+#: The queue for the failed attempts that the pilots of all workflows report. MQS takes reports at once. While MQS is
+#: away, the queue keeps the newest.
 ATTEMPTS = QueueDeclaration(
     ATTEMPTS_QUEUE,
     {**EVENT_QUEUE_ARGUMENTS, "x-delivery-limit": -1, "x-max-length": 100_000, "x-overflow": "drop-head"},
 )
 
-#: The exchange that every workflow's dead letters pass through, and MQS's own queue.
+#: The exchange for the dead letters of every workflow, and MQS's own queue.
 VHOST_CHAIN: Chain = (Exchange(DEAD_EXCHANGE, kind="headers"), ATTEMPTS)
 
 
 def declaration_stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], tuple[Chain, ...]]:
-    """Return what to declare for a workflow, in two stages: exchanges and queues, then bindings.
+    """Return the chains to declare for a workflow, in two stages: exchanges and queues, then bindings.
 
-    Within a stage there is no order. Each link is a chain of its own: the broker writes together what comes over
-    several channels at once.
+    The order within a stage does not matter. Each link is a separate chain, because the broker writes several links
+    together if they come over several channels at once.
     """
     links = [link for chain in (dead_letter_chain(workflow_id), *map(queue_chain, mqids)) for link in chain]
     return (
@@ -96,7 +96,7 @@ def declaration_stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[
 
 
 def dead_letter_chain(workflow_id: WorkflowId) -> Chain:
-    """Return what collects the dead letters of a workflow."""
+    """Return the exchange, queue and binding that collect the dead letters of a workflow."""
     exchange, queue = dead_exchange(workflow_id), dead_queue(workflow_id)
     return (
         Exchange(exchange),
@@ -112,21 +112,21 @@ def attempts_binding(workflow_id: WorkflowId) -> Binding:
 
 
 def queue_chain(mqid: Mqid) -> Chain:
-    """Return what makes queue `mqid`, and the only way into it."""
+    """Return the exchange, the queue `mqid`, and the only binding into it."""
     exchange = event_exchange(mqid)
     return (Exchange(exchange), QueueDeclaration(mqid, EVENT_QUEUE_ARGUMENTS), way_in(mqid))
 
 
 def way_in(mqid: Mqid) -> Binding:
-    """Return the only binding into queue `mqid`. Without it the broker gives back what is published for the queue."""
+    """Return the only binding into queue `mqid`. Without it the broker returns events to their publishers."""
     return Binding(event_exchange(mqid), mqid, key=mqid)
 
 
 def dead_letter_binding(workflow_id: WorkflowId, mqid: Mqid) -> Binding:
     """Return the binding that carries dead events of `mqid` to the dead letters of its workflow.
 
-    It matches the header that the broker itself writes when an event dies, not the routing key: a publisher's CC header
-    adds routing keys, and a key of another workflow among them would carry the event there.
+    It matches the header that the broker itself writes when an event dies, and not the routing key. A publisher's CC
+    header can add routing keys, and a key of another workflow would carry the event to that workflow.
     """
     return Binding(
         DEAD_EXCHANGE, dead_queue(workflow_id), arguments={"x-match": "all-with-x", DEAD_BINDING_HEADER: mqid}
@@ -142,7 +142,7 @@ class Deletion:
 
 
 def group_deletion(workflow_id: WorkflowId, mqids: Iterable[Mqid], *, with_dead_letters: bool) -> Deletion:
-    """Return what to delete for queues `mqids`, and for the workflow's dead letters if they go too."""
+    """Return the names to delete for queues `mqids` and, if `with_dead_letters`, for the workflow's dead letters."""
     queues: list[str] = []
     exchanges: list[str] = []
     for mqid in mqids:
@@ -156,7 +156,7 @@ def group_deletion(workflow_id: WorkflowId, mqids: Iterable[Mqid], *, with_dead_
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """How far one queue may grow, and how long one event may stay with a consumer."""
+    """How large one queue may become, and how long one event may stay with a consumer."""
 
     max_events: int
     max_bytes: int
@@ -170,17 +170,17 @@ _RESULTS = re.compile(RESULTS_POLICY_PATTERN)
 
 
 def is_for_results(mqid: Mqid) -> bool:
-    """Return whether users take events from queue `mqid`, and no task does."""
+    """Return whether users take events from queue `mqid` and tasks do not."""
     return _RESULTS.fullmatch(mqid) is not None
 
 
 def policy_definition(limits: QueueLimits, *, delayed_retry: bool, for_results: bool = False) -> dict[str, Any]:
     """Return the definition of the policy for queues of events, or for queues of results (`for_results`).
 
-    Queues of results have no delivery limit: a user's program that lost its connection sixteen times did no harm to the
-    events it had on loan. Nor are those events delayed.
+    Queues of results have no delivery limit: a user's program may lose its connection sixteen times without harm to the
+    events that it holds. The broker does not delay those events either.
 
-    `delayed_retry` is for brokers from 4.3.1 on; an older one refuses a policy with keys that it does not know.
+    `delayed_retry` is for brokers from 4.3.1 on. An older broker refuses a policy with unknown keys.
     Source: RabbitMQ documentation, "Quorum Queues": at-least-once dead-lettering needs `reject-publish`.
     """
     definition: dict[str, Any] = {
@@ -193,7 +193,7 @@ def policy_definition(limits: QueueLimits, *, delayed_retry: bool, for_results: 
         "max-length-bytes": limits.max_bytes,
     }
     if delayed_retry and not for_results:
-        # `failed` delays what was rejected; what was merely returned comes back at once.
+        # `failed` delays rejected events. Returned events come back at once.
         definition |= {
             "delayed-retry-type": "failed",
             "delayed-retry-min": _as_milliseconds(limits.retry_step),
@@ -203,7 +203,7 @@ def policy_definition(limits: QueueLimits, *, delayed_retry: bool, for_results: 
 
 
 def policy_documents(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, dict[str, Any]]:
-    """Return the policies by name, as the management API takes and shows them."""
+    """Return the policies by name, in the form of the management API."""
     return {
         POLICY_NAME: _policy_document(POLICY_PATTERN, 0, policy_definition(limits, delayed_retry=delayed_retry)),
         RESULTS_POLICY_NAME: _policy_document(
@@ -215,7 +215,7 @@ def policy_documents(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, d
 def full_policy_document(
     limits: QueueLimits, pattern: str, *, delayed_retry: bool, for_results: bool
 ) -> dict[str, Any]:
-    """Return the policy that makes the queues of `pattern` refuse new events; otherwise it is as before."""
+    """Return the policy that makes the queues of `pattern` refuse new events, and else is like the usual policy."""
     definition = policy_definition(limits, delayed_retry=delayed_retry, for_results=for_results) | {
         "max-length-bytes": 1
     }

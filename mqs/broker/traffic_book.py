@@ -1,7 +1,7 @@
 """Keep the traffic of queues across restarts of the broker; `mqs.broker.traffic` decides about it.
 
-Lower counts than before mean that the broker has restarted. An answer that a later one overtook has lower counts, too.
-It must not be mistaken for a restart, so it is left out.
+Lower counts than before mean that the broker has restarted. An answer that a later answer has overtaken has lower
+counts too. It must not look like a restart, so the book ignores it.
 """
 
 import asyncio
@@ -16,23 +16,23 @@ from runtime.kernel.store import Store, Transaction
 from schemas.documents import Collection
 from schemas.ids import MQID, Mqid
 
-#: Documents that one transaction writes.
+#: The most documents that one transaction writes.
 _MOST_AT_ONCE = 500
 
 
 class TrafficBook:
-    """The traffic of each queue, as far as we looked."""
+    """The known traffic of each queue."""
 
     def __init__(self, store: Store, broker: DataVhost) -> None:
         self._store = store
         self._broker = broker
-        #: As stored in the database.
+        #: Queue -> its traffic, as in the database.
         self._kept: dict[str, QueueTraffic] = {}
-        #: By queue: the latest time, on the loop's clock, at which its kept counts may have been taken.
+        #: Queue -> the latest time, on the loop's clock, at which the broker may have taken the kept counts.
         self._counted_until_s: dict[str, float] = {}
-        #: By queue: how many events came in without replays, by the highest number ever returned.
+        #: Queue -> the highest number of events without replays that this book has ever returned.
         self._most_arrived: dict[str, int] = {}
-        #: By queue: what was last seen of it, and since when.
+        #: Queue -> its last counts, and since when they have not changed.
         self._sights: dict[str, QueueSight] = {}
         self._turn = asyncio.Lock()
 
@@ -45,16 +45,16 @@ class TrafficBook:
         began_s = _now_s()
         counters = await self._broker.read_counters(queues)
         await self._load_kept(queues)
-        # The broker reports nothing about a queue that has had no event since the broker started.
+        # The broker leaves out a queue that has had no event since the broker started.
         return {
             queue: add_count(kept, counters[queue]) if queue in counters and self._is_news(queue, began_s) else kept
             for queue, kept in ((queue, self._kept.get(queue, QueueTraffic())) for queue in queues)
         }
 
     async def keep_counters(self, counters: Mapping[str, Counters], *, began_s: float) -> None:
-        """Store what the broker has counted, by queue. Only queues of events are kept.
+        """Store the broker's `counters`, by queue. Ignore queues without events of workflows, such as dead queues.
 
-        `began_s` is when the broker was asked, on the loop's clock.
+        `began_s` is the time of the question to the broker, on the loop's clock.
 
         Raises:
             Unavailable: the database is away.
@@ -77,9 +77,9 @@ class TrafficBook:
             await self._write_moved({queue: moved[queue] for queue in some})
 
     def count_arrived(self, arrived: Mapping[str, int], replayed: Mapping[Mqid, int]) -> dict[str, int]:
-        """Return how many events each queue has received, replays included. Without replays the numbers never fall.
+        """Return how many events each queue has received, replays included. Apart from replays the numbers never fall.
 
-        A replay is counted before it is sent, but the broker's own counts come late.
+        MQS counts a replay before it sends the event, but the broker's own counts come late.
         """
         for queue, n in arrived.items():
             n_once = n - replayed.get(Mqid(queue), 0)
@@ -96,7 +96,7 @@ class TrafficBook:
         return count_gone(traffic, sight, n_held, at_s=at_s, settle_s=settle_s)
 
     def forget_others(self, queues: Iterable[str]) -> None:
-        """Keep in memory only what is known of `queues`; the documents go by their age."""
+        """Forget all queues in memory but `queues`. The database deletes its documents by their age."""
         here = set(queues)
         self._kept = {queue: traffic for queue, traffic in self._kept.items() if queue in here}
         self._counted_until_s = {queue: at_s for queue, at_s in self._counted_until_s.items() if queue in here}
@@ -104,7 +104,7 @@ class TrafficBook:
         self._sights = {queue: sight for queue, sight in self._sights.items() if queue in here}
 
     def _is_news(self, queue: str, began_s: float) -> bool:
-        """Return whether an answer asked for at `began_s` cannot be older than the kept counts."""
+        """Return whether an answer to a question at `began_s` cannot be older than the kept counts."""
         return began_s >= self._counted_until_s.get(queue, began_s)
 
     async def _load_kept(self, queues: Iterable[str]) -> None:

@@ -1,1 +1,1 @@
-"""Groups of queues: one for each workflow, from its request until its last queue is deleted."""
+"""Manage groups of queues: one for each workflow, from its request until its last queue is deleted."""

@@ -1,9 +1,9 @@
 """Decide which groups of queues may be activated now. (core)
 
-Groups are served by priority, then age. Waiting raises the priority, so that no group waits for ever behind a stream of
-more important ones. Smaller groups may pass a group that does not fit, but only until it has waited for `patience`.
-After that, released room is kept for it. An owner at the limit for one owner waits until some of its own queues go; no
-room is kept for it.
+MQS serves groups by priority, then by age. Waiting raises the priority, so that no group waits for ever behind more
+important ones. Smaller groups may pass a group that does not fit, but only until it has waited for `patience`. After
+that, MQS keeps released room for it. A group whose owner has too many queues waits until some of these are deleted. MQS
+keeps no room for such a group.
 """
 
 from collections import defaultdict
@@ -16,35 +16,35 @@ from schemas.ids import WorkflowId
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the broker may carry. None means no limit. A limit that is reached holds back every new group."""
+    """What the broker may carry. None means no limit. If a limit is reached, every new group waits."""
 
     max_queues: int | None = None
     max_bytes: int | None = None
     max_connections: int | None = None
-    #: Queues of one owner: a user, or another site.
+    #: Queues of one owner, which is a user or another site.
     max_owner_queues: int | None = None
-    #: Bytes of events of one owner; above it the owner's queues count as full (`mqs.broker.owner_shares`).
+    #: Bytes of events of one owner. Above it the owner's queues are full (`mqs.broker.owner_shares`).
     max_owner_bytes: int | None = None
-    #: How long a group waits for one more point of priority.
+    #: A waiting group gains one point of priority in this time.
     aging: timedelta = timedelta(minutes=1)
-    #: How long smaller groups may pass one that does not fit.
+    #: How long smaller groups may pass a group that does not fit.
     patience: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the broker carries: queues by our own ledger, bytes and connections by the broker's last count."""
+    """What the broker carries: queues by MQS's ledger, bytes and connections by the broker's last count."""
 
     n_queues: int = 0
     n_bytes: int = 0
     n_connections: int = 0
-    #: Queues by owner, at least of the owners that apply.
+    #: Owner -> number of queues, at least for the owners of the applicants.
     n_queues_of: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
-    """A group that asks for its queues."""
+    """A group that waits for its queues."""
 
     workflow_id: WorkflowId
     n_queues: int
@@ -55,12 +55,12 @@ class Applicant:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The group's queues may be created."""
+    """MQS may create the group's queues."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """How many queues have to go before a waiting group finds room: queues of `owner`, or of anybody (None)."""
+    """How many queues must be deleted before a waiting group has room: queues of `owner`, or of any owner (None)."""
 
     n_queues: int
     owner: str | None = None
@@ -68,7 +68,7 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The group has to wait, for `reason`. Without a `shortage`, deleting queues would not help."""
+    """The group must wait, for `reason`. Without a `shortage`, deleting queues would not help."""
 
     reason: str
     shortage: Shortage | None = None
@@ -79,13 +79,13 @@ Verdict = Admitted | Deferred
 
 @dataclass(slots=True)
 class _SharedShortage:
-    """Adds up what waiting groups lack together, so that no room is counted twice."""
+    """Adds up the shortages of the waiting groups, so that no free room counts twice."""
 
     n_wanted: int = 0
     n_missing: int = 0
 
     def add_group(self, n_queues: int, n_free: int) -> int:
-        """Add a group that wants `n_queues` while `n_free` are free. Return how many more queues have to go."""
+        """Add a group that wants `n_queues` while `n_free` are free. Return how many more queues must be deleted."""
         self.n_wanted += n_queues
         n_more = max(0, self.n_wanted - n_free) - self.n_missing
         self.n_missing += max(0, n_more)
@@ -93,7 +93,7 @@ class _SharedShortage:
 
 
 def rank_applicant(applicant: Applicant, *, aging: timedelta, now: datetime) -> tuple[float, datetime, WorkflowId]:
-    """Return the sort key of `applicant`; the smallest is served first."""
+    """Return the sort key of `applicant`. The group with the smallest key is served first."""
     waited = max(now - applicant.asked_at, timedelta())
     return (-(applicant.priority + waited // aging), applicant.asked_at, applicant.workflow_id)
 
@@ -114,9 +114,9 @@ def judge_applicants(
         if pressure:
             verdict = Deferred(pressure)
         elif budget.max_queues is not None and applicant.n_queues > budget.max_queues:
-            # It blocks no other group: no release could ever make room for it.
+            # It blocks no other group, because no release can ever make room for it.
             verdict = Deferred(
-                f"it needs {applicant.n_queues} queues, and the broker's budget is {budget.max_queues} in all"
+                f"it needs {applicant.n_queues} queues, but the broker's budget is {budget.max_queues} in all"
             )
         elif (
             budget.max_owner_queues is not None
@@ -124,8 +124,7 @@ def judge_applicants(
         ):
             n_of_owner = of_owner.get(applicant.owner, 0)
             reason = (
-                f"it needs {applicant.n_queues} queues; its owner has {n_of_owner}, "
-                f"and may have {budget.max_owner_queues}"
+                f"it needs {applicant.n_queues} queues; its owner has {n_of_owner} of at most {budget.max_owner_queues}"
             )
             n_more = 0
             if applicant.n_queues <= budget.max_owner_queues:

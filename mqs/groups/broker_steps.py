@@ -1,4 +1,4 @@
-"""Decide from a group's stored state what to do next on the broker. (core)
+"""Decide the next step on the broker from a group's stored state. (core)
 
 MQS records the intent first (`admitted_at`, `over_at`), then changes the broker, then records the result. After a crash
 in between, the stored state asks for the same step again.
@@ -14,24 +14,24 @@ from schemas.ids import Mqid
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How long things wait."""
+    """The times and intervals of groups."""
 
-    #: A step on the broker that brought no result is repeated after this.
+    #: MQS repeats a step on the broker that failed after this.
     retry: timedelta = timedelta(seconds=5)
-    #: A deferred group is judged again after this, or sooner if queues are released.
+    #: MQS judges a deferred group again after this, or sooner if queues are released.
     defer: timedelta = timedelta(seconds=30)
-    #: For queues that outlive their workflow: how often MQS checks them, how long they must be empty and unused before
-    #: they go, and when they go in any case (ruling 8).
+    #: For queues that outlive their workflow: how often MQS checks them, after which time empty and unused MQS deletes
+    #: them, and after which time it deletes them in any case (ruling 8).
     look: timedelta = timedelta(minutes=1)
     unused: timedelta = timedelta(minutes=10)
     retention: timedelta = timedelta(days=7)
-    #: Time between the two looks at queues that give way to a waiting workflow. It must be longer than the age of the
-    #: broker's counts of unacknowledged events.
+    #: The time between the two looks at queues that give way to a waiting workflow. The broker's counts of
+    #: unacknowledged events must be younger than this.
     settle: timedelta = timedelta(seconds=6)
-    #: How often MQS reminds WMS of active queues. If the workflow is over, WMS answers that it is.
+    #: How often MQS reminds WMS of active queues. If the workflow is over, WMS answers with that fact.
     remind: timedelta = timedelta(hours=1)
-    #: How long a group of another WMS must be unused to count as abandoned. At least as long as a token lives, so that
-    #: nobody can come back with one. MQS checks it as often as it reminds WMS.
+    #: How long a group of another WMS must be unused to count as abandoned. This is at least as long as a token lives,
+    #: so that no valid token is left. MQS checks as often as it reminds WMS.
     abandoned: timedelta = timedelta(days=7)
 
 
@@ -42,14 +42,14 @@ class Declare:
 
 @dataclass(frozen=True, slots=True)
 class Shut:
-    """Let no more events into these queues: nobody takes events from them any more, and publishers must notice."""
+    """Let no more events into these queues: no task takes events from them any more, and publishers must notice it."""
 
     mqids: tuple[Mqid, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Delete these queues, and the workflow's dead letters if they go too."""
+    """Delete these queues; with `with_dead_letters`, also the workflow's dead letters."""
 
     mqids: tuple[Mqid, ...]
     with_dead_letters: bool
@@ -78,7 +78,7 @@ Task = Declare | Shut | Remove | Look | Remind | Forget
 def next_step(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], now: datetime, rules: Rules
 ) -> Task | None:
-    """Return the next step on the broker for `group` at `now`; None if there is none, or none yet."""
+    """Return the next step on the broker for `group` at `now`; None if no step is due."""
     match group.state:
         case GroupState.RESERVED:
             if group.unasked:
@@ -88,7 +88,7 @@ def next_step(
             due = group.wake_at is None or now >= group.wake_at
             return Look(tuple(profile.mqid for profile in profiles)) if due else None
         case GroupState.ACTIVE:
-            # A queue that tasks publish onto stays open until no more events can come from them; see
+            # A queue onto which tasks publish stays open until no more events can come from them; see
             # `mqs.groups.endings`.
             if group.closed_at is not None and (
                 inputs := tuple(p.mqid for p in profiles if p.is_public and not p.is_output and p.shut_at is None)
@@ -100,10 +100,10 @@ def next_step(
         case GroupState.RETIRING:
             left = [profile for profile in profiles if profile.retired_at is None]
             everything = Remove(tuple(profile.mqid for profile in left), with_dead_letters=True)
-            # Nobody had a token for queues that never became active, so they are empty.
+            # Queues that never became active are empty, because no token for them exists.
             if group.activated_at is None or now >= over_at(group) + rules.retention:
                 return everything
-            # Tasks may still take what lies in the public inputs, and queues that users consume from stay as they are.
+            # Tasks may still take the events in the public inputs. Queues from which users consume stay as they are.
             if inputs := tuple(p.mqid for p in left if p.is_public and p.is_input and p.shut_at is None):
                 return Shut(inputs)
             if private := tuple(profile.mqid for profile in left if not profile.is_public):
@@ -112,9 +112,9 @@ def next_step(
 
 
 def last_used_at(group: MQGroupDocument) -> datetime:
-    """Return when the queues of `group` were last known to be in use; at the earliest when the group was made."""
+    """Return when the queues of `group` were last known to be in use, but not earlier than the group's beginning."""
     used_at = group.last_used_at or group.over_at or datetime.fromtimestamp(group.timestamp, UTC)
-    # Nobody could use them while the group waited for them.
+    # No client could use them while the group waited for them.
     return max(used_at, group.activated_at or used_at)
 
 

@@ -1,7 +1,7 @@
 """Decide how a workflow ends by itself: close its inputs, count its results, drain its queues. (core)
 
 WMS's wish ──► the way into public inputs is closed ──► `mqs.quiescence`: level after level is empty ──► drained
-          └──► `mqs.broker.traffic`: as many results as expected have arrived ──► told
+          └──► `mqs.broker.traffic`: as many results as expected have arrived ──► WMS ends it
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ from schemas.ids import Mqid
 
 
 def apply_ending(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetime) -> GroupDecision:
-    """Record in the group how WMS wants the workflow to end. A repeated order is answered again and changes nothing.
+    """Record in the group how WMS wants the workflow to end. A repeated order only gets its answer again.
 
-    An order that overtakes the request for queues is lost; WMS repeats it.
+    An order that overtakes the request for queues has no effect; WMS repeats it.
     """
     if group is None or group.state not in (GroupState.RESERVED, GroupState.ACTIVE):
         return UNCHANGED
@@ -37,17 +37,17 @@ def apply_ending(group: MQGroupDocument | None, event: WorkflowEnding, *, now: d
 
 
 def find_inputs_to_shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], level: int) -> tuple[Mqid, ...]:
-    """Return the public inputs on `level` to shut, now that all levels before it are empty for good.
+    """Return the public inputs on `level` to shut, after all levels before it are empty for good.
 
-    Tasks and users publish to a queue in the same way. So an input that tasks publish onto stays open until its level's
-    turn comes.
+    Tasks and users publish onto a queue in the same way. So an input onto which tasks publish stays open until its
+    level's turn comes.
     """
     here = set(group.levels[level])
     return tuple(p.mqid for p in profiles if p.mqid in here and p.is_public and p.shut_at is None)
 
 
 def count_results(arrived: Mapping[Mqid, int], profiles: Sequence[MQProfileDocument]) -> int:
-    """Return how many results have arrived. `arrived` holds how many events each queue has ever received."""
+    """Return how many results have arrived. `arrived` maps each queue to the number of all events it has received."""
     return sum(arrived.get(profile.mqid, 0) for profile in profiles if profile.is_public and profile.is_output)
 
 
@@ -59,7 +59,7 @@ def mark_results_arrived(
     *,
     now: datetime,
 ) -> GroupDecision:
-    """Record that the expected results have arrived, and tell WMS. Change nothing while some are missing.
+    """Record that the expected results have arrived, and inform WMS. Change nothing while some are missing.
 
     `arrived` holds how many events each queue has ever received.
     """
@@ -73,7 +73,7 @@ def mark_results_arrived(
             "results_arrived_at": now,
             "n_results": n_results,
             "n_dead": n_dead,
-            # Without levels nothing is left to look at; WMS ends the workflow now.
+            # Without levels MQS has nothing more to watch; WMS ends the workflow now.
             "is_ending": is_closing(group),
         }
     )
@@ -83,7 +83,7 @@ def mark_results_arrived(
 def mark_drained(
     group: MQGroupDocument, rev: int, n_dead: int, n_results: int | None = None, *, now: datetime
 ) -> GroupDecision:
-    """Return the group as drained, if nothing has happened to it since the watch began at `rev`.
+    """Return the group as drained, unless it has changed since the watch began at `rev`.
 
     `n_results` is how many results have arrived, if WMS expects a number.
     """
@@ -102,22 +102,22 @@ def mark_drained(
 
 
 def is_replaying(group: MQGroupDocument, now: datetime) -> bool:
-    """Say whether dead letters may be on their way back into queues of `group`."""
+    """Return whether dead letters may be on their way back into queues of `group`."""
     return group.has_unconfirmed_replays or is_sending_letters(group, now)
 
 
 def is_sending_letters(group: MQGroupDocument, now: datetime) -> bool:
-    """Say whether an order to replay dead letters of `group` is being carried out."""
+    """Return whether MQS is carrying out an order to replay dead letters of `group`."""
     return group.replaying_until is not None and now < group.replaying_until
 
 
 def is_closing(group: MQGroupDocument) -> bool:
-    """Say whether the queues of `group` are to be watched until they are drained."""
+    """Return whether MQS must watch the queues of `group` until they are drained."""
     return group.state is GroupState.ACTIVE and group.closed_at is not None and group.drained_at is None
 
 
 def expects_results(group: MQGroupDocument) -> bool:
-    """Say whether results of `group` are to be counted: more are expected than have arrived."""
+    """Return whether MQS must count results of `group`: WMS expects more than have arrived."""
     return (
         group.state is GroupState.ACTIVE
         and group.n_expected is not None

@@ -1,9 +1,9 @@
-"""Decide about queues that another WMS requests over REST: it names them first and activates them later. (core)
+"""Decide about queues of another WMS, which reserves them over REST first and activates them later. (core)
 
 Our own WMS names its queues and asks for them in one step (`mqs.groups.lifecycle`). The queues of another WMS have no
-owner here: only that WMS knows its users. It never says that a workflow is over, so MQS deletes its queues when they
-are abandoned. They are abandoned if, for the whole of `Rules.abandoned`, every look found them empty and without a
-consumer, and nobody asked for a token. No token lives longer than that, so nobody is left who could use them.
+owner here: only that WMS knows its users. It never reports that a workflow is over, so MQS deletes its queues when they
+are abandoned. Queues are abandoned if for the whole of `Rules.abandoned` every look has found them empty and without a
+consumer, and no token was requested. No token lives longer than that, so no user or pilot can use them any more.
 """
 
 from collections.abc import Sequence
@@ -31,9 +31,9 @@ def reserve_group(
     now: datetime,
     rules: Rules,
 ) -> GroupDecision:
-    """Return a new group that names `queues` for `site`. A repetition changes nothing.
+    """Return a new group that reserves `queues` for `site`. A repeated request changes nothing.
 
-    An abandoned group is reserved again, under its old names.
+    The request also reserves an abandoned group again, under its old names.
     """
     if group is not None:
         return _reserve_again(group, profiles, now, rules)
@@ -57,7 +57,7 @@ def reserve_group(
                 is_public=alias in public,
                 is_activated=False,
                 position=position,
-                # The other WMS does not say which way events will go.
+                # The other WMS does not state the direction of the events.
                 is_input=True,
                 is_output=True,
             )
@@ -87,7 +87,7 @@ def request_activation(
 
 
 def note_use(group: MQGroupDocument | None, *, now: datetime, rules: Rules) -> GroupDecision:
-    """Note that somebody asked for a token, so the group is in use. Write this at most once per `Rules.look`."""
+    """Note that a token was requested, so the group is in use. Write this at most once in `Rules.look`."""
     if group is None or group.owner or group.state is not GroupState.ACTIVE:
         return UNCHANGED
     if group.last_used_at is not None and now < group.last_used_at + rules.look:
@@ -96,7 +96,7 @@ def note_use(group: MQGroupDocument | None, *, now: datetime, rules: Rules) -> G
 
 
 def apply_look(group: MQGroupDocument, *, in_use: bool, now: datetime, rules: Rules) -> GroupDecision:
-    """Decide after a look at an active group's queues: it is abandoned, or it is looked at again later."""
+    """Decide after a look at an active group's queues: retire it as abandoned, or look again later."""
     if group.owner or group.state is not GroupState.ACTIVE:
         return UNCHANGED
     used_at = now if in_use else last_used_at(group)
@@ -110,7 +110,7 @@ def apply_look(group: MQGroupDocument, *, in_use: bool, now: datetime, rules: Ru
 def forget_group(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules
 ) -> GroupDecision:
-    """Retire a group whose queues were named but never asked for."""
+    """Retire a group whose queues were reserved but never activated."""
     if not group.unasked or group.state is not GroupState.RESERVED or now < last_used_at(group) + rules.abandoned:
         return UNCHANGED
     return GroupDecision(retire_group(group, now), retire_profiles(profiles, now))
@@ -119,7 +119,7 @@ def forget_group(
 def _reserve_again(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], now: datetime, rules: Rules
 ) -> GroupDecision:
-    # A group of our own users, or the trace of a workflow that ended before its request came, stays as it is.
+    # Leave alone a group of our own users, and the trace of a workflow that ended before its request came.
     if group.owner or group.state is not GroupState.RETIRED or not profiles:
         return UNCHANGED
     anew = {

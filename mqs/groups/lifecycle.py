@@ -7,7 +7,7 @@
                             │        (admitted: queues may exist) retiring
                             └──────────────► retired ◄────────────┘ the last queue is gone
 
-`mqs.groups.broker_steps` says what each state needs done on the broker; `mqs.groups.retirement` is the way out. A
+`mqs.groups.broker_steps` decides what each state needs on the broker. `mqs.groups.retirement` retires groups. A
 stimulus that comes late or twice changes nothing.
 """
 
@@ -30,7 +30,7 @@ from schemas.events import (
 
 @dataclass(frozen=True, slots=True)
 class GroupDecision:
-    """What follows from a stimulus. For a stimulus that comes late or twice, it is empty."""
+    """The consequences of a stimulus; empty if the stimulus comes late or twice."""
 
     #: The changed group; None if it stays as it is.
     group: MQGroupDocument | None = None
@@ -43,7 +43,7 @@ class GroupDecision:
 
     @property
     def effects(self) -> tuple[Payload, ...]:
-        """Return all that goes out with the group's new state."""
+        """Return all events to send with the group's new state."""
         return (*self.events, *self.facts)
 
 
@@ -53,9 +53,10 @@ UNCHANGED = GroupDecision()
 def apply_request(
     group: MQGroupDocument | None, event: WorkflowRequested, verdict: Verdict, *, now: datetime, rules: Rules
 ) -> GroupDecision:
-    """Return what follows from a workflow's request for queues.
+    """Return the decision about a workflow's request for queues.
 
-    A repeated request is answered again. It changes only the list of schedds: workers added later may bring a new one.
+    A repeated request gets its answer again. It changes only the list of schedds, because workers that are added later
+    may bring a new schedd.
     """
     if group is None:
         return _reserve_group(event, verdict, now, rules)
@@ -71,7 +72,7 @@ def apply_request(
 
 
 def apply_verdict(group: MQGroupDocument, verdict: Verdict, *, now: datetime, rules: Rules) -> GroupDecision:
-    """Apply a new verdict to a waiting group. WMS learns from the activation that the wait is over."""
+    """Apply a new verdict to a waiting group. The activation informs WMS that the wait is over."""
     if group.state is not GroupState.RESERVED or group.admitted_at is not None:
         return UNCHANGED
     match verdict:
@@ -86,9 +87,9 @@ def apply_verdict(group: MQGroupDocument, verdict: Verdict, *, now: datetime, ru
 def mark_active(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules
 ) -> GroupDecision:
-    """Return the group as active, now that its queues exist.
+    """Return the group as active, after its queues were created.
 
-    If the workflow ended meanwhile, change nothing: the queues are deleted again.
+    If the workflow has ended meanwhile, change nothing: the caller deletes the queues again.
     """
     if group.state is not GroupState.RESERVED or group.admitted_at is None:
         return UNCHANGED
@@ -108,7 +109,7 @@ def mark_active(
 
 
 def remind_wms(group: MQGroupDocument, *, now: datetime, rules: Rules) -> GroupDecision:
-    """Tell WMS again that an active group exists, in case the event that its workflow is over was lost."""
+    """Inform WMS again that an active group exists, in case the event about the workflow's end was lost."""
     if group.state is not GroupState.ACTIVE:
         return UNCHANGED
     return GroupDecision(
@@ -125,7 +126,7 @@ def count_held(group: MQGroupDocument | None) -> int:
 
 
 def count_queues(event: WorkflowRequested) -> int:
-    """Return how many queues a workflow asks for: its own, and the one for its dead letters."""
+    """Return how many queues a workflow requests: its own, and one for its dead letters."""
     return len(event.queues) + 1
 
 

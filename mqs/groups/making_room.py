@@ -1,7 +1,7 @@
-"""Make room for waiting workflows: delete as many idle queues of ended workflows as are needed.
+"""Make room for waiting workflows: delete as many idle queues of ended workflows as they need.
 
-A queue is idle if two looks, `Rules.settle` apart, find it empty and unused. Two looks, because the broker's counts of
-unacknowledged events are some seconds old.
+A queue is idle if two looks, `Rules.settle` apart, find it empty and unused. MQS needs two looks, because the broker's
+counts of unacknowledged events are some seconds old.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from schemas.ids import WorkflowId
 
 _gave_way = counter("mqs_queues_gave_way_total", "Idle queues of ended workflows deleted because a workflow waited.")
 
-#: How many groups one round looks at; the next round begins again with those that ended first.
+#: How many groups one round looks at. Each round begins with the workflows that ended first.
 _N_LOOKED_AT = 200
 
 
@@ -31,15 +31,17 @@ class RoomMaker:
         self._store = store
         self._groups = groups
         self._settle_s = settle.total_seconds()
-        self._loop = BackgroundLoop(self._make_room_once, name="room", failed="no room was made")
+        self._loop = BackgroundLoop(
+            self._make_room_once, name="room", failed="could not make room for waiting workflows"
+        )
         groups.ledger.on_shortage = self._loop.wake
 
     def start(self) -> None:
-        """Begin to make room whenever some is wanted."""
+        """Begin to make room whenever a group needs some."""
         self._loop.start()
 
     async def stop(self) -> None:
-        """Stop. A round that is under way is cut off."""
+        """Stop. This cancels a round that is under way."""
         await self._loop.stop()
 
     async def make_room(self) -> int:
@@ -53,7 +55,7 @@ class RoomMaker:
             n_gone += await self._relieve_shortage(shortage)
         if n_gone:
             _gave_way.inc(n_gone)
-            log.info("idle queues of ended workflows gave way to one that waits", n_queues=n_gone)
+            log.info("deleted idle queues of ended workflows, because a workflow waits", n_queues=n_gone)
             await self._groups.reconsider_waiting()
         return n_gone
 

@@ -1,10 +1,10 @@
-"""Count a workflow's arrivals, replays and failures by its group of queues. Nothing here performs I/O.
+"""Count a workflow's arrivals, replays and failures by its group of queues. (core)
 
-    a dead letter ──► replayed: counted at its queue of origin, to be taken out of what arrived there
-                 └──► discarded: counted among the failures, for it is in the dead queue no more
+    a dead letter ──► replayed: counted at its queue of origin, and subtracted from the arrivals there
+                 └──► discarded: counted among the failures, because it is no longer in the dead queue
 
-MQS counts both before it does them and corrects the count afterwards, so that a look in between never finds an event
-twice.
+MQS counts both before it carries them out, and corrects the count afterwards. So a look in between never counts an
+event twice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from schemas.ids import Mqid
 
 
 def count_letters(group: MQGroupDocument, action: LetterAction, n_of: Mapping[str, int]) -> GroupDecision:
-    """Add `n_of` dead letters, by queue of origin, to those replayed or discarded; negative numbers take some back."""
+    """Add `n_of` (queue of origin -> dead letters) to those replayed or discarded. Negative numbers take some back."""
     if action is LetterAction.DISCARD:
         n_discarded = max(0, group.n_discarded + sum(n_of.values()))
         return GroupDecision(group.model_copy(update={"n_discarded": n_discarded}))
@@ -27,9 +27,9 @@ def count_letters(group: MQGroupDocument, action: LetterAction, n_of: Mapping[st
 
 
 def count_failed(group: MQGroupDocument, n_dead: int) -> int:
-    """Return how many events of the workflow failed; `n_dead` lie in its dead queue.
+    """Return how many events of the workflow have failed. `n_dead` letters are in its dead queue.
 
-    For a workflow that ended by itself this is the number at its end, whatever happened to its dead letters since.
+    For a workflow that ended by itself this is the number at its end. Later replays and discards do not change it.
     """
     return group.n_failed_at_end if group.drained_at is not None else n_dead + group.n_discarded
 
@@ -37,9 +37,9 @@ def count_failed(group: MQGroupDocument, n_dead: int) -> int:
 def count_seen(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], arrived: Mapping[str, int]
 ) -> dict[Mqid, int | None]:
-    """Return how many events each queue has received; None if nobody knows what became of them.
+    """Return how many events each queue has received; None if their fate is unknown.
 
-    If somebody ended the workflow, its queues were deleted with whatever was in them.
+    If a user has ended the workflow, MQS has deleted its queues together with the events in them.
     """
     return {
         profile.mqid: None

@@ -1,7 +1,7 @@
-"""Do on the broker what a group's stored state asks for, and record that it is done.
+"""Carry out on the broker the steps that a group's stored state needs, and record them as done.
 
-One task at a time works on a group. Every step is safe to repeat. So a step that fails or is cut off is simply done
-again: at the workflow's next event, at its `wake_at`, or at the next start.
+One task at a time works on a group. Every step is safe to repeat. So MQS repeats a step that fails or is interrupted:
+at the workflow's next event, at its `wake_at`, or at the next start.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _activated = counter("mqs_groups_activated_total", "Groups of queues activated."
 _retired = counter("mqs_groups_retired_total", "Groups of queues retired.")
 _declare_s = histogram("mqs_declare_seconds", "Time to create the queues of a group.")
 
-#: Decides about a group and its profiles in their current state.
+#: A function that decides about a group and its profiles in their current state.
 Decide = Callable[[MQGroupDocument, Sequence[MQProfileDocument]], GroupDecision]
 
 
@@ -40,16 +40,16 @@ class Reconciler:
         self._broker = broker
         self._rules = rules
         self._ledger_turn = ledger_turn
-        #: The turn to hold while working on the group of a workflow.
+        #: The locks by workflow. Hold a workflow's turn while working on its group.
         self.turns = Turns()
 
     async def advance_group(self, workflow_id: WorkflowId, *, known: StoredGroup | None = None) -> bool:
-        """Do what the group's stored state asks for, until it asks for nothing more; return whether queues went.
+        """Carry out the steps that the group's stored state needs, until none is due. Return whether it deleted queues.
 
-        `known` is the stored state, if the caller has just written it. If it is out of date, steps are done again.
+        `known` is the stored state, if the caller has just written it. If it is out of date, this repeats some steps.
 
         Raises:
-            Unavailable: the broker or the database is away; a repeated call goes on from there.
+            Unavailable: the broker or the database is away. A repeated call continues from there.
         """
         released = False
         async with self.turns.hold_turn(workflow_id):
@@ -83,7 +83,7 @@ class Reconciler:
                         return released
 
     async def shut_queues(self, workflow_id: WorkflowId, what: Shut) -> None:
-        """Let no more events into the queues that `what` names.
+        """Let no more events into the queues of `what`.
 
         Raises:
             Unavailable: the broker or the database is away.
@@ -100,7 +100,7 @@ class Reconciler:
         return await self._find_idle(await repository.find_group(self._store, workflow_id))
 
     async def remove_idle(self, workflow_id: WorkflowId, idle_before: Collection[str]) -> int:
-        """Delete the queues that were idle before and still are. Return how many.
+        """Delete the queues that were idle before and are still idle. Return how many.
 
         Raises:
             Unavailable: the broker or the database is away.
@@ -129,8 +129,8 @@ class Reconciler:
         with _declare_s.time():
             await self._broker.declare_queues(workflow_id, mqids)
             failpoint("mqs.declared")
-            # A publisher may start as soon as it learns of the activation, and every confirmed event must survive. The
-            # seal concerns queues only, so the bindings are made at the same time.
+            # A publisher may start as soon as it sees the activation, and every confirmed event must survive. The seal
+            # concerns only queues, so make the bindings at the same time.
             await asyncio.gather(self._broker.bind_queues(workflow_id, mqids), self._broker.seal_queues())
         failpoint("mqs.sealed")
         after = await self._record_decision(
@@ -142,8 +142,8 @@ class Reconciler:
             _activated.inc()
             log.info("queues activated", workflow_id=workflow_id, n_queues=len(mqids))
         elif after is None or after.state is GroupState.RETIRED:
-            # Another process has retired the group meanwhile. Nobody else knows of the queues just declared, so delete
-            # them.
+            # Another process has retired the group meanwhile, and it does not know the queues just declared. So delete
+            # them here.
             await self._broker.remove_queues(group_deletion(workflow_id, mqids, with_dead_letters=True))
 
     async def _shut_queues(self, workflow_id: WorkflowId, what: Shut) -> None:
@@ -171,7 +171,7 @@ class Reconciler:
             _retired.inc()
 
     async def _look_for_use(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> bool:
-        """Check whether anybody uses these queues. Delete those of an ended workflow that were unused for long enough.
+        """Check whether these queues are in use. Delete those of an ended workflow that were unused for long enough.
 
         Return whether any were deleted.
         """
@@ -197,7 +197,7 @@ class Reconciler:
     ) -> MQGroupDocument | None:
         """Record what `decide` returns for the current group. Return the group after that.
 
-        The first attempt uses the group in `known`, if there is one. The store rejects a change made for an older
+        The first attempt uses the group in `known`, if given. The store rejects a change that was made for an older
         state, and the next attempt reads the group again.
         """
         after: MQGroupDocument | None = None

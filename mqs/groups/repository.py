@@ -1,4 +1,4 @@
-"""Read and write MQS's documents: groups with their profiles, and the ledger of the broker's budget in use.
+"""Read and write MQS's documents: groups with their profiles, and the ledger of the queues in use.
 
 MQGroupColl    {_id: <workflow id>, rev, wake_at, state, ...}     the root: every change counts `rev` up
 MQProfileColl  {_id: <mqid>, workflow_id, position, ...}
@@ -56,13 +56,13 @@ _DEAD = dead_queue(WorkflowId(""))
 #: Prefix of a site's name among owners. No token's subject begins with a line end.
 _SITE = "\nsite "
 
-#: How many documents one transaction writes at most, where the number is ours to choose.
+#: The most documents that one transaction writes, if we can choose the number.
 _MOST_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class StoredGroup:
-    """A workflow's group, with its profiles in reservation order. Without a group, MQS does not know the workflow."""
+    """A workflow's group, with its profiles in reservation order. `group` is None if MQS does not know the workflow."""
 
     group: MQGroupDocument | None
     profiles: tuple[MQProfileDocument, ...] = ()
@@ -84,7 +84,7 @@ async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
 
 
 async def find_over(reader: Reader, workflow_ids: Iterable[WorkflowId]) -> set[WorkflowId]:
-    """Return those of `workflow_ids` whose queues are gone or were never requested."""
+    """Return the workflows of `workflow_ids` whose queues are gone or were never requested."""
     asked = set(workflow_ids)
     there = {"_id": {"$in": sorted(asked)}, "state": {"$ne": GroupState.RETIRED.value}}
     return asked - {WorkflowId(one["_id"]) for one in await reader.find(Collection.MQ_GROUPS, there)}
@@ -113,7 +113,7 @@ async def find_retiring(reader: Reader) -> dict[WorkflowId, MQGroupDocument]:
 async def find_unfinished(reader: Reader) -> list[WorkflowId]:
     """Return the workflows whose groups are under way from one state to the next."""
     states = [GroupState.RESERVED.value, GroupState.RETIRING.value]
-    # An active group always has a time to look at it, unless an earlier version of ours wrote it.
+    # An active group always has a time for its next look, unless an earlier version has written it.
     unwatched = {"state": GroupState.ACTIVE.value, "wake_at": None}
     documents = await reader.find(Collection.MQ_GROUPS, {"$or": [{"state": {"$in": states}}, unwatched]})
     return [WorkflowId(document["_id"]) for document in documents]
@@ -128,7 +128,7 @@ async def count_queues_held(reader: Reader) -> int:
 
 
 async def count_queues_of_owners(reader: Reader, owners: Iterable[str]) -> dict[str, int]:
-    """Return how many queues each of `owners` holds, counted afresh. An owner is what `owner_of` returns."""
+    """Return how many queues each of `owners` (see `owner_of`) holds, counted afresh."""
     n_queues = dict.fromkeys(owners, 0)
     sites = [owner.removeprefix(_SITE) for owner in n_queues if owner.startswith(_SITE)]
     users = [owner for owner in n_queues if not owner.startswith(_SITE)]
@@ -151,7 +151,7 @@ async def count_queues_of_owners(reader: Reader, owners: Iterable[str]) -> dict[
 
 
 async def find_owner_shares(store: Store, bytes_of: Mapping[str, int]) -> dict[str, OwnerShare]:
-    """Return what each owner has on the broker, given the bytes in each queue. Owners without bytes are left out."""
+    """Return the share of each owner, from the bytes in each queue. Leave out owners without bytes."""
     groups = await store.find(
         Collection.MQ_GROUPS,
         {"state": {"$in": [GroupState.ACTIVE.value, GroupState.RETIRING.value]}},
@@ -175,7 +175,7 @@ async def find_owner_shares(store: Store, bytes_of: Mapping[str, int]) -> dict[s
 
 
 def owner_of(group: MQGroupDocument) -> str:
-    """Return the owner whose share the queues of `group` count against: a user or a site."""
+    """Return the owner of the queues of `group`: a user or a site."""
     return _owner_name(group.owner, group.site)
 
 
@@ -184,7 +184,7 @@ def _owner_name(owner: str, site: str) -> str:
 
 
 async def load_ledger(reader: Reader) -> LedgerDocument | None:
-    """Return the ledger; None if no queue was ever admitted."""
+    """Return the ledger; None if MQS has never admitted a queue."""
     document = await reader.find_one(Collection.MQ_LEDGER, {"_id": _LEDGER_ID})
     return None if document is None else LedgerDocument.model_validate(document)
 
@@ -197,7 +197,7 @@ async def find_known_queues(store: Store) -> set[str]:
 
 
 async def find_orphans(reader: Reader) -> dict[str, datetime]:
-    """Return the queues that belong to no workflow, and when MQS found that out."""
+    """Return the queues that belong to no workflow, with the times when MQS first saw them."""
     return {orphan["_id"]: orphan["seen_at"] for orphan in await reader.find(Collection.MQ_ORPHANS, {})}
 
 
@@ -209,7 +209,7 @@ async def find_workflows_with_queues(reader: Reader) -> list[WorkflowId]:
 
 
 async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -> int:
-    """Delete all but the newest `n_kept` failed attempts of a workflow; return how many were deleted."""
+    """Delete all but the newest `n_kept` failed attempts of a workflow. Return how many were deleted."""
     last = await store.find(
         Collection.FAILED_ATTEMPTS,
         {"workflow_id": workflow_id},
@@ -225,7 +225,7 @@ async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -
 
 
 def orphan_changes(sweep: OrphanPlan, now: datetime) -> tuple[Change, ...]:
-    """Return the changes that record the orphans of `sweep`; if there are very many, some wait for the next sweep."""
+    """Return the changes that record the orphans of `sweep`: at most `_MOST_AT_ONCE`, the rest in the next sweep."""
     return (
         *(Insert(Collection.MQ_ORPHANS, {"_id": name, "seen_at": now}) for name in sweep.remember[:_MOST_AT_ONCE]),
         *(Delete(Collection.MQ_ORPHANS, name) for name in sweep.forget[:_MOST_AT_ONCE]),
@@ -268,12 +268,12 @@ def balance_ledger(book: LedgerDocument | None, n_queues: int) -> Decision:
 
 
 def count_more_held(pairs: Iterable[tuple[MQGroupDocument | None, GroupDecision]]) -> int:
-    """Return by how many queues the outcomes change what their groups hold of the budget."""
+    """Return by how many queues the outcomes change the budget in use; negative if they release queues."""
     return sum(count_held(outcome.group) - count_held(before) for before, outcome in pairs if outcome.group is not None)
 
 
 def _set_ledger(book: LedgerDocument | None, n_queues: int) -> Change:
-    # If somebody empties the database under us, the count must not fall below 0.
+    # The count must not fall below 0, even if the database was emptied.
     n_queues = max(n_queues, 0)
     if book is None:
         return Insert(Collection.MQ_LEDGER, {"_id": _LEDGER_ID, "rev": 0, "n_queues": n_queues})

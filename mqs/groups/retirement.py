@@ -1,6 +1,6 @@
 """Retire a group of queues whose workflow is over (ruling 8). (core)
 
-over ──► shut: nothing more gets in ──► private queues go ──► looked at until unused ──► the others go
+over ──► shut: no event gets in ──► private queues deleted ──► others checked until unused ──► deleted
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ def apply_end(
     """Return the group after the end of its workflow.
 
     An end that overtakes the request makes a group that is retired already. Otherwise the late request would create
-    queues that nobody deletes.
+    queues that MQS never deletes.
     """
     if group is None:
         return GroupDecision(
@@ -72,7 +72,7 @@ def mark_removed(
 def apply_look(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, in_use: bool, now: datetime, rules: Rules
 ) -> GroupDecision | Remove:
-    """Decide after a look at a retiring group's queues: remove them all, or look again later."""
+    """Decide after a look at a retiring group's queues: delete them all, or look again later."""
     if group.state is not GroupState.RETIRING:
         return UNCHANGED
     used_at = now if in_use else last_used_at(group)
@@ -83,7 +83,7 @@ def apply_look(
 
 
 def retire_group(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
-    """Return `group` as retired: nothing of it is left on the broker."""
+    """Return `group` as retired. The broker has nothing of it any more."""
     return group.model_copy(
         update={
             "state": GroupState.RETIRED,

@@ -1,8 +1,8 @@
 """Choose the queues of ended workflows that give way to a waiting workflow (ruling 8). (core)
 
 A queue whose workflow is over gets no more events. Once it is empty and has no consumer, it stays for `Rules.unused`,
-so that its user finds it empty rather than gone. While another workflow waits for room, it goes at once; then its user
-learns that the workflow is over and the queue was empty.
+so that its user finds an empty queue and no error. While another workflow waits for room, MQS deletes it at once. Its
+user then gets the error that the workflow is over and its queue was deleted.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from schemas.topology import dead_queue
 
 
 def sum_shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:
-    """Add up the shortages in `verdicts`: one of anybody's queues, and one for each owner."""
+    """Add up the shortages in `verdicts`: one sum for queues of any owner, and one sum for each owner."""
     total: dict[str | None, int] = {}
     for verdict in verdicts:
         if isinstance(verdict, Deferred) and (shortage := verdict.shortage) is not None:
@@ -27,7 +27,7 @@ def sum_shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:
 def find_candidates(
     groups: Mapping[WorkflowId, MQGroupDocument], owners: Mapping[WorkflowId, str], shortage: Shortage
 ) -> list[WorkflowId]:
-    """Return the workflows whose queues may give way, the earliest ended first."""
+    """Return the workflows whose queues may give way, in the order of their ends."""
     may_go = [
         group
         for name, group in groups.items()
@@ -39,9 +39,9 @@ def find_candidates(
 def find_idle_queues(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], in_use: Collection[str]
 ) -> tuple[str, ...]:
-    """Return the idle queues of a retiring group; `in_use` names the queues that hold events or have a consumer.
+    """Return the idle queues of a retiring group. `in_use` are the queues that hold events or have a consumer.
 
-    A public queue that still lets events in is not idle.
+    A public queue that still accepts events is not idle.
     """
     if group.state is not GroupState.RETIRING:
         return ()
@@ -52,14 +52,14 @@ def find_idle_queues(
         if profile.mqid not in in_use and (profile.shut_at is not None or not (profile.is_public and profile.is_input))
     ]
     dead = dead_queue(group.workflow_id)
-    # The dead queue goes last: the other queues may still add to it.
+    # Delete the dead queue last, because the other queues may still add to it.
     return (*names, dead) if dead not in in_use and len(names) == len(left) else tuple(names)
 
 
 def choose_removal(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], idle: Sequence[Collection[str]]
 ) -> Remove | None:
-    """Return what to delete of a group: the queues that were idle at every look in `idle`."""
+    """Return the queues of a group to delete: those that were idle at every look in `idle`. None without any."""
     if group.state is not GroupState.RETIRING or not idle:
         return None
     always = set(idle[0]).intersection(*idle[1:])

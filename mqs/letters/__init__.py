@@ -1,1 +1,1 @@
-"""What failed: stored attempts and dead letters."""
+"""Show and handle failures: stored attempts and dead letters."""

@@ -1,4 +1,4 @@
-"""Stores the failed attempts that pilots report. A report is acknowledged once it is stored."""
+"""Store the failed attempts that pilots report. MQS acknowledges a report after storing it."""
 
 import secrets
 from collections import Counter, deque
@@ -23,10 +23,10 @@ from schemas.ids import WorkflowId
 _PREFETCH = 400
 _BATCH = 200
 
-#: Pause after a failure of the database or the broker.
+#: The pause after a failure of the database or the broker, in seconds.
 _RETRY_S = 2.0
 
-#: Reports above the bound are deleted after this many new ones of a workflow, and once at its first.
+#: MQS deletes reports above the bound after this many new ones of a workflow, and once at its first report.
 _TRIM_EVERY = 200
 
 _MAX_KNOWN = 10_000
@@ -36,7 +36,7 @@ _refused = counter("mqs_failed_attempts_refused_total", "Reports of failed attem
 
 
 class AttemptsIntake:
-    """Takes the reports off their queue, batch by batch."""
+    """Takes the reports from their queue, batch by batch."""
 
     def __init__(self, store: Store, broker: DataVhost, *, max_per_workflow: int, retention: timedelta) -> None:
         self._store = store
@@ -50,19 +50,19 @@ class AttemptsIntake:
         self._storing = BackgroundLoop(
             self._store_waiting,
             name="failed attempts",
-            failed="failed attempts have to wait",
+            failed="failed attempts cannot be stored yet",
             back_off=lambda _: _RETRY_S,
             details=lambda: {"n": len(self._waiting)},
         )
         self._binding = BackgroundLoop(
             self._bind_older,
             name="bindings of failed attempts",
-            failed="failed attempts of older workflows are not heard of yet",
+            failed="the queues of older workflows cannot be bound yet, so their failed attempts do not arrive",
             back_off=lambda _: _RETRY_S,
         )
 
     async def start(self) -> None:
-        """Begin to take reports, and bind older workflows so that their pilots can send reports, too."""
+        """Begin to take reports. Bind older workflows, so that their pilots can send reports too."""
         self._consumer = await self._broker.consume_attempts(self._take_delivery, prefetch=_PREFETCH)
         # A broker that comes back may have lost its bindings.
         self._broker.on_connected.append(self._binding.wake)
@@ -70,7 +70,7 @@ class AttemptsIntake:
         self._binding.start()
 
     async def stop(self) -> None:
-        """Take no more reports; those that are not stored yet go back to their queue."""
+        """Take no more reports. Reports that are not stored yet go back to their queue."""
         if self._consumer is not None:
             self._broker.on_connected.remove(self._binding.wake)
             await self._storing.stop()
@@ -83,7 +83,7 @@ class AttemptsIntake:
 
     async def _store_waiting(self) -> float | None:
         """Store the oldest reports that wait. Return 0 if there are more."""
-        # Deliveries whose channel was lost come again by themselves.
+        # Leave out deliveries whose channel was lost: they come again by themselves.
         self._waiting = deque(one for one in self._waiting if not (one.is_lost or one.settled))
         if batch := list(islice(self._waiting, _BATCH)):
             await self._store_all(batch)
@@ -93,7 +93,7 @@ class AttemptsIntake:
         try:
             await self._store_batch(batch)
         except Rejected:
-            # The database cannot hold one of them. It must not hold up the others.
+            # The database cannot store one of them. That must not delay the others.
             await self._store_each(batch)
 
     async def _store_each(self, batch: Sequence[Delivery]) -> None:
@@ -122,14 +122,14 @@ class AttemptsIntake:
 
     def _build_document(self, delivery: Delivery) -> Document:
         if (workflow_id := workflow_of_exchange(delivery.exchange)) is None:
-            raise Rejected("it came over no workflow's dead exchange")
+            raise Rejected("the report did not come over a workflow's dead exchange")
         attempt = attempt_from_bytes(delivery.body)
         now = utc_now()
         document = document_of(workflow_id, attempt, now=now, entropy=secrets.randbits(48), retention=self._retention)
         return {"_id": document_id(workflow_id, attempt), **document.model_dump()}
 
     async def _trim_attempts(self, workflow_id: WorkflowId, n_more: int) -> None:
-        """Now and then delete a workflow's oldest attempts over its bound."""
+        """Sometimes delete a workflow's oldest attempts above its bound; see `_TRIM_EVERY`."""
         self._n_untrimmed[workflow_id] += n_more
         if workflow_id in self._known and self._n_untrimmed[workflow_id] < _TRIM_EVERY:
             return

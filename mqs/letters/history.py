@@ -1,4 +1,4 @@
-"""Answer what failed: the stored attempts of a workflow, one by one or grouped by task and error signature."""
+"""Answer questions about failures: a workflow's stored attempts, one by one or by task and error signature."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from schemas.failures.history import (
     ErrorGroupsQuery,
 )
 
-#: The most bytes in one answer; the broker takes no message of 4 MiB.
+#: The most bytes in one answer. The broker refuses a message of 4 MiB.
 _MAX_BYTES = 1024 * 1024
 _MAX_EXAMPLE = 500
 
 
 async def find_failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAnswer:
-    """Return the failed attempts that `query` wants, the newest first."""
+    """Return the failed attempts that match `query`, the newest first."""
     wanted: dict[str, Any] = {"workflow_id": query.workflow_id}
     for name in ("event_id", "task_id", "signature"):
         if (value := getattr(query, name)) is not None:

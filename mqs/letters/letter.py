@@ -1,7 +1,7 @@
-"""Dead letters as data: read what a letter says, choose letters, and prepare one to go back. (core)
+"""Handle dead letters as data: read one, choose from several, and prepare one for a replay. (core)
 
-A pilot states in `x-ewms-dead-*` why it gave up an event. The broker states its own reasons (delivery limit, expired,
-rejected) in `x-first-death-*` and `x-death`.
+A pilot writes into `x-ewms-dead-*` why it gave up an event. The broker writes its own reasons (delivery limit, expired,
+rejected) into `x-first-death-*` and `x-death`.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from schemas.failures.dead_letters import DeadLetter, LetterFilter, LetterGroup
 from schemas.failures.signatures import signature_id, signature_text
 from schemas.payloads.data_events import Header
 
-#: How much of an error a listing shows; `show` has all of it.
+#: How many characters of an error a listing shows; `show` has all of it.
 MAX_ERROR = 500
 EXCERPT_BYTES = 200
 _MAX_NAME = 256
@@ -48,17 +48,17 @@ class Letter:
 
     @property
     def place(self) -> tuple[datetime, str]:
-        """Its place among the letters of its workflow, which does not change while they are read."""
+        """The letter's place among those of its workflow. It stays the same while users read pages of letters."""
         return self.dead_at or _OLDEST, self.letter
 
     @property
     def cursor(self) -> str:
-        """Its place as text."""
+        """The letter's place as text, for `after` in a query."""
         return f"{self.place[0].isoformat()}~{self.letter}"
 
 
 def letter_of(body: bytes, event_id: str, content_type: str, headers: Mapping[str, Any]) -> Letter:
-    """Return what a message in a dead queue says."""
+    """Return the letter that a message in a dead queue holds."""
     queue = _read_text(headers, Header.DEAD_QUEUE) or _read_text(headers, Header.FIRST_DEATH_QUEUE)
     broker_reason = _read_text(headers, Header.FIRST_DEATH_REASON)
     reason = _read_text(headers, Header.DEAD_REASON) or broker_reason or "unknown"
@@ -87,7 +87,7 @@ def letter_of(body: bytes, event_id: str, content_type: str, headers: Mapping[st
 
 
 def show_letter(letter: Letter, *, body: bytes | None = None, whole: bool = False) -> DeadLetter:
-    """Return a letter as users see it; `whole` adds its headers and all of its error."""
+    """Return a letter as users see it. `whole` adds its headers and its whole error."""
     error = letter.error
     if not whole and len(error) > MAX_ERROR:
         error = f"{error[: MAX_ERROR - 1]}…"
@@ -122,7 +122,7 @@ def matches_filter(letter: Letter, which: LetterFilter) -> bool:
 
 
 def select_letters(letters: Iterable[Letter], which: LetterFilter, *, after: str | None = None) -> list[Letter]:
-    """Return the letters that pass the filter, the oldest first, from behind the place `after`."""
+    """Return the letters that pass the filter, the oldest first, and only those after the place `after`."""
     wanted = sorted((letter for letter in letters if matches_filter(letter, which)), key=lambda letter: letter.place)
     if after is None:
         return wanted
@@ -145,9 +145,9 @@ def group_letters(letters: Iterable[Letter]) -> list[LetterGroup]:
 
 
 def replay_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the headers of an event that goes back: the sender's own, and how often it was replayed.
+    """Return the headers of a replayed event: the sender's own, and the number of replays.
 
-    Headers that the client library can read but not write are left out: no header is worth an event.
+    It leaves out headers that the client library can read but not write. Otherwise the event could not go back at all.
     """
     own = {name: value for name, value in headers.items() if not name.startswith(_BROKERS) and _can_be_sent(value)}
     return {**own, Header.REPLAYS.value: n_replays(headers) + 1}
@@ -160,7 +160,7 @@ def n_replays(headers: Mapping[str, Any]) -> int:
 
 
 def describe_choice(letters: Sequence[str] | None, which: LetterFilter) -> str:
-    """Describe in words which letters were chosen, for the audit."""
+    """Return in words which letters a user has chosen, for the audit."""
     if letters is not None:
         return f"letters {', '.join(letters[:5])}{' ...' if len(letters) > 5 else ''}"
     said = [f"{name} {value}" for name, value in which.model_dump(exclude_none=True).items()]
@@ -186,10 +186,10 @@ def _make_group(members: Sequence[Letter]) -> LetterGroup:
 
 #: What the broker's reasons mean. Source: RabbitMQ documentation, "Dead Letter Exchanges", and rulings 5 and 6.
 _BROKER_ERRORS = {
-    "delivery_limit": "the event took its pilot down, or was left by it, more often than the broker allows",
+    "delivery_limit": "more pilots have ended or returned the event than the broker allows",
     "expired": "the event waited longer than its publisher allowed",
     "maxlen": "the queue was full",
-    "rejected": "a pilot rejected the event for good and could not say why",
+    "rejected": "a pilot rejected the event for good and could not send its reason",
 }
 
 
@@ -208,7 +208,7 @@ def _can_be_sent(value: Any) -> bool:
 
 
 def _broker_error(reason: str) -> str:
-    return _BROKER_ERRORS.get(reason, "nobody said why")
+    return _BROKER_ERRORS.get(reason, "the reason is unknown")
 
 
 def _pilots_time(headers: Mapping[str, Any]) -> datetime | None:

@@ -1,6 +1,6 @@
 """Turn a report of a failed attempt into a document. (core)
 
-The text of a report is a stranger's, so the workflow comes from the exchange, never from the report.
+User code can write the text of a report. So MQS takes the workflow from the exchange, never from the report.
 """
 
 import hashlib
@@ -15,18 +15,18 @@ from schemas.topology import dead_exchange
 
 _PREFIX = dead_exchange(WorkflowId(""))
 
-#: A worker's clock may be wrong. A report dated further from now than this gets our own time.
+#: A worker's clock may be wrong. MQS replaces a date that is further from now than this by its own time.
 _CLOCK_TRUST = timedelta(days=1)
 
 
 def workflow_of_exchange(exchange: str) -> WorkflowId | None:
-    """Return the workflow whose pilots alone may write on `exchange`; None if it is no workflow's dead exchange."""
+    """Return the workflow whose pilots alone may publish to `exchange`; None if it is not a dead exchange."""
     workflow = exchange.removeprefix(_PREFIX)
     return WorkflowId(workflow) if exchange.startswith(_PREFIX) and WORKFLOW_ID.fullmatch(workflow) else None
 
 
 def document_id(workflow_id: WorkflowId, attempt: FailedAttempt) -> str:
-    """Return the id of a report: the same for a repetition of it."""
+    """Return the id of a report. A repeated report has the same id."""
     words = (
         workflow_id,
         attempt.event_id or attempt.digest,
@@ -40,7 +40,7 @@ def document_id(workflow_id: WorkflowId, attempt: FailedAttempt) -> str:
 def document_of(
     workflow_id: WorkflowId, attempt: FailedAttempt, *, now: datetime, entropy: int, retention: timedelta
 ) -> FailedAttemptDocument:
-    """Return what to store of `attempt`; 48 bits of `entropy` tell it from others of the same millisecond."""
+    """Return the document for `attempt`. 48 bits of `entropy` distinguish documents of the same millisecond."""
     return FailedAttemptDocument(
         workflow_id=workflow_id,
         cursor=f"{int(now.timestamp() * 1000):012x}{entropy & 0xFFFFFFFFFFFF:012x}",
@@ -74,7 +74,7 @@ def document_of(
 
 
 def attempt_of(document: FailedAttemptDocument) -> Attempt:
-    """Return a stored attempt as it is shown."""
+    """Return a stored attempt in the form that users see."""
     return Attempt.model_validate(document.model_dump())
 
 

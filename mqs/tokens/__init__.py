@@ -1,1 +1,1 @@
-"""Tokens for the broker: who may read and write which queue, and the keys that sign them."""
+"""Make tokens for the broker: decide who may read and write which queue, and sign with the keys."""

@@ -1,9 +1,9 @@
 """Decide who may read or write which queue, and state it as the claims of a broker token. (core)
 
-A token names exchanges to write to and queues to read from. It never allows `configure`, nor the default exchange,
-which reaches every queue of the vhost. One exception: a deployment that serves existing message clients, which need
-both. Each right is stated twice: as a plain scope, which every version of the broker reads, and as an
-`authorization_details` entry (RFC 9396), which existing tooling expects.
+A token names exchanges to write to and queues to read from. It never allows `configure`, or the default exchange, which
+reaches every queue of the vhost. The only exception is a deployment for existing message clients, which need both. A
+token states each right twice: as a plain scope, which every version of the broker reads, and as an
+`authorization_details` entry (RFC 9396), which existing tools expect.
 """
 
 import json
@@ -29,10 +29,10 @@ from schemas.topology import (
     tms_service,
 )
 
-#: `nbf` is set back by this, so that a broker whose clock is behind takes the token.
+#: `nbf` is this much earlier than now, so that a broker with a slow clock accepts the token.
 CLOCK_SKEW = timedelta(seconds=60)
 
-#: The subjects of pilots.
+#: The pattern of the subjects of pilots' tokens.
 PILOTS = re.compile(r"wf/(?P<workflow>[^/]+)/tf/[^/]+")
 _SPARE_CONNECTIONS = 20
 
@@ -46,7 +46,7 @@ _EXCHANGE = "exchange"
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """The broker as OAuth names it: the id of its resource server, and the type of `authorization_details` it takes."""
+    """The broker in OAuth's terms: the id of its resource server, and its type of `authorization_details`."""
 
     server: str
     kind: str
@@ -54,22 +54,22 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What `subject` may do on the data vhost."""
+    """The rights of `subject` on the data vhost."""
 
     subject: str
     reads: tuple[Mqid, ...] = ()
     #: Exchanges to publish to.
     writes: tuple[str, ...] = ()
-    #: Queues that the bearer uses as existing message clients do: it declares, reads, and publishes by name.
+    #: Queues that the bearer uses like an existing message client: it declares them, reads them, and publishes by name.
     by_name: tuple[Mqid, ...] = ()
-    #: Whether it may publish by name. That reaches even a queue that is shut for everybody else.
+    #: Whether the bearer may publish by name. That reaches even a queue that is shut for all others.
     publishes_by_name: bool = True
-    #: The broker's tags, which say what the bearer may do in the management API.
+    #: The broker's tags: the bearer's rights in the management API.
     tags: tuple[str, ...] = ()
 
     @property
     def rights(self) -> tuple[tuple[str, str, str], ...]:
-        """Every right as (action, kind of thing, name)."""
+        """Every right as (action, kind of object, name)."""
         published = self.by_name if self.publishes_by_name else ()
         every = (
             *((_CONFIGURE, _QUEUE, mqid) for mqid in self.by_name),
@@ -82,9 +82,9 @@ class Grant:
 
 
 def user_grant(profile: MQProfileDocument, subject: str) -> Grant:
-    """Return what a user's token for a public queue allows: to publish onto an input, to consume from an output.
+    """Return a user's rights on a public queue: to publish onto an input, or to consume from an output.
 
-    The subject is the user's own: the broker refuses to renew a token with one of another subject.
+    The subject is the user's own, because the broker refuses to renew a token by one with another subject.
     """
     return Grant(
         subject=f"user/{subject}",
@@ -94,10 +94,10 @@ def user_grant(profile: MQProfileDocument, subject: str) -> Grant:
 
 
 def count_pilot_connections(query: GrantQuery) -> int:
-    """Return how many connections the pilots of a taskforce may have together; 0 is no limit.
+    """Return how many connections the pilots of a taskforce may have together; 0 means no limit.
 
-    A pilot needs one for each input at most, as a connection has few channels. They may have twice what they need: the
-    broker notices late that a worker has gone, and its successor connects meanwhile.
+    A pilot needs at most one for each input, because a connection has few channels. Pilots may have twice as many as
+    they need: the broker notices late that a worker has gone, and the worker's successor connects meanwhile.
     """
     if not query.n_workers:
         return 0
@@ -105,18 +105,18 @@ def count_pilot_connections(query: GrantQuery) -> int:
 
 
 def limits_grant() -> Grant:
-    """Return the grant of MQS's own token for limiting users: it may administer the broker, but enter no vhost."""
+    """Return the grant of MQS's own token for limiting users. It may administer the broker, but not enter a vhost."""
     return Grant(subject="mqs/limits", tags=("administrator",))
 
 
 def pilot_grant(
     group: MQGroupDocument | None, profiles: Sequence[MQProfileDocument], query: GrantQuery, *, caller: str
 ) -> Grant:
-    """Return what the pilots of a taskforce may do: take its inputs, publish its outputs, set events aside as dead.
+    """Return the rights of a taskforce's pilots: take events from inputs, publish onto outputs, publish dead letters.
 
     Raises:
-        Forbidden: `caller` is no TMS of this workflow, or it asks for what belongs to another workflow. The error does
-            not say which: the answer to a stranger does not depend on what exists.
+        Forbidden: `caller` is not a TMS of this workflow, or it names queues of another workflow. Both have the same
+            error, so that a stranger cannot find out what exists.
         Unavailable: the queues are not active yet.
         Conflict: the workflow is over.
     """
@@ -128,7 +128,7 @@ def pilot_grant(
 def task_grant(
     group: MQGroupDocument | None, profiles: Sequence[MQProfileDocument], query: GrantQuery | TaskProfilesQuery
 ) -> Grant:
-    """Return the same as `pilot_grant` without checking the caller: WMS asks, for a TMS that it serves itself.
+    """Return the same as `pilot_grant`, but do not check the caller: WMS asks for a TMS that it serves over REST.
 
     Raises:
         Forbidden, Unavailable, Conflict: as `pilot_grant`.
@@ -160,14 +160,14 @@ def task_grant(
 
 
 def service_grant(profile: MQProfileDocument) -> Grant:
-    """Return the grant for one queue of another WMS, which hands the token on to its pilots and users."""
+    """Return the grant for one queue of another WMS, which passes the token on to its pilots and users."""
     return Grant(subject=f"wf/{profile.workflow_id}", reads=(profile.mqid,), writes=(event_exchange(profile.mqid),))
 
 
 def widen_for_existing_clients(grant: Grant, mqids: Iterable[Mqid], *, shut: bool = False) -> Grant:
-    """Return `grant`, widened to what existing message clients do with the queues `mqids`.
+    """Return `grant` with the further rights that existing message clients need for the queues `mqids`.
 
-    For queues that are `shut` the grant may not publish: otherwise the broker would confirm events that nobody takes.
+    For queues that are `shut` the grant may not publish. Otherwise the broker would confirm events that no task takes.
 
     Existing clients declare a queue whenever they open a channel, and publish over the default exchange. So the bearer
     can publish onto every queue of the vhost whose name it knows, and can take and delete the queues `mqids`. Source:
@@ -177,20 +177,20 @@ def widen_for_existing_clients(grant: Grant, mqids: Iterable[Mqid], *, shut: boo
 
 
 def check_gateway(caller: str) -> None:
-    """Return if `caller` is WMS, which asks on behalf of users that it has checked.
+    """Check that `caller` is WMS, which asks for users whose rights it has checked.
 
     Raises:
-        Forbidden: it is somebody else.
+        Forbidden: the caller is another service.
     """
     if caller != Service.WMS:
         raise Forbidden
 
 
 def check_site(group: MQGroupDocument | None, site: str, *, missing: str) -> None:
-    """Return if the WMS of `site` reserved `group`. A group of our own users belongs to no site.
+    """Check that the WMS of `site` has reserved `group`. A group of our own users belongs to no site.
 
     Raises:
-        NotFound: another site's WMS, or our own, made the group, or nobody did. The answer does not say which.
+        NotFound: the group does not exist, or another WMS has made it. Both have the text `missing`.
     """
     if group is None or group.owner or not site or group.site != site:
         raise NotFound(missing)
@@ -199,7 +199,7 @@ def check_site(group: MQGroupDocument | None, site: str, *, missing: str) -> Non
 def token_claims(
     grant: Grant, *, issuer: str, audience: Audience, now: datetime, life: timedelta, token_id: str
 ) -> dict[str, Any]:
-    """Return the claims of a token for `grant`. Times are whole seconds."""
+    """Return the claims of a token for `grant`. Its times are whole seconds since 1970."""
     issued = int(now.timestamp())
     rights = grant.rights
     said: dict[str, Any] = {
@@ -227,7 +227,7 @@ def token_claims(
 
 
 def _authorization_details(rights: Iterable[tuple[str, str, str]], audience: Audience) -> list[dict[str, Any]]:
-    """Return `rights` as entries of RFC 9396; names with the same actions share an entry."""
+    """Return `rights` as entries of RFC 9396. Names with the same actions share an entry."""
     actions: dict[tuple[str, str], list[str]] = {}
     for action, kind, name in rights:
         actions.setdefault((kind, name), []).append(action)

@@ -1,4 +1,4 @@
-"""Serve the public keys over HTTP, for the broker and anyone who checks a token. No version prefix, no login."""
+"""Serve the public keys over HTTP to all that check tokens. The path has no version and needs no login."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,7 +9,8 @@ from schemas.errors import EWMSError
 
 PATH = "/mqbroker-issuer/.well-known/jwks.json"
 
-#: How long a reader may cache the keys: shorter than the time between a new key's first token and its use.
+#: How many seconds a reader may cache the keys. This is shorter than the time between a new key's first token and its
+#: use.
 _MAX_AGE_S = 30
 
 

@@ -1,6 +1,6 @@
 """Decide which public keys stay listed when the signing key changes. (core)
 
-A token may outlive its signing key, so the broker must find the old key until its last token has expired.
+A token may outlive its signing key. So the broker must find the old key until the key's last token has expired.
 """
 
 from collections.abc import Mapping

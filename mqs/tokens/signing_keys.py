@@ -1,7 +1,7 @@
 """Sign broker tokens with the key files, and record the keys that JWKS lists.
 
-MQS looks at the files on every use, so replacing them is all that a rotation takes. It records a new key before the key
-signs anything, so whoever gets a token can find its key in JWKS.
+MQS checks the files at every use, so to rotate the key an operator only replaces the files. MQS records a new key
+before the key signs anything, so JWKS has the key of every token.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _MIN_RSA_BITS = 2048
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key pair that signs. `kid` is SHA-512 of the public PEM in hex, as the contract has it."""
+    """A key pair that signs. `kid` is the SHA-512 of the public PEM in hex, as the contract demands."""
 
     private: RSAPrivateKey | EllipticCurvePrivateKey
     kid: str
@@ -45,7 +45,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class MintedToken:
-    """A minted token and when it ends."""
+    """A minted token, and the time when it expires."""
 
     value: SecretStr
     expires_at: datetime
@@ -61,10 +61,10 @@ class SigningKeyFiles:
         self._key: SigningKey | None = None
 
     def current_key(self) -> SigningKey:
-        """Return the key in the files. While they are being replaced and do not match, return the former key.
+        """Return the key in the files. While they do not match, in the middle of a replacement, return the former key.
 
         Raises:
-            Broken: they hold no usable key pair, and there is no former one.
+            Broken: the files hold no usable key pair, and there is no former key.
         """
         try:
             stamp = tuple((s.st_mtime_ns, s.st_ino) for s in (self._private.stat(), self._public.stat()))
@@ -75,7 +75,9 @@ class SigningKeyFiles:
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
             if self._key is None:
                 raise Broken(f"no usable broker key in {self._private} and {self._public}: {error}") from error
-            log.warning("broker key files do not fit; the former key signs on", error=repr(error))
+            log.warning(
+                "the broker's key files hold no usable pair; MQS goes on signing with the former key", error=repr(error)
+            )
         return self._key
 
 
@@ -94,7 +96,7 @@ class TokenIssuer:
         self._recording = asyncio.Lock()
 
     async def mint_token(self, grant: Grant, *, life: timedelta) -> MintedToken:
-        """Return a token for `grant` that lives for `life`, at most the longest life that the issuer was built with.
+        """Return a token for `grant` that lives for `life`, or for the issuer's longest life if that is shorter.
 
         Raises:
             Unprocessable: the token names more queues than fit into the broker's login.
@@ -113,7 +115,7 @@ class TokenIssuer:
         if len(value) > MAX_TOKEN_BYTES:
             n_queues = max(len(grant.reads) + len(grant.writes), len(grant.by_name))
             raise Unprocessable(
-                f"a token for {n_queues} queues does not fit into the broker's login",
+                f"a token for {n_queues} queues is too long for the broker's login",
                 hint="split the task so that each part has fewer queues",
             )
         return MintedToken(SecretStr(value), datetime.fromtimestamp(said["exp"], UTC))
@@ -139,7 +141,7 @@ class TokenIssuer:
     async def _load_keys(self) -> key_rotation.Recorded:
         keys = key_rotation.parse_keys(await self._store.find(Collection.MQ_KEYS, {}))
         if not key_rotation.is_signing(keys, self._recorded_kid):
-            # Somebody has emptied the database. The key that signs must be listed all the same.
+            # The database was emptied. JWKS must list the signing key all the same, so record it again.
             self._recorded_kid = ""
             await self._recorded_key()
             keys = key_rotation.parse_keys(await self._store.find(Collection.MQ_KEYS, {}))
@@ -160,6 +162,6 @@ def _load_key_pair(private_pem: bytes, public_pem: bytes) -> SigningKey:
         case _:
             raise ValueError("the key must be RSA, or EC on P-256")
     if private.public_key() != public:
-        raise ValueError("the public key is not that of the private one")
+        raise ValueError("the public key does not belong to the private key")
     jwk = {name: value for name, value in jwk.items() if name != "key_ops"}
     return SigningKey(private, kid, algorithm, {**jwk, "kid": kid, "alg": algorithm, "use": "sig"})

@@ -1,12 +1,12 @@
-"""Limit the broker connections of a user, or of a taskforce's pilots. The broker itself counts.
+"""Limit the broker connections of a user, or of a taskforce's pilots. The broker itself counts them.
 
-RabbitMQ keeps such limits with its internal users, and counts connections by the subject of a token. So each user gets
-an internal user of that name. It carries the limit and nothing else: it has no password and no rights. Tried on
-RabbitMQ 4.3.6. The names begin with `user/`, or with `wf/` for a taskforce's pilots; no name of our services does. MQS
-removes those of pilots when their workflow's queues are gone.
+RabbitMQ keeps such limits with its internal users, and counts connections by the subject of a token. So MQS makes an
+internal user with the name of each subject. It carries only the limit: it has no password and no rights. We have tried
+this with RabbitMQ 4.3.6. The names begin with `user/`, or with `wf/` for a taskforce's pilots. Names of our services
+never do. MQS removes the names of pilots when their workflow's queues are gone.
 
-Only an administrator of the broker may do this, and the user `mqs` is not one. MQS signs the tokens that the broker
-trusts, so it signs one for itself, good for a minute.
+Only an administrator of the broker may do this, and the user `mqs` is not an administrator. But MQS signs the tokens
+that the broker trusts. So it signs a token for itself that lives for a minute.
 """
 
 import asyncio
@@ -25,37 +25,37 @@ from schemas.errors import EWMSError, Unavailable
 from schemas.ids import WorkflowId
 
 _TOKEN_LIFE = timedelta(seconds=60)
-#: How long a user's token may wait for a slow management API, including the turns of other users.
+#: How many seconds a user's token may wait for a slow management API, including the turns of other users.
 _PATIENCE_S = 2.0
 _MAX_REMEMBERED = 10_000
 
 
 class UserLimits:
-    """Sets each user's limit once in the life of this process, before the user's first token is handed out."""
+    """Sets each user's limit once in the life of this process, before the user gets the first token."""
 
     def __init__(self, api_url: str, issuer: TokenIssuer, *, max_connections: int) -> None:
-        """`max_connections` 0 is no limit."""
+        """A `max_connections` of 0 means no limit."""
         parts = urlsplit(api_url)
         self._http = httpx2.AsyncClient(
             base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
             timeout=_PATIENCE_S,
-            # The broker is never behind a proxy of the environment; see `mqs.broker.management`.
+            # Use no proxy of the environment for the broker; see `mqs.broker.management`.
             trust_env=False,
         )
         self._issuer = issuer
         self._max_connections = max_connections
         self._done: OrderedDict[str, None] = OrderedDict()
-        #: Subjects of pilots that have a limit, by workflow; None until the broker was asked.
+        #: Workflow -> subjects of its pilots that have a limit; None until the broker has answered once.
         self._pilots: dict[WorkflowId, set[str]] | None = None
         self._turn = asyncio.Lock()
 
     async def limit_user(self, subject: str) -> None:
-        """Limit the connections of a user's tokens. If the broker does not let us, log it and go on."""
+        """Limit the connections of a user's tokens. If the broker refuses or is slow, log that and return."""
         if self._max_connections:
             await self._limit_once(subject, self._max_connections)
 
     async def limit_pilots(self, subject: str, max_connections: int) -> None:
-        """Limit the connections of a taskforce's pilots, unless users have no limit; otherwise as `limit_user`."""
+        """Limit the connections of a taskforce's pilots like `limit_user`. Do nothing if users have no limit."""
         if self._max_connections and max_connections and await self._limit_once(subject, max_connections):
             _note_pilot(self._pilots, subject)
 
@@ -91,18 +91,18 @@ class UserLimits:
         await self._http.aclose()
 
     async def _limit_once(self, subject: str, max_connections: int) -> bool:
-        """Limit the connections of `subject`. Return whether this was new, and done."""
+        """Limit the connections of `subject`. Return whether the limit is new and was set."""
         if subject in self._done:
             return False
         try:
-            # The time limit covers the turn, too: if the management API hangs, each caller would wait for all before
-            # it.
+            # The time limit covers the turn too. If the management API hangs, each caller would wait for all callers
+            # before it.
             async with asyncio.timeout(_PATIENCE_S), self._turn:
                 if subject not in self._done:
                     await self._set_limit(subject, max_connections)
         except (EWMSError, TimeoutError) as error:
             reason = str(error)[:200] or "the management API is slow"
-            log.warning("connections are not limited", subject=subject, reason=reason)
+            log.warning("the limit of a subject's connections could not be set", subject=subject, reason=reason)
             return False
         self._done[subject] = None
         if len(self._done) > _MAX_REMEMBERED:

@@ -83,7 +83,7 @@ async def test_an_owner_with_its_share_of_queues_waits_and_another_has_its_own(r
         await wms.say(second.requested)
         waits = await wms.next()
         assert isinstance(waits, QueuesDeferred)
-        assert waits.reason == "it needs 4 queues; its owner has 4, and may have 5"
+        assert waits.reason == "it needs 4 queues; its owner has 4 of at most 5"
         await wms.say(other.requested.model_copy(update={"owner": "ben"}))
         assert await wms.next() == QueuesActivated(workflow_id=other.workflow_id)
 

@@ -67,7 +67,7 @@ def test_nobody_passes_a_group_whose_patience_has_ended() -> None:
 def test_a_group_that_can_never_fit_says_so_and_holds_nobody_up() -> None:
     groups = [applicant("never", 11, priority=100, waited_s=10**6), applicant("small", 2)]
     decided = judge_applicants(groups, Usage(), Budget(max_queues=10), NOW)
-    assert decided[WorkflowId("never")] == Deferred("it needs 11 queues, and the broker's budget is 10 in all")
+    assert decided[WorkflowId("never")] == Deferred("it needs 11 queues, but the broker's budget is 10 in all")
     assert decided[WorkflowId("small")] == Admitted()
 
 
@@ -145,10 +145,10 @@ def test_an_owner_at_its_share_waits_and_holds_nobody_up() -> None:
     assert admitted(asked, usage, budget) == ["eve-2", "ada-1"]
     decided = judge_applicants(asked, usage, budget, NOW)
     assert decided[WorkflowId("eve-1")] == Deferred(
-        "it needs 3 queues; its owner has 8, and may have 10", Shortage(1, "eve")
+        "it needs 3 queues; its owner has 8 of at most 10", Shortage(1, "eve")
     )
     assert decided[WorkflowId("eve-3")] == Deferred(
-        "it needs 1 queues; its owner has 10, and may have 10", Shortage(3, "eve")
+        "it needs 1 queues; its owner has 10 of at most 10", Shortage(3, "eve")
     )
 
 
