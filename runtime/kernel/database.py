@@ -3,20 +3,20 @@
 Only this module builds the driver's client. The driver's errors leave here as one of the error families.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any, Protocol, TypeAlias
 
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
-from pymongo import UpdateOne
+from pymongo import AsyncMongoClient, UpdateOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
 
 from runtime.kernel.decision import Document
 from runtime.kernel.mongo import Index, index_model, translate_errors
 
 #: The driver's own types, for `runtime.kernel.store`, which carries out transactions with them.
-Client: TypeAlias = "AsyncIOMotorClient[Document]"
-Session: TypeAlias = AsyncIOMotorClientSession
+Client: TypeAlias = "AsyncMongoClient[Document]"
+Session: TypeAlias = AsyncClientSession
 
 #: Building an index over many old documents takes its time.
 _INDEX_PATIENCE_S = 600.0
@@ -24,7 +24,7 @@ _INDEX_PATIENCE_S = 600.0
 
 def make_client(url: str, *, appname: str) -> Client:
     """Return a client whose writes count once they are on the disks of a majority."""
-    return AsyncIOMotorClient(
+    return AsyncMongoClient(
         url,
         appname=appname,
         tz_aware=True,
@@ -89,7 +89,7 @@ class Database:
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
-        self._database: AsyncIOMotorDatabase[Document] = client[name]
+        self._database: AsyncDatabase[Document] = client[name]
 
     async def find_one(
         self,
@@ -141,8 +141,8 @@ class Database:
     async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
         """Run a pipeline of our own making. Return its documents."""
         with translate_errors():
-            documents: list[Document] = await self._database[collection].aggregate(list(pipeline)).to_list(None)
-            return documents
+            cursor = await self._database[collection].aggregate(list(pipeline))
+            return await cursor.to_list(None)
 
     async def insert_new(self, collection: str, documents: Sequence[Document]) -> None:
         """Store the documents whose `_id` is not there yet, outside of the kernel."""
@@ -200,5 +200,4 @@ class Database:
 
     async def close(self) -> None:
         """Close the connections."""
-        # Not on the loop: the driver tells the server which sessions end, and waits for the answer.
-        await asyncio.to_thread(self._client.close)
+        await self._client.close()

@@ -1,5 +1,6 @@
 """Translate the driver's words into ours: indexes, and what its errors mean. `database` does the work."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,16 +84,44 @@ def is_duplicate(error: BulkWriteError) -> bool:
 
 
 @contextmanager
+def _raise_lost_cancellation() -> Iterator[None]:
+    """Raise the cancellation of the current task if it came during the block and the block lost it.
+
+    The driver awaits its sockets with `asyncio.wait_for`. Before Python 3.12 that returns the result, and drops a
+    cancellation, if both come in the same turn of the loop; a loop that a service had cancelled went on for ever.
+    """
+    n_before = _count_cancellations()
+    try:
+        yield
+    except Exception as error:
+        if _count_cancellations() > n_before:
+            raise asyncio.CancelledError from error
+        raise
+    if _count_cancellations() > n_before:
+        raise asyncio.CancelledError
+
+
+def _count_cancellations() -> int:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        # No loop runs: a test calls us.
+        return 0
+    return task.cancelling() if task is not None else 0
+
+
+@contextmanager
 def translate_errors(within: object = None, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Limit the driver's calls in the block to `patience_s`, and turn its errors into the families.
 
     Do neither `within` a transaction: its own deadline holds, and the errors' labels tell it whether to try again.
     """
     if within is not None:
-        yield
+        with _raise_lost_cancellation():
+            yield
         return
     try:
-        with pymongo.timeout(patience_s):
+        with pymongo.timeout(patience_s), _raise_lost_cancellation():
             yield
     except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
         raise Unavailable(f"the database is away: {type(error).__name__}") from error

@@ -143,8 +143,8 @@ class Store(Database):
     async def _try_once(
         self, step: Step, inbox_id: str | None, digest: str | None
     ) -> tuple[Decision, tuple[OutboxRow, ...]]:
-        async with await self._client.start_session() as session:
-            session.start_transaction(
+        async with self._client.start_session() as session:
+            await session.start_transaction(
                 read_concern=ReadConcern("snapshot"),
                 write_concern=WriteConcern("majority", j=True),
                 read_preference=ReadPreference.PRIMARY,

@@ -260,3 +260,26 @@ async def test_a_database_that_refuses_the_account_says_what_to_mend_and_tells_n
 async def test_no_mongodb_at_the_start_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         await Store.connect("mongodb://127.0.0.1:1/", database="x", source="s")
+
+
+async def test_a_loop_that_is_cancelled_while_the_database_answers_ends(store: Store) -> None:
+    async def read_forever() -> None:
+        while True:
+            await store.find("things", {"name": "nobody"}, limit=5)
+
+    async def write_forever() -> None:
+        async def step(tx: Transaction) -> Decision:
+            await tx.find_one("things", {"name": "nobody"})
+            return Decision()
+
+        while True:
+            await store.transact(step)
+
+    for n in range(400):
+        loop = asyncio.create_task(read_forever() if n % 3 else write_forever())
+        # Some milliseconds, one read or a few, so that now and then the answer comes in the same turn of the loop.
+        await asyncio.sleep(n % 40 / 10_000)
+        loop.cancel()
+        ended, _ = await asyncio.wait([loop], timeout=5)
+        loop.cancel()
+        assert ended

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 
 from schemas.events import (
     QueuesActivated,
@@ -22,7 +23,7 @@ from tests.waiting import eventually
 from wms.fleet.repository import INDEXES
 from wms.settings import WmsSettings
 
-Database = AsyncIOMotorDatabase[dict[str, Any]]
+Database = AsyncDatabase[dict[str, Any]]
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def wms_settings(wms_settings: WmsSettings) -> WmsSettings:
 @pytest.fixture
 def database(mongo_admin_url: str, mongo_database: str) -> Database:
     """WMS's database, for somebody who may drop it; WMS itself may not."""
-    database: Database = AsyncIOMotorClient(mongo_admin_url)[mongo_database]
+    database: Database = AsyncMongoClient(mongo_admin_url)[mongo_database]
     return database
 
 
