@@ -5,12 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, overload
 
-from ewms.steps.outcomes import AnswerKind, WaitTerms
-from ewms.steps.repetition import RepeatPolicy
+from ewms.steps.outcomes import WaitTerms
 from ewms.steps.step_list import Focus, Guard, Predicate, Step, StepKind, StepList, begin, surround
+from schemas.graph import RetryPolicy, WaitKind
 from schemas.processes import Assignee
 
 StepFunction = Callable[..., Any]
+
+#: Steps whose answer the engine puts into the state.
+_ANSWERED = (StepKind.CALLBACK, StepKind.EVENT, StepKind.WORKFLOW)
 Authorize = Callable[[Any], bool]
 
 
@@ -50,8 +53,8 @@ def step(name: str, *, isolate: bool = False, retry_auth_callback: Authorize | N
 def retrystep(
     name: str,
     *,
-    wait: timedelta = RepeatPolicy.wait,
-    longest: timedelta = RepeatPolicy.longest,
+    wait: timedelta = timedelta(minutes=1),
+    longest: timedelta = timedelta(minutes=10),
     attempts: int | None = None,
     isolate: bool = False,
 ) -> _StepMaker:
@@ -64,7 +67,9 @@ def retrystep(
         def ping_router(router: str) -> None:
             network.ping(router)
     """
-    policy = RepeatPolicy(wait=wait, longest=longest, attempts=attempts)
+    if wait <= timedelta() or longest < wait:
+        raise ValueError(f"the retry step {name!r} needs wait > 0 and longest >= wait")
+    policy = RetryPolicy(first_s=wait.total_seconds(), longest_s=longest.total_seconds(), attempts=attempts)
     return _StepMaker(Step(name=name, retry=policy, isolate=isolate))
 
 
@@ -85,7 +90,7 @@ def inputstep(
             return answer.model_dump()
     """
     who = Assignee(assignee)
-    wait = WaitTerms(kind=AnswerKind.INPUT, assignee=who)
+    wait = WaitTerms(kind=WaitKind.INPUT, assignee=who)
     return _StepMaker(Step(name=name, kind=StepKind.INPUT, assignee=who, wait=wait, authorize=resume_auth_callback))
 
 
@@ -108,7 +113,7 @@ def callback_step(
     for part in (action_step, validate_step):
         if part.kind is not StepKind.STEP:
             raise TypeError(f"the callback step {name!r} takes plain steps; {part.name!r} is of kind {part.kind}")
-    wait = WaitTerms(kind=AnswerKind.CALLBACK, name=name, timeout=timeout, result_key=result_key)
+    wait = WaitTerms(kind=WaitKind.CALLBACK, name=name, timeout=timeout, result_key=result_key)
     return (
         begin
         >> replace(action_step, gets_callback_route=True)
@@ -127,18 +132,15 @@ def await_event(
 
         begin >> order_router >> await_event("Wait for the delivery", "router.delivered", correlation="order_id")
     """
-    wait = WaitTerms(kind=AnswerKind.EVENT, name=event, timeout=timeout, result_key=result_key)
+    wait = WaitTerms(kind=WaitKind.EVENT, name=event, timeout=timeout, result_key=result_key)
     return Step(name=name, kind=StepKind.EVENT, wait=wait, correlation_key=correlation)
 
 
 class Pending:
-    """What a polling step returns while the thing that it looks at is not done. `changes` go into the state.
+    """What a polling step returns while the thing that it looks at is not done.
 
-    return Pending(progress=backup.progress)
+    return {"size": backup.size} if backup.is_done else Pending()
     """
-
-    def __init__(self, **changes: Any) -> None:
-        self.changes = changes
 
 
 def polling_step(name: str, *, every: timedelta = timedelta(seconds=3), timeout: timedelta | None = None) -> _StepMaker:
@@ -149,12 +151,12 @@ def polling_step(name: str, *, every: timedelta = timedelta(seconds=3), timeout:
         @polling_step("Wait for the backup", every=timedelta(seconds=10), timeout=timedelta(hours=2))
         def look_at_backup(backup_id: str) -> State | Pending:
             backup = storage.read_backup(backup_id)
-            return {"size": backup.size} if backup.is_done else Pending(progress=backup.progress)
+            return {"size": backup.size} if backup.is_done else Pending()
     """
     if every <= timedelta():
         raise ValueError(f"the polling step {name!r} needs a pause: every > 0")
     return _StepMaker(
-        Step(name=name, kind=StepKind.POLL, wait=WaitTerms(kind=AnswerKind.POLL, every=every, timeout=timeout))
+        Step(name=name, kind=StepKind.POLL, wait=WaitTerms(kind=WaitKind.POLL, every=every, timeout=timeout))
     )
 
 
@@ -169,7 +171,7 @@ def run_workflow(name: str, *, result_key: str = "workflow", timeout: timedelta 
             sim = Task(image="docker://sim", args="sim {{INFILE}} {{OUTFILE}}", inputs=["in"], outputs=["out"])
             return Workflow(tasks=[sim], public=["in", "out"]), seeds
     """
-    wait = WaitTerms(kind=AnswerKind.WORKFLOW, name=name, timeout=timeout, result_key=result_key)
+    wait = WaitTerms(kind=WaitKind.CHILD, name=name, timeout=timeout, result_key=result_key)
     return _StepMaker(Step(name=name, kind=StepKind.WORKFLOW, wait=wait))
 
 
@@ -189,7 +191,14 @@ def focussteps(key: str) -> Callable[[Step | StepList], StepList]:
 
     begin >> focussteps("primary")(begin >> configure_port) >> focussteps("backup")(begin >> configure_port)
     """
-    return lambda steps: surround(steps, Focus(key))
+
+    def focus(steps: Step | StepList) -> StepList:
+        for one in begin >> steps:
+            if one.kind in _ANSWERED or one.gets_callback_route:
+                raise TypeError(f"{one.name!r} puts an answer into the whole state, so it cannot work in {key!r} alone")
+        return surround(steps, Focus(key))
+
+    return focus
 
 
 def step_group(name: str, steps: StepList) -> Step:

@@ -14,8 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-#: How much a state may take as JSON. Larger values belong in files or events.
-STATE_BYTES = 1 << 20
+from schemas.runs import MAX_STATE_BYTES
 
 Plain = Any
 
@@ -93,11 +92,11 @@ def merge_deeply(base: Mapping[str, Plain], changes: Mapping[str, Plain]) -> dic
 
 
 def check_size(state: Mapping[str, Plain]) -> None:
-    """Raise StateTooLarge if `state` is larger than `STATE_BYTES` as JSON."""
+    """Raise StateTooLarge if `state` is larger than `MAX_STATE_BYTES` as JSON."""
     sizes = {key: len(json.dumps(value, ensure_ascii=False).encode()) for key, value in state.items()}
-    if (total := sum(sizes.values())) > STATE_BYTES:
+    if (total := sum(sizes.values())) > MAX_STATE_BYTES:
         largest = max(sizes, key=lambda key: sizes[key])
         raise StateTooLarge(
-            f"the state has {total} bytes, and at most {STATE_BYTES} are allowed; the largest key is {largest!r} with "
-            f"{sizes[largest]}. Keep large data in a file or a service, and its name in the state."
+            f"the state has {total} bytes, and at most {MAX_STATE_BYTES} are allowed; the largest key is {largest!r} "
+            f"with {sizes[largest]}. Keep large data in a file or a service, and its name in the state."
         )

@@ -10,12 +10,12 @@ StepCompletes   the process is done
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from schemas.graph import WaitKind
 from schemas.processes import Assignee, ProcessStatus
 from schemas.subscriptions import SubscriptionDocument
 
@@ -43,21 +43,11 @@ class StepEffects:
 NO_EFFECTS = StepEffects()
 
 
-class AnswerKind(StrEnum):
-    """What a waiting step waits for."""
-
-    INPUT = "input"
-    CALLBACK = "callback"
-    EVENT = "event"
-    POLL = "poll"
-    WORKFLOW = "workflow"
-
-
 @dataclass(frozen=True, kw_only=True)
 class WaitTerms:
     """What a step waits for, and for how long."""
 
-    kind: AnswerKind
+    kind: WaitKind
     name: str = ""
     correlation: str = ""
     timeout: timedelta | None = None
@@ -89,11 +79,9 @@ class StepSkipped:
 
 @dataclass(frozen=True)
 class StepWaits:
-    """The step waits. What it has changed so far takes effect now."""
+    """The step waits, and changes nothing until the answer comes."""
 
     terms: WaitTerms
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    effects: StepEffects = NO_EFFECTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +115,7 @@ class StepCompletes:
 StepOutcome = StepSucceeded | StepSkipped | StepWaits | StepFailed | StepRepeats | StepAborts | StepCompletes
 
 
-def merge_outcome(state: Mapping[str, Any], outcome: StepSucceeded | StepWaits) -> dict[str, Any]:
+def merge_outcome(state: Mapping[str, Any], outcome: StepSucceeded) -> dict[str, Any]:
     """Return `state` after `outcome`: its changes replace keys as a whole, and removed keys are gone."""
-    if isinstance(outcome, StepWaits):
-        return {**state, **outcome.changes}
     merged = dict(outcome.changes) if outcome.replaces else {**state, **outcome.changes}
     return {key: value for key, value in merged.items() if key not in outcome.removed}

@@ -7,7 +7,9 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ewms.steps.definitions import list_definitions
+from ewms.steps.definitions import ProcessDefinition, list_definitions
+from ewms.steps.graph_export import export_graph
+from schemas.graph import Definition
 from schemas.processes import Target, attaches_to
 from schemas.subscriptions import ProductDocument
 
@@ -108,6 +110,22 @@ def list_mismatches() -> list[str]:
         if code is not said and not (code.is_task and said.is_task):
             found.append(f"{name} is registered as {said}, and its code is a {code}")
     return found
+
+
+def export_definition(definition: ProcessDefinition, pool: str = "default") -> Definition:
+    """Return `definition` as a worker of `pool` registers it, with what its registration says of it."""
+    said = _REGISTRATIONS.get(definition.name)
+    return Definition(
+        name=definition.name,
+        graph=export_graph(definition.steps),
+        pool=pool,
+        description=(said and said.description) or definition.description,
+        target=str(said.target if said else definition.target),
+        tag=said.tag if said else "",
+        search_phrase=said.search_phrase if said else "",
+        # Without a form of the author's, a start sends one empty page.
+        has_form=True,
+    )
 
 
 @contextmanager

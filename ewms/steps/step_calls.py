@@ -76,8 +76,7 @@ def _call_kind(step: Step, state: Mapping[str, Any], entered: ScopedState, scope
     if isinstance(result, Pending):
         if step.kind is not StepKind.POLL or step.wait is None:
             raise TypeError(f"{step.name!r} returned Pending(), which only a polling step may")
-        outcome = _conclude(result.changes, state, entered, scope)
-        return StepWaits(step.wait, changes=outcome.changes, effects=outcome.effects)
+        return StepWaits(step.wait)
     return _conclude(_check_result(result, step), state, entered, scope)
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Self, overload
 
 from ewms.steps.outcomes import WaitTerms
-from ewms.steps.repetition import RepeatPolicy
+from schemas.graph import RetryPolicy
 from schemas.processes import Assignee
 
 Predicate = Callable[[dict[str, Any]], Any]
@@ -55,7 +55,7 @@ class Step:
     #: What stands around the step, the outermost first.
     scopes: tuple[Guard | Focus, ...] = ()
     #: How it is called again by itself after an error; None: it is not.
-    retry: RepeatPolicy | None = None
+    retry: RetryPolicy | None = None
     wait: WaitTerms | None = None
     #: The state's key whose value an awaited event has to carry.
     correlation_key: str = ""
@@ -144,7 +144,13 @@ done = Step(name="Done", kind=StepKind.DONE)
 
 
 def surround(steps: Step | StepList, scope: Guard | Focus) -> StepList:
-    """Return `steps` with `scope` around each."""
+    """Return `steps` with `scope` around each.
+
+    Raises:
+        TypeError: `done` is among them; it ends the list wherever it stands.
+    """
+    if any(step.kind is StepKind.DONE for step in begin >> steps):
+        raise TypeError("`done` ends the step list, so it cannot stand in a condition or a focus")
     return StepList([step.place_within(scope) for step in (begin >> steps)])
 
 

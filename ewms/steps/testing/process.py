@@ -8,10 +8,11 @@ from typing import Any, Self
 from ewms.steps.form_answers import FormAnswer, FormComplete
 from ewms.steps.forms import fill_input
 from ewms.steps.json_values import merge_deeply, to_plain
-from ewms.steps.outcomes import AnswerKind, StepFailed
+from ewms.steps.outcomes import StepFailed
 from ewms.steps.step_list import StepKind
 from ewms.steps.testing.journal import draw_journal
 from ewms.steps.testing.walk import ProcessWalk, StepStanding
+from schemas.graph import WaitKind
 from schemas.processes import RESUMABLE, ProcessStatus, StepStatus
 
 
@@ -97,12 +98,12 @@ class RehearsedProcess(ProcessWalk):
 
     def deliver_event(self, body: Any) -> Self:
         """Give the process the event that it waits for."""
-        self._check_wait(AnswerKind.EVENT)
+        self._check_wait(WaitKind.EVENT)
         return self.take_answer(body)
 
     def end_workflow(self, **result: Any) -> Self:
         """Let the fleet workflow that the process waits for end: `result` goes into the state."""
-        self._check_wait(AnswerKind.WORKFLOW)
+        self._check_wait(WaitKind.CHILD)
         return self.take_answer(result)
 
     def wake(self, now: datetime) -> None:
@@ -121,6 +122,6 @@ class RehearsedProcess(ProcessWalk):
         if self.status not in RESUMABLE:
             raise WrongStatus(f"the process is {self.status}, so it cannot be resumed")
 
-    def _check_wait(self, kind: AnswerKind) -> None:
+    def _check_wait(self, kind: WaitKind) -> None:
         if self.standing.terms is None or self.standing.terms.kind is not kind:
             raise WrongStatus(f"the process does not wait for an answer of the kind {kind}")

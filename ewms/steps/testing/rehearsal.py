@@ -13,7 +13,7 @@ from ewms.steps.forms import fill_form
 from ewms.steps.gates import StartObstacle
 from ewms.steps.json_values import merge_deeply, to_plain
 from ewms.steps.models.subscriptions import SubscriptionModel
-from ewms.steps.outcomes import AnswerKind, StepEffects
+from ewms.steps.outcomes import StepEffects
 from ewms.steps.registrations import list_registrations
 from ewms.steps.start_forms import check_start
 from ewms.steps.step_list import StepList
@@ -21,6 +21,7 @@ from ewms.steps.step_scope import StepScope, enter_step
 from ewms.steps.testing.memory import MemorySubscriptions
 from ewms.steps.testing.process import FormRefused, RehearsedProcess
 from ewms.steps.testing.walk import ProcessWalk
+from schemas.graph import WaitKind
 from schemas.processes import Target
 from schemas.subscriptions import SubscriptionDocument
 
@@ -116,7 +117,7 @@ class Rehearsal:
         for process in self.processes.values():
             terms = process.waits_for
             if terms is not None and (terms.kind, terms.name, terms.correlation) == (
-                AnswerKind.EVENT,
+                WaitKind.EVENT,
                 name,
                 correlation,
             ):

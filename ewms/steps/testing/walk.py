@@ -8,7 +8,6 @@ from uuid import UUID
 
 from ewms.steps.json_values import check_size, to_plain
 from ewms.steps.outcomes import (
-    AnswerKind,
     StepAborts,
     StepCompletes,
     StepEffects,
@@ -21,21 +20,22 @@ from ewms.steps.outcomes import (
     WaitTerms,
     merge_outcome,
 )
-from ewms.steps.repetition import pause_after
 from ewms.steps.step_calls import call_step
 from ewms.steps.step_errors import describe_error
 from ewms.steps.step_list import Step, StepKind, StepList
 from ewms.steps.step_scope import StepScope
 from ewms.steps.testing.journal import JournalRow
 from ewms.steps.testing.memory import StaleSubscription
+from ewms.steps.testing.pauses import pause_after
+from schemas.graph import WaitKind
 from schemas.processes import Assignee, ProcessStatus, StepStatus
 
 _STATUS_OF_WAIT = {
-    AnswerKind.INPUT: (ProcessStatus.SUSPENDED, StepStatus.SUSPEND),
-    AnswerKind.CALLBACK: (ProcessStatus.AWAITING_CALLBACK, StepStatus.AWAITING_CALLBACK),
-    AnswerKind.EVENT: (ProcessStatus.WAITING, StepStatus.WAITING),
-    AnswerKind.POLL: (ProcessStatus.WAITING, StepStatus.WAITING),
-    AnswerKind.WORKFLOW: (ProcessStatus.WAITING, StepStatus.WAITING),
+    WaitKind.INPUT: (ProcessStatus.SUSPENDED, StepStatus.SUSPEND),
+    WaitKind.CALLBACK: (ProcessStatus.AWAITING_CALLBACK, StepStatus.AWAITING_CALLBACK),
+    WaitKind.EVENT: (ProcessStatus.WAITING, StepStatus.WAITING),
+    WaitKind.POLL: (ProcessStatus.WAITING, StepStatus.WAITING),
+    WaitKind.CHILD: (ProcessStatus.WAITING, StepStatus.WAITING),
 }
 
 
@@ -135,10 +135,8 @@ class ProcessWalk:
             case StepSucceeded(changes=changes, effects=effects):
                 if self._record(effects):
                     self.clear_step(merge_outcome(self.state, outcome), changes)
-            case StepWaits(terms=terms, changes=changes, effects=effects):
-                if self._record(effects):
-                    self.state = merge_outcome(self.state, outcome)
-                    self._wait(terms)
+            case StepWaits(terms=terms):
+                self._wait(terms)
             case StepSkipped():
                 self.clear_step(self.state, {}, status=StepStatus.SKIPPED)
             case StepRepeats(error=error):
@@ -191,10 +189,10 @@ class ProcessWalk:
         standing.terms = terms
         standing.wake_at = None if terms.every is None else now + terms.every
         standing.deadline = None if terms.timeout is None else (standing.first_call or now) + terms.timeout
-        if terms.kind is AnswerKind.CALLBACK and self.callback_route in self.early_answers:
+        if terms.kind is WaitKind.CALLBACK and self.callback_route in self.early_answers:
             self.status = ProcessStatus.RUNNING
             self.take_answer(self.early_answers[self.callback_route])
-        elif terms.kind is AnswerKind.EVENT and (kept := self._take_event(terms.name, terms.correlation)):
+        elif terms.kind is WaitKind.EVENT and (kept := self._take_event(terms.name, terms.correlation)):
             self.status = ProcessStatus.RUNNING
             self.take_answer(kept[0])
 

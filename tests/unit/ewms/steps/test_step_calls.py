@@ -22,8 +22,8 @@ from ewms.steps import (
     step,
     task,
 )
-from ewms.steps.json_values import STATE_BYTES
 from ewms.steps.testing import Rehearsal, RehearsedProcess
+from schemas.runs import MAX_STATE_BYTES
 
 
 def run(
@@ -149,7 +149,7 @@ def test_s8_a_value_that_is_no_json_fails_the_step_by_its_path(rehearsal: Rehear
 
 
 def test_a_state_that_grows_too_large_fails_the_step_by_its_largest_key(rehearsal: Rehearsal) -> None:
-    told = failure(run(rehearsal, lambda: {"small": "x" * 1000, "large": "x" * STATE_BYTES}))
+    told = failure(run(rehearsal, lambda: {"small": "x" * 1000, "large": "x" * MAX_STATE_BYTES}))
     assert told.startswith("StateTooLarge")
     assert "the largest key is 'large'" in told
 

@@ -1,0 +1,76 @@
+"""What a step's outcome is on the wire: the fields of `node.ended`. (core)"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from ewms.steps.outcomes import (
+    ChildStart,
+    StepAborts,
+    StepCompletes,
+    StepFailed,
+    StepOutcome,
+    StepRepeats,
+    StepSkipped,
+    StepSucceeded,
+    StepWaits,
+)
+from schemas.graph import WaitKind
+from schemas.ids import RunUuid
+from schemas.runs import ChildRequest, NodeError, Outcome
+
+#: Parts of an error that have fields of their own.
+_OWN = {"class": "error_class", "error": "message", "traceback": "traceback"}
+
+
+def describe_outcome(outcome: StepOutcome, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `node.ended` that `outcome` of a step in `state` decides."""
+    match outcome:
+        case StepSucceeded(changes=changes, effects=effects):
+            removed = {*outcome.removed, *(key for key in state if outcome.replaces and key not in changes)}
+            found: dict[str, Any] = {
+                "outcome": Outcome.SUCCESSFUL,
+                "delta": {key: value for key, value in changes.items() if key not in removed},
+                "removed": tuple(sorted(removed)),
+                "models": tuple(model.model_dump(mode="json") for model in effects.models),
+                "children": tuple(map(_describe_child, effects.children)),
+            }
+            if effects.related:
+                found["artifacts"] = {"subscriptions": [str(one) for one in effects.related]}
+            return found
+        case StepSkipped():
+            return {"outcome": Outcome.SKIPPED}
+        case StepCompletes():
+            return {"outcome": Outcome.SUCCESSFUL}
+        case StepAborts(reason=reason):
+            return {
+                "outcome": Outcome.CANCELED,
+                "error": NodeError(error_class="ProcessAborted", message=reason),
+            }
+        case StepFailed(error=error, status=status, assignee=assignee):
+            return {
+                "outcome": Outcome.FAILED,
+                "error": describe_failure({**error, "status": str(status), "assignee": str(assignee)}),
+            }
+        case StepRepeats(error=error):
+            return {"outcome": Outcome.FAILED, "error": describe_failure(error)}
+        case StepWaits(terms=terms):
+            found = {"outcome": Outcome.PENDING, "poll_after_s": (terms.every or timedelta()).total_seconds()}
+            if terms.kind is WaitKind.CHILD:
+                found["artifacts"] = {"request": terms.request, "events": list(terms.events)}
+            return found
+
+
+def describe_failure(error: Mapping[str, Any]) -> NodeError:
+    """Return an error of a step as `node.ended` carries it."""
+    own = {name: str(error.get(key, "")) for key, name in _OWN.items()}
+    return NodeError(**own, details={key: value for key, value in error.items() if key not in _OWN})
+
+
+def _describe_child(child: ChildStart) -> ChildRequest:
+    return ChildRequest(
+        uuid=RunUuid(str(child.process_id)),
+        definition=child.workflow,
+        params={"pages": [dict(page) for page in child.pages]},
+        who=child.user,
+    )
