@@ -16,7 +16,6 @@ A run's `nodes` stand in the order of its graph's nodes. The *fence* of an attem
 an older one changes nothing.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -299,9 +298,8 @@ class DefinitionDocument(RunModel):
     pool: str
     kind: DefinitionKind
     definition: dict[str, Any]
+    #: When a step worker last registered it: of several with one name, the latest is launched.
     registered_at: datetime
-    #: The step workers that offer it, by name, with the time at which each last said so.
-    workers: Mapping[str, datetime] = Field(default_factory=dict)
 
 
 def make_idempotency_key(run: RunUuid, node: NodeKey) -> str:

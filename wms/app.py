@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx2
 
@@ -18,6 +19,13 @@ from schemas.documents import Collection
 from schemas.ids import WorkflowId
 from schemas.rules.token_sizes import max_queues
 from schemas.services import Service
+from wms.engine import repository as engine_repository
+from wms.engine.children import Children
+from wms.engine.effects import Effects
+from wms.engine.engine import Engine
+from wms.engine.handlers import EngineHandlers
+from wms.engine.inputs import Inputs
+from wms.engine.step_workers import StepWorkers
 from wms.fleet.event_handlers import FleetHandlers
 from wms.fleet.fleet import Fleet, Quota
 from wms.fleet.launcher import Launcher
@@ -41,6 +49,8 @@ class Wms:
 
     store: Store
     fleet: Fleet
+    engine: Engine
+    inputs: Inputs
     #: Where the gateway listens. If the port in the settings is 0, this has the chosen port.
     gateway_url: str
 
@@ -54,7 +64,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             settings.mongo_url.get_secret_value(), database=settings.mongo_database, source=SOURCE
         )
         stack.push_async_callback(store.close)
-        indexes = IndexKeeper(store, INDEXES, interval_s=settings.index_look_s)
+        indexes = IndexKeeper(store, {**INDEXES, **engine_repository.INDEXES}, interval_s=settings.index_look_s)
         await indexes.start()
         stack.push_async_callback(indexes.stop)
 
@@ -93,8 +103,23 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         await stall_watch.start()
         stack.push_async_callback(stall_watch.stop)
 
+        workers = StepWorkers(store, silence=timedelta(seconds=settings.step_worker_silence_s))
+        effects = Effects(bus, workers, source=SOURCE)
+        engine = Engine(store, effects, workers)
+        inputs = Inputs(engine, store)
+        Children(engine, store)
+        stack.push_async_callback(effects.stop)
+        workers.start()
+        stack.push_async_callback(workers.stop)
+        run_timers = Timers(store, Collection.RUNS, engine.wake_run)
+        effects.on_wake_at.append(run_timers.wake_by)
+        run_timers.start()
+        stack.push_async_callback(run_timers.stop)
+
         stack.push_async_callback(bus.drain)
-        await bus.consume(FleetHandlers(fleet, snapshots).build_table())
+        table = FleetHandlers(fleet, snapshots).build_table()
+        EngineHandlers(engine, workers).add_to(table)
+        await bus.consume(table)
 
         # MQS runs next to us, so ignore the proxies of the environment.
         http = httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0, trust_env=False)
@@ -122,7 +147,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                 limits=settings.connection_limits,
             )
         )
-        yield Wms(store, fleet, url)
+        yield Wms(store, fleet, engine, inputs, url)
 
 
 def _make_images(settings: WmsSettings) -> PilotImages:

@@ -40,6 +40,8 @@ class WmsSettings(StoreSettings):
 
     #: How often to look for missing indexes and create them again.
     index_look_s: Annotated[float, Field(gt=0)] = 30.0
+    #: A step worker that has said nothing for so long is gone, and its steps go to others.
+    step_worker_silence_s: Annotated[float, Field(gt=0)] = 60.0
 
     #: Where the gateway listens.
     gateway_host: str = Field("127.0.0.1", validation_alias=_accept_names("EWMS_GATEWAY_HOST", "REST_HOST"))

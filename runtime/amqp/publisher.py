@@ -220,12 +220,20 @@ class ConfirmedPublisher:
 
 
 def event_properties(
-    message_id: str, content_type: str, headers: dict[str, Any] | None = None, user_id: str = ""
+    message_id: str,
+    content_type: str,
+    headers: dict[str, Any] | None = None,
+    user_id: str = "",
+    *,
+    is_persistent: bool = True,
 ) -> Basic.Properties:
-    """Return the properties of a persistent event. What is empty is left out."""
+    """Return the properties of an event. What is empty is left out.
+
+    A broker that restarts forgets what is not persistent, except in quorum queues.
+    """
     return Basic.Properties(
         content_type=content_type or None,
-        delivery_mode=2,
+        delivery_mode=2 if is_persistent else 1,
         message_id=message_id,
         headers=headers or None,
         user_id=user_id or None,

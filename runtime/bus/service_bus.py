@@ -7,7 +7,7 @@ from typing import Self
 
 from yarl import URL
 
-from runtime.amqp import Connection, NotDeclared, Unroutable, full_jitter
+from runtime.amqp import Connection, NotDeclared, Unroutable, event_properties, full_jitter
 from runtime.bus import inbox
 from runtime.bus.dispatch import DispatchTable, EventHandler
 from runtime.bus.intake import Intake
@@ -105,6 +105,20 @@ class Bus:
             content_type=EVENT_CONTENT_TYPE,
             user_id=self._user,
             headers={"traceparent": traceparent} if traceparent else None,
+            timeout_s=_PUBLISH_TIMEOUT_S,
+        )
+
+    async def send_hint(self, event: ControlEvent) -> None:
+        """Send an event that its sender repeats until it has an effect. A broker that restarts may forget it.
+
+        Raises: as `publish`.
+        """
+        properties = event_properties(event.id, EVENT_CONTENT_TYPE, user_id=self._user, is_persistent=False)
+        await self._publisher.send_event(
+            topology.CONTROL_EXCHANGE,
+            event.routing_key,
+            event_to_bytes(event),
+            properties,
             timeout_s=_PUBLISH_TIMEOUT_S,
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any, Protocol, TypeAlias
 
-from pymongo import AsyncMongoClient, UpdateOne
+from pymongo import AsyncMongoClient, ReturnDocument, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -165,6 +165,24 @@ class Database:
         with translate_errors():
             values: list[Any] = await self._database[collection].distinct(key, query)
             return values
+
+    async def compare_and_set(self, collection: str, query: Mapping[str, Any], operators: Mapping[str, Any]) -> bool:
+        """Apply update operators to the one document that matches `query`. Return whether there was one.
+
+        This is a commit of one document: when it returns, the change is on the disks of a majority.
+        """
+        with translate_errors():
+            result = await self._database[collection].update_one(dict(query), dict(operators))
+            return result.matched_count == 1
+
+    async def count_up(self, collection: str, key: str) -> int:
+        """Return the next integer of the counter `key`, from 1. None is given out twice; some may be left out."""
+        with translate_errors():
+            counter = await self._database[collection].find_one_and_update(
+                {"_id": key}, {"$inc": {"last": 1}}, upsert=True, return_document=ReturnDocument.AFTER
+            )
+            assert counter is not None  # with `upsert` there is one
+            return int(counter["last"])
 
     async def bulk_update(self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> int:
         """Apply (query, update) pairs in any order, outside of the kernel; return how many documents changed."""

@@ -25,7 +25,6 @@ from wms.engine.stimuli import (
     Begin,
     ChildEnded,
     ChildStarted,
-    LookedForInputs,
     PutState,
     Resume,
     RunStimulus,
@@ -69,8 +68,6 @@ def advance(run: OpenRun, stimulus: RunStimulus, now: datetime) -> RunDecision:
             _take_end(draft, stimulus)
         case WaitAnswered():
             answer = _take_answer(draft, stimulus)
-        case LookedForInputs():
-            _note_look(draft, stimulus)
         case ChildStarted():
             _note_child(draft, stimulus)
         case ChildEnded():
@@ -175,12 +172,6 @@ def _take_answer(draft: RunDraft, answered: WaitAnswered) -> AnswerVerdict:
         case _:
             pass
     return verdict
-
-
-def _note_look(draft: RunDraft, looked: LookedForInputs) -> None:
-    number, state = _find_current(draft, looked.node, looked.attempt)
-    if state.status is NodeStatus.WAITING and state.wait is not None:
-        draft.change_node(number, wake_at=state.wait.deadline)
 
 
 def _note_child(draft: RunDraft, started: ChildStarted) -> None:

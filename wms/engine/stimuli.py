@@ -54,14 +54,6 @@ class WaitAnswered:
 
 
 @dataclass(frozen=True, slots=True)
-class LookedForInputs:
-    """Nothing that came early answers the armed wait of this node."""
-
-    node: NodeKey
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
 class ChildStarted:
     """What the node starts has an id now."""
 
@@ -110,7 +102,6 @@ RunStimulus = (
     | Wish
     | Resume
     | WaitAnswered
-    | LookedForInputs
     | ChildStarted
     | ChildEnded
     | Unserved

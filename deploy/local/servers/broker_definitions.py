@@ -35,9 +35,9 @@ class BrokerUser:
         return ["administrator"] if self.name == ADMIN else list(spec_of(self.name).management_tags)
 
 
-def service_names(schedds: Iterable[str]) -> list[str]:
-    """Return the broker users of EWMS's processes: one for each service, and one TMS for each schedd."""
-    return list_service_users(map(topology.tms_service, schedds))
+def service_names(schedds: Iterable[str], pools: Iterable[str] = ()) -> list[str]:
+    """Return the broker users of EWMS's processes: each service, a TMS for each schedd, the workers of each pool."""
+    return list_service_users([*map(topology.tms_service, schedds), *map(topology.pool_service, pools)])
 
 
 def broker_definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:

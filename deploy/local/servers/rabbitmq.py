@@ -39,6 +39,8 @@ class BrokerPlan:
     key_files: MadeKeyFiles | None = None
     #: How many channels one connection may open: few, because any holder of a token can open them.
     channels: int = 16
+    #: The pools of step workers, each of which gets a user as well: users' own steps, and ours.
+    pools: tuple[str, ...] = ("default", "ewms")
 
 
 class RabbitMQ(BrokerAccess):
@@ -61,7 +63,7 @@ class RabbitMQ(BrokerAccess):
         """`home` holds this launch's settings, `data` the queues and events, `secrets` the users and keys."""
         super().__init__(
             ports=ports,
-            users=kept_users(secrets / "broker-users.json", plan.schedds),
+            users=kept_users(secrets / "broker-users.json", plan.schedds, plan.pools),
             key_files=plan.key_files or load_key_pair(secrets, "broker-token-key"),
         )
         self._children = children
@@ -223,10 +225,10 @@ def _scheduler_arguments() -> str:
     return f"+S {n_schedulers}:{n_schedulers}"
 
 
-def kept_users(file: Path, schedds: Iterable[str]) -> dict[str, BrokerUser]:
+def kept_users(file: Path, schedds: Iterable[str], pools: Iterable[str]) -> dict[str, BrokerUser]:
     """Return the broker's users by name, with their passwords from `file`. New users get passwords, saved in `file`."""
     kept: dict[str, list[str]] = load_or_make(file, dict)
-    names = (ADMIN, *service_names(schedds))
+    names = (ADMIN, *service_names(schedds, pools))
     wanted = {name: kept.get(name) or [secrets.token_urlsafe(18), secrets.token_hex(4)] for name in names}
     if wanted != kept:
         replace_secret(file, json.dumps({**kept, **wanted}, indent=1).encode())

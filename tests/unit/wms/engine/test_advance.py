@@ -8,7 +8,7 @@ from schemas.errors import Conflict
 from schemas.ids import NodeKey, RunUuid
 from schemas.runs import ChildRequest, Outcome, RunStatus
 from tests.unit.wms.engine.walking import NOW, chain, step
-from wms.engine.stimuli import LookedForInputs, PutState, StepWorkerGone, TimePassed, Unserved
+from wms.engine.stimuli import PutState, StepWorkerGone, TimePassed, Unserved
 
 
 def test_o4_o20_steps_run_one_after_the_other_and_the_run_is_done_with_the_last() -> None:
@@ -91,7 +91,7 @@ def test_the_fence_refuses_whatever_is_late() -> None:
     with pytest.raises(Conflict, match="nobody needs"):
         walk.take("a")
     with pytest.raises(Conflict, match="no node"):
-        walk.do(LookedForInputs(NodeKey("x"), 1))
+        walk.do(Unserved(NodeKey("x"), 1, ""))
 
 
 def test_o10_a_retry_policy_counts_its_own_attempts_and_pauses_longer_each_time() -> None:

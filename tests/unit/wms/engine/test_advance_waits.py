@@ -11,7 +11,6 @@ from schemas.ids import NodeKey
 from schemas.runs import Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import NOW, Walk, chain, step, wait
-from wms.engine.stimuli import LookedForInputs
 from wms.engine.waiting import AnswerVerdict, make_callback_token
 
 S, F = EdgeKind.SUCCESS, EdgeKind.FAILURE
@@ -115,7 +114,6 @@ def test_an_event_is_looked_for_once_when_the_wait_is_armed_and_once_more() -> N
     walk.pass_time(5)
     assert walk.decisions[-1].seeks == (1,)
     assert walk.facts.wake_at == NOW + timedelta(seconds=60)
-    walk.do(LookedForInputs(NodeKey("w"), 1))
     assert walk.answer("w", body={"up": True}) is AnswerVerdict.ENDS
     assert walk.status is RunStatus.SUCCESSFUL
 

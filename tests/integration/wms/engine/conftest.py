@@ -1,0 +1,97 @@
+"""A WMS on real services, and step workers that the test plays."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from deploy.local.servers.rabbitmq import RabbitMQ
+from schemas.graph import Definition, Graph, Node, make_chain
+from schemas.ids import RunId
+from schemas.runs import RunDocument
+from schemas.topology import pool_service
+from tests.integration.wms.engine.peers import Worker
+from wms.app import Wms, run_wms
+from wms.engine import repository
+from wms.engine.launching import LaunchWish
+from wms.settings import WmsSettings
+
+
+class EngineWorld:
+    """The running WMS, and ways in."""
+
+    def __init__(self, wms: Wms, connect: Callable[[str, str], Awaitable[Worker]]) -> None:
+        self.wms = wms
+        self.connect = connect
+
+    async def add_worker(self, name: str = "w1", *definitions: Definition, pool: str = "default") -> Worker:
+        """Return a step worker that has registered these definitions."""
+        worker = await self.connect(name, pool)
+        for definition in definitions:
+            await worker.register(definition)
+        await worker.be_alive(*definitions)
+        async with asyncio.timeout(10):
+            for definition in definitions:
+                while await repository.find_definition(self.wms.store, definition.name) is None:
+                    await asyncio.sleep(0.01)
+            while name not in {worker.name for worker in self.wms.engine.workers.list_alive()}:
+                await asyncio.sleep(0.01)
+        return worker
+
+    async def launch(self, name: str, **wish: Any) -> RunId:
+        """Launch a definition; return the run's id."""
+        return (await self.wms.engine.launch_run(name, LaunchWish(who="ada", **wish))).id
+
+    async def load(self, run: RunId) -> RunDocument:
+        """Return a run as it is stored."""
+        document = await repository.load_run(self.wms.store, run)
+        assert document is not None
+        return document
+
+    async def until(self, run: RunId, holds: Callable[[RunDocument], bool], *, seconds: float = 20) -> RunDocument:
+        """Return a run once `holds` is true of it."""
+        async with asyncio.timeout(seconds):
+            while not holds(document := await self.load(run)):
+                await asyncio.sleep(0.02)
+        return document
+
+    async def until_status(self, run: RunId, status: str, *, seconds: float = 20) -> RunDocument:
+        """Return a run once it stands at `status`."""
+        return await self.until(run, lambda document: document.status == status, seconds=seconds)
+
+
+def step(key: str, **fields: Any) -> Node:
+    """Return a step."""
+    return Node.model_validate({"key": key, "name": key, "function": f"do_{key}", **fields})
+
+
+def define(name: str, *nodes: Node | str, graph: Graph | None = None) -> Definition:
+    """Return a definition: a chain, unless a graph is given."""
+    chain = make_chain(tuple(step(node) if isinstance(node, str) else node for node in nodes))
+    return Definition(name=name, graph=graph or chain)
+
+
+@pytest.fixture
+async def connect_worker(
+    rabbitmq: RabbitMQ, control_vhost: str
+) -> AsyncIterator[Callable[[str, str], Awaitable[Worker]]]:
+    """Connects a step worker."""
+    async with AsyncExitStack() as stack:
+
+        async def connect(name: str, pool: str) -> Worker:
+            worker = await Worker.connect(rabbitmq.amqp_url(pool_service(pool), control_vhost), name, pool)
+            stack.push_async_callback(worker.close)
+            return worker
+
+        yield connect
+
+
+@pytest.fixture
+async def engine_world(
+    wms_settings: WmsSettings, connect_worker: Callable[[str, str], Awaitable[Worker]]
+) -> AsyncIterator[EngineWorld]:
+    """WMS, ready for runs."""
+    async with run_wms(wms_settings) as wms:
+        yield EngineWorld(wms, connect_worker)

@@ -1,0 +1,49 @@
+"""Events from outside: give each to the nodes that wait for it, or keep it for one that comes later.
+
+The event is stored before anybody looks for nodes, and a wait is stored before anybody looks for events. So one of the
+two finds the other, and both write the run's document: they cannot miss each other.
+"""
+
+from runtime.failpoints import failpoint
+from runtime.kernel.store import Store
+from schemas.ids import NodeKey, RunId
+from schemas.runs import InputDocument, NodeStatus, WaitAnswer
+from wms.engine import repository
+from wms.engine.engine import Engine
+from wms.engine.open_run import OpenRun
+from wms.engine.waiting import AnswerVerdict
+
+
+class Inputs:
+    """The events from outside."""
+
+    def __init__(self, engine: Engine, store: Store) -> None:
+        self._engine = engine
+        self._store = store
+        engine.effects.seek_input = self.seek_input
+
+    async def take_event(self, given: InputDocument) -> int:
+        """Take an event. Return how many nodes it has ended; with 0 it is kept for one that comes later."""
+        await repository.keep_input(self._store, given)
+        failpoint("engine.input_kept")
+        n_ended = 0
+        for run_id, state in await repository.find_waiting_nodes(self._store, given.name, given.correlation):
+            n_ended += await self._give(given, run_id, state.key)
+        return n_ended
+
+    async def seek_input(self, run: OpenRun, number: int) -> None:
+        """Look for an event that came before the wait of this node was armed."""
+        state = run.nodes[number]
+        if state.wait is None or state.status is not NodeStatus.WAITING:
+            return
+        early = await repository.find_early_input(self._store, state.wait.name, state.wait.correlation)
+        if early is not None:
+            await self._give(early, run.facts.id, state.key)
+
+    async def _give(self, given: InputDocument, run_id: RunId, node: NodeKey) -> bool:
+        answer = WaitAnswer(id=given.id, body=given.body, who=given.who, at=given.at)
+        verdict = await self._engine.answer_wait(run_id, node, answer)
+        if verdict not in (AnswerVerdict.ENDS, AnswerVerdict.DUPLICATE):
+            return False
+        await repository.note_consumption(self._store, given.id, run_id, node)
+        return verdict is AnswerVerdict.ENDS
