@@ -1,4 +1,4 @@
-"""The shell that every process stands in: broker, store, tokens, logs, start and drain. It knows no workflow.
+"""The parts that every process needs: broker, database, tokens, logs, start and stop. It knows nothing of workflows.
 
-This file imports nothing: the pilot and the client use `runtime.amqp` alone and travel without the rest.
+This file imports nothing: the pilot and the client use only `runtime.amqp`, and travel without the rest.
 """

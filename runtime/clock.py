@@ -1,4 +1,4 @@
-"""The services' clock. Shells read it and pass the time on; a core gets the time as an argument."""
+"""The services' clock. Only shells read it; they pass the time to cores as an argument."""
 
 from datetime import UTC, datetime
 

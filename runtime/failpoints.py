@@ -1,4 +1,4 @@
-"""Named places at which a test can make the process fail; nothing happens there unless `EWMS_FAILPOINT` is set.
+"""Named places at which a test can make the process fail. Without `EWMS_FAILPOINT` they do nothing.
 
 EWMS_FAILPOINT=relay.published:kill          SIGKILL at the first pass
 EWMS_FAILPOINT=store.committed:raise:3       raise at the third pass
@@ -36,9 +36,9 @@ _state: dict[str, _Armed | None] = {}
 
 
 def failpoint(name: str) -> None:
-    """Fail here if a test has asked for it. Costs a dictionary look-up otherwise."""
+    """Fail here if a test has asked for it. Otherwise this costs one dictionary look-up."""
     if "armed" not in _state:
-        # Read at the first pass rather than at import: importing a module reads nothing.
+        # Read the variable at the first pass, not at import: an import must read nothing.
         _state["armed"] = _parse_failpoint(os.environ.get("EWMS_FAILPOINT", ""))
     armed = _state["armed"]
     if armed is None or armed.name != name:

@@ -1,23 +1,24 @@
 """Give memory back to the machine as soon as it is free.
 
-glibc maps each large block by itself and unmaps it when it is free. But each freed block raises the size from which
-glibc does so, up to 32 MiB. After some large answers glibc takes blocks of megabytes from the heap, where small blocks
-that live longer hold them fast. So a service stays as large as it once was. Source: mallopt(3), M_MMAP_THRESHOLD.
+glibc maps each large block separately, and unmaps it when the program frees it. But each freed block raises the size
+from which glibc does so, up to 32 MiB. After some large answers glibc takes blocks of megabytes from the heap. There
+small blocks that live longer keep them from returning to the machine, so the service keeps its largest size. Source:
+mallopt(3), M_MMAP_THRESHOLD.
 """
 
 import ctypes
 
-#: Numbers of glibc's parameters.
+#: glibc's numbers for its parameters.
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
 _THRESHOLD_BYTES = 128 * 1024
-#: Otherwise each thread gets a heap, up to eight for each core.
+#: How many heaps glibc may have. By default each thread gets one, up to eight for each core.
 _N_ARENAS = 2
 
 
 def return_large_blocks() -> bool:
-    """Have blocks from 128 KiB on returned when they are freed. Return whether this C library can do so."""
+    """Make glibc return freed blocks of 128 KiB or more to the machine. Return whether this C library can do that."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False

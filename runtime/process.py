@@ -1,10 +1,10 @@
-"""A process from start to end: build, run until told to stop, drain, exit.
+"""Run a process from start to end: build it, run until a signal, finish its work, exit.
 
-    0    stopped as told            2    the environment is wrong
+    0    stopped by a signal        2    the environment is wrong
     1    a defect                   75   a dependency did not answer at the start, or the drain ran out of time
 
-SIGTERM and SIGINT stop the process: it takes down what it built in reverse, and finishes what it began. At a second
-signal it exits at once.
+SIGTERM and SIGINT stop the process: it takes down its parts in reverse order, and each finishes its work. At a second
+signal the process exits at once.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from runtime.settings import LogSettings, explain_error
 from runtime.telemetry import configure_logging, log
 from schemas.errors import EWMSError, Rejected, Unavailable
 
-#: How long the drain may take before the process goes all the same.
+#: How long the process may finish its work after a signal. Then it exits.
 GRACE_S = 30.0
 
 EXIT_BROKEN, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 1, 2, 75
 
 
 def run_process(build: Callable[[], AbstractAsyncContextManager[object]], *, service: str) -> None:
-    """Run what `build` returns until a signal, and end the process with its exit code. Never returns."""
+    """Run the context that `build` returns until a signal, and exit with the exit code. This never returns."""
     return_large_blocks()
     try:
         settings = LogSettings()
@@ -48,7 +48,7 @@ async def _run_until_told(context: AbstractAsyncContextManager[object]) -> int:
 
     def told(number: signal.Signals) -> None:
         if stop.is_set():
-            log.warning("told to stop twice: going at once", signal=number.name)
+            log.warning("second signal: exiting at once", signal=number.name)
             os._exit(128 + number)
         log.info("stopping", signal=number.name)
         stop.set()
@@ -62,7 +62,7 @@ async def _run_until_told(context: AbstractAsyncContextManager[object]) -> int:
         async with context:
             started = True
             await stop.wait()
-            # The limit stands outside of the drain: a dependency that hangs must not keep the process.
+            # Set the limit outside of the drain: a dependency that hangs must not keep the process running.
             loop.call_later(GRACE_S, _give_up)
     except asyncio.CancelledError:
         if not stop.is_set():
@@ -76,7 +76,7 @@ async def _run_until_told(context: AbstractAsyncContextManager[object]) -> int:
     except EWMSError as error:
         log.error("cannot go on", reason=error.reason, hint=error.hint)
         return EXIT_BROKEN
-    except Exception:  # noqa: BLE001 - the last line of the process: whatever it is, it is logged and becomes an exit code
+    except Exception:  # noqa: BLE001 - the process ends here: log any error, and make it an exit code
         log.exception("a defect ended the process")
         return EXIT_BROKEN
     log.info("stopped")
@@ -84,5 +84,5 @@ async def _run_until_told(context: AbstractAsyncContextManager[object]) -> int:
 
 
 def _give_up() -> None:
-    log.error("the drain took too long: going without it", grace_s=GRACE_S)
+    log.error("stopping took too long: exiting without finishing", grace_s=GRACE_S)
     os._exit(EXIT_UNAVAILABLE)

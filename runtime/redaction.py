@@ -1,16 +1,16 @@
-"""Keep secrets out of logs: whatever looks like a token or a password is replaced before a line is written.
+"""Keep secrets out of logs: replace everything that looks like a token or a password before writing a line.
 
-A second net. The first is that nobody logs a token, an environment or a whole response.
+This is the second safeguard. The first one is a rule: code logs no token, no environment and no whole response.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-#: Two dot-joined base64url parts of which the first is a JSON object (`{"` is `eyJ`), the signature if there is one.
+#: Two base64url parts joined by a dot, the first a JSON object (`{"` is `eyJ`); then a signature, if there is one.
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*){0,3}")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
-# Up to the last @ before the path: a password may hold an @ itself.
+# Match up to the last @ before the path: a password may contain an @.
 _USERINFO = re.compile(r"(://[^\s:/@]*):[^\s/]+@")
 _ASSIGNED = re.compile(
     r"""(?ix)\b([a-z0-9_.-]*(?:password|passwd|secret|api_?key|auth_?token|access_?token|refresh_?token))
@@ -22,7 +22,7 @@ _DEPTH = 6
 
 
 def redact_text(text: str) -> str:
-    """Return `text` without what looks like a credential."""
+    """Return `text` without the parts that look like credentials."""
     text = _JWT.sub("[token]", text)
     text = _BEARER.sub(r"\1 [token]", text)
     text = _USERINFO.sub(r"\1:[password]@", text)
@@ -30,7 +30,7 @@ def redact_text(text: str) -> str:
 
 
 def redact(value: Any, depth: int = _DEPTH) -> Any:
-    """Return `value` as plain data without credentials, in its keys' values as well as inside of any text."""
+    """Return `value` as plain data without credentials: neither under keys like `password` nor inside any text."""
     match value:
         case None | bool() | int() | float():
             return value

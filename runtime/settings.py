@@ -1,7 +1,7 @@
-"""The settings that every process reads from its environment: once, in `__main__`, then passed down by argument.
+"""The settings that every process reads from its environment. `__main__` reads them once and passes them down.
 
-A service's own settings derive from `ServiceSettings`, or from `StoreSettings` where it keeps state. Our names begin
-with `EWMS_`; the names of the existing services are accepted beside them. Lists and mappings are JSON.
+A service's own settings derive from `ServiceSettings`, or from `StoreSettings` if the service keeps state. Names begin
+with `EWMS_`; the names of the existing services work, too. Lists and mappings are JSON.
 """
 
 from typing import Annotated, Any, Literal
@@ -18,7 +18,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class LogSettings(BaseSettings):
-    """How a process logs."""
+    """The settings of a process's log."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
 
@@ -40,10 +40,10 @@ class LogSettings(BaseSettings):
 class ServiceSettings(LogSettings):
     """Settings of every service."""
 
-    #: The control vhost, as this service's own user: amqp://user:password@host:port/ewms-control
+    #: The address of the control vhost for this service's user: amqp://user:password@host:port/ewms-control
     control_amqp_url: SecretStr
 
-    #: Where health and metrics are served (WMS serves them on its gateway).
+    #: The address of the process's own health and metrics (WMS serves these on its gateway).
     http_host: str = "127.0.0.1"
     http_port: Port = 0
 
@@ -51,7 +51,7 @@ class ServiceSettings(LogSettings):
 class StoreSettings(ServiceSettings):
     """Settings of a service that keeps state in MongoDB."""
 
-    #: mongodb://host:port/?replicaSet=…; or the existing services' MONGODB_HOST, _PORT, _AUTH_USER and _AUTH_PASS.
+    #: mongodb://host:port/?replicaSet=…; or set MONGODB_HOST, _PORT, _AUTH_USER, _AUTH_PASS, as existing services do.
     mongo_url: SecretStr = SecretStr("")
 
     mongodb_host: str = Field("", validation_alias="MONGODB_HOST", repr=False)
@@ -69,13 +69,13 @@ class StoreSettings(ServiceSettings):
         if self.mongodb_auth_user:
             password = quote(self.mongodb_auth_pass.get_secret_value(), safe="")
             login = f"{quote(self.mongodb_auth_user, safe='')}:{password}@"
-        # The model is frozen for everybody else; here it is still being made.
+        # The model is frozen after this; the validator is still making it.
         object.__setattr__(self, "mongo_url", SecretStr(f"mongodb://{login}{self.mongodb_host}:{self.mongodb_port}/"))
         return self
 
 
 def explain_error(error: ValidationError) -> Rejected:
-    """Return what is wrong with the environment: each variable with its rule, and never a value."""
+    """Return an error with each wrong variable and its rule. The error never contains a value."""
     problems = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""
@@ -84,4 +84,4 @@ def explain_error(error: ValidationError) -> Rejected:
         where = f"{variable}{f' ({inside})' if inside else ''}: " if variable else ""
         missing = problem["type"] == "missing"
         problems.append(where + ("is needed" if missing else problem["msg"].removeprefix("Value error, ")))
-    return Rejected("; ".join(problems), hint="set the variables named and start again")
+    return Rejected("; ".join(problems), hint="set these variables and start again")

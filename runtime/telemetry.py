@@ -1,7 +1,7 @@
-"""Structured log lines that bear the ids of what is being handled, and the process's metrics.
+"""Write structured log lines with the ids of the current event, and count the process's metrics.
 
-A line is a name and fields. `workflow_id`, `taskforce_uuid` and `event_id` are bound from the event's envelope, so that
-all lines about its handling can be found by them. Metrics bear the prefix `ewms_`.
+A line is a name and fields. `bind_event` adds `workflow_id`, `taskforce_uuid` and `event_id` from the event's envelope,
+so one can search for all lines about an event. Metrics have the prefix `ewms_`.
 """
 
 import logging
@@ -23,7 +23,7 @@ LogFormat = Literal["json", "console"]
 
 
 def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = "json") -> None:  # noqa: A002 - EWMS_LOG_FORMAT
-    """Send our own lines and the libraries' to stderr, redacted, as JSON or for people. Called once, in `__main__`."""
+    """Write our lines and the libraries' to stderr, without secrets, as JSON or for people. Call it once at start."""
 
     def of_service(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         line.setdefault("service", service)
@@ -60,7 +60,7 @@ def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # They log every failed connection attempt at ERROR; `runtime.amqp` logs it once, at its proper level.
+    # These libraries log every failed connection attempt at ERROR; `runtime.amqp` logs it once, at the right level.
     for chatty in ("aiormq", "aio_pika"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     for chatty in ("pymongo", "httpx2", "httpcore2", "asyncio"):
@@ -68,7 +68,7 @@ def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = 
 
 
 def _redact_line(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    # In place: structlog's own keys (`_record`) are gone by now.
+    # Change the fields in place: structlog's own keys (`_record`) are already gone.
     for key, value in list(line.items()):
         line[key] = redact({key: value})[key] if isinstance(key, str) else redact(value)
     return line
@@ -76,7 +76,7 @@ def _redact_line(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapp
 
 @contextmanager
 def bind_event(event: ControlEvent) -> Iterator[None]:
-    """Bind the ids of `event`, and its trace, for the block."""
+    """Add the ids of `event` and its trace to all log lines of the block."""
     ids = {name: getattr(event.data, name, None) for name in ("workflow_id", "taskforce_uuid")}
     bound = {name: value for name, value in ids.items() if value is not None}
     with (

@@ -1,7 +1,7 @@
-"""Carry the W3C trace context from a request to the events it causes, and on. The OpenTelemetry SDK is optional.
+"""Pass the W3C trace context from a request to the events that it causes. The OpenTelemetry SDK is optional.
 
-With the API alone no span is recorded, but a caller's `traceparent` still travels through every process, so that
-logs and the broker's messages of one request can be found together.
+Without the SDK nothing records spans. But a caller's `traceparent` still travels through every process, so one can find
+the logs and events of one request together.
 """
 
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from opentelemetry import context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-# Named outright: the API's global propagator looks through every installed package's entry points at import.
+# Name the propagator: the API's global one reads the entry points of every installed package at import.
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def current_traceparent() -> str | None:
-    """Return the current trace context as its header value; None outside of any trace."""
+    """Return the current trace context as the value of a `traceparent` header; None outside of a trace."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent")
@@ -23,7 +23,7 @@ def current_traceparent() -> str | None:
 
 @contextmanager
 def continue_trace(parent: str | None) -> Iterator[None]:
-    """Run the block within the trace of `parent`; an absent or malformed one starts none."""
+    """Run the block in the trace of `parent`. Without a valid `parent` the block has no trace."""
     carrier = {"traceparent": parent} if parent else {}
     token = context.attach(_PROPAGATOR.extract(carrier))
     try:

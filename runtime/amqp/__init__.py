@@ -1,8 +1,8 @@
-"""RabbitMQ: connect and stay connected, renew the token, publish with confirms, consume by push.
+"""RabbitMQ: connect and stay connected, renew the token, publish with confirms, consume.
 
-Every process uses it, the pilot and the user's client included, so it imports aio-pika and the plain half of `schemas`,
-nothing else. aio-pika opens the connections. Topology and events go over aio-pika's own lower layer (aiormq channels),
-which costs half the time an event.
+Every process uses this package, also the pilot and the user's client. So it imports only aio-pika and those modules of
+`schemas` that need no pydantic. aio-pika opens the connections. Declarations and events go over aio-pika's lower layer
+(channels of aiormq), which halves the time for each event.
 """
 
 from runtime.amqp.address import broker_url

@@ -1,4 +1,4 @@
-"""Turn a broker's address, as people and profiles write it, into the URL that the library takes.
+"""Convert a broker's address from the form in settings and profiles to the URL that the library needs.
 
 user@host:5672/ewms     amqp://user:pass@127.0.0.1:5672/ewms-control     host
 """
@@ -14,7 +14,7 @@ _HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15, name: str = "") -> URL:
-    """Return the URL of `address`, `[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`; `token` takes the password's place.
+    """Return the URL of `address`, `[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`; a `token` replaces the password.
 
     Raises:
         Rejected: `address` is not a broker's address.
@@ -29,7 +29,7 @@ def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15,
         raise Rejected(f"not a broker address: {_without_credentials(address)}")
     url = url.with_port(port or _DEFAULT_PORTS[url.scheme])
     if token is not None:
-        # RabbitMQ's OAuth backend ignores the user name; PLAIN needs one all the same.
+        # RabbitMQ's OAuth backend ignores the user name, but PLAIN requires one.
         url = url.with_user(url.user or "ewms").with_password(token)
     query = {"heartbeat": str(heartbeat_s)}
     if name:

@@ -1,14 +1,14 @@
-"""How long to wait before trying again: full jitter, so that ten thousand pilots do not come back together."""
+"""The pause before another try, with full jitter: ten thousand pilots must not come back at the same moment."""
 
 import random
 
 
 def full_jitter(attempt: int, *, base_s: float = 0.5, cap_s: float = 30.0) -> float:
-    """Return seconds to wait before the `attempt`-th repetition (from 0): uniform up to `base_s * 2**attempt`.
+    """Return the seconds to wait before repetition number `attempt` (from 0): random, up to `base_s * 2**attempt`.
 
-    Source: M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog): of the jittered kinds this one
-    costs the server least.
+    Of all kinds of jitter this one puts the smallest load on the server. Source: M. Brooker, "Exponential Backoff And
+    Jitter" (AWS Architecture Blog).
     """
-    # The exponent is bounded before the power is taken: attempt 10 000 of a long outage must not overflow a float.
+    # Bound the exponent first: attempt 10 000 of a long outage must not overflow a float.
     ceiling = min(cap_s, base_s * 2.0 ** min(attempt, 60))
     return random.uniform(0.0, ceiling)  # noqa: S311 - spreads load, guards nothing

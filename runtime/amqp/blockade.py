@@ -1,7 +1,7 @@
-"""Follow whether the broker reads what a connection sends. While low on memory or disk it does not, and says so.
+"""Know whether the broker reads from a connection. It stops reading while it is low on memory or disk.
 
-RabbitMQ stops reading a connection with the first event published during such an alarm, sends `connection.blocked`
-with the reason, and goes on reading when the alarm is over. What was sent meanwhile waits in the socket.
+During such an alarm RabbitMQ stops reading from a connection at its first published event. It sends
+`connection.blocked` with the reason, and reads on when the alarm is over. Later events wait in the socket.
 Source: RabbitMQ documentation, "Blocked Connection Notifications".
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-#: aiormq 7.2 only logs the two notifications. To hear them, we take the place of its private handlers. This can go once
-#: the library calls somebody back.
+#: aiormq 7.2 only logs the two notifications. To get them, we replace its private handlers. This can go when the
+#: library offers a callback.
 _ON_BLOCKED = "_Connection__handle_connection_blocked"
 _ON_UNBLOCKED = "_Connection__handle_connection_unblocked"
 
@@ -21,18 +21,18 @@ _Handler = Callable[[Any], Awaitable[None]]
 
 
 class Blockade:
-    """The state of one link, over all its connections."""
+    """Whether the broker reads from one link, over all its connections."""
 
     def __init__(self) -> None:
-        #: Why the broker reads nothing; empty while it reads.
+        #: Why the broker does not read; empty while it reads.
         self.reason = ""
-        #: Called with `reason` whenever that changes.
+        #: Callbacks for each change of `reason`, which they get.
         self.on_change: list[Callable[[str], None]] = []
         self._over = asyncio.Event()
         self._over.set()
 
     def watch_connection(self, connection: Any) -> None:
-        """Follow what the broker says on `connection`, an open one of aiormq."""
+        """Follow the broker's notifications on `connection`, an open connection of aiormq."""
         of_blocked: _Handler = getattr(connection, _ON_BLOCKED)
         of_unblocked: _Handler = getattr(connection, _ON_UNBLOCKED)
 
@@ -49,16 +49,16 @@ class Blockade:
         setattr(connection, _ON_UNBLOCKED, unblocked)
 
     async def wait_until_over(self) -> None:
-        """Return once the broker reads, or the connection has gone."""
+        """Return when the broker reads, or when the connection is gone."""
         await self._over.wait()
 
     def end_blockade(self) -> None:
-        """Note that nothing is blocked any more: the broker says so, or the connection has gone."""
+        """End the blockade: the broker reads again, or the connection is gone."""
         self._over.set()
         self._set_reason("")
 
     def _begin_blockade(self, reason: str) -> None:
-        log.warning("the broker takes nothing for now (%s); what is to be published waits", reason)
+        log.warning("the broker takes no events for now (%s); events to publish wait", reason)
         self._over.clear()
         self._set_reason(reason)
 

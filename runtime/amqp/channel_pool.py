@@ -1,4 +1,4 @@
-"""Open channels on a connection, and lend them out one after the other."""
+"""Open channels on a connection, and lend them to one caller after another."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,10 +11,10 @@ from aiormq.channel import Channel
 
 from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost, translate_error
 
-#: The most channels that a channel's number has room for.
+#: The largest number that a channel can have.
 _MAX_CHANNELS = 65_535
 
-#: How many idle channels are kept for the next borrower; a broker may allow a connection no more than 16 in all.
+#: How many idle channels the pool keeps for the next borrowers. A broker may allow a connection only 16 in all.
 _MAX_IDLE = 8
 _CLOSE_TIMEOUT_S = 5.0
 
@@ -25,26 +25,25 @@ class ChannelPool:
     def __init__(self, open_transport: Callable[[], aio_pika.abc.AbstractConnection], *, timeout_s: float) -> None:
         self._open_transport = open_transport
         self._timeout_s = timeout_s
-        #: Channels that were lent out and came back in good order.
+        #: Open channels that borrowers have returned.
         self._idle: list[Channel] = []
 
     @property
     def max_channels(self) -> int:
-        """How many channels this connection can have, as it was agreed with the broker."""
+        """How many channels this connection can have: the number that the broker allows."""
         transport = self._open_transport().transport
         agreed = transport.connection.connection_tune.channel_max if transport else None
         return agreed or _MAX_CHANNELS
 
     @asynccontextmanager
     async def lend_channel(self) -> AsyncIterator[Channel]:
-        """Lend a channel for declaring topology; library errors come out as the families.
+        """Lend a channel to declare topology. The library's errors become our error families.
 
-        The channel stays open for the next borrower, unless the block raised: then its state is unknown.
+        The channel stays open for the next borrower. After an error in the block the pool closes it.
 
-        It is one of aiormq's, because aio-pika 10.2 leaks. For every channel that it opens it leaves a callback on the
-        connection, and with the callback the channel, some 4 KB, until the connection ends. Its `UnderlayChannel.close`
-        removes the callback from another future than the one it was added to, since aiormq 7.2 makes a new future at
-        each `closing`.
+        It is a channel of aiormq, because aio-pika 10.2 leaks memory: each of its channels leaves a callback on the
+        connection and, with it, the channel (some 4 KB), until the connection ends. `UnderlayChannel.close` removes the
+        callback from the wrong future, because aiormq 7.2 makes a new future at each `closing`.
         """
         try:
             channel = self._take_idle() or await self.open_channel(confirms=False)
@@ -61,7 +60,7 @@ class ChannelPool:
             await asyncio.gather(channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
 
     async def open_channel(self, *, confirms: bool) -> Channel:
-        """Open a channel of the lower layer, over which events go."""
+        """Open a channel of the lower layer, for events."""
         transport = self._open_transport()
         if transport.transport is None:
             raise ConnectionLost("the connection was just closed")
@@ -70,10 +69,10 @@ class ChannelPool:
                 channel = await transport.transport.connection.channel(
                     _free_number(transport), publisher_confirms=confirms, on_return_raises=True
                 )
-                # The abstract class leaves out `wait` of publish and `timeout` of close.
+                # The abstract class lacks the arguments `wait` of publish and `timeout` of close.
                 return cast(Channel, channel)
         except (*LIBRARY_ERRORS, TimeoutError) as error:
-            # Opening a channel needs no right, so any failure is the connection's.
+            # A user needs no right to open a channel, so any failure is the connection's.
             raise ConnectionLost(translate_error(error).reason) from error
 
     def _take_idle(self) -> Channel | None:
@@ -85,7 +84,7 @@ class ChannelPool:
 
 
 def _free_number(transport: aio_pika.abc.AbstractConnection) -> int:
-    # The library counts on from the highest number in use, so channels that come and go would creep past the
-    # broker's `channel_max`, which ends the whole connection.
+    # The library counts from the highest number in use. With channels that come and go it would exceed the broker's
+    # `channel_max`, and the broker would end the whole connection. So take the lowest free number.
     taken = transport.transport.connection.channels if transport.transport else {}
     return next(number for number in count(1) if number not in taken)

@@ -1,4 +1,4 @@
-"""A connection to the broker with all that goes over it: publishers, and consumers that are restored."""
+"""A connection to the broker with its publishers and its consumers, which it restores after an outage."""
 
 import asyncio
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Connection(Link):
         headers: dict[str, Any] | None = None,
         timeout_s: float | None = 30.0,
     ) -> None:
-        """Publish one persistent event and return when the broker has it safe. See `ConfirmedPublisher.publish`."""
+        """Publish one persistent event, and return after the broker's confirm. See `ConfirmedPublisher.publish`."""
         if self._default_publisher is None:
             self._default_publisher = self.open_publisher()
         await self._default_publisher.publish(
@@ -64,10 +64,10 @@ class Connection(Link):
         on_lost: Callable[[], None] | None = None,
         on_refused: Callable[[EWMSError], None] | None = None,
     ) -> Consumer:
-        """Subscribe to `queue`; `on_delivery` is called, on the loop, with every event. See `Consumer`.
+        """Subscribe to `queue`. The event loop calls `on_delivery` with every event. See `Consumer`.
 
         Raises:
-            Missing: there is no such queue.
+            Missing: the queue does not exist.
             AccessRefused: the rights do not allow it.
             ConnectionLost: the broker is away.
         """
@@ -82,12 +82,12 @@ class Connection(Link):
             on_refused=on_refused,
         )
         await consumer.start()
-        # A connection lives longer than its consumers, so those that their owner has closed are dropped.
+        # A connection lives longer than its consumers, so drop the consumers that their owners have closed.
         self._consumers = [*(earlier for earlier in self._consumers if not earlier.is_closed), consumer]
         return consumer
 
     async def close(self) -> None:
-        """Unsubscribe, wait until settlements are applied, send what is queued for sending, and close."""
+        """Unsubscribe, wait until the broker has applied all settlements, send the waiting frames, and close."""
         await asyncio.gather(*(consumer.close() for consumer in self._consumers))
         await asyncio.gather(*(publisher.close() for publisher in self._publishers))
         await super().close()

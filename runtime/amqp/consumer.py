@@ -1,10 +1,9 @@
-"""Consume by push: deliveries go to a callback, and the subscription comes back by itself until it is closed.
+"""Consume events: the broker pushes them to a callback. A lost subscription is restored until its owner closes it.
 
-Closing waits until the broker has applied all settlements, which the broker does not do by itself. A channel of
-RabbitMQ has at most 32 commands of its own under way to a quorum queue. It holds further settlements back in its
-memory, and throws them away when it closes: of 100 acknowledgements in one burst 33 were applied. Cancelling the
-subscription first sends what was held back and waits for the queue. Source: rabbit_fifo_client.erl, SOFT_LIMIT,
-settle/3 and cancel_checkout/3.
+`close` waits until the broker has applied all settlements. The broker does not wait by itself: a channel of RabbitMQ
+has at most 32 commands on their way to a quorum queue. It keeps further settlements in memory, and drops them when it
+closes: of 100 acknowledgements in one burst it applied 33. To cancel the subscription first makes the channel send the
+kept settlements and wait for the queue. Source: rabbit_fifo_client.erl, SOFT_LIMIT, settle/3 and cancel_checkout/3.
 """
 
 import asyncio
@@ -25,10 +24,10 @@ from schemas.errors import EWMSError
 
 log = logging.getLogger(__name__)
 
-#: A subscription that held this long was a good one: the next loss starts the back-off afresh.
+#: After a subscription that lasted this long, the back-off starts from its beginning.
 _GOOD_AFTER_S = 10.0
 
-#: This many settlements are always applied: half of what a channel has under way before it holds any back.
+#: The broker always applies this many settlements: half of the 32 commands that a channel sends at once.
 _NEVER_HELD_BACK = 16
 
 _CANCEL_TIMEOUT_S = 10.0
@@ -36,15 +35,15 @@ _CLOSE_TIMEOUT_S = 5.0
 
 OnDelivery = Callable[[Delivery], None]
 
-#: Run on a channel before every subscription: declares what has to exist.
+#: Runs on a channel before every subscription, and declares the queues and exchanges that must exist.
 Prepare = Callable[[Channel], Awaitable[None]]
 
 
 class Consumer:
-    """A subscription that is restored, by queue name alone, until it is closed. Build it with `Connection.consume`.
+    """A subscription that comes back after an outage until it is closed. Build it with `Connection.consume`.
 
-    `on_delivery` is called on the loop and must not wait: it starts a task or fills a list. `on_lost` is called when
-    every unsettled delivery has lost its lease; `on_refused` with every failed attempt to subscribe again.
+    The event loop calls `on_delivery`, which must not wait: it starts a task or fills a list. It calls `on_lost` when
+    all unsettled deliveries have lost their lease, and `on_refused` at every failed attempt to subscribe again.
     """
 
     def __init__(
@@ -74,32 +73,32 @@ class Consumer:
         self._changed = asyncio.Event()
         self._fallen = False
         self._subscribing = asyncio.Lock()
-        #: Settlements sent since the broker last said that it had applied all of them.
+        #: The number of settlements since the broker last confirmed that it had applied all.
         self._n_unapplied = 0
         self._keeper: asyncio.Task[None] | None = None
 
     @property
     def is_active(self) -> bool:
-        """Whether events can arrive at this moment."""
+        """Whether events can arrive now."""
         return bool(self._tag) and self._channel is not None and not self._channel.is_closed
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was closed by its owner."""
+        """Whether its owner has closed it."""
         return self._closed
 
     @property
     def channel(self) -> Channel | None:
-        """Return the channel that deliveries come over. A direct reply must be asked for on it."""
+        """Return the channel of the deliveries. A request for a direct reply must use this channel."""
         return self._channel
 
     async def start(self) -> None:
-        """Subscribe for the first time. An error here is raised; later failures are retried."""
+        """Subscribe for the first time. This raises an error; after a later failure the consumer tries again."""
         await self._subscribe_once()
         self._keeper = asyncio.create_task(self._stay_subscribed(), name=f"consumer of {self.queue}")
 
     async def pause(self) -> None:
-        """Take no further events; those on loan stay on loan."""
+        """Take no more events. Unsettled events stay on loan."""
         async with self._subscribing:
             self._paused = True
             await self._cancel_subscription()
@@ -110,9 +109,9 @@ class Consumer:
         self._changed.set()
 
     async def set_prefetch(self, prefetch: int) -> None:
-        """Begin a new subscription, by which the broker lends `prefetch` unsettled events at once.
+        """Begin a new subscription with which the broker lends at most `prefetch` unsettled events at once.
 
-        Events on loan stay on loan, to the old subscription: they do not count against the new one.
+        Events on loan belong to the old subscription, and do not count for the new one.
         """
         async with self._subscribing:
             self._prefetch = prefetch
@@ -120,11 +119,11 @@ class Consumer:
         self._changed.set()
 
     async def close(self) -> None:
-        """Wait until settlements are applied, then end the subscription. Unsettled events go back to the queue."""
+        """Unsubscribe after the broker has applied all settlements. Unsettled events go back to the queue."""
         if self._closed:
             return
         self._closed = True
-        # Do not cut a subscribe short: that would close the channel and lose the settlements it holds back.
+        # Do not cancel a running subscribe: that would close the channel and lose its kept settlements.
         async with self._subscribing:
             if self._keeper is not None:
                 self._keeper.cancel()
@@ -132,35 +131,35 @@ class Consumer:
             if self._channel is None or self._channel.is_closed:
                 return
             if self._link.blockade.reason:
-                return  # it applies settlements once it reads on, and answers nothing until then
+                return  # a broker that does not read cannot answer; it applies the settlements when it reads on
             if not self._tag and self._n_unapplied > _NEVER_HELD_BACK:
                 await self._subscribe_to_cancel(self._channel)
             await self._cancel_subscription()
             await asyncio.gather(self._channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
 
     async def _subscribe_to_cancel(self, channel: Channel) -> None:
-        """Subscribe once more after a pause, to have something to cancel: only cancelling waits for the queue."""
+        """Subscribe once more after a pause, in order to cancel the subscription: only a cancel waits for the queue."""
         tag = f"ewms.{uuid.uuid4().hex}"
         try:
-            # With as few events on loan as possible.
+            # Borrow as few events as possible.
             await channel.basic_qos(prefetch_count=1, timeout=_CANCEL_TIMEOUT_S)
             await channel.basic_consume(self.queue, self._take_message, consumer_tag=tag, timeout=_CANCEL_TIMEOUT_S)
         except (*LIBRARY_ERRORS, TimeoutError, asyncio.CancelledError) as error:
             if is_task_cancelled():
                 raise
-            log.debug("settlements of %s may be forgotten: %r", self.queue, error)
+            log.debug("the broker may lose settlements of %s: %r", self.queue, error)
             return
         self._tag = tag
 
     async def _cancel_subscription(self) -> None:
         tag, self._tag = self._tag, ""
         if tag and self._channel is not None and not self._channel.is_closed:
-            # Settlements sent while the answer is on its way may come after the cancel, so count them from here.
+            # Settlements during the wait for the answer may reach the broker after the cancel, so count them from here.
             self._n_unapplied = 0
             try:
                 await self._channel.basic_cancel(tag, timeout=_CANCEL_TIMEOUT_S)
             except (*LIBRARY_ERRORS, TimeoutError) as error:
-                # The channel is gone, and the subscription with it.
+                # The channel is gone, and so is the subscription.
                 log.debug("cancelling the consumer of %s: %r", self.queue, error)
 
     async def _subscribe_once(self) -> None:
@@ -194,8 +193,8 @@ class Consumer:
     async def _take_message(self, message: DeliveredMessage) -> None:
         delivery = Delivery(message, on_settled=self._count_settled)
         if self._closed:
-            # Nobody waits for the event any more. If the closing channel gave it back, it would count as a failed
-            # attempt. Without acknowledgements there is nothing to give back.
+            # Nobody waits for the event any more. If the closing channel returned it, that would count as a failed
+            # attempt. Without acknowledgements nothing returns.
             if not self._no_ack:
                 await delivery.release()
         else:
@@ -205,7 +204,7 @@ class Consumer:
         self._n_unapplied += 1
 
     def _on_cancelled(self, _: Any) -> None:
-        # The broker ended the subscription (queue deleted, or its node gone); the channel and its loans live on.
+        # The broker ended the subscription: the queue or its node is gone. The channel and its loans stay.
         self._note_loss()
 
     def _on_channel_closed(self, closing: asyncio.Future[Any]) -> None:
@@ -226,7 +225,7 @@ class Consumer:
         try:
             self._on_refused(error)
         except Exception:
-            log.exception("a callback of the consumer of %s failed", self.queue)
+            log.exception("a callback of the consumer of %s raised an error", self.queue)
 
     async def _stay_subscribed(self) -> None:
         loop = asyncio.get_running_loop()
@@ -240,7 +239,7 @@ class Consumer:
                 self._fallen = False
                 if loop.time() - since > _GOOD_AFTER_S:
                     attempt = 0
-                else:  # lost right after it began, perhaps by an event that it delivered: do not spin
+                else:  # lost right after its start, perhaps because of a delivered event: pause, do not spin
                     await asyncio.sleep(full_jitter(attempt))
                     attempt += 1
             try:

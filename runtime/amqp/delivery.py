@@ -1,7 +1,7 @@
-"""One event on loan from the broker: what it says, and the call that settles it.
+"""One event on loan from the broker: its content, and the calls that settle it.
 
-The broker lends an event to a channel. When the channel closes (connection lost, consumer timeout, token expired) the
-broker gives the event to somebody else, even if we still work on it. Settling it then returns False.
+The broker lends an event to a channel. When the channel closes (connection lost, consumer timeout, token expired), the
+broker gives the event to another consumer, even if we still work on it. Settling it then returns False.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Delivery:
     __slots__ = ("_message", "_on_settled", "_properties", "settled")
 
     def __init__(self, message: DeliveredMessage, *, on_settled: Callable[[], None]) -> None:
-        """`on_settled` is called once the settlement is sent."""
+        """Call `on_settled` when the settlement is sent."""
         self._message = message
         self._on_settled = on_settled
         self._properties = message.header.properties
@@ -31,7 +31,7 @@ class Delivery:
 
     @property
     def body(self) -> bytes:
-        """Return the event's bytes, untouched."""
+        """Return the event's bytes, unchanged."""
         return self._message.body
 
     @property
@@ -41,7 +41,7 @@ class Delivery:
 
     @property
     def content_type(self) -> str:
-        """Return what the bytes are, "" if the sender did not say."""
+        """Return the content type, "" if the sender set none."""
         return self._properties.content_type or ""
 
     @property
@@ -57,51 +57,51 @@ class Delivery:
 
     @property
     def n_released(self) -> int:
-        """Return how often the event was given back as if it had never been taken; 0 where the broker cannot say.
+        """Return how many consumers gave the event back without an attempt; 0 if the broker does not count that.
 
-        RabbitMQ counts every delivery as acquired. It counts one as an attempt when it is rejected and when its
-        consumer ends. Source: tried with RabbitMQ 4.3.6.
+        RabbitMQ counts every delivery as acquired. It counts a delivery as an attempt if the consumer rejects it or
+        ends. Source: tried with RabbitMQ 4.3.6.
         """
         acquired = self.headers.get(Header.ACQUIRED_COUNT, 0)
         return max(0, acquired - self.attempt + 1) if isinstance(acquired, int) else 0
 
     @property
     def event(self) -> DataEvent:
-        """Return the delivery as the event that it carries."""
+        """Return the event of this delivery."""
         return DataEvent(self.body, self.id, self.content_type, self.headers)
 
     @property
     def routing_key(self) -> str:
-        """Return the routing key that it was published with."""
+        """Return the routing key of the publisher."""
         return self._message.routing_key or ""
 
     @property
     def exchange(self) -> str:
-        """Return the exchange that it was published to, as the broker says."""
+        """Return the exchange that the publisher used, as the broker reports it."""
         return self._message.exchange or ""
 
     @property
     def reply_to(self) -> str:
-        """Return where an answer goes, "" if none is wanted."""
+        """Return the address for an answer, "" if the sender wants none."""
         return self._properties.reply_to or ""
 
     @property
     def correlation_id(self) -> str:
-        """Return what an answer must repeat."""
+        """Return the id that an answer must repeat."""
         return self._properties.correlation_id or ""
 
     @property
     def user_id(self) -> str:
-        """Return the sender's user name as the broker has checked it, "" if it was not given."""
+        """Return the sender's user name, which the broker has checked; "" if the sender gave none."""
         return self._properties.user_id or ""
 
     @property
     def is_lost(self) -> bool:
-        """Whether the lease is gone: the broker gives the event to somebody else."""
+        """Whether the lease is lost: the broker gives the event to another consumer."""
         return self._message.channel.is_closed
 
     async def ack(self) -> bool:
-        """Report the event as done. Return False if the lease was lost: the event will come again."""
+        """Report the event as done. Return False if the lease is lost: the event will come again."""
         return await self._settle_once(partial(self._message.channel.basic_ack, self._tag, wait=False))
 
     async def reject(self, *, requeue: bool = True) -> bool:
@@ -111,7 +111,7 @@ class Delivery:
         )
 
     async def release(self) -> bool:
-        """Give the event back as if it had never been taken. Not counted as an attempt since RabbitMQ 4.3."""
+        """Give the event back without an attempt. RabbitMQ 4.3 and later do not count this as an attempt."""
         return await self._settle_once(partial(self._message.channel.basic_nack, self._tag, requeue=True, wait=False))
 
     @property

@@ -1,4 +1,4 @@
-"""Turn the broker's answers into the error families, which say who has to act next.
+"""Convert the broker's answers to the error families, which say who must act next.
 
 Source of the reply codes: AMQP 0-9-1 specification, "Reply code listing".
 """
@@ -19,7 +19,7 @@ from aiormq.exceptions import (
 
 from schemas.errors import EWMSError, Rejected, Unavailable
 
-#: Whatever a call to the broker can raise when the broker or the way to it is at fault. aiormq raises RuntimeError
+#: The errors that a call to the broker can raise because of the broker or the network. aiormq raises RuntimeError
 #: (`ChannelInvalidStateError`) for a channel that has just closed.
 LIBRARY_ERRORS = (AMQPError, ConnectionError, OSError, RuntimeError)
 
@@ -29,15 +29,15 @@ class ConnectionLost(Unavailable):
 
 
 class Unroutable(Unavailable):
-    """The event found no queue. It is not lost: the broker gave it back, and the queue may come (again)."""
+    """The event found no queue. It is not lost: the broker returned it, and the queue may appear later."""
 
 
 class QueueFull(Unavailable):
-    """The queue refused the event (its length limit is reached); nothing accepted before was dropped."""
+    """The queue refused the event because it is at its length limit. It keeps the events that it has accepted."""
 
 
 class NotDeclared(Unavailable):
-    """The exchange or the queue does not exist (yet)."""
+    """The exchange or the queue does not exist, or not yet."""
 
 
 class AccessRefused(Rejected):
@@ -47,7 +47,7 @@ class AccessRefused(Rejected):
 
 
 def translate_error(error: BaseException | None) -> EWMSError:
-    """Return what a library error means to a caller."""
+    """Return the error of our families for an error of the library."""
     match error:
         case EWMSError():
             return error
@@ -58,7 +58,7 @@ def translate_error(error: BaseException | None) -> EWMSError:
         case ChannelAccessRefused() | ProbableAuthenticationError() | ConnectionNotAllowed():
             return AccessRefused(_error_text(error))
         case InvalidFrameError() if _REFUSED_VHOST.search(str(error)):
-            return AccessRefused("the broker refuses the vhost to these credentials")
+            return AccessRefused("the broker refuses these credentials for the vhost")
         case ChannelNotFoundEntity():
             return NotDeclared(_error_text(error))
         case TimeoutError():
@@ -67,7 +67,8 @@ def translate_error(error: BaseException | None) -> EWMSError:
             return ConnectionLost(_error_text(error))
 
 
-#: A refused vhost reaches us as a frame out of order, without the broker's text. Source: aiormq 7.2, Connection._rpc.
+#: For a refused vhost the library reports a frame out of order, without the broker's text. Source: aiormq 7.2,
+#: Connection._rpc.
 _REFUSED_VHOST = re.compile(r"Connection\.OpenOk.*Connection\.Close")
 
 

@@ -1,8 +1,8 @@
-"""One connection to the broker that lasts: it reconnects with jitter, and its token can be renewed while it is open.
+"""A lasting connection to the broker: it reconnects with jitter, and renews its token while it is open.
 
-aio-pika's own robust connection waits a fixed time between attempts, keeps the token it began with, and silently does
-not restore a consumer whose queue it was not allowed to look at. So we use the plain connection, and its users restore
-themselves: consumers subscribe by queue name alone, publishers open a channel when they need one.
+aio-pika's own robust connection waits a fixed time between attempts and keeps its first token. And it silently leaves
+out a consumer if it has no right to declare the consumer's queue. So we use the plain connection. Consumers and
+publishers restore themselves: consumers subscribe by queue name only, publishers open a channel when they need one.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ from schemas.errors import EWMSError
 
 log = logging.getLogger(__name__)
 
-#: A connection that lived this long was a good one: the next outage starts the back-off afresh.
+#: After a connection that lasted this long, the back-off starts from its beginning.
 _GOOD_AFTER_S = 10.0
 _BLOCKED_CLOSE_TIMEOUT_S = 0.5
 Token = str | Callable[[], str] | None
 
 
 class Link:
-    """A connection that is restored until it is closed, and nothing else. Build it with `Link.connect`."""
+    """A connection that comes back after each loss until it is closed. Build it with `Link.connect`."""
 
     def __init__(
         self, address: str, *, token: Token, name: str, heartbeat_s: int, timeout_s: float, backoff_cap_s: float
@@ -52,13 +52,13 @@ class Link:
         self._since = 0.0
         self._keeper: asyncio.Task[None] | None = None
         self._channels = ChannelPool(self._open_transport, timeout_s=timeout_s)
-        #: Called with the reason whenever the connection is lost; it comes back by itself.
+        #: Callbacks for each loss of the connection, with the reason. The connection comes back by itself.
         self.on_lost: list[Callable[[EWMSError], None]] = []
-        #: Called whenever the connection is there (again), before any consumer has subscribed.
+        #: Callbacks for each new connection, before any consumer has subscribed.
         self.on_connected: list[Callable[[], None]] = []
-        #: Why the connection is down, by the last attempt; None while it is up.
+        #: The error of the last attempt to connect; None while the connection is up.
         self.error: EWMSError | None = None
-        #: Whether the broker reads what is sent to it.
+        #: Whether the broker reads from this connection.
         self.blockade = Blockade()
 
     @classmethod
@@ -75,12 +75,12 @@ class Link:
     ) -> Self:
         """Return an open connection to `address` (`[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`).
 
-        `token` is the password; a callable is asked again at every reconnect (a token file that is rewritten). This
-        waits up to `wait_s` for a broker that is not there yet, but does not retry refused credentials.
+        `token` is the password. If it is a callable, the link calls it at every connect, for example to read a file
+        again. This waits up to `wait_s` for a broker that does not answer yet, but does not retry refused credentials.
 
         Raises:
-            AccessRefused: credentials, token or vhost are refused.
-            ConnectionLost: there is no broker.
+            AccessRefused: the broker refuses the credentials, the token or the vhost.
+            ConnectionLost: no broker answers.
         """
         self = cls(
             address, token=token, name=name, heartbeat_s=heartbeat_s, timeout_s=timeout_s, backoff_cap_s=backoff_cap_s
@@ -102,19 +102,19 @@ class Link:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is open at this moment."""
+        """Whether the connection is open now."""
         return self._up.is_set()
 
     @property
     def max_channels(self) -> int:
-        """How many channels this connection can have, as it was agreed with the broker."""
+        """How many channels this connection can have: the number that the broker allows."""
         return self._channels.max_channels
 
     async def wait_until_ready(self, timeout_s: float | None = None) -> None:
-        """Return once the connection is open.
+        """Return when the connection is open.
 
         Raises:
-            ConnectionLost: it was closed for good, or is not back within `timeout_s`.
+            ConnectionLost: its owner has closed it, or it is not back within `timeout_s`.
         """
         if self._up.is_set():
             return
@@ -127,16 +127,16 @@ class Link:
             raise ConnectionLost("the connection is closed")
 
     async def renew_token(self, token: str, *, timeout_s: float = 10.0) -> None:
-        """Replace the token, on the open connection and for every reconnect. The `sub` must be the same.
+        """Replace the token on the open connection and for every reconnect. The `sub` must be the same.
 
         Raises:
-            AccessRefused: the broker refused it and closed the connection; the old token is kept.
+            AccessRefused: the broker refused it and closed the connection. The link keeps the old token.
         """
         transport = self._transport
         if not self._up.is_set() or transport is None:
             self._keep_token(token)
             return
-        # The library waits for the answer on a future that goes on when the connection ends.
+        # The library waits for the answer with a future that outlives the connection. So watch `_lost`, too.
         renewal = asyncio.ensure_future(transport.update_secret(token, reason="renewal", timeout=timeout_s))
         lost = asyncio.ensure_future(self._lost.wait())
         try:
@@ -147,27 +147,27 @@ class Link:
         (outcome,) = await asyncio.gather(renewal, return_exceptions=True)
         if isinstance(outcome, BaseException) and isinstance(refusal := translate_error(outcome), AccessRefused):
             raise refusal
-        # If the connection was lost meanwhile, the broker may or may not have the new token. Keep the newer one.
+        # If the connection was lost meanwhile, the broker may or may not have the new token. Keep the new token.
         self._keep_token(token)
 
     def _keep_token(self, token: str) -> None:
-        # A callable is the owner's own source of tokens; overriding it would shadow every later one.
+        # A callable is the owner's source of tokens. To replace it would hide all its later tokens.
         if not callable(self._token):
             self._token = token
 
     @asynccontextmanager
     async def lend_channel(self) -> AsyncIterator[Channel]:
-        """Lend a channel for declaring topology; library errors come out as the families. See `ChannelPool`."""
+        """Lend a channel to declare topology. The library's errors become our error families. See `ChannelPool`."""
         await self.wait_until_ready(self._timeout_s)
         async with self._channels.lend_channel() as channel:
             yield channel
 
     async def open_channel(self, *, confirms: bool) -> Channel:
-        """Open a channel of the lower layer, over which events go."""
+        """Open a channel of the lower layer, for events."""
         return await self._channels.open_channel(confirms=confirms)
 
     async def close(self) -> None:
-        """Close for good. Close channels before: what the library still had to send is not sent."""
+        """Close the connection for good. Close its channels before: this drops frames that the library has not sent."""
         if self._closed:
             return
         self._closed = True
@@ -175,7 +175,7 @@ class Link:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         self._up.set()  # a caller in `wait_until_ready` now learns that the connection is closed for good
-        # A broker that reads nothing answers nothing.
+        # A broker that does not read does not answer.
         timeout_s = _BLOCKED_CLOSE_TIMEOUT_S if self.blockade.reason else self._timeout_s
         self.blockade.end_blockade()
         if self._transport is not None:
@@ -205,7 +205,7 @@ class Link:
         queue: SendQueue | None = None
         if transport.transport is not None:
             connection = transport.transport.connection
-            # Every channel that is opened from here on takes it from the connection.
+            # Every later channel takes its queue from the connection.
             connection.write_queue = queue = SendQueue(connection.write_queue)
             self.blockade.watch_connection(connection)
         self._lost.clear()
@@ -231,7 +231,7 @@ class Link:
         try:
             callback(*arguments)
         except Exception:
-            log.exception("a callback of the connection %s failed", self._name)
+            log.exception("a callback of the connection %s raised an error", self._name)
 
     async def _stay_connected(self) -> None:
         attempt = 0
@@ -252,7 +252,7 @@ class Link:
                     log.warning("no connection to the broker yet (attempt %d): %s", attempt, error.reason)
                     continue
                 except Exception:
-                    # Whatever it was: a connection that stops coming back would hang its process without a word.
+                    # Catch every error: without this loop the connection never returns, and its process hangs silently.
                     log.exception("no connection to the broker yet (attempt %d)", attempt)
                     continue
                 break

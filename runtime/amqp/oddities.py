@@ -1,9 +1,9 @@
-"""Read events whose properties are not what they should be: a text that is no UTF-8, a time beyond the year 9999.
+"""Read events with invalid properties: a text that is not UTF-8, a time after the year 9999.
 
-AMQP lets a publisher write any bytes there, and brokers check none of them. The library then raises, and the connection
-ends with all events lent on it. This happens again with every delivery of such an event. Source: pamqp 4.0, module
-`decode`: texts and names of headers raise UnicodeDecodeError; times in microseconds raise ValueError, OverflowError or
-OSError.
+A publisher can write any bytes into properties, and the broker does not check them. The library then raises an error,
+and the connection ends with all events on loan. This repeats with every delivery of such an event. Source: pamqp 4.0,
+module `decode`: texts and names of headers raise UnicodeDecodeError; times in microseconds raise ValueError,
+OverflowError or OSError.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ _LENGTH_BYTES = 4
 
 
 def read_short_str(value: bytes) -> tuple[int, str]:
-    """Return how many bytes a text takes, and the text; what is no UTF-8 in it is written out (`\\xff`)."""
+    """Return how many bytes a text takes, and the text. Bytes that are not UTF-8 become escapes (`\\xff`)."""
     try:
         read: tuple[int, str] = _short_str(value)
         return read
@@ -28,7 +28,7 @@ def read_short_str(value: bytes) -> tuple[int, str]:
 
 
 def read_timestamp(value: bytes) -> tuple[int, datetime | None]:
-    """Return how many bytes a time takes, and the time; None for one that Python cannot hold."""
+    """Return how many bytes a time takes, and the time; None if Python cannot represent it."""
     try:
         read: tuple[int, datetime] = _timestamp(value)
         return read
@@ -39,7 +39,7 @@ def read_timestamp(value: bytes) -> tuple[int, datetime | None]:
 
 
 def read_table(value: bytes) -> tuple[int, dict[str, Any]]:
-    """Return how many bytes headers take, and the headers; what is no UTF-8 in a name is written out."""
+    """Return how many bytes headers take, and the headers. Bytes of names that are not UTF-8 become escapes."""
     try:
         read: tuple[int, dict[str, Any]] = _table(value)
         return read
@@ -54,6 +54,6 @@ def read_table(value: bytes) -> tuple[int, dict[str, Any]]:
 
 
 def accept_odd_properties() -> None:
-    """Make the library read properties and headers in this way, in the whole process."""
+    """Make the library read properties and headers with these functions, in the whole process."""
     _METHODS.update(shortstr=read_short_str, timestamp=read_timestamp, table=read_table)
     decode.TABLE_MAPPING.update({b"T": read_timestamp, b"F": read_table})

@@ -1,7 +1,7 @@
-"""Publish with confirms: many events in flight at once, a bounded number unconfirmed, every one accounted for.
+"""Publish with confirms: many events at once, with a limit on unconfirmed ones, and an outcome for each.
 
-`publish` returns when the broker holds the event on a queue, and raises otherwise; there is no third outcome. An
-event whose confirm was lost with the connection is sent again with the same id, so it may arrive twice.
+`publish` returns when the broker has the event in a queue; otherwise it raises an error. If the connection is lost
+before the confirm, the publisher sends the event again with the same id, so the event may arrive twice.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from schemas.errors import EWMSError, TooLarge
 
 log = logging.getLogger(__name__)
 
-#: From this size on, a publish waits until the socket has taken the body: a window full of large bodies would otherwise
-#: pile up in memory.
+#: From this size on, a publish waits until the socket has accepted the body. Otherwise large bodies of a whole window
+#: would collect in memory.
 _DRAIN_FROM_BYTES = 32 * 1024
 
 _TOO_LARGE = re.compile(r"message size (\d+)")
@@ -31,7 +31,7 @@ _TOO_LARGE = re.compile(r"message size (\d+)")
 
 @dataclass(slots=True)
 class EventInFlight:
-    """One event on its way. `work` is done when the broker has it; `n_waiting` counts who waits for that."""
+    """One event on its way. `work` is done when the broker has the event; `n_waiting` callers wait for that."""
 
     message_id: str
     exchange: str
@@ -39,12 +39,12 @@ class EventInFlight:
     body: bytes
     work: asyncio.Task[None] = field(init=False)
     n_waiting: int = 0
-    #: Whether an open channel has it: the broker may have it too, or will once it reads on.
+    #: Whether the event is on an open channel: the broker may have it, or will get it when it reads on.
     is_handed_over: bool = False
 
 
 class ConfirmedPublisher:
-    """A channel with confirms, reopened when it is lost. Build it with `Connection.open_publisher`."""
+    """A channel with confirms, which the publisher reopens after a loss. Build it with `Connection.open_publisher`."""
 
     def __init__(self, link: Link, *, window: int) -> None:
         self._link = link
@@ -65,24 +65,24 @@ class ConfirmedPublisher:
         user_id: str = "",
         timeout_s: float | None = 30.0,
     ) -> None:
-        """Publish one persistent event and return when the broker holds it. A `content_type` of "" is left out.
+        """Publish one persistent event, and return when the broker has it. An empty `content_type` sets none.
 
-        The broker refuses a `user_id` that is not the connection's own, so the receiver of the event can trust it.
+        The broker refuses a `user_id` of another user than the connection's, so the receiver can trust it.
 
-        While the broker is away, or takes nothing because it is low on memory or disk, this waits, up to `timeout_s` in
-        all; None waits as long as it takes. Call it from many tasks at once to fill the window; beyond the window
-        callers wait.
+        While the broker is away, or accepts nothing because it is low on memory or disk, this waits, at most
+        `timeout_s` in all; None waits without limit. Call it from many tasks at once to fill the window. If the window
+        is full, callers wait.
 
-        An event is sent again only after its channel was lost. If you publish it once more after a timeout, under the
-        same id, you wait for the confirm of the first.
+        The publisher sends an event again only if its channel is lost. If you publish it again after a timeout, under
+        the same id, you wait for the confirm of the first one.
 
         Raises:
-            Unroutable: no queue is bound for it; the broker gave it back.
+            Unroutable: no queue is bound for it; the broker returned it.
             QueueFull: the queue refused it.
             Missing: the exchange does not exist.
             AccessRefused: the rights do not allow it.
-            TooLarge: it is over the broker's limit for a message.
-            ConnectionLost: the broker was away, or took nothing, for too long. Nobody knows whether it has the event.
+            TooLarge: it is larger than the broker's `max_message_size` (4 MiB with our settings).
+            ConnectionLost: the broker was away, or accepted nothing, for too long. It may or may not have the event.
         """
         properties = event_properties(message_id, content_type, headers, user_id)
         await self.send_event(exchange, routing_key, body, properties, timeout_s=timeout_s)
@@ -96,7 +96,7 @@ class ConfirmedPublisher:
         *,
         timeout_s: float | None = 30.0,
     ) -> None:
-        """Publish with AMQP properties of the caller's own, a `message_id` among them; otherwise as `publish`."""
+        """Publish with the caller's AMQP `properties`, which must have a `message_id`; otherwise like `publish`."""
         sending = self.begin_sending(exchange, routing_key, body, properties)
         try:
             async with asyncio.timeout(timeout_s):
@@ -109,9 +109,9 @@ class ConfirmedPublisher:
     def begin_sending(
         self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties
     ) -> EventInFlight:
-        """Begin to send an event, without waiting. The caller must call `stop_waiting` when it waits no longer.
+        """Begin to send an event, without waiting. The caller must call `stop_waiting` when it stops waiting.
 
-        If the same event is on its way already, under the same id, it is sent once.
+        If the same event is already on its way, under the same id, the publisher sends it once.
         """
         message_id = properties.message_id or ""
         earlier = self._in_flight.get(message_id)
@@ -137,7 +137,7 @@ class ConfirmedPublisher:
             self._forget_event(sending)
 
     def timeout_error(self) -> ConnectionLost:
-        """Return why an event is not confirmed in time, as far as that is known."""
+        """Return the error for an event without a confirm in time, with the reason if we know it."""
         if reason := self._link.blockade.reason:
             return ConnectionLost(f"the broker takes no events for now: {reason}")
         error = self._link.error
@@ -147,13 +147,13 @@ class ConfirmedPublisher:
         if self._in_flight.get(sending.message_id) is sending:
             del self._in_flight[sending.message_id]
         if sending.work.done() and not sending.work.cancelled():
-            sending.work.exception()  # the callers that waited have it; there may be none left
+            sending.work.exception()  # the waiting callers got the error; mark it as seen if none is left
 
     async def _send_until_confirmed(
         self, sending: EventInFlight, properties: Basic.Properties, earlier: EventInFlight | None
     ) -> None:
         if earlier is not None:
-            # The library finds a returned event by its id, so an id may be in flight only once.
+            # The library finds a returned event by its id, so only one event with an id may be on its way.
             await asyncio.wait({earlier.work})
         async with self._window:
             attempt = 0
@@ -168,7 +168,7 @@ class ConfirmedPublisher:
                 attempt += 1
 
     async def _send_once(self, sending: EventInFlight, properties: Basic.Properties) -> BaseException | None:
-        """Return None once the broker has confirmed, or the error by which the channel was lost before that."""
+        """Return None when the broker has confirmed, or the error that ended the channel before that."""
         try:
             await self._link.blockade.wait_until_over()
             channel = self._channel
@@ -208,7 +208,7 @@ class ConfirmedPublisher:
             return self._channel
 
     async def close(self) -> None:
-        """Close the channel; what waits in the library's send queue goes out first, unless the broker reads nothing."""
+        """Close the channel. Waiting frames of the library go out first, unless the broker does not read."""
         left = [sending.work for sending in self._in_flight.values() if not sending.n_waiting]
         for work in left:
             work.cancel()
@@ -227,9 +227,9 @@ def event_properties(
     *,
     is_persistent: bool = True,
 ) -> Basic.Properties:
-    """Return the properties of an event. What is empty is left out.
+    """Return the properties of an event, without the empty ones.
 
-    A broker that restarts forgets what is not persistent, except in quorum queues.
+    A broker that restarts loses events that are not persistent, except in quorum queues.
     """
     return Basic.Properties(
         content_type=content_type or None,
@@ -241,13 +241,13 @@ def event_properties(
 
 
 def _error_of_event(error: BaseException, exchange: str, body: bytes) -> EWMSError | None:
-    """Return the error if this event closed the channel; None if it only shared the channel with the event that did.
+    """Return the error if this event closed the channel; None if another event on the same channel did.
 
-    A refused publish closes the channel under every other event in flight there. The broker's text names the exchange
-    or the size that it objected to.
+    When the broker refuses one event, it closes the channel, and so the other events on it fail, too. The broker's text
+    names the exchange or the size that it refuses.
     """
     if not isinstance(error, AMQPChannelError):
-        return None  # no event in particular ended the connection
+        return None  # the connection ended, and no single event caused that
     text = str(error)
     if isinstance(error, ChannelPreconditionFailed):
         match = _TOO_LARGE.search(text)

@@ -1,13 +1,13 @@
-"""Make new quorum queues safe from a crash of the broker before anybody publishes onto them.
+"""Protect new quorum queues from a crash of the broker before clients publish to them.
 
-RabbitMQ finds a queue's events again by a directory on each node's disk: queue -> log. It keeps a new entry in memory
-for up to 3 s. A broker that is killed within that time forgets where the events lie, confirmed ones too.
+After a start RabbitMQ finds a queue's events with a directory on each node's disk: queue -> log. It keeps a new entry
+in memory for up to 3 s. If somebody kills the broker within that time, it loses the queue's events, confirmed or not.
 
-Declaring one more quorum queue writes every entry that still waits: the broker first looks up the queue's name, and a
-look-up of a name that is not among the entries in memory puts them into the file. So the *seal* is a quorum queue that
-is declared after all the others, with a member on every node, and deleted again. `docs/decisions/0010-sealed-queues.md`
-has the measurements. Source: Erlang/OTP, dets.erl, update_cache; Ra 3.1, ra_directory.erl, register_name; tried on
-RabbitMQ 4.3.6.
+The declaration of one more quorum queue writes all waiting entries to disk: the broker first looks up the new queue's
+name, and to look up a name that is not among the entries in memory, it first writes these to the file. So the *seal*
+is a quorum queue that we declare after all others, with a member on every node, and delete again.
+`docs/decisions/0010-sealed-queues.md` has the measurements. Source: Erlang/OTP, dets.erl, update_cache; Ra 3.1,
+ra_directory.erl, register_name; tried on RabbitMQ 4.3.6.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from aiormq.channel import Channel
 
 from schemas import topology
 
-#: More nodes than a cluster has, so that each of them has a member: every node has a directory of its own.
+#: The number of a seal's members: more than a cluster has nodes. Each node has its own directory and needs a member.
 _EVERY_NODE = 64
 
-#: After this time the broker deletes a seal that a crash of ours has left behind.
+#: After this time the broker deletes a seal that our crash has left behind.
 _EXPIRES_MS = 60_000
 
 _ARGUMENTS: dict[str, Any] = {
@@ -33,10 +33,10 @@ _ARGUMENTS: dict[str, Any] = {
 
 
 async def seal_queues(channel: Channel, owner: str) -> None:
-    """Return when every quorum queue that was declared before this call survives a kill of the broker.
+    """Return when every quorum queue declared before this call can survive a kill of the broker.
 
-    `owner` is the service that asks. The seal's name is new each time: the broker finds a name that it has just seen
-    in memory, and then writes nothing.
+    `owner` is the calling service. The seal has a new name each time: the broker would find a recent name in memory,
+    and would write nothing.
     """
     name = new_seal_name(owner)
     await declare_seal(channel, name)
@@ -49,14 +49,14 @@ def new_seal_name(owner: str) -> str:
 
 
 async def declare_seal(channel: Channel, name: str) -> None:
-    """Declare the seal `name` and leave it; the caller deletes it. Otherwise as `seal_queues`."""
+    """Declare the seal `name`, and return as `seal_queues` does. The caller must delete the seal."""
     await channel.queue_declare(name, durable=True, arguments=_ARGUMENTS)
 
 
 class SharedCalls:
-    """Calls `act` on request. Requests that come while a call is under way share the next one.
+    """Call `act` on request. Requests that come during a call share the next call.
 
-    A request gets a call that begins after it, since the one under way may have looked already.
+    A request needs a call that begins after it, because the running call may have done its look before.
     """
 
     def __init__(self, act: Callable[[], Awaitable[None]]) -> None:
@@ -68,11 +68,11 @@ class SharedCalls:
         """Return when a call that began after this request has returned.
 
         Raises:
-            Exception: what the call raised; all requests that share the call get it.
+            Exception: the error of the call; all requests that share the call get it.
         """
         if self._next is None:
             self._next = asyncio.create_task(self._call_after(self._running))
-        # A caller that gives up must not take the call from the others.
+        # A caller that stops waiting must not cancel the call for the others.
         await asyncio.shield(self._next)
 
     async def _call_after(self, running: asyncio.Task[None] | None) -> None:

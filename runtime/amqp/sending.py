@@ -1,9 +1,9 @@
-"""Send frames on a connection: all frames of one turn of the loop in one write, and none on a closed channel.
+"""Send frames on a connection: in one write for each turn of the event loop, and none on a closed channel.
 
-The library writes each frame by itself. And when the broker closes a channel, because it refused one event, the library
-goes on sending the other events that waited. After the acknowledgement of the close those frames belong to no channel,
-and the broker ends the whole connection for them ("expected 'channel.open'"). This queue refuses them, and their
-publisher sends them again on the next channel.
+The library writes each frame separately. And when the broker closes a channel because it refuses one event, the library
+still sends the other waiting events. After the close these frames belong to no channel, and the broker then ends the
+whole connection ("expected 'channel.open'"). This queue refuses such frames, and their publisher sends the events
+again on the next channel.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _CHANNEL_CLOSE_OK = b"\x00\x14\x00\x29"
 
 
 class SendQueue(asyncio.Queue[ChannelFrame]):
-    """Takes the place of the library's send queue, and hands frames on to it (`onward`)."""
+    """Replaces the library's send queue, and passes frames on to it (`onward`)."""
 
     def __init__(self, onward: asyncio.Queue[ChannelFrame]) -> None:
         super().__init__()
@@ -27,13 +27,13 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
         self._payloads: list[bytes] = []
         self._closed_channels: set[int] = set()
         self._flush_is_due = False
-        #: What the library's queue has no room for yet.
+        #: The frames that wait for room in the library's queue.
         self._waiting: deque[ChannelFrame] = deque()
         self._handing_on: asyncio.Task[None] | None = None
         self._abandoned = False
 
     async def put(self, item: ChannelFrame) -> None:
-        """Send `item` at the end of this turn of the loop; it never waits.
+        """Send `item` at the end of this turn of the event loop. It never waits.
 
         Raises:
             ChannelInvalidStateError: its channel, or the connection, is closed.
@@ -41,10 +41,10 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
         self.put_nowait(item)
 
     def put_nowait(self, item: ChannelFrame) -> None:
-        """Send `item`. Raises as `put`."""
+        """Send `item`. It raises the same errors as `put`."""
         self._check_channel(item.payload)
         if item.drain_future is not None or item.should_close:
-            # The library handles this frame's future, or ends after it. So the frames before it have to go first.
+            # The library handles this frame's future, or ends after it. So send the frames before it first.
             self._flush_frames()
             self._hand_on(item)
             return
@@ -54,7 +54,7 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
             asyncio.get_running_loop().call_soon(self._end_of_turn)
 
     def abandon_all(self) -> None:
-        """Send nothing more: the connection is gone."""
+        """Drop all frames: the connection is gone."""
         self._abandoned = True
         self._payloads.clear()
         self._waiting.clear()
@@ -91,6 +91,6 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
 
     async def _hand_on_the_waiting(self) -> None:
         while self._waiting:
-            # The frame stays first in line until it is through, so that nothing overtakes it.
+            # The frame stays first until the library has taken it, so that no other frame overtakes it.
             await self._onward.put(self._waiting[0])
             self._waiting.popleft()

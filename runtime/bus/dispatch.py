@@ -1,13 +1,13 @@
-"""Say which handlers take which events of an inbox.
+"""Choose the handlers of each event of an inbox.
 
     table = DispatchTable()
     table.add(TaskforceStart, starter.start)
     table.add(TaskforceStop, stopper.stop)
     await bus.consume(table)
 
-An event that has no handler here is parked. Several handlers may share a type, for example two parts of a service that
-need the same fact. Each of them gets the event, and each needs an inbox id of its own. The event is acknowledged when
-all of them have returned; if one asks for another attempt, all of them run again.
+The inbox parks an event without a handler. Several handlers may share a type, for example two parts of a service that
+need the same fact. Each of them gets the event, and each needs its own inbox id. The inbox acknowledges the event when
+all of them have returned. If one asks for another attempt, all of them run again.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,10 +19,10 @@ from schemas.events import ControlEvent, Payload, UnknownType
 
 P = TypeVar("P", bound=Payload)
 
-#: Takes a payload and the event that brought it. The table in `runtime.bus.intake` says what its errors mean.
+#: Takes a payload and its event. The table in `runtime.bus.intake` gives the meaning of its errors.
 PayloadHandler = Callable[[P, ControlEvent], Awaitable[None]]
 
-#: Takes every event of an inbox, whatever it says.
+#: Takes every event of an inbox, of any type.
 EventHandler = Callable[[ControlEvent], Awaitable[None]]
 
 
@@ -41,7 +41,7 @@ class DispatchTable:
         return table
 
     def add_handler(self, payload: type[P], handler: PayloadHandler[P]) -> None:
-        """Have `handler` called with every event whose payload is of this class."""
+        """Call `handler` with every event whose payload is of this class."""
         self._by_type.setdefault(payload, []).append(handler)
 
     def has_handler(self, event: ControlEvent) -> bool:
@@ -53,12 +53,12 @@ class DispatchTable:
 
         Raises:
             UnknownType: the event has no handler.
-            Rejected: a handler has rejected the event; the others have handled it all the same.
-            Conflict: nothing was left to do for any of them.
-            Exception: whatever else a handler raises, at once; the event must come again.
+            Rejected: one handler has rejected the event, and the others have handled it.
+            Conflict: no handler had anything left to do.
+            Exception: any other error of a handler, at once; the event must come again.
         """
         if not self.has_handler(event):
-            raise UnknownType(f"nobody here takes events of type {event.type!r}")
+            raise UnknownType(f"this service has no handler for events of type {event.type!r}")
         rejected: Rejected | None = None
         conflicts: list[Conflict] = []
         calls = self._find_calls(event)

@@ -1,4 +1,4 @@
-"""Declare one service's queues on the control vhost, set events aside, and take parked ones back for a new version."""
+"""Declare one service's queues on the control vhost, set events aside, and take parked events back after an update."""
 
 import asyncio
 import uuid
@@ -19,24 +19,24 @@ from schemas.services import spec_of
 from schemas.topology import Aside
 from schemas.wire import EVENT_CONTENT_TYPE, event_from_bytes
 
-#: The key on the aside exchange that leads back to the inbox; parked events return by it.
+#: The key on the aside exchange by which parked events return to the inbox.
 BACK = "back"
 
 _QUORUM: FieldTable = {
     "x-queue-type": "quorum",
-    # A control queue never drops an event: a full one refuses, and dead letters move with confirms.
+    # A control queue never drops an event: a full queue refuses it, and dead letters move with confirms.
     "x-overflow": "reject-publish",
 }
 
-#: How many parked events one start looks at; the rest waits for the next.
+#: How many parked events one start looks at. The others wait for the next start.
 _TAKE_BACK = 5000
 
 
 async def declare_inbox(channel: Channel, service: str) -> None:
-    """Declare what `service` needs to take events; repeating it changes nothing.
+    """Declare the queues and bindings that `service` needs to take events. Idempotent.
 
     Raises:
-        Missing: the service may not declare the shared exchanges, and no service that may has done so yet.
+        Missing: the shared exchanges do not exist yet, and this service may not declare them.
     """
     spec = spec_of(service)
     if spec.declares_shared:
@@ -46,7 +46,7 @@ async def declare_inbox(channel: Channel, service: str) -> None:
     aside = topology.aside_exchange(service)
     await channel.exchange_declare(aside, exchange_type="direct", durable=True)
     for name, key in ((topology.dead_inbox(service), Aside.DEAD), (topology.parked_inbox(service), Aside.PARKED)):
-        # Without -1 a quorum queue drops an event that was returned 20 times, and these are looked at and returned.
+        # Without -1 a quorum queue drops an event after 20 returns, and we look at these events and return them.
         await channel.queue_declare(name, durable=True, arguments={**_QUORUM, "x-delivery-limit": -1})
         await channel.queue_bind(name, aside, routing_key=key)
     arguments: FieldTable = {
@@ -60,7 +60,7 @@ async def declare_inbox(channel: Channel, service: str) -> None:
         arguments["x-single-active-consumer"] = True
     inbox = topology.inbox_queue(service)
     await channel.queue_declare(inbox, durable=True, arguments=arguments)
-    # Seal before the binding: while nobody can reach the queue, no event can be lost in it.
+    # Seal before the binding: without a binding no event can reach the queue and be lost in it.
     await seal_queues(channel, service)
     await channel.queue_bind(inbox, topology.CONTROL_EXCHANGE, routing_key=topology.inbox_pattern(service))
     for fact in spec.hears:
@@ -69,9 +69,9 @@ async def declare_inbox(channel: Channel, service: str) -> None:
 
 
 def sender_of(delivery: Delivery, user: str) -> str:
-    """Return the broker's user that sent `delivery`, "" if none is named. For our own copies, return the first sender.
+    """Return the broker user who sent `delivery`, "" if it names none. For our own copies, return the first sender.
 
-    The broker has checked `user_id`, and only the service itself (`user`) may write onto its aside exchange.
+    The broker has checked `user_id`, and only the service itself (`user`) may publish to its aside exchange.
     """
     if delivery.user_id != user:
         return delivery.user_id
@@ -81,7 +81,7 @@ def sender_of(delivery: Delivery, user: str) -> str:
 async def set_aside(
     publisher: ConfirmedPublisher, service: str, delivery: Delivery, key: Aside, *, user: str, reason: EWMSError
 ) -> None:
-    """Put a copy of `delivery`, with the reason in its headers, where an operator or the next version finds it."""
+    """Put a copy of `delivery`, with the reason in its headers, into a queue for operators or for the next version."""
     await publisher.publish(
         topology.aside_exchange(service),
         key,
@@ -103,7 +103,7 @@ async def set_aside(
 async def take_back_parked(
     connection: Connection, publisher: ConfirmedPublisher, service: str, user: str, table: DispatchTable
 ) -> int:
-    """Move the parked events that `table` has a handler for by now back into the inbox; return how many."""
+    """Move parked events that `table` now has a handler for back into the inbox. Return how many."""
     parked = topology.parked_inbox(service)
     async with connection.lend_channel() as channel:
         n_parked = (await channel.queue_declare(parked, passive=True)).message_count or 0
@@ -114,7 +114,7 @@ async def take_back_parked(
     consumer = await connection.consume(parked, taken.put_nowait, prefetch=wanted)
     n_moved = 0
     try:
-        # Another replica may take some at the same time; then fewer come than were counted.
+        # Another replica may take some at the same time. Then fewer events come than the count says.
         with suppress(TimeoutError):
             for _ in range(wanted):
                 async with asyncio.timeout(2.0):
@@ -146,5 +146,5 @@ def _is_wanted(body: bytes, table: DispatchTable) -> bool:
     except UnknownType:
         return False
     except EWMSError:
-        # A known type with a fault: the inbox sends it on to the dead letters.
+        # A known type with a fault: the inbox will send it to the dead letters.
         return True

@@ -2,8 +2,8 @@
 
 handler returns      acknowledge, last of all
 Rejected             a copy with the reason to <inbox>.dead, then acknowledge
-UnknownType          a copy to <inbox>.parked, then acknowledge; also where no handler takes the type
-Conflict             acknowledge; the state has moved on
+UnknownType          a copy to <inbox>.parked, then acknowledge; also if no handler takes the type
+Conflict             acknowledge; the state has already changed
 Unavailable          keep it, take no further events, try again with back-off
 anything else        reject: it comes again, up to the queue's delivery limit
 """
@@ -21,7 +21,7 @@ from schemas.services import is_of_service
 from schemas.topology import Aside
 from schemas.wire import event_from_bytes
 
-_taken = counter("events_taken_total", "Events taken from an inbox, by what became of them.", ["inbox", "outcome"])
+_taken = counter("events_taken_total", "Events taken from an inbox, by outcome.", ["inbox", "outcome"])
 
 #: The longest wait between two attempts at an event, in seconds.
 _HOLD_CAP_S = 15.0
@@ -29,7 +29,7 @@ _REJECT_CAP_S = 5.0
 
 
 class Intake:
-    """Gives each delivery of one inbox to its handlers, several deliveries at a time."""
+    """Give each delivery of one inbox to its handlers, several deliveries at a time."""
 
     def __init__(self, service: str, user: str, table: DispatchTable, publisher: ConfirmedPublisher) -> None:
         self._service = service
@@ -48,7 +48,7 @@ class Intake:
         task.add_done_callback(self._running.discard)
 
     async def drain_handlers(self) -> None:
-        """Take nothing more, give back what is on hold, and wait for the handlers that run."""
+        """Take no more events, give back those on hold, and wait for the running handlers."""
         self._draining.set()
         if self.consumer is not None:
             await self.consumer.pause()
@@ -73,7 +73,7 @@ class Intake:
                     return "released"
                 n_holds += 1
             except Exception as error:  # noqa: BLE001 - the table's last row: whatever a handler may raise
-                # Once with its traceback; the repetitions of the same event get one line each.
+                # Log the traceback once; repetitions of the same event get one line each.
                 log.error("event failed", error=repr(error), attempt=delivery.attempt, exc_info=delivery.attempt == 1)
                 await self._wait_or_drain(full_jitter(delivery.attempt, cap_s=_REJECT_CAP_S))
                 await delivery.reject()
@@ -100,7 +100,7 @@ class Intake:
                 return "ignored"
             failpoint("bus.handled")
             if not await delivery.ack():
-                log.info("event handled, its lease was lost: it will come again")
+                log.info("event handled, but its lease was lost: it will come again")
             return "handled"
 
     async def _park_event(self, delivery: Delivery, error: UnknownType) -> str:
@@ -116,7 +116,7 @@ class Intake:
         return "rejected"
 
     async def _hold_event(self, delivery: Delivery, error: Unavailable, n_holds: int) -> bool:
-        """Wait before the next attempt. Return False if there must be none here."""
+        """Wait before the next attempt. Return False if this process must not try again."""
         if not self._held:
             log.warning("inbox paused", reason=error.reason)
         self._held.add(delivery)
@@ -142,9 +142,9 @@ class Intake:
 
 
 def _check_owner(event: ControlEvent) -> None:
-    # On the exchange of facts the broker lets only the owner state a fact, but there are other ways into an inbox.
+    # On the exchange of facts the broker lets only the owner publish a fact, but other ways lead into an inbox.
     if isinstance(event.data, Fact) and not is_of_service(event.sender, event.data.BY):
-        raise Rejected(f"{event.sender or 'a nameless sender'} may not state what is for {event.data.BY} to state")
+        raise Rejected(f"only {event.data.BY} may publish this fact, and {event.sender or 'a nameless sender'} did")
 
 
 def _decode_event(body: bytes) -> ControlEvent:
@@ -153,5 +153,5 @@ def _decode_event(body: bytes) -> ControlEvent:
     except Rejected:
         raise
     except Exception as error:
-        # Bytes from outside may fail in this way only, whatever a decoder makes of them.
+        # Whatever error a decoder raises for bytes from outside, it must become this one.
         raise Rejected(f"not an event: {type(error).__name__}") from error

@@ -1,10 +1,10 @@
-"""Ask another service and get its answer. Nobody stores either.
+"""Ask another service a question and get its answer. No service stores either.
 
-A service answers by direct reply-to, or over the exchange of requests into a queue that the asker declares; its
-`ServiceSpec` says which. Direct replies need the right to write on the default exchange, which reaches every inbox, so
+A service answers by direct reply-to, or over the exchange of requests into a queue that the asker declares. Its
+`ServiceSpec` says which. Direct replies need the right to write to the default exchange, which reaches every inbox, so
 few services have it.
 
-The broker checks `user_id` against the connection's user, so the answering side knows who asks.
+The broker checks `user_id` against the connection's user, so the answering service knows who asks.
 Source: RabbitMQ documentation, "Direct Reply-to" and "Validated User-ID".
 """
 
@@ -32,7 +32,7 @@ from schemas.topology import (
 )
 from schemas.wire import answer_from_bytes, answer_to_bytes, request_from_bytes, request_to_bytes
 
-#: The broker's user who asks: the name of a service, as `wms` or `tms.<encoded schedd>`.
+#: The broker user who asks: the name of a service, such as `wms` or `tms.<encoded schedd>`.
 Caller = NewType("Caller", str)
 
 AnswerHandler = Callable[[Question, Caller], Awaitable[Answer]]
@@ -41,7 +41,7 @@ _JSON = "application/json"
 
 
 class Asks(Protocol):
-    """The part of the bus that asks. Whoever only asks takes this, so that a test can stand in for it."""
+    """The part of the bus that asks. Code that only asks depends on this protocol, so a test can replace it."""
 
     async def ask(self, request: Question, *, to: str | None = None, timeout_s: float = 5.0) -> Answer:
         """Return the answer to `request`; see `Bus.ask`."""
@@ -52,15 +52,15 @@ _N_AT_ONCE = 32
 
 
 class Asker:
-    """Sends requests and matches the answers. Requests must leave on the channel that takes the answers."""
+    """Send requests and match their answers. A request must leave on the channel that gets the answer."""
 
     def __init__(self, connection: Connection, *, service: str, user: str) -> None:
         self._connection = connection
         self._user = user
         self._answers = answers_queue(service, uuid.uuid4().hex)
-        #: By the question's id: who was asked, and the future of the answer.
+        #: Question id -> the service asked, and the future of its answer.
         self._waiting: dict[str, tuple[str, asyncio.Future[Answer]]] = {}
-        #: By the address that answers go to.
+        #: Keyed by the address of the answers.
         self._consumers: dict[str, Consumer] = {}
         self._starting = asyncio.Lock()
 
@@ -68,8 +68,8 @@ class Asker:
         """Return the answer to `request`.
 
         Raises:
-            Unavailable: nobody answers, or not in time.
-            EWMSError: of the family that the other side's refusal names.
+            Unavailable: no service answers, or not in time.
+            EWMSError: the other service refuses; the error has the family that the refusal names.
         """
         question = uuid.uuid4().hex
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -138,9 +138,9 @@ class Asker:
     def _take_answer(self, delivery: Delivery) -> None:
         asked, answered = self._waiting.get(delivery.correlation_id, ("", None))
         if answered is None or answered.done():
-            return  # asked too long ago
+            return  # the answer is too late: nobody waits for it
         if delivery.user_id != asked:
-            log.warning("an answer from somebody who was not asked", asked=asked, user=delivery.user_id)
+            log.warning("answer from another user than the one asked", asked=asked, user=delivery.user_id)
             return
         try:
             answered.set_result(answer_from_bytes(delivery.body))
@@ -154,7 +154,7 @@ class Asker:
 
 
 class Answerer:
-    """Takes requests off the queue and answers them."""
+    """Take requests from the queue and answer them."""
 
     def __init__(
         self, connection: Connection, publisher: ConfirmedPublisher, handler: AnswerHandler, *, service: str, user: str
@@ -174,7 +174,7 @@ class Answerer:
         )
 
     async def drain(self) -> None:
-        """Take no further requests and wait for the answers under way."""
+        """Take no more requests, and wait until the running ones have their answers."""
         if self._consumer is not None:
             await self._consumer.pause()
         if self._running:
@@ -188,7 +188,7 @@ class Answerer:
     async def _answer_request(self, delivery: Delivery) -> None:
         try:
             if not delivery.user_id:
-                raise Forbidden("a request must bear its sender's user_id")
+                raise Forbidden("a request must have its sender's user_id")
             answer = await self._handler(request_from_bytes(delivery.body), Caller(delivery.user_id))
         except EWMSError as error:
             answer = Refusal(code=error.code, error=error.reason, hint=error.hint)
@@ -197,7 +197,7 @@ class Answerer:
             answer = Refusal(code=Broken.code, error="internal error")
         direct = (delivery.reply_to or "").startswith(DIRECT_REPLY_TO)
         try:
-            # An answer can hold a token, so it goes only to an address that belongs to the asker.
+            # An answer can contain a token, so send it only to an address that belongs to the asker.
             if delivery.reply_to and (direct or is_answers_queue(delivery.reply_to, delivery.user_id)):
                 await self._publisher.send_event(
                     "" if direct else REQUESTS_EXCHANGE,
@@ -213,7 +213,7 @@ class Answerer:
                     timeout_s=5.0,
                 )
         except EWMSError as error:
-            log.info("nobody takes the answer any more", caller=delivery.user_id, reason=error.reason)
+            log.info("answer not delivered: nobody waits for it", caller=delivery.user_id, reason=error.reason)
         await delivery.ack()
 
     async def _declare_requests(self, channel: Channel) -> None:
@@ -223,6 +223,6 @@ class Answerer:
 
 
 async def _declare_queue(channel: Channel, name: str, *, key: str) -> None:
-    # The queue goes with its last consumer, so that asking fails at once rather than at the timeout.
+    # The queue ends with its last consumer, so that a question fails at once and not at the timeout.
     await channel.queue_declare(name, durable=True, auto_delete=True, arguments={"x-queue-type": "classic"})
     await channel.queue_bind(name, REQUESTS_EXCHANGE, routing_key=key)

@@ -1,4 +1,4 @@
-"""Control events in and out of one service, and requests with answers, over one connection to the control vhost."""
+"""A service's control events and questions, over one connection to the control vhost."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
 
 __all__ = ["AnswerHandler", "Bus", "Caller", "DispatchTable"]
 
-#: How long a publish waits for the broker to come back. What it cannot send stays in the outbox, or is sent again.
+#: How long a publish waits for the broker to come back. Then the event stays in the outbox, or the caller tries again.
 _PUBLISH_TIMEOUT_S = 10.0
 
 
@@ -35,7 +35,7 @@ class Bus:
         self._connection = connection
         self._user = user
         self._publisher = connection.open_publisher(window=200)
-        # On a channel of its own: when the broker refuses a fact, it closes the channel under all that is on its way
+        # Use a separate channel: when the broker refuses a fact, it closes the channel with all events on their way
         # there.
         self._fact_publisher = connection.open_publisher(window=200)
         self._asker = Asker(connection, service=service, user=user)
@@ -48,10 +48,10 @@ class Bus:
     ) -> Self:
         """Return the bus of `service` (`wms`, `mqs`, `tms.<encoded schedd>`), with its inbox declared.
 
-        This waits up to `wait_s` for the broker and, for a TMS, for the exchanges that others declare.
+        This waits up to `wait_s` for the broker, and in a TMS also for the exchanges that other services declare.
 
         Raises:
-            Unavailable: they did not come up in time.
+            Unavailable: these did not appear in time.
             AccessRefused: the broker refuses the credentials.
         """
         connection = await Connection.connect(url, name=f"ewms {service}", wait_s=wait_s, backoff_cap_s=backoff_cap_s)
@@ -76,19 +76,19 @@ class Bus:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the broker is there at this moment."""
+        """Whether the broker is connected now."""
         return self._connection.is_connected
 
     @property
     def on_connected(self) -> list[Callable[[], None]]:
-        """Return the callbacks that are called whenever the broker is back."""
+        """Return the list of callbacks for each time that the broker is back."""
         return self._connection.on_connected
 
     async def publish(self, event: ControlEvent) -> None:
-        """Send `event` and return when the broker holds it on a queue.
+        """Send `event`, and return when the broker has it in a queue.
 
         Raises:
-            Unroutable: nobody has an inbox for it.
+            Unroutable: no inbox takes it.
             Unavailable: the broker is away.
         """
         await self.send_serialised(event.id, event.routing_key, event_to_bytes(event), traceparent=event.traceparent)
@@ -96,7 +96,7 @@ class Bus:
     async def send_serialised(
         self, event_id: EventId, routing_key: str, body: bytes, *, traceparent: str | None = None
     ) -> None:
-        """Send an event that is serialised already; otherwise as `publish`."""
+        """Send an event in its serialised form; otherwise like `publish`."""
         await self._publisher.publish(
             topology.CONTROL_EXCHANGE,
             routing_key,
@@ -123,12 +123,12 @@ class Bus:
         )
 
     async def state_fact(self, event_id: EventId, routing_key: str, body: bytes) -> None:
-        """State a fact that is serialised already. Return when every service that has bound it has it.
+        """Publish a serialised fact. Return when the inbox of every service that has bound it has it.
 
-        The broker drops a fact that nobody has bound, which is no error.
+        The broker drops a fact that no service has bound. That is not an error.
 
         Raises:
-            AccessRefused: only another service may state it, or the broker's definitions are older than the fact.
+            AccessRefused: only another service may publish it, or the broker's definitions are older than the fact.
             Missing: the broker's definitions are older than facts, and no service has declared their exchange.
             Unavailable: the broker is away.
         """
@@ -144,10 +144,10 @@ class Bus:
             )
 
     async def consume(self, handlers: DispatchTable | EventHandler, *, prefetch: int = 16) -> None:
-        """Give the events of the inbox to their handlers, up to `prefetch` at a time; return once subscribed.
+        """Give the events of the inbox to their handlers, up to `prefetch` at a time. Return after the subscription.
 
-        A handler alone, without a table, takes every event. Parked events that have a handler now come back into the
-        inbox first. The table in `runtime.bus.intake` says what a handler's errors mean.
+        A single handler without a table takes every event. Parked events that now have a handler first return to the
+        inbox. The table in `runtime.bus.intake` gives the meaning of a handler's errors.
         """
         table = handlers if isinstance(handlers, DispatchTable) else DispatchTable.with_one_handler(handlers)
         await inbox.take_back_parked(self._connection, self._publisher, self.service, self._user, table)
@@ -161,32 +161,32 @@ class Bus:
         )
 
     async def ask(self, request: Question, *, to: str | None = None, timeout_s: float = 5.0) -> Answer:
-        """Return the answer to `request`; `to` names the instance of a service that runs several times.
+        """Return the answer to `request`. `to` names the instance of a service that has several.
 
         Raises:
-            Unavailable: nobody answers, or not in time.
-            EWMSError: of the family that the refusal names.
+            Unavailable: no service answers, or not in time.
+            EWMSError: the service refuses; the error has the family that the refusal names.
         """
         return await self._asker.ask(request, timeout_s, to=to or request.TO)
 
     async def answer(self, handler: AnswerHandler) -> None:
-        """Answer requests with `handler`, which gets the caller's name, too. Its `EWMSError`s become refusals."""
+        """Answer requests with `handler`, which also gets the caller's name. Its `EWMSError`s become refusals."""
         answerer = Answerer(self._connection, self._publisher, handler, service=self.service, user=self._user)
         self._answerers.append(answerer)
         await answerer.start()
 
     async def ping(self) -> None:
-        """Return if the broker is there and takes events.
+        """Return if the broker is connected and accepts events.
 
         Raises:
-            Unavailable: it is not, or it takes none because it is low on memory or disk.
+            Unavailable: it is not connected, or accepts no events because it is low on memory or disk.
         """
         await self._connection.wait_until_ready(0.1)
         if reason := self._connection.blockade.reason:
             raise Unavailable(f"the broker takes no events for now: {reason}")
 
     async def drain(self) -> None:
-        """Take nothing more, and return when every handler that runs has finished. Publishing goes on."""
+        """Take no more events, and return when every running handler has finished. The bus can still publish."""
         await asyncio.gather(
             *(intake.drain_handlers() for intake in self._intakes), *(answerer.drain() for answerer in self._answerers)
         )

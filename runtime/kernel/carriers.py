@@ -1,8 +1,8 @@
 """Carry out effects from the outbox: one carrier for each kind. The relay calls a carrier until it succeeds.
 
-tell      an order to one service       exchange `ewms.control`, and it is an error if no inbox takes it
-state     a fact for whoever listens    exchange `ewms.facts`, and it is fine if nobody does
-publish   an event for a task           exchange `x.<mqid>` of the data vhost, which few processes may enter
+tell      an order to one service       exchange `ewms.control`; it is an error if no inbox takes the order
+state     a fact for any service        exchange `ewms.facts`; it is no error if no service takes the fact
+publish   an event for a task           exchange `x.<mqid>` of the data vhost; only few processes may publish there
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,15 +13,15 @@ from runtime.kernel.outbox import EffectKind, OutboxRow
 from schemas.ids import Mqid
 from schemas.topology import event_exchange
 
-#: Returns when the broker holds the effect of a row safely; raises an `EWMSError` if it is to be tried again.
+#: Returns when the broker has the effect of a row; raises an `EWMSError` if the relay must try again.
 Carrier = Callable[[OutboxRow], Awaitable[None]]
 
 
 class DataCarrier:
-    """Publishes events onto queues of workflows."""
+    """Publish events to queues of workflows."""
 
     def __init__(self, publisher: ConfirmedPublisher, *, timeout_s: float = 10.0) -> None:
-        """`publisher` is one on the data vhost."""
+        """`publisher` must be connected to the data vhost."""
         self._publisher = publisher
         self._timeout_s = timeout_s
 

@@ -1,6 +1,6 @@
-"""Read and write MongoDB's documents, in a transaction or outside, through a client with fixed guarantees.
+"""Read and write documents in MongoDB, in a transaction or outside of one, with a client of fixed guarantees.
 
-Only this module builds the driver's client. The driver's errors leave here as one of the error families.
+Only this module builds the driver's client. It converts the driver's errors to our error families.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ from pymongo.asynchronous.database import AsyncDatabase
 from runtime.kernel.decision import Document
 from runtime.kernel.mongo import Index, index_model, translate_errors
 
-#: The driver's own types, for `runtime.kernel.store`, which carries out transactions with them.
+#: The driver's own types. `runtime.kernel.store` runs transactions with them.
 Client: TypeAlias = "AsyncMongoClient[Document]"
 Session: TypeAlias = AsyncClientSession
 
-#: Building an index over many old documents takes its time.
+#: How long building an index may take: with many old documents it takes minutes.
 _INDEX_PATIENCE_S = 600.0
 
 
 def make_client(url: str, *, appname: str) -> Client:
-    """Return a client whose writes count once they are on the disks of a majority."""
+    """Return a client whose writes count when they are on the disks of a majority of members."""
     return AsyncMongoClient(
         url,
         appname=appname,
@@ -39,7 +39,7 @@ def make_client(url: str, *, appname: str) -> Client:
 
 
 class Transaction:
-    """What a step may read: the documents as the transaction sees them."""
+    """The reads of a step: documents as the transaction sees them."""
 
     def __init__(self, database: "Database", session: Session) -> None:
         self._documents = database
@@ -59,7 +59,7 @@ class Transaction:
         limit: int = 0,
         projection: Mapping[str, Any] | None = None,
     ) -> list[Document]:
-        """Return the documents that match `query`; `limit` 0 is all of them."""
+        """Return the documents that match `query`; `limit` 0 means all of them."""
         return await self._documents.find(collection, query, tx=self, sort=sort, limit=limit, projection=projection)
 
     async def count(self, collection: str, query: Mapping[str, Any]) -> int:
@@ -68,7 +68,7 @@ class Transaction:
 
 
 class Reader(Protocol):
-    """What reads documents: the database, or one of its transactions."""
+    """A source of documents: the database, or one of its transactions."""
 
     async def find_one(self, collection: str, query: dict[str, Any], /) -> Document | None: ...
 
@@ -118,7 +118,7 @@ class Database:
         projection: Mapping[str, Any] | None = None,
         max_time_ms: int | None = None,
     ) -> list[Document]:
-        """Return the documents that match `query`; `limit` 0 is all of them."""
+        """Return the documents that match `query`; `limit` 0 means all of them."""
         with translate_errors(within=tx):
             cursor = self._database[collection].find(query, projection, session=tx.session if tx else None)
             if sort:
@@ -139,13 +139,13 @@ class Database:
             return n
 
     async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """Run a pipeline of our own making. Return its documents."""
+        """Run a pipeline, and return its documents. Never put a user's operators into the pipeline."""
         with translate_errors():
             cursor = await self._database[collection].aggregate(list(pipeline))
             return await cursor.to_list(None)
 
     async def insert_new(self, collection: str, documents: Sequence[Document]) -> None:
-        """Store the documents whose `_id` is not there yet, outside of the kernel."""
+        """Store those documents whose `_id` does not exist yet, outside of the kernel."""
         if not documents:
             return
         with translate_errors():
@@ -155,7 +155,7 @@ class Database:
             await self._database[collection].bulk_write(operations, ordered=False)
 
     async def delete_matching(self, collection: str, query: Mapping[str, Any]) -> int:
-        """Delete the documents that match `query`, outside of the kernel; return how many there were."""
+        """Delete the documents that match `query`, outside of the kernel. Return how many it deleted."""
         with translate_errors():
             result = await self._database[collection].delete_many(dict(query))
             return result.deleted_count
@@ -185,7 +185,7 @@ class Database:
             return int(counter["last"])
 
     async def bulk_update(self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> int:
-        """Apply (query, update) pairs in any order, outside of the kernel; return how many documents changed."""
+        """Apply (query, update) pairs in any order, outside of the kernel. Return how many documents changed."""
         if not updates:
             return 0
         with translate_errors():
@@ -194,7 +194,7 @@ class Database:
             return result.modified_count
 
     async def bulk_delete(self, collection: str, ids: Sequence[Any]) -> int:
-        """Delete the documents of these ids, outside of the kernel; return how many there were."""
+        """Delete the documents of these ids, outside of the kernel. Return how many it deleted."""
         if not ids:
             return 0
         with translate_errors():
@@ -202,7 +202,7 @@ class Database:
             return result.deleted_count
 
     async def ensure_indexes(self, indexes: Mapping[str, Sequence[Index]]) -> None:
-        """Create the indexes, by collection, that are missing."""
+        """Create the missing ones of `indexes`, which is keyed by collection."""
         with translate_errors(patience_s=_INDEX_PATIENCE_S):
             for collection, wanted in indexes.items():
                 await self._database[collection].create_indexes([index_model(index) for index in wanted])
@@ -211,7 +211,7 @@ class Database:
         """Return if a primary answers.
 
         Raises:
-            Unavailable: none does.
+            Unavailable: no primary answers.
         """
         with translate_errors():
             await self._client.admin.command("ping")

@@ -1,7 +1,7 @@
-"""What a decision is made of: changes of documents, events to send, an answer. (core)
+"""The parts of a decision: changes of documents, events to send, an answer. (core)
 
-Cores return a `Decision`; `runtime.kernel.store` carries it out in one transaction. Kept apart from the store so that a
-core can be imported, and tested, without a database driver.
+Cores return a `Decision`, and `runtime.kernel.store` carries it out in one transaction. This module is separate from
+the store, so that tests can import a core without a database driver.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """A new document, which has an `_id`. If it exists already, that is a `Conflict`."""
+    """A new document with an `_id`. If that `_id` exists already, the store raises `Conflict`."""
 
     collection: str
     document: Mapping[str, Any]
@@ -31,9 +31,9 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Fields of a document to `set`, `push` to and `unset`; names may be dotted.
+    """Fields of a document to `set`, to `push` to and to `unset`. Names may have dots (`a.b`).
 
-    With `rev` the document is changed only if its `rev` is still that one, and `rev` is counted up. Otherwise the whole
+    With `rev`, the store changes the document only if it still has that `rev`, and increments it. Otherwise the whole
     step runs again on the current documents. A list or tuple in `push` appends each of its members.
     """
 
@@ -46,13 +46,13 @@ class Update:
 
     @property
     def wake_at(self) -> datetime | None:
-        """Return when to look at the document again, if this changes it."""
+        """Return when to look at the document again; None if this update does not change that time."""
         return self.set.get("wake_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """A document to remove; one that is gone already is fine."""
+    """A document to delete. It is no error if the document is already gone."""
 
     collection: str
     id: Any
@@ -65,38 +65,38 @@ Change = Insert | Update | Delete
 
 @dataclass(frozen=True, slots=True)
 class EventToPublish:
-    """An event to publish onto the queue `mqid` of a workflow. If it is sent again after a crash, it keeps its id."""
+    """An event to publish to the queue `mqid` of a workflow. A repetition after a crash has the same id."""
 
     mqid: Mqid
     body: bytes
     content_type: str = "application/octet-stream"
-    #: AMQP headers, as `schemas.payloads.data_events` names them.
+    #: AMQP headers, with the names of `schemas.payloads.data_events`.
     headers: Mapping[str, str | int] = field(default_factory=dict)
 
 
-#: What goes out with a commit: an order to a service, a fact for whoever listens, or an event for a task.
+#: An effect of a commit: an order to a service, a fact for any service, or an event for a task.
 Effect = Payload | EventToPublish
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Everything that follows from one stimulus; all of it happens, or nothing does."""
+    """Everything that follows from one stimulus. The store commits all of it or nothing."""
 
     changes: tuple[Change, ...] = ()
     events: tuple[Effect, ...] = ()
-    #: The answer to the caller, in BSON values. It is kept with the request's id, so that a repetition gets the same.
+    #: The answer to the caller, in BSON values. The store keeps it with the request's id, for repetitions.
     answer: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The stimulus was handled before; this was the answer."""
+    """The answer to a stimulus that was handled before."""
 
     answer: Any = None
 
 
 def change_filter(change: Update | Delete) -> Document:
-    """Return the filter that finds the document as the decision saw it."""
+    """Return the filter that finds the document only in the state that the decision saw."""
     if isinstance(change, Update) and change.rev is not None:
         return {"_id": change.id, "rev": change.rev}
     return {"_id": change.id}
@@ -120,6 +120,6 @@ def update_operators(update: Update) -> Document:
 
 
 def batch_changes(changes: Iterable[Change]) -> Iterator[tuple[str, bool, list[Change]]]:
-    """Yield (collection, are inserts, changes) of neighbours that can go in one round trip, in the given order."""
+    """Yield (collection, are inserts, changes): neighbours that fit into one round trip, in the given order."""
     for (collection, inserts), group in groupby(changes, key=lambda c: (c.collection, isinstance(c, Insert))):
         yield collection, inserts, list(group)

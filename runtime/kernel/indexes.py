@@ -1,4 +1,4 @@
-"""Keep a database's indexes, even if somebody empties the database, as test suites do."""
+"""Keep a database's indexes even after somebody empties the database, as test suites do."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,29 +7,29 @@ from runtime.loops import BackgroundLoop
 
 
 class IndexKeeper:
-    """Creates missing indexes at intervals. Asking for existing ones costs MongoDB nothing."""
+    """Create missing indexes at intervals. A request for an existing index costs MongoDB nothing."""
 
     def __init__(self, store: Store, indexes: Mapping[str, Sequence[Index]], *, interval_s: float = 30.0) -> None:
         self._store = store
         self._indexes = indexes
-        # MongoDB reports no missing index, short of a change stream for each database.
+        # MongoDB does not report a missing index, except by a change stream for each database.
         self._loop = BackgroundLoop(
             lambda: store.ensure_indexes(indexes),
             name="indexes",
-            failed="indexes not looked at",
+            failed="indexes not checked",
             every_s=interval_s,
             begins_after_s=interval_s,
         )
 
     async def start(self) -> None:
-        """Create missing indexes, and go on looking.
+        """Create missing indexes, and repeat that at intervals.
 
         Raises:
-            Unavailable: there is no database.
+            Unavailable: the database does not answer.
         """
         await self._store.ensure_indexes(self._indexes)
         self._loop.start()
 
     async def stop(self) -> None:
-        """Stop looking."""
+        """Stop creating indexes."""
         await self._loop.stop()

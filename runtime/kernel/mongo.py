@@ -1,4 +1,4 @@
-"""Translate the driver's words into ours: indexes, and what its errors mean. `database` does the work."""
+"""Translate between the driver and the kernel: indexes, and the meaning of the driver's errors."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -22,24 +22,24 @@ from pymongo.errors import (
 from schemas.errors import Broken, Rejected, Unavailable
 
 _DUPLICATE_KEY = 11000
-#: Somebody is emptying the database under us. Source: MongoDB's error codes, DatabaseDropPending and QueryPlanKilled.
+#: Errors while somebody empties the database. Source: MongoDB's error codes, DatabaseDropPending and QueryPlanKilled.
 _BEING_EMPTIED = frozenset({215, 175})
 
-#: Errors that an operator has to mend. The server's own text repeats the whole command, documents included. Source:
-#: MongoDB's error codes, Unauthorized and AuthenticationFailed.
+#: Errors that an operator must correct. The server's own text repeats the whole command with its documents, so we use
+#: these texts. Source: MongoDB's error codes, Unauthorized and AuthenticationFailed.
 _REFUSED: Mapping[int | None, str] = {
     13: "the database's account lacks a right",
     18: "the database refused the login",
 }
 _HINT = "EWMS_MONGO_URL names the account and its password; it needs the role readWrite on the service's database"
 
-#: How long one call, or one attempt of a transaction, may take; then the database counts as away.
+#: How long one call, or one attempt at a transaction, may take. After that the database counts as away.
 PATIENCE_S = 4.5
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index on `keys`, `-` before a name for descending order."""
+    """An index on `keys`. A `-` before a name means descending order."""
 
     keys: tuple[str, ...]
     unique: bool = False
@@ -48,7 +48,7 @@ class Index:
 
 
 def index_model(index: Index) -> IndexModel:
-    """Return `index` as the driver takes it."""
+    """Return `index` in the driver's form."""
     options: dict[str, Any] = {}
     if index.unique:
         options["unique"] = True
@@ -61,9 +61,9 @@ def index_model(index: Index) -> IndexModel:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the transaction left nothing behind and its next attempt may well succeed at once."""
+    """Return whether the transaction changed nothing, and an immediate second attempt may succeed."""
     if not isinstance(error, PyMongoError) or error.timeout:
-        # After one timeout the next attempt would time out, too.
+        # After a timeout the next attempt would time out, too.
         return False
     return error.has_error_label("TransientTransactionError") or not _BEING_EMPTIED.isdisjoint(_error_codes(error))
 
@@ -74,7 +74,7 @@ def _error_codes(error: PyMongoError) -> set[Any]:
 
 
 def may_commit_again(error: PyMongoError) -> bool:
-    """Return whether nobody knows if the commit took place, and committing again is worth while."""
+    """Return whether the commit's outcome is unknown, and another commit can find it out."""
     return error.has_error_label("UnknownTransactionCommitResult") and not error.timeout
 
 
@@ -112,9 +112,9 @@ def _count_cancellations() -> int:
 
 @contextmanager
 def translate_errors(within: object = None, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Limit the driver's calls in the block to `patience_s`, and turn its errors into the families.
+    """Limit the driver's calls in the block to `patience_s`, and convert its errors to our families.
 
-    Do neither `within` a transaction: its own deadline holds, and the errors' labels tell it whether to try again.
+    Do neither `within` a transaction: it has its own deadline, and the errors' labels say whether to try again.
     """
     if within is not None:
         with _raise_lost_cancellation():
@@ -126,12 +126,12 @@ def translate_errors(within: object = None, *, patience_s: float = PATIENCE_S) -
     except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
         raise Unavailable(f"the database is away: {type(error).__name__}") from error
     except (InvalidDocument, OverflowError, UnicodeEncodeError) as error:
-        # No document can hold this: an integer beyond 64 bits, NUL in a key, half a surrogate pair. The driver raises
-        # the encoder's errors as they are; a repetition would fail again.
-        raise Rejected(f"the database cannot hold this: {type(error).__name__}") from error
+        # No document can hold this: an integer over 64 bits, NUL in a key, half a surrogate pair. The driver raises the
+        # encoder's errors unchanged, and a repetition would fail again.
+        raise Rejected(f"the database cannot store this: {type(error).__name__}") from error
     except PyMongoError as error:
         if isinstance(error, OperationFailure) and error.code in _REFUSED:
             raise Unavailable(_REFUSED[error.code], hint=_HINT) from error
         if not _BEING_EMPTIED.isdisjoint(_error_codes(error)):
-            raise Unavailable("the database is being emptied") from error
+            raise Unavailable("somebody is emptying the database") from error
         raise Broken(f"the database refused: {type(error).__name__}") from error

@@ -1,4 +1,4 @@
-"""The outbox: effects that are committed with the state, until the relay has carried them out.
+"""The outbox: effects that the store commits with the state, until the relay has carried them out.
 
 outbox    {_id: <event id>, kind, key, body, at, next_at, n_failures, content_type, headers}
 """
@@ -18,12 +18,12 @@ from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
 
 OUTBOX = "outbox"
 
-#: How old an outbox row is before another process than its writer sends it.
+#: Another process than the writer sends an outbox row only after this time.
 OUTBOX_GRACE = timedelta(seconds=5)
 
 
 class EffectKind(StrEnum):
-    """What kind of effect an outbox row is, and so which carrier carries it out."""
+    """The kind of effect of an outbox row, which decides its carrier."""
 
     TELL = "tell"
     STATE = "state"
@@ -32,7 +32,7 @@ class EffectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """An effect that is committed and not yet known to be on the broker."""
+    """A committed effect that the broker has not confirmed yet."""
 
     id: EventId
     kind: EffectKind
@@ -45,7 +45,7 @@ class OutboxRow:
 
 
 def parse_row(document: Document) -> OutboxRow:
-    """Return the outbox row stored as `document`. A row of an older version has no kind: it tells a service."""
+    """Return the outbox row in `document`. A row of an older version has no kind: it is an order to a service."""
     return OutboxRow(
         EventId(document["_id"]),
         EffectKind(document.get("kind", EffectKind.TELL)),
@@ -58,7 +58,7 @@ def parse_row(document: Document) -> OutboxRow:
 
 
 def row_to_document(row: OutboxRow, now: datetime, *, grace: timedelta) -> Document:
-    """Return `row` as it is stored. For `grace` only the relay of the process that wrote it sends it."""
+    """Return the document of `row`. During `grace` only the relay of the process that wrote the row sends it."""
     document: Document = {
         "_id": row.id,
         "kind": row.kind.value,

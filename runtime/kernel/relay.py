@@ -1,8 +1,8 @@
-"""Send outbox rows to the broker, each by the carrier of its kind, and delete them once the broker has confirmed them.
+"""Send outbox rows to the broker, each with the carrier of its kind, and delete them after the broker's confirm.
 
-The relay sends a row at once after its commit, from memory. A sweep finds rows that a crash, or an outage of the
-broker, left behind. A claim keeps replicas from doing the same work; if two send a row all the same, the receiver's
-inbox drops the second. A row that finds no queue waits its own back-off and holds up no other.
+The relay sends a row from memory immediately after its commit. A sweep finds rows that a crash, or an outage of the
+broker, left behind. A claim keeps replicas from doing the same work. If two still send a row, the receiver's inbox
+drops the second one. A row that finds no queue has its own back-off and does not delay other rows.
 """
 
 import asyncio
@@ -23,30 +23,30 @@ from runtime.telemetry import counter, gauge, log
 from schemas.errors import Broken, EWMSError
 from schemas.ids import EventId
 
-_sent = counter("outbox_sent_total", "Events sent from the outbox, by who found them.", ["found_by"])
+_sent = counter("outbox_sent_total", "Events sent from the outbox, by finder: commit or sweep.", ["found_by"])
 _failed = counter("outbox_failures_total", "Attempts to send an outbox row that failed.")
-_backlog = gauge("outbox_sending", "Outbox rows of this process that are being sent.")
+_backlog = gauge("outbox_sending", "Outbox rows that this process is sending.")
 
 #: How often the sweep looks for rows left behind.
 _SWEEP_S = 3.0
 _BATCH = 100
 
-#: After this time another process may claim the row: its claimant has crashed.
+#: After this time another process may claim the row: the process with the claim has probably crashed.
 _CLAIM = timedelta(seconds=30)
 
-#: The longest wait between two attempts at an event that finds no queue, in seconds.
+#: The longest pause between two attempts at an event that finds no queue, in seconds.
 _BACKOFF_CAP_S = 60.0
 
-#: Confirmed rows are deleted so many seconds later, all at once: their event has just set others to work, and these
-#: need the database more.
+#: The pause before the relay deletes confirmed rows, all at once: until then the receivers of the events need the
+#: database more.
 _DELETE_AFTER_S = 0.1
 
-#: Rows in memory at once; more are left to the sweep.
+#: The maximum number of rows in memory. The sweep sends the others later.
 _MAX_SENDING = 1000
 
 
 class Relay:
-    """Sends the outbox of `store` over `bus` until it is stopped."""
+    """Send the outbox of `store` over `bus`, until `stop`."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Relay:
         carriers: Mapping[EffectKind, Carrier] | None = None,
         sweep_s: float = _SWEEP_S,
     ) -> None:
-        """Every `sweep_s` the relay looks for rows that another process left behind.
+        """Every `sweep_s` seconds the relay looks for rows that another process left behind.
 
         `carriers` carry out the effects that do not go over `bus`.
         """
@@ -81,14 +81,14 @@ class Relay:
         )
 
     def start(self) -> None:
-        """Begin with the rows that an earlier process left behind, then go on with every commit."""
+        """Send the rows that an earlier process left behind, and then the rows of every commit."""
         self._store.on_commit.append(self._on_commit)
         self._bus.on_connected.append(self._sweeping.wake)
         self._sweeping.start()
         self._deleting.start()
 
     async def stop(self, *, grace_s: float = 5.0) -> None:
-        """Finish what is being sent, as far as `grace_s` allows; the rest stays in the outbox."""
+        """Finish sending for at most `grace_s` seconds. The rest stays in the outbox."""
         self._store.on_commit.remove(self._on_commit)
         self._bus.on_connected.remove(self._sweeping.wake)
         await self._sweeping.stop()
@@ -101,7 +101,7 @@ class Relay:
         try:
             await self._store.bulk_delete(OUTBOX, self._confirmed)
         except EWMSError as error:
-            # They will be sent once more, and the receivers drop the repetition.
+            # A relay will send them once more, and the receivers drop the repetition.
             log.info("sent events stay in the outbox", n_events=len(self._confirmed), reason=error.reason)
 
     def _on_commit(self, committed: Committed) -> None:
@@ -164,7 +164,7 @@ class Relay:
                 ],
             )
         except EWMSError as store_error:
-            # Its claim runs out by itself, and then the sweep finds it.
+            # The claim expires by itself, and then the sweep finds the row.
             log.info("outbox not updated", event_id=row.id, reason=store_error.reason)
 
     async def _delete_confirmed(self) -> float | None:
@@ -177,7 +177,7 @@ class Relay:
         return 0.0 if self._confirmed else None
 
     async def _sweep_once(self) -> None:
-        # While the broker is away each row would only wait out its timeout; `on_connected` brings us back.
+        # While the broker is away, each row would only wait for its timeout. `on_connected` wakes this loop later.
         while self._bus.is_connected:
             rows = await self._claim_due_rows()
             await self._send_all(rows)
@@ -191,7 +191,7 @@ class Relay:
             await asyncio.wait(waiting)
 
     async def _claim_due_rows(self) -> list[OutboxRow]:
-        """Claim rows that are due for this process, and return them."""
+        """Claim due rows for this process, and return them."""
         now = utc_now()
         due: Document = {"next_at": {"$lte": now}}
         found = await self._store.find(

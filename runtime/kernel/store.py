@@ -1,10 +1,10 @@
-"""The unit of work: what a stimulus changes, and the events about it, are committed together.
+"""The unit of work: it commits the changes that a stimulus causes together with the events about them.
 
     inbox     {_id: "<consumer>:<event id>", at, digest, answer}        a second delivery stops here
-    outbox    see `runtime.kernel.outbox`                                committed with the state, sent by the relay
+    outbox    see `runtime.kernel.outbox`                                the relay sends it after the commit
 
 `Store.transact` is the kernel's third step: inbox row, changed documents and outgoing events in one majority, journaled
-transaction. The driver's errors leave here as one of the error families.
+transaction. This module converts the driver's errors to our error families.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -55,32 +55,32 @@ __all__ = [
 
 INBOX = "inbox"
 
-#: How long an inbox row is kept: longer than any event can be away (G3, G11).
+#: How long an inbox row stays: longer than any event can be on its way (G3, G11).
 INBOX_TTL = timedelta(days=14)
 
-#: After this time no further attempt of a contended transaction begins. The time is longer than a killed process's open
-#: transaction keeps its documents: MongoDB is told to end such a transaction after four seconds.
+#: After this time no further attempt at a contended transaction begins. A killed process's open transaction locks its
+#: documents for a shorter time: MongoDB's settings end such a transaction after four seconds.
 _RETRY_FOR_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a transaction has committed."""
+    """The result of a committed transaction."""
 
     changes: tuple[Change, ...]
     outbox: tuple[OutboxRow, ...]
 
 
-#: Loads what it needs through the transaction and calls a pure `decide`. It may run several times.
+#: Reads documents through the transaction and calls a pure `decide`. It may run several times.
 Step = Callable[[Transaction], Awaitable[Decision]]
 
 
 class _TryAgain(Exception):
-    """The transaction left nothing behind and may well succeed at the next attempt."""
+    """The transaction changed nothing, and the next attempt may succeed."""
 
 
 class _AlreadyTaken(Exception):
-    """The inbox has the stimulus already."""
+    """The inbox already has the stimulus."""
 
 
 class Store(Database):
@@ -90,18 +90,18 @@ class Store(Database):
         super().__init__(client, database)
         self._source = source
         self._outbox_grace = outbox_grace
-        #: Called on the loop after every commit that changed documents or recorded events.
+        #: Callbacks on the event loop after every commit that changed documents or recorded events.
         self.on_commit: list[Callable[[Committed], None]] = []
 
     @classmethod
     async def connect(cls, url: str, *, database: str, source: str, outbox_grace: timedelta = OUTBOX_GRACE) -> Self:
-        """Return the store in `database`; `source` is the CloudEvents source of the events it records.
+        """Return the store in `database`. `source` is the CloudEvents source of the events that it records.
 
-        For `outbox_grace` only this process's relay sends what it records. After that another may: this process may
-        have been killed.
+        During `outbox_grace` only this process's relay sends the events that it records. Then another process may,
+        because this one may be dead.
 
         Raises:
-            Unavailable: there is no MongoDB at `url`.
+            Unavailable: no MongoDB answers at `url`.
         """
         with translate_errors():
             client = make_client(url, appname=source)
@@ -114,11 +114,11 @@ class Store(Database):
     ) -> Decision | Repeated:
         """Run `step` and commit its decision in one transaction. Return the decision.
 
-        With `inbox_id` a stimulus is handled once: a repetition returns `Repeated` with the first answer. Transient
-        errors and lost compare-and-sets run the step again, for some seconds.
+        With `inbox_id` the store handles a stimulus once: a repetition returns `Repeated` with the first answer. After
+        transient errors and lost compare-and-sets the step runs again, for at most 8 s.
 
         Raises:
-            Conflict: a document to insert exists, or `inbox_id` was used with another `digest`.
+            Conflict: a document to insert exists already, or `inbox_id` came before with another `digest`.
             Unavailable: MongoDB is away, or the contention does not end.
         """
         try:
@@ -130,7 +130,7 @@ class Store(Database):
                 with attempt, translate_errors():
                     decision, rows = await self._try_once(step, inbox_id, digest)
         except RetryError as error:
-            raise Unavailable("the document is too busy") from error
+            raise Unavailable("too many requests change this document at once; try again") from error
         except _AlreadyTaken:
             return await self._find_first_answer(inbox_id or "", digest)
         failpoint("store.committed")
@@ -221,7 +221,7 @@ class Store(Database):
             try:
                 await session.commit_transaction()
             except PyMongoError as error:
-                # Nobody knows whether it was committed. Committing again is safe, and its answer tells.
+                # The outcome of the commit is unknown. Another commit is safe, and its answer shows the outcome.
                 if n_left and may_commit_again(error):
                     continue
                 if is_transient(error):
@@ -233,13 +233,13 @@ class Store(Database):
     async def _find_first_answer(self, inbox_id: str, digest: str | None) -> Repeated:
         row = await self.find_one(INBOX, {"_id": inbox_id})
         if row is None:
-            # The row that stopped us belonged to a transaction that was then aborted, or has just expired.
-            raise Unavailable("the same request is being handled")
+            # The row that stopped us came from a transaction that was aborted later, or the row has just expired.
+            raise Unavailable("the same request is already in work; try again")
         if digest is not None and row.get("digest") != digest:
-            raise Conflict("the same key was used for another request")
+            raise Conflict("an earlier, different request used the same key")
         return Repeated(row.get("answer"))
 
     async def ensure_indexes(self, indexes: Mapping[str, Sequence[Index]]) -> None:
-        """Create the indexes that are missing, those of the inbox and the outbox among them."""
+        """Create the missing indexes, also those of the inbox and the outbox."""
         kernel = {INBOX: [Index(("at",), expire_after=INBOX_TTL)], OUTBOX: [Index(("next_at",))]}
         await super().ensure_indexes({**indexes, **kernel})

@@ -1,9 +1,9 @@
-"""Wake what is due: one loop that sleeps until the next `wake_at` of a collection.
+"""Wake documents that are due: one loop sleeps until the next `wake_at` of a collection.
 
-A document's `wake_at` says when to look at it again: for a retry, a deadline, a question that may have been lost.
-`wake` decides about it as about any stimulus, and moves or removes `wake_at` in the same transaction. So this loop
-takes up whatever a crash or a lost event has left undone. Replicas may wake the same document; the compare-and-set lets
-one of them win.
+A document's `wake_at` is the time to look at it again: for a retry, a deadline, a question that may be lost. `wake`
+decides about it like about any stimulus, and moves or removes `wake_at` in the same transaction. So this loop also
+completes work that a crash or a lost event has left undone. Replicas may wake the same document; the compare-and-set
+lets one of them win.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _AT_ONCE = 8
 
 
 class Timers:
-    """Calls `wake` with the id of every document of `collection` whose `wake_at` has come."""
+    """Call `wake` with the id of every document of `collection` whose `wake_at` has come."""
 
     def __init__(self, store: Store, collection: str, wake: Wake) -> None:
         self._store = store
@@ -43,16 +43,16 @@ class Timers:
             details=lambda: {"collection": collection},
         )
         self._waking: asyncio.Future[Any] | None = None
-        #: Due documents that were woken already: how often, and when to try again at the earliest.
+        #: Due documents that have already had a `wake`: id -> the number of calls, the earliest time of the next one.
         self._put_off: dict[Any, tuple[int, datetime]] = {}
 
     def start(self) -> None:
-        """Begin to wake, first what came due while no process was there."""
+        """Begin to wake documents. The first ones became due while no process ran."""
         self._store.on_commit.append(self._on_commit)
         self._loop.start()
 
     async def stop(self) -> None:
-        """Stop waking. Decisions under way are finished."""
+        """Stop waking documents. Return when the running decisions have ended."""
         self._store.on_commit.remove(self._on_commit)
         await self._loop.stop()
         if self._waking is not None:
@@ -70,7 +70,7 @@ class Timers:
                 self.wake_by(change.wake_at)
 
     async def _wake_due(self) -> float:
-        """Wake what is due. Return in how many seconds to look again."""
+        """Wake due documents. Return the seconds until the next look."""
         due = await self._find_due(utc_now())
         if due:
             await self._wake_all(due)
@@ -97,7 +97,7 @@ class Timers:
             async with slots:
                 await self._wake_one(key)
 
-        # Shielded: `stop` ends the loop and then waits for these, rather than cutting a decision in half.
+        # Shield these from the end of the loop: `stop` waits for running decisions and does not cancel them.
         self._waking = asyncio.gather(*(one(key) for key in ids))
         await asyncio.shield(self._waking)
 
@@ -114,7 +114,7 @@ class Timers:
             self._put_off_one(key)
             log.error("not woken", collection=self._collection, id=key, error=repr(error), exc_info=first)
         else:
-            # A `wake` that forgot to move `wake_at` would be called again at once, without end.
+            # If a `wake` does not move `wake_at`, the loop would call it again at once, without end.
             self._put_off_one(key)
             _woken.labels(self._collection).inc()
 
@@ -124,8 +124,8 @@ class Timers:
         self._put_off[key] = (n_times + 1, until)
 
     async def _find_next(self, now: datetime) -> None:
-        """Note when to wake next. Forget what is no longer due, so that its back-off begins afresh."""
-        # From here on every nudge counts: what it announces may be committed after the queries have looked.
+        """Note when to wake next. Forget documents that are no longer due, so that their back-off starts again."""
+        # From here on every nudge counts: its commit may come after the queries.
         self._next_at = None
         first = await self._store.find(
             self._collection,
@@ -145,5 +145,5 @@ class Timers:
             still_due = {document["_id"] for document in documents}
         self._put_off = {key: rest for key, rest in self._put_off.items() if key in still_due}
         times = [document["wake_at"] for document in first] + [until for _, until in self._put_off.values()]
-        # A nudge that came meanwhile has woken the loop, so a time overwritten here is looked up again at once.
+        # A nudge in the meantime has woken the loop. If this overwrites its time, the loop looks it up again at once.
         self._next_at = min(times, default=None)

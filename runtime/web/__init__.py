@@ -1,1 +1,1 @@
-"""The HTTP half of a process: serve routes, check tokens, withstand peers that mean harm."""
+"""The HTTP part of a process: serve routes, check tokens, resist hostile peers."""

@@ -1,8 +1,8 @@
-"""(core) Decide which HTTP connections a server keeps, and which it closes so that others have room.
+"""(core) Decide which HTTP connections a server keeps, and which ones it closes to make room.
 
-A peer costs memory in two ways: by being connected, and by not reading its answers. The table counts both for every
-peer. A full table closes the connection that has been idle longest, of the address with the most connections. When
-unread answers are over their limit, it closes the connection of that caller whose answer has waited longest.
+A peer takes memory with each connection and with each answer that it has not read. The table counts both for every
+peer. A full table closes a connection of the address with the most connections: the one that has been idle longest.
+If unread answers exceed a limit, it closes a connection of the caller with too many: the one that has waited longest.
 """
 
 from collections import OrderedDict
@@ -12,22 +12,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """How much peers may hold of one server. Units are in the names."""
+    """The limits of all peers of one server. Units are in the names."""
 
     max_connections: int = 1000
-    #: Addresses of trusted proxies have no limit of their own: all their users share them.
+    #: The limit of one address. Trusted proxies have no such limit, because all their users share their addresses.
     max_per_address: int = 500
     trusted_proxies: frozenset[str] = frozenset()
-    #: Bytes of answers that peers have not read yet: of one caller, and of all together.
+    #: The bytes of answers that peers have not read yet: the limit of one caller, and of all together.
     max_unread_of_caller_bytes: int = 48 * 1024**2
     max_unread_bytes: int = 256 * 1024**2
-    #: How long the head of a request may take from its first byte.
+    #: How long the head of a request may take after its first byte.
     head_s: float = 20.0
     #: How long a connection may be idle.
     idle_s: int = 75
-    #: How long a peer that sent no HTTP waits for its answer: one that comes again at once would keep the process busy.
+    #: The pause before an answer to bytes that are not HTTP: a peer that repeats them at once would keep us busy.
     refusal_pause_s: float = 1.0
-    #: How slowly a peer may read: an answer has `read_grace_s`, and a second for each `read_bytes_per_s` of it.
+    #: How slowly a peer may read: it has `read_grace_s` for each answer, and 1 s more for each `read_bytes_per_s`.
     read_grace_s: float = 20.0
     read_bytes_per_s: int = 32 * 1024
 
@@ -43,31 +43,31 @@ class _Unread:
 
 
 class ConnectionTable:
-    """The connections of one server; any hashable value can be one. Callers close the one that a method returns."""
+    """The connections of one server, as hashable values. If a method returns a connection, the caller must close it."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self._address_of: dict[Hashable, str] = {}
-        #: By address: its connections, and those of them that are idle, the longest first.
+        #: Address -> its connections, and its idle connections, with the longest idle one first.
         self._all: dict[str, set[Hashable]] = {}
         self._idle: dict[str, OrderedDict[Hashable, None]] = {}
-        #: By connection, the one that has waited longest first.
+        #: Connection -> its unread answers. The one that has waited longest comes first.
         self._unread: OrderedDict[Hashable, _Unread] = OrderedDict()
         self._n_unread_of: dict[str, int] = {}
         self._n_unread = 0
 
     @property
     def n_connections(self) -> int:
-        """How many connections there are."""
+        """The number of connections."""
         return len(self._address_of)
 
     @property
     def n_unread_bytes(self) -> int:
-        """How many bytes of answers no peer has read yet."""
+        """The number of bytes in answers that peers have not read yet."""
         return self._n_unread
 
     def add_connection(self, connection: Hashable, address: str) -> Hashable | None:
-        """Add a connection. Return the one to close for it: an idle one, or itself if none is idle."""
+        """Add a connection. If there are too many, return the one to close: an idle one, or itself if none is idle."""
         victim: Hashable | None = None
         mine = len(self._all.get(address, ()))
         if mine >= self.limits.max_per_address and address not in self.limits.trusted_proxies:
@@ -83,7 +83,7 @@ class ConnectionTable:
         return victim
 
     def mark_busy(self, connection: Hashable) -> None:
-        """Note that a request of the connection is under way: it is no longer idle."""
+        """Note that the connection has a request in work, so it is no longer idle."""
         self._idle.get(self._address_of.get(connection, ""), OrderedDict()).pop(connection, None)
 
     def mark_idle(self, connection: Hashable) -> None:
@@ -98,7 +98,7 @@ class ConnectionTable:
             return None
         if (held := self._unread.get(connection)) is None:
             held = self._unread[connection] = _Unread(caller, 0)
-        # The first caller stays: a connection that changes its token does not change who held what.
+        # The first caller stays responsible: a new token on the connection must not move its bytes to another caller.
         self._count_unread(held.caller, n_bytes - held.n_bytes)
         held.n_bytes = n_bytes
         over = held.caller
@@ -116,7 +116,7 @@ class ConnectionTable:
             self._count_unread(held.caller, -held.n_bytes)
 
     def forget_connection(self, connection: Hashable) -> None:
-        """Forget a connection; one that is forgotten already is fine."""
+        """Forget a connection. It is no error if the table does not know it."""
         self.note_all_read(connection)
         if (address := self._address_of.pop(connection, None)) is None:
             return

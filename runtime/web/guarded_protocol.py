@@ -1,10 +1,10 @@
-"""Guard uvicorn's HTTP/1.1 protocol against hostile peers. A module of its own, since it leans on uvicorn's inside.
+"""Guard uvicorn's HTTP/1.1 protocol against hostile peers. This module depends on uvicorn's internals.
 
-uvicorn waits for ever for a head that never ends and for a peer that does not read its answer, and starts the next
-pipelined request meanwhile. Here both waits have an end. The numbers of connections and of unread bytes are bounded
-(`runtime.web.connections`). A request is refused if two servers could read its length in two ways.
+uvicorn waits for ever for a head that never ends, and for a peer that does not read its answer; meanwhile it starts the
+next pipelined request. Here both waits have limits. Connections and unread bytes have limits, too
+(`runtime.web.connections`). The server refuses a request whose length two servers could understand differently.
 
-Tested against the pinned uvicorn and h11, on raw sockets.
+Tests check this against the pinned uvicorn and h11, on raw sockets.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from runtime.web.connections import ConnectionLimits, ConnectionTable
 
 _MAX_HEAD_BYTES = 16 * 1024
 
-#: The first chunks of a body, up to this number, may have any size. After them the chunks must have `_MIN_CHUNK_BYTES`
-#: on average. Each chunk costs the event loop 15 us, so a body of one-byte chunks would stop everybody else.
+#: The first chunks of a body, up to this number, may have any size. Later chunks must have `_MIN_CHUNK_BYTES` on
+#: average. Each chunk takes 15 us of the event loop, so a body of one-byte chunks would block all other requests.
 _FREE_CHUNKS = 100
 _MIN_CHUNK_BYTES = 64
 
 _VERSIONS = (b"1.0", b"1.1")
 
-#: The key in a request's state under which the application names the caller.
+#: The key in a request's state under which the application stores the caller's name.
 CALLER = "ewms_caller"
 
 
 class GuardedConfig(uvicorn.Config):
-    """uvicorn's configuration, with the table of the server's connections."""
+    """uvicorn's configuration with the table of the server's connections."""
 
     def __init__(self, app: Any, *, limits: ConnectionLimits, **kwargs: Any) -> None:
         super().__init__(app, timeout_keep_alive=limits.idle_s, **kwargs)
@@ -39,15 +39,15 @@ class GuardedConfig(uvicorn.Config):
 
 
 class GuardedConnection(h11.Connection):
-    """Refuses requests that h11 should not take: it raises `RemoteProtocolError`, as h11 does."""
+    """Refuse requests that h11 should not accept. This raises `RemoteProtocolError`, like h11."""
 
     _n_chunks = 0
     _n_bytes = 0
-    #: Our own rule that the last request broke.
+    #: The rule of ours that the last request broke; empty: none.
     refusal = ""
 
     def next_event(self) -> Any:
-        """Return the next event, with a target that is a path."""
+        """Return the next event. A request's target becomes a path."""
         event = super().next_event()
         if isinstance(event, h11.Request):
             self._n_chunks = self._n_bytes = 0
@@ -69,16 +69,16 @@ class GuardedConnection(h11.Connection):
 
 
 def _find_fault(request: h11.Request) -> str:
-    """Return the rule, unknown to h11, that a request breaks; empty if there is none."""
+    """Return the rule that a request breaks and that h11 does not check; empty if it breaks none."""
     names = {name for name, _ in request.headers}
-    # A server in front may go by the other of the two headers. Source: RFC 9112, 6.1 and 6.3.
+    # A server in front of this one may use the other of the two headers. Source: RFC 9112, 6.1 and 6.3.
     if b"transfer-encoding" in names and (b"content-length" in names or request.http_version == b"1.0"):
-        return "Transfer-Encoding must not stand beside Content-Length, nor in HTTP/1.0"
+        return "Transfer-Encoding must not stand together with Content-Length, nor in HTTP/1.0"
     return "" if request.http_version in _VERSIONS else "the HTTP version must be 1.0 or 1.1"
 
 
 def _with_path_target(request: h11.Request) -> h11.Request:
-    """Return `request` with a path for a target: the absolute form means the same. Source: RFC 9112, 3.2.2."""
+    """Return `request` with a path as its target: the absolute form means the same. Source: RFC 9112, 3.2.2."""
     scheme, _, rest = request.target.partition(b"://")
     if scheme.lower() not in (b"http", b"https") or not rest:
         return request
@@ -91,13 +91,13 @@ def _with_path_target(request: h11.Request) -> h11.Request:
 
 
 class GuardedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 for peers that are slow, silent or many. Bytes that are no HTTP get a JSON answer."""
+    """uvicorn's HTTP/1.1 for slow, silent or numerous peers. Bytes that are not HTTP get a JSON answer."""
 
     _head_timeout: asyncio.TimerHandle | None = None
     _read_timeout: asyncio.TimerHandle | None = None
-    #: A response is complete and partly unread: the next request waits.
+    #: Whether the next request waits because the peer has not read the complete answer.
     _is_next_held = False
-    #: The peer has sent what is no HTTP: nothing more is read.
+    #: Whether the peer has sent bytes that are not HTTP. Then the server reads no more.
     _is_refused = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -110,19 +110,19 @@ class GuardedProtocol(H11Protocol):
         )
 
     def make_connection(self, max_head_bytes: int) -> GuardedConnection:
-        """Return what reads requests and writes answers."""
+        """Return the connection that parses requests and writes answers."""
         return GuardedConnection(h11.SERVER, max_head_bytes)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
-        """Take the connection, or close another one or this one to make room. Begin to wait for the first request."""
+        """Accept the connection, or close this or another one to make room. Begin to wait for the first request."""
         super().connection_made(transport)
-        # So the protocol learns of every byte that the peer leaves unread.
+        # With this limit the protocol learns of every byte that the peer has not read.
         transport.set_write_buffer_limits(high=0)
         self._start_head_timeout()
         self._abort_connection(self._table.add_connection(self, self.client[0] if self.client else ""))
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes. Limit the wait for the rest of an unfinished head."""
+        """Parse bytes. Limit the wait for the rest of an incomplete head."""
         if self._is_refused:
             return
         super().data_received(data)
@@ -132,13 +132,13 @@ class GuardedProtocol(H11Protocol):
             self._start_head_timeout()
 
     def handle_events(self) -> None:
-        """Read requests; while one is under way the connection is not idle."""
+        """Read requests. While one is in work, the connection is not idle."""
         super().handle_events()
         if self.cycle is not None and not self.cycle.response_complete:
             self._table.mark_busy(self)
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, once the peer has read this answer."""
+        """Continue with the next request after the peer has read this answer."""
         if self.flow.write_paused and not self.transport.is_closing():
             self._is_next_held = True
             return
@@ -146,7 +146,7 @@ class GuardedProtocol(H11Protocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Begin to wait for the peer to read; close a connection if too much is unread."""
+        """Begin to wait until the peer reads. Close a connection if too many bytes are unread."""
         super().pause_writing()
         n_bytes = self.transport.get_write_buffer_size()
         if self._read_timeout is None:
@@ -154,7 +154,7 @@ class GuardedProtocol(H11Protocol):
         self._abort_connection(self._table.note_unread(self, self._caller_name(), n_bytes))
 
     def resume_writing(self) -> None:
-        """Go on: the peer has read everything."""
+        """Continue: the peer has read everything."""
         super().resume_writing()
         self._stop_read_timeout()
         if self._is_next_held:
@@ -170,16 +170,16 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer bytes that are no HTTP request, after a pause, and close."""
+        """Answer bytes that are not an HTTP request after a pause, and close the connection."""
         self._is_refused = True
         self._stop_head_timeout()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            # An answer is on its way already, and nothing can be put into it.
+            # An answer is already on its way, and we cannot add to it.
             self.transport.abort()
             return
         msg = self.conn.refusal or msg
         if self.cycle is not None:
-            # Its handler may still wait for the body.
+            # The request's handler may still wait for the body.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.loop.call_later(self._limits.refusal_pause_s, self._answer_400, msg)
@@ -202,7 +202,7 @@ class GuardedProtocol(H11Protocol):
         self.transport.close()
 
     def reason_of(self, _: str) -> bytes:
-        """Return the reason phrase of an answer to what is no HTTP request."""
+        """Return the reason phrase of the answer to bytes that are not an HTTP request."""
         return b"Bad Request"
 
     def _caller_name(self) -> str:

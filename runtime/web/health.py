@@ -1,6 +1,6 @@
-"""Answer what operators ask a process: does it live, is it ready, what has it counted.
+"""Answer operators' requests: does the process run, is it ready, what are its metrics.
 
-GET /healthz   200 while the process answers at all
+GET /healthz   200 as long as the process runs
 GET /readyz    200 when every dependency answers, else 503; the body names each: {"mongodb": "ok", "control": "…"}
 GET /metrics   Prometheus text, prefix `ewms_`
 """
@@ -26,9 +26,9 @@ _PATIENCE_S = 4.0
 
 
 def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
-    """Return the three routes; `checks` are the dependencies by name.
+    """Return the three routes. `checks` maps the name of each dependency to its check.
 
-    Requests for readiness that come during a look share its result, so many of them cost the dependencies one look.
+    Requests for readiness that come during a check share its result. So many requests cause only one check.
     """
     looking: asyncio.Task[dict[str, str]] | None = None
 
@@ -39,7 +39,7 @@ def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
         nonlocal looking
         if looking is None or looking.done():
             looking = asyncio.create_task(_check_all(checks), name="readyz")
-        # Shielded, since others may wait for the same look.
+        # Shield the check, because other requests may wait for it.
         words = await asyncio.shield(looking)
         return JSONResponse(words, status_code=200 if all(word == "ok" for word in words.values()) else 503)
 
@@ -50,7 +50,7 @@ def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
 
 
 async def _check_all(checks: Mapping[str, Check]) -> dict[str, str]:
-    # A copy of the checks as they are now: a process that is starting changes them.
+    # Copy the checks: a process that is starting changes them.
     named = dict(checks)
     words = await asyncio.gather(*(_check_one(check) for check in named.values()))
     return dict(zip(named, words, strict=True))
@@ -68,9 +68,9 @@ async def _check_one(check: Check) -> str:
 
 
 def serve_routes(routes: Sequence[BaseRoute], *, host: str, port: int) -> AbstractAsyncContextManager[str]:
-    """Serve `routes` during the block, which gets the URL. For a process that has no other HTTP.
+    """Serve `routes` during the block, which gets the URL. This is for a process without other HTTP routes.
 
     Raises:
-        Unavailable: the address is in use, or not ours.
+        Unavailable: the address is in use, or is not this machine's.
     """
     return serve_app(Starlette(routes=list(routes)), host=host, port=port)

@@ -1,10 +1,10 @@
-"""Remember tokens that held, until they expire or their key is withdrawn. (core)
+"""Remember valid tokens until they expire or the issuer withdraws their key. (core)
 
-A key is withdrawn when it leaves the issuer's set, or when its `kid` goes to another key. The set is looked at again
-while tokens are in use, in the background as long as the last look is not too old:
+The issuer withdraws a key when it removes the key from its set, or gives the `kid` to another key. While tokens are in
+use we fetch the set again, in the background as long as the last fetch is not too old:
 
-    last look    < life        < 2 * life                   older, or never
-    standing     FRESH         DUE: believe, look meanwhile OVERDUE: look first
+    last fetch   < life        < 2 * life                       older, or never
+    standing     FRESH         DUE: trust, fetch in background  OVERDUE: fetch first
 """
 
 from collections import OrderedDict
@@ -17,7 +17,7 @@ Claims = Mapping[str, Any]
 
 
 class Standing(StrEnum):
-    """How far to trust the issuer's keys that we know."""
+    """How far to trust the known keys of the issuer."""
 
     FRESH = "fresh"
     DUE = "due"
@@ -25,14 +25,14 @@ class Standing(StrEnum):
 
 
 def keys_standing(*, now: float, fetched_at: float, tried_at: float, life_s: float, pause_s: float) -> Standing:
-    """Return the standing of keys that were last fetched and last asked for at these times, of one clock, in seconds.
+    """Return the standing of the keys. The times of the last fetch and the last try are in seconds of one clock.
 
-    An issuer that failed to answer is left alone for `pause_s`; meanwhile the tokens that it signed hold on.
+    After a failed try we do not ask the issuer for `pause_s`; meanwhile its tokens stay valid.
     """
     age = now - fetched_at
     if age < life_s or now - tried_at < pause_s:
         return Standing.FRESH
-    # An issuer that has just failed to answer is asked again in the background: all callers would wait for the timeout.
+    # If the issuer has just failed to answer, ask it in the background: all callers would wait for the timeout.
     return Standing.OVERDUE if now - max(fetched_at, tried_at) >= 2 * life_s else Standing.DUE
 
 
@@ -54,7 +54,7 @@ class RememberedTokens:
         return len(self._held)
 
     def find_claims(self, token: str, *, now: float) -> Claims | None:
-        """Return the claims of `token` if it held and has not expired at `now`, in seconds of the epoch."""
+        """Return the claims of `token` if it was valid and has not expired at `now` (seconds since 1970); else None."""
         held = self._held.get(token)
         if held is None:
             return None
@@ -64,13 +64,13 @@ class RememberedTokens:
         return None
 
     def add_token(self, token: str, claims: Claims, *, kid: str, key: object) -> None:
-        """Remember that `token`, signed with `key`, held."""
+        """Remember that `token`, signed with `key`, is valid."""
         self._held[token] = _RememberedToken(kid, key, claims)
         if len(self._held) > self._limit:
             self._held.popitem(last=False)
 
     def keep_signed_with(self, keys: Mapping[str, object], *, issuer: str) -> int:
-        """Forget tokens that were not signed with one of `keys`, by `kid`, for `issuer`. Return how many."""
+        """Forget the tokens of `issuer` that none of `keys` (by `kid`) has signed. Return how many."""
         gone = [
             token
             for token, held in self._held.items()

@@ -1,4 +1,4 @@
-"""Serve an ASGI application by uvicorn, inside of a process that has more to do."""
+"""Serve an ASGI application with uvicorn, inside a process that also does other work."""
 
 import asyncio
 import resource
@@ -14,13 +14,13 @@ from runtime.web.connections import ConnectionLimits
 from runtime.web.guarded_protocol import GuardedConfig, GuardedProtocol
 from schemas.errors import Unavailable
 
-#: How long open requests may take once the process was told to end.
+#: How long open requests may take after the process got the signal to stop.
 _DRAIN_S = 10
 _BACKLOG = 1024
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: signals belong to the process."""
+    """uvicorn without its signal handlers: the process handles signals."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -36,12 +36,12 @@ async def serve_app(
     protocol: type[GuardedProtocol] = GuardedProtocol,
     limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[str]:
-    """Serve `app` during the block, which gets the URL. Then take no more requests and let open ones end.
+    """Serve `app` during the block, which gets the URL. Then accept no more requests, and let open ones end.
 
-    `protocol` speaks HTTP/1.1; port 0 takes any free one.
+    `protocol` handles HTTP/1.1. Port 0 means any free port.
 
     Raises:
-        Unavailable: the address is in use, or not ours.
+        Unavailable: the address is in use, or is not this machine's.
     """
     limits = _limit_to_open_files(limits or ConnectionLimits())
     config = GuardedConfig(
@@ -53,7 +53,7 @@ async def serve_app(
         log_config=None,
         access_log=False,
         server_header=False,
-        # Only a trusted proxy's forwarding header is believed.
+        # Believe a forwarding header only from a trusted proxy.
         proxy_headers=bool(limits.trusted_proxies),
         forwarded_allow_ips=sorted(limits.trusted_proxies),
         timeout_graceful_shutdown=_DRAIN_S,
@@ -71,7 +71,7 @@ async def serve_app(
 
 
 def _limit_to_open_files(limits: ConnectionLimits) -> ConnectionLimits:
-    """Return `limits` with no more connections than half of the files that this process may open."""
+    """Return `limits` with at most as many connections as half of the files that this process may open."""
     n_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if n_files == resource.RLIM_INFINITY:
         return limits
@@ -80,7 +80,7 @@ def _limit_to_open_files(limits: ConnectionLimits) -> ConnectionLimits:
 
 def _open_listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Name the protocol: otherwise asyncio does not take it for TCP and leaves Nagle's algorithm on, 40 ms an answer.
+    # Name the protocol: otherwise asyncio does not treat it as TCP, and Nagle's algorithm adds 40 ms to each answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -88,6 +88,6 @@ def _open_listener(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    # From here on connections are accepted and wait for the server, so nobody has to ask whether it is up yet.
+    # From here on the socket accepts connections, which wait for the server. So no client must ask whether it is up.
     listener.listen(_BACKLOG)
     return listener

@@ -1,8 +1,8 @@
-"""Check bearer tokens: who signed them, for whom, and until when. Before the check nothing in a token is believed.
+"""Check bearer tokens: the signer, the audience and the end. Before the check, believe nothing in a token.
 
-We find the issuer's keys by OpenID discovery and look them up by `kid` alone. A token cannot bring a key, name a place
-for one, or choose an algorithm beyond the three that we accept. We remember a token that held until it expires or its
-key is withdrawn (`runtime.web.remembered_tokens`): verifying costs 0.15 ms, remembering 1 us.
+We find the issuer's keys by OpenID discovery, and choose a key only by its `kid`. A token cannot bring a key, name a
+place for one, or choose an algorithm other than the three that we accept. We remember a valid token until it expires or
+the issuer withdraws its key (`runtime.web.remembered_tokens`): a check takes 0.15 ms, a remembered token 1 us.
 """
 
 import asyncio
@@ -23,25 +23,24 @@ from schemas.errors import Unauthenticated, Unavailable
 ALGORITHMS = {"RSA": ["RS256", "RS512"], "EC": ["ES256"]}
 _ACCEPTED = frozenset(name for names in ALGORITHMS.values() for name in names)
 
-#: The clocks of issuers and ours may differ by this much.
+#: How much an issuer's clock may differ from ours.
 LEEWAY_S = 60
 _REQUIRED = ["exp", "iat", "iss", "sub"]
 
-#: Below this an RSA key is not worth its signature (NIST SP 800-131A).
+#: A shorter RSA key is too weak (NIST SP 800-131A).
 _MIN_RSA_BITS = 2048
 
 _MAX_TOKEN_CHARS = 16_384
 _MAX_REMEMBERED = 10_000
 
-#: How long to wait between two requests to the issuer, whatever the reason (a `kid` that nobody knows, an issuer that
-#: is away).
+#: The pause between two requests to the issuer, for any reason: an unknown `kid`, or an issuer that is away.
 _PAUSE_S = 5.0
 _FETCH_TIMEOUT_S = 5.0
 
-#: What the library raises for text that is not a good token, deep nesting and odd numbers included.
+#: The errors of the library for a text that is not a valid token, also with deep nesting or odd numbers.
 _NO_TOKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
-#: What a bad answer of the issuer raises, its `jwks_uri` and its nesting included.
+#: The errors from a bad answer of the issuer, also from a bad `jwks_uri` or deep nesting.
 _NO_KEYS = (
     *(httpx2.HTTPError, httpx2.InvalidURL, jwt.PyJWTError),
     *(ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError),
@@ -51,7 +50,7 @@ _verified = counter("tokens_verified_total", "Tokens checked, by outcome.", ["ou
 
 
 class TokenVerifier:
-    """Checks the tokens of one issuer."""
+    """Check the tokens of one issuer."""
 
     def __init__(
         self,
@@ -61,9 +60,10 @@ class TokenVerifier:
         keys_life_s: float = 300.0,
         http: httpx2.AsyncClient | None = None,
     ) -> None:
-        """With `audience` "" the audience is not checked, as the contract has it; `close` closes `http`, too.
+        """With `audience` "" we do not check the audience, as the contract says. `close` also closes `http`.
 
-        A withdrawn key is trusted for `keys_life_s` and the time of one answer, longer only while the issuer is away.
+        We trust a withdrawn key for at most `keys_life_s` and the time of one answer; longer only while the issuer is
+        away.
         """
         self._keys_life_s = keys_life_s
         self._pause_s = min(_PAUSE_S, keys_life_s)
@@ -90,8 +90,8 @@ class TokenVerifier:
         """Return the claims of `token`.
 
         Raises:
-            Unauthenticated: the token proves nothing. The reason is for the log, not for the caller.
-            Unavailable: the issuer's keys are needed and cannot be fetched.
+            Unauthenticated: the token is not valid. The log has the reason, the caller does not get it.
+            Unavailable: we need the issuer's keys and cannot fetch them.
         """
         await self._look_again()
         if (claims := self._remembered.find_claims(token, now=time.time() - LEEWAY_S)) is not None:
@@ -131,7 +131,7 @@ class TokenVerifier:
         kid = header.get("kid")
         if header.get("alg") not in _ACCEPTED or not isinstance(kid, str) or header.get("crit"):
             raise jwt.InvalidTokenError("algorithm, kid or crit")
-        # Check before the lock: a token of a known key does not wait while we look for an invented one.
+        # Check this before the lock: a token with a known key must not wait while we look for an invented key.
         if kid not in self._keys and self._may_ask():
             await self._refresh_keys(lambda: kid not in self._keys)
         if kid not in self._keys:
@@ -141,7 +141,7 @@ class TokenVerifier:
         return kid, self._keys[kid]
 
     async def _look_again(self) -> None:
-        """Fetch the keys if they are due. Tokens of a key that is gone are then forgotten."""
+        """Fetch the keys if they are due, and forget the tokens of withdrawn keys."""
         match self._keys_standing():
             case Standing.DUE if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._refresh_keys(self._are_keys_old), name="issuer's keys")
@@ -165,16 +165,16 @@ class TokenVerifier:
 
     async def _refresh_keys(self, needed: Callable[[], bool]) -> None:
         async with self._fetching:
-            # Somebody else may have asked while this waited for the lock.
+            # Another caller may have asked while this one waited for the lock.
             if not self._may_ask() or not needed():
                 return
-            # It has failed until there is an answer, even if nobody waits for it any more.
+            # Count it as failed until the answer comes, even if no caller waits any more.
             self._failed = True
             try:
                 await self._fetch_keys()
                 self._failed = False
             except _NO_KEYS as error:
-                # Keep the former keys: an issuer's outage must not lock everybody out.
+                # Keep the former keys: an issuer's outage must not lock out all users.
                 log.warning("issuer's keys not refreshed", reason=type(error).__name__)
             finally:
                 self._tried_at = time.monotonic()
@@ -194,7 +194,7 @@ class TokenVerifier:
 
 
 def _usable_keys(keys: Any) -> dict[str, PyJWK]:
-    """Return the keys that may sign tokens, by `kid`. A key that we do not take must not lock out the rest."""
+    """Return the keys that may sign tokens, by `kid`. A key that we do not accept must not exclude the others."""
     usable: dict[str, PyJWK] = {}
     for raw in keys:
         if not isinstance(raw, dict) or raw.get("use", "sig") != "sig" or not isinstance(raw.get("kid"), str):

@@ -193,8 +193,8 @@ REFUSED = {
 
 #: Why, where it is our own rule.
 SAID = {
-    "length and chunks": "Transfer-Encoding must not stand beside Content-Length, nor in HTTP/1.0",
-    "chunked in 1.0": "Transfer-Encoding must not stand beside Content-Length, nor in HTTP/1.0",
+    "length and chunks": "Transfer-Encoding must not stand together with Content-Length, nor in HTTP/1.0",
+    "chunked in 1.0": "Transfer-Encoding must not stand together with Content-Length, nor in HTTP/1.0",
     "another version": "the HTTP version must be 1.0 or 1.1",
     "many small chunks": "the body comes in too many small chunks; send chunks of 64 bytes or more",
 }
