@@ -1,6 +1,6 @@
-"""Run the lifecycle: give it stimuli one after the other, pass its instructions on, and wake it when it asks for it.
+"""Run the lifecycle: give it one stimulus after the other, pass its instructions on, and send it a tick when due.
 
-A stimulus that arrives while another is handled waits in a queue.
+A stimulus waits in a queue while the lifecycle handles another one.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from pilot.life.stimuli import Stimulus, Tick
 
 
 class LifecycleRunner:
-    """The lifecycle of one pilot, as it runs. `carry_out` is called with each of its instructions, in order.
+    """Runs the lifecycle of one pilot. It calls `carry_out` with each instruction, in order.
 
-    `make_tick` returns the stimulus for the time that the lifecycle asked for.
+    `make_tick` returns the stimulus to handle when the lifecycle's next `Tick` is due.
     """
 
     def __init__(self, carry_out: Callable[[Instruction], None], *, make_tick: Callable[[], Tick]) -> None:
@@ -29,7 +29,7 @@ class LifecycleRunner:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin_life(self, policy: Policy) -> None:
-        """Begin: carry out the first instructions."""
+        """Begin the life with `policy`, and carry out its first instructions."""
         self._state, instructions = lifecycle.begin_life(policy, self._loop.time())
         self._carry_out_all(instructions)
 
@@ -39,7 +39,7 @@ class LifecycleRunner:
             self._timer.cancel()
 
     def handle_stimulus(self, stimulus: Stimulus) -> None:
-        """Tell the lifecycle what happened, and carry out its instructions."""
+        """Give `stimulus` to the lifecycle, and carry out its instructions."""
         self._stimuli.append(stimulus)
         if self._busy or self._state is None:
             return
@@ -62,7 +62,7 @@ class LifecycleRunner:
     def _set_timer(self) -> None:
         """Set the timer so that a tick comes when it is due.
 
-        An early tick does no harm. It costs less than setting the timer anew for every event.
+        An early tick does no harm. It costs less than a new timer for every event.
         """
         assert self._state is not None
         due_s = lifecycle.wake_at(self._state)

@@ -1,4 +1,4 @@
-"""The pilot's shell: tell the lifecycle what happened, and carry out its instructions. It decides nothing.
+"""The pilot's shell: give the lifecycle its stimuli, and carry out its instructions. The shell decides nothing.
 
 Everything runs as callbacks on one event loop.
 """
@@ -82,7 +82,7 @@ class Pilot:
         whereabouts: Whereabouts,
         charges_events: bool,
     ) -> None:
-        """`born_s` is when this process began, on the event loop's clock. The worker's runtime counts from there."""
+        """`born_s` is the start of this process on the event loop's clock. The worker's runtime counts from there."""
         self._settings = settings
         self._born_s = born_s
         self._whereabouts = whereabouts
@@ -107,7 +107,7 @@ class Pilot:
         self._life = LifecycleRunner(self._carry_out, make_tick=self._make_tick)
         self._held = HeldDeliveries()
         self._runs: dict[int, TaskRun] = {}
-        #: Subscriptions that begin. At the end the pilot cancels them; it waits for the settlements.
+        #: The tasks that begin subscriptions. At its end the pilot cancels them, but it waits for settlements.
         self._beginnings: set[asyncio.Task[None]] = set()
         self._exit: asyncio.Future[int] = self._loop.create_future()
         queues.on_delivery = self._on_delivery
@@ -140,7 +140,7 @@ class Pilot:
         return derive_policy(self._settings, ends_s=ends_s, charges_events=self._charges_events)
 
     def ask_to_stop(self) -> None:
-        """Ask the pilot to leave."""
+        """Ask the pilot to leave. It returns at once; `run` returns when the pilot has left."""
         self._life.handle_stimulus(StopAsked(self._loop.time()))
 
     def _make_tick(self) -> Tick:
@@ -168,7 +168,7 @@ class Pilot:
             case ChirpStatus(status, error, traceback, is_bad):
                 log.log(logging.ERROR if error else logging.INFO, "%s%s", status, f": {error}" if error else "")
                 if traceback:
-                    log.error("the last task's own words:\n%s", traceback)
+                    log.error("the output of the last failed task:\n%s", traceback)
                 self._chirper.set_status(
                     status, error, traceback, bad_machine=self._whereabouts.machine if is_bad else ""
                 )
@@ -193,7 +193,7 @@ class Pilot:
                     self._exit.set_result(status)
 
     def _log_failure(self, failure: Failure, held: HeldEvent) -> None:
-        """Log which event failed, why, and how its input begins. The log belongs to the owner of the input."""
+        """Log the failed event, its error, and the beginning of its input. The owner of the input owns the log too."""
         entry = self._held.find_delivery(held.key)
         event = entry[1].event if entry else None
         lines = [f"{name_event(event, attempt=held.attempt, queue=held.queue)} failed: {failure}"]
@@ -226,7 +226,7 @@ class Pilot:
         )
 
     def _on_lost(self, queue: QueueEndpoint) -> None:
-        log.warning("the subscription to queue %s was lost, and what it had lent", queue)
+        log.warning("the subscription to queue %s was lost, together with its unsettled deliveries", queue)
         self._life.handle_stimulus(SubscriptionLost(self._loop.time(), queue.mqid))
 
     def _settle_delivery(self, key: int, how: Settlement) -> None:
@@ -261,7 +261,7 @@ class Pilot:
         )
 
     def _report_attempt(self, key: int, failure: Failure | None, *, gave_up: bool) -> None:
-        """Report the attempt if it failed. An event that is given up without a run is reported with the time now."""
+        """Report the attempt if it has failed. For an event that is given up without a run, report the present time."""
         entry = self._held.find_delivery(key)
         if failure is None or entry is None:
             return

@@ -1,4 +1,4 @@
-"""Single steps on a channel of the data vhost: declare, unbind, delete."""
+"""Do single steps on a channel of the data vhost: declare, unbind, delete."""
 
 from aiormq.channel import Channel
 
@@ -6,7 +6,7 @@ from mqs.broker.topology import Binding, Chain, Exchange, QueueDeclaration
 
 
 async def declare_chain(channel: Channel, chain: Chain) -> None:
-    """Declare what a chain names, in its order; what exists stays as it is."""
+    """Declare the links of a chain, in its order. Existing ones stay as they are."""
     for link in chain:
         match link:
             case Exchange():
@@ -20,7 +20,7 @@ async def declare_chain(channel: Channel, chain: Chain) -> None:
 
 
 async def unbind_queue(channel: Channel, way: Binding) -> None:
-    """Take away a binding."""
+    """Remove a binding."""
     await channel.queue_unbind(way.queue, way.exchange, routing_key=way.key)
 
 
@@ -30,6 +30,6 @@ async def delete_exchange(channel: Channel, exchange: str) -> None:
 
 
 async def delete_queue(channel: Channel, queue: str) -> None:
-    """Delete a queue with whatever is in it."""
+    """Delete a queue with all events in it."""
     # Quorum queues support neither `if_unused` nor `if_empty`: the broker would close the whole connection.
     await channel.queue_delete(queue)

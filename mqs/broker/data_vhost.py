@@ -1,7 +1,7 @@
-"""Work on the data vhost: declare and delete what `mqs.broker.topology` says, set policies, count events in queues.
+"""Work on the data vhost: declare and delete the objects of `mqs.broker.topology`, set policies, count events.
 
-MQS declares queues over AMQP, several at a time, since each costs the broker some milliseconds; whatever is there
-already stays. Only the management API knows the policies, and how many events are unacknowledged or delayed.
+MQS declares queues over AMQP, several at a time, because each costs the broker some milliseconds. Existing queues stay
+as they are. Only the management API has the policies and the numbers of unacknowledged and delayed events.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -44,22 +44,22 @@ _DELAYED_RETRY_SINCE = (4, 3, 1)
 
 @dataclass(frozen=True, slots=True)
 class QueueCount:
-    """How many events and consumers a queue has. Ready events and consumers are exact, the others some seconds old."""
+    """How many events and consumers a queue has. Ready events and consumers are exact; other counts are seconds old."""
 
     n_ready: int
     n_unacknowledged: int = 0
-    #: Failed, and held by the broker until their next attempt is due.
+    #: Failed events, which the broker holds until their next attempt is due.
     n_delayed: int = 0
     n_consumers: int = 0
 
     @property
     def n_events(self) -> int:
-        """How many events are in it, in whatever state."""
+        """How many events are in the queue, in any state."""
         return self.n_ready + self.n_unacknowledged + self.n_delayed
 
     @property
     def is_in_use(self) -> bool:
-        """Whether it holds events or has consumers."""
+        """Whether the queue holds events or has consumers."""
         return bool(self.n_events or self.n_consumers)
 
 
@@ -71,7 +71,7 @@ class DataVhost:
         self._api = api
         self._limits: QueueLimits | None = None
         self._delayed_retry = False
-        #: Returns how many dead letters of a queue MQS has on loan. Only MQS takes any.
+        #: A function that returns how many dead letters of a queue MQS has on loan. Only MQS takes dead letters.
         self.n_held: Callable[[str], int] = lambda _: 0
         self._lanes = ChannelLanes(connection)
         self._seals = QueueSeals(connection, self._lanes, settle_s=settle_s)
@@ -82,11 +82,11 @@ class DataVhost:
     async def connect(cls, data_url: str, api_url: str, *, wait_s: float = 30.0, settle_s: float = SETTLE_S) -> Self:
         """Connect to the data vhost at `data_url`. Wait up to `wait_s` for the broker.
 
-        If the broker refuses to seal new queues, they are left alone for `settle_s`.
+        If the broker refuses to seal new queues, MQS waits `settle_s` seconds before it uses them.
 
         Raises:
-            Unavailable: the broker did not come up in time.
-            AccessRefused: it refuses the credentials.
+            Unavailable: the broker does not answer within `wait_s`.
+            AccessRefused: the broker refuses the credentials.
         """
         connection = await Connection.connect(data_url, name="ewms mqs", wait_s=wait_s, backoff_cap_s=5.0)
         vhost = unquote(URL(data_url).raw_path.removeprefix("/")) or "/"
@@ -97,19 +97,21 @@ class DataVhost:
 
         Raises:
             Broken: the broker does not keep a policy.
-            Unavailable: it is away for longer than `wait_s`.
+            Unavailable: the broker is away for longer than `wait_s`.
         """
         await self._lanes.do_on_all([VHOST_CHAIN], declare_chain)
         version = await self._api.read_version(wait_s=wait_s)
         delayed_retry = version >= _DELAYED_RETRY_SINCE
         if not delayed_retry:
-            log.warning("this broker is too old to space the attempts at a failing event", version=version)
+            log.warning(
+                "this broker is older than 4.3.1: it repeats a failed event at once, without a pause", version=version
+            )
         self._limits, self._delayed_retry = limits, delayed_retry
         for name, document in policy_documents(limits, delayed_retry=delayed_retry).items():
             await self._api.set_policy(name, document)
 
     async def declare_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
-        """Create the exchanges and queues of a workflow; what exists stays as it is."""
+        """Create the exchanges and queues of a workflow. Existing ones stay as they are."""
         await self._lanes.do_on_all(declaration_stages(workflow_id, mqids)[0], declare_chain)
 
     async def bind_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
@@ -117,14 +119,14 @@ class DataVhost:
         await self._lanes.do_on_all(declaration_stages(workflow_id, mqids)[1], declare_chain)
 
     async def bind_attempts(self, workflow_ids: Iterable[WorkflowId]) -> None:
-        """Let the pilots of workflows report failed attempts; a workflow without a dead exchange is left out."""
+        """Let the pilots of workflows report failed attempts. Skip workflows without a dead exchange."""
         await self._lanes.do_on_all([(ATTEMPTS,)], declare_chain)
         await self._lanes.do_on_all(
             [(attempts_binding(workflow),) for workflow in workflow_ids], declare_chain, missing_ok=True
         )
 
     async def consume_attempts(self, on_delivery: OnDelivery, *, prefetch: int) -> Consumer:
-        """Take the reports of failed attempts; `on_delivery` is called with each."""
+        """Consume the reports of failed attempts. The consumer calls `on_delivery` with each."""
 
         async def prepare(channel: Channel) -> None:
             await declare_chain(channel, (ATTEMPTS,))
@@ -133,29 +135,29 @@ class DataVhost:
 
     @property
     def on_connected(self) -> list[Callable[[], None]]:
-        """Return the callbacks that are called whenever the broker is back."""
+        """Return the list of callbacks to call whenever the broker is back. Callers may append to it."""
         return self._connection.on_connected
 
     async def seal_queues(self) -> None:
-        """Return when every queue declared before this call survives a crash of the broker.
+        """Return when every queue that was declared before this call survives a crash of the broker.
 
-        Groups created at the same time share a seal. If the broker refuses one (the rights of `mqs`, a limit of
-        queues), this waits until the broker has written the queues down by itself.
+        Groups created at the same time share a seal. If the broker refuses a seal (the rights of `mqs`, a limit of
+        queues), this waits until the broker has written the queues to disk by itself.
         """
         await self._seals.seal_queues()
 
     async def shut_queues(self, mqids: Sequence[Mqid]) -> None:
-        """Let no more events into queues; publishers get their events back. Queues already shut or gone are fine."""
+        """Let no more events into queues. Publishers get their events back. Skip queues that are shut or gone."""
         await self._lanes.do_on_all(map(way_in, mqids), unbind_queue, missing_ok=True)
 
     async def remove_queues(self, doomed: Deletion) -> None:
-        """Delete queues and exchanges with whatever is in them; what is gone already is fine."""
-        # Exchanges first, so that nobody publishes an event that would be deleted unseen.
+        """Delete queues with the events in them, and exchanges. Ignore those that are gone already."""
+        # Delete exchanges first, so that no client publishes an event that would be deleted unseen.
         await self._lanes.do_on_all(doomed.exchanges, delete_exchange)
         await self._lanes.do_on_all(doomed.queues, delete_queue)
 
     async def count_queues(self, queues: Sequence[str]) -> dict[str, QueueCount]:
-        """Count the events in each existing queue of `queues`. Ready events are counted last."""
+        """Count the events in each existing queue of `queues`. It counts ready events last."""
         totals = await self._api.read_totals(queues)
         ready: dict[str, tuple[int, int]] = {}
 
@@ -165,7 +167,7 @@ class DataVhost:
 
         await self._lanes.do_on_all(queues, count, missing_ok=True)
         return {
-            # Only MQS takes dead letters, so it knows how many are on loan without asking.
+            # Only MQS takes dead letters, so it knows the number on loan without a question to the broker.
             queue: QueueCount(n_ready, self.n_held(queue))
             if is_dead_queue(queue)
             else _count_of(totals.get(queue, Totals()), n_ready=n_ready, n_consumers=n_consumers)
@@ -180,14 +182,14 @@ class DataVhost:
         """
         before = self._n_reconnects
         counts = await self.count_queues(queues)
-        # Ready events were counted last, over this connection. If it is still the same, the other counts are of its
-        # time.
+        # Ready events were counted last, over this connection. If the connection is still the same, the broker has not
+        # restarted since the other counts.
         if self._n_reconnects != before or not self._connection.is_connected:
-            raise ConnectionLost("the broker went away while queues were counted")
+            raise ConnectionLost("the connection to the broker was lost while MQS counted queues")
         return before, counts
 
     async def read_counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
-        """Return what the broker has counted at `queues`, or at all queues (None), since it started."""
+        """Return the broker's counters of `queues`, or of all queues (None), since the broker started."""
         return await self._api.read_counters(queues)
 
     async def count_all(self) -> dict[str, QueueCount]:
@@ -196,13 +198,13 @@ class DataVhost:
         return {queue: _count_of(figures, n_ready=figures.n_ready) for queue, figures in totals.items()}
 
     async def fill_queues(self, mqids: Iterable[Mqid]) -> None:
-        """Make exactly these queues refuse new events. Queues that an earlier call named take events again.
+        """Make exactly these queues refuse new events. Other queues, filled by an earlier call, take events again.
 
         Raises:
             Unavailable: the management API is away.
         """
         if self._limits is None:
-            raise Broken("the vhost is not prepared")
+            raise Broken("fill_queues needs prepare_vhost first")
         mqids = list(mqids)
         results = set(filter(is_for_results, mqids))
         wanted = {
@@ -219,19 +221,19 @@ class DataVhost:
             await self._api.set_policy(name, document)
 
     async def measure_load(self, *, connections: bool) -> Load:
-        """Return what the broker carries in all. Ask only if a budget limits bytes or connections."""
+        """Return the sums over the vhost. Call this only if a budget limits bytes or connections: it is expensive."""
         return await self._api.measure_load(connections=connections)
 
     async def ping(self) -> None:
-        """Return if the data vhost can be reached.
+        """Check that the broker answers on the data vhost.
 
         Raises:
-            Unavailable: it cannot be reached.
+            Unavailable: the broker does not answer.
         """
         await self._connection.wait_until_ready(0.1)
 
     async def close(self) -> None:
-        """Close both connections."""
+        """Close the connections to the broker and to the management API."""
         await self._seals.close()
         await self._connection.close()
         await self._api.close()

@@ -10,7 +10,7 @@ from runtime.telemetry import counter, histogram, log
 from schemas.errors import Broken
 from schemas.services import Service
 
-#: How long a new queue is at risk if the broker refuses a seal. RabbitMQ writes the queue down after 3 s at the latest.
+#: How many seconds a new queue is at risk if the broker refuses a seal. RabbitMQ writes it to disk after 3 s at most.
 #: Source: Erlang/OTP, dets_utils.erl, DEFAULT_CACHE.
 SETTLE_S = 4.0
 _seal_s = histogram("mqs_seal_seconds", "Time until new queues survive a crash of the broker.")
@@ -18,7 +18,7 @@ _unsealed = counter("mqs_seals_refused_total", "Seals that the broker has refuse
 
 
 class QueueSeals:
-    """Seals of new queues on one connection. If the broker refuses them, new queues are left alone for `settle_s`."""
+    """Seals new queues over one connection. If the broker refuses a seal, MQS waits `settle_s` seconds instead."""
 
     def __init__(self, connection: Connection, lanes: ChannelLanes, *, settle_s: float) -> None:
         self._connection = connection
@@ -28,10 +28,10 @@ class QueueSeals:
         self._deletions: set[asyncio.Task[None]] = set()
 
     async def seal_queues(self) -> None:
-        """Return when every queue declared before this call survives a crash of the broker.
+        """Return when every queue that was declared before this call survives a crash of the broker.
 
-        Groups created at the same time share a seal. If the broker refuses one (the rights of `mqs`, a limit of
-        queues), this waits until the broker has written the queues down by itself.
+        Groups created at the same time share a seal. If the broker refuses a seal (the rights of `mqs`, a limit of
+        queues), this waits until the broker has written the queues to disk by itself.
         """
         with _seal_s.time():
             await self._seals.call_soon()
@@ -44,7 +44,7 @@ class QueueSeals:
         try:
             name = new_seal_name(Service.MQS)
             await self._lanes.do_on_all([name], declare_seal)
-            # Nobody has to wait until the seal is deleted, and a seal that stays expires.
+            # Delete the seal in the background: no caller needs to wait, and a seal that stays expires.
             deletion = asyncio.create_task(self._lanes.do_on_all([name], delete_queue), name=f"delete {name}")
             self._deletions.add(deletion)
             deletion.add_done_callback(self._forget_deletion)
@@ -56,7 +56,7 @@ class QueueSeals:
     def _forget_deletion(self, deletion: asyncio.Task[None]) -> None:
         self._deletions.discard(deletion)
         if not deletion.cancelled() and (error := deletion.exception()) is not None:
-            log.debug("a seal is left to expire", reason=repr(error))
+            log.debug("a seal could not be deleted and will expire", reason=repr(error))
 
     async def _wait_until_written(self) -> None:
         came_back = asyncio.Event()
@@ -66,4 +66,4 @@ class QueueSeals:
         finally:
             self._connection.on_connected.remove(came_back.set)
         if came_back.is_set() or not self._connection.is_connected:
-            raise ConnectionLost("the broker went away while new queues settled")
+            raise ConnectionLost("the connection to the broker was lost before new queues were safe")

@@ -1,6 +1,6 @@
-"""Give the room on the broker to groups of queues: judge them by the budget, and record what they get.
+"""Give the room on the broker to groups of queues: judge them by the budget, and record the admitted ones.
 
-One task at a time holds the ledger, so that no room is given to two groups.
+One task at a time holds the ledger, so that two groups never get the same room.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ from schemas.ids import WorkflowId
 
 
 class QueueLedger:
-    """How many queues all groups hold, and what the budget allows the waiting ones."""
+    """The number of queues that all groups hold, and the decisions about waiting groups."""
 
     def __init__(self, store: Store, *, budget: Budget, rules: Rules) -> None:
         self._store = store
         self._budget = budget
         self._rules = rules
-        #: Held by the one task that may give out room.
+        #: The lock of the task that may give out room.
         self.turn = asyncio.Lock()
         #: Bytes and connections on the broker at the last sample; see `mqs.depths`.
         self.load = Load(n_bytes=0, n_connections=0)
-        #: Called when a group waits for room that ended workflows' queues may take up; see `mqs.groups.making_room`.
+        #: Called when a group waits for room that queues of ended workflows may occupy; see `mqs.groups.making_room`.
         self.on_shortage: Callable[[], None] = lambda: None
 
     async def decide_with_budget(
@@ -45,7 +45,7 @@ class QueueLedger:
         *,
         inbox_id: str | None = None,
     ) -> Decision | Repeated:
-        """Record what `decide` returns for a group and its verdict. The budget judges it beside all waiting groups."""
+        """Record the decision of `decide` about a group and its verdict. The verdict depends on all waiting groups."""
 
         short: list[Shortage] = []
 
@@ -72,7 +72,7 @@ class QueueLedger:
         return made
 
     async def admit_waiting(self) -> list[WorkflowId]:
-        """Judge every waiting group again. Return those that the budget now allows; they are recorded as admitted."""
+        """Judge every waiting group again. Record those that the budget allows now as admitted, and return them."""
         if not await repository.find_waiting(self._store):
             return []
         admitted: list[WorkflowId] = []
@@ -103,14 +103,14 @@ class QueueLedger:
         return admitted
 
     async def find_shortages(self) -> tuple[Shortage, ...]:
-        """Return how much room the waiting groups lack now."""
+        """Return how many queues must be deleted before the waiting groups have room."""
         applicants = list(map(_applicant_of, await repository.find_waiting(self._store)))
         book = await repository.load_ledger(self._store)
         usage = await self._measure_usage(self._store, applicants, book.n_queues if book else 0)
         return sum_shortages(judge_applicants(applicants, usage, self._budget, utc_now()).values())
 
     async def balance_count(self) -> None:
-        """Count the queues that all groups hold, after an earlier process may have failed to."""
+        """Count the queues of all groups afresh, because an earlier process may have miscounted them."""
 
         async def balance(tx: Transaction) -> Decision:
             return repository.balance_ledger(await repository.load_ledger(tx), await repository.count_queues_held(tx))

@@ -28,7 +28,7 @@ from schemas.services import Service
 
 _deferred = counter("mqs_groups_deferred_total", "Groups of queues that had to wait when they asked.")
 
-#: How many groups are worked on at a time after a release or a start.
+#: How many groups MQS works on at a time, after a release of queues or at its start.
 _N_AT_ONCE = 8
 
 
@@ -66,11 +66,11 @@ class Groups:
                 log.info("queues reserved", n_queues=len(event.queues), priority=event.priority, waits=waits)
                 _deferred.inc(waits)
         failpoint("mqs.reserved")
-        # What this transaction has stored need not be read again.
+        # Pass on the group that this transaction has stored, which saves reading it again.
         await self._try_now(self.advance_group(event.workflow_id, known=new if isinstance(made, Decision) else None))
 
     async def reserve_group(self, query: ReserveQuery) -> StoredGroup:
-        """Name the queues of another WMS's workflow, once. Return the group.
+        """Reserve names for the queues of another WMS's workflow, once. Return the group.
 
         Raises:
             NotFound: the workflow belongs to another site, or to one of our own users.
@@ -122,7 +122,7 @@ class Groups:
         return await self.note_use(query.workflow_id)
 
     async def note_use(self, workflow_id: WorkflowId) -> StoredGroup:
-        """Note that somebody asked for a token of a group of another WMS. Return the group after that."""
+        """Note that a token was requested for a group of another WMS. Return the group after that."""
 
         async def note(tx: Transaction) -> Decision:
             found = await repository.find_group(tx, workflow_id)
@@ -165,10 +165,10 @@ class Groups:
         await self.carrier.shut_queues(workflow_id, Shut(mqids))
 
     async def advance_group(self, workflow_id: WorkflowId, *, known: StoredGroup | None = None) -> None:
-        """Do what the group's stored state asks for, until it asks for nothing more. `known` is that state, if at hand.
+        """Carry out the steps that the group's stored state needs, until none is due. `known` is that state, if known.
 
         Raises:
-            Unavailable: the broker or the database is away; a repeated call goes on from there.
+            Unavailable: the broker or the database is away. A repeated call continues from there.
         """
         if await self.carrier.advance_group(workflow_id, known=known):
             await self._try_now(self.reconsider_waiting())
@@ -181,7 +181,7 @@ class Groups:
         """Work on a group whose `wake_at` has come.
 
         Raises:
-            Unavailable: the database or the broker is away; the group will be woken again.
+            Unavailable: the database or the broker is away. The timers wake the group again.
         """
         group = (await repository.find_group(self._store, workflow_id)).group
         if group is None or group.state is not GroupState.RESERVED or group.admitted_at or group.unasked:
@@ -191,7 +191,7 @@ class Groups:
             await self.reconsider_waiting()
 
     async def resume_all(self) -> None:
-        """Take over from an earlier process: balance the ledger, then go on with every unfinished group."""
+        """Take over from an earlier process: count the ledger afresh, then go on with every unfinished group."""
         await self.ledger.balance_count()
         await self._advance_all(await repository.find_unfinished(self._store))
         await self._try_now(self.reconsider_waiting())
@@ -206,8 +206,8 @@ class Groups:
         await asyncio.gather(*map(one, workflow_ids))
 
     async def _try_now(self, work: Awaitable[None]) -> None:
-        # The work is recorded and the timers will retry it, so the event that led here counts as handled.
+        # The work is recorded and the timers will repeat it, so the event counts as handled.
         try:
             await work
         except EWMSError as error:
-            log.warning("queues have to wait", reason=error.reason)
+            log.warning("the queues of a workflow have to wait", reason=error.reason)

@@ -1,4 +1,4 @@
-"""Answer questions about dead letters: pages of them, their groups, their bodies. Pass orders on."""
+"""Answer questions about dead letters: pages, groups and bodies. Pass orders on to `mqs.letters.letter_orders`."""
 
 from mqs.letters.dead_queue import DeadReader
 from mqs.letters.dead_readers import DeadReaders
@@ -30,7 +30,7 @@ from schemas.failures.history import AttemptsQuery
 
 
 class DeadLetterDesk:
-    """MQS's access to the dead letters of workflows."""
+    """Answers questions about the dead letters of all workflows, and passes orders on."""
 
     def __init__(self, store: Store, readers: DeadReaders, orders: LetterOrders) -> None:
         self._store = store
@@ -42,8 +42,8 @@ class DeadLetterDesk:
         """Return the answer to a question, or carry out an order.
 
         Raises:
-            NotFound: there is no such workflow, or no such letter.
-            Conflict: the workflow is over, so nothing can be replayed into it.
+            NotFound: the workflow or the letter does not exist.
+            Conflict: the workflow is over, so MQS replays no letters into it.
             Unavailable: the broker is away.
         """
         match query:
@@ -102,7 +102,7 @@ class DeadLetterDesk:
 
 
 def _empty_answer(query: AnyLetterQuery) -> AnyLetterAnswer:
-    """Return the answer about a workflow that has no dead queue: not yet, or not any more."""
+    """Return the answer about a workflow that has no dead queue, because it does not exist yet or was deleted."""
     match query:
         case LettersQuery():
             return LettersAnswer(letters=[], next_after=None, n_letters=0)

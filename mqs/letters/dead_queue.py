@@ -1,8 +1,8 @@
-"""Read dead queues: take all letters of a workflow on loan while somebody looks at them, and give them back after.
+"""Read dead queues: take all letters of a workflow on loan while users look at them, and give them back afterwards.
 
-A queue has no index. So one reader at a time takes everything on loan, remembers what each letter says, and keeps only
-small bodies. It fetches another body by giving that letter back: the broker delivers it again at once. Only
-acknowledged letters leave the queue. An idle reader ends, and all letters are back in their queue.
+A queue has no index. So one reader at a time takes all letters on loan, remembers the headers of each, and keeps only
+small bodies. To fetch another body it gives that letter back, and the broker delivers the letter again at once. Only
+acknowledged letters leave the queue. A reader without use ends, and then all letters are back in their queue.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from schemas.errors import NotFound, Unavailable
 from schemas.ids import WorkflowId
 from schemas.topology import dead_queue
 
-#: One reader holds at most this many letters, and remembers at most this much of them. Letters behind them come once
-#: these are dealt with.
+#: One reader holds at most this many letters, and remembers at most this many bytes of them. Further letters come after
+#: some of these have left the queue.
 MAX_LETTERS = 20_000
 _MAX_REMEMBERED_BYTES = 64 * 1024 * 1024
 _MAX_KEPT_BODY_BYTES = 8 * 1024
 _MAX_KEPT_BYTES = 32 * 1024 * 1024
-#: How long the broker may take for the next letter before the reader regards the queue as read.
+#: If the broker delivers no further letter for this many seconds, the reader takes the queue as read.
 _PATIENCE_S = 5.0
 _CALL_S = 10.0
 
@@ -35,15 +35,15 @@ _CALL_S = 10.0
 @dataclass(slots=True)
 class _Entry:
     letter: Letter
-    #: About how much memory it takes.
+    #: About how many bytes of memory the entry takes.
     n_bytes: int
-    #: One tag for each copy: an event may have died twice in the same way.
+    #: The delivery tag of each copy. An event may have become a dead letter twice in the same way.
     tags: list[int] = field(default_factory=list)
     body: bytes | None = None
 
 
 class DeadReader:
-    """All letters of one workflow, on loan."""
+    """Holds all letters of one workflow on loan."""
 
     def __init__(self, connection: Connection, workflow_id: WorkflowId) -> None:
         self._connection = connection
@@ -56,12 +56,12 @@ class DeadReader:
         self._n_received = 0
         self._arrived = asyncio.Event()
         self._fetches: dict[str, asyncio.Future[bytes]] = {}
-        #: The last body that was fetched: callers ask for a long one in stretches.
+        #: The name and bytes of the body that was fetched last. Callers ask for a long body in parts.
         self._last: tuple[str, bytes] = ("", b"")
 
     @property
     def is_lost(self) -> bool:
-        """Whether the loan is over: the broker has all letters back."""
+        """Whether the loan has ended, so that the broker has all letters back."""
         return self._channel is None or self._channel.is_closed
 
     @property
@@ -75,10 +75,10 @@ class DeadReader:
         return [entry.letter for entry in self._entries.values()]
 
     async def open(self) -> None:
-        """Take all letters on loan, and return when they are there.
+        """Take all letters on loan. Return when they have arrived.
 
         Raises:
-            NotFound: the queue does not exist.
+            NotFound: the dead queue does not exist.
             Unavailable: the broker is away, or another MQS reads the queue.
         """
         await self._connection.wait_until_ready(_CALL_S)
@@ -92,13 +92,13 @@ class DeadReader:
                 self._tag = str(subscribed.consumer_tag)
                 declared = await channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
             if (declared.consumer_count or 0) > (1 if self._tag else 0):
-                # Each would see only some of the letters. A quorum queue admits others even beside an exclusive
-                # consumer.
+                # Two readers would each see only some of the letters. A quorum queue admits a second consumer even
+                # beside an exclusive one.
                 raise Unavailable("another process reads these dead letters", hint="try again in a minute")
         except (*LIBRARY_ERRORS, TimeoutError) as error:
             found = translate_error(error)
             if isinstance(found, NotDeclared):
-                raise NotFound("the workflow has no dead letters any more") from error
+                raise NotFound("the workflow's dead letters are gone: its dead queue was deleted") from error
             raise found from error
         with suppress(TimeoutError):
             while self._n_received < n_letters and self._tag and not self.is_lost:
@@ -109,7 +109,7 @@ class DeadReader:
             raise ConnectionLost("the broker went away while dead letters were read")
 
     async def count_behind(self) -> int:
-        """Return how many letters lie in the queue beside those on loan."""
+        """Return how many letters are in the queue beside those on loan."""
         try:
             declared = await self._open_channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
         except (*LIBRARY_ERRORS, TimeoutError) as error:
@@ -117,28 +117,28 @@ class DeadReader:
         return declared.message_count or 0
 
     def find_letter(self, name: str) -> Letter:
-        """Return the letter called `name`.
+        """Return the letter with this `name`.
 
         Raises:
-            NotFound: there is none.
+            NotFound: no letter on loan has this name.
         """
         if (entry := self._entries.get(name)) is None:
             raise NotFound("no such dead letter", hint="it may have been replayed or discarded: list them again")
         return entry.letter
 
     def has_letter(self, name: str) -> bool:
-        """Return whether a letter called `name` is on loan."""
+        """Return whether a letter with this `name` is on loan."""
         return name in self._entries
 
     def kept_body(self, name: str) -> bytes | None:
-        """Return the body of a letter, if it is kept."""
+        """Return the body of a letter if the reader keeps it; else None."""
         if self._last[0] == name:
             return self._last[1]
         entry = self._entries.get(name)
         return None if entry is None else entry.body
 
     async def fetch_body(self, name: str) -> bytes:
-        """Return the body of a letter, as it lies in the queue.
+        """Return the body of a letter as it is in the queue.
 
         Raises:
             NotFound: there is no such letter.
@@ -161,7 +161,7 @@ class DeadReader:
         return body
 
     async def drop_letter(self, name: str) -> None:
-        """Take a letter off the queue for good.
+        """Remove a letter from the queue for good.
 
         Raises:
             Unavailable: the loan is over, and the letter is still in its queue.
@@ -172,10 +172,10 @@ class DeadReader:
             self._n_kept -= 0 if entry.body is None else len(entry.body)
 
     async def close(self) -> None:
-        """Give all letters back."""
+        """Give all letters back to their queue."""
         if self._channel is None or self._channel.is_closed:
             return
-        # Cancel first, so that the broker applies what was dropped; see `runtime.amqp.consumer`.
+        # Cancel first, so that the broker really removes the dropped letters; see `runtime.amqp.consumer`.
         with suppress(*LIBRARY_ERRORS, TimeoutError):
             await self._channel.basic_cancel(self._tag, timeout=_CALL_S)
         await asyncio.gather(self._channel.close(timeout=_CALL_S), return_exceptions=True)

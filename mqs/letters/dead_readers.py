@@ -1,4 +1,4 @@
-"""Keep readers of dead queues: one for each workflow whose letters somebody looks at."""
+"""Keep readers of dead queues: one for each workflow whose letters are in use."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -34,11 +34,11 @@ class DeadReaders:
 
     @asynccontextmanager
     async def lend_reader(self, workflow_id: WorkflowId) -> AsyncIterator[DeadReader]:
-        """Lend the block a reader with all letters of a workflow. Another block for the same workflow waits.
+        """Give the block a reader with all letters of a workflow. Another block for the same workflow waits.
 
         Raises:
             NotFound: the workflow has no dead queue.
-            Unavailable: the broker is away, or too many dead queues are read at this moment.
+            Unavailable: the broker is away, or too many readers are in use.
         """
         if (timer := self._timers.pop(workflow_id, None)) is not None:
             timer.cancel()
@@ -55,14 +55,14 @@ class DeadReaders:
 
     async def _open_reader(self, workflow_id: WorkflowId) -> DeadReader:
         if self._closing:
-            # A reader that is giving its letters back cannot be used, and is still a consumer.
+            # Wait for a reader that is giving its letters back: it is still a consumer, but cannot be used.
             await asyncio.wait(self._closing)
         reader = self._readers.get(workflow_id)
         if reader is not None and not reader.is_lost:
             return reader
         if reader is None:
             await self._make_room()
-        # A reader that has lost its loan remembers nothing of use: the broker has everything back.
+        # Replace a reader that has lost its loan: the broker has all letters back.
         reader = self._readers[workflow_id] = DeadReader(self._connection, workflow_id)
         try:
             await reader.open()
@@ -73,7 +73,7 @@ class DeadReaders:
         return reader
 
     async def close(self) -> None:
-        """Give everything back."""
+        """Give all letters of all readers back."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -84,7 +84,7 @@ class DeadReaders:
             return
         idle = next((id_ for id_ in self._timers if id_ in self._readers), None)
         if idle is None:
-            raise Unavailable("too many dead queues are read at this moment", hint="try again in some seconds")
+            raise Unavailable("too many users read dead letters at this moment", hint="try again in some seconds")
         self._timers.pop(idle).cancel()
         await self._end_reader(idle)
 

@@ -1,8 +1,8 @@
 """Carry out orders about dead letters: replay them to the queue of origin, or discard them.
 
-MQS publishes a replay, waits for the confirm, and only then takes the letter off the dead queue. A crash in between
-leaves the letter, and the next replay has the same event id. Nothing is replayed into a workflow that is over, and no
-workflow ends while a replay may be under way: see `mqs.letters.replay_marks`.
+MQS publishes a replay, waits for the confirm, and only then removes the letter from the dead queue. After a crash in
+between the letter is still there, and the next replay has the same event id. MQS replays nothing into a workflow that
+is over. No workflow ends while a replay may be under way: see `mqs.letters.replay_marks`.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ from schemas.failures.dead_letters import (
 )
 from schemas.ids import WorkflowId
 
-#: Letters on their way at once.
+#: How many letters MQS handles at the same time.
 _N_AT_ONCE = 20
 
-#: A queue that nobody declares, and how long the broker may take to give back an event for it.
+#: A queue that does not exist. How many seconds the broker may take to return an event for it.
 _NO_QUEUE = "ewms.nobody"
 _CONFIRM_WITHIN_S = 5.0
 
-#: How long one order may take; its caller waits.
+#: How many seconds one order may take, because its caller waits.
 _LONGEST_S = 15.0
 
 _MAX_AUDIT = 200
@@ -53,7 +53,7 @@ class LetterOrders:
     """Replays and discards letters of all workflows."""
 
     def __init__(self, store: Store, connection: Connection, readers: DeadReaders, *, per_s: float) -> None:
-        """`per_s` is how many letters a second are replayed at most, all workflows together."""
+        """`per_s` is how many letters MQS replays a second at most, for all workflows together."""
         self._store = store
         self._connection = connection
         self._readers = readers
@@ -62,11 +62,11 @@ class LetterOrders:
         self._free_at_s = 0.0
 
     async def carry_out_order(self, order: LettersOrder) -> LettersDone:
-        """Carry out an order.
+        """Carry out an order. Return how many letters are done, missing and left, and why it stopped early, if so.
 
         Raises:
-            NotFound: there is no such workflow.
-            Conflict: the workflow is over, so nothing can be replayed into it.
+            NotFound: the workflow does not exist.
+            Conflict: the workflow is over, so MQS replays no letters into it.
             Unavailable: the broker is away.
         """
         if order.action is LetterAction.DISCARD:
@@ -92,20 +92,20 @@ class LetterOrders:
         return done
 
     async def list_orders(self, workflow_id: WorkflowId) -> LetterAuditAnswer:
-        """Return who ordered what in a workflow, the latest first."""
+        """Return the orders about a workflow's letters and their users, the latest first."""
         documents = await self._store.find(
             Collection.LETTER_ORDERS, {"workflow_id": workflow_id}, sort=[("at", -1)], limit=_MAX_AUDIT
         )
         return LetterAuditAnswer(orders=[LetterAudit.model_validate(document) for document in documents])
 
     async def confirm_replays(self) -> None:
-        """Return once the broker has read every replay that was sent from here.
+        """Return once the broker has read every replay that this process has sent.
 
-        The broker reads a connection in order. So it gives back an event without a queue only after it has read the
-        replays before it.
+        The broker reads a connection in order. So it returns an event without a queue only after it has read the
+        replays before that event.
 
         Raises:
-            Unavailable: the broker is away, or takes nothing for now.
+            Unavailable: the broker is away, or accepts no events for now.
         """
         with suppress(Unroutable):
             await self._connection.publish(
@@ -115,9 +115,9 @@ class LetterOrders:
     async def _handle_letters(
         self, reader: DeadReader, order: LettersOrder, handle: Callable[[Letter], Awaitable[None]]
     ) -> LettersDone:
-        """Handle the chosen letters, some at a time. Go on past those that cannot be handled.
+        """Handle the chosen letters, `_N_AT_ONCE` at a time. Skip letters that cannot be handled.
 
-        Stop when enough are done, when time is up, or when the broker takes no more.
+        Stop when enough letters are done, when time is up, or when the broker accepts no more.
         """
         if order.letters is not None:
             names = list(dict.fromkeys(order.letters))
@@ -143,7 +143,7 @@ class LetterOrders:
                     n_done += 1
                     continue
                 if not (order.action is LetterAction.REPLAY and isinstance(result, ConnectionLost)):
-                    # After a lost connection nobody knows whether the broker has the event, so it stays counted.
+                    # After a lost connection it is unknown whether the broker has the event, so it stays counted.
                     undone[letter.queue] -= 1
                 if isinstance(result, Unavailable):
                     stopped = _stop_reason(result)
@@ -174,7 +174,7 @@ class LetterOrders:
         await self._store.transact(step)
 
     async def _wait_for_rate(self, n: int) -> None:
-        """Return when `n` more letters may be replayed: all workflows share the rate."""
+        """Wait until MQS may replay `n` more letters. All workflows share the rate."""
         now_s = asyncio.get_running_loop().time()
         start_s = max(now_s, self._free_at_s)
         self._free_at_s = start_s + n / self._per_s
@@ -182,9 +182,10 @@ class LetterOrders:
 
     async def _replay_letter(self, reader: DeadReader, letter: Letter, queues: frozenset[str]) -> None:
         if letter.queue not in queues:
-            raise Conflict(f"the queue of origin of letter {letter.letter} is not there any more")
+            raise Conflict(f"the queue of origin of letter {letter.letter} was deleted")
         body = await reader.fetch_body(letter.letter)
-        # MQS publishes over the default exchange, by a right of its own: a public input may be shut for everybody else.
+        # MQS has the right to publish over the default exchange. That reaches a public input that is shut for all
+        # others.
         await self._connection.publish(
             "",
             letter.queue,
@@ -197,7 +198,7 @@ class LetterOrders:
         await reader.drop_letter(letter.letter)
 
     async def _note_order(self, order: LettersOrder, n_done: int) -> None:
-        """Record who ordered what, for the workflow's owner and the operators."""
+        """Record the order and its user, for the workflow's owner and the operators."""
         which = describe_choice(order.letters, order.which)
         log.info(
             f"dead letters: {order.action.value}",
@@ -220,14 +221,14 @@ class LetterOrders:
 
 
 def _stop_reason(error: Unavailable) -> str:
-    """Return the sentence that tells the user why a replay stopped."""
+    """Return the sentence for the user about why a replay has stopped."""
     if isinstance(error, QueueFull):
         return "the queue of origin is full: wait until its workers have taken some events"
     return error.reason
 
 
 def _describe_refusal(letter: Letter, error: BaseException) -> str:
-    """Return why this one letter cannot be handled. A defect of ours must not hold up the others."""
+    """Return why this letter cannot be handled. Even a defect of MQS must not delay the other letters."""
     if isinstance(error, EWMSError):
         return error.reason
     if not isinstance(error, Exception):

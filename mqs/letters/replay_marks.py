@@ -1,6 +1,6 @@
 """Mark a group of queues as replaying, so that its run does not end while a replay may be under way.
 
-`mqs.end_watch` finds out about replays that the broker did not confirm.
+`mqs.end_watch` finds out what became of replays that the broker has not confirmed.
 """
 
 from datetime import timedelta
@@ -15,14 +15,14 @@ from schemas.documents import Collection, GroupState, MQGroupDocument
 from schemas.errors import Conflict, EWMSError, NotFound
 from schemas.ids import WorkflowId
 
-#: How long a group stays marked as replaying: longer than one order takes.
+#: How long a group stays marked as replaying. This is longer than one order takes.
 _REPLAYING = timedelta(seconds=60)
 
 _NO_WORKFLOW = "no queues of such a workflow"
 
 
 class ReplayMarks:
-    """The marks of replays at the groups of workflows."""
+    """Sets and removes the marks of replays at the groups of workflows."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -47,7 +47,7 @@ class ReplayMarks:
         return queues
 
     async def end_replay(self, workflow_id: WorkflowId, *, is_settled: bool) -> None:
-        """Remove the mark of replaying. Unless all is settled, keep the mark of unconfirmed replays."""
+        """Remove the mark of replaying, and if `is_settled` also the mark of unconfirmed replays."""
 
         async def step(tx: Transaction) -> Decision:
             group = (await repository.find_group(tx, workflow_id)).group
@@ -62,13 +62,13 @@ class ReplayMarks:
             await self._store.transact(step)
         except EWMSError as error:
             log.info(
-                "the mark of a replay stays until the broker was asked about it",
+                "the mark of a replay stays until the broker has confirmed the replay",
                 workflow_id=workflow_id,
                 reason=error.reason,
             )
 
     async def check_is_open(self, workflow_id: WorkflowId) -> None:
-        """Return if letters may be replayed into the workflow.
+        """Check that MQS may replay letters into the workflow.
 
         Raises:
             NotFound, Conflict: there is no such workflow, or it is over.
@@ -79,7 +79,7 @@ class ReplayMarks:
         """Return whether the workflow has a dead queue on the broker.
 
         Raises:
-            NotFound: there is no such workflow.
+            NotFound: the workflow does not exist.
         """
         group = (await repository.find_group(self._store, workflow_id)).group
         if group is None:
@@ -88,12 +88,12 @@ class ReplayMarks:
 
 
 def _require_open_group(found: StoredGroup) -> MQGroupDocument:
-    """Return the group, if workers may still take events from its queues."""
+    """Return the group. Raise NotFound without active queues, and Conflict if the workflow is over."""
     if found.group is None or found.group.activated_at is None:
         raise NotFound(_NO_WORKFLOW)
     if found.group.state is not GroupState.ACTIVE or found.group.drained_at is not None:
         raise Conflict(
-            "the workflow is over: nobody would take the events",
+            "the workflow is over: no task would take the events",
             hint="export its dead letters, and publish them to a new workflow",
         )
     return found.group

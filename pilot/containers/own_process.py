@@ -1,4 +1,4 @@
-"""The pilot's own process: since when it runs, and how it is protected from the tasks that it starts."""
+"""Handle the pilot's own process: protect it from the tasks that it starts, and find out when it began."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 
 
 def prepare_process(directory: str) -> None:
-    """Prepare this process: it gets its children's orphans, and children can reach neither its memory nor its modules.
+    """Prepare this process: adopt orphans of its children, and protect its memory and its modules from children.
 
     Tasks without a container can write into the pilot's own `directory`, so Python must not look for modules there.
     """
@@ -37,7 +37,7 @@ def process_began_s() -> float:
 
 
 def drop_directory(module_path: Sequence[str], directory: str) -> list[str]:
-    """Return Python's `module_path` without `directory`. The directory that contains EWMS itself stays."""
+    """Return Python's `module_path` without `directory`, but keep the directory that contains EWMS itself."""
     ours = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     left_out = os.path.realpath(directory)
     if left_out == ours:

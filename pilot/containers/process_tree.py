@@ -1,10 +1,10 @@
-"""Find and kill processes with all their descendants, by what /proc says."""
+"""Find and kill processes with all their descendants, by reading /proc."""
 
 import os
 import signal
 from contextlib import suppress
 
-#: A process tree may fork while it is killed. It is walked again at most so many times.
+#: A process tree may fork during the kill. The pilot walks it again at most this often.
 _MAX_WALKS = 20
 
 
@@ -36,7 +36,7 @@ def _descendants(pid: int) -> list[int]:
 
 
 def read_status(pid: int) -> list[str] | None:
-    """Return the fields of /proc/PID/stat after the name: state, ppid, pgrp, session, and so on. None: no process."""
+    """Return the fields of /proc/PID/stat after the name: state, ppid, pgrp, session, ...; None without the process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b") ")[2].decode().split()
@@ -45,13 +45,13 @@ def read_status(pid: int) -> list[str] | None:
 
 
 def read_session(pid: int) -> int:
-    """Return the session of a process; 0: no process."""
+    """Return the session of a process; 0 if there is no such process."""
     status = read_status(pid)
     return int(status[3]) if status else 0
 
 
 def reap_child(pid: int) -> bool:
-    """Take the exit status of a child that has ended; False if it lives."""
+    """Take the exit status of a child that has ended, and return True; False if it lives."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:

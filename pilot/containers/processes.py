@@ -1,6 +1,6 @@
-"""Run commands as children that can be ended with everything they started.
+"""Run commands as children of the pilot, and end them with everything that they have started.
 
-`posix_spawn` starts a command in a session of its own, without a shell, with only its three standard descriptors. A
+`posix_spawn` starts a command in a new session, without a shell, with only its three standard descriptors. A
 pidfd on the event loop reports its end. The pilot is a subreaper: if a task leaves processes behind, even in another
 session, these become the pilot's children, and it finds and kills them.
 """
@@ -19,28 +19,29 @@ from pilot.containers.process_tree import kill_tree, read_session, reap_child
 from pilot.errors import Failure
 from schemas.rules.placeholders import ENV_RUN
 
-#: Python ignores these; a program expects their default.
+#: Python ignores these signals. A program expects their default.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
 
 #: The exit code of a program that SIGKILL has ended, and of a container in which SIGKILL ended the task.
 _KILLED = 128 + signal.SIGKILL
 
-#: If a container engine does not end its container within this time, the pilot waits no longer.
+#: How many seconds the pilot waits for a container engine to end its container.
 _ENGINE_S = 10.0
 
 
 class TaskProcess:
-    """One running command. `on_end` is called once, with its exit code (128 + n if a signal ended it).
+    """One running command. It calls `on_end` once, with the exit code (128 + n if a signal ended the command).
 
-    A docker container is not the command's child. Such a command has ended once the engine has removed its container
-    too.
+    A docker container is not the command's child. So a docker command counts as ended only after the engine has removed
+    its container.
     """
 
     def __init__(self, pid: int, command: Command, on_end: Callable[[int], None]) -> None:
         self.pid = pid
         self.command = command
         self.killer: TaskProcess | None = None
-        #: Why the pilot or the kernel ended it. `on_failure` is called with it, before the end of the command.
+        #: Why the pilot or the kernel ended the command; None otherwise. `on_failure` gets it before `on_end` is
+        #: called.
         self.failure: Failure | None = None
         self.on_failure: Callable[[Failure], None] = lambda _: None
         self.was_killed = False
@@ -57,7 +58,7 @@ class TaskProcess:
         self._code = code
 
     def note_end(self) -> None:
-        """Call `on_end` once the command has ended, and its killer too if it has one."""
+        """Call `on_end` if the command has ended, and also its `kill_argv` command if one runs."""
         if self._code is not None and (self.killer is None or self.killer.has_ended):
             self._on_end(self._code)
 
@@ -77,7 +78,7 @@ class TaskProcesses:
         self._loop = asyncio.get_running_loop()
         self._running: dict[int, TaskProcess] = {}
         self._none_left = asyncio.Event()
-        #: Called with a child that SIGKILL has ended, if the pilot did not send it.
+        #: Called with a child that SIGKILL has ended, if the signal did not come from the pilot.
         self.on_killed: Callable[[TaskProcess], None] = lambda _: None
         # The kernel gives orphans to the main thread. That thread also spawns everything.
         self._list = f"/proc/self/task/{threading.main_thread().native_id}/children"
@@ -135,7 +136,7 @@ class TaskProcesses:
         return self._watch_child(TaskProcess(pid, command, on_end))
 
     def kill_child(self, child: TaskProcess) -> None:
-        """End `child` and everything it started, at once."""
+        """Kill `child` and everything that it has started, at once."""
         if child.has_ended or child.killer is not None:
             return
         child.was_killed = True
@@ -154,7 +155,7 @@ class TaskProcesses:
             kill_tree(killer.pid)
 
     async def kill_all(self) -> None:
-        """End everything, and return once it has ended, or after a time limit."""
+        """Kill everything. Return once everything has ended, or after a time limit."""
         killers = {child.killer for child in self._running.values()}
         for child in list(self._running.values()):
             if child not in killers:
@@ -170,7 +171,7 @@ class TaskProcesses:
         try:
             with open(self._list, "rb") as file:
                 pids = [int(pid) for pid in file.read().split()]
-        except OSError:  # a kernel without this list: only the process groups were killed
+        except OSError:  # a kernel without this list: then only process groups can be killed
             return
         strays = [pid for pid in pids if pid not in self._running]
         if not strays:
@@ -190,7 +191,7 @@ class TaskProcesses:
         def ended() -> None:
             self._loop.remove_reader(fd)
             os.close(fd)
-            # While its leader is not reaped, the group's number cannot be another's.
+            # As long as the leader is not reaped, no other group can get this number.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
             _, status = os.waitpid(child.pid, 0)
@@ -211,22 +212,22 @@ class TaskProcesses:
         return child
 
     def _belongs_to_run(self, pid: int) -> bool:
-        """Return whether a stray process belongs to a run that goes on: its environment has the name of that run."""
+        """Return whether a stray process belongs to a run that goes on: its environment has that run's name."""
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 mine = file.read()
         except OSError:
-            return True  # we may not read it: leave it alone until nothing runs
+            return True  # it cannot be read: leave the process alone until nothing runs
         marks = (child.command.environment.get(ENV_RUN, "") for child in self._running.values())
         return any(f"{ENV_RUN}={mark}".encode() in mine for mark in marks if mark)
 
 
 def find_program(command: Command) -> str:
-    """Return the file of the command's program, by the PATH of the command's own environment. Raises: OSError."""
+    """Return the path of the command's program, found by PATH in the command's own environment. Raises: OSError."""
     name = command.argv[0]
     if "/" in name:
         return name
     path = shutil.which(name, path=command.environment.get("PATH", os.defpath))
     if path is None:
-        raise FileNotFoundError(f"no program {name!r} in PATH")
+        raise FileNotFoundError(f"there is no program {name!r} in PATH")
     return path

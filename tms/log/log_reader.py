@@ -17,14 +17,14 @@ _lag = gauge("job_event_log_lag_bytes", "Bytes of job event logs that were writt
 
 
 class LogReader:
-    """Reads the logs of taskforces. `on_replaced` is called when another log stands in the place of one."""
+    """Reads the logs of taskforces. It calls `on_replaced` when a log was replaced by another."""
 
     def __init__(self, home: TmsDirectory, *, on_replaced: Callable[[], None]) -> None:
         self._home = home
         self._on_replaced = on_replaced
 
     def open_log(self, uuid: TaskforceUuid) -> JobLog:
-        """Return the log of `uuid`, read up to its end or for one slice, from its checkpoint on."""
+        """Return the log of `uuid`, read from its checkpoint to its end, but at most one slice of 4 MiB."""
         files = self._home.taskforce_files(uuid)
         kept = files.read_submission()
         joblog = JobLog(files, n_workers=int(kept.get("n_workers") or 0), cluster_id=kept.get("cluster_id"))
@@ -35,7 +35,7 @@ class LogReader:
     def read_logs(
         self, logs: Mapping[TaskforceUuid, JobLog], changed: Iterable[TaskforceUuid], *, for_s: float
     ) -> set[TaskforceUuid]:
-        """Read the changed logs in turns, a slice each, for `for_s` seconds at most. Return those with more to read."""
+        """Read the changed logs in turns, a slice each, for at most `for_s` seconds. Return those with more to read."""
         behind = {uuid for uuid in changed if uuid in logs}
         until = monotonic() + for_s
         while behind and monotonic() < until:
@@ -45,7 +45,7 @@ class LogReader:
                 try:
                     is_another = joblog.read_new()
                 except OSError as error:
-                    # Go on with the others. The next pass tries this one again.
+                    # Go on with the other logs. The next pass tries this log again.
                     log.error("job event log cannot be read", taskforce_uuid=uuid, error=str(error))
                     behind.discard(uuid)
                     continue
@@ -54,7 +54,7 @@ class LogReader:
                     behind.discard(uuid)
                     continue
                 if is_another:
-                    log.warning("job event log was replaced; read from its beginning", taskforce_uuid=uuid)
+                    log.warning("job event log was replaced; TMS reads it from its beginning", taskforce_uuid=uuid)
                     self._on_replaced()
                     offset, n_corrupt = 0, 0
                 _bytes_read.inc(joblog.offset - offset)
@@ -66,13 +66,13 @@ class LogReader:
         return behind
 
     def find_grown(self, logs: Mapping[TaskforceUuid, JobLog]) -> set[TaskforceUuid]:
-        """Return the logs whose files have grown since they were read, or were replaced."""
+        """Return the logs whose files have grown since the last read, or were replaced."""
         lags = {uuid: joblog.lag_bytes() for uuid, joblog in list(logs.items())}
         _lag.set(sum(lag for lag in lags.values() if lag > 0))
         return {uuid for uuid, lag in lags.items() if lag}
 
     def save_checkpoints(self, joblogs: Iterable[JobLog]) -> None:
-        """Save the places up to which logs were read."""
+        """Save the checkpoints of `joblogs`."""
         for joblog in joblogs:
             try:
                 joblog.save_checkpoint()

@@ -1,7 +1,7 @@
-"""Follow the job event logs of all taskforces. Report what changed, and when a cluster has left.
+"""Follow the job event logs of all taskforces. Report changed statuses, and clusters that have left.
 
-A taskforce is over when the broker has confirmed the event that reports it. Only then does the checkpoint record the
-end, so after a crash in between TMS reports it again.
+A taskforce is over when the broker has confirmed the event about its end. Only then does the checkpoint record the end.
+So after a crash in between TMS reports the end again.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tms.log.status_changes import REPEAT_AFTER, StatusReports
 from tms.log.statuses import Tally
 from tms.reporter import Reporter
 
-#: A changing taskforce is reported once in this time at most. The first change after a quiet time is reported at once.
+#: TMS reports a changing taskforce at most once in this time. It reports the first change after a quiet time at once.
 REPORT_INTERVAL_S = 1.0
 
 #: How often TMS looks at the sizes of logs, for filesystems (NFS) on which the kernel reports no changes.
@@ -36,7 +36,7 @@ _followed = gauge("job_event_logs_followed", "Job event logs of clusters that ha
 
 
 class LogWatch:
-    """The followed logs by taskforce. `run` is the loop; other methods may be called while it runs."""
+    """The followed logs by taskforce. `run` is the loop. Other methods may be called while it runs."""
 
     def __init__(self, home: TmsDirectory, voice: Reporter, *, schedd: str, epoch: int) -> None:
         self._home = home
@@ -45,12 +45,13 @@ class LogWatch:
         self._reporting = StatusReports(schedd, epoch)
         self._logs: dict[TaskforceUuid, JobLog] = {}
         self._changed: set[TaskforceUuid] = set()
-        #: Taskforces whose clusters the schedd no longer has, though no log says so.
+        #: Taskforces whose clusters the schedd no longer has, although no log shows that.
         self._vanished: set[TaskforceUuid] = set()
-        #: The taskforce whose end is being reported, and those whose end must then be reported once more.
+        #: The taskforce whose end TMS is reporting now, and the taskforces whose end it must report once more
+        #: afterwards.
         self._completing: TaskforceUuid | None = None
         self._again: set[TaskforceUuid] = set()
-        #: Why no slot can take the waiting jobs, by taskforce.
+        #: Taskforce -> why no slot can take its waiting jobs.
         self._unmatched: Mapping[TaskforceUuid, str] = {}
         #: The taskforces whose task fails on every worker.
         self._all_bad: Set[TaskforceUuid] = frozenset()
@@ -61,7 +62,7 @@ class LogWatch:
         self._directories = DirectoryWatch("job.log", self._on_changed)
 
     def list_followed(self) -> dict[TaskforceUuid, int | None]:
-        """Return the taskforces that are not over with their cluster ids; None: the id is not known yet."""
+        """Return the taskforces that are not over, with their cluster ids; None while the id is unknown."""
         return {uuid: joblog.tally.cluster_id for uuid, joblog in self._logs.items()}
 
     def list_waiting(self) -> list[TaskforceUuid]:
@@ -89,7 +90,7 @@ class LogWatch:
                 await self.follow_log(uuid)
 
     async def read_tally(self, uuid: TaskforceUuid) -> Tally | None:
-        """Return the tally of the log of `uuid`; `None` if there is no log, or no cluster in it."""
+        """Return the tally of the log of `uuid`; `None` if there is no log, or if it has no cluster."""
         joblog = self._logs.get(uuid)
         if joblog is None:
             joblog = await asyncio.to_thread(self._reader.open_log, uuid)
@@ -105,7 +106,7 @@ class LogWatch:
     ) -> None:
         """Follow the log of `uuid`, unless the taskforce is over.
 
-        `say_again`: if the taskforce is over, report its end once more.
+        With `say_again`, report the end of a taskforce that is over once more.
         """
         joblog = self._logs.get(uuid)
         if say_again and uuid == self._completing:
@@ -114,20 +115,23 @@ class LogWatch:
             joblog = await asyncio.to_thread(self._reader.open_log, uuid)
             if joblog.is_over and not say_again:
                 return
-            # The cluster may be in the queue while its files are lost: with a directory HTCondor can go on writing.
+            # The cluster may be in the queue although its files are lost. With a directory HTCondor can go on writing.
             await asyncio.to_thread(self._home.taskforce_files(uuid).create_directory)
             joblog.is_over = False
             # Two callers may have opened the log at once; the first one counts.
             joblog = self._logs.setdefault(uuid, joblog)
             _followed.set(len(self._logs))
             if not self._directories.add_directory(self._home.taskforce_files(uuid).directory):
-                log.warning("no inotify; looking at sizes instead", taskforce_uuid=uuid)
+                log.warning(
+                    "the kernel does not report changes of this log, so TMS checks its size every 2 s",
+                    taskforce_uuid=uuid,
+                )
         if n_workers is not None and cluster_id is not None:
             joblog.expect_cluster(n_workers=n_workers, cluster_id=cluster_id)
         self._mark_changed({uuid})
 
     def note_vanished(self, uuid: TaskforceUuid) -> None:
-        """Note that the schedd no longer has the cluster of `uuid`, although the log does not say so."""
+        """Note that the schedd no longer has the cluster of `uuid`, although the log does not show that."""
         self._vanished.add(uuid)
         self._mark_changed({uuid})
 
@@ -142,7 +146,8 @@ class LogWatch:
                 await self._read_and_report()
                 n_failures = 0
             except Unavailable as error:
-                # Unreported taskforces stay marked as changed: their newest state is reported once the broker is back.
+                # Unreported taskforces stay marked as changed, so TMS reports their newest state when the broker is
+                # back.
                 n_failures += 1
                 log.warning("statuses cannot be reported", reason=error.reason)
             except Exception:  # noqa: BLE001 - a full disk, or a defect met in one log, must not end the watch of all
@@ -155,7 +160,7 @@ class LogWatch:
         await asyncio.to_thread(self._reader.save_checkpoints, list(self._logs.values()))
 
     def ask_to_stop(self) -> None:
-        """Let `run` report once more, save its places and return. Cancelling it would leave a thread reading."""
+        """Let `run` report once more, save the checkpoints and return. A cancellation would leave a reading thread."""
         self._stopping.set()
         self._wake.set()
         self._directories.close()

@@ -25,24 +25,25 @@ from wms.gateway.door import Door, delay_refusal, guard_route, limit_open_route
 from wms.gateway.request_frame import answer_unrouted, wrap_endpoint
 from wms.gateway.route import AnyRoute, Call, OpenRoute, Route, answer_json, answer_raw
 
-#: The contract's two versions. They differ in their prefix and in what environments may hold. We describe the first.
+#: The prefixes of the contract's two versions. The versions differ only in the prefix and in the values that
+#: environments may have. The OpenAPI document describes the newer one.
 OLD_PREFIX = "/v0"
 PREFIXES = ("/v1", OLD_PREFIX)
 
 #: The version of the interface. Its major part is in the paths. The program has its own version.
 API_VERSION = "1.4.0"
 
-#: More requests than this at once would only delay each other. At most half of them may wait for their bodies, so that
-#: slow senders never keep out requests without a body. Each waits at most `bodies.PATIENCE_S`. A body that comes with
-#: its head, as nearly all do, takes such a place for no time.
+#: How many requests may be under way at once. More would only delay each other. At most half of them may wait for their
+#: bodies, so that slow senders never keep out requests without a body. Each waits at most `bodies.PATIENCE_S`. A body
+#: that comes together with its head, as nearly all do, takes such a place only for a moment.
 MAX_AT_ONCE = 200
 _CALLER_LIMITS = CallerLimits()
 
 #: How many callers may run all their heavy requests at once.
 _MAX_HEAVY_FACTOR = 4
 
-#: A caller over its share waits this long for its refusal, and takes no place meanwhile. Otherwise a caller that tries
-#: again at once, over hundreds of connections, would keep the process busy with refusals alone.
+#: How many seconds a caller over its share waits for its refusal. It takes no place meanwhile. Otherwise a caller with
+#: hundreds of connections that tries again at once would keep the process busy with refusals alone.
 _REFUSAL_PAUSE_S = 2.0
 
 
@@ -61,8 +62,7 @@ def build_app(
 ) -> FastAPI:
     """Return the application that serves `routes`, with the process's own `health` routes.
 
-    `openapi_text` is served in place of our own document where the WMS describes itself, `mqs_openapi_text` where the
-    queue service does.
+    `openapi_text` replaces our own document at /schema/openapi, and `mqs_openapi_text` at /mqs/schema/openapi.
 
     Raises:
         Broken: a route has no roles.
@@ -77,7 +77,7 @@ def build_app(
         load=RequestLimit(max_at_once),
         arriving=RequestLimit(half),
         users=CallerTable(caller_limits),
-        # Services call for many users, and are trusted not to flood.
+        # Services call for many users, and we trust them not to send too many requests.
         services=CallerTable(replace(caller_limits, max_at_once=max(half, caller_limits.max_at_once), per_s=0)),
         strangers=CallerTable(replace(caller_limits, max_at_once=max(half // 2, caller_limits.max_at_once), per_s=0)),
         turns=CallerTurns(caller_limits.max_running, max_at_once),
@@ -88,12 +88,13 @@ def build_app(
         refusal_pause_s=refusal_pause_s,
     )
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    # Add the routes as Starlette's: the gateway itself reads, checks and answers bodies, once, in the contract's words.
+    # Add them as routes of Starlette: the gateway itself reads and checks bodies once, and answers in the contract's
+    # words.
     for route in described:
         if isinstance(route, OpenRoute):
             roles = find_allowed_roles(route.method, route.path)
             if roles:
-                raise Broken(f"{route.path} is open, but roles are set for it")
+                raise Broken(f"{route.path} needs no token, but `auth.ROLES` has roles for it")
             app.add_route(
                 route.path,
                 wrap_endpoint(route.path, delay_refusal(limit_open_route(route, door), door)),
@@ -137,11 +138,11 @@ def _make_own_routes(ours: bytes, *, wms: bytes, mqs: bytes) -> list[AnyRoute]:
 
 
 def _check_public(route: BaseRoute) -> BaseRoute:
-    """Return `route`, if everybody may call it.
+    """Return `route`, after checking that it needs no token.
 
     Raises:
         Broken: `ROLES` does not list the route as public.
     """
     if not isinstance(route, StarletteRoute) or find_allowed_roles("GET", route.path):
-        raise Broken(f"{getattr(route, 'path', route)} is not public")
+        raise Broken(f"{getattr(route, 'path', route)} is not public: list it in `auth.ROLES` as PUBLIC")
     return route

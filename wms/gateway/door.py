@@ -3,9 +3,9 @@
     load -> admission -> caller's share -> body -> turn -> handler -> answer
      \\________\\______________\\___________\\__________\\-> problem
 
-While as many requests as the limit are under way, the gateway does nothing for another one: it does not even look at
-the token or read the body. One caller has a share of that limit (`caller_limits`). A caller is the subject of a token,
-or an address until the subject is known.
+While as many requests as the limit are under way, the gateway refuses another one before it reads the token or the
+body. One caller has a share of that limit (`caller_limits`). A caller is the subject of a token, or an address while
+the subject is unknown.
 """
 
 import asyncio
@@ -28,23 +28,24 @@ from wms.gateway.route import Call, Endpoint, OpenRoute, Route
 
 _SERVICES = frozenset({Role.SYSTEM_TMS, Role.SYSTEM_WMS})
 
-#: A thread parses a longer body, so that nobody else waits for it.
+#: A thread parses a longer body, so that no other request waits for it.
 _MAX_PARSED_HERE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What every request passes on its way to its handler."""
+    """The parts and limits that every request passes on its way to its handler."""
 
     gatekeeper: Gatekeeper
-    #: All requests under way, and those of them whose bodies are arriving.
+    #: Counts all requests under way, and the requests whose bodies are arriving.
     load: RequestLimit
     arriving: RequestLimit
-    #: What each caller has under way: users and services by subject, and everybody by address until the token is read.
+    #: Count each caller's requests: users and services by subject, and all callers by address until the token is
+    #: checked.
     users: CallerTable
     services: CallerTable
     strangers: CallerTable
-    #: Which of these requests run.
+    #: Let some of these requests run, and the others wait.
     turns: CallerTurns
     service_turns: CallerTurns
     heavy_turns: CallerTurns
@@ -54,19 +55,19 @@ class Door:
 
 
 def guard_route(route: Route, door: Door, *, old: bool) -> Endpoint:
-    """Return the endpoint of a route behind the door. `old`: for the first version of the interface.
+    """Return the endpoint of a route behind the door. `old` is for the older version of the interface, /v0.
 
     Raises:
-        Broken: no role may call it.
+        Broken: `auth.ROLES` has no role for the route.
     """
     roles = find_allowed_roles(route.method, route.path)
     model = route.old_body or route.body if old else route.body
     if not roles:
-        raise Broken(f"nobody may call {route.method} {route.path}")
+        raise Broken(f"no role may call {route.method} {route.path}: list roles for it in `auth.ROLES`")
 
     async def endpoint(request: Request) -> Response:
         with door.load, ExitStack() as shares:
-            # Find out who calls before a byte of the body is read.
+            # Identify the caller before reading a byte of the body.
             with _hold_share(door.strangers, _client_address(request)):
                 caller = await door.gatekeeper.admit_caller(request, roles)
             request.scope.setdefault("state", {})[CALLER] = f"subject {caller.subject}"
@@ -95,7 +96,7 @@ def guard_route(route: Route, door: Door, *, old: bool) -> Endpoint:
 
 
 def limit_open_route(route: OpenRoute, door: Door) -> Endpoint:
-    """Return the endpoint of a route that everybody may call; an address has its share of them."""
+    """Return the endpoint of a route that needs no token. Each address has its share of such requests."""
 
     async def endpoint(request: Request) -> Response:
         with _hold_share(door.strangers, _client_address(request)):
@@ -122,7 +123,7 @@ def _hold_share(callers: CallerTable, caller: str) -> Iterator[None]:
     """Count a request of `caller` during the block.
 
     Raises:
-        OverLimit: the caller is over its share.
+        OverLimit: the caller has too many requests under way, or has sent too many.
     """
     callers.begin_request(caller, time.monotonic())
     try:

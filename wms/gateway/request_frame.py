@@ -24,7 +24,7 @@ _seconds = histogram("http_request_seconds", "Time to answer, by route and statu
 
 
 def wrap_endpoint(path: str, endpoint: Endpoint) -> Endpoint:
-    """Return `endpoint` with a request id, the caller's trace, errors turned into answers, and its time measured."""
+    """Return `endpoint` with a request id and the caller's trace. It answers errors and measures the time."""
 
     async def met(request: Request) -> Response:
         began_at = time.perf_counter()
@@ -51,10 +51,10 @@ async def _answer_request(request: Request, request_id: str, endpoint: Endpoint)
             )
         response = answer_error(error)
         if isinstance(error, TooLarge | OverLimit | Overloaded | bodies.BodyLate):
-            # The rest of the body is still on its way. Closing the connection stops it.
+            # The rest of the body is still on its way. Close the connection to stop it.
             response.headers["Connection"] = "close"
         return response
-    except Exception as error:  # noqa: BLE001 - whatever a defect raises, the caller gets JSON and no traceback
+    except Exception as error:  # noqa: BLE001 - after any defect, the caller gets JSON and no traceback
         log.error("request failed", request_id=request_id, path=request.url.path, error=repr(error), exc_info=True)
         return answer_error(Broken("internal error"))
 

@@ -1,4 +1,4 @@
-"""The size of the machine on which the local pool runs jobs, and which jobs fit it."""
+"""Measure the machine on which the local pool runs jobs, and find the jobs that fit it."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from tms.pools.slot_matching import SlotResources, explain_size
 
 
 class Machine:
-    """The resources of this machine when nothing else runs on it. `given` overrides what is measured."""
+    """The resources of this machine when nothing else runs on it. `given` replaces the measured ones."""
 
     def __init__(self, root: Path, *, n_slots: int, given: SlotResources | None) -> None:
         self._root = root
@@ -28,7 +28,7 @@ class Machine:
         return self.measure_resources().can_hold(_job_resources(queued))
 
     def explain_unmatched(self, queued: QueuedCluster) -> str:
-        """Return why no job of the cluster fits; empty: they do."""
+        """Return why no job of the cluster fits; empty if they fit."""
         return explain_size(_job_resources(queued), [self.measure_resources()], slot="machine")
 
 

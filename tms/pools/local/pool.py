@@ -1,12 +1,12 @@
 """The pool without HTCondor. It runs pilots as child processes on this machine, with the interface of all pools.
 
-The log tells where a cluster's jobs stand, as in HTCondor. Pilots do not outlive TMS. The next TMS logs the pilots that
-ran then as evicted and runs them again from their beginning. They lose their output and the events in hand, and the
-broker gives these events to other pilots.
+As in HTCondor, the log has the statuses of a cluster's jobs. Pilots do not outlive TMS. The next TMS logs the jobs that
+ran then as evicted, and starts their pilots again. Such pilots lose their output and the events in hand, and the broker
+gives these events to other pilots.
 
-With `first_account`, TMS runs as root, with accounts made for it, and each running job has an account to itself.
-`holder` are words that give a command its own view of the files: with them, a pilot sees its own directory and no other
-file of TMS.
+With `first_account`, TMS runs as root, with accounts made for it, and each running job has its own account. `holder`
+are words before a command that give it its own view of the file system. With them, a pilot sees its own directory and
+no other file of TMS.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from tms.pools.slot_matching import SlotResources
 class LocalPool:
     """A queue of clusters, and `n_slots` cores that run their jobs.
 
-    A job may ask for the resources of `machine` at most. None: this machine's memory, and the disk that holds `root`.
+    A job may use at most the resources of `machine`. None means this machine's memory, and the disk that holds `root`.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class LocalPool:
         self._start_waiting()
 
     async def stop(self) -> None:
-        """End the pilots, with their grace time. Their clusters stay in the queue."""
+        """End the pilots, after their grace time. Their clusters stay in the queue."""
         self._runs.is_stopping = True
         self._restarts.stop_timers()
         _cancel_tasks(task for queued in self._queue.values() for task in queued.running.values())
@@ -88,7 +88,7 @@ class LocalPool:
         """Return at once: this pool always answers."""
 
     async def list_clusters(self) -> list[Cluster]:
-        """Return all clusters, after removing those that are too old, as HTCondor does by itself."""
+        """Return all clusters, after removing those older than `max_age_s`. HTCondor does the latter by itself."""
         now = read_clock()
         for queued in list(self._queue.values()):
             if queued.unwritten:
@@ -105,7 +105,7 @@ class LocalPool:
         return [q.as_cluster() for _, q in sorted(self._queue.items()) if q.spec.taskforce_uuid == taskforce]
 
     async def explain_unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
-        """Compare the needs of the jobs of `taskforces` with this machine."""
+        """Compare the jobs of `taskforces` with this machine; see `Pool.explain_unmatched`."""
         found = {q.spec.taskforce_uuid: self._machine.explain_unmatched(q) for q in self._queue.values()}
         return {uuid: found[uuid] for uuid in taskforces if found.get(uuid)}
 
@@ -114,11 +114,11 @@ class LocalPool:
         return False
 
     async def charges_events(self, taskforce: TaskforceUuid) -> bool:
-        """Return whether the last ruling on the taskforce charges failures."""
+        """Return whether the last ruling on the taskforce counts failures against events; see `Pool.charges_events`."""
         return any(q.charges_events for q in self._queue.values() if q.spec.taskforce_uuid == taskforce)
 
     async def apply_ruling(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
-        """Make pilots that start from now on charge failures, or not; see `Pool.apply_ruling`."""
+        """Set whether pilots that start from now on count failures against events; see `Pool.apply_ruling`."""
         for queued in self._queue.values():
             if queued.spec.taskforce_uuid != taskforce or queued.charges_events == ruling.charges_events:
                 continue
@@ -131,9 +131,9 @@ class LocalPool:
                 self._restarts.end_pause(queued, proc)
 
     async def submit_cluster(self, cluster: Submission) -> Cluster:
-        """Put `cluster` into the queue, paused."""
+        """Put `cluster` into the queue, paused; see `Pool.submit_cluster`."""
         if not cluster.command:
-            raise SubmitRefused("the local pool runs a pilot command, no container image")
+            raise SubmitRefused("the local pool cannot run a container image: set EWMS_PILOT_COMMAND")
         queued = QueuedCluster(self._files.draw_id(), cluster, read_clock(), is_released=False)
         self._files.write_cluster(queued)
         self._queue[queued.cluster_id] = queued
@@ -141,7 +141,7 @@ class LocalPool:
         return queued.as_cluster()
 
     async def release_cluster(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
-        """Let the jobs of a cluster run."""
+        """Let the jobs of a cluster run; see `Pool.release_cluster`."""
         queued = self._queue.get(cluster_id)
         if queued is None or queued.spec.taskforce_uuid != taskforce:
             raise ClusterGone(cluster_id)
@@ -154,7 +154,7 @@ class LocalPool:
         return True
 
     async def remove_clusters(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
-        """Remove one cluster of `taskforce`, or all."""
+        """Remove one cluster of `taskforce`, or all; see `Pool.remove_clusters`."""
         found = [
             queued
             for queued in self._queue.values()
@@ -174,7 +174,7 @@ class LocalPool:
         self._files.write_cluster(queued)
         self._abort_waiting(queued, reason)
         _cancel_tasks(queued.running.values())
-        # A removal orders the pilots to end, and does not wait for their end.
+        # A removal tells the pilots to end, but does not wait for their end.
         if not queued.running:
             self._leave_queue(queued)
 
@@ -185,7 +185,7 @@ class LocalPool:
         queued.held.clear()
 
     def _start_waiting(self) -> None:
-        """Make the jobs that are needed, and start jobs as long as cores are free."""
+        """Make new jobs up to each cluster's limit, and start jobs as long as cores are free."""
         if self._runs.is_stopping:
             return
         waiting = [queued for queued in self._queue.values() if queued.is_released and not queued.is_removed]
@@ -222,7 +222,9 @@ class LocalPool:
         # A task that was cancelled before its first step never entered `run_job`, so it has no record.
         record = ""
         if not task.cancelled() and (defect := task.exception()):
-            log.error("a job failed for a defect of ours", cluster_id=queued.cluster_id, proc=proc, exc_info=defect)
+            log.error(
+                "a job failed because of a defect of TMS", cluster_id=queued.cluster_id, proc=proc, exc_info=defect
+            )
             queued.held.add(proc)
             record = event_log.job_held(
                 queued.cluster_id, proc, read_clock(), repr(defect), code=CANNOT_START, subcode=0
@@ -253,14 +255,14 @@ class LocalPool:
                 queued.cluster_id, read_clock(), n_made=queued.n_made, is_complete=not queued.is_removed
             )
             self._files.append_to_log(queued, record)
-        # A caller must find the cluster in the queue, or its last record in the log.
+        # A caller must find either the cluster in the queue or its last record in the log.
         if not queued.unwritten:
             self._restarts.forget_cluster(queued.cluster_id)
             self._queue.pop(queued.cluster_id, None)
             self._files.delete_cluster(queued.cluster_id)
 
     def _place_jobs(self, queued: QueuedCluster) -> None:
-        """Sort an earlier TMS's jobs as the cluster's log says. Interrupted jobs go back into the queue."""
+        """Sort the jobs of an earlier TMS by the cluster's log. Interrupted jobs go back into the queue."""
         tally = Tally(queued.spec.n_workers)
         with suppress(FileNotFoundError):
             tally.fold_events(
