@@ -323,7 +323,7 @@ class Fleet:
         waiting = await self._store.find(
             Collection.TASKFORCES,
             {
-                "schedd": {"$nin": sorted(self._clusters.by_rest)},
+                "schedd": {"$nin": sorted(self._clusters.polling_schedds)},
                 "phase": Phase.PENDING_STOPPER,
                 "asked_at": None,
                 "ended_at": None,
@@ -361,7 +361,7 @@ class Fleet:
         """Return `outcome` with the starts of the taskforces that it makes ready, where no other one waits."""
         schedds = {taskforce.schedd for taskforce in find_newly_ready(before, outcome)}
         n_free = {
-            schedd: await count_free_at_once(tx, schedd, now, hears=self._clusters.takes_events(schedd))
+            schedd: await count_free_at_once(tx, schedd, now, self._clusters.find_port(schedd))
             for schedd in sorted(schedds)
         }
         return start_at_once(before, outcome, n_free, now, self._clusters.default_n_workers)
@@ -378,7 +378,9 @@ class Fleet:
 
     def _add_policy(self, loaded: Aggregate | None) -> Aggregate | None:
         return (
-            None if loaded is None else replace(loaded, by_rest=self._clusters.by_rest, max_failures=self.max_failures)
+            None
+            if loaded is None
+            else replace(loaded, by_rest=self._clusters.polling_schedds, max_failures=self.max_failures)
         )
 
     def _make_decision(self, before: Aggregate, outcome: FleetDecision) -> Decision:
@@ -389,9 +391,11 @@ class Fleet:
         )
 
     def _drop_unheard(self, events: tuple[Payload, ...]) -> tuple[Payload, ...]:
-        """Return `events` without the orders to TMSs that take no events: those poll for their work over REST."""
+        """Return `events` without the orders to TMSs that take none: those poll for their work."""
         return tuple(
-            event for event in events if not isinstance(event, OrderToTms) or self._clusters.takes_events(event.schedd)
+            event
+            for event in events
+            if not isinstance(event, OrderToTms) or self._clusters.find_port(event.schedd).takes_orders
         )
 
     async def _run_transaction(

@@ -97,15 +97,15 @@ class Launcher:
 
     async def _launch_at(self, schedd: str) -> bool:
         """Launch as many taskforces as the schedd's window allows. Return whether there may be more."""
-        hears = self._clusters.takes_events(schedd)
+        port = self._clusters.find_port(schedd)
         now = utc_now()
         self._passed_over = {uuid: until for uuid, until in self._passed_over.items() if until > now}
-        waiting = start_queries.filter_waiting(schedd, now, hears=hears, passed_over=self._passed_over)
+        waiting = start_queries.filter_waiting(schedd, now, port, passed_over=self._passed_over)
         unanswered, owners = await asyncio.gather(
-            start_queries.find_unanswered(self._store, schedd, hears=hears),
+            start_queries.find_unanswered(self._store, schedd, port),
             self._store.distinct(Collection.TASKFORCES, "owner", waiting),
         )
-        n_free = start_queries.count_free(unanswered, hears=hears)
+        n_free = start_queries.count_free(unanswered, port)
         if not n_free:
             return False
         last_turn = {owner: self._last_turn.get((schedd, owner), -1) for owner in owners}

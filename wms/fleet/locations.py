@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.errors import Broken, Rejected
+from wms.fleet.tms_port import EVENTS, REST, TmsPort
 
 
 class ServedBy(StrEnum):
@@ -32,6 +33,14 @@ class Location(BaseModel):
     served_by: ServedBy = ServedBy.EVENTS
     #: How many workers a taskforce gets if its `n_workers` is null.
     n_workers: Annotated[int, Field(ge=1)] = 1
+
+    @property
+    def port(self) -> TmsPort:
+        """Return how WMS deals with the TMS here."""
+        return _PORTS[self.served_by]
+
+
+_PORTS: Mapping[ServedBy, TmsPort] = {ServedBy.EVENTS: EVENTS, ServedBy.REST: REST}
 
 
 #: How many known locations the error about an unknown one names at most.
@@ -62,6 +71,7 @@ class LocationMap:
         for cluster in self._clusters.values():
             if served_by.setdefault(cluster.schedd, cluster.served_by) is not cluster.served_by:
                 raise Broken(f"schedd {cluster.schedd!r} is served by events and by REST; choose one")
+        self._ports = {cluster.schedd: cluster.port for cluster in self._clusters.values()}
 
     def find_location(self, location: str) -> Location:
         """Return the cluster at `location`.
@@ -90,13 +100,13 @@ class LocationMap:
     @property
     def schedds(self) -> frozenset[str]:
         """Return all schedds."""
-        return frozenset(c.schedd for c in self._clusters.values())
+        return frozenset(self._ports)
 
     @property
-    def by_rest(self) -> frozenset[str]:
-        """Return the schedds whose TMS polls for its work over REST."""
-        return frozenset(c.schedd for c in self._clusters.values() if c.served_by is ServedBy.REST)
+    def polling_schedds(self) -> frozenset[str]:
+        """Return the schedds whose TMS polls for its work."""
+        return frozenset(schedd for schedd, port in self._ports.items() if not port.takes_orders)
 
-    def takes_events(self, schedd: str) -> bool:
-        """Return whether the TMS of `schedd` takes events. It does if no location names it now: it has clusters."""
-        return all(c.served_by is ServedBy.EVENTS for c in self._clusters.values() if c.schedd == schedd)
+    def find_port(self, schedd: str) -> TmsPort:
+        """Return how WMS deals with the TMS of `schedd`: by events if no location names it now, for it has clusters."""
+        return self._ports.get(schedd, EVENTS)

@@ -1,6 +1,6 @@
 """What the database says about starts: which taskforces wait for their turn, and which starts are unanswered.
 
-`start_order` decides who is next. A schedd whose TMS polls over REST has no unanswered starts and no window.
+`start_order` decides who is next. A schedd whose TMS polls for its work has no unanswered starts.
 """
 
 from collections.abc import Collection as Some
@@ -12,15 +12,13 @@ from schemas.documents import Collection
 from schemas.ids import TaskforceUuid
 from schemas.phases import Phase
 from wms.fleet.life import start_order
-
-#: How many starts at a time a schedd gets if its TMS polls.
-UNWINDOWED = 50
+from wms.fleet.tms_port import TmsPort
 
 
-def filter_waiting(schedd: str, now: datetime, *, hears: bool, passed_over: Some[TaskforceUuid] = ()) -> Document:
+def filter_waiting(schedd: str, now: datetime, port: TmsPort, *, passed_over: Some[TaskforceUuid] = ()) -> Document:
     """Return the filter of the taskforces at `schedd` that wait only for their turn, without those in `passed_over`.
 
-    `hears` says whether events serve its TMS. A TMS that polls finds by itself which starts to try again.
+    `port` is the schedd's. A TMS that polls finds by itself which starts to try again.
     """
     pre_launch: Document = {"phase": Phase.PRE_LAUNCH}
     again: Document = {
@@ -29,15 +27,15 @@ def filter_waiting(schedd: str, now: datetime, *, hears: bool, passed_over: Some
         "stuck": "",
         "retry_at": {"$not": {"$gt": now}},
     }
-    ready: Document = {"schedd": schedd, "$or": [pre_launch, again] if hears else [pre_launch]}
+    ready: Document = {"schedd": schedd, "$or": [pre_launch, again] if port.takes_orders else [pre_launch]}
     if passed_over:
         ready["_id"] = {"$nin": list(passed_over)}
     return ready
 
 
-async def find_unanswered(reader: Reader, schedd: str, *, hears: bool) -> list[Document]:
+async def find_unanswered(reader: Reader, schedd: str, port: TmsPort) -> list[Document]:
     """Return the unanswered starts at `schedd`, at most as many as the window holds."""
-    if not hears:
+    if not port.takes_orders:
         return []
     return await reader.find(
         Collection.TASKFORCES,
@@ -47,19 +45,19 @@ async def find_unanswered(reader: Reader, schedd: str, *, hears: bool) -> list[D
             "asked_at": {"$ne": None},
             "n_asked": {"$lte": start_order.PATIENCE},
         },
-        limit=start_order.WINDOW,
+        limit=port.start_window,
         projection={"n_asked": 1, "owner": 1},
     )
 
 
-def count_free(unanswered: list[Document], *, hears: bool) -> int:
+def count_free(unanswered: list[Document], port: TmsPort) -> int:
     """Return how many starts may go to a schedd with these unanswered ones."""
-    return start_order.count_free_starts(each["n_asked"] for each in unanswered) if hears else UNWINDOWED
+    return start_order.count_free_starts((each["n_asked"] for each in unanswered), window=port.start_window)
 
 
-async def count_free_at_once(reader: Reader, schedd: str, now: datetime, *, hears: bool) -> int:
+async def count_free_at_once(reader: Reader, schedd: str, now: datetime, port: TmsPort) -> int:
     """Return how many starts may go to `schedd` past the launcher: none while any taskforce waits there."""
-    waiting = filter_waiting(schedd, now, hears=hears)
+    waiting = filter_waiting(schedd, now, port)
     if await reader.find(Collection.TASKFORCES, waiting, limit=1, projection={"_id": 1}):
         return 0
-    return count_free(await find_unanswered(reader, schedd, hears=hears), hears=hears)
+    return count_free(await find_unanswered(reader, schedd, port), port)

@@ -93,7 +93,7 @@ class SnapshotWriter:
         for uuid in batch.keys() - {document["_id"] for document in known}:
             schedd, snapshot = batch[uuid]
             log.warning("statuses of an unknown taskforce", taskforce_uuid=uuid, schedd=schedd)
-            if self._clusters.takes_events(schedd):
+            if self._clusters.find_port(schedd).takes_orders:
                 await self._end_workers(uuid, stop_unowned_workers(schedd, snapshot))
 
     async def _end_workers(self, uuid: TaskforceUuid, orders: tuple[Payload, ...]) -> None:

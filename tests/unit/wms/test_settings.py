@@ -44,7 +44,7 @@ def test_a_file_of_clusters_is_the_whole_truth(tmp_path: Path) -> None:
     file.write_text('{"a": {"schedd": "S1", "served_by": "rest"}, "b": "a", "c": {"schedd": "S2"}}')
     clusters = LocationMap(WmsSettings(**OFF, clusters={"x": Location(schedd="X")}, clusters_file=file).clusters)
     assert {name: clusters.find_location(name).schedd for name in clusters} == {"a": "S1", "b": "S1", "c": "S2"}
-    assert clusters.by_rest == {"S1"}
+    assert clusters.polling_schedds == {"S1"}
 
 
 @pytest.mark.parametrize(

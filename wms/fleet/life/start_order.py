@@ -1,6 +1,7 @@
 """Which taskforce starts next. (core)
 
-Each schedd has at most `WINDOW` unanswered starts. All other taskforces wait here, where WMS can put them in order.
+Each schedd has at most as many unanswered starts as the window of its TMS port. All other taskforces wait here, where
+WMS can put them in order.
 
 Users share the starts. The next start goes to the user with the fewest under way; among several such users, to the one
 who has waited longest for a turn. Priority counts only among the taskforces of one user: higher priority first, then
@@ -10,10 +11,6 @@ less than a point. All taskforces age alike, so the order is one fixed number fo
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-
-#: How many starts may be unanswered at one schedd: few enough that a late, important taskforce soon has its turn,
-#: enough that the schedd never waits for us.
-WINDOW = 4
 
 #: After more unanswered requests than this, a start gives up its place in the window: something is wrong with this
 #: one alone, and the others must not wait for it.
@@ -49,6 +46,6 @@ def choose_owners(
     return chosen
 
 
-def count_free_starts(asked: Iterable[int]) -> int:
+def count_free_starts(asked: Iterable[int], *, window: int) -> int:
     """Return how many starts may go to a schedd. `asked` says how often WMS has asked for each unanswered one."""
-    return max(0, WINDOW - sum(1 for n_asked in asked if n_asked <= PATIENCE))
+    return max(0, window - sum(1 for n_asked in asked if n_asked <= PATIENCE))

@@ -129,7 +129,7 @@ class StallWatch:
         await self._learn_inputs([workflow_id for workflow_id in ids if workflow_id not in self._inputs])
         crews: dict[str, list[Any]] = {}
         for taskforce in taskforces:
-            crew = read_crew(taskforce, asks_itself=not self._clusters.takes_events(taskforce["schedd"]))
+            crew = read_crew(taskforce, asks_itself=not self._clusters.find_port(taskforce["schedd"]).takes_orders)
             crews.setdefault(taskforce["workflow_id"], []).append(crew)
         return [
             WorkflowSight(

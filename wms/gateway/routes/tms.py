@@ -167,7 +167,7 @@ class TmsRoutes:
         if not schedd:
             raise Rejected("Missing required query parameter: schedd")
         mine = call.caller.schedds is None or schedd in call.caller.schedds
-        return schedd if mine and schedd in self._clusters.by_rest else None
+        return None if self._clusters.find_port(schedd).takes_orders or not mine else schedd
 
 
 _QUERY = {"schedd": True, "collector": False}

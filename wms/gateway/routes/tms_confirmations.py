@@ -173,7 +173,7 @@ class ConfirmationRoutes:
         errors: Mapping[str, Any] = body.top_task_errors_by_taskforce or {}
         compound: Mapping[str, Any] = body.compound_statuses_by_taskforce or {}
         uuids = list(dict.fromkeys((*errors, *compound)))
-        query: Document = {"_id": {"$in": uuids}, "schedd": {"$in": sorted(self._clusters.by_rest)}}
+        query: Document = {"_id": {"$in": uuids}, "schedd": {"$in": sorted(self._clusters.polling_schedds)}}
         if call.caller.schedds is not None:
             query["$and"] = [{"schedd": {"$in": sorted(call.caller.schedds)}}]
         found = await self._store.find(Collection.TASKFORCES, query, projection={"_id": 1})

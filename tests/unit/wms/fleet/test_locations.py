@@ -4,6 +4,7 @@ import pytest
 
 from schemas.errors import Broken
 from wms.fleet.locations import Location, LocationMap, ServedBy, UnknownLocation
+from wms.fleet.tms_port import EVENTS, REST
 
 OSG = Location(schedd="submit.example.org", n_workers=5)
 
@@ -35,4 +36,4 @@ def test_a_schedd_is_served_one_way_only() -> None:
 
 def test_a_schedd_that_is_configured_no_more_still_hears_events() -> None:
     clusters = LocationMap({"a": Location(schedd="s", served_by=ServedBy.REST)})
-    assert (clusters.takes_events("s"), clusters.takes_events("gone")) == (False, True)
+    assert (clusters.find_port("s"), clusters.find_port("gone")) == (REST, EVENTS)

@@ -3,7 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wms.fleet.life.start_order import PATIENCE, WINDOW, choose_owners, count_free_starts, start_rank
+from wms.fleet.life.start_order import PATIENCE, choose_owners, count_free_starts, start_rank
+from wms.fleet.tms_port import EVENTS
+
+WINDOW = EVENTS.start_window
 
 T = 1_795_000_000.0
 
@@ -32,12 +35,12 @@ def test_nothing_starves_a_minute_of_waiting_is_worth_a_point(low: int, high: in
 
 
 def test_the_window_holds_four_unanswered_starts() -> None:
-    assert [count_free_starts([1] * n) for n in range(6)] == [WINDOW, 3, 2, 1, 0, 0]
+    assert [count_free_starts([1] * n, window=WINDOW) for n in range(6)] == [WINDOW, 3, 2, 1, 0, 0]
 
 
 def test_a_start_that_is_never_answered_gives_its_place_up() -> None:
-    assert count_free_starts([PATIENCE + 1] * WINDOW) == WINDOW
-    assert count_free_starts([PATIENCE] * WINDOW) == 0
+    assert count_free_starts([PATIENCE + 1] * WINDOW, window=WINDOW) == WINDOW
+    assert count_free_starts([PATIENCE] * WINDOW, window=WINDOW) == 0
 
 
 def test_the_next_start_is_of_the_user_with_the_fewest_under_way() -> None:
