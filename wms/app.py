@@ -31,6 +31,7 @@ from wms.fleet.fleet import Fleet, Quota
 from wms.fleet.launcher import Launcher
 from wms.fleet.locations import LocationMap
 from wms.fleet.pilot_images import FixedTag, ImageDirectory, PilotImages
+from wms.fleet.policy import FleetPolicy
 from wms.fleet.repository import INDEXES
 from wms.fleet.stalls.stall_watch import StallWatch
 from wms.fleet.status_snapshots import SnapshotWriter
@@ -76,9 +77,8 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
 
         fleet = Fleet(
             store,
-            clusters=clusters,
+            policy=FleetPolicy(clusters, max_failures=settings.tms_action_retries + 1),
             images=_make_images(settings),
-            max_failures=settings.tms_action_retries + 1,
             quota=Quota(settings.caller_workflows, settings.caller_workflows_waiting),
             max_queues=max_queues(for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server),
         )

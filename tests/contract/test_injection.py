@@ -21,11 +21,10 @@ from schemas.ids import EventId, TaskforceUuid
 from schemas.wire import event_from_bytes, event_to_bytes
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import GRANT
-from tests.unit.wms.fleets import NOW, WORKER_CONFIG, activated, aggregate, task_request
+from tests.unit.wms.fleets import NOW, WORKER_CONFIG, activated, aggregate, decide, task_request
 from tms.errors import Unsubmittable
 from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file
 from tms.jobs.submit_description import ContainerPool, PoolProfile, Submission, build_commands, build_submission
-from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import Launch
 
 POOLS = {
@@ -39,9 +38,9 @@ DIRECTORY = "/srv/tms/taskforces/x"
 
 def ordered(task: dict[str, Any]) -> TaskforceStart:
     """Return the order to start the first taskforce of a request, as it comes off the bus."""
-    state = decide_stimulus(aggregate(task), activated(aggregate(task)), NOW).after
+    state = decide(aggregate(task), activated(aggregate(task)), NOW).after
     uuid = next(iter(state.taskforces))
-    (start,) = [e for e in decide_stimulus(state, Launch(uuid), NOW).events if isinstance(e, TaskforceStart)]
+    (start,) = [e for e in decide(state, Launch(uuid), NOW).events if isinstance(e, TaskforceStart)]
     event = build_event(start, event_id=EventId("e"), source="ewms/wms", time=NOW)
     read = event_from_bytes(event_to_bytes(event)).data
     assert isinstance(read, TaskforceStart)

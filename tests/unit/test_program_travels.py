@@ -20,7 +20,7 @@ from schemas.objects import TaskDirective
 from schemas.pilot.pilot_wire import PilotProgram
 from schemas.program import PROGRAM_EXAMPLES, ContractProgram, TaskProgram
 from tests.unit.tms.orders import GRANT
-from tests.unit.wms.fleets import NOW, made, task_request
+from tests.unit.wms.fleets import NOW, POLICY, made, task_request
 from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file
 from wms.fleet.life.aggregate import Aggregate, Draft
 from wms.fleet.life.tms_requests import ask_to_start
@@ -41,9 +41,11 @@ def as_told(changes: Mapping[str, Any]) -> tuple[TaskDirectiveDocument, Taskforc
     """Return what WMS stores, what TMS hears, and what the pilot reads of a task with `changes`."""
     new = made(task_request(**changes))
     draft = Draft(
-        Aggregate(new.workflow, {t.taskforce_uuid: t for t in new.taskforces}, {t.task_id: t for t in new.tasks}), NOW
+        Aggregate(new.workflow, {t.taskforce_uuid: t for t in new.taskforces}, {t.task_id: t for t in new.tasks}),
+        POLICY,
+        NOW,
     )
-    ask_to_start(draft, new.taskforces[0], {})
+    ask_to_start(draft, new.taskforces[0])
     [order] = draft.events
     assert isinstance(order, TaskforceStart)
     order = TaskforceStart.model_validate_json(order.model_dump_json())

@@ -30,7 +30,7 @@ from schemas.topology import tms_service
 from wms.fleet import repository
 from wms.fleet.id_source import IdSource
 from wms.fleet.life import tms_reports
-from wms.fleet.life.aggregate import MAX_FAILURES, Aggregate, FleetDecision
+from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
 from wms.fleet.life.lifecycle import (
     decide_stimulus,
     end_orphaned_queues,
@@ -50,9 +50,10 @@ from wms.fleet.life.stimuli import (
     Woken,
 )
 from wms.fleet.life.workflow_requests import make_workflow
-from wms.fleet.locations import LocationMap, UnknownLocation
+from wms.fleet.locations import UnknownLocation
 from wms.fleet.ownership import Access, Owner
 from wms.fleet.pilot_images import PilotImages
+from wms.fleet.policy import FleetPolicy
 from wms.fleet.start_queries import count_free_at_once
 
 
@@ -88,17 +89,15 @@ class Fleet:
         self,
         store: Store,
         *,
-        clusters: LocationMap,
+        policy: FleetPolicy,
         images: PilotImages,
-        max_failures: int = MAX_FAILURES,
         max_queues: int = MAX_TASK_QUEUES,
         quota: Quota | None = None,
     ) -> None:
         """Without a `quota` a user may have any number of workflows."""
-        #: After this many failures, give up the start of a taskforce, and try its removal less often.
-        self.max_failures = max_failures
+        self.policy = policy
         self._store = store
-        self._clusters = clusters
+        self._clusters = policy.locations
         self._images = images
         self._max_queues = max_queues
         self._quota = quota or Quota()
@@ -170,10 +169,10 @@ class Fleet:
         """
 
         async def step(tx: Transaction) -> Decision:
-            before = await self._load_aggregate(tx, workflow_id)
+            before = await repository.load_aggregate(tx, workflow_id)
             if before is None or not caller.may_see(before.workflow.owner, before.workflow.projects):
                 raise no_such_active_workflow(workflow_id)
-            return self._make_decision(before, decide_stimulus(before, Deactivate(label), _read_clock()))
+            return self._make_decision(before, decide_stimulus(self._make_draft(before), Deactivate(label)))
 
         async with self._turns.hold_turn(workflow_id):
             n_taskforces: int = (await self._run_transaction(step, once)).answer
@@ -204,14 +203,18 @@ class Fleet:
             task = TaskDirectiveDocument.model_validate(raw) if raw is not None else None
             if task is None or not caller.may_see(task.owner, task.projects):
                 raise NotFound(f"no task found with id: {task_id}")
-            before = await self._load_aggregate(tx, task.workflow_id)
+            before = await repository.load_aggregate(tx, task.workflow_id)
             if before is None:
                 raise NotFound(f"no task found with id: {task_id}")
-            now = _read_clock()
+            draft = self._make_draft(before)
             stimulus = AddWorkers(
-                task=task, cluster=cluster, n_workers=n_workers, by=caller.role_name, mint=IdSource(os.urandom(32), now)
+                task=task,
+                cluster=cluster,
+                n_workers=n_workers,
+                by=caller.role_name,
+                mint=IdSource(os.urandom(32), draft.now),
             )
-            outcome = decide_stimulus(before, stimulus, now)
+            outcome = decide_stimulus(draft, stimulus)
             added: TaskforceDocument = outcome.answer
             answer = repository.select_public(Collection.TASKFORCES, added.model_dump(mode="json"))
             return self._make_decision(before, replace(outcome, answer=answer))
@@ -231,10 +234,10 @@ class Fleet:
         """
 
         async def step(tx: Transaction) -> Decision:
-            before = await self._load_aggregate(tx, workflow_id, with_tasks=True)
+            before = await repository.load_aggregate(tx, workflow_id, with_tasks=True)
             if before is None or not caller.may_see(before.workflow.owner, before.workflow.projects):
                 raise NotFound(f"no workflow found with id: {workflow_id}")
-            outcome = decide_stimulus(before, wish, _read_clock())
+            outcome = decide_stimulus(self._make_draft(before), wish)
             return self._make_decision(before, replace(outcome, answer=outcome.answer.model_dump(mode="json")))
 
         async with self._turns.hold_turn(workflow_id):
@@ -256,11 +259,11 @@ class Fleet:
         uuid = report.taskforce_uuid
 
         async def step(tx: Transaction) -> Decision:
-            before = await self._load_for_taskforce(tx, uuid)
+            before = await repository.load_for_taskforce(tx, uuid)
             for schedd in _find_schedds(before, report):
                 if sender != tms_service(schedd):
                     raise Rejected(f"{sender or 'a nameless sender'} may not speak of taskforces at {schedd}")
-            if before is not None and before.polls_over_rest(before.taskforces[uuid]):
+            if before is not None and not self.policy.find_port(before.taskforces[uuid]).takes_orders:
                 log.warning(
                     "report by events from a TMS that is served by REST", taskforce_uuid=uuid, report=report.TYPE
                 )
@@ -268,7 +271,7 @@ class Fleet:
             if before is None:
                 log.warning("report of an unknown taskforce", taskforce_uuid=uuid, report=report.TYPE)
                 return Decision(events=self._drop_unheard(tms_reports.remove_orphaned_cluster(report)))
-            return self._make_decision(before, decide_stimulus(before, report, _read_clock()))
+            return self._make_decision(before, decide_stimulus(self._make_draft(before), report))
 
         async with self._turns.hold_turn(_find_workflow_key(uuid)):
             await self._run_transaction(step, once)
@@ -290,13 +293,13 @@ class Fleet:
         """
 
         async def step(tx: Transaction) -> Decision:
-            before = await self._load_for_taskforce(tx, uuid)
+            before = await repository.load_for_taskforce(tx, uuid)
             taskforce = before.taskforces[uuid] if before is not None else None
             if before is None or taskforce is None or (schedds is not None and taskforce.schedd not in schedds):
                 raise no_such_taskforce(uuid)
-            if not before.polls_over_rest(taskforce):
+            if self.policy.find_port(taskforce).takes_orders:
                 raise no_such_taskforce(uuid, hint=f"schedd {taskforce.schedd} is served by events")
-            outcome = decide_stimulus(before, report(taskforce), _read_clock())
+            outcome = decide_stimulus(self._make_draft(before), report(taskforce))
             return self._make_decision(before, replace(outcome, answer=outcome.answer is not False))
 
         async with self._turns.hold_turn(_find_workflow_key(uuid)):
@@ -307,12 +310,10 @@ class Fleet:
         """Start a taskforce if it still waits only for its turn. Return whether it did."""
 
         async def step(tx: Transaction) -> Decision:
-            before = await self._load_for_taskforce(tx, uuid, with_task=True)
+            before = await repository.load_for_taskforce(tx, uuid, with_task=True)
             if before is None:
                 return Decision()
-            return self._make_decision(
-                before, decide_stimulus(before, Launch(uuid, self._clusters.default_n_workers), _read_clock())
-            )
+            return self._make_decision(before, decide_stimulus(self._make_draft(before), Launch(uuid)))
 
         async with self._turns.hold_turn(_find_workflow_key(uuid)):
             decision = await self._run_transaction(step, None)
@@ -336,52 +337,36 @@ class Fleet:
 
     async def wake_workflow(self, workflow_id: WorkflowId) -> None:
         """Do what is due for a workflow now."""
-        await self._apply_stimulus(workflow_id, Woken(self._clusters.default_n_workers), None, with_tasks=True)
+        await self._apply_stimulus(workflow_id, Woken(), None, with_tasks=True)
 
     async def _apply_stimulus(
         self, workflow_id: WorkflowId, stimulus: Stimulus, once: Once | None, *, with_tasks: bool = False
     ) -> None:
         async def step(tx: Transaction) -> Decision:
-            before = await self._load_aggregate(tx, workflow_id, with_tasks=with_tasks)
+            before = await repository.load_aggregate(tx, workflow_id, with_tasks=with_tasks)
             if before is None:
                 log.warning(
                     "stimulus for an unknown workflow", workflow_id=workflow_id, stimulus=type(stimulus).__name__
                 )
                 return Decision(events=end_orphaned_queues(stimulus))
-            now = _read_clock()
-            outcome = decide_stimulus(before, stimulus, now)
-            return self._make_decision(before, await self._start_ready(tx, before, outcome, now))
+            draft = self._make_draft(before)
+            outcome = decide_stimulus(draft, stimulus)
+            return self._make_decision(before, await self._start_ready(tx, draft, outcome))
 
         async with self._turns.hold_turn(workflow_id):
             await self._run_transaction(step, once)
 
-    async def _start_ready(
-        self, tx: Transaction, before: Aggregate, outcome: FleetDecision, now: datetime
-    ) -> FleetDecision:
+    async def _start_ready(self, tx: Transaction, draft: Draft, outcome: FleetDecision) -> FleetDecision:
         """Return `outcome` with the starts of the taskforces that it makes ready, where no other one waits."""
-        schedds = {taskforce.schedd for taskforce in find_newly_ready(before, outcome)}
+        schedds = {taskforce.schedd for taskforce in find_newly_ready(draft.before, outcome)}
         n_free = {
-            schedd: await count_free_at_once(tx, schedd, now, self._clusters.find_port(schedd))
+            schedd: await count_free_at_once(tx, schedd, draft.now, self._clusters.find_port(schedd))
             for schedd in sorted(schedds)
         }
-        return start_at_once(before, outcome, n_free, now, self._clusters.default_n_workers)
+        return start_at_once(draft, outcome, n_free)
 
-    async def _load_aggregate(
-        self, tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = False
-    ) -> Aggregate | None:
-        return self._add_policy(await repository.load_aggregate(tx, workflow_id, with_tasks=with_tasks))
-
-    async def _load_for_taskforce(
-        self, tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False
-    ) -> Aggregate | None:
-        return self._add_policy(await repository.load_for_taskforce(tx, uuid, with_task=with_task))
-
-    def _add_policy(self, loaded: Aggregate | None) -> Aggregate | None:
-        return (
-            None
-            if loaded is None
-            else replace(loaded, by_rest=self._clusters.polling_schedds, max_failures=self.max_failures)
-        )
+    def _make_draft(self, before: Aggregate) -> Draft:
+        return Draft(before, self.policy, _read_clock())
 
     def _make_decision(self, before: Aggregate, outcome: FleetDecision) -> Decision:
         return Decision(

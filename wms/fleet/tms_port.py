@@ -7,6 +7,11 @@ Whatever differs between the two ports stands here. `LocationMap.find_port` says
 """
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.documents import TaskforceDocument
+from schemas.phases import Phase
+from wms.fleet.pauses import failure_pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,32 @@ class TmsPort:
     #: its turn, enough that the schedd never waits for us. Without orders nothing limits the starts under way, and this
     #: is how many the launcher makes in one go.
     start_window: int
+
+    def awaits_start(self, taskforce: TaskforceDocument) -> bool:
+        """Return whether a report that `taskforce` could not be submitted is news: it answers what is still open."""
+        if taskforce.phase is not Phase.PENDING_STARTER:
+            return False
+        return taskforce.asked_at is not None if self.takes_orders else not taskforce.stuck
+
+    def awaits_removal(self, taskforce: TaskforceDocument) -> bool:
+        """Return whether a report that `taskforce` could not be removed is news."""
+        if not self.takes_orders:
+            return taskforce.phase is not Phase.CONDOR_COMPLETE
+        return (
+            taskforce.phase is Phase.PENDING_STOPPER and taskforce.ended_at is None and taskforce.asked_at is not None
+        )
+
+    def retry_start_at(self, n_failures: int, now: datetime) -> datetime | None:
+        """Return when WMS tries a start again after its last failure; None: a TMS that polls pauses by itself."""
+        return now + failure_pause(n_failures) if self.takes_orders else None
+
+    def retry_removal_at(self, n_failures: int, now: datetime, *, is_hopeless: bool) -> datetime | None:
+        """Return when WMS tries a removal again after its last failure; None: at once.
+
+        A TMS that polls gets the taskforce again at once, until its removal is hopeless (contract, 1.2). Even then WMS
+        tries for ever, less and less often: it must not forget what runs (G6).
+        """
+        return now + failure_pause(n_failures) if self.takes_orders or is_hopeless else None
 
 
 EVENTS = TmsPort(takes_orders=True, start_window=4)

@@ -15,17 +15,25 @@ from schemas.events import (
 from schemas.ids import TaskforceUuid
 from schemas.objects import PhaseChange
 from wms.fleet.id_source import IdSource
-from wms.fleet.life.aggregate import Aggregate, FleetDecision
+from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
 from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import Launch, Stimulus
 from wms.fleet.life.workflow_requests import NewWorkflow, make_workflow
-from wms.fleet.locations import Location, LocationMap
+from wms.fleet.locations import Location, LocationMap, ServedBy
 from wms.fleet.ownership import Owner
 from wms.fleet.pilot_tags import PilotTags
+from wms.fleet.policy import FleetPolicy
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 CLUSTERS = LocationMap({"osg": Location(schedd="S1"), "sub-2": "osg", "chicago": Location(schedd="S2", n_workers=7)})
+
+#: Events serve both schedds.
+POLICY = FleetPolicy(CLUSTERS)
+#: The TMS of either schedd polls.
+POLLING = FleetPolicy(
+    LocationMap({schedd: Location(schedd=schedd, served_by=ServedBy.REST) for schedd in ("S1", "S2")})
+)
 
 WORKER_CONFIG = {
     "do_transfer_worker_stdouterr": True,
@@ -85,10 +93,15 @@ def aggregate(*tasks: dict[str, Any]) -> Aggregate:
     )
 
 
-def after(before: Aggregate, *stimuli: Stimulus, now: datetime = NOW) -> Aggregate:
+def decide(before: Aggregate, stimulus: Stimulus, now: datetime, policy: FleetPolicy = POLICY) -> FleetDecision:
+    """Return the outcome of `stimulus`."""
+    return decide_stimulus(Draft(before, policy, now), stimulus)
+
+
+def after(before: Aggregate, *stimuli: Stimulus, now: datetime = NOW, policy: FleetPolicy = POLICY) -> Aggregate:
     """Return the aggregate after `stimuli`."""
     for stimulus in stimuli:
-        before = decide_stimulus(before, stimulus, now).after
+        before = decide(before, stimulus, now, policy).after
     return before
 
 

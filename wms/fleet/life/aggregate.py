@@ -1,7 +1,7 @@
 """A workflow with its taskforces: what one decision reads and changes, and the bookkeeping all decisions share. (core)
 
-A decision takes an `Aggregate`, edits a `Draft` of it and settles the draft into a `FleetDecision`. Settling notes when
-the last taskforce is over, tells MQS so once, and computes when the workflow must be looked at again (`wake_at`).
+A decision gets a `Draft` of an `Aggregate`, edits it and settles it into a `FleetDecision`. Settling notes when the
+last taskforce is over, tells MQS so once, and computes when the workflow must be looked at again (`wake_at`).
 
 An aggregate need not hold all taskforces. Those that a stimulus cannot touch may stay in the database, if it is
 known whether any of them is still open.
@@ -9,7 +9,7 @@ known whether any of them is still open.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from schemas.documents import TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
@@ -18,15 +18,9 @@ from schemas.events import Fact, Payload, WorkflowOver, WorkflowOverFact
 from schemas.ids import TaskforceUuid, TaskId
 from schemas.objects import PhaseChange
 from schemas.phases import Phase, may_move
-
-#: The pause before an unanswered request to MQS or a TMS is repeated. It doubles each time, up to the longest one.
-_FIRST_PAUSE = timedelta(seconds=30)
-_LONGEST_PAUSE = timedelta(minutes=10)
-
-#: The pause after a failed start or removal: after the first failure, the second, and so on.
-_FAILURE_PAUSES = tuple(timedelta(seconds=s) for s in (10, 30, 90, 270, 600))
-#: After this many failures, log nothing more and do not try a start again. The operator can set another number.
-MAX_FAILURES = 3
+from wms.fleet.pauses import ask_again_at
+from wms.fleet.policy import FleetPolicy
+from wms.fleet.tms_port import TmsPort
 
 _MAX_CONTEXT = 4096
 
@@ -40,14 +34,6 @@ class Aggregate:
     tasks: Mapping[TaskId, TaskDirectiveDocument] = field(default_factory=dict)
     #: Whether any taskforce that was not loaded is open. None: all were loaded.
     others_open: bool | None = None
-    #: The schedds whose TMS polls for its work over REST. Such a TMS gets no orders, so WMS waits for no answers.
-    by_rest: frozenset[str] = frozenset()
-    #: How often a start or a removal may fail before the taskforce counts as stuck.
-    max_failures: int = MAX_FAILURES
-
-    def polls_over_rest(self, taskforce: TaskforceDocument) -> bool:
-        """Return whether the TMS of `taskforce` polls for its work over REST."""
-        return taskforce.schedd in self.by_rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +53,12 @@ def is_over(taskforce: TaskforceDocument) -> bool:
     return taskforce.phase is Phase.CONDOR_COMPLETE or taskforce.ended_at is not None
 
 
-def ask_again_at(asked_at: datetime, n_asked: int) -> datetime:
-    """Return when to repeat a request that was made `n_asked` times, the last time at `asked_at`."""
-    # Bound the exponent first: a timedelta overflows long before an integer does.
-    return asked_at + min(_FIRST_PAUSE * (1 << min(max(n_asked, 1) - 1, 10)), _LONGEST_PAUSE)
-
-
-def failure_pause(n_failures: int) -> timedelta:
-    """Return how long to wait after the `n_failures`-th failure."""
-    return _FAILURE_PAUSES[min(max(n_failures, 1), len(_FAILURE_PAUSES)) - 1]
-
-
 class Draft:
     """An aggregate while a decision changes it. It refuses illegal moves, whatever a decision tries."""
 
-    def __init__(self, aggregate: Aggregate, now: datetime) -> None:
+    def __init__(self, aggregate: Aggregate, policy: FleetPolicy, now: datetime) -> None:
         self.before = aggregate
+        self.policy = policy
         self.now = now
         self.workflow = aggregate.workflow
         self.taskforces = dict(aggregate.taskforces)
@@ -92,6 +68,10 @@ class Draft:
     def __iter__(self) -> Iterator[TaskforceDocument]:
         # A copy of the list: decisions change taskforces while they go through them.
         return iter(list(self.taskforces.values()))
+
+    def find_port(self, taskforce: TaskforceDocument) -> TmsPort:
+        """Return how WMS deals with the TMS of `taskforce`."""
+        return self.policy.find_port(taskforce)
 
     def add_event(self, payload: Payload) -> None:
         """Add `payload` to the events that the commit sends."""
@@ -153,6 +133,14 @@ class Draft:
         )
         return self.change_taskforce(taskforce, phase_change_log=[*taskforce.phase_change_log, line])
 
+    def leave_unchanged(self, *events: Payload, answer: Any = None) -> FleetDecision:
+        """Return the outcome that changes nothing and sends `events`."""
+        return FleetDecision(self.before, events, answer)
+
+    def continue_after(self, outcome: FleetDecision) -> "Draft":
+        """Return a draft of what `outcome` leaves, for another decision at the same moment."""
+        return Draft(outcome.after, self.policy, self.now)
+
     def settle_decision(self, answer: Any = None) -> FleetDecision:
         """Return the outcome: the draft, with `over_at` set if the workflow is over, and `wake_at` computed again."""
         if (
@@ -193,7 +181,7 @@ class Draft:
             case Phase.PRE_MQ_ACTIVATION if self.workflow.queues_active_at is not None:
                 return self.now
             case Phase.PENDING_STARTER | Phase.PENDING_STOPPER if (
-                taskforce.asked_at is None and self.before.polls_over_rest(taskforce)
+                taskforce.asked_at is None and not self.find_port(taskforce).takes_orders
             ):
                 return None
             case Phase.PENDING_STARTER if taskforce.asked_at is None:

@@ -13,7 +13,6 @@ workflow can expect results.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from schemas.documents import TaskDirectiveDocument, WorkflowDocument
 from schemas.endings import Completion, Ending, outcome_words
@@ -70,73 +69,71 @@ def _find_cycle(tasks: Collection[TaskDirectiveDocument], within: Collection[str
         road.append(before)
 
 
-def close_inputs(aggregate: Aggregate, now: datetime) -> FleetDecision:
+def close_inputs(draft: Draft) -> FleetDecision:
     """Return the workflow with its inputs closed. Closing them again changes nothing.
 
     Raises:
         Conflict: the workflow has ended.
         Unprocessable: empty queues could not show that the workflow is done.
     """
-    workflow = aggregate.workflow
+    workflow = draft.workflow
     if workflow.inputs_closed_at is not None:
-        return FleetDecision(aggregate, answer=describe_ending(workflow))
+        return draft.leave_unchanged(answer=describe_ending(workflow))
     _check_not_ended(workflow, "its inputs cannot be closed")
-    _find_levels(aggregate)
-    draft = Draft(aggregate, now)
-    draft.change_workflow(inputs_closed_at=now)
+    _find_levels(draft.before)
+    draft.change_workflow(inputs_closed_at=draft.now)
     _tell_mqs(draft, is_news=True)
     return draft.settle_decision(answer=describe_ending(draft.workflow))
 
 
-def expect_results(aggregate: Aggregate, stimulus: ExpectResults, now: datetime) -> FleetDecision:
+def expect_results(draft: Draft, stimulus: ExpectResults) -> FleetDecision:
     """Return the workflow with the number of results after which it ends.
 
     Raises:
         Conflict: the workflow has ended.
         Unprocessable: the workflow has no public queue for results.
     """
-    workflow = aggregate.workflow
+    workflow = draft.workflow
     wish = {"expected_results": stimulus.n, "counts_dead": stimulus.counts_dead}
     if wish == {name: getattr(workflow, name) for name in wish}:
-        return FleetDecision(aggregate, answer=describe_ending(workflow))
+        return draft.leave_unchanged(answer=describe_ending(workflow))
     _check_not_ended(workflow, "it expects no results any more")
     if not any(queue.is_public and queue.is_output for queue in workflow.queues):
         raise Unprocessable(
             "the workflow has no public queue that tasks publish onto, so no result could ever arrive",
             hint="name the queue of its results in 'public_queue_aliases'",
         )
-    draft = Draft(aggregate, now)
     draft.change_workflow(**wish)
     _tell_mqs(draft, is_news=True)
     return draft.settle_decision(answer=describe_ending(draft.workflow))
 
 
-def complete_drained(aggregate: Aggregate, event: QueuesDrained, now: datetime) -> FleetDecision:
+def complete_drained(draft: Draft, event: QueuesDrained) -> FleetDecision:
     """Return the workflow, ended because its inputs are closed and every event is settled."""
-    workflow = aggregate.workflow
+    workflow = draft.workflow
     if workflow.deactivated is not None or workflow.inputs_closed_at is None:
-        return FleetDecision(aggregate)
+        return draft.leave_unchanged()
     return _complete_workflow(
-        aggregate, event.n_dead, now, why="Inputs are closed and every event is settled", n_results=event.n_results
+        draft, event.n_dead, why="Inputs are closed and every event is settled", n_results=event.n_results
     )
 
 
-def complete_with_results(aggregate: Aggregate, event: ResultsArrived, now: datetime) -> FleetDecision:
+def complete_with_results(draft: Draft, event: ResultsArrived) -> FleetDecision:
     """Return the workflow after its last expected result has arrived.
 
     If empty queues can show that the workflow is done, only close its inputs: a result may have come twice, so the
     events under way are finished first. Otherwise end the workflow now.
     """
-    workflow = aggregate.workflow
+    workflow = draft.workflow
     n = event.n_results + (event.n_dead if workflow.counts_dead else 0)
     if workflow.deactivated is not None or workflow.expected_results is None or n < workflow.expected_results:
-        return FleetDecision(aggregate)
+        return draft.leave_unchanged()
     try:
         # The answer is for users; MQS has no use for it.
-        return replace(close_inputs(aggregate, now), answer=None)
+        return replace(close_inputs(draft), answer=None)
     except Unprocessable:
         why = f"{event.n_results} results have arrived"
-        return _complete_workflow(aggregate, event.n_dead, now, why=why, n_results=event.n_results)
+        return _complete_workflow(draft, event.n_dead, why=why, n_results=event.n_results)
 
 
 def repeat_wish_if_due(draft: Draft) -> None:
@@ -182,11 +179,8 @@ def failure_reason(workflow: WorkflowDocument, n_dead: int, n_results: int | Non
     return ", ".join(reasons)
 
 
-def _complete_workflow(
-    aggregate: Aggregate, n_dead: int, now: datetime, *, why: str, n_results: int | None
-) -> FleetDecision:
-    draft = Draft(aggregate, now)
-    reason = failure_reason(aggregate.workflow, n_dead, n_results)
+def _complete_workflow(draft: Draft, n_dead: int, *, why: str, n_results: int | None) -> FleetDecision:
+    reason = failure_reason(draft.workflow, n_dead, n_results)
     completion = Completion.DONE_WITH_FAILURES if reason else Completion.DONE
     draft.change_workflow(completion=completion, n_dead=n_dead, n_results=n_results, completion_reason=reason)
     told = f"{why}: workflow is {completion}" + (f" ({reason})" if reason else "")

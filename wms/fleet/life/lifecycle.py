@@ -20,11 +20,12 @@ from schemas.objects import PhaseChange
 from schemas.phases import Phase
 from schemas.rules.limits import MAX_CONFIGURATION_BYTES, MAX_TASKFORCES
 from wms.fleet.life import completion, start_order, tms_reports
-from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision, ask_again_at, is_over, queues_due
+from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision, is_over, queues_due
 from wms.fleet.life.ending import end_workflow
 from wms.fleet.life.stimuli import AddWorkers, CloseInputs, Deactivate, ExpectResults, Launch, Stimulus, Woken
 from wms.fleet.life.tms_requests import ask_to_start, ask_to_stop
 from wms.fleet.life.workflow_requests import configuration_bytes, make_queue_request
+from wms.fleet.pauses import ask_again_at
 
 ACTIVATOR = "Workflow MQ Activator"
 LAUNCHER = "Taskforce Launch Control"
@@ -43,42 +44,41 @@ MQS_SILENT = "MQS does not answer; it is asked again and again"
 _CROSSING = timedelta(minutes=1)
 
 
-def decide_stimulus(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> FleetDecision:
-    """Return the outcome of `stimulus` on `aggregate`.
+def decide_stimulus(draft: Draft, stimulus: Stimulus) -> FleetDecision:
+    """Return the outcome of `stimulus` on the aggregate of `draft`, which is new.
 
     Raises:
         NotFound, Unprocessable, Conflict: a user wants something that is no longer possible.
     """
     match stimulus:
         case Deactivate():
-            return _deactivate_workflow(aggregate, stimulus, now)
+            return _deactivate_workflow(draft, stimulus)
         case AddWorkers():
-            return _add_taskforce(aggregate, stimulus, now)
+            return _add_taskforce(draft, stimulus)
         case Launch():
-            return _launch_taskforce(aggregate, stimulus, now)
+            return _launch_taskforce(draft, stimulus)
         case Woken():
-            return _repeat_unanswered(aggregate, stimulus, now)
+            return _repeat_unanswered(draft)
         case QueuesActivated():
-            return _record_activation(aggregate, now)
+            return _record_activation(draft)
         case QueuesDeferred():
-            return _record_deferral(aggregate, stimulus, now)
+            return _record_deferral(draft, stimulus)
         case CloseInputs():
-            return completion.close_inputs(aggregate, now)
+            return completion.close_inputs(draft)
         case ExpectResults():
-            return completion.expect_results(aggregate, stimulus, now)
+            return completion.expect_results(draft, stimulus)
         case QueuesDrained():
-            return completion.complete_drained(aggregate, stimulus, now)
+            return completion.complete_drained(draft, stimulus)
         case ResultsArrived():
-            return completion.complete_with_results(aggregate, stimulus, now)
+            return completion.complete_with_results(draft, stimulus)
         case _:
-            return tms_reports.decide_report(aggregate, stimulus, now)
+            return tms_reports.decide_report(draft, stimulus)
 
 
-def _deactivate_workflow(aggregate: Aggregate, stimulus: Deactivate, now: datetime) -> FleetDecision:
-    workflow = aggregate.workflow
+def _deactivate_workflow(draft: Draft, stimulus: Deactivate) -> FleetDecision:
+    workflow = draft.workflow
     if workflow.deactivated is not None:
         raise no_such_active_workflow(workflow.workflow_id)
-    draft = Draft(aggregate, now)
     n_stopped = end_workflow(draft, stimulus.label, by=USER, context=f"User deactivated ({stimulus.label}) workflow")
     return draft.settle_decision(answer=n_stopped)
 
@@ -88,17 +88,17 @@ def no_such_active_workflow(workflow_id: str) -> NotFound:
     return NotFound(f"no non-deactivated workflow found with workflow_id='{workflow_id}'")
 
 
-def _add_taskforce(aggregate: Aggregate, stimulus: AddWorkers, now: datetime) -> FleetDecision:
-    workflow = aggregate.workflow
+def _add_taskforce(draft: Draft, stimulus: AddWorkers) -> FleetDecision:
+    workflow = draft.workflow
     if workflow.deactivated is not None:
         raise Unprocessable(f"cannot add a taskforce to a deactivated workflow ({workflow.workflow_id})")
-    if len(aggregate.taskforces) >= MAX_TASKFORCES:
+    if len(draft.taskforces) >= MAX_TASKFORCES:
         raise Rejected(f"a workflow can have at most {MAX_TASKFORCES} taskforces")
-    siblings = [t for t in aggregate.taskforces.values() if t.task_id == stimulus.task.task_id]
+    siblings = [t for t in draft.taskforces.values() if t.task_id == stimulus.task.task_id]
     if not siblings:
         raise Broken(f"task {stimulus.task.task_id} has no taskforce to copy")
     template = min(siblings, key=lambda t: t.cursor)
-    n_bytes = sum(map(configuration_bytes, (template, *aggregate.taskforces.values())))
+    n_bytes = sum(map(configuration_bytes, (template, *draft.taskforces.values())))
     if n_bytes > MAX_CONFIGURATION_BYTES:
         raise Rejected(
             f"a workflow can have at most {MAX_CONFIGURATION_BYTES} bytes of 'worker_config' and 'pilot_config', once "
@@ -106,7 +106,7 @@ def _add_taskforce(aggregate: Aggregate, stimulus: AddWorkers, now: datetime) ->
             hint="request another workflow",
         )
     priority = workflow.priority + ADDED_PRIORITY
-    timestamp = now.timestamp()
+    timestamp = draft.now.timestamp()
     added = TaskforceDocument(
         taskforce_uuid=stimulus.mint.make_taskforce_uuid(template.task_id),
         task_id=template.task_id,
@@ -134,9 +134,8 @@ def _add_taskforce(aggregate: Aggregate, stimulus: AddWorkers, now: datetime) ->
             )
         ],
     )
-    draft = Draft(aggregate, now)
     draft.taskforces[added.taskforce_uuid] = added
-    schedds = {t.schedd for t in aggregate.taskforces.values()}
+    schedds = {t.schedd for t in draft.before.taskforces.values()}
     if added.schedd not in schedds:
         # MQS grants pilots' tokens only to TMSs at the schedds that WMS names to it.
         draft.add_event(make_queue_request(workflow, schedds | {added.schedd}))
@@ -152,15 +151,14 @@ def end_orphaned_queues(stimulus: Stimulus) -> tuple[Payload, ...]:
             return ()
 
 
-def _record_activation(aggregate: Aggregate, now: datetime) -> FleetDecision:
-    workflow = aggregate.workflow
-    if workflow.over_at is not None and now - workflow.over_at >= _CROSSING:
+def _record_activation(draft: Draft) -> FleetDecision:
+    workflow = draft.workflow
+    if workflow.over_at is not None and draft.now - workflow.over_at >= _CROSSING:
         # MQS still reports the queues as active, so it has not heard of the end.
-        return FleetDecision(aggregate, (WorkflowOver(workflow_id=workflow.workflow_id),))
+        return draft.leave_unchanged(WorkflowOver(workflow_id=workflow.workflow_id))
     if workflow.deactivated is not None or workflow.queues_active_at is not None:
-        return FleetDecision(aggregate)
-    draft = Draft(aggregate, now)
-    draft.change_workflow(queues_active_at=now, queues_asked_at=None, queues_deferred="")
+        return draft.leave_unchanged()
+    draft.change_workflow(queues_active_at=draft.now, queues_asked_at=None, queues_deferred="")
     completion.repeat_wish(draft)
     for taskforce in draft:
         if taskforce.phase is Phase.PRE_MQ_ACTIVATION:
@@ -168,50 +166,44 @@ def _record_activation(aggregate: Aggregate, now: datetime) -> FleetDecision:
     return draft.settle_decision()
 
 
-def _record_deferral(aggregate: Aggregate, stimulus: QueuesDeferred, now: datetime) -> FleetDecision:
-    workflow = aggregate.workflow
+def _record_deferral(draft: Draft, stimulus: QueuesDeferred) -> FleetDecision:
+    workflow = draft.workflow
     reason = stimulus.reason or "resources are insufficient"
     if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_deferred == reason:
-        return FleetDecision(aggregate)
-    draft = Draft(aggregate, now)
+        return draft.leave_unchanged()
     if workflow.queues_deferred in ("", MQS_SILENT):
         # Write one line a wait. The reason changes with every number in it, and the log is a single array.
         for taskforce in draft:
             draft.append_log_line(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=reason)
     # MQS tries again by itself. WMS asks again, rarely, in case MQS has forgotten.
-    draft.change_workflow(queues_deferred=reason, queues_asked_at=now, n_queues_asked=max(workflow.n_queues_asked, 10))
+    draft.change_workflow(
+        queues_deferred=reason, queues_asked_at=draft.now, n_queues_asked=max(workflow.n_queues_asked, 10)
+    )
     return draft.settle_decision()
 
 
-def _launch_taskforce(aggregate: Aggregate, stimulus: Launch, now: datetime) -> FleetDecision:
-    taskforce = aggregate.taskforces.get(stimulus.taskforce_uuid)
-    if taskforce is None or not may_start(taskforce, now):
-        return FleetDecision(aggregate)
-    draft = Draft(aggregate, now)
+def _launch_taskforce(draft: Draft, stimulus: Launch) -> FleetDecision:
+    taskforce = draft.taskforces.get(stimulus.taskforce_uuid)
+    if taskforce is None or not may_start(taskforce, draft.now):
+        return draft.leave_unchanged()
     if taskforce.phase is Phase.PRE_LAUNCH:
         taskforce = draft.move_taskforce(taskforce, Phase.PENDING_STARTER, by=LAUNCHER)
-    ask_to_start(draft, draft.change_taskforce(taskforce, n_asked=0), stimulus.default_n_workers)
+    ask_to_start(draft, draft.change_taskforce(taskforce, n_asked=0))
     return draft.settle_decision()
 
 
-def start_at_once(
-    before: Aggregate,
-    outcome: FleetDecision,
-    n_free: Mapping[str, int],
-    now: datetime,
-    default_n_workers: Mapping[str, int],
-) -> FleetDecision:
-    """Return `outcome` with the starts of the taskforces that it makes ready, as far as `n_free` by schedd allows.
+def start_at_once(draft: Draft, outcome: FleetDecision, n_free: Mapping[str, int]) -> FleetDecision:
+    """Return the `outcome` of `draft` with starts of the taskforces that it makes ready, at most `n_free` by schedd.
 
     The launcher starts the others. Starting here saves its transaction, which is the longest wait of a new workflow
     after its queues.
     """
     left = dict(n_free)
-    for taskforce in find_newly_ready(before, outcome):
+    for taskforce in find_newly_ready(draft.before, outcome):
         if left.get(taskforce.schedd, 0) < 1:
             continue
         left[taskforce.schedd] -= 1
-        started = _launch_taskforce(outcome.after, Launch(taskforce.taskforce_uuid, default_n_workers), now)
+        started = _launch_taskforce(draft.continue_after(outcome), Launch(taskforce.taskforce_uuid))
         outcome = replace(
             started,
             events=(*outcome.events, *started.events),
@@ -248,35 +240,34 @@ def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:
 def _note_silence(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocument:
     """Note in `stuck`, which users see, that the TMS of `taskforce` does not answer. An answer clears the note."""
     is_patient = taskforce.asked_at is None or taskforce.n_asked < start_order.PATIENCE
-    if is_patient or taskforce.stuck or draft.before.polls_over_rest(taskforce):
+    if is_patient or taskforce.stuck or not draft.find_port(taskforce).takes_orders:
         return taskforce
     return draft.change_taskforce(
         taskforce, stuck=f"the TMS of {taskforce.schedd} does not answer; it is asked again and again"
     )
 
 
-def _repeat_unanswered(aggregate: Aggregate, stimulus: Woken, now: datetime) -> FleetDecision:
-    draft = Draft(aggregate, now)
-    workflow = aggregate.workflow
-    if (due := queues_due(workflow)) is not None and due <= now:
+def _repeat_unanswered(draft: Draft) -> FleetDecision:
+    workflow = draft.workflow
+    if (due := queues_due(workflow)) is not None and due <= draft.now:
         n_asked = workflow.n_queues_asked
         silent = n_asked >= start_order.PATIENCE and not workflow.queues_deferred
         draft.change_workflow(
-            queues_asked_at=now,
+            queues_asked_at=draft.now,
             n_queues_asked=n_asked + 1,
             queues_deferred=MQS_SILENT if silent else workflow.queues_deferred,
         )
         draft.add_event(make_queue_request(workflow, {t.schedd for t in draft}))
     completion.repeat_wish_if_due(draft)
     for taskforce in draft:
-        unanswered = taskforce.asked_at is not None and ask_again_at(taskforce.asked_at, taskforce.n_asked) <= now
+        unanswered = taskforce.asked_at is not None and ask_again_at(taskforce.asked_at, taskforce.n_asked) <= draft.now
         match taskforce.phase:
             case Phase.PRE_MQ_ACTIVATION if workflow.deactivated is None and workflow.queues_active_at is not None:
                 draft.move_taskforce(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=AUTO_ADVANCED)
             case Phase.PENDING_STARTER if unanswered:
-                ask_to_start(draft, _note_silence(draft, taskforce), stimulus.default_n_workers)
+                ask_to_start(draft, _note_silence(draft, taskforce))
             case Phase.PENDING_STOPPER if not is_over(taskforce):
-                paused = taskforce.retry_at is not None and taskforce.retry_at > now
+                paused = taskforce.retry_at is not None and taskforce.retry_at > draft.now
                 if unanswered or (taskforce.asked_at is None and not paused):
                     ask_to_stop(draft, _note_silence(draft, taskforce))
             case Phase.CONDOR_RM if unanswered:

@@ -1,7 +1,6 @@
 """What can happen to a workflow: the wishes of users and of WMS itself, and the events of MQS and TMS. (core)"""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from schemas.documents import TaskDirectiveDocument
 from schemas.events import (
@@ -58,15 +57,11 @@ class Launch:
     """It is this taskforce's turn to start."""
 
     taskforce_uuid: TaskforceUuid
-    #: By schedd: how many workers an `n_workers` of null means; 1 at schedds that are not listed.
-    default_n_workers: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Woken:
     """The workflow's `wake_at` has come, or something asks for an earlier look."""
-
-    default_n_workers: Mapping[str, int] = field(default_factory=dict)
 
 
 #: What a TMS reports about one taskforce.

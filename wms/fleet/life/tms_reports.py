@@ -8,7 +8,6 @@ A TMS that polls over REST submits before WMS can object. WMS accepts the TMS's 
 outcome's answer). It records even a cluster that nobody wants any more, so that the TMS gets it to remove.
 """
 
-from datetime import datetime
 from typing import Any
 
 from schemas.documents import TaskforceDocument
@@ -28,7 +27,7 @@ from schemas.events import (
 from schemas.phases import Phase, may_move
 from schemas.statuses import JobStatus
 from wms.fleet.life import start_order
-from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision, failure_pause
+from wms.fleet.life.aggregate import Draft, FleetDecision
 from wms.fleet.life.stimuli import Report
 
 TMS = "TMS"
@@ -37,22 +36,22 @@ TMS = "TMS"
 _LEFT = (JobStatus.REMOVED, JobStatus.COMPLETED)
 
 
-def decide_report(aggregate: Aggregate, report: Report, now: datetime) -> FleetDecision:
-    """Return the outcome of `report` on `aggregate`, which holds the report's taskforce if there is one."""
-    taskforce = aggregate.taskforces.get(report.taskforce_uuid)
+def decide_report(draft: Draft, report: Report) -> FleetDecision:
+    """Return the outcome of `report` on `draft`, which holds the report's taskforce if there is one."""
+    taskforce = draft.taskforces.get(report.taskforce_uuid)
     if taskforce is None:
-        return FleetDecision(aggregate, remove_orphaned_cluster(report))
+        return draft.leave_unchanged(*remove_orphaned_cluster(report))
     match report:
         case TaskforceSubmitted():
-            return _record_submitted(aggregate, taskforce, report, now)
+            return _record_submitted(draft, taskforce, report)
         case TaskforceSubmitFailed():
-            return _record_submit_failed(aggregate, taskforce, report, now)
+            return _record_submit_failed(draft, taskforce, report)
         case TaskforceRemoved():
-            return _record_removed(aggregate, taskforce, report, now)
+            return _record_removed(draft, taskforce, report)
         case TaskforceRemoveFailed():
-            return _record_remove_failed(aggregate, taskforce, report, now)
+            return _record_remove_failed(draft, taskforce, report)
         case TaskforceCompleted():
-            return _record_completed(aggregate, taskforce, report, now)
+            return _record_completed(draft, taskforce, report)
 
 
 def remove_orphaned_cluster(report: Report) -> tuple[Payload, ...]:
@@ -74,21 +73,18 @@ def _make_removal(report: TaskforceSubmitted) -> TaskforceRemove:
     return TaskforceRemove(taskforce_uuid=report.taskforce_uuid, schedd=report.schedd, cluster_id=report.cluster_id)
 
 
-def _record_submitted(
-    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitted, now: datetime
-) -> FleetDecision:
-    if aggregate.polls_over_rest(taskforce) and taskforce.phase is not Phase.PENDING_STARTER:
-        return _record_late_submission(aggregate, taskforce, report, now)
+def _record_submitted(draft: Draft, taskforce: TaskforceDocument, report: TaskforceSubmitted) -> FleetDecision:
+    if not draft.find_port(taskforce).takes_orders and taskforce.phase is not Phase.PENDING_STARTER:
+        return _record_late_submission(draft, taskforce, report)
     wanted = taskforce.phase in (Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT)
     recorded = taskforce.cluster_id
     if not wanted or report.schedd != taskforce.schedd or recorded not in (None, report.cluster_id):
-        return FleetDecision(aggregate, (_make_removal(report),))
+        return draft.leave_unchanged(_make_removal(report))
     release = TaskforceRelease(
         taskforce_uuid=taskforce.taskforce_uuid, schedd=taskforce.schedd, cluster_id=report.cluster_id
     )
     if recorded is not None:
-        return FleetDecision(aggregate, (release,))
-    draft = Draft(aggregate, now)
+        return draft.leave_unchanged(release)
     moved = draft.move_taskforce(taskforce, Phase.CONDOR_SUBMIT, by=TMS)
     draft.change_taskforce(moved, **_submission_fields(report), asked_at=None, n_asked=0, retry_at=None, stuck="")
     draft.add_event(release)
@@ -104,29 +100,23 @@ def _submission_fields(report: TaskforceSubmitted) -> dict[str, Any]:
     }
 
 
-def _record_late_submission(
-    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitted, now: datetime
-) -> FleetDecision:
+def _record_late_submission(draft: Draft, taskforce: TaskforceDocument, report: TaskforceSubmitted) -> FleetDecision:
     if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.cluster_id is not None:
-        return FleetDecision(aggregate, answer=False)
-    draft = Draft(aggregate, now)
+        return draft.leave_unchanged(answer=False)
     draft.change_taskforce(taskforce, **_submission_fields(report), retry_at=None, stuck="")
     return draft.settle_decision(answer=False)
 
 
-def _record_submit_failed(
-    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitFailed, now: datetime
-) -> FleetDecision:
-    asks_itself = aggregate.polls_over_rest(taskforce)
+def _record_submit_failed(draft: Draft, taskforce: TaskforceDocument, report: TaskforceSubmitFailed) -> FleetDecision:
+    port = draft.find_port(taskforce)
     if taskforce.phase is not Phase.PENDING_STARTER:
-        return FleetDecision(aggregate, answer=False)
-    if taskforce.stuck if asks_itself else taskforce.asked_at is None:
+        return draft.leave_unchanged(answer=False)
+    if not port.awaits_start(taskforce):
         # This answers a request that is settled, or one that was repeated and answered already.
-        return FleetDecision(aggregate)
-    draft = Draft(aggregate, now)
+        return draft.leave_unchanged()
     n_failures = taskforce.n_submit_failures + 1
     noted = draft.append_log_line(taskforce, Phase.CONDOR_SUBMIT, by=TMS, context=f"ERROR: {report.error}")
-    hopeless = n_failures >= aggregate.max_failures
+    hopeless = n_failures >= draft.policy.max_failures
     draft.change_taskforce(
         noted,
         asked_at=None,
@@ -135,81 +125,62 @@ def _record_submit_failed(
         launch_rank=start_order.start_rank(
             priority=taskforce.priority, n_failures=n_failures, timestamp=taskforce.timestamp
         ),
-        # A TMS that polls also pauses by itself.
-        retry_at=None if hopeless or asks_itself else now + failure_pause(n_failures),
+        retry_at=None if hopeless else port.retry_start_at(n_failures, draft.now),
         stuck=f"could not be submitted, {n_failures} times: {report.error}"[:1024] if hopeless else "",
     )
     return draft.settle_decision()
 
 
-def _record_removed(
-    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceRemoved, now: datetime
-) -> FleetDecision:
+def _record_removed(draft: Draft, taskforce: TaskforceDocument, report: TaskforceRemoved) -> FleetDecision:
     recorded = taskforce.cluster_id
     answered = {"asked_at": None, "n_asked": 0, "retry_at": None, "stuck": ""}
     if recorded is None:
         # WMS never released the cluster that the TMS removed, so nothing of this taskforce has run (ruling 9).
         if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.ended_at is not None:
-            return FleetDecision(aggregate)
-        draft = Draft(aggregate, now)
-        draft.change_taskforce(taskforce, **answered, ended_at=now)
+            return draft.leave_unchanged()
+        draft.change_taskforce(taskforce, **answered, ended_at=draft.now)
         return draft.settle_decision()
     gone = report.cluster_id is None
     if not gone and report.cluster_id != recorded:
         # This is an unwanted cluster of the taskforce. WMS ordered its removal separately.
-        return FleetDecision(aggregate)
-    draft = Draft(aggregate, now)
+        return draft.leave_unchanged()
     match taskforce.phase:
         case Phase.PENDING_STOPPER | Phase.CONDOR_SUBMIT:
             moved = draft.move_taskforce(taskforce, Phase.CONDOR_RM, by=TMS)
-            if aggregate.polls_over_rest(taskforce):
+            if not draft.find_port(taskforce).takes_orders:
                 draft.change_taskforce(moved, **answered)
                 return draft.settle_decision()
             # Count this as a request made now: if no report says that the cluster left the queue, ask the TMS again.
-            draft.change_taskforce(moved, **{**answered, "asked_at": now, "n_asked": 1})
+            draft.change_taskforce(moved, **{**answered, "asked_at": draft.now, "n_asked": 1})
         case Phase.CONDOR_RM if gone:
             # The cluster has left the queue, but the line of the job event log that says so was lost.
             draft.change_taskforce(draft.move_taskforce(taskforce, Phase.CONDOR_COMPLETE, by=TMS), **answered)
         case _:
-            return FleetDecision(aggregate)
+            return draft.leave_unchanged()
     return draft.settle_decision()
 
 
-def _record_remove_failed(
-    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceRemoveFailed, now: datetime
-) -> FleetDecision:
-    asks_itself = aggregate.polls_over_rest(taskforce)
-    if asks_itself:
-        ignored = taskforce.phase is Phase.CONDOR_COMPLETE
-    else:
-        ignored = (
-            taskforce.phase is not Phase.PENDING_STOPPER or taskforce.ended_at is not None or taskforce.asked_at is None
-        )
-    if ignored:
-        return FleetDecision(aggregate)
-    draft = Draft(aggregate, now)
+def _record_remove_failed(draft: Draft, taskforce: TaskforceDocument, report: TaskforceRemoveFailed) -> FleetDecision:
+    port = draft.find_port(taskforce)
+    if not port.awaits_removal(taskforce):
+        return draft.leave_unchanged()
     n_failures = taskforce.n_remove_failures + 1
-    if n_failures <= aggregate.max_failures:
+    if n_failures <= draft.policy.max_failures:
         taskforce = draft.append_log_line(taskforce, Phase.CONDOR_RM, by=TMS, context=f"ERROR: {report.error}")
     draft.change_taskforce(taskforce, asked_at=None, n_asked=0, n_remove_failures=n_failures)
     if taskforce.phase is Phase.PENDING_STOPPER:
-        hopeless = n_failures >= aggregate.max_failures
+        hopeless = n_failures >= draft.policy.max_failures
         draft.change_taskforce(
             taskforce,
-            # Try for ever, less and less often: WMS must not forget what runs (G6). A TMS that polls gets the taskforce
-            # again at once, until its removal has failed too often (contract, 1.2).
-            retry_at=None if asks_itself and not hopeless else now + failure_pause(n_failures),
+            retry_at=port.retry_removal_at(n_failures, draft.now, is_hopeless=hopeless),
             stuck=f"could not be removed, {n_failures} times: {report.error}"[:1024] if hopeless else "",
         )
     return draft.settle_decision()
 
 
-def _record_completed(
-    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceCompleted, now: datetime
-) -> FleetDecision:
+def _record_completed(draft: Draft, taskforce: TaskforceDocument, report: TaskforceCompleted) -> FleetDecision:
     if report.cluster_id != taskforce.cluster_id or not may_move(taskforce.phase, Phase.CONDOR_COMPLETE):
-        return FleetDecision(aggregate)
-    draft = Draft(aggregate, now)
+        return draft.leave_unchanged()
     moved = draft.move_taskforce(
         taskforce,
         Phase.CONDOR_COMPLETE,

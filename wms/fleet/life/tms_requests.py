@@ -1,7 +1,5 @@
 """Requests to a TMS. Each request is noted, so that WMS repeats it if no answer comes. (core)"""
 
-from collections.abc import Mapping
-
 from schemas.documents import TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import Broken
 from schemas.events import TaskforceStart, TaskforceStop, TaskOrder
@@ -10,10 +8,10 @@ from schemas.program import program_fields
 from wms.fleet.life.aggregate import Aggregate, Draft
 
 
-def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> None:
-    """Ask the TMS of `taskforce` to submit it. `default_n_workers`, by schedd, is for taskforces stored without one."""
-    if draft.before.polls_over_rest(taskforce):
-        # This TMS polls over REST now, so forget how often we reminded it by events.
+def ask_to_start(draft: Draft, taskforce: TaskforceDocument) -> None:
+    """Ask the TMS of `taskforce` to submit it."""
+    if not draft.find_port(taskforce).takes_orders:
+        # This TMS polls for its work now, so forget how often we reminded it by events.
         draft.change_taskforce(taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="")
         return
     task = _find_task(draft.before, taskforce.task_id)
@@ -25,7 +23,7 @@ def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: 
             workflow_id=taskforce.workflow_id,
             owner=taskforce.owner,
             priority=taskforce.priority,
-            n_workers=_find_n_workers(taskforce, default_n_workers),
+            n_workers=draft.policy.count_workers(taskforce),
             worker_config=taskforce.worker_config,
             pilot_config=taskforce.pilot_config,
             task=TaskOrder(
@@ -46,7 +44,7 @@ def _find_task(aggregate: Aggregate, task_id: TaskId) -> TaskDirectiveDocument:
 
 def ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
     """Ask the TMS of `taskforce` to remove all its clusters."""
-    if draft.before.polls_over_rest(taskforce):
+    if not draft.find_port(taskforce).takes_orders:
         # Without a cluster the TMS gets nothing to remove, so no report of its end will come.
         ended_at = draft.now if taskforce.cluster_id is None else None
         draft.change_taskforce(
@@ -57,8 +55,3 @@ def ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
     draft.add_event(
         TaskforceStop(taskforce_uuid=taskforce.taskforce_uuid, schedd=taskforce.schedd, cluster_id=taskforce.cluster_id)
     )
-
-
-def _find_n_workers(taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> int:
-    stated = taskforce.default_n_workers if taskforce.n_workers is None else taskforce.n_workers
-    return default_n_workers.get(taskforce.schedd, 1) if stated is None else stated

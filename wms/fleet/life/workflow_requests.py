@@ -24,9 +24,9 @@ from schemas.rules.complaints import Complaint
 from schemas.rules.limits import MAX_TASK_QUEUES
 from wms.fleet.id_source import IdSource
 from wms.fleet.life import start_order
-from wms.fleet.life.aggregate import ask_again_at
 from wms.fleet.locations import Location, LocationMap
 from wms.fleet.ownership import Owner
+from wms.fleet.pauses import ask_again_at
 from wms.fleet.pilot_tags import PilotTags
 
 CREATED = "Created during initial workflow request."

@@ -107,7 +107,7 @@ class TmsRoutes:
                     "schedd": schedd,
                     "phase": Phase.PENDING_STARTER,
                     "stuck": "",
-                    "n_submit_failures": {"$lt": self._fleet.max_failures},
+                    "n_submit_failures": {"$lt": self._fleet.policy.max_failures},
                     "_id": {"$nin": seen},
                 },
                 sort=[("priority", -1), ("n_submit_failures", 1), ("timestamp", 1), ("cursor", 1)],

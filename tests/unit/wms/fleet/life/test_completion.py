@@ -8,10 +8,9 @@ from schemas.endings import Completion
 from schemas.errors import Conflict, Unprocessable
 from schemas.events import QueuesDrained, ResultsArrived, TaskforceStop, WorkflowEnding
 from schemas.phases import Deactivated, Phase
-from tests.unit.wms.fleets import activated, after, aggregate, later, made, running, task_request
+from tests.unit.wms.fleets import activated, after, aggregate, decide, later, made, running, task_request
 from wms.fleet.life.aggregate import Aggregate
 from wms.fleet.life.completion import describe_ending, queue_levels
-from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import CloseInputs, Deactivate, ExpectResults, Woken
 
 CLOSE = CloseInputs()
@@ -63,7 +62,7 @@ def test_queues_stand_behind_all_that_can_feed_them(tasks: list[dict[str, Any]],
 )
 def test_where_empty_queues_tell_nothing_inputs_cannot_be_closed(tasks: list[dict[str, Any]], reason: str) -> None:
     with pytest.raises(Unprocessable) as refused:
-        decide_stimulus(aggregate(*tasks), CLOSE, later())
+        decide(aggregate(*tasks), CLOSE, later())
     assert reason in refused.value.reason
     assert "ewms workflow expect" in refused.value.hint
 
@@ -76,37 +75,37 @@ def test_a_cycle_is_named_by_the_queues_that_form_it_alone() -> None:
 
 def test_to_close_the_inputs_tells_mqs_the_levels_and_to_close_them_again_changes_nothing() -> None:
     state = after(aggregate(task(["in"], ["mid"]), task(["mid"], ["out"])), activated(aggregate()))
-    outcome = decide_stimulus(state, CLOSE, later(seconds=1))
+    outcome = decide(state, CLOSE, later(seconds=1))
     (event,) = outcome.events
     assert isinstance(event, WorkflowEnding)
     assert (event.is_closed, event.number, [len(level) for level in event.levels]) == (True, 1, [1, 1])
     assert outcome.answer.inputs_closed_at == later(seconds=1)
-    again = decide_stimulus(outcome.after, CLOSE, later(seconds=9))
+    again = decide(outcome.after, CLOSE, later(seconds=9))
     assert (again.after, again.events) == (outcome.after, ())
     assert again.answer == outcome.answer
 
 
 def test_mqs_is_told_again_until_the_end() -> None:
-    state = decide_stimulus(running()[0], CLOSE, later()).after
+    state = decide(running()[0], CLOSE, later()).after
     assert state.workflow.wake_at == later(seconds=30)
-    outcome = decide_stimulus(state, Woken(), later(seconds=30))
+    outcome = decide(state, Woken(), later(seconds=30))
     assert [type(event) for event in outcome.events] == [WorkflowEnding]
     assert outcome.after.workflow.ending_number == 1, "it is the same word"
     ended = after(outcome.after, drained(state))
-    assert not any(isinstance(event, WorkflowEnding) for event in decide_stimulus(ended, Woken(), later(days=1)).events)
+    assert not any(isinstance(event, WorkflowEnding) for event in decide(ended, Woken(), later(days=1)).events)
 
 
 def test_mqs_is_told_again_once_it_knows_the_queues() -> None:
     state = after(aggregate(), ExpectResults(3))
-    outcome = decide_stimulus(state, activated(state), later(seconds=1))
+    outcome = decide(state, activated(state), later(seconds=1))
     assert [type(event) for event in outcome.events] == [WorkflowEnding]
 
 
 @pytest.mark.parametrize(("n_dead", "completion"), [(0, Completion.DONE), (2, Completion.DONE_WITH_FAILURES)])
 def test_a_drained_workflow_ends_on_the_way_of_one_that_a_user_finishes(n_dead: int, completion: Completion) -> None:
     state = after(running()[0], CLOSE)
-    outcome = decide_stimulus(state, drained(state, n_dead), later(seconds=5))
-    by_user = decide_stimulus(state, Deactivate(Deactivated.FINISHED), later(seconds=5))
+    outcome = decide(state, drained(state, n_dead), later(seconds=5))
+    by_user = decide(state, Deactivate(Deactivated.FINISHED), later(seconds=5))
     workflow = outcome.after.workflow
     assert (workflow.deactivated, workflow.completion, workflow.n_dead) == (Deactivated.FINISHED, completion, n_dead)
     assert [t.phase for t in outcome.after.taskforces.values()] == [t.phase for t in by_user.after.taskforces.values()]
@@ -141,18 +140,18 @@ def test_fewer_results_than_expected_are_no_success(
 
 def test_what_comes_late_changes_nothing() -> None:
     state, _ = running()
-    assert decide_stimulus(state, drained(state), later()).after == state, "nobody has closed the inputs"
+    assert decide(state, drained(state), later()).after == state, "nobody has closed the inputs"
     aborted = after(state, CLOSE, Deactivate(Deactivated.ABORTED))
-    assert decide_stimulus(aborted, drained(state), later()).after == aborted
+    assert decide(aborted, drained(state), later()).after == aborted
     assert aborted.workflow.completion is None
     with pytest.raises(Conflict, match="is aborted already: its inputs cannot be closed"):
-        decide_stimulus(after(state, Deactivate(Deactivated.ABORTED)), CLOSE, later())
+        decide(after(state, Deactivate(Deactivated.ABORTED)), CLOSE, later())
 
 
 def test_expected_results_close_the_inputs_so_that_what_is_under_way_is_done_first() -> None:
     state = after(running()[0], ExpectResults(3))
-    assert decide_stimulus(state, arrived(state, 2, n_dead=1), later()).after == state
-    outcome = decide_stimulus(state, arrived(state, 3), later(seconds=2))
+    assert decide(state, arrived(state, 2, n_dead=1), later()).after == state
+    outcome = decide(state, arrived(state, 3), later(seconds=2))
     assert outcome.after.workflow.inputs_closed_at == later(seconds=2)
     assert outcome.after.workflow.deactivated is None
     assert outcome.answer is None, "it is kept with the event's id, and a model is nothing that the database can hold"
@@ -161,7 +160,7 @@ def test_expected_results_close_the_inputs_so_that_what_is_under_way_is_done_fir
 
 def test_failures_count_as_results_where_that_is_asked_for() -> None:
     state = after(running()[0], ExpectResults(3, counts_dead=True))
-    assert decide_stimulus(state, arrived(state, 2, n_dead=1), later()).after.workflow.inputs_closed_at is not None
+    assert decide(state, arrived(state, 2, n_dead=1), later()).after.workflow.inputs_closed_at is not None
 
 
 def test_where_tasks_form_a_cycle_the_last_result_is_the_end() -> None:
@@ -179,4 +178,4 @@ def test_pilots_may_have_results_in_hand_until_they_are_gone_unless_all_was_sett
 
 def test_no_results_can_be_expected_of_a_workflow_without_a_public_output() -> None:
     with pytest.raises(Unprocessable, match="no public queue that tasks publish onto"):
-        decide_stimulus(aggregate(task(["in"], ["mid"])), ExpectResults(3), later())
+        decide(aggregate(task(["in"], ["mid"])), ExpectResults(3), later())

@@ -22,10 +22,9 @@ from schemas.events import (
 )
 from schemas.ids import TaskforceUuid
 from schemas.phases import WANTED, Deactivated, Phase, may_move
-from tests.unit.wms.fleets import NOW, aggregate
+from tests.unit.wms.fleets import NOW, aggregate, decide
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate, FleetDecision, is_over
-from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
 from wms.fleet.locations import Location
 
@@ -134,7 +133,7 @@ class Interleaving(RuleBasedStateMachine):
         if remember:
             self.past.append(stimulus)
         try:
-            outcome = decide_stimulus(before, stimulus, self.now)
+            outcome = decide(before, stimulus, self.now)
         except Rejected:
             return False
         self.check_moves(before, stimulus, outcome)
@@ -209,7 +208,7 @@ class Interleaving(RuleBasedStateMachine):
         uuid = stimulus.taskforce_uuid
         others = [t for u, t in before.taskforces.items() if u != uuid]
         part = Aggregate(before.workflow, {uuid: before.taskforces[uuid]}, others_open=not all(map(is_over, others)))
-        alone = decide_stimulus(part, stimulus, self.now)
+        alone = decide(part, stimulus, self.now)
         assert alone.after.taskforces[uuid] == outcome.after.taskforces[uuid]
         assert alone.events == outcome.events
         whole, wake_at = outcome.after.workflow.wake_at, alone.after.workflow.wake_at

@@ -1,7 +1,6 @@
 """What users, MQS and the clock make of a workflow."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -19,11 +18,15 @@ from schemas.events import (
 from schemas.ids import TaskforceUuid
 from schemas.phases import Deactivated, Phase
 from tests.unit.wms.fleets import (
+    CLUSTERS,
     NOW,
+    POLICY,
+    POLLING,
     activated,
     after,
     aggregate,
     completed,
+    decide,
     failed,
     first,
     last_line,
@@ -35,10 +38,11 @@ from tests.unit.wms.fleets import (
 )
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate, Draft, is_over
-from wms.fleet.life.lifecycle import decide_stimulus, end_orphaned_queues, start_at_once
+from wms.fleet.life.lifecycle import end_orphaned_queues, start_at_once
 from wms.fleet.life.start_order import PATIENCE
 from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Woken
 from wms.fleet.locations import Location
+from wms.fleet.policy import FleetPolicy
 
 ABORT = Deactivate(Deactivated.ABORTED)
 FINISH = Deactivate(Deactivated.FINISHED)
@@ -63,7 +67,7 @@ def adding(state: Aggregate, *, schedd: str = "S1", by: str = "USER") -> AddWork
 
 def test_activation_moves_all_taskforces_of_the_workflow_together() -> None:
     state = aggregate()
-    outcome = decide_stimulus(state, activated(state), later(seconds=1))
+    outcome = decide(state, activated(state), later(seconds=1))
     assert [t.phase for t in outcome.after.taskforces.values()] == [Phase.PRE_LAUNCH] * 2
     assert outcome.after.workflow.queues_active_at == later(seconds=1)
     line = last_line(outcome, first(state))
@@ -78,13 +82,13 @@ def test_activation_moves_all_taskforces_of_the_workflow_together() -> None:
 def test_activation_after_an_abort_resurrects_nothing() -> None:
     # Upstream's measured defect: the activator moved every taskforce of an aborted workflow to pre-launch.
     state = after(aggregate(), ABORT)
-    assert decide_stimulus(state, activated(state), later(seconds=1)).after == state
+    assert decide(state, activated(state), later(seconds=1)).after == state
 
 
 def test_a_second_activation_changes_nothing() -> None:
     state = aggregate()
     state = after(state, activated(state))
-    assert decide_stimulus(state, activated(state), later(seconds=5)).after is state
+    assert decide(state, activated(state), later(seconds=5)).after is state
 
 
 def test_a_deferral_is_logged_once_a_wait_however_its_reason_changes() -> None:
@@ -108,13 +112,13 @@ def test_mqs_is_asked_again_ever_more_seldom_until_it_answers() -> None:
         assert state.workflow.wake_at is not None
         pauses.append((state.workflow.wake_at - at).total_seconds())
         at = state.workflow.wake_at
-        outcome = decide_stimulus(state, Woken(), at)
+        outcome = decide(state, Woken(), at)
         assert kinds(outcome.events) == [WorkflowRequested]
         state = outcome.after
     assert pauses == [30, 60, 120, 240, 480, 600, 600, 600]
-    assert decide_stimulus(state, Woken(), at).events == (), "woken early it asks nothing"
+    assert decide(state, Woken(), at).events == (), "woken early it asks nothing"
     state = after(state, activated(state), now=at)
-    assert decide_stimulus(state, Woken(), later(days=1)).events == ()
+    assert decide(state, Woken(), later(days=1)).events == ()
 
 
 # ---- the launcher
@@ -124,7 +128,7 @@ def test_a_launch_sends_the_whole_order() -> None:
     state = aggregate(task_request(n_workers=None, cluster_locations=["chicago"]))
     uuid = first(state)
     state = after(state, activated(state))
-    outcome = decide_stimulus(state, Launch(uuid, {"S2": 7}), later(seconds=2))
+    outcome = decide(state, Launch(uuid), later(seconds=2))
     (start,) = outcome.events
     assert isinstance(start, TaskforceStart)
     task = next(iter(state.tasks.values()))
@@ -139,13 +143,13 @@ def test_a_launch_that_comes_twice_starts_once() -> None:
     state = aggregate()
     uuid = first(state)
     state = after(state, activated(state), Launch(uuid))
-    again = decide_stimulus(state, Launch(uuid), later(seconds=1))
+    again = decide(state, Launch(uuid), later(seconds=1))
     assert (again.after, again.events) == (state, ())
 
 
 def test_a_launch_of_a_taskforce_without_queues_does_nothing() -> None:
     state = aggregate()
-    assert decide_stimulus(state, Launch(first(state)), NOW).after is state
+    assert decide(state, Launch(first(state)), NOW).after is state
 
 
 def test_an_unanswered_start_is_repeated_and_its_log_does_not_grow() -> None:
@@ -155,18 +159,18 @@ def test_an_unanswered_start_is_repeated_and_its_log_does_not_grow() -> None:
     n_lines = len(state.taskforces[uuid].phase_change_log)
     for n in range(2, 6):
         assert state.workflow.wake_at is not None
-        outcome = decide_stimulus(state, Woken(), state.workflow.wake_at)
+        outcome = decide(state, Woken(), state.workflow.wake_at)
         assert kinds(outcome.events) == [TaskforceStart]
         state = outcome.after
         assert state.taskforces[uuid].n_asked == n
     assert len(state.taskforces[uuid].phase_change_log) == n_lines
 
 
-def woken(state: Aggregate, n: int) -> Aggregate:
+def woken(state: Aggregate, n: int, policy: FleetPolicy = POLICY) -> Aggregate:
     """Return `state` after `n` of its timers have run out with nothing heard."""
     for _ in range(n):
         assert state.workflow.wake_at is not None
-        state = decide_stimulus(state, Woken(), state.workflow.wake_at).after
+        state = decide(state, Woken(), state.workflow.wake_at, policy).after
     return state
 
 
@@ -193,7 +197,7 @@ def test_what_a_silent_tms_has_left_is_given_to_one_that_asks_by_itself(n_unansw
     uuid = first(state)
     state = after(state, activated(state), Launch(uuid), submitted(state, uuid)) if stopped else state
     state = woken(after(state, ABORT) if stopped else after(state, activated(state), Launch(uuid)), n_unanswered - 1)
-    by_rest = woken(replace(state, by_rest=frozenset({state.taskforces[uuid].schedd})), 1)
+    by_rest = woken(state, 1, POLLING)
     left = by_rest.taskforces[uuid]
     assert (left.asked_at, left.retry_at, left.stuck) == (None, None, "")
     assert left.phase is (Phase.PENDING_STOPPER if stopped else Phase.PENDING_STARTER)
@@ -231,7 +235,7 @@ def test_a_wanted_taskforce_is_told_to_stop(
     uuid = first(state)
     state = reach(state, uuid)
     assert state.taskforces[uuid].phase is phase
-    outcome = decide_stimulus(state, stimulus, later(seconds=9))
+    outcome = decide(state, stimulus, later(seconds=9))
     assert outcome.answer == 1
     assert outcome.after.workflow.deactivated is stimulus.label
     assert outcome.after.workflow.deactivated_ts == later(seconds=9).timestamp()
@@ -253,7 +257,7 @@ def test_a_wanted_taskforce_is_told_to_stop(
 def test_a_finished_taskforce_is_not_counted_and_its_log_says_so() -> None:
     state, uuid = running()
     state = after(state, completed(uuid))
-    outcome = decide_stimulus(state, ABORT, later(seconds=9))
+    outcome = decide(state, ABORT, later(seconds=9))
     assert outcome.answer == 0
     assert outcome.after.taskforces[uuid].phase is Phase.CONDOR_COMPLETE
     line = last_line(outcome, uuid)
@@ -269,7 +273,7 @@ def test_a_finished_taskforce_is_not_counted_and_its_log_says_so() -> None:
 def test_a_workflow_is_deactivated_once(second: Deactivate) -> None:
     state = after(aggregate(), FINISH)
     with pytest.raises(NotFound) as caught:
-        decide_stimulus(state, second, NOW)
+        decide(state, second, NOW)
     assert caught.value.reason == f"no non-deactivated workflow found with workflow_id='{state.workflow.workflow_id}'"
 
 
@@ -277,7 +281,7 @@ def test_an_unanswered_stop_is_repeated_with_the_cluster() -> None:
     state, uuid = running()
     state = after(state, FINISH)
     assert state.workflow.wake_at == later(seconds=30)
-    outcome = decide_stimulus(state, Woken(), later(seconds=30))
+    outcome = decide(state, Woken(), later(seconds=30))
     assert outcome.events == (TaskforceStop(taskforce_uuid=uuid, schedd="S1", cluster_id=7),)
 
 
@@ -286,22 +290,22 @@ def test_the_end_is_told_once_when_the_last_taskforce_is_over() -> None:
     one, two = state.taskforces
     state = after(state, activated(state), Launch(one), Launch(two))
     state = after(state, submitted(state, one, 1), submitted(state, two, 2), FINISH)
-    outcome = decide_stimulus(state, completed(one, 1), NOW)
+    outcome = decide(state, completed(one, 1), NOW)
     assert outcome.events == ()
-    outcome = decide_stimulus(outcome.after, completed(two, 2), NOW)
+    outcome = decide(outcome.after, completed(two, 2), NOW)
     assert kinds(outcome.events) == [WorkflowOver]
     assert outcome.after.workflow.over_at == NOW
     assert outcome.after.workflow.wake_at is None
-    assert decide_stimulus(outcome.after, completed(two, 2), NOW).events == ()
+    assert decide(outcome.after, completed(two, 2), NOW).events == ()
 
 
 def test_mqs_hears_of_the_end_again_if_it_still_holds_the_queues_for_active() -> None:
     state, uuid = running()
     state = after(state, FINISH)
-    assert decide_stimulus(state, activated(state), later(days=1)).events == (), "it is not over yet"
-    state = decide_stimulus(state, completed(uuid), NOW).after
-    assert decide_stimulus(state, activated(state), later(seconds=5)).events == (), "they crossed on the way"
-    assert kinds(decide_stimulus(state, activated(state), later(hours=1)).events) == [WorkflowOver]
+    assert decide(state, activated(state), later(days=1)).events == (), "it is not over yet"
+    state = decide(state, completed(uuid), NOW).after
+    assert decide(state, activated(state), later(seconds=5)).events == (), "they crossed on the way"
+    assert kinds(decide(state, activated(state), later(hours=1)).events) == [WorkflowOver]
 
 
 def test_queues_of_a_workflow_that_nobody_knows_are_given_up() -> None:
@@ -312,7 +316,7 @@ def test_queues_of_a_workflow_that_nobody_knows_are_given_up() -> None:
 
 def test_a_workflow_that_nobody_deactivated_is_not_over_when_its_clusters_are() -> None:
     state, uuid = running()
-    outcome = decide_stimulus(state, completed(uuid), NOW)
+    outcome = decide(state, completed(uuid), NOW)
     assert outcome.events == ()
     assert outcome.after.workflow.over_at is None
 
@@ -322,7 +326,7 @@ def test_a_decision_about_a_part_ends_the_workflow_only_if_the_rest_is_over() ->
     state = after(state, FINISH)
     for others_open, events in ((True, []), (False, [WorkflowOver])):
         part = Aggregate(state.workflow, state.taskforces, others_open=others_open)
-        assert kinds(decide_stimulus(part, completed(uuid), NOW).events) == events
+        assert kinds(decide(part, completed(uuid), NOW).events) == events
 
 
 # ---- add-workers
@@ -330,7 +334,7 @@ def test_a_decision_about_a_part_ends_the_workflow_only_if_the_rest_is_over() ->
 
 def test_added_workers_are_a_new_taskforce_in_front_of_the_others() -> None:
     state, uuid = running()
-    outcome = decide_stimulus(state, adding(state), later(seconds=3))
+    outcome = decide(state, adding(state), later(seconds=3))
     added = outcome.answer
     assert isinstance(added, TaskforceDocument)
     template = state.taskforces[uuid]
@@ -368,15 +372,15 @@ def test_added_workers_cannot_make_a_workflow_larger_than_a_request_could() -> N
     tasks = [task_request(task_args=str(n), pilot_config=heavy) for n in range(64)]
     state = aggregate(*tasks)
     with pytest.raises(Rejected, match="at most 8388608 bytes of 'worker_config' and 'pilot_config'"):
-        decide_stimulus(state, adding(state), later())
+        decide(state, adding(state), later())
 
 
 def test_added_workers_advance_by_themselves_since_the_queues_are_there() -> None:
     state, _ = running()
-    outcome = decide_stimulus(state, adding(state), later(seconds=3))
+    outcome = decide(state, adding(state), later(seconds=3))
     added = outcome.answer.taskforce_uuid
     assert outcome.after.workflow.wake_at == later(seconds=3), "at once"
-    advanced = decide_stimulus(outcome.after, Woken(), later(seconds=3))
+    advanced = decide(outcome.after, Woken(), later(seconds=3))
     assert advanced.after.taskforces[added].phase is Phase.PRE_LAUNCH
     line = last_line(advanced, added)
     assert (line.source_entity, line.context) == (
@@ -387,7 +391,7 @@ def test_added_workers_advance_by_themselves_since_the_queues_are_there() -> Non
 
 def test_workers_added_before_the_queues_are_there_wait_for_them_with_the_others() -> None:
     state = aggregate(task_request())
-    outcome = decide_stimulus(state, adding(state), NOW)
+    outcome = decide(state, adding(state), NOW)
     assert outcome.after.workflow.wake_at == later(seconds=30)
     moved = after(outcome.after, activated(state))
     assert {t.phase for t in moved.taskforces.values()} == {Phase.PRE_LAUNCH}
@@ -395,8 +399,8 @@ def test_workers_added_before_the_queues_are_there_wait_for_them_with_the_others
 
 def test_mqs_is_told_of_a_schedd_that_is_new_to_the_workflow() -> None:
     state, _ = running()
-    assert decide_stimulus(state, adding(state), NOW).events == ()
-    (event,) = decide_stimulus(state, adding(state, schedd="S2"), NOW).events
+    assert decide(state, adding(state), NOW).events == ()
+    (event,) = decide(state, adding(state, schedd="S2"), NOW).events
     assert isinstance(event, WorkflowRequested)
     assert event.schedds == ["S1", "S2"]
 
@@ -404,7 +408,7 @@ def test_mqs_is_told_of_a_schedd_that_is_new_to_the_workflow() -> None:
 def test_nothing_is_added_to_a_deactivated_workflow() -> None:
     state = after(aggregate(), FINISH)
     with pytest.raises(Unprocessable) as caught:
-        decide_stimulus(state, adding(state), NOW)
+        decide(state, adding(state), NOW)
     assert caught.value.reason == f"cannot add a taskforce to a deactivated workflow ({state.workflow.workflow_id})"
 
 
@@ -413,22 +417,23 @@ def test_nothing_is_added_to_a_deactivated_workflow() -> None:
 
 def test_an_illegal_move_does_not_pass_a_draft() -> None:
     state, uuid = running()
-    draft = Draft(state, NOW)
+    draft = Draft(state, POLICY, NOW)
     with pytest.raises(Broken):
         draft.move_taskforce(state.taskforces[uuid], Phase.PRE_LAUNCH, by="nobody")
 
 
 @pytest.mark.parametrize("max_failures", [1, 3, 5])
 def test_a_start_is_tried_as_often_as_the_operator_says(max_failures: int) -> None:
-    state = replace(aggregate(task_request()), max_failures=max_failures)
+    policy = FleetPolicy(CLUSTERS, max_failures)
+    state = aggregate(task_request())
     uuid = first(state)
     state = after(state, activated(state))
     for n in range(max_failures):
         assert not state.taskforces[uuid].stuck
-        assert kinds(decide_stimulus(state, Launch(uuid), later(hours=n)).events) == [TaskforceStart]
-        state = after(state, Launch(uuid), failed(uuid), now=later(hours=n))
+        assert kinds(decide(state, Launch(uuid), later(hours=n), policy).events) == [TaskforceStart]
+        state = after(state, Launch(uuid), failed(uuid), now=later(hours=n), policy=policy)
     assert state.taskforces[uuid].stuck
-    assert decide_stimulus(state, Launch(uuid), later(days=1)).after is state
+    assert decide(state, Launch(uuid), later(days=1), policy).after is state
 
 
 def test_a_start_that_was_given_up_is_stopped_when_the_workflow_is() -> None:
@@ -438,10 +443,10 @@ def test_a_start_that_was_given_up_is_stopped_when_the_workflow_is() -> None:
     for n in range(3):
         state = after(state, Launch(uuid), failed(uuid), now=later(hours=n))
     assert state.taskforces[uuid].stuck
-    assert decide_stimulus(state, Launch(uuid), later(days=1)).after is state, "never tried again"
-    outcome = decide_stimulus(state, ABORT, later(days=1))
+    assert decide(state, Launch(uuid), later(days=1)).after is state, "never tried again"
+    outcome = decide(state, ABORT, later(days=1))
     assert kinds(outcome.events) == [TaskforceStop]
-    outcome = decide_stimulus(outcome.after, removed(uuid, None), later(days=1))
+    outcome = decide(outcome.after, removed(uuid, None), later(days=1))
     assert is_over(outcome.after.taskforces[uuid])
     assert kinds(outcome.events) == [WorkflowOver]
     assert TaskforceRelease not in kinds(outcome.events)
@@ -449,8 +454,8 @@ def test_a_start_that_was_given_up_is_stopped_when_the_workflow_is() -> None:
 
 def activate_and_start(n_free: dict[str, int], *tasks: dict[str, object]) -> tuple[Aggregate, tuple[Payload, ...]]:
     before = aggregate(*tasks)
-    outcome = decide_stimulus(before, activated(before), NOW)
-    started = start_at_once(before, outcome, n_free, NOW, {})
+    outcome = decide(before, activated(before), NOW)
+    started = start_at_once(Draft(before, POLICY, NOW), outcome, n_free)
     return started.after, (*started.events, *started.facts)
 
 
@@ -465,10 +470,10 @@ def test_what_becomes_ready_starts_in_the_same_decision_where_a_place_is_free() 
 
 def test_a_start_in_the_same_decision_is_the_start_of_the_launcher() -> None:
     before = aggregate(task_request())
-    outcome = decide_stimulus(before, activated(before), NOW)
+    outcome = decide(before, activated(before), NOW)
     (uuid,) = outcome.after.taskforces
-    by_launcher = decide_stimulus(outcome.after, Launch(uuid), NOW)
-    at_once = start_at_once(before, outcome, {"S1": 4}, NOW, {})
+    by_launcher = decide(outcome.after, Launch(uuid), NOW)
+    at_once = start_at_once(Draft(before, POLICY, NOW), outcome, {"S1": 4})
     assert at_once.after == by_launcher.after
     assert at_once.events == (*outcome.events, *by_launcher.events)
 
@@ -489,5 +494,5 @@ def test_no_more_start_at_once_than_places_are_free_and_those_of_the_lowest_rank
 
 def test_what_was_ready_before_is_left_to_the_launcher() -> None:
     ready = after(aggregate(task_request()), activated(aggregate(task_request())))
-    outcome = decide_stimulus(ready, Woken(), NOW)
-    assert start_at_once(ready, outcome, {"S1": 4}, NOW, {}) == outcome
+    outcome = decide(ready, Woken(), NOW)
+    assert start_at_once(Draft(ready, POLICY, NOW), outcome, {"S1": 4}) == outcome

@@ -20,12 +20,12 @@ from schemas.events import (
 )
 from schemas.ids import TaskforceUuid
 from schemas.phases import Deactivated, Phase, may_move
-from tests.unit.wms.fleets import NOW, aggregate
+from tests.unit.wms.fleets import NOW, POLLING, aggregate, decide
 from wms.fleet.id_source import IdSource
-from wms.fleet.life.aggregate import MAX_FAILURES, Aggregate, FleetDecision, is_over
-from wms.fleet.life.lifecycle import decide_stimulus
+from wms.fleet.life.aggregate import Aggregate, FleetDecision, is_over
 from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
 from wms.fleet.locations import Location
+from wms.fleet.policy import MAX_FAILURES
 
 NTH = st.integers(0, 3)
 
@@ -35,7 +35,7 @@ class RestInterleaving(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = replace(aggregate(), by_rest=frozenset({"S1", "S2"}))
+        self.state = aggregate()
         self.now: datetime = NOW
         self.n_over = 0
         self.n_stimuli = 0
@@ -130,7 +130,7 @@ class RestInterleaving(RuleBasedStateMachine):
         before = self.state
         self.n_stimuli += 1
         try:
-            outcome = decide_stimulus(before, stimulus, self.now)
+            outcome = decide(before, stimulus, self.now, POLLING)
         except Rejected:
             return None
         for uuid, new in outcome.after.taskforces.items():
@@ -160,12 +160,12 @@ class RestInterleaving(RuleBasedStateMachine):
         uuid: TaskforceUuid = report.taskforce_uuid
         others_open = not all(is_over(t) for u, t in before.taskforces.items() if u != uuid)
         part = replace(before, taskforces={uuid: before.taskforces[uuid]}, others_open=others_open)
-        alone = decide_stimulus(part, report, self.now)
+        alone = decide(part, report, self.now, POLLING)
         assert alone.after.taskforces[uuid] == outcome.after.taskforces[uuid]
         assert (alone.events, alone.answer) == (outcome.events, outcome.answer)
 
     def changes_nothing(self, stimulus: Stimulus) -> None:
-        assert decide_stimulus(self.state, stimulus, self.now).after == self.state
+        assert decide(self.state, stimulus, self.now, POLLING).after == self.state
 
     # ---- what must hold at every moment
 
@@ -182,7 +182,7 @@ class RestInterleaving(RuleBasedStateMachine):
     def nobody_is_woken_for_nothing(self) -> None:
         due = self.state.workflow.wake_at
         if due is not None and due <= self.now:
-            woken = decide_stimulus(self.state, Woken(), self.now).after
+            woken = decide(self.state, Woken(), self.now, POLLING).after
             assert woken.workflow.wake_at is None or woken.workflow.wake_at > self.now
 
     @invariant()

@@ -12,6 +12,7 @@ from tests.unit.wms.fleets import (
     after,
     aggregate,
     completed,
+    decide,
     failed,
     first,
     last_line,
@@ -23,7 +24,6 @@ from tests.unit.wms.fleets import (
     task_request,
 )
 from wms.fleet.life.aggregate import Aggregate
-from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import Deactivate, Launch, Woken
 from wms.fleet.life.tms_reports import remove_orphaned_cluster, stop_unowned_workers
 
@@ -64,7 +64,7 @@ def test_workers_of_a_taskforce_that_no_document_knows_are_ended(jobs: CompoundS
 def test_the_first_cluster_is_recorded_and_released() -> None:
     state, _ = starting()
     uuid = first(state)
-    outcome = decide_stimulus(state, submitted(state, uuid, 41), later(seconds=1))
+    outcome = decide(state, submitted(state, uuid, 41), later(seconds=1))
     taskforce = outcome.after.taskforces[uuid]
     assert (taskforce.phase, taskforce.cluster_id, taskforce.job_event_log_fpath) == (
         Phase.CONDOR_SUBMIT,
@@ -84,14 +84,14 @@ def test_the_first_cluster_is_recorded_and_released() -> None:
 
 def test_a_cluster_that_is_still_paused_is_released_again_and_nothing_changes() -> None:
     state, uuid = running(7)
-    outcome = decide_stimulus(state, submitted(state, uuid, 7), later(minutes=1))
+    outcome = decide(state, submitted(state, uuid, 7), later(minutes=1))
     assert outcome.after is state
     assert [type(event) for event in outcome.events] == [TaskforceRelease]
 
 
 def test_any_other_cluster_is_ordered_removed_and_nothing_changes() -> None:
     state, uuid = running(7)
-    outcome = decide_stimulus(state, submitted(state, uuid, 8), later(minutes=1))
+    outcome = decide(state, submitted(state, uuid, 8), later(minutes=1))
     assert outcome.after is state
     assert outcome.events == (TaskforceRemove(taskforce_uuid=uuid, schedd="S1", cluster_id=8),)
 
@@ -101,10 +101,10 @@ def test_a_cluster_that_came_after_the_abort_is_ordered_removed_and_never_record
     state, _ = starting()
     uuid = first(state)
     state = after(state, ABORT)
-    outcome = decide_stimulus(state, submitted(state, uuid, 9), later(seconds=1))
+    outcome = decide(state, submitted(state, uuid, 9), later(seconds=1))
     assert outcome.after is state
     assert outcome.events == (TaskforceRemove(taskforce_uuid=uuid, schedd="S1", cluster_id=9),)
-    ended = decide_stimulus(state, removed(uuid, 9), later(seconds=2)).after
+    ended = decide(state, removed(uuid, 9), later(seconds=2)).after
     taskforce = ended.taskforces[uuid]
     assert (taskforce.phase, taskforce.cluster_id) == (Phase.PENDING_STOPPER, None)
     assert taskforce.ended_at == later(seconds=2)
@@ -116,14 +116,14 @@ def test_a_cluster_of_a_taskforce_that_no_document_knows_is_ordered_removed() ->
     report = submitted(state, uuid, 12)
     empty = Aggregate(state.workflow, {})
     expected = (TaskforceRemove(taskforce_uuid=uuid, schedd="S1", cluster_id=12),)
-    assert decide_stimulus(empty, report, NOW).events == expected == remove_orphaned_cluster(report)
+    assert decide(empty, report, NOW).events == expected == remove_orphaned_cluster(report)
     assert remove_orphaned_cluster(completed(uuid)) == ()
 
 
 def test_another_schedd_cannot_report_for_the_taskforce() -> None:
     state, _ = starting()
     uuid = first(state)
-    outcome = decide_stimulus(state, submitted(state, uuid, 5, schedd="S2"), NOW)
+    outcome = decide(state, submitted(state, uuid, 5, schedd="S2"), NOW)
     assert outcome.after is state
     assert outcome.events == (TaskforceRemove(taskforce_uuid=uuid, schedd="S2", cluster_id=5),)
 
@@ -139,9 +139,9 @@ def test_a_failed_submit_is_tried_again_after_a_pause_three_times_in_all() -> No
         assert taskforce.retry_at == later(hours=n, seconds=pause_s) == state.workflow.wake_at
         line = last_line(state, uuid)
         assert (line.target_phase, line.was_successful, line.context) == ("condor-submit", False, "ERROR: no room")
-        early = decide_stimulus(state, Launch(uuid), later(hours=n, seconds=pause_s - 1))
+        early = decide(state, Launch(uuid), later(hours=n, seconds=pause_s - 1))
         assert early.events == ()
-        again = decide_stimulus(state, Launch(uuid), later(hours=n, seconds=pause_s))
+        again = decide(state, Launch(uuid), later(hours=n, seconds=pause_s))
         assert [type(event) for event in again.events] == [TaskforceStart]
         state = again.after
     state = after(state, failed(uuid, "no room"), now=later(hours=3))
@@ -164,7 +164,7 @@ def test_a_second_answer_to_a_repeated_start_counts_once() -> None:
     uuid = first(state)
     state = after(state, Woken(), now=later(seconds=30))
     state = after(state, failed(uuid), now=later(seconds=31))
-    assert decide_stimulus(state, failed(uuid), later(seconds=32)).after is state
+    assert decide(state, failed(uuid), later(seconds=32)).after is state
 
 
 def test_a_cluster_that_turns_up_after_all_ends_being_stuck() -> None:
@@ -180,7 +180,7 @@ def test_a_cluster_that_turns_up_after_all_ends_being_stuck() -> None:
 
 def test_a_removal_is_recorded_then_the_end() -> None:
     state, uuid = stopping()
-    outcome = decide_stimulus(state, removed(uuid), later(seconds=1))
+    outcome = decide(state, removed(uuid), later(seconds=1))
     line = last_line(outcome, uuid)
     assert (outcome.after.taskforces[uuid].phase, line.target_phase, line.source_entity, line.context) == (
         Phase.CONDOR_RM,
@@ -189,7 +189,7 @@ def test_a_removal_is_recorded_then_the_end() -> None:
         "",
     )
     assert outcome.after.workflow.over_at is None
-    outcome = decide_stimulus(outcome.after, completed(uuid), later(seconds=2))
+    outcome = decide(outcome.after, completed(uuid), later(seconds=2))
     line = last_line(outcome, uuid)
     assert (line.target_phase, line.source_event_time) == ("condor-complete", float(int(later(hours=1).timestamp())))
     assert outcome.after.workflow.over_at == later(seconds=2)
@@ -199,7 +199,7 @@ def test_a_cluster_may_complete_before_its_removal_is_confirmed() -> None:
     state, uuid = stopping()
     state = after(state, completed(uuid))
     assert state.taskforces[uuid].phase is Phase.CONDOR_COMPLETE
-    assert decide_stimulus(state, removed(uuid), later(seconds=1)).after is state, "never backwards"
+    assert decide(state, removed(uuid), later(seconds=1)).after is state, "never backwards"
 
 
 @pytest.mark.parametrize("n_times", [2, 5])
@@ -214,13 +214,13 @@ def test_a_completion_that_is_repeated_appends_nothing(n_times: int) -> None:
 def test_the_end_of_another_cluster_is_not_the_end_of_the_taskforce(report: str) -> None:
     state, uuid = stopping()
     stimulus = removed(uuid, 8) if report == "removed" else completed(uuid, 8)
-    assert decide_stimulus(state, stimulus, NOW).after is state
+    assert decide(state, stimulus, NOW).after is state
 
 
 def test_a_removal_without_an_end_is_asked_about_until_the_tms_finds_nothing() -> None:
     state, uuid = stopping()
     state = after(state, removed(uuid), now=later(seconds=1))
-    outcome = decide_stimulus(state, Woken(), later(seconds=31))
+    outcome = decide(state, Woken(), later(seconds=31))
     assert [type(event) for event in outcome.events] == [TaskforceStop]
     state = after(outcome.after, removed(uuid, None), now=later(seconds=32))
     assert state.taskforces[uuid].phase is Phase.CONDOR_COMPLETE
@@ -244,7 +244,7 @@ def test_a_failing_removal_is_tried_for_ever_but_logged_three_times() -> None:
         assert bool(state.taskforces[uuid].stuck) == (n >= 3)
         assert state.workflow.wake_at is not None
         at = state.workflow.wake_at
-        outcome = decide_stimulus(state, Woken(), at)
+        outcome = decide(state, Woken(), at)
         assert [type(event) for event in outcome.events] == [TaskforceStop]
         state = outcome.after
     log = state.taskforces[uuid].phase_change_log

@@ -1,15 +1,15 @@
 """What a TMS is asked to start."""
 
 from schemas.events import TaskforceStart
-from tests.unit.wms.fleets import NOW, activated, after, request, task_request
+from tests.unit.wms.fleets import NOW, activated, after, decide, request, task_request
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate
-from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import AddWorkers, Launch, Woken
 from wms.fleet.life.workflow_requests import make_workflow
 from wms.fleet.locations import Location, LocationMap
 from wms.fleet.ownership import Owner
 from wms.fleet.pilot_tags import PilotTags
+from wms.fleet.policy import FleetPolicy
 
 SHARED = LocationMap({"big": Location(schedd="S1", n_workers=500), "small": Location(schedd="S1", n_workers=2)})
 
@@ -37,7 +37,7 @@ def test_no_number_of_workers_is_the_default_of_the_location_not_of_its_schedd()
     asked = [
         event.n_workers
         for uuid in state.taskforces
-        for event in decide_stimulus(state, Launch(uuid, SHARED.default_n_workers), NOW).events
+        for event in decide(state, Launch(uuid), NOW, FleetPolicy(SHARED)).events
         if isinstance(event, TaskforceStart)
     ]
     assert sorted(asked) == [2, 500, 500]
