@@ -24,13 +24,14 @@ from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocume
 from schemas.errors import NotFound, OverQuota, Rejected
 from schemas.events import OrderToTms, Payload, QueuesActivated, ResultsArrived, TaskforceSubmitted
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
-from schemas.phases import Deactivated, Phase
+from schemas.phases import Deactivated
 from schemas.rules.limits import MAX_TASK_QUEUES
 from schemas.topology import tms_service
 from wms.fleet import repository
 from wms.fleet.id_source import IdSource
 from wms.fleet.life import tms_reports
 from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
+from wms.fleet.life.conditions import UNORDERED_STOP
 from wms.fleet.life.lifecycle import (
     decide_stimulus,
     end_orphaned_queues,
@@ -325,10 +326,7 @@ class Fleet:
             Collection.TASKFORCES,
             {
                 "schedd": {"$nin": sorted(self._clusters.polling_schedds)},
-                "phase": Phase.PENDING_STOPPER,
-                "asked_at": None,
-                "ended_at": None,
-                "retry_at": None,
+                **UNORDERED_STOP,
             },
             projection={"workflow_id": 1},
         )

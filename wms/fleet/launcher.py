@@ -20,6 +20,7 @@ from schemas.phases import Phase
 from wms.fleet import start_queries
 from wms.fleet.fleet import Fleet
 from wms.fleet.life import start_order
+from wms.fleet.life.conditions import BEFORE_SUBMISSION
 from wms.fleet.locations import LocationMap
 
 #: How long to pass over a taskforce after a defect of ours made its launch fail. The others must not wait for it.
@@ -75,7 +76,7 @@ class Launcher:
             Collection.TASKFORCES,
             {
                 "schedd": {"$nin": sorted(self._clusters.schedds)},
-                "phase": {"$in": [Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER]},
+                **BEFORE_SUBMISSION,
             },
             projection={"schedd": 1},
         )

@@ -10,8 +10,8 @@ from runtime.kernel.store import Index, Transaction
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId
 from schemas.objects import TaskDirective, Taskforce, Workflow
-from schemas.phases import Phase
 from wms.fleet.life.aggregate import Aggregate
+from wms.fleet.life.conditions import NOT_OVER
 from wms.fleet.life.workflow_requests import NewWorkflow
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -69,8 +69,6 @@ _ID_OF: Mapping[type[BaseModel], tuple[Collection, str]] = {
 
 #: Fields that may be large and that no decision reads. Decisions only append to the log.
 _UNREAD = {"phase_change_log": 0, "compound_statuses": 0, "top_task_errors": 0, "exit_codes": 0, "submit_dict": 0}
-
-_OPEN = {"phase": {"$ne": Phase.CONDOR_COMPLETE}, "ended_at": None}
 
 
 def select_public(collection: Collection, document: Document) -> Document:
@@ -156,7 +154,7 @@ async def load_for_taskforce(tx: Transaction, uuid: TaskforceUuid, *, with_task:
     if raw_workflow is None:
         return None
     workflow = WorkflowDocument.model_validate(raw_workflow)
-    others: Mapping[str, Any] = {"workflow_id": taskforce.workflow_id, "_id": {"$ne": uuid}, **_OPEN}
+    others: Mapping[str, Any] = {"workflow_id": taskforce.workflow_id, "_id": {"$ne": uuid}, **NOT_OVER}
     # Only a deactivated workflow can be over, so only then is it worth a look.
     others_open = workflow.deactivated is None or (
         await tx.find_one(Collection.TASKFORCES, others, projection={"_id": 1}) is not None

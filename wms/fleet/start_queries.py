@@ -10,27 +10,17 @@ from runtime.kernel.database import Reader
 from runtime.kernel.decision import Document
 from schemas.documents import Collection
 from schemas.ids import TaskforceUuid
-from schemas.phases import Phase
 from wms.fleet.life import start_order
+from wms.fleet.life.conditions import UNANSWERED_START, filter_ready
 from wms.fleet.tms_port import TmsPort
 
 
 def filter_waiting(schedd: str, now: datetime, port: TmsPort, *, passed_over: Some[TaskforceUuid] = ()) -> Document:
-    """Return the filter of the taskforces at `schedd` that wait only for their turn, without those in `passed_over`.
-
-    `port` is the schedd's. A TMS that polls finds by itself which starts to try again.
-    """
-    pre_launch: Document = {"phase": Phase.PRE_LAUNCH}
-    again: Document = {
-        "phase": Phase.PENDING_STARTER,
-        "asked_at": None,
-        "stuck": "",
-        "retry_at": {"$not": {"$gt": now}},
-    }
-    ready: Document = {"schedd": schedd, "$or": [pre_launch, again] if port.takes_orders else [pre_launch]}
+    """Return the filter of the taskforces at `schedd`, whose TMS has `port`, that are ready and not `passed_over`."""
+    waiting: Document = {"schedd": schedd, **filter_ready(port, now)}
     if passed_over:
-        ready["_id"] = {"$nin": list(passed_over)}
-    return ready
+        waiting["_id"] = {"$nin": list(passed_over)}
+    return waiting
 
 
 async def find_unanswered(reader: Reader, schedd: str, port: TmsPort) -> list[Document]:
@@ -39,12 +29,7 @@ async def find_unanswered(reader: Reader, schedd: str, port: TmsPort) -> list[Do
         return []
     return await reader.find(
         Collection.TASKFORCES,
-        {
-            "schedd": schedd,
-            "phase": Phase.PENDING_STARTER,
-            "asked_at": {"$ne": None},
-            "n_asked": {"$lte": start_order.PATIENCE},
-        },
+        {"schedd": schedd, **UNANSWERED_START},
         limit=port.start_window,
         projection={"n_asked": 1, "owner": 1},
     )

@@ -18,7 +18,7 @@ from schemas.events import Fact, Payload, WorkflowOver, WorkflowOverFact
 from schemas.ids import TaskforceUuid, TaskId
 from schemas.objects import PhaseChange
 from schemas.phases import Phase, may_move
-from wms.fleet.pauses import ask_again_at
+from wms.fleet.life.conditions import find_due_at, find_ending_due_at, find_queues_due_at, is_over
 from wms.fleet.policy import FleetPolicy
 from wms.fleet.tms_port import TmsPort
 
@@ -46,11 +46,6 @@ class FleetDecision:
     answer: Any = None
     #: What has happened. Any service may listen.
     facts: tuple[Fact, ...] = ()
-
-
-def is_over(taskforce: TaskforceDocument) -> bool:
-    """Return whether nothing of `taskforce` runs, now or ever again (ruling 9)."""
-    return taskforce.phase is Phase.CONDOR_COMPLETE or taskforce.ended_at is not None
 
 
 class Draft:
@@ -166,44 +161,10 @@ class Draft:
         return FleetDecision(after, tuple(self.events), answer, tuple(self.facts))
 
     def _find_wake_at(self) -> datetime | None:
-        dues = [due for taskforce in self if (due := self._find_due_at(taskforce)) is not None]
-        dues += [due for due in (queues_due(self.workflow), ending_due(self.workflow)) if due is not None]
+        found = [find_due_at(taskforce, self.workflow, self.find_port(taskforce), self.now) for taskforce in self]
+        found += [find_queues_due_at(self.workflow), find_ending_due_at(self.workflow)]
+        dues = [due for due in found if due is not None]
         if self.before.others_open is not None and self.before.workflow.wake_at is not None:
             # The old time covers the taskforces that were not loaded. Waking too early costs one look.
             dues.append(self.before.workflow.wake_at)
         return min(dues, default=None)
-
-    def _find_due_at(self, taskforce: TaskforceDocument) -> datetime | None:
-        """Return when somebody must look at `taskforce` if no report about it comes; None: never."""
-        if taskforce.ended_at is not None:
-            return None
-        match taskforce.phase:
-            case Phase.PRE_MQ_ACTIVATION if self.workflow.queues_active_at is not None:
-                return self.now
-            case Phase.PENDING_STARTER | Phase.PENDING_STOPPER if (
-                taskforce.asked_at is None and not self.find_port(taskforce).takes_orders
-            ):
-                return None
-            case Phase.PENDING_STARTER if taskforce.asked_at is None:
-                # After the pause the launcher finds it by itself. Waking only makes the launcher look.
-                return taskforce.retry_at if taskforce.retry_at is not None and taskforce.retry_at > self.now else None
-            case Phase.PENDING_STOPPER if taskforce.asked_at is None:
-                return taskforce.retry_at or self.now
-            case Phase.PENDING_STARTER | Phase.PENDING_STOPPER | Phase.CONDOR_RM if taskforce.asked_at is not None:
-                return ask_again_at(taskforce.asked_at, taskforce.n_asked)
-            case _:
-                return None
-
-
-def queues_due(workflow: WorkflowDocument) -> datetime | None:
-    """Return when to ask MQS again for the queues; None: there is nothing to ask."""
-    if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_asked_at is None:
-        return None
-    return ask_again_at(workflow.queues_asked_at, workflow.n_queues_asked)
-
-
-def ending_due(workflow: WorkflowDocument) -> datetime | None:
-    """Return when to tell MQS again how `workflow` wants to end; None: there is nothing to tell."""
-    if workflow.deactivated is not None or workflow.ending_told_at is None:
-        return None
-    return ask_again_at(workflow.ending_told_at, workflow.n_ending_told)

@@ -21,7 +21,8 @@ from schemas.events import QueuesDrained, ResultsArrived, WorkflowEnding
 from schemas.ids import Mqid
 from schemas.levels import split_levels
 from schemas.phases import Deactivated
-from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision, ending_due
+from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
+from wms.fleet.life.conditions import find_ending_due_at
 from wms.fleet.life.ending import end_workflow
 from wms.fleet.life.stimuli import ExpectResults
 
@@ -138,7 +139,7 @@ def complete_with_results(draft: Draft, event: ResultsArrived) -> FleetDecision:
 
 def repeat_wish_if_due(draft: Draft) -> None:
     """Tell MQS again how the workflow wants to end, if that is due."""
-    due = ending_due(draft.workflow)
+    due = find_ending_due_at(draft.workflow)
     if due is not None and due <= draft.now:
         _tell_mqs(draft, is_news=False)
 

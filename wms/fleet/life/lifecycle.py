@@ -11,7 +11,7 @@ the aggregate that came in. Contexts and source entities are the contract's (sec
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from schemas.documents import TaskforceDocument
 from schemas.errors import Broken, NotFound, Rejected, Unprocessable
@@ -20,12 +20,12 @@ from schemas.objects import PhaseChange
 from schemas.phases import Phase
 from schemas.rules.limits import MAX_CONFIGURATION_BYTES, MAX_TASKFORCES
 from wms.fleet.life import completion, start_order, tms_reports
-from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision, is_over, queues_due
+from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
+from wms.fleet.life.conditions import PATIENCE, find_queues_due_at, is_due, is_ready
 from wms.fleet.life.ending import end_workflow
 from wms.fleet.life.stimuli import AddWorkers, CloseInputs, Deactivate, ExpectResults, Launch, Stimulus, Woken
 from wms.fleet.life.tms_requests import ask_to_start, ask_to_stop
 from wms.fleet.life.workflow_requests import configuration_bytes, make_queue_request
-from wms.fleet.pauses import ask_again_at
 
 ACTIVATOR = "Workflow MQ Activator"
 LAUNCHER = "Taskforce Launch Control"
@@ -184,7 +184,7 @@ def _record_deferral(draft: Draft, stimulus: QueuesDeferred) -> FleetDecision:
 
 def _launch_taskforce(draft: Draft, stimulus: Launch) -> FleetDecision:
     taskforce = draft.taskforces.get(stimulus.taskforce_uuid)
-    if taskforce is None or not may_start(taskforce, draft.now):
+    if taskforce is None or not is_ready(taskforce, draft.find_port(taskforce), draft.now):
         return draft.leave_unchanged()
     if taskforce.phase is Phase.PRE_LAUNCH:
         taskforce = draft.move_taskforce(taskforce, Phase.PENDING_STARTER, by=LAUNCHER)
@@ -225,21 +225,9 @@ def find_newly_ready(before: Aggregate, outcome: FleetDecision) -> list[Taskforc
     return sorted(ready, key=lambda taskforce: taskforce.launch_rank)
 
 
-def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:
-    """Return whether `taskforce` waits only for its turn."""
-    if taskforce.phase is Phase.PRE_LAUNCH:
-        return True
-    return (
-        taskforce.phase is Phase.PENDING_STARTER
-        and taskforce.asked_at is None
-        and not taskforce.stuck
-        and (taskforce.retry_at is None or taskforce.retry_at <= now)
-    )
-
-
 def _note_silence(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocument:
     """Note in `stuck`, which users see, that the TMS of `taskforce` does not answer. An answer clears the note."""
-    is_patient = taskforce.asked_at is None or taskforce.n_asked < start_order.PATIENCE
+    is_patient = taskforce.asked_at is None or taskforce.n_asked < PATIENCE
     if is_patient or taskforce.stuck or not draft.find_port(taskforce).takes_orders:
         return taskforce
     return draft.change_taskforce(
@@ -249,9 +237,9 @@ def _note_silence(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocume
 
 def _repeat_unanswered(draft: Draft) -> FleetDecision:
     workflow = draft.workflow
-    if (due := queues_due(workflow)) is not None and due <= draft.now:
+    if (due := find_queues_due_at(workflow)) is not None and due <= draft.now:
         n_asked = workflow.n_queues_asked
-        silent = n_asked >= start_order.PATIENCE and not workflow.queues_deferred
+        silent = n_asked >= PATIENCE and not workflow.queues_deferred
         draft.change_workflow(
             queues_asked_at=draft.now,
             n_queues_asked=n_asked + 1,
@@ -260,18 +248,15 @@ def _repeat_unanswered(draft: Draft) -> FleetDecision:
         draft.add_event(make_queue_request(workflow, {t.schedd for t in draft}))
     completion.repeat_wish_if_due(draft)
     for taskforce in draft:
-        unanswered = taskforce.asked_at is not None and ask_again_at(taskforce.asked_at, taskforce.n_asked) <= draft.now
+        if not is_due(taskforce, workflow, draft.find_port(taskforce), draft.now):
+            continue
         match taskforce.phase:
-            case Phase.PRE_MQ_ACTIVATION if workflow.deactivated is None and workflow.queues_active_at is not None:
+            case Phase.PRE_MQ_ACTIVATION:
                 draft.move_taskforce(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=AUTO_ADVANCED)
-            case Phase.PENDING_STARTER if unanswered:
+            case Phase.PENDING_STARTER:
                 ask_to_start(draft, _note_silence(draft, taskforce))
-            case Phase.PENDING_STOPPER if not is_over(taskforce):
-                paused = taskforce.retry_at is not None and taskforce.retry_at > draft.now
-                if unanswered or (taskforce.asked_at is None and not paused):
-                    ask_to_stop(draft, _note_silence(draft, taskforce))
-            case Phase.CONDOR_RM if unanswered:
-                # The cluster was removed, but no report says that it left the queue. The TMS will look and report.
+            case Phase.PENDING_STOPPER | Phase.CONDOR_RM:
+                # If the cluster was removed, no report says that it left the queue. The TMS will look and report.
                 ask_to_stop(draft, _note_silence(draft, taskforce))
             case _:
                 pass

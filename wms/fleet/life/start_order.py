@@ -12,9 +12,7 @@ less than a point. All taskforces age alike, so the order is one fixed number fo
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-#: After more unanswered requests than this, a start gives up its place in the window: something is wrong with this
-#: one alone, and the others must not wait for it.
-PATIENCE = 3
+from wms.fleet.life.conditions import PATIENCE
 
 _SECONDS_A_POINT = 60.0
 _SECONDS_A_FAILURE = 20.0

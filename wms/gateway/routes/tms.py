@@ -17,11 +17,11 @@ from schemas.api.tms_routes import PendingStart
 from schemas.documents import Collection
 from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.objects import MQProfile
-from schemas.phases import Phase
 from schemas.requests import ProfilesAnswer, TaskProfilesQuery
 from schemas.rules.submitters import submitter_name
 from wms.fleet import repository
 from wms.fleet.fleet import Fleet
+from wms.fleet.life.conditions import filter_offered_starts, filter_offered_stops
 from wms.fleet.locations import LocationMap
 from wms.gateway.route import Call, Route, answer_json
 
@@ -105,9 +105,7 @@ class TmsRoutes:
                 Collection.TASKFORCES,
                 {
                     "schedd": schedd,
-                    "phase": Phase.PENDING_STARTER,
-                    "stuck": "",
-                    "n_submit_failures": {"$lt": self._fleet.policy.max_failures},
+                    **filter_offered_starts(self._fleet.policy.max_failures),
                     "_id": {"$nin": seen},
                 },
                 sort=[("priority", -1), ("n_submit_failures", 1), ("timestamp", 1), ("cursor", 1)],
@@ -144,14 +142,7 @@ class TmsRoutes:
         now = utc_now()
         waiting = await self._store.find(
             Collection.TASKFORCES,
-            {
-                "schedd": schedd,
-                "phase": Phase.PENDING_STOPPER,
-                "cluster_id": {"$ne": None},
-                # After the third failure show it less and less often, but show it: WMS must not forget a running
-                # cluster.
-                "retry_at": {"$not": {"$gt": now}},
-            },
+            {"schedd": schedd, **filter_offered_stops(now)},
             sort=[("timestamp", 1), ("cursor", 1)],
             limit=1,
         )

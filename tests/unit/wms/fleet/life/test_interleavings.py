@@ -24,7 +24,8 @@ from schemas.ids import TaskforceUuid
 from schemas.phases import WANTED, Deactivated, Phase, may_move
 from tests.unit.wms.fleets import NOW, aggregate, decide
 from wms.fleet.id_source import IdSource
-from wms.fleet.life.aggregate import Aggregate, FleetDecision, is_over
+from wms.fleet.life.aggregate import Aggregate, FleetDecision
+from wms.fleet.life.conditions import is_over
 from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
 from wms.fleet.locations import Location
 

@@ -37,9 +37,9 @@ from tests.unit.wms.fleets import (
     task_request,
 )
 from wms.fleet.id_source import IdSource
-from wms.fleet.life.aggregate import Aggregate, Draft, is_over
+from wms.fleet.life.aggregate import Aggregate, Draft
+from wms.fleet.life.conditions import PATIENCE, is_over
 from wms.fleet.life.lifecycle import end_orphaned_queues, start_at_once
-from wms.fleet.life.start_order import PATIENCE
 from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Woken
 from wms.fleet.locations import Location
 from wms.fleet.policy import FleetPolicy

@@ -22,7 +22,8 @@ from schemas.ids import TaskforceUuid
 from schemas.phases import Deactivated, Phase, may_move
 from tests.unit.wms.fleets import NOW, POLLING, aggregate, decide
 from wms.fleet.id_source import IdSource
-from wms.fleet.life.aggregate import Aggregate, FleetDecision, is_over
+from wms.fleet.life.aggregate import Aggregate, FleetDecision
+from wms.fleet.life.conditions import is_offered_stop, is_over
 from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
 from wms.fleet.locations import Location
 from wms.fleet.policy import MAX_FAILURES
@@ -89,7 +90,7 @@ class RestInterleaving(RuleBasedStateMachine):
         if accepted:
             assert (after.phase, after.cluster_id) == (Phase.CONDOR_SUBMIT, cluster_id)
         elif before.phase is Phase.PENDING_STOPPER and before.cluster_id is None:
-            assert to_stop(after, self.now), "the cluster that nobody wants is given back to be removed"
+            assert is_offered_stop(after, self.now), "the cluster that nobody wants is given back to be removed"
         else:
             assert after == before
 
@@ -113,8 +114,8 @@ class RestInterleaving(RuleBasedStateMachine):
     def it_could_not_be_removed(self, nth: int) -> None:
         before = self.taskforce(nth)
         self.apply(TaskforceRemoveFailed(taskforce_uuid=before.taskforce_uuid, error="no"))
-        if to_stop(before, self.now) and before.n_remove_failures + 1 < MAX_FAILURES:
-            assert to_stop(self.taskforce(nth), self.now), "given again at once"
+        if is_offered_stop(before, self.now) and before.n_remove_failures + 1 < MAX_FAILURES:
+            assert is_offered_stop(self.taskforce(nth), self.now), "given again at once"
 
     @rule(nth=NTH)
     def it_completed(self, nth: int) -> None:
@@ -195,21 +196,12 @@ class RestInterleaving(RuleBasedStateMachine):
             self.apply(Deactivate(Deactivated.ABORTED))
         self.now += timedelta(hours=1)
         for nth in range(len(self.state.taskforces)):
-            if to_stop(self.taskforce(nth), self.now):
+            if is_offered_stop(self.taskforce(nth), self.now):
                 self.apply(removed(self.taskforce(nth)))
             self.apply(completed(self.taskforce(nth), self.now))
             assert is_over(self.taskforce(nth))
-            assert not to_stop(self.taskforce(nth), self.now)
+            assert not is_offered_stop(self.taskforce(nth), self.now)
         self.the_end_is_told_exactly_once()
-
-
-def to_stop(taskforce: TaskforceDocument, now: datetime) -> bool:
-    """Say whether GET pending-stopper may give `taskforce`."""
-    return (
-        taskforce.phase is Phase.PENDING_STOPPER
-        and taskforce.cluster_id is not None
-        and (taskforce.retry_at is None or taskforce.retry_at <= now)
-    )
 
 
 def submitted(taskforce: TaskforceDocument, cluster_id: int) -> TaskforceSubmitted:
