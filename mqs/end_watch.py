@@ -84,11 +84,11 @@ class EndWatcher:
         )
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to watch in the background."""
         self._loop.start()
 
     async def stop(self) -> None:
-        """Stop looking."""
+        """Stop watching."""
         await self._loop.stop()
 
     async def look_once(self) -> None:

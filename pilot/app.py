@@ -232,7 +232,7 @@ def _resolve_external(told: PilotSettings, kept: WorkerPlaces) -> tuple[tuple[Mo
 
 
 async def _chirp_problems(environment: Mapping[str, str], error: SettingsInvalid, proxy: ChirpProxy | None) -> None:
-    """Chirp what is wrong with the variables."""
+    """Chirp the faults of the pilot's variables."""
     told = read_chirp(environment)
     chirper = Chirper(choose_channel(told, proxy), told.interval_s)
     chirper.start_chirping()

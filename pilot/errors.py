@@ -51,7 +51,7 @@ INIT, TASK = "init-container", "task"
 def container_failed(
     alias: str, exit_code: int, text: str, traceback: str = "", *, memory_bytes: int | None = None
 ) -> Failure:
-    """Return the failure of a container that ended with a non-zero `exit_code`. `text` is what it printed last."""
+    """Return the failure of a container that ended with a non-zero `exit_code`. `text` is its last output."""
     said = _with_explanation(exit_code, text, memory_bytes)
     return Failure(
         "ContainerRunError",
@@ -93,7 +93,7 @@ def task_outlived(runtime_s: float) -> Failure:
 
 
 def task_cut_off(runtime_s: float) -> Failure:
-    """Return the failure of a task that began late in its worker's life and was killed at the end. It is no attempt."""
+    """Return the failure of a task that began late in its worker's life and was killed. It counts no attempt."""
     return Failure(
         "TaskCutOff",
         f"the worker's runtime ({runtime_s:g} s) ended before the task, which had begun late; "

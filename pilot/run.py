@@ -193,7 +193,7 @@ class Pilot:
                     self._exit.set_result(status)
 
     def _log_failure(self, failure: Failure, held: HeldEvent) -> None:
-        """Log the failed event, its error, and the beginning of its input. The owner of the input owns the log too."""
+        """Log the failed event, its error, and the beginning of its input. The input's owner owns the log too."""
         entry = self._held.find_delivery(held.key)
         event = entry[1].event if entry else None
         lines = [f"{name_event(event, attempt=held.attempt, queue=held.queue)} failed: {failure}"]

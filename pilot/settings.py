@@ -192,7 +192,7 @@ def _make_absolute(path: str, directory: str) -> str:
 
 
 def _check_together(v: Variables, s: PilotSettings) -> None:
-    """Note the problems of variables that contradict each other."""
+    """Note the problems that only several variables together show, such as an image that is missing for apptainer."""
     if not s.task.image and s.platform is not Platform.NONE:
         v.note_problem(
             "TASK_IMAGE", "must name the task's image", "set it, or set the platform to none for a bare process"

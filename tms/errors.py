@@ -1,4 +1,4 @@
-"""The errors between TMS and a pool. The family of each class tells who must act. (core)"""
+"""The errors between TMS and a pool. The base class of each tells who must act (`schemas/errors.py`). (core)"""
 
 from schemas.errors import Conflict, Rejected, Unavailable
 

@@ -92,7 +92,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
 
         async def wake(workflow_id: WorkflowId) -> None:
             await fleet.wake_workflow(workflow_id)
-            # A pause after a failure may be over. That changes no document, so nothing else tells the launcher.
+            # A pause after a failure may be over. That changes no document, so no other event wakes the launcher.
             launcher.look_soon()
 
         timers = Timers(store, Collection.WORKFLOWS, wake)

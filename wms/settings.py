@@ -40,7 +40,7 @@ class WmsSettings(StoreSettings):
 
     #: How often to look for missing indexes and create them again.
     index_look_s: Annotated[float, Field(gt=0)] = 30.0
-    #: A step worker that has said nothing for so long is gone, and its steps go to others.
+    #: How long a step worker may be silent. After that WMS takes it for gone, and gives its steps to others.
     step_worker_silence_s: Annotated[float, Field(gt=0)] = 60.0
 
     #: Where the gateway listens.
@@ -53,37 +53,39 @@ class WmsSettings(StoreSettings):
     auth: Literal["on", "off"] = "on"
     auth_issuer: str = Field("", validation_alias=_accept_names("EWMS_AUTH_ISSUER", "AUTH_OPENID_URL"))
     auth_audience: str = Field("", validation_alias=_accept_names("EWMS_AUTH_AUDIENCE", "AUTH_AUDIENCE"))
-    #: How long WMS may go on trusting a key after the issuer withdraws it.
+    #: How long WMS may still trust a key after the issuer withdraws it.
     auth_keys_life_s: Annotated[float, Field(ge=1)] = 300.0
     auth_roles: tuple[RoleRule, ...] = DEFAULT_RULES
-    #: The members of a group share what any of them makes, if the group's whole name matches this.
+    #: If a group's whole name matches this, its members share the objects that any of them makes.
     auth_projects: Pattern = DEFAULT_PROJECTS
 
-    #: Location -> cluster, or the name of another location.
+    #: Name of a location -> its schedd and settings, or the name of another location.
     clusters: dict[str, Location | str] = Field(default_factory=lambda: dict(_CLUSTERS))
     #: The same as a JSON file. It replaces `clusters`.
     clusters_file: Path | None = None
 
-    #: The directory of pilot images, with entries `<pilot_image>:<tag>`. Without it, `latest` means `pilot_tag`.
+    #: The directory of pilot images, with entries `<pilot_image>:<tag>`. Without it, the tag `latest` means
+    #: `pilot_tag`.
     image_dir: Path | None = Field(
         None, validation_alias=_accept_names("EWMS_IMAGE_DIR", "CVMFS_PILOT_SINGULARITY_IMAGES_DIR")
     )
     pilot_image: str = "ewms-pilot"
     pilot_tag: str = "0.1.0"
 
-    #: OpenAPI documents to serve in place of our own: where the WMS describes itself, and where the queue service does.
+    #: Files with OpenAPI documents to serve in place of our own, at /schema/openapi and at /mqs/schema/openapi.
     openapi_file: Path | None = None
     mqs_openapi_file: Path | None = None
 
     #: Where MQS serves its keys.
     mqs_url: str = Field("http://127.0.0.1:8081", validation_alias=_accept_names("EWMS_MQS_URL", "MQS_ADDRESS"))
 
-    #: How often to try a failed start again. Also how often to try a failed removal before trying it less often.
+    #: How often WMS repeats a failed start. After this many failures of a removal, its pauses between removals grow.
     tms_action_retries: Annotated[int, Field(ge=0, le=100)] = Field(
         2, validation_alias=_accept_names("EWMS_TMS_ACTION_RETRIES", "TMS_ACTION_RETRIES")
     )
 
-    #: Must be as in MQS. Tokens for existing message clients say more about each queue, so a task has fewer queues.
+    #: Must be as in MQS. Tokens for existing message clients need more bytes for each queue, so a task may have fewer
+    #: queues.
     legacy_clients: bool = False
     #: Must be as in MQS. Each right in a token names it.
     broker_resource_server: str = Field(
@@ -95,13 +97,13 @@ class WmsSettings(StoreSettings):
     gateway_connections_per_address: Count = 500
     #: Addresses of reverse proxies, joined by commas. The gateway trusts the `X-Forwarded-For` of these.
     trusted_proxies: str = ""
-    #: How many requests one caller may have under way, send per second (0: any number), and send in a row.
+    #: How many requests one caller may have under way, send per second (0 means any number), and send in a row.
     caller_at_once: Count = 24
     caller_per_s: Annotated[float, Field(ge=0)] = 200.0
     caller_burst: Count = 2000
-    #: How many workflows of one user may be under way (0: any number).
+    #: How many workflows of one user may be under way (0 means any number).
     caller_workflows: Annotated[int, Field(ge=0)] = 10_000
-    #: How many of these may wait for their queues (0: any number).
+    #: How many of these may wait for their queues (0 means any number).
     caller_workflows_waiting: Annotated[int, Field(ge=0)] = 100
 
     query_max_bytes: Count = Field(
@@ -112,7 +114,7 @@ class WmsSettings(StoreSettings):
     @model_validator(mode="after")
     def _auth_is_possible(self) -> Self:
         if self.auth == "on" and not self.auth_issuer:
-            raise ValueError("EWMS_AUTH_ISSUER is needed: the OpenID issuer whose tokens users bring")
+            raise ValueError("EWMS_AUTH_ISSUER is needed: set it to the OpenID issuer of the users' tokens")
         if self.auth == "off" and not _is_loopback(self.gateway_host):
             raise ValueError("EWMS_AUTH=off is for development: EWMS_GATEWAY_HOST must be a loopback address")
         return self
@@ -156,7 +158,7 @@ class WmsSettings(StoreSettings):
 
     @property
     def caller_limits(self) -> CallerLimits:
-        """What one caller may ask of the gateway."""
+        """How many requests one caller may send and have under way."""
         return CallerLimits(max_at_once=self.caller_at_once, per_s=self.caller_per_s, burst=self.caller_burst)
 
     @cached_property

@@ -57,7 +57,7 @@ class QueueDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A binding: the way from an exchange into a queue."""
+    """An AMQP binding: events at `exchange` with this `key`, or with the headers in `arguments`, go into `queue`."""
 
     exchange: str
     queue: str

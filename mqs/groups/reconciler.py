@@ -33,7 +33,7 @@ Decide = Callable[[MQGroupDocument, Sequence[MQProfileDocument]], GroupDecision]
 
 
 class Reconciler:
-    """Carries groups from one state to the next."""
+    """Carries out the steps of groups on the broker, and records them."""
 
     def __init__(self, store: Store, broker: DataVhost, *, rules: Rules, ledger_turn: asyncio.Lock) -> None:
         self._store = store

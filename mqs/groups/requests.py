@@ -33,7 +33,7 @@ _N_AT_ONCE = 8
 
 
 class Groups:
-    """The groups of queues of all workflows."""
+    """Takes requests for the queues of all workflows, and carries them out."""
 
     def __init__(self, store: Store, broker: DataVhost, *, budget: Budget, rules: Rules) -> None:
         self._store = store

@@ -1,1 +1,1 @@
-"""What a pilot reports about itself: to HTCondor by chirp, or down a pipe."""
+"""Report the pilot's state: to HTCondor by chirp, or into a pipe."""

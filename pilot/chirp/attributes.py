@@ -126,7 +126,7 @@ def quote_text(text: str) -> str:
     """Return `text` as a ClassAd string literal of bounded length. Source: HTCondor manual, "ClassAd Strings"."""
     literal = text.translate(_ESCAPES)
     while len(literal.encode()) > _MAX_BYTES:
-        # The end of a long traceback says most, so cut out the middle.
+        # The end of a long traceback explains most, so cut out the middle.
         text = shorten_middle(text, len(text) * 4 // 5)
         literal = text.translate(_ESCAPES)
     return f'"{literal}"'

@@ -1,1 +1,1 @@
-"""Containers on the worker: what they may see and use, how they run, and what they leave behind."""
+"""Run containers on the worker: limit their files and memory, start and end them, and clean up after them."""

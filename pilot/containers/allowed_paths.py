@@ -96,7 +96,7 @@ def _external_problem(path: str, looked: PathFacts, places: WorkerPlaces) -> str
         )
     roots = ", ".join(places.external_roots)
     if not is_within(looked.real, places.external_roots):
-        led = f", for it leads to {looked.real}" if looked.real != str(PurePosixPath(path)) else ""
+        led = f" because it leads to {looked.real}" if looked.real != str(PurePosixPath(path)) else ""
         return f"is not open to tasks{led}; choose a directory in {roots} (EWMS_EXTERNAL_ROOTS)"
     return _reserved_problem(looked, places) or (
         "is where the worker's jobs have their files; leave it out" if is_within(looked.real, (places.own,)) else ""

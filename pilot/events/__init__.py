@@ -1,1 +1,1 @@
-"""Events in and out of the pilot: queues, tokens, payloads, and reports of failed attempts."""
+"""Bring events into and out of the pilot: queues, tokens, payloads, and reports of failed attempts."""

@@ -47,7 +47,7 @@ class PilotQueues:
         #: Called with every event, and with every queue whose deliveries are lost.
         self.on_delivery: Callable[[QueueEndpoint, Delivery], None] = lambda _queue, _delivery: None
         self.on_lost: Callable[[QueueEndpoint], None] = lambda _queue: None
-        #: Called when a queue turns out to be deleted.
+        #: Called when the pilot finds out that a queue was deleted.
         self.on_gone: Callable[[QueueGone], None] = lambda _error: None
         self._refusals: dict[Mqid, Refusals] = {}
         self._refused: dict[Mqid, str] = {}
@@ -72,7 +72,7 @@ class PilotQueues:
             self._renewing = asyncio.create_task(self._renew_token(), name="token renewal")
 
     async def _spread_inputs(self, key: _Key, connections: list[Connection]) -> None:
-        """Choose a connection for each input. An input takes a channel, and a broker limits channels per connection."""
+        """Assign a connection to each input, and open more if needed: a broker limits the channels of a connection."""
         inputs = [queue.mqid for queue in self._settings.inputs if _connection_key(queue) == key]
         each = inputs_per_connection(connections[0].max_channels)
         for start in range(0, len(inputs), each):

@@ -1,4 +1,4 @@
-"""How a pilot leaves: it takes no more events, finishes or returns those in hand, and reports its end. (core)"""
+"""Let a pilot leave: take no more events, finish those in hand or give them back, and report the end. (core)"""
 
 from dataclasses import replace
 
@@ -27,10 +27,10 @@ def begin_stop(state: PilotState, now_s: float) -> Step:
 
 
 def begin_draining(state: PilotState) -> Step:
-    """Take no more events, return the events that wait, and go on with the tasks that run."""
+    """Take no more events, give waiting events back to their queues, and let the running tasks end."""
     instructions: list[Instruction] = [StopListening()] if state.listening else []
     instructions += [settle_event(held, Settlement.RETURN) for held in state.waiting]
-    # These failures are no counted attempts, but the pilot reports them.
+    # These failures do not count as attempts, but the pilot reports them.
     instructions += [settle_event(it.held, Settlement.RETURN, it.failure) for it in state.open.values()]
     state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, listening=False, full_since_s=None)
     if not state.is_empty:

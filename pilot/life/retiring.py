@@ -1,4 +1,4 @@
-"""Retire before the worker's runtime ends, and tell tasks that are too long from tasks that began late. (core)
+"""Retire before the worker's runtime ends, and distinguish tasks that are too long from late ones. (core)
 
     born ......... ready ............................ retires ............ ends ....... worker's end
           image, init    takes events                    takes no more         kills       settles, reports its end

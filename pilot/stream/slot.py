@@ -42,7 +42,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Everything that a decision needs beside the stimulus."""
+    """The state of one slot: everything that a decision needs beside the stimulus."""
 
     limits: Limits
     phase: SlotPhase = SlotPhase.COLD

@@ -82,7 +82,7 @@ class TokenRenewal:
             except EWMSError as error:
                 log.warning("token is not renewed any more", taskforce_uuid=uuid, reason=error.reason)
                 del self._due[uuid]
-            except Exception:  # noqa: BLE001 - what is wrong with one taskforce must not end the tokens of all
+            except Exception:  # noqa: BLE001 - a fault of one taskforce must not end the tokens of all
                 log.error("renewing failed", taskforce_uuid=uuid, exc_info=True)
                 self._due[uuid] = now + timedelta(seconds=_AGAIN_S)
         if not self._due:

@@ -1,10 +1,10 @@
 """Compress, then pack, then remove the files of taskforces that are over. Contract 7.5.
 
-job.log       quiet for a day and over (or for a week)  -> job.log.gz
-job.log.gz    a week old                                -> removed
-<uuid>/       quiet for five days                       -> <uuid>.tar.gz
-<uuid>.tar.gz five days old                             -> removed
-workers' logs and archives beyond their share           -> the oldest are removed (`log_space.py`)
+job.log       unchanged for a day, taskforce over (or a week)  -> job.log.gz
+job.log.gz    a week old                                       -> removed
+<uuid>/       unchanged for five days                          -> <uuid>.tar.gz
+<uuid>.tar.gz five days old                                    -> removed
+workers' logs and archives beyond their share                  -> the oldest are removed (`log_space.py`)
 
 A directory's age counts from the last write of HTCondor or a pilot in it. TMS never touches the files of a taskforce
 that is in the queue or followed, even if they are old, because HTCondor may still write there.

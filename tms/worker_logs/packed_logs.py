@@ -32,7 +32,7 @@ class PackedLog:
 
     @property
     def name(self) -> str:
-        """Return the log's name within its taskforce."""
+        """Return the log's name within its taskforce, for example `17.out`."""
         return f"{self.proc}.{self.stream}"
 
 

@@ -135,7 +135,7 @@ ROLES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("GET", "/metrics"): PUBLIC,
 }
 
-#: The roles that see everybody's objects, but not the queue tokens of others.
+#: The roles that see the objects of all users, but not the queue tokens of others.
 _SEE_ALL = frozenset({Role.AUDITOR, Role.OPS, Role.SYSTEM_TMS})
 
 
@@ -181,7 +181,7 @@ class VerifiesTokens(Protocol):
 class Gatekeeper:
     """Identify the sender of a request and check the sender's roles.
 
-    Without a verifier every caller is "developer", in whatever role a route needs. The settings allow that only on
+    Without a verifier every caller is "developer", in a role that the route allows. The settings allow that only on
     loopback.
     """
 

@@ -52,7 +52,7 @@ _HEADERS = {
 
 
 def list_page_routes() -> list[OpenRoute]:
-    """Return the routes of the page and of what it loads. `app` adds the route of the document."""
+    """Return the routes of the page and of the files that it loads. `app` adds the route of the document."""
     assets = resources.files("fastapi_offline") / "static"
     css, script = ((assets / name).read_bytes() for name in ("swagger-ui.css", "swagger-ui-bundle.js"))
     return [

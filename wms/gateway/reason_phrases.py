@@ -51,5 +51,5 @@ class ReasonedProtocol(GuardedProtocol):
         return _Connection(h11.SERVER, max_head_bytes)
 
     def reason_of(self, text: str) -> bytes:
-        """Return `text` as a reason phrase."""
+        """Return `text` as the bytes of a reason phrase."""
         return reason_phrase(text).encode("latin-1")

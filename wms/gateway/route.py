@@ -100,7 +100,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class OpenRoute:
-    """A path that needs no token and has no version in front."""
+    """A route that needs no token. Its path has no version prefix such as /v1."""
 
     method: str
     path: str
@@ -114,10 +114,10 @@ __all__ = ["AnyRoute", "Call", "Handler", "OpenRoute", "Role", "Route", "answer_
 
 
 def answer_json(value: Any, *, code: int = 200) -> Response:
-    """Return the answer that holds `value`."""
+    """Return the HTTP answer with `value` as JSON."""
     return answer_raw(to_json(value), code=code)
 
 
 def answer_raw(body: bytes, *, code: int = 200) -> Response:
-    """Return the answer whose JSON text is `body`."""
+    """Return the HTTP answer with `body`, which is JSON already."""
     return Response(body, status_code=code, media_type=JSON)

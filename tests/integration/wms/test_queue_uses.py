@@ -52,8 +52,7 @@ async def test_a_queue_is_given_for_what_it_is_for_and_refused_by_name_for_the_r
     refused(
         answer,
         422,
-        f"queue '{inlet}' of {workflow_id} is for publishing onto: the workflow's tasks take the events from it, "
-        "and nobody else may",
+        f"queue '{inlet}' of {workflow_id} is for publishing onto: only the workflow's tasks may take events from it",
     )
     assert answer.headers["x-ewms-hint"] == f"consume from '{outlet}'"
     refused(await asked(world, workflow_id, "?alias=x&to=drain"), 400, "'to': must be one of 'publish', 'consume'")

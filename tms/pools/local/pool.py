@@ -75,7 +75,7 @@ class LocalPool:
         self._start_waiting()
 
     async def stop(self) -> None:
-        """End the pilots, after their grace time. Their clusters stay in the queue."""
+        """Ask the pilots to end, and kill them after their grace time. Their clusters stay in the queue."""
         self._runs.is_stopping = True
         self._restarts.stop_timers()
         _cancel_tasks(task for queued in self._queue.values() for task in queued.running.values())
@@ -262,7 +262,7 @@ class LocalPool:
             self._files.delete_cluster(queued.cluster_id)
 
     def _place_jobs(self, queued: QueuedCluster) -> None:
-        """Sort the jobs of an earlier TMS by the cluster's log. Interrupted jobs go back into the queue."""
+        """Give the jobs of an earlier TMS their states from the cluster's log. Interrupted jobs become idle."""
         tally = Tally(queued.spec.n_workers)
         with suppress(FileNotFoundError):
             tally.fold_events(

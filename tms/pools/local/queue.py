@@ -72,7 +72,7 @@ class QueuedCluster:
         return json.dumps(kept, indent=1).encode()
 
     def place_jobs(self, tally: Tally) -> list[int]:
-        """Sort the jobs by their states in the log. Jobs that ran become idle. Return the ProcIds of these."""
+        """Give the jobs their states from the log. Jobs that ran become idle. Return the ProcIds of these."""
         self.n_made = len(tally.jobs)
         interrupted = []
         for proc, status in tally.list_job_statuses():
@@ -115,7 +115,7 @@ class QueuedCluster:
 
 
 def choose_cluster(ready: Sequence[QueuedCluster], queue: Iterable[QueuedCluster]) -> QueuedCluster:
-    """Return the cluster of `ready` whose job starts next. Each has an idle job; `queue` has all clusters.
+    """Return the cluster of `ready` whose job starts next. All in `ready` have an idle job; `queue` has all clusters.
 
     As in HTCondor, the submitter with the fewest busy cores comes first. Priorities do not count between submitters.
     Among the jobs of one submitter, the highest priority comes first, then the oldest cluster.

@@ -34,7 +34,7 @@ async def _deliver_tokens(source: Path, directory: Path, account: int | None) ->
                 brought = token
         except OSError:
             pass
-        except Exception:  # noqa: BLE001 - the pilot loses its queues if nobody brings it the next token
+        except Exception:  # noqa: BLE001 - without the next token the pilot loses its queues
             log.error("a pilot's token was not renewed", file=str(source), exc_info=True)
         await asyncio.sleep(_LOOK_S)
 

@@ -81,7 +81,7 @@ def check_use(workflow: WorkflowDocument, wished: QueueWish) -> None:
             )
         case Use.CONSUME if not queue.is_output:
             raise Unprocessable(
-                f"{name} is for publishing onto: the workflow's tasks take the events from it, and nobody else may",
+                f"{name} is for publishing onto: only the workflow's tasks may take events from it",
                 hint=_name_others(workflow, Use.CONSUME),
             )
         case _:

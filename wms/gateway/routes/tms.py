@@ -118,7 +118,7 @@ class TmsRoutes:
             seen += [taskforce["_id"] for taskforce in some]
 
     async def _ask_profiles(self, taskforce: Document, task: Document) -> list[MQProfile] | None:
-        """Return the queues of a task with its pilots' token; None if MQS refuses, and the next task has its turn."""
+        """Return the queues of a task with its pilots' token; None if MQS refuses. The next has its turn then."""
         query = TaskProfilesQuery(
             workflow_id=taskforce["workflow_id"],
             taskforce_uuid=taskforce["taskforce_uuid"],

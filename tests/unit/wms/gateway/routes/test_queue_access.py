@@ -56,10 +56,7 @@ def test_what_the_tasks_leave_to_users_can_be_used(alias: str | None, use: Use |
 def test_a_queue_that_goes_the_other_way_is_named_with_its_purpose_and_the_remedy() -> None:
     assert refusal(QueueWish("photons", Use.CONSUME), workflow()) == (
         Unprocessable,
-        (
-            "queue 'photons' of WF-1 is for publishing onto: the workflow's tasks take the events from it, "
-            "and nobody else may"
-        ),
+        "queue 'photons' of WF-1 is for publishing onto: only the workflow's tasks may take events from it",
         "consume from 'both', 'results'",
     )
     assert refusal(QueueWish("results", Use.PUBLISH), workflow()) == (
