@@ -22,7 +22,7 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import Servers, Services, running_services
 from tests.examples import register_profiles
 from tests.limits import find_unlimited
-from tests.scheduling import LongestFirst, place_of
+from tests.scheduling import DurationRecorder, LongestFirst, load_durations, sort_longest_first
 
 # A run in the background (`make test &`) ignores SIGINT, and whatever a test starts would ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -51,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst:
+    config.pluginmanager.register(DurationRecorder(config))
     return LongestFirst(config, log)
 
 
@@ -62,7 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             "Give each a limit above 0: the option --timeout, the mark `timeout`, or `timeout` in pyproject.toml."
         )
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: place_of(item.nodeid))
+        sort_longest_first(items, load_durations(config))
 
 
 @pytest.fixture(scope="session", autouse=True)
