@@ -3,8 +3,9 @@
 Each worker starts the servers that its tests ask for, once, and keeps them. Files that share a whole running system
 go to one worker, which starts that system once:
 
-    system        tests/system, on the system with HTCondor
-    chosen        tests/system, on the system with other choices
+    system        tests/system, on the system with HTCondor (`stack`)
+    chosen        tests/system, on the system with other choices (`chosen`)
+    short-lived   tests/system, on the system whose tokens live for seconds
     conformance   tests/contract/conformance
     fuzz          tests/fuzz
 
@@ -22,11 +23,13 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-#: Beginning of a path -> its group; the first that fits.
+#: Beginning of a test's id -> its group; the first that fits. A test that is named for a system in brackets goes there.
 _GROUPS = {
     "tests/system/test_deployment_choices.py": "chosen",
     "tests/system/test_failures.py": "chosen",
     "tests/system/test_stalled.py": "chosen",
+    "tests/system/test_tokens.py::test_five_new_keys": "chosen",
+    "tests/system/test_tokens.py": "short-lived",
     "tests/system/test_ways_in.py": "chosen",
     "tests/system/": "system",
     "tests/contract/conformance/": "conformance",
@@ -43,8 +46,10 @@ _WITHOUT_SERVICES = ("tests/unit/", "tests/contract/")
 
 def group_of(nodeid: str) -> str:
     """Return the group of a test. One worker runs all tests of a group, in order."""
-    path = nodeid.partition("::")[0]
-    return next((group for start, group in _GROUPS.items() if path.startswith(start)), path)
+    if nodeid.startswith("tests/system/") and nodeid.endswith(("[stack]", "[chosen]")):
+        return "chosen" if nodeid.endswith("[chosen]") else "system"
+    found = (group for start, group in _GROUPS.items() if nodeid.startswith(start))
+    return next(found, nodeid.partition("::")[0])
 
 
 def load_durations(config: pytest.Config) -> dict[str, float]:

@@ -25,6 +25,10 @@ ROOT = Path(__file__).parents[3]
     [
         ("tests/system/test_story.py::test_a[x/y]", "system"),
         ("tests/system/test_ways_in.py::test_a", "chosen"),
+        ("tests/system/test_ways_in.py::test_a[stack]", "system"),
+        ("tests/system/test_task_accounts.py::test_a[chosen]", "chosen"),
+        ("tests/system/test_tokens.py::test_five_new_keys_in_a_row", "chosen"),
+        ("tests/system/test_tokens.py::test_a", "short-lived"),
         ("tests/contract/conformance/test_find.py::test_a", "conformance"),
         ("tests/fuzz/test_filters.py::test_a", "fuzz"),
         ("tests/unit/wms/gateway/test_auth.py::TestA::test_a", "tests/unit/wms/gateway/test_auth.py"),
