@@ -50,22 +50,29 @@ def _config(recorded: Any = None, **changes: Any) -> Any:
 
 
 def test_the_group_that_took_longest_comes_first_and_its_tests_keep_their_order() -> None:
-    names = ["tests/unit/a.py::b", "tests/unit/a.py::a", "tests/integration/b.py::x", "tests/system/c.py::x"]
+    names = [
+        "tests/unit/test_cores.py::b",
+        "tests/unit/test_cores.py::a",
+        "tests/integration/mqs/test_groups.py::x",
+        "tests/system/test_story.py::x",
+    ]
     items: list[Any] = [SimpleNamespace(nodeid=name) for name in names]
-    sort_longest_first(items, {"tests/unit/a.py": 3.0, "tests/integration/b.py": 2.0, "system": 90.0})
+    sort_longest_first(
+        items, {"tests/unit/test_cores.py": 3.0, "tests/integration/mqs/test_groups.py": 2.0, "system": 90.0}
+    )
     assert [item.nodeid for item in items] == [names[3], names[0], names[1], names[2]]
 
 
 def test_a_new_file_comes_first_unless_it_needs_no_service() -> None:
-    assert expected_s("tests/integration/new.py", {}) > expected_s("system", {"system": 400.0})
-    assert expected_s("tests/unit/new.py", {}) == 0
+    assert expected_s("tests/integration/mqs/test_groups.py", {}) > expected_s("system", {"system": 400.0})
+    assert expected_s("tests/unit/test_cores.py", {}) == 0
 
 
 def test_a_whole_run_is_recorded_for_the_next_one() -> None:
     config = _config()
     recorder = DurationRecorder(config)
     for seconds in (1.26, 2.0):
-        report: Any = SimpleNamespace(nodeid="tests/fuzz/a.py::b", duration=seconds)
+        report: Any = SimpleNamespace(nodeid="tests/fuzz/test_filters.py::b", duration=seconds)
         recorder.pytest_runtest_logreport(report)
     recorder.pytest_sessionfinish(pytest.ExitCode.INTERRUPTED)
     assert load_durations(config) == json.loads(COMMITTED.read_text())
