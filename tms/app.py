@@ -1,14 +1,14 @@
 """Build TMS once, by hand. Each part starts after the parts that it needs; all stop in reverse order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.amqp import full_jitter
 from runtime.bus.service_bus import Bus
 from runtime.clock import utc_now
+from runtime.retry import call_until_there
 from runtime.telemetry import log
 from runtime.turns import Turns
 from runtime.web.health import Check, health_routes, serve_routes
@@ -61,7 +61,7 @@ async def run_tms(settings: TmsSettings) -> AsyncIterator[Tms]:
         del checks["lock"]
         pool = _build_pool(settings)
         checks["pool"] = pool.ping
-        await _wait_until_available(pool.start)
+        await call_until_there(pool.start, missing=Unavailable, waiting_for="the pool", wait_s=None, cap_s=5.0)
         stack.push_async_callback(pool.stop)
 
         source = f"ewms/tms/{settings.schedd}"
@@ -135,18 +135,6 @@ def _build_pool(settings: TmsSettings) -> Pool:
         case PoolKind.CONDOR:
             name = settings.schedd if settings.condor_schedd is None else settings.condor_schedd
             return CondorPool(schedd=name, collector=settings.collector, timeout_s=settings.condor_timeout_s)
-
-
-async def _wait_until_available(start: Callable[[], Awaitable[None]]) -> None:
-    attempt = 0
-    while True:
-        try:
-            await start()
-            return
-        except Unavailable as error:
-            log.warning("waiting for the pool", reason=error.reason)
-            await asyncio.sleep(full_jitter(attempt, cap_s=5.0))
-            attempt += 1
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 Its counts are some seconds old: a quorum queue reports them at a tick (`quorum_tick_interval`, 5 s).
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ import httpx2
 
 from mqs.broker.owner_shares import name_pattern, split_names
 from mqs.broker.traffic import Counters
-from runtime.amqp import full_jitter
+from runtime.retry import call_until_there
 from runtime.telemetry import log
 from schemas.errors import Broken, Rejected, Unavailable
 
@@ -59,17 +58,13 @@ class Management:
         Raises:
             Unavailable: the API did not come up in time.
         """
-        deadline = asyncio.get_running_loop().time() + wait_s
-        attempt = 0
-        while True:
-            try:
-                text = (await self._get_json("/api/overview", {}))["rabbitmq_version"]
-                break
-            except Unavailable:
-                if asyncio.get_running_loop().time() >= deadline:
-                    raise
-                await asyncio.sleep(full_jitter(attempt, cap_s=2.0))
-                attempt += 1
+        overview = await call_until_there(
+            lambda: self._get_json("/api/overview", {}),
+            missing=Unavailable,
+            waiting_for="the management API",
+            wait_s=wait_s,
+        )
+        text = overview["rabbitmq_version"]
         return tuple(int(part) for part in text.split("-", maxsplit=1)[0].split(".") if part.isdigit())
 
     async def set_policy(self, name: str, wanted: Mapping[str, Any]) -> None:

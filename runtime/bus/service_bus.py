@@ -7,12 +7,12 @@ from typing import Self
 
 from yarl import URL
 
-from runtime.amqp import Connection, NotDeclared, Unroutable, event_properties, full_jitter
+from runtime.amqp import Connection, NotDeclared, Unroutable, event_properties
 from runtime.bus import inbox
 from runtime.bus.dispatch import DispatchTable, EventHandler
 from runtime.bus.intake import Intake
 from runtime.bus.questions import Answerer, AnswerHandler, Asker, Caller
-from runtime.telemetry import log
+from runtime.retry import call_until_there
 from schemas import topology
 from schemas.errors import Unavailable
 from schemas.events import ControlEvent
@@ -56,23 +56,19 @@ class Bus:
         """
         connection = await Connection.connect(url, name=f"ewms {service}", wait_s=wait_s, backoff_cap_s=backoff_cap_s)
         self = cls(connection, service=service, source=source, user=URL(url).user or "guest")
-        deadline = asyncio.get_running_loop().time() + wait_s
-        attempt = 0
+
+        async def declare_inbox() -> None:
+            async with connection.lend_channel() as channel:
+                await inbox.declare_inbox(channel, service)
+
         try:
-            while True:
-                try:
-                    async with connection.lend_channel() as channel:
-                        await inbox.declare_inbox(channel, service)
-                    return self
-                except NotDeclared as error:
-                    if asyncio.get_running_loop().time() >= deadline:
-                        raise
-                    log.info("waiting for the control exchange", reason=error.reason)
-                    await asyncio.sleep(full_jitter(attempt, cap_s=2.0))
-                    attempt += 1
+            await call_until_there(
+                declare_inbox, missing=NotDeclared, waiting_for="the control exchange", wait_s=wait_s
+            )
         except BaseException:
             await connection.close()
             raise
+        return self
 
     @property
     def is_connected(self) -> bool:

@@ -1,0 +1,47 @@
+"""Wait for what comes up by itself, such as a server that starts beside us: call until it is there.
+
+The pauses double, with full jitter (`runtime.amqp.backoff` says why).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from tenacity.stop import stop_after_delay, stop_never
+
+from runtime.telemetry import log
+from schemas.errors import EWMSError
+
+Result = TypeVar("Result")
+
+
+async def call_until_there(
+    call: Callable[[], Awaitable[Result]],
+    *,
+    missing: type[EWMSError],
+    waiting_for: str,
+    wait_s: float | None,
+    cap_s: float = 2.0,
+) -> Result:
+    """Return what `call` returns. Call again while it raises `missing`, for `wait_s` at most; None: for ever.
+
+    Raises:
+        EWMSError: the last `missing`, once the time is over; any other error at once.
+    """
+
+    def log_wait(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.info(f"waiting for {waiting_for}", reason=error.reason if isinstance(error, EWMSError) else "")
+
+    async def attempt() -> Result:
+        # tenacity awaits the result of a coroutine function only; `call` may be any callable.
+        return await call()
+
+    policy = AsyncRetrying(
+        retry=retry_if_exception_type(missing),
+        wait=wait_random_exponential(multiplier=0.5, max=cap_s),
+        stop=stop_never if wait_s is None else stop_after_delay(wait_s),
+        before_sleep=log_wait,
+        reraise=True,
+    )
+    return await policy(attempt)
