@@ -13,7 +13,7 @@ from pilot.containers.task_interface import RunOutcome, Tasks
 from pilot.errors import Failure
 from pilot.settings import PilotSettings
 from pilot.stream.tasks import WarmTasks
-from schemas.pilot.names import TaskMode
+from schemas.pilot.options import TaskMode
 
 
 class Containers:

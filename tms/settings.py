@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from runtime.settings import ServiceSettings
-from schemas.pilot.names import Platform
+from schemas.pilot.options import Platform
 from tms.errors import Unsubmittable
 from tms.jobs.pilot_files import PilotProfile
 from tms.jobs.submit_description import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile, check_submit_path

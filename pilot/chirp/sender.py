@@ -17,9 +17,8 @@ from pilot.chirp import attributes
 from pilot.chirp.attributes import UnsentChirps, Value
 from pilot.chirp.proxy import ChirpProxy
 from pilot.errors import Failure
-from pilot.settings import Chirp
 from schemas.pilot.job_names import ChirpAttribute
-from schemas.pilot.names import ChirpDest
+from schemas.pilot.options import Chirp, ChirpDest
 from schemas.statuses import PilotStatus
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from pilot.life.stimuli import HeldEvent
 from pilot.settings import PilotSettings
 from schemas.ids import EventId
 from schemas.pilot.exits import PilotExit
-from schemas.pilot.names import TaskMode
+from schemas.pilot.options import TaskMode
 from schemas.statuses import PilotStatus
 
 

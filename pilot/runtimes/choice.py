@@ -24,7 +24,7 @@ from pilot.runtimes.bare import DEFAULT_PATH, Bare
 from pilot.runtimes.bubblewrap import Bubblewrap, Entry
 from pilot.runtimes.docker import Docker
 from pilot.settings import PilotSettings
-from schemas.pilot.names import Platform
+from schemas.pilot.options import Platform
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterator
 
 from schemas.api.workflows import TaskRequest, WorkflowRequest
 from schemas.objects import PilotConfig, WorkerConfig
-from schemas.pilot.names import OF_FIELDS, Platform, asked_platform
+from schemas.pilot.names import OF_FIELDS, asked_platform
+from schemas.pilot.options import Platform
 from schemas.pilot.variables import full_name
 from schemas.rules.complaints import Complaint, list_names
 from schemas.rules.limits import (

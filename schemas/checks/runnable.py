@@ -10,7 +10,7 @@ from itertools import islice
 
 from schemas.api.workflows import TaskRequest, WorkflowRequest
 from schemas.pilot import names
-from schemas.pilot.names import Platform, TaskMode
+from schemas.pilot.options import Platform, TaskMode
 from schemas.pilot.variables import PREFIX
 from schemas.rules.complaints import Complaint, alias_problem, complain_of_unused
 from schemas.rules.placeholders import (

@@ -7,30 +7,24 @@ TMS and the pilot both import this module. The pilot travels without pydantic, s
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.payloads.legacy_wire import Wire
 from schemas.pilot.job_names import TOKEN_FILE
-from schemas.pilot.variables import PREFIX, Variables
-
-_KEY = "pilot_variable"
+from schemas.pilot.variables import PREFIX, Reader, ReadVariable, Variables, describe_field, list_described
 
 
 @dataclass(frozen=True, slots=True)
-class PilotVariable:
-    """A variable's name without the prefix, with its writer and reader. If `write` returns None, TMS leaves it out."""
+class PilotVariable(ReadVariable):
+    """A variable with its writer and reader. If `write` returns None, TMS leaves it out."""
 
-    name: str
-    write: Callable[[Any], str | None]
-    read: Callable[[Variables, str], object]
+    write: Callable[[Any], str | None] = field(kw_only=True)
 
 
-def _with_variable(
-    name: str, write: Callable[[Any], str | None], read: Callable[[Variables, str], object]
-) -> dict[str, PilotVariable]:
-    return {_KEY: PilotVariable(name, write, read)}
+def _with_variable(name: str, write: Callable[[Any], str | None], read: Reader) -> dict[str, ReadVariable]:
+    return describe_field(PilotVariable(name, read, write=write))
 
 
 def _write_environment(environment: Mapping[str, str]) -> str | None:
@@ -86,7 +80,7 @@ Told = type[PilotProgram] | type[PilotJob]
 
 def list_variables(kind: Told) -> dict[str, PilotVariable]:
     """Return the variables of the fields of `kind`, by the field's name."""
-    return {known.name: known.metadata[_KEY] for known in fields(kind)}
+    return list_described(kind)
 
 
 def write_variables(kind: Told, source: object) -> dict[str, str]:
@@ -95,11 +89,6 @@ def write_variables(kind: Told, source: object) -> dict[str, str]:
         PREFIX + variable.name: variable.write(getattr(source, name)) for name, variable in list_variables(kind).items()
     }
     return {name: text for name, text in written.items() if text is not None}
-
-
-def read_fields(kind: Told, v: Variables) -> dict[str, Any]:
-    """Return the values of the fields of `kind`, by the field's name."""
-    return {name: variable.read(v, variable.name) for name, variable in list_variables(kind).items()}
 
 
 INCOMING, OUTGOING = "QUEUE_INCOMING", "QUEUE_OUTGOING"

@@ -7,9 +7,10 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 PREFIX = "EWMS_PILOT_"
 
@@ -41,8 +42,12 @@ class Variables:
 
     def read_seconds(self, name: str, default: float) -> float:
         """Return a duration in seconds, 0 or more."""
-        value = self._read_number(name, "a number of seconds, 0 or more")
+        value = self.read_seconds_if_set(name)
         return default if value is None else value
+
+    def read_seconds_if_set(self, name: str) -> float | None:
+        """Return a duration in seconds, 0 or more; None if it is unset."""
+        return self._read_number(name, "a number of seconds, 0 or more")
 
     def read_limit_s(self, name: str) -> float | None:
         """Return a time limit in seconds; None if it is unset or 0."""
@@ -134,3 +139,38 @@ class Variables:
 def full_name(name: str) -> str:
     """Return the variable's full name. A name that begins with `_` is full already."""
     return name if name.startswith("_") else PREFIX + name
+
+
+Reader = Callable[[Variables, str], object]
+
+_KEY = "pilot_variable"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadVariable:
+    """A variable's name without the prefix, and its reader. If it is unset, the one called `old_name` counts."""
+
+    name: str
+    read: Reader
+    old_name: str = ""
+
+
+def describe_field(variable: ReadVariable) -> dict[str, ReadVariable]:
+    """Return the metadata of the dataclass field that holds `variable`."""
+    return {_KEY: variable}
+
+
+def list_described(kind: type) -> dict[str, Any]:
+    """Return the variables of the fields of `kind`, by the field's name."""
+    return {known.name: known.metadata[_KEY] for known in fields(kind)}
+
+
+def read_fields(kind: type, v: Variables) -> dict[str, Any]:
+    """Return the values of the fields of `kind`, by the field's name."""
+    values: dict[str, Any] = {}
+    for name, variable in list_described(kind).items():
+        values[name] = variable.read(v, variable.name)
+        if variable.old_name:
+            old = variable.read(v, variable.old_name)
+            values[name] = old if values[name] is None else values[name]
+    return values

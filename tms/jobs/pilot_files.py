@@ -15,7 +15,8 @@ from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
 from schemas.pilot.job_names import TOKEN_FILE
-from schemas.pilot.names import OF_OPERATORS, PLATFORM, asked_platform
+from schemas.pilot.names import OF_OPERATORS, asked_platform
+from schemas.pilot.options import PLATFORM
 from schemas.pilot.pilot_wire import (
     INCOMING,
     OUTGOING,

@@ -12,7 +12,8 @@ from pilot.containers.own_process import process_began_s
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.run import Pilot
 from pilot.runtimes.choice import Image, choose_platform
-from pilot.settings import Platform, read_settings
+from pilot.settings import read_settings
+from schemas.pilot.options import Platform
 
 
 def test_real_variables_override_the_task_files(tmp_path: Path) -> None:

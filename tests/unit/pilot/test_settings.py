@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilot.errors import SettingsInvalid
-from pilot.settings import ChirpDest, PilotSettings, Platform, TaskMode, read_chirp, read_settings
+from pilot.settings import PilotSettings, read_chirp, read_settings
 from schemas.payloads.legacy_wire import Wire
+from schemas.pilot.options import ChirpDest, Platform, TaskMode
 
 MINIMAL = {
     "EWMS_PILOT_TASK_IMAGE": "/images/reco",

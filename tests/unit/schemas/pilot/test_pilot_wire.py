@@ -17,13 +17,12 @@ from schemas.pilot.pilot_wire import (
     PilotProgram,
     QueueEndpoint,
     list_variables,
-    read_fields,
     read_queues,
     write_queues,
     write_variables,
     write_wire,
 )
-from schemas.pilot.variables import Variables
+from schemas.pilot.variables import Variables, read_fields
 
 #: Texts without NUL, and lists' separators. A pilot takes the blanks around a value off, and "None" for an unset one.
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])).map(str.strip)

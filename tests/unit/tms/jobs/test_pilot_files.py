@@ -9,7 +9,7 @@ import pytest
 
 from pilot.settings import read_settings as pilot_settings
 from schemas.payloads.legacy_wire import Wire
-from schemas.pilot.names import PLATFORM
+from schemas.pilot.options import PLATFORM
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, GRANT, order
 from tms.errors import Unsubmittable

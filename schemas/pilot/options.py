@@ -1,0 +1,191 @@
+"""What users and operators tell a pilot: each variable once, with its name, its default, and who may set it. (core)
+
+The pilot's settings inherit these fields, and the check of a request uses the same readers. What TMS itself tells a
+pilot is in `pilot_wire`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from schemas.pilot.job_names import CHIRP_FD
+from schemas.pilot.variables import Reader, ReadVariable, Variables, describe_field
+from schemas.rules.limits import MAX_EXTENSION_BYTES
+
+
+class Platform(StrEnum):
+    """The runtime of the task's container; `NONE`: the task is a bare process on the worker."""
+
+    APPTAINER = "apptainer"
+    DOCKER = "docker"
+    PODMAN = "podman"
+    BUBBLEWRAP = "bubblewrap"
+    NONE = "none"
+
+
+class TaskMode(StrEnum):
+    """How containers take events: one container for each event, or (`STREAM`) for each slot, with an event a line."""
+
+    EVENT = "event"
+    STREAM = "stream"
+
+
+class ChirpDest(StrEnum):
+    """The places where HTCondor writes chirps."""
+
+    JOB_EVENT_LOG = "JOB_EVENT_LOG"
+    JOB_ATTR = "JOB_ATTR"
+
+
+PLATFORM = "_EWMS_PILOT_CONTAINER_PLATFORM"
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+_EXTENSION = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_SIZE = re.compile(r"[0-9]{1,15}[bkmgBKMG]?")
+
+
+@dataclass(frozen=True, slots=True)
+class PilotOption(ReadVariable):
+    """A variable that a user may set, or only an operator."""
+
+    by_user: bool = True
+
+
+def _of_user(name: str, read: Reader, *, old_name: str = "") -> dict[str, ReadVariable]:
+    return describe_field(PilotOption(name, read, old_name))
+
+
+def _of_operator(name: str, read: Reader) -> dict[str, ReadVariable]:
+    return describe_field(PilotOption(name, read, by_user=False))
+
+
+def _flag(*, default: bool) -> Reader:
+    return lambda v, name: v.read_flag(name, default=default)
+
+
+def _seconds(default: float) -> Reader:
+    return lambda v, name: v.read_seconds(name, default)
+
+
+def _text(default: str = "") -> Reader:
+    return lambda v, name: v.read_string(name, default)
+
+
+def _words(separator: str | None) -> Callable[[Variables, str], tuple[str, ...]]:
+    return lambda v, name: v.read_words(name, separator)
+
+
+def _extension(default: str) -> Reader:
+    """Return a reader of file extensions in lower case without their leading dot."""
+
+    def read(v: Variables, name: str) -> str:
+        extension = v.read_string(name, default).lower().removeprefix(".")
+        if len(extension) > MAX_EXTENSION_BYTES:
+            v.note_problem(name, f"must have at most {MAX_EXTENSION_BYTES} characters", "write it like .json")
+        elif extension and not _EXTENSION.fullmatch(extension):
+            v.note_problem(name, "must be an extension of letters, digits, '_' and '-'", "write it like .json")
+        return extension
+
+    return read
+
+
+def _level(default: str) -> Reader:
+    """Return a reader of log levels in capitals."""
+
+    def read(v: Variables, name: str) -> str:
+        level = v.read_string(name, default).upper()
+        if level not in LOG_LEVELS:
+            v.note_problem(name, f"must be one of {', '.join(LOG_LEVELS)}", "choose one, or unset it")
+        return level
+
+    return read
+
+
+def _read_shm_size(v: Variables, name: str) -> str:
+    """Return a size in docker's form, or an empty text."""
+    size = v.read_string(name)
+    if size and not _SIZE.fullmatch(size):
+        v.note_problem(name, "must be a size in docker's form", "write it like 512m or 2g")
+        return ""
+    return size
+
+
+def _read_prefetch(v: Variables, name: str) -> int | None:
+    prefetch = v.read_integer(name)
+    return None if prefetch is None else max(1, prefetch)
+
+
+@dataclass(frozen=True, slots=True)
+class Chirp:
+    """Whether and how the pilot chirps. `fd` (ours) is an inherited pipe, to be used instead of HTCondor's chirp."""
+
+    wanted: bool = field(metadata=_of_user("HTCHIRP", _flag(default=False)))
+    dest: ChirpDest = field(
+        metadata=_of_user("HTCHIRP_DEST", lambda v, name: v.read_choice(name, ChirpDest, ChirpDest.JOB_ATTR))
+    )
+    interval_s: float = field(metadata=_of_user("HTCHIRP_RATELIMIT_INTERVAL", _seconds(60)))
+    fd: int | None = field(metadata=_of_operator(CHIRP_FD, Variables.read_integer))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PilotOptions:
+    """What users and operators set for a pilot. A limit of `None` means no limit."""
+
+    infile_ext: str = field(metadata=_of_user("INFILE_EXT", _extension(".in")))
+    outfile_ext: str = field(metadata=_of_user("OUTFILE_EXT", _extension(".out")))
+    #: None: the pilot chooses it by the task's duration.
+    prefetch: int | None = field(metadata=_of_user("PREFETCH", _read_prefetch))
+    #: Unset: as long as `idle_timeout_s`.
+    first_timeout_s: float = field(
+        metadata=_of_user("TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE", Variables.read_seconds_if_set)
+    )
+    idle_timeout_s: float = field(metadata=_of_user("TIMEOUT_QUEUE_INCOMING", _seconds(1)))
+    external_directories: tuple[str, ...] = field(metadata=_of_user("EXTERNAL_DIRECTORIES", _words(",")))
+    log_level: str = field(metadata=_of_user("CL_LOG", _level("INFO")))
+    log_level_third_party: str = field(metadata=_of_user("CL_LOG_THIRD_PARTY", _level("WARNING")))
+    init_timeout_s: float | None = field(metadata=_of_user("INIT_TIMEOUT", Variables.read_limit_s))
+    task_timeout_s: float | None = field(
+        metadata=_of_user("TASK_TIMEOUT", Variables.read_limit_s, old_name="SUBPROC_TIMEOUT")
+    )
+    task_mode: TaskMode = field(
+        metadata=_of_user("TASK_MODE", lambda v, name: v.read_choice(name, TaskMode, TaskMode.EVENT))
+    )
+    #: How many seconds more than its timeout a warm container's first event may take, because the container starts.
+    task_start_s: float = field(metadata=_of_user("TASK_START_TIMEOUT", _seconds(60)))
+    stop_on_error: bool = field(metadata=_of_user("STOP_LISTENING_ON_TASK_ERROR", _flag(default=True)))
+    okay_errors: frozenset[str] = field(
+        metadata=_of_user("OKAY_ERRORS", lambda v, name: frozenset(v.read_words(name, None)))
+    )
+    max_failures_in_a_row: int = field(
+        metadata=_of_user("MAX_FAILURES_IN_A_ROW", lambda v, name: max(0, v.read_integer(name) or 0))
+    )
+    concurrency: int = field(
+        metadata=_of_user("MAX_CONCURRENT_TASKS", lambda v, name: max(1, v.read_integer(name) or 1))
+    )
+    keep_files: bool = field(metadata=_of_user("KEEP_ALL_TASK_FILES", _flag(default=False)))
+    dump_output: bool = field(metadata=_of_user("DUMP_TASK_OUTPUT", _flag(default=False)))
+    quarantine_s: float = field(metadata=_of_user("QUARANTINE_TIME", _seconds(0)))
+    drain_grace_s: float = field(metadata=_of_user("DRAIN_GRACE", _seconds(20)))
+    reconnect_timeout_s: float = field(metadata=_of_user("RECONNECT_TIMEOUT", _seconds(600)))
+    #: None: the pilot chooses it by the image.
+    platform: Platform | None = field(metadata=_of_user(PLATFORM, lambda v, name: v.read_choice(name, Platform, None)))
+    container_debug: bool = field(metadata=_of_user("CONTAINER_DEBUG", _flag(default=False)))
+    apptainer_directory_only: bool = field(
+        metadata=_of_user("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", _flag(default=True))
+    )
+    docker_shm_size: str = field(metadata=_of_user("_EWMS_PILOT_DOCKER_SHM_SIZE", _read_shm_size))
+
+    # An operator's: programs that run outside of the container with the pilot's rights, directories that the pilot
+    # writes to, and the parts of the worker that a task may see.
+
+    apptainer: str = field(metadata=_of_operator("APPTAINER", _text()))
+    apptainer_build_dir: str = field(metadata=_of_operator("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", _text("/var/tmp")))  # noqa: S108 - the contract's
+    #: A relative path starts from the job's directory.
+    data_dir_parent: str = field(metadata=_of_operator("DATA_DIR_PARENT_PATH_ON_HOST", _text(".")))
+    #: The operator's rules for this worker: directories below which tasks may see files, directories below which images
+    #: must lie, and directories that no task may touch.
+    external_roots: tuple[str, ...] = field(metadata=_of_operator("EXTERNAL_ROOTS", _words(",")))
+    image_roots: tuple[str, ...] = field(metadata=_of_operator("IMAGE_ROOTS", _words(",")))
+    protected_directories: tuple[str, ...] = field(metadata=_of_operator("PROTECTED_DIRECTORIES", _words(",")))
