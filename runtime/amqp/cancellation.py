@@ -6,8 +6,22 @@ the task itself, and only then must the task end.
 
 import asyncio
 
+from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost, translate_error
+from schemas.errors import EWMSError
 
-def is_task_cancelled() -> bool:
-    """Return whether the running task itself was cancelled. If so, a `CancelledError` that it has caught must go on."""
+#: Whatever a wait on a channel can raise when the broker or the way to it is at fault, or when the task was cancelled.
+CHANNEL_ERRORS = (*LIBRARY_ERRORS, asyncio.CancelledError)
+
+
+def translate_channel_error(error: BaseException) -> EWMSError:
+    """Return what one of `CHANNEL_ERRORS` means to a caller.
+
+    Raises:
+        CancelledError: the running task itself was cancelled.
+    """
+    if not isinstance(error, asyncio.CancelledError):
+        return translate_error(error)
     task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    if task is None or task.cancelling():
+        raise error
+    return ConnectionLost("the channel was closed before the answer")

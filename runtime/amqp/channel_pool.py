@@ -9,6 +9,7 @@ from typing import cast
 import aio_pika
 from aiormq.channel import Channel
 
+from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
 from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost, translate_error
 
 #: The largest number that a channel can have.
@@ -52,8 +53,8 @@ class ChannelPool:
             except BaseException:
                 await asyncio.gather(channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
                 raise
-        except LIBRARY_ERRORS as error:
-            raise translate_error(error) from error
+        except CHANNEL_ERRORS as error:
+            raise translate_channel_error(error) from error
         if len(self._idle) < _MAX_IDLE and not channel.is_closed:
             self._idle.append(channel)
         else:

@@ -16,9 +16,9 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from runtime.amqp.backoff import full_jitter
-from runtime.amqp.cancellation import is_task_cancelled
+from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
 from runtime.amqp.delivery import Delivery
-from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost, translate_error
+from runtime.amqp.errors import LIBRARY_ERRORS, translate_error
 from runtime.amqp.link import Link
 from schemas.errors import EWMSError
 
@@ -144,10 +144,8 @@ class Consumer:
             # Borrow as few events as possible.
             await channel.basic_qos(prefetch_count=1, timeout=_CANCEL_TIMEOUT_S)
             await channel.basic_consume(self.queue, self._take_message, consumer_tag=tag, timeout=_CANCEL_TIMEOUT_S)
-        except (*LIBRARY_ERRORS, TimeoutError, asyncio.CancelledError) as error:
-            if is_task_cancelled():
-                raise
-            log.debug("the broker may lose settlements of %s: %r", self.queue, error)
+        except (*CHANNEL_ERRORS, TimeoutError) as error:
+            log.debug("the broker may lose settlements of %s: %s", self.queue, translate_channel_error(error).reason)
             return
         self._tag = tag
 
@@ -183,12 +181,8 @@ class Consumer:
                     self.queue, self._take_message, no_ack=self._no_ack, consumer_tag=tag, timeout=10.0
                 )
                 self._tag = tag
-            except asyncio.CancelledError as error:
-                if is_task_cancelled():
-                    raise
-                raise ConnectionLost("the channel was closed while subscribing") from error
-            except (*LIBRARY_ERRORS, TimeoutError) as error:
-                raise translate_error(error) from error
+            except (*CHANNEL_ERRORS, TimeoutError) as error:
+                raise translate_channel_error(error) from error
 
     async def _take_message(self, message: DeliveredMessage) -> None:
         delivery = Delivery(message, on_settled=self._count_settled)

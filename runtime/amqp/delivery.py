@@ -4,17 +4,18 @@ The broker lends an event to a channel. When the channel closes (connection lost
 broker gives the event to another consumer, even if we still work on it. Settling it then returns False.
 """
 
-import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from aiormq.abc import DeliveredMessage
 
-from runtime.amqp.cancellation import is_task_cancelled
-from runtime.amqp.errors import LIBRARY_ERRORS
+from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
 from schemas.ids import EventId
 from schemas.payloads.data_events import DataEvent, Header
+
+log = logging.getLogger(__name__)
 
 
 class Delivery:
@@ -124,11 +125,8 @@ class Delivery:
             return False
         try:
             await send()
-        except asyncio.CancelledError:
-            if is_task_cancelled():
-                raise
-            return False
-        except LIBRARY_ERRORS:
+        except CHANNEL_ERRORS as error:
+            log.debug("not settled: %s", translate_channel_error(error).reason)
             return False
         self.settled = True
         self._on_settled()

@@ -15,8 +15,8 @@ from aiormq.exceptions import AMQPChannelError, ChannelPreconditionFailed, Deliv
 from pamqp.commands import Basic
 
 from runtime.amqp.backoff import full_jitter
-from runtime.amqp.cancellation import is_task_cancelled
-from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translate_error
+from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
+from runtime.amqp.errors import AccessRefused, ConnectionLost, translate_error
 from runtime.amqp.link import Link
 from schemas.errors import EWMSError, TooLarge
 
@@ -162,12 +162,12 @@ class ConfirmedPublisher:
                 if lost is None:
                     return
                 if not sending.n_waiting:
-                    raise ConnectionLost(translate_error(lost).reason)
+                    raise ConnectionLost(lost.reason)
                 log.debug("publishing again: %r", lost)
                 await asyncio.sleep(full_jitter(attempt, base_s=0.05, cap_s=2.0))
                 attempt += 1
 
-    async def _send_once(self, sending: EventInFlight, properties: Basic.Properties) -> BaseException | None:
+    async def _send_once(self, sending: EventInFlight, properties: Basic.Properties) -> EWMSError | None:
         """Return None when the broker has confirmed, or the error that ended the channel before that."""
         try:
             await self._link.blockade.wait_until_over()
@@ -183,16 +183,13 @@ class ConfirmedPublisher:
                 mandatory=True,
                 wait=len(sending.body) >= _DRAIN_FROM_BYTES,
             )
-        except asyncio.CancelledError as error:
-            if is_task_cancelled():
-                raise
-            return error
         except DeliveryError as error:
             raise translate_error(error) from error
-        except LIBRARY_ERRORS as error:
+        except CHANNEL_ERRORS as error:
+            lost = translate_channel_error(error)
             if (verdict := _error_of_event(error, sending.exchange, sending.body)) is not None:
                 raise verdict from error
-            return error
+            return lost
         except ConnectionLost as error:
             return error
         else:

@@ -17,8 +17,7 @@ from aiormq.channel import Channel
 from pamqp.commands import Basic
 
 from runtime.amqp import ConfirmedPublisher, Connection, ConnectionLost, Consumer, Delivery
-from runtime.amqp.cancellation import is_task_cancelled
-from runtime.amqp.errors import LIBRARY_ERRORS, translate_error
+from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
 from runtime.telemetry import log
 from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, find_family
 from schemas.questions import Answer, Question, Refusal
@@ -111,12 +110,8 @@ class Asker:
                 mandatory=True,
                 wait=False,
             )
-        except asyncio.CancelledError as error:
-            if is_task_cancelled():
-                raise
-            raise ConnectionLost("the channel was closed while asking") from error
-        except LIBRARY_ERRORS as error:
-            raise translate_error(error) from error
+        except CHANNEL_ERRORS as error:
+            raise translate_channel_error(error) from error
 
     async def _answers_consumer(self, reply_to: str) -> Consumer:
         async with self._starting:
