@@ -28,7 +28,7 @@ from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
 from runtime.web.health import health_routes, serve_routes
-from schemas.documents import Collection
+from schemas.documents import MQ_GROUPS
 from schemas.services import Service
 
 SOURCE = "ewms/mqs"
@@ -84,7 +84,7 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         room.start()
         stack.push_async_callback(room.stop)
         await groups.resume_all()
-        timers = Timers(store, Collection.MQ_GROUPS, groups.wake_group)
+        timers = Timers(store, MQ_GROUPS, groups.wake_group)
         timers.start()
         stack.push_async_callback(timers.stop)
 

@@ -14,7 +14,7 @@ from mqs.groups.requests import Groups
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import gauge, log
-from schemas.documents import Collection
+from schemas.documents import MQ_PROFILES
 from schemas.errors import NotFound
 from schemas.ids import Mqid, WorkflowId
 from schemas.requests import BacklogsAnswer, Depth, DepthsAnswer, QueueBacklog
@@ -172,9 +172,7 @@ class Sampler:
         await self._book.keep_counters(counters, began_s=began_s)
         counts = await self._broker.count_all()
         self._book.forget_others(counts)
-        public = await self._store.find(
-            Collection.MQ_PROFILES, {"retired_at": None, "is_public": True}, projection={"_id": 1}
-        )
+        public = await self._store.find(MQ_PROFILES, {"retired_at": None, "is_public": True}, projection={"_id": 1})
         _set_gauges(counts, {profile["_id"] for profile in public})
         book = await repository.load_ledger(self._store)
         _ledger.set(book.n_queues if book else 0)

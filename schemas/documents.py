@@ -1,9 +1,9 @@
 """The documents in MongoDB: the contract's objects with the fields that services need in addition.
 
     WMS_DB   WorkflowColl  TaskDirectiveColl  TaskforceColl
-             runs  run_log  definitions  inputs  counters     see `schemas.runs`
+             runs  run_log  definitions  inputs  counters     see `schemas.run_documents`
     MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   MQTrafficColl
-             FailedAttemptColl   LetterOrderColl
+             FailedAttemptColl   LetterOrderColl   MQOrphanColl
 
 The `_id` of a document is its own id. The root of an aggregate (a workflow with its taskforces; a group with its
 profiles) has `rev`, which counts the changes of the whole aggregate. At `wake_at` the timer loop looks at the document
@@ -11,7 +11,6 @@ again. Queries page in the order of `cursor` (24 hex digits, ascending in time).
 """
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,29 +19,8 @@ from schemas.endings import Completion
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile, TaskDirective, Taskforce, Workflow
 from schemas.program import TaskProgram
+from schemas.registry import register_collection
 from schemas.stored_enum import StoredEnum
-
-
-class Collection(StrEnum):
-    """The names of the collections. Those of workflows and queues are the contract's."""
-
-    WORKFLOWS = "WorkflowColl"
-    TASK_DIRECTIVES = "TaskDirectiveColl"
-    TASKFORCES = "TaskforceColl"
-    MQ_GROUPS = "MQGroupColl"
-    MQ_PROFILES = "MQProfileColl"
-    MQ_LEDGER = "MQLedgerColl"
-    MQ_KEYS = "MQKeyColl"
-    MQ_ORPHANS = "MQOrphanColl"
-    FAILED_ATTEMPTS = "FailedAttemptColl"
-    LETTER_ORDERS = "LetterOrderColl"
-    MQ_TRAFFIC = "MQTrafficColl"
-    RUNS = "runs"
-    RUN_LOG = "run_log"
-    DEFINITIONS = "definitions"
-    INPUTS = "inputs"
-    #: The last integer that was given to a run.
-    COUNTERS = "counters"
 
 
 class QueuePlan(BaseModel):
@@ -98,6 +76,9 @@ class WorkflowDocument(Workflow):
     completion_reason: str = ""
 
 
+WORKFLOWS = register_collection("WorkflowColl", WorkflowDocument)
+
+
 class TaskDirectiveDocument(TaskDirective, TaskProgram):
     """A task directive as stored."""
 
@@ -106,6 +87,9 @@ class TaskDirectiveDocument(TaskDirective, TaskProgram):
     owner: str = ""
     projects: list[str] = Field(default_factory=list)
     cursor: str = ""
+
+
+TASK_DIRECTIVES = register_collection("TaskDirectiveColl", TaskDirectiveDocument)
 
 
 class TaskforceDocument(Taskforce):
@@ -143,6 +127,9 @@ class TaskforceDocument(Taskforce):
     unmatched: str = ""
     #: Whether the task fails on every worker, as the TMS last reported.
     all_bad: bool = False
+
+
+TASKFORCES = register_collection("TaskforceColl", TaskforceDocument)
 
 
 class GroupState(StoredEnum):
@@ -207,6 +194,9 @@ class MQGroupDocument(MQGroup):
     has_unconfirmed_replays: bool = False
 
 
+MQ_GROUPS = register_collection("MQGroupColl", MQGroupDocument)
+
+
 class MQProfileDocument(MQProfile):
     """A queue as stored, without a token: MQS mints tokens on request and never stores them."""
 
@@ -221,6 +211,9 @@ class MQProfileDocument(MQProfile):
     retired_at: datetime | None = None
 
 
+MQ_PROFILES = register_collection("MQProfileColl", MQProfileDocument)
+
+
 class LedgerDocument(BaseModel):
     """The used part of the broker's budget. It changes in the same transaction as the groups that hold it."""
 
@@ -228,6 +221,9 @@ class LedgerDocument(BaseModel):
 
     rev: int = 0
     n_queues: int = 0
+
+
+MQ_LEDGER = register_collection("MQLedgerColl", LedgerDocument)
 
 
 class FailedAttemptDocument(BaseModel):
@@ -271,6 +267,9 @@ class FailedAttemptDocument(BaseModel):
     excerpt: bytes
 
 
+FAILED_ATTEMPTS = register_collection("FailedAttemptColl", FailedAttemptDocument)
+
+
 class LetterOrderDocument(BaseModel):
     """An order to replay or discard dead letters: the user, and the letters. The audit shows it."""
 
@@ -284,6 +283,9 @@ class LetterOrderDocument(BaseModel):
     which: str
 
 
+LETTER_ORDERS = register_collection("LetterOrderColl", LetterOrderDocument)
+
+
 class KeyDocument(BaseModel):
     """A public key whose tokens may still be valid. `_id` is its `kid`."""
 
@@ -292,3 +294,6 @@ class KeyDocument(BaseModel):
     jwk: dict[str, str]
     #: None: this key signs now.
     expires_at: datetime | None = None
+
+
+MQ_KEYS = register_collection("MQKeyColl", KeyDocument)

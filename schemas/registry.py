@@ -1,8 +1,14 @@
-"""Registries of classes by their names on the wire. The definition of a class puts it into its registry."""
+"""Registries of classes by their names on the wire or in the database. The definition of a class registers it."""
 
-from typing import TypeVar
+from typing import NewType, TypeVar
 
 Word = TypeVar("Word", bound=type)
+
+#: The name of a collection in MongoDB.
+Collection = NewType("Collection", str)
+
+#: Name of a collection -> the class of its documents.
+COLLECTIONS: dict[str, type] = {}
 
 
 def register_class(registry: dict[str, Word], name: str, defined: Word) -> None:
@@ -14,3 +20,13 @@ def register_class(registry: dict[str, Word], name: str, defined: Word) -> None:
     known = registry.setdefault(name, defined)
     if (known.__module__, known.__qualname__) != (defined.__module__, defined.__qualname__):
         raise TypeError(f"{defined.__qualname__} and {known.__qualname__} are both called {name!r}: rename one")
+
+
+def register_collection(name: str, documents: type) -> Collection:
+    """Return `name`, the collection that holds `documents`. Call this where their class is defined.
+
+    Raises:
+        TypeError: another class has that collection.
+    """
+    register_class(COLLECTIONS, name, documents)
+    return Collection(name)

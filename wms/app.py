@@ -15,9 +15,10 @@ from runtime.kernel.timers import Timers
 from runtime.web.health import health_routes
 from runtime.web.serving import serve_app
 from runtime.web.tokens import TokenVerifier
-from schemas.documents import Collection
+from schemas.documents import WORKFLOWS
 from schemas.ids import WorkflowId
 from schemas.rules.token_sizes import max_queues
+from schemas.run_documents import RUNS
 from schemas.services import Service
 from wms.engine import repository as engine_repository
 from wms.engine.children import Children
@@ -95,7 +96,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             # A pause after a failure may be over. That changes no document, so no other event wakes the launcher.
             launcher.look_soon()
 
-        timers = Timers(store, Collection.WORKFLOWS, wake)
+        timers = Timers(store, WORKFLOWS, wake)
         timers.start()
         stack.push_async_callback(timers.stop)
 
@@ -111,7 +112,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         stack.push_async_callback(effects.stop)
         workers.start()
         stack.push_async_callback(workers.stop)
-        run_timers = Timers(store, Collection.RUNS, engine.wake_run)
+        run_timers = Timers(store, RUNS, engine.wake_run)
         effects.on_wake_at.append(run_timers.wake_by)
         run_timers.start()
         stack.push_async_callback(run_timers.stop)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from mqs.broker.topology import Deletion
 from schemas.ids import Mqid, WorkflowId
+from schemas.registry import register_collection
 from schemas.topology import POLICY_PATTERN, dead_exchange, dead_queue, event_exchange
 
 _EVENTS = re.compile(POLICY_PATTERN)
@@ -27,6 +28,17 @@ class Patience:
     empty: timedelta = timedelta(hours=1)
     #: For a queue with events. A copy of the database may bring its profile back.
     full: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanDocument:
+    """A queue that belongs to no workflow. `_id` is its name."""
+
+    #: When MQS first saw it so.
+    seen_at: datetime
+
+
+MQ_ORPHANS = register_collection("MQOrphanColl", OrphanDocument)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ except for events that are still in the queue.
 
 from dataclasses import dataclass
 
+from schemas.registry import register_collection
+
 
 @dataclass(frozen=True, slots=True)
 class Counters:
@@ -29,6 +31,10 @@ class QueueTraffic:
     def n_left(self) -> int:
         """How many events have left the queue for good: consumers have acknowledged them."""
         return self.before.n_acknowledged + self.now.n_acknowledged
+
+
+#: A document has these fields, and `seen_at`.
+MQ_TRAFFIC = register_collection("MQTrafficColl", QueueTraffic)
 
 
 def add_count(traffic: QueueTraffic, counted: Counters) -> QueueTraffic:

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from mqs.broker.data_vhost import DataVhost
-from mqs.broker.traffic import Counters, QueueSight, QueueTraffic, add_count, add_sight, count_gone
+from mqs.broker.traffic import MQ_TRAFFIC, Counters, QueueSight, QueueTraffic, add_count, add_sight, count_gone
 from runtime.clock import utc_now
 from runtime.kernel.decision import Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
-from schemas.documents import Collection
 from schemas.ids import MQID, Mqid
 
 #: The most documents that one transaction writes.
@@ -110,19 +109,19 @@ class TrafficBook:
     async def _load_kept(self, queues: Iterable[str]) -> None:
         unknown = [queue for queue in queues if queue not in self._kept]
         for some in _split_queues(unknown):
-            for document in await self._store.find(Collection.MQ_TRAFFIC, {"_id": {"$in": some}}):
+            for document in await self._store.find(MQ_TRAFFIC, {"_id": {"$in": some}}):
                 self._kept[document["_id"]] = QueueTraffic(Counters(**document["before"]), Counters(**document["now"]))
 
     async def _write_moved(self, moved: Mapping[str, QueueTraffic]) -> None:
         async def step(tx: Transaction) -> Decision:
             now = utc_now()
-            known = await tx.find(Collection.MQ_TRAFFIC, {"_id": {"$in": list(moved)}}, projection={"_id": 1})
+            known = await tx.find(MQ_TRAFFIC, {"_id": {"$in": list(moved)}}, projection={"_id": 1})
             there = {document["_id"] for document in known}
             return Decision(
                 tuple(
-                    Update(Collection.MQ_TRAFFIC, queue, set={**asdict(traffic), "seen_at": now})
+                    Update(MQ_TRAFFIC, queue, set={**asdict(traffic), "seen_at": now})
                     if queue in there
-                    else Insert(Collection.MQ_TRAFFIC, {"_id": queue, **asdict(traffic), "seen_at": now})
+                    else Insert(MQ_TRAFFIC, {"_id": queue, **asdict(traffic), "seen_at": now})
                     for queue, traffic in moved.items()
                 )
             )

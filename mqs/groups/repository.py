@@ -16,38 +16,50 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mqs.broker.orphans import OrphanPlan
+from mqs.broker.orphans import MQ_ORPHANS, OrphanPlan
 from mqs.broker.owner_shares import OwnerShare
+from mqs.broker.traffic import MQ_TRAFFIC
 from mqs.groups.lifecycle import GroupDecision, count_held
 from runtime.kernel.database import Reader
 from runtime.kernel.decision import Change, Decision, Delete, Insert, Update
 from runtime.kernel.store import Index, Store
-from schemas.documents import Collection, GroupState, LedgerDocument, MQGroupDocument, MQProfileDocument
+from schemas.documents import (
+    FAILED_ATTEMPTS,
+    LETTER_ORDERS,
+    MQ_GROUPS,
+    MQ_KEYS,
+    MQ_LEDGER,
+    MQ_PROFILES,
+    GroupState,
+    LedgerDocument,
+    MQGroupDocument,
+    MQProfileDocument,
+)
 from schemas.ids import Mqid, WorkflowId
 from schemas.topology import dead_queue
 
 INDEXES: Mapping[str, Sequence[Index]] = {
-    Collection.MQ_GROUPS: [
+    MQ_GROUPS: [
         Index(("workflow_id",), unique=True),
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
         Index(("state", "admitted_at")),
         Index(("owner", "state")),
         Index(("is_ending",), partial={"is_ending": True}),
     ],
-    Collection.MQ_PROFILES: [
+    MQ_PROFILES: [
         Index(("mqid",), unique=True),
         Index(("workflow_id", "position")),
         Index(("retired_at",)),
     ],
-    Collection.FAILED_ATTEMPTS: [
+    FAILED_ATTEMPTS: [
         Index(("workflow_id", "cursor")),
         Index(("workflow_id", "event_id")),
         Index(("expires_at",), expire_after=timedelta()),
     ],
-    Collection.LETTER_ORDERS: [Index(("workflow_id", "at")), Index(("at",), expire_after=timedelta(days=365))],
-    Collection.MQ_TRAFFIC: [Index(("seen_at",), expire_after=timedelta(days=30))],
+    LETTER_ORDERS: [Index(("workflow_id", "at")), Index(("at",), expire_after=timedelta(days=365))],
+    MQ_TRAFFIC: [Index(("seen_at",), expire_after=timedelta(days=30))],
     # A key is deleted once no token that it signed can be valid any more.
-    Collection.MQ_KEYS: [Index(("expires_at",), expire_after=timedelta())],
+    MQ_KEYS: [Index(("expires_at",), expire_after=timedelta())],
 }
 
 _LEDGER_ID = "queues"
@@ -70,16 +82,16 @@ class StoredGroup:
 
 async def find_group(reader: Reader, workflow_id: WorkflowId) -> StoredGroup:
     """Return the group of `workflow_id`, and its profiles."""
-    document = await reader.find_one(Collection.MQ_GROUPS, {"_id": workflow_id})
+    document = await reader.find_one(MQ_GROUPS, {"_id": workflow_id})
     if document is None:
         return StoredGroup(None)
-    profiles = await reader.find(Collection.MQ_PROFILES, {"workflow_id": workflow_id}, sort=[("position", 1)])
+    profiles = await reader.find(MQ_PROFILES, {"workflow_id": workflow_id}, sort=[("position", 1)])
     return StoredGroup(MQGroupDocument.model_validate(document), tuple(map(MQProfileDocument.model_validate, profiles)))
 
 
 async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
     """Return the profile of one queue."""
-    document = await reader.find_one(Collection.MQ_PROFILES, {"_id": mqid})
+    document = await reader.find_one(MQ_PROFILES, {"_id": mqid})
     return None if document is None else MQProfileDocument.model_validate(document)
 
 
@@ -87,26 +99,26 @@ async def find_over(reader: Reader, workflow_ids: Iterable[WorkflowId]) -> set[W
     """Return the workflows of `workflow_ids` whose queues are gone or were never requested."""
     asked = set(workflow_ids)
     there = {"_id": {"$in": sorted(asked)}, "state": {"$ne": GroupState.RETIRED.value}}
-    return asked - {WorkflowId(one["_id"]) for one in await reader.find(Collection.MQ_GROUPS, there)}
+    return asked - {WorkflowId(one["_id"]) for one in await reader.find(MQ_GROUPS, there)}
 
 
 async def find_waiting(reader: Reader) -> list[MQGroupDocument]:
     """Return the groups that wait for the budget to admit them."""
     documents = await reader.find(
-        Collection.MQ_GROUPS, {"state": GroupState.RESERVED.value, "admitted_at": None, "unasked": {"$ne": True}}
+        MQ_GROUPS, {"state": GroupState.RESERVED.value, "admitted_at": None, "unasked": {"$ne": True}}
     )
     return [MQGroupDocument.model_validate(document) for document in documents]
 
 
 async def find_ending(reader: Reader) -> list[MQGroupDocument]:
     """Return the groups whose queues MQS watches until their workflow ends by itself."""
-    documents = await reader.find(Collection.MQ_GROUPS, {"is_ending": True, "state": GroupState.ACTIVE.value})
+    documents = await reader.find(MQ_GROUPS, {"is_ending": True, "state": GroupState.ACTIVE.value})
     return [MQGroupDocument.model_validate(document) for document in documents]
 
 
 async def find_retiring(reader: Reader) -> dict[WorkflowId, MQGroupDocument]:
     """Return the groups whose workflow is over and whose queues are still there."""
-    documents = await reader.find(Collection.MQ_GROUPS, {"state": GroupState.RETIRING.value})
+    documents = await reader.find(MQ_GROUPS, {"state": GroupState.RETIRING.value})
     return {WorkflowId(document["_id"]): MQGroupDocument.model_validate(document) for document in documents}
 
 
@@ -115,15 +127,13 @@ async def find_unfinished(reader: Reader) -> list[WorkflowId]:
     states = [GroupState.RESERVED.value, GroupState.RETIRING.value]
     # An active group always has a time for its next look, unless an earlier version has written it.
     unwatched = {"state": GroupState.ACTIVE.value, "wake_at": None}
-    documents = await reader.find(Collection.MQ_GROUPS, {"$or": [{"state": {"$in": states}}, unwatched]})
+    documents = await reader.find(MQ_GROUPS, {"$or": [{"state": {"$in": states}}, unwatched]})
     return [WorkflowId(document["_id"]) for document in documents]
 
 
 async def count_queues_held(reader: Reader) -> int:
     """Return how many queues all groups hold, counted afresh."""
-    documents = await reader.find(
-        Collection.MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}, "admitted_at": {"$ne": None}}
-    )
+    documents = await reader.find(MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}, "admitted_at": {"$ne": None}})
     return sum(count_held(MQGroupDocument.model_validate(document)) for document in documents)
 
 
@@ -134,7 +144,7 @@ async def count_queues_of_owners(reader: Reader, owners: Iterable[str]) -> dict[
     users = [owner for owner in n_queues if not owner.startswith(_SITE)]
     of_users, of_sites = {"owner": {"$in": users}}, {"owner": "", "site": {"$in": sites}}
     documents = await reader.find(
-        Collection.MQ_GROUPS,
+        MQ_GROUPS,
         {
             "$or": [of_users, of_sites],
             "state": {"$ne": GroupState.RETIRED.value},
@@ -153,14 +163,12 @@ async def count_queues_of_owners(reader: Reader, owners: Iterable[str]) -> dict[
 async def find_owner_shares(store: Store, bytes_of: Mapping[str, int]) -> dict[str, OwnerShare]:
     """Return the share of each owner, from the bytes in each queue. Leave out owners without bytes."""
     groups = await store.find(
-        Collection.MQ_GROUPS,
+        MQ_GROUPS,
         {"state": {"$in": [GroupState.ACTIVE.value, GroupState.RETIRING.value]}},
         projection={"owner": 1, "site": 1, "workflow_id": 1, "timestamp": 1},
     )
     owners = {group["_id"]: owner_of(MQGroupDocument.model_validate(group)) for group in groups}
-    profiles = await store.find(
-        Collection.MQ_PROFILES, {"retired_at": None, "is_activated": True}, projection={"workflow_id": 1}
-    )
+    profiles = await store.find(MQ_PROFILES, {"retired_at": None, "is_activated": True}, projection={"workflow_id": 1})
     n_bytes: Counter[str] = Counter()
     mqids: dict[str, list[Mqid]] = {}
     for queue, workflow_id in (
@@ -185,33 +193,33 @@ def _owner_name(owner: str, site: str) -> str:
 
 async def load_ledger(reader: Reader) -> LedgerDocument | None:
     """Return the ledger; None if MQS has never admitted a queue."""
-    document = await reader.find_one(Collection.MQ_LEDGER, {"_id": _LEDGER_ID})
+    document = await reader.find_one(MQ_LEDGER, {"_id": _LEDGER_ID})
     return None if document is None else LedgerDocument.model_validate(document)
 
 
 async def find_known_queues(store: Store) -> set[str]:
     """Return the queues that may be on the broker, dead letters included."""
-    profiles = await store.find(Collection.MQ_PROFILES, {"retired_at": None}, projection={"_id": 1})
-    groups = await store.find(Collection.MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}}, projection={"_id": 1})
+    profiles = await store.find(MQ_PROFILES, {"retired_at": None}, projection={"_id": 1})
+    groups = await store.find(MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}}, projection={"_id": 1})
     return {profile["_id"] for profile in profiles} | {dead_queue(WorkflowId(group["_id"])) for group in groups}
 
 
 async def find_orphans(reader: Reader) -> dict[str, datetime]:
     """Return the queues that belong to no workflow, with the times when MQS first saw them."""
-    return {orphan["_id"]: orphan["seen_at"] for orphan in await reader.find(Collection.MQ_ORPHANS, {})}
+    return {orphan["_id"]: orphan["seen_at"] for orphan in await reader.find(MQ_ORPHANS, {})}
 
 
 async def find_workflows_with_queues(reader: Reader) -> list[WorkflowId]:
     """Return the workflows that have queues on the broker."""
     states = [GroupState.ACTIVE.value, GroupState.RETIRING.value]
-    documents = await reader.find(Collection.MQ_GROUPS, {"state": {"$in": states}, "activated_at": {"$ne": None}})
+    documents = await reader.find(MQ_GROUPS, {"state": {"$in": states}, "activated_at": {"$ne": None}})
     return [WorkflowId(document["_id"]) for document in documents]
 
 
 async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -> int:
     """Delete all but the newest `n_kept` failed attempts of a workflow. Return how many were deleted."""
     last = await store.find(
-        Collection.FAILED_ATTEMPTS,
+        FAILED_ATTEMPTS,
         {"workflow_id": workflow_id},
         sort=[("cursor", -1)],
         skip=n_kept,
@@ -221,14 +229,14 @@ async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -
     if not last:
         return 0
     older = {"workflow_id": workflow_id, "cursor": {"$lte": last[0]["cursor"]}}
-    return await store.delete_matching(Collection.FAILED_ATTEMPTS, older)
+    return await store.delete_matching(FAILED_ATTEMPTS, older)
 
 
 def orphan_changes(sweep: OrphanPlan, now: datetime) -> tuple[Change, ...]:
     """Return the changes that record the orphans of `sweep`: at most `_MOST_AT_ONCE`, the rest in the next sweep."""
     return (
-        *(Insert(Collection.MQ_ORPHANS, {"_id": name, "seen_at": now}) for name in sweep.remember[:_MOST_AT_ONCE]),
-        *(Delete(Collection.MQ_ORPHANS, name) for name in sweep.forget[:_MOST_AT_ONCE]),
+        *(Insert(MQ_ORPHANS, {"_id": name, "seen_at": now}) for name in sweep.remember[:_MOST_AT_ONCE]),
+        *(Delete(MQ_ORPHANS, name) for name in sweep.forget[:_MOST_AT_ONCE]),
     )
 
 
@@ -237,19 +245,17 @@ def group_changes(before: StoredGroup, outcome: GroupDecision) -> tuple[Change, 
     made: list[Change] = []
     after = outcome.group
     if after is not None and before.group is None:
-        made.append(Insert(Collection.MQ_GROUPS, {"_id": after.workflow_id, **after.model_dump()}))
+        made.append(Insert(MQ_GROUPS, {"_id": after.workflow_id, **after.model_dump()}))
     elif after is not None and before.group is not None:
         made.append(
-            Update(
-                Collection.MQ_GROUPS, after.workflow_id, set=_changed_fields(before.group, after), rev=before.group.rev
-            )
+            Update(MQ_GROUPS, after.workflow_id, set=_changed_fields(before.group, after), rev=before.group.rev)
         )
     known = {profile.mqid: profile for profile in before.profiles}
     for profile in outcome.profiles:
         if profile.mqid in known:
-            made.append(Update(Collection.MQ_PROFILES, profile.mqid, set=_changed_fields(known[profile.mqid], profile)))
+            made.append(Update(MQ_PROFILES, profile.mqid, set=_changed_fields(known[profile.mqid], profile)))
         else:
-            made.append(Insert(Collection.MQ_PROFILES, {"_id": profile.mqid, **profile.model_dump()}))
+            made.append(Insert(MQ_PROFILES, {"_id": profile.mqid, **profile.model_dump()}))
     return tuple(made)
 
 
@@ -276,8 +282,8 @@ def _set_ledger(book: LedgerDocument | None, n_queues: int) -> Change:
     # The count must not fall below 0, even if the database was emptied.
     n_queues = max(n_queues, 0)
     if book is None:
-        return Insert(Collection.MQ_LEDGER, {"_id": _LEDGER_ID, "rev": 0, "n_queues": n_queues})
-    return Update(Collection.MQ_LEDGER, _LEDGER_ID, set={"n_queues": n_queues}, rev=book.rev)
+        return Insert(MQ_LEDGER, {"_id": _LEDGER_ID, "rev": 0, "n_queues": n_queues})
+    return Update(MQ_LEDGER, _LEDGER_ID, set={"n_queues": n_queues}, rev=book.rev)
 
 
 def _changed_fields(before: BaseModel, after: BaseModel) -> dict[str, Any]:

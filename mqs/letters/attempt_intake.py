@@ -15,7 +15,7 @@ from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
-from schemas.documents import Collection
+from schemas.documents import FAILED_ATTEMPTS
 from schemas.errors import Rejected
 from schemas.failures.attempts import attempt_from_bytes
 from schemas.ids import WorkflowId
@@ -113,7 +113,7 @@ class AttemptsIntake:
             except Rejected as error:
                 _refused.inc()
                 log.warning("a report of a failed attempt is dropped", exchange=delivery.exchange, reason=error.reason)
-        await self._store.insert_new(Collection.FAILED_ATTEMPTS, documents)
+        await self._store.insert_new(FAILED_ATTEMPTS, documents)
         for delivery in batch:
             await delivery.ack()
         _stored.inc(len(documents))

@@ -4,7 +4,7 @@ from typing import Any
 
 from mqs.letters.reported_attempts import attempt_of
 from runtime.kernel.store import Store
-from schemas.documents import Collection, FailedAttemptDocument
+from schemas.documents import FAILED_ATTEMPTS, FailedAttemptDocument
 from schemas.failures.history import (
     MAX_ERROR_GROUPS,
     Attempt,
@@ -29,7 +29,7 @@ async def find_failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAn
     if query.before is not None:
         wanted["cursor"] = {"$lt": query.before}
     documents = await store.find(
-        Collection.FAILED_ATTEMPTS, wanted, sort=[("cursor", -1)], limit=query.limit + 1, max_time_ms=3000
+        FAILED_ATTEMPTS, wanted, sort=[("cursor", -1)], limit=query.limit + 1, max_time_ms=3000
     )
     attempts: list[Attempt] = []
     n_bytes = 0
@@ -46,7 +46,7 @@ async def find_failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAn
 async def find_error_groups(store: Store, query: ErrorGroupsQuery) -> ErrorGroupsAnswer:
     """Return the errors of a workflow by task and signature, the most frequent first."""
     documents = await store.aggregate(
-        Collection.FAILED_ATTEMPTS,
+        FAILED_ATTEMPTS,
         [
             {"$match": {"workflow_id": query.workflow_id}},
             {"$sort": {"workflow_id": 1, "cursor": 1}},

@@ -22,7 +22,7 @@ from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Decision, Store, Transaction
 from runtime.telemetry import counter, log
-from schemas.documents import Collection, LetterOrderDocument
+from schemas.documents import LETTER_ORDERS, LetterOrderDocument
 from schemas.errors import Conflict, EWMSError, Unavailable
 from schemas.failures.dead_letters import (
     MAX_LETTERS_AT_ONCE,
@@ -94,7 +94,7 @@ class LetterOrders:
     async def list_orders(self, workflow_id: WorkflowId) -> LetterAuditAnswer:
         """Return the orders about a workflow's letters and their users, the latest first."""
         documents = await self._store.find(
-            Collection.LETTER_ORDERS, {"workflow_id": workflow_id}, sort=[("at", -1)], limit=_MAX_AUDIT
+            LETTER_ORDERS, {"workflow_id": workflow_id}, sort=[("at", -1)], limit=_MAX_AUDIT
         )
         return LetterAuditAnswer(orders=[LetterAudit.model_validate(document) for document in documents])
 
@@ -217,7 +217,7 @@ class LetterOrders:
             n_letters=n_done,
             which=which,
         )
-        await self._store.insert_new(Collection.LETTER_ORDERS, [{"_id": uuid.uuid4().hex, **noted.model_dump()}])
+        await self._store.insert_new(LETTER_ORDERS, [{"_id": uuid.uuid4().hex, **noted.model_dump()}])
 
 
 def _stop_reason(error: Unavailable) -> str:

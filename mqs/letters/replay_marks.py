@@ -11,7 +11,7 @@ from mqs.groups.repository import StoredGroup
 from runtime.clock import utc_now
 from runtime.kernel.store import Decision, Store, Transaction, Update
 from runtime.telemetry import log
-from schemas.documents import Collection, GroupState, MQGroupDocument
+from schemas.documents import MQ_GROUPS, GroupState, MQGroupDocument
 from schemas.errors import Conflict, EWMSError, NotFound
 from schemas.ids import WorkflowId
 
@@ -41,7 +41,7 @@ class ReplayMarks:
             group = _require_open_group(found)
             queues = frozenset(p.mqid for p in found.profiles if p.is_input and p.retired_at is None)
             mark = {"replaying_until": utc_now() + _REPLAYING, "has_unconfirmed_replays": True}
-            return Decision((Update(Collection.MQ_GROUPS, workflow_id, set=mark, rev=group.rev),))
+            return Decision((Update(MQ_GROUPS, workflow_id, set=mark, rev=group.rev),))
 
         await self._store.transact(step)
         return queues
@@ -56,7 +56,7 @@ class ReplayMarks:
             mark: dict[str, Any] = {"replaying_until": None}
             if is_settled:
                 mark["has_unconfirmed_replays"] = False
-            return Decision((Update(Collection.MQ_GROUPS, workflow_id, set=mark, rev=group.rev),))
+            return Decision((Update(MQ_GROUPS, workflow_id, set=mark, rev=group.rev),))
 
         try:
             await self._store.transact(step)

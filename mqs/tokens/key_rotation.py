@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.kernel.decision import Change, Decision, Insert, Update
-from schemas.documents import Collection, KeyDocument
+from schemas.documents import MQ_KEYS, KeyDocument
 
 Recorded = Mapping[str, KeyDocument]
 
@@ -26,14 +26,14 @@ def is_signing(keys: Recorded, kid: str) -> bool:
 def rotate_key(keys: Recorded, kid: str, jwk: Mapping[str, str], *, now: datetime, life: timedelta) -> Decision:
     """Return the decision that makes `kid` the signing key. Former keys stay for the `life` of their last tokens."""
     changes: list[Change] = [
-        Update(Collection.MQ_KEYS, former, set={"expires_at": now + life})
+        Update(MQ_KEYS, former, set={"expires_at": now + life})
         for former, key in keys.items()
         if key.expires_at is None and former != kid
     ]
     if kid not in keys:
-        changes.append(Insert(Collection.MQ_KEYS, {"_id": kid, "jwk": dict(jwk), "expires_at": None}))
+        changes.append(Insert(MQ_KEYS, {"_id": kid, "jwk": dict(jwk), "expires_at": None}))
     elif keys[kid].expires_at is not None:
-        changes.append(Update(Collection.MQ_KEYS, kid, set={"expires_at": None}))
+        changes.append(Update(MQ_KEYS, kid, set={"expires_at": None}))
     return Decision(tuple(changes))
 
 

@@ -26,7 +26,7 @@ from runtime.clock import utc_now
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
-from schemas.documents import Collection
+from schemas.documents import MQ_KEYS
 from schemas.errors import Broken, Unprocessable
 from schemas.rules.token_sizes import MAX_TOKEN_BYTES
 
@@ -135,16 +135,16 @@ class TokenIssuer:
         return key
 
     async def _record_key(self, tx: Transaction, key: SigningKey) -> Decision:
-        keys = key_rotation.parse_keys(await tx.find(Collection.MQ_KEYS, {}))
+        keys = key_rotation.parse_keys(await tx.find(MQ_KEYS, {}))
         return key_rotation.rotate_key(keys, key.kid, key.jwk, now=utc_now(), life=self._longest_life)
 
     async def _load_keys(self) -> key_rotation.Recorded:
-        keys = key_rotation.parse_keys(await self._store.find(Collection.MQ_KEYS, {}))
+        keys = key_rotation.parse_keys(await self._store.find(MQ_KEYS, {}))
         if not key_rotation.is_signing(keys, self._recorded_kid):
             # The database was emptied. JWKS must list the signing key all the same, so record it again.
             self._recorded_kid = ""
             await self._recorded_key()
-            keys = key_rotation.parse_keys(await self._store.find(Collection.MQ_KEYS, {}))
+            keys = key_rotation.parse_keys(await self._store.find(MQ_KEYS, {}))
         return keys
 
 

@@ -12,7 +12,8 @@ from runtime.kernel.store import Store
 from schemas.errors import Conflict, Rejected
 from schemas.graph import NodeKind
 from schemas.ids import RunUuid
-from schemas.runs import Outcome, Parent, RunDocument, RunStatus, WantKind
+from schemas.run_documents import RunDocument
+from schemas.runs import Outcome, Parent, RunStatus, WantKind
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.launching import LaunchWish

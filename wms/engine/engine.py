@@ -16,11 +16,11 @@ from runtime.kernel.decision import Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter
 from runtime.turns import Turns
-from schemas.documents import Collection
 from schemas.errors import Conflict, NotFound, Unavailable
 from schemas.events import NodeRun
 from schemas.ids import NodeKey, RunId, RunUuid
-from schemas.runs import RunDocument, WaitAnswer
+from schemas.run_documents import RUNS, RunDocument
+from schemas.runs import WaitAnswer
 from wms.engine import repository
 from wms.engine.advance import advance
 from wms.engine.clock import read_clock
@@ -143,7 +143,7 @@ class Engine:
         if held.is_fresh:
             return True
         facts = held.run.facts
-        found = await self.store.find_one(Collection.RUNS, {"_id": facts.id, "rev": facts.rev}, projection={"_id": 1})
+        found = await self.store.find_one(RUNS, {"_id": facts.id, "rev": facts.rev}, projection={"_id": 1})
         if found is None:
             self._runs.drop_run(facts.id)
         return found is not None
@@ -179,7 +179,7 @@ class Engine:
     async def _transact(self, run: OpenRun, update: Update, inserts: tuple[Insert, ...]) -> bool:
         async def step(tx: Transaction) -> Decision:
             current = {"_id": run.facts.id, "rev": run.facts.rev}
-            if await tx.find_one(Collection.RUNS, current, {"_id": 1}) is None:
+            if await tx.find_one(RUNS, current, {"_id": 1}) is None:
                 return Decision()
             return Decision(changes=(update, *inserts))
 

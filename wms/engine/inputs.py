@@ -7,7 +7,8 @@ two finds the other, and both write the run's document: they cannot miss each ot
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Store
 from schemas.ids import NodeKey, RunId
-from schemas.runs import InputDocument, NodeStatus, WaitAnswer
+from schemas.run_documents import InputDocument
+from schemas.runs import NodeStatus, WaitAnswer
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.open_run import OpenRun

@@ -8,7 +8,8 @@ from typing import Any
 from schemas.errors import Rejected, Unprocessable
 from schemas.graph import MAX_NODES, Definition
 from schemas.ids import DefinitionHash, RunId, RunUuid
-from schemas.runs import LogRow, NodeState, Parent, RunDocument, RunStatus
+from schemas.run_documents import LogRow, RunDocument
+from schemas.runs import NodeState, Parent, RunStatus
 from wms.engine.graph import check_graph
 from wms.engine.variables import check_size
 

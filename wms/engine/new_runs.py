@@ -4,12 +4,11 @@ import secrets
 import uuid
 
 from runtime.kernel.store import Store
-from schemas.documents import Collection
 from schemas.errors import NotFound
 from schemas.events import NodeEnded
 from schemas.graph import Definition
 from schemas.ids import DefinitionHash, RunId, RunUuid
-from schemas.runs import LogRow, RunDocument
+from schemas.run_documents import COUNTERS, LogRow, RunDocument
 from wms.engine import repository
 from wms.engine.advance import advance
 from wms.engine.clock import read_clock
@@ -68,7 +67,7 @@ async def make_new_run(
         definition[1],
         wish,
         definition_hash=definition[0],
-        run_id=RunId(await store.count_up(Collection.COUNTERS, "runs")),
+        run_id=RunId(await store.count_up(COUNTERS, "runs")),
         uuid=run_uuid or RunUuid(str(uuid.uuid4())),
         secret=secrets.token_hex(16),
         now=read_clock(),

@@ -14,7 +14,8 @@ from typing import Any
 from schemas.events import NodeEnded
 from schemas.graph import Node, NodeKind, WaitKind
 from schemas.ids import NodeKey
-from schemas.runs import NODE_OPEN, NODE_OVER, LogRow, NodeError, NodeState, NodeStatus, RunDocument, RunStatus
+from schemas.run_documents import LogRow, RunDocument
+from schemas.runs import NODE_OPEN, NODE_OVER, NodeError, NodeState, NodeStatus, RunStatus
 from wms.engine.branching import Readiness, decide_node, is_satisfied
 from wms.engine.graph import Layout, find_layout
 from wms.engine.variables import Values, inherit_artifacts

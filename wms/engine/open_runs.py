@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from schemas.ids import RunId
-from schemas.runs import LogRow
+from schemas.run_documents import LogRow
 from wms.engine.open_run import OpenRun
 
 #: How many nodes the runs in memory have in all, at most. A node takes about 1 kB.

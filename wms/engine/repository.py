@@ -12,17 +12,26 @@ from pydantic import BaseModel
 
 from runtime.kernel.decision import Document, Insert, Update, change_filter, update_operators
 from runtime.kernel.store import Index, Store
-from schemas.documents import Collection
 from schemas.graph import Definition
 from schemas.ids import DefinitionHash, RunId, RunUuid
-from schemas.runs import DefinitionDocument, InputDocument, LogRow, NodeState, NodeStatus, RunDocument
+from schemas.run_documents import (
+    DEFINITIONS,
+    INPUTS,
+    RUN_LOG,
+    RUNS,
+    DefinitionDocument,
+    InputDocument,
+    LogRow,
+    RunDocument,
+)
+from schemas.runs import NodeState, NodeStatus
 from wms.engine.open_run import OpenRun, RunDecision
 
 #: How long an event is kept for somebody who may wait for it later.
 INPUT_LIFE = timedelta(days=14)
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
-    Collection.RUNS: (
+    RUNS: (
         Index(("uuid",), unique=True),
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
         Index(("status", "-_id")),
@@ -34,9 +43,9 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         Index(("nodes.workflow_id",), partial={"nodes.workflow_id": {"$exists": True}}),
         Index(("nodes.wait.name", "nodes.wait.correlation"), partial={"nodes.wait.name": {"$exists": True}}),
     ),
-    Collection.RUN_LOG: (Index(("run", "number"), unique=True),),
-    Collection.DEFINITIONS: (Index(("name", "-registered_at")),),
-    Collection.INPUTS: (
+    RUN_LOG: (Index(("run", "number"), unique=True),),
+    DEFINITIONS: (Index(("name", "-registered_at")),),
+    INPUTS: (
         Index(("name", "correlation", "at")),
         Index(("expires_at",), expire_after=timedelta(0)),
     ),
@@ -69,7 +78,7 @@ def make_update(run: OpenRun, decision: RunDecision) -> Update:
     for number, state in decision.nodes.items():
         fields[f"nodes.{number}"] = _dump(state)
     rows = [_dump(row) for row in decision.rows]
-    return Update(Collection.RUNS, run.facts.id, set=fields, push={"log": rows} if rows else {}, rev=run.facts.rev)
+    return Update(RUNS, run.facts.id, set=fields, push={"log": rows} if rows else {}, rev=run.facts.rev)
 
 
 async def commit_update(store: Store, update: Update) -> bool:
@@ -79,35 +88,33 @@ async def commit_update(store: Store, update: Update) -> bool:
 
 def make_insert(run: RunDocument) -> Insert:
     """Return the change that creates `run`."""
-    return Insert(Collection.RUNS, make_document(run))
+    return Insert(RUNS, make_document(run))
 
 
 async def load_run(store: Store, run_id: RunId) -> RunDocument | None:
     """Return the run `run_id`, or None."""
-    document = await store.find_one(Collection.RUNS, {"_id": run_id})
+    document = await store.find_one(RUNS, {"_id": run_id})
     return None if document is None else parse_run(document)
 
 
 async def find_run_id(store: Store, uuid: RunUuid) -> RunId | None:
     """Return the id of the run `uuid`, or None."""
-    document = await store.find_one(Collection.RUNS, {"uuid": uuid}, projection={"_id": 1})
+    document = await store.find_one(RUNS, {"uuid": uuid}, projection={"_id": 1})
     return None if document is None else RunId(document["_id"])
 
 
 async def load_log(store: Store, run_id: RunId) -> list[LogRow]:
     """Return all log rows of a run, in order, wherever they are."""
-    moved = await store.find(Collection.RUN_LOG, {"run": run_id}, sort=[("number", 1)])
-    run = await store.find_one(Collection.RUNS, {"_id": run_id}, projection={"log": 1})
+    moved = await store.find(RUN_LOG, {"run": run_id}, sort=[("number", 1)])
+    run = await store.find_one(RUNS, {"_id": run_id}, projection={"log": 1})
     rows = {row["number"]: row for row in [*moved, *((run or {}).get("log") or [])]}
     return [LogRow.model_validate(rows[number]) for number in sorted(rows)]
 
 
 async def move_log(store: Store, run_id: RunId, rows: Sequence[LogRow]) -> None:
     """Move log rows from their run to the log. If it is cut short, it can be done again."""
-    await store.insert_new(Collection.RUN_LOG, [{"_id": f"{run_id}/{row.number}", **_dump(row)} for row in rows])
-    await store.bulk_update(
-        Collection.RUNS, [({"_id": run_id}, {"$pull": {"log": {"number": {"$lte": rows[-1].number}}}})]
-    )
+    await store.insert_new(RUN_LOG, [{"_id": f"{run_id}/{row.number}", **_dump(row)} for row in rows])
+    await store.bulk_update(RUNS, [({"_id": run_id}, {"$pull": {"log": {"number": {"$lte": rows[-1].number}}}})])
 
 
 async def store_definition(store: Store, definition: Definition, digest: DefinitionHash, now: datetime) -> None:
@@ -120,14 +127,14 @@ async def store_definition(store: Store, definition: Definition, digest: Definit
         definition=definition.model_dump(mode="json"),
         registered_at=now,
     )
-    await store.insert_new(Collection.DEFINITIONS, [{"_id": digest, **document.model_dump()}])
+    await store.insert_new(DEFINITIONS, [{"_id": digest, **document.model_dump()}])
     changes = {"registered_at": now, "pool": definition.pool, "definition": document.definition}
-    await store.bulk_update(Collection.DEFINITIONS, [({"_id": digest}, {"$set": changes})])
+    await store.bulk_update(DEFINITIONS, [({"_id": digest}, {"$set": changes})])
 
 
 async def find_definition(store: Store, name: str) -> tuple[DefinitionHash, Definition] | None:
     """Return the definition of this name that was registered last, with its hash; None: there is none."""
-    found = await store.find(Collection.DEFINITIONS, {"name": name}, sort=[("registered_at", -1)], limit=1)
+    found = await store.find(DEFINITIONS, {"name": name}, sort=[("registered_at", -1)], limit=1)
     if not found:
         return None
     return DefinitionHash(found[0]["_id"]), Definition.model_validate(found[0]["definition"])
@@ -135,19 +142,19 @@ async def find_definition(store: Store, name: str) -> tuple[DefinitionHash, Defi
 
 async def keep_input(store: Store, given: InputDocument) -> None:
     """Keep an event from outside; one that is kept already stays as it is."""
-    await store.insert_new(Collection.INPUTS, [{"_id": given.id, **given.model_dump()}])
+    await store.insert_new(INPUTS, [{"_id": given.id, **given.model_dump()}])
 
 
 async def find_early_input(store: Store, name: str, correlation: str) -> InputDocument | None:
     """Return the first event of this name and correlation that nobody has consumed."""
     query = {"name": name, "correlation": correlation, "consumed_by": None}
-    found = await store.find(Collection.INPUTS, query, sort=[("at", 1)], limit=1)
+    found = await store.find(INPUTS, query, sort=[("at", 1)], limit=1)
     return InputDocument.model_validate(found[0]) if found else None
 
 
 async def note_consumption(store: Store, input_id: str, run_id: RunId, node: str) -> None:
     """Note which node has consumed an event."""
-    await store.bulk_update(Collection.INPUTS, [({"_id": input_id}, {"$set": {"consumed_by": (run_id, node)}})])
+    await store.bulk_update(INPUTS, [({"_id": input_id}, {"$set": {"consumed_by": (run_id, node)}})])
 
 
 async def find_waiting_nodes(store: Store, name: str, correlation: str) -> list[tuple[RunId, NodeState]]:
@@ -159,25 +166,23 @@ async def find_waiting_nodes(store: Store, name: str, correlation: str) -> list[
         "wait.correlation": correlation,
     }
     query = {"nodes.wait.name": name, "nodes": {"$elemMatch": wanted}}
-    found = await store.find(Collection.RUNS, query, projection={"nodes": {"$elemMatch": wanted}})
+    found = await store.find(RUNS, query, projection={"nodes": {"$elemMatch": wanted}})
     return [(RunId(run["_id"]), NodeState.model_validate(run["nodes"][0])) for run in found]
 
 
 async def find_runs_of_worker(store: Store, worker: str) -> list[RunId]:
     """Return the runs in which this step worker has a node."""
-    found = await store.find(Collection.RUNS, {"nodes.taken_by": worker}, projection={"_id": 1})
+    found = await store.find(RUNS, {"nodes.taken_by": worker}, projection={"_id": 1})
     return [RunId(run["_id"]) for run in found]
 
 
 async def find_busy_workers(store: Store) -> set[str]:
     """Return the names of the step workers that have a node."""
-    return set(await store.distinct(Collection.RUNS, "nodes.taken_by", {"nodes.taken_by": {"$exists": True}})) - {""}
+    return set(await store.distinct(RUNS, "nodes.taken_by", {"nodes.taken_by": {"$exists": True}})) - {""}
 
 
 async def find_run_of_workflow(store: Store, workflow_id: str) -> tuple[RunId, NodeState] | None:
     """Return the run whose node has started this workflow, with the node; None: no node has."""
     query = {"nodes.workflow_id": workflow_id}
-    found = await store.find(
-        Collection.RUNS, query, limit=1, projection={"nodes": {"$elemMatch": {"workflow_id": workflow_id}}}
-    )
+    found = await store.find(RUNS, query, limit=1, projection={"nodes": {"$elemMatch": {"workflow_id": workflow_id}}})
     return (RunId(found[0]["_id"]), NodeState.model_validate(found[0]["nodes"][0])) if found else None

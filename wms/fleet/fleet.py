@@ -20,7 +20,7 @@ from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
 from runtime.turns import Turns
 from schemas.api.workflows import WorkflowRequest
-from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument
+from schemas.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS, TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import NotFound, OverQuota, Rejected
 from schemas.events import OrderToTms, Payload, QueuesActivated, ResultsArrived, TaskforceSubmitted
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
@@ -147,13 +147,13 @@ class Fleet:
         # These counts are outside the transaction: of two requests at once, both may pass as the last one allowed.
         mine = {"owner": owner.subject}
         n_waiting, n_all = self._quota.max_waiting, self._quota.max_workflows
-        if n_waiting and await self._store.count(Collection.WORKFLOWS, {**mine, **repository.WAITING}) >= n_waiting:
+        if n_waiting and await self._store.count(WORKFLOWS, {**mine, **repository.WAITING}) >= n_waiting:
             raise OverQuota(
                 f"{n_waiting} of your workflows wait for their queues, the most that may",
                 hint="come again when some of them are active",
                 retry_after_s=2,
             )
-        if n_all and await self._store.count(Collection.WORKFLOWS, {**mine, **repository.UNFINISHED}) >= n_all:
+        if n_all and await self._store.count(WORKFLOWS, {**mine, **repository.UNFINISHED}) >= n_all:
             raise OverQuota(
                 f"you have {n_all} workflows that are not over, the most that one user may have",
                 hint="end workflows that you no longer need, and come again once their workers are gone",
@@ -200,7 +200,7 @@ class Fleet:
             raise UnknownLocation(cluster_location)
 
         async def step(tx: Transaction) -> Decision:
-            raw = await tx.find_one(Collection.TASK_DIRECTIVES, {"_id": task_id})
+            raw = await tx.find_one(TASK_DIRECTIVES, {"_id": task_id})
             task = TaskDirectiveDocument.model_validate(raw) if raw is not None else None
             if task is None or not caller.may_see(task.owner, task.projects):
                 raise NotFound(f"no task found with id: {task_id}")
@@ -217,7 +217,7 @@ class Fleet:
             )
             outcome = decide_stimulus(draft, stimulus)
             added: TaskforceDocument = outcome.answer
-            answer = repository.select_public(Collection.TASKFORCES, added.model_dump(mode="json"))
+            answer = repository.select_public(TASKFORCES, added.model_dump(mode="json"))
             return self._make_decision(before, replace(outcome, answer=answer))
 
         async with self._turns.hold_turn(_find_workflow_key(task_id)):
@@ -323,7 +323,7 @@ class Fleet:
     async def order_left_removals(self) -> None:
         """Order the removals that still wait for a TMS to poll for them, although events serve that TMS by now."""
         waiting = await self._store.find(
-            Collection.TASKFORCES,
+            TASKFORCES,
             {
                 "schedd": {"$nin": sorted(self._clusters.polling_schedds)},
                 **UNORDERED_STOP,

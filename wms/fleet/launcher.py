@@ -13,7 +13,7 @@ from runtime.kernel.decision import Document, Insert, Update
 from runtime.kernel.store import Committed, Store
 from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
-from schemas.documents import Collection
+from schemas.documents import TASKFORCES
 from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.phases import Phase
@@ -73,7 +73,7 @@ class Launcher:
         They get no new taskforces. The old ones still get their turn, as long as the TMS is there.
         """
         waiting = await self._store.find(
-            Collection.TASKFORCES,
+            TASKFORCES,
             {
                 "schedd": {"$nin": sorted(self._clusters.schedds)},
                 **BEFORE_SUBMISSION,
@@ -104,7 +104,7 @@ class Launcher:
         waiting = start_queries.filter_waiting(schedd, now, port, passed_over=self._passed_over)
         unanswered, owners = await asyncio.gather(
             start_queries.find_unanswered(self._store, schedd, port),
-            self._store.distinct(Collection.TASKFORCES, "owner", waiting),
+            self._store.distinct(TASKFORCES, "owner", waiting),
         )
         n_free = start_queries.count_free(unanswered, port)
         if not n_free:
@@ -121,7 +121,7 @@ class Launcher:
 
     async def _find_first(self, owner: str, n: int, waiting: Document) -> list[TaskforceUuid]:
         found = await self._store.find(
-            Collection.TASKFORCES,
+            TASKFORCES,
             {"owner": owner, **waiting},
             sort=[("launch_rank", 1)],
             limit=n,
@@ -149,7 +149,7 @@ class Launcher:
 
 def _may_allow_start(change: Any) -> bool:
     """Return whether `change` may have made a taskforce ready, or freed a place in a window."""
-    if not isinstance(change, Insert | Update) or change.collection != Collection.TASKFORCES:
+    if not isinstance(change, Insert | Update) or change.collection != TASKFORCES:
         return False
     if isinstance(change, Insert):
         return False

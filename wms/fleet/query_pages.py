@@ -9,9 +9,10 @@ from pydantic_core import to_json
 
 from runtime.kernel.store import Store
 from schemas.api.queries import Query
-from schemas.documents import Collection
+from schemas.documents import TASKFORCES
 from schemas.endings import outcome_words
 from schemas.errors import EWMSError, Rejected, Unavailable
+from schemas.registry import Collection
 from wms.fleet import query_filters
 from wms.fleet.ownership import Access
 from wms.fleet.repository import PUBLIC
@@ -57,7 +58,7 @@ async def read_page(
     if with_outcome:
         projection = {**projection, "completion": 1, "deactivated": 1}
     clause = access.owner_filter
-    if collection is Collection.TASKFORCES and access.schedds is not None:
+    if collection == TASKFORCES and access.schedds is not None:
         clause = {"$and": [access.schedd_filter, clause]} if clause else access.schedd_filter
     objects: list[bytes] = []
     n_bytes = 0

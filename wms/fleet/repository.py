@@ -7,9 +7,17 @@ from pydantic import BaseModel
 
 from runtime.kernel.decision import Change, Decision, Document, Insert, Update
 from runtime.kernel.store import Index, Transaction
-from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
+from schemas.documents import (
+    TASK_DIRECTIVES,
+    TASKFORCES,
+    WORKFLOWS,
+    TaskDirectiveDocument,
+    TaskforceDocument,
+    WorkflowDocument,
+)
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId
 from schemas.objects import TaskDirective, Taskforce, Workflow
+from schemas.registry import Collection
 from wms.fleet.life.aggregate import Aggregate
 from wms.fleet.life.conditions import NOT_OVER
 from wms.fleet.life.workflow_requests import NewWorkflow
@@ -24,7 +32,7 @@ LIVE: Mapping[str, Any] = {**UNFINISHED, "deactivated": None}
 WAITING: Mapping[str, Any] = {**LIVE, "queues_active_at": None}
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
-    Collection.WORKFLOWS: (
+    WORKFLOWS: (
         Index(("workflow_id",), unique=True),
         Index(("cursor",)),
         Index(("owner", "cursor")),
@@ -35,14 +43,14 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         Index(("deactivated",), partial=UNFINISHED),
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
     ),
-    Collection.TASK_DIRECTIVES: (
+    TASK_DIRECTIVES: (
         Index(("task_id",), unique=True),
         Index(("workflow_id",)),
         Index(("cursor",)),
         Index(("owner", "cursor")),
         Index(("projects", "cursor")),
     ),
-    Collection.TASKFORCES: (
+    TASKFORCES: (
         Index(("taskforce_uuid",), unique=True),
         Index(("workflow_id",)),
         Index(("task_id",)),
@@ -56,15 +64,15 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
 
 #: The fields of each document that users see. All others stay inside.
 PUBLIC: Mapping[Collection, tuple[str, ...]] = {
-    Collection.WORKFLOWS: tuple(Workflow.model_fields),
-    Collection.TASK_DIRECTIVES: tuple(TaskDirective.model_fields),
-    Collection.TASKFORCES: tuple(Taskforce.model_fields),
+    WORKFLOWS: tuple(Workflow.model_fields),
+    TASK_DIRECTIVES: tuple(TaskDirective.model_fields),
+    TASKFORCES: tuple(Taskforce.model_fields),
 }
 
 _ID_OF: Mapping[type[BaseModel], tuple[Collection, str]] = {
-    WorkflowDocument: (Collection.WORKFLOWS, "workflow_id"),
-    TaskDirectiveDocument: (Collection.TASK_DIRECTIVES, "task_id"),
-    TaskforceDocument: (Collection.TASKFORCES, "taskforce_uuid"),
+    WorkflowDocument: (WORKFLOWS, "workflow_id"),
+    TaskDirectiveDocument: (TASK_DIRECTIVES, "task_id"),
+    TaskforceDocument: (TASKFORCES, "taskforce_uuid"),
 }
 
 #: Fields that may be large and that no decision reads. Decisions only append to the log.
@@ -101,7 +109,7 @@ def find_changes(before: Aggregate, after: Aggregate) -> tuple[Change, ...]:
     fields = _changed_fields(before.workflow, after.workflow)
     if not fields and not taskforces:
         return ()
-    root = Update(Collection.WORKFLOWS, before.workflow.workflow_id, set=fields, rev=before.workflow.rev)
+    root = Update(WORKFLOWS, before.workflow.workflow_id, set=fields, rev=before.workflow.rev)
     return (root, *taskforces)
 
 
@@ -115,7 +123,7 @@ def _taskforce_changes(before: TaskforceDocument | None, after: TaskforceDocumen
         return ()
     return (
         Update(
-            Collection.TASKFORCES,
+            TASKFORCES,
             after.taskforce_uuid,
             set=fields,
             push={"phase_change_log": lines} if lines else {},
@@ -132,11 +140,11 @@ def _changed_fields(before: Model, after: Model) -> Document:
 
 async def load_aggregate(tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = False) -> Aggregate | None:
     """Return the whole aggregate of `workflow_id`, or None if there is no such workflow."""
-    raw = await tx.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
+    raw = await tx.find_one(WORKFLOWS, {"_id": workflow_id})
     if raw is None:
         return None
-    taskforces = await tx.find(Collection.TASKFORCES, {"workflow_id": workflow_id}, projection=_UNREAD)
-    tasks = await tx.find(Collection.TASK_DIRECTIVES, {"workflow_id": workflow_id}) if with_tasks else []
+    taskforces = await tx.find(TASKFORCES, {"workflow_id": workflow_id}, projection=_UNREAD)
+    tasks = await tx.find(TASK_DIRECTIVES, {"workflow_id": workflow_id}) if with_tasks else []
     return Aggregate(
         workflow=WorkflowDocument.model_validate(raw),
         taskforces={TaskforceUuid(t["_id"]): TaskforceDocument.model_validate(t) for t in taskforces},
@@ -146,20 +154,20 @@ async def load_aggregate(tx: Transaction, workflow_id: WorkflowId, *, with_tasks
 
 async def load_for_taskforce(tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False) -> Aggregate | None:
     """Return the aggregate with the taskforce `uuid` alone, or None if there is no such taskforce."""
-    raw = await tx.find_one(Collection.TASKFORCES, {"_id": uuid}, projection=_UNREAD)
+    raw = await tx.find_one(TASKFORCES, {"_id": uuid}, projection=_UNREAD)
     if raw is None:
         return None
     taskforce = TaskforceDocument.model_validate(raw)
-    raw_workflow = await tx.find_one(Collection.WORKFLOWS, {"_id": taskforce.workflow_id})
+    raw_workflow = await tx.find_one(WORKFLOWS, {"_id": taskforce.workflow_id})
     if raw_workflow is None:
         return None
     workflow = WorkflowDocument.model_validate(raw_workflow)
     others: Mapping[str, Any] = {"workflow_id": taskforce.workflow_id, "_id": {"$ne": uuid}, **NOT_OVER}
     # Only a deactivated workflow can be over, so only then is it worth a look.
     others_open = workflow.deactivated is None or (
-        await tx.find_one(Collection.TASKFORCES, others, projection={"_id": 1}) is not None
+        await tx.find_one(TASKFORCES, others, projection={"_id": 1}) is not None
     )
-    task = await tx.find_one(Collection.TASK_DIRECTIVES, {"_id": taskforce.task_id}) if with_task else None
+    task = await tx.find_one(TASK_DIRECTIVES, {"_id": taskforce.task_id}) if with_task else None
     return Aggregate(
         workflow=workflow,
         taskforces={uuid: taskforce},
@@ -171,13 +179,9 @@ async def load_for_taskforce(tx: Transaction, uuid: TaskforceUuid, *, with_task:
 def make_creation(new: NewWorkflow) -> Decision:
     """Return the decision that stores `new`, with the contract's answer."""
     answer = {
-        "workflow": select_public(Collection.WORKFLOWS, new.workflow.model_dump(mode="json")),
-        "task_directives": [
-            select_public(Collection.TASK_DIRECTIVES, task.model_dump(mode="json")) for task in new.tasks
-        ],
-        "taskforces": [
-            select_public(Collection.TASKFORCES, taskforce.model_dump(mode="json")) for taskforce in new.taskforces
-        ],
+        "workflow": select_public(WORKFLOWS, new.workflow.model_dump(mode="json")),
+        "task_directives": [select_public(TASK_DIRECTIVES, task.model_dump(mode="json")) for task in new.tasks],
+        "taskforces": [select_public(TASKFORCES, taskforce.model_dump(mode="json")) for taskforce in new.taskforces],
     }
     return Decision(
         changes=make_inserts((new.workflow, *new.tasks, *new.taskforces)), events=(new.event,), answer=answer

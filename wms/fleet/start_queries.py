@@ -8,7 +8,7 @@ from datetime import datetime
 
 from runtime.kernel.database import Reader
 from runtime.kernel.decision import Document
-from schemas.documents import Collection
+from schemas.documents import TASKFORCES
 from schemas.ids import TaskforceUuid
 from wms.fleet.life import start_order
 from wms.fleet.life.conditions import UNANSWERED_START, filter_ready
@@ -28,7 +28,7 @@ async def find_unanswered(reader: Reader, schedd: str, port: TmsPort) -> list[Do
     if not port.takes_orders:
         return []
     return await reader.find(
-        Collection.TASKFORCES,
+        TASKFORCES,
         {"schedd": schedd, **UNANSWERED_START},
         limit=port.start_window,
         projection={"n_asked": 1, "owner": 1},
@@ -43,6 +43,6 @@ def count_free(unanswered: list[Document], port: TmsPort) -> int:
 async def count_free_at_once(reader: Reader, schedd: str, now: datetime, port: TmsPort) -> int:
     """Return how many starts may go to `schedd` past the launcher: none while any taskforce waits there."""
     waiting = filter_waiting(schedd, now, port)
-    if await reader.find(Collection.TASKFORCES, waiting, limit=1, projection={"_id": 1}):
+    if await reader.find(TASKFORCES, waiting, limit=1, projection={"_id": 1}):
         return 0
     return count_free(await find_unanswered(reader, schedd, port), port)

@@ -14,7 +14,7 @@ from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
-from schemas.documents import Collection
+from schemas.documents import TASKFORCES
 from schemas.errors import EWMSError
 from schemas.events import Payload, Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
@@ -78,7 +78,7 @@ class SnapshotWriter:
         self._pending = {}
         try:
             n_written = await self._store.bulk_update(
-                Collection.TASKFORCES, [make_snapshot_update(schedd, snapshot) for schedd, snapshot in batch.values()]
+                TASKFORCES, [make_snapshot_update(schedd, snapshot) for schedd, snapshot in batch.values()]
             )
         except BaseException:
             # Newer snapshots may have come meanwhile. Keep those.
@@ -89,7 +89,7 @@ class SnapshotWriter:
 
     async def _notice_unknown(self, batch: Mapping[TaskforceUuid, tuple[str, Snapshot]]) -> None:
         # A snapshot that was not written is nearly always just older than the stored one.
-        known = await self._store.find(Collection.TASKFORCES, {"_id": {"$in": list(batch)}}, projection={"_id": 1})
+        known = await self._store.find(TASKFORCES, {"_id": {"$in": list(batch)}}, projection={"_id": 1})
         for uuid in batch.keys() - {document["_id"] for document in known}:
             schedd, snapshot = batch[uuid]
             log.warning("statuses of an unknown taskforce", taskforce_uuid=uuid, schedd=schedd)
@@ -98,7 +98,7 @@ class SnapshotWriter:
 
     async def _end_workers(self, uuid: TaskforceUuid, orders: tuple[Payload, ...]) -> None:
         async def step(tx: Transaction) -> Decision:
-            is_known = await tx.find_one(Collection.TASKFORCES, {"_id": uuid}) is not None
+            is_known = await tx.find_one(TASKFORCES, {"_id": uuid}) is not None
             return Decision() if is_known else Decision(events=orders)
 
         await self._store.transact(step)

@@ -9,7 +9,7 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 
 from mqs.groups import repository
-from schemas.documents import Collection
+from schemas.documents import FAILED_ATTEMPTS
 from schemas.failures.attempts import ATTEMPTS_KEY, ATTEMPTS_QUEUE, FailedAttempt, attempt_to_bytes
 from schemas.failures.history import (
     Attempt,
@@ -117,4 +117,4 @@ async def test_reports_of_workflows_from_before_there_were_any_are_heard_and_wai
             await exchange.publish(aio_pika.Message(body, delivery_mode=2), ATTEMPTS_KEY)
     async with run_mqs() as running:
         of_it = {"workflow_id": plan.workflow_id}
-        await eventually(lambda: running.store.count(Collection.FAILED_ATTEMPTS, of_it), lambda n: n >= 301)
+        await eventually(lambda: running.store.count(FAILED_ATTEMPTS, of_it), lambda n: n >= 301)

@@ -5,7 +5,7 @@ import asyncio
 import pika.exceptions
 import pytest
 
-from schemas.documents import Collection
+from schemas.documents import MQ_PROFILES
 from schemas.objects import MQProfile
 from schemas.requests import GrantAnswer, ProfilesAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
@@ -85,7 +85,7 @@ async def test_a_token_that_is_asked_for_after_the_end_publishes_no_more_and_sti
         await asyncio.to_thread(lambda: _send(early, "left"))
         await wms.say(plan.over)
         await eventually(
-            lambda: mqs.store.find_one(Collection.MQ_PROFILES, {"_id": plan.queue_in}),
+            lambda: mqs.store.find_one(MQ_PROFILES, {"_id": plan.queue_in}),
             lambda profile: (profile or {}).get("shut_at"),
         )
         answer = await wms.bus.ask(plan.profiles_query)

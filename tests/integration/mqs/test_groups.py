@@ -20,7 +20,7 @@ from mqs.groups.repository import load_ledger
 from mqs.settings import MqsSettings
 from runtime.amqp import Connection, Unroutable
 from runtime.kernel.store import Store
-from schemas.documents import Collection, GroupState
+from schemas.documents import MQ_GROUPS, MQ_PROFILES, GroupState
 from schemas.events import QueuesActivated, QueuesDeferred
 from schemas.ids import WorkflowId
 from schemas.requests import GrantAnswer, ProfilesAnswer
@@ -38,7 +38,7 @@ async def exists(connection: aio_pika.abc.AbstractConnection, queue: str) -> boo
 
 
 async def group_of(store: Store, workflow_id: WorkflowId) -> dict[str, Any]:
-    group = await store.find_one(Collection.MQ_GROUPS, {"_id": workflow_id})
+    group = await store.find_one(MQ_GROUPS, {"_id": workflow_id})
     assert group is not None
     return group
 
@@ -62,9 +62,7 @@ async def test_a_workflows_queues_are_ready_within_a_second(
         for queue in (*plan.mqids, f"dead.{plan.workflow_id}"):
             assert await exists(as_mqs, queue)
         group = await group_of(mqs.store, plan.workflow_id)
-        profiles = await mqs.store.find(
-            Collection.MQ_PROFILES, {"workflow_id": plan.workflow_id}, sort=[("position", 1)]
-        )
+        profiles = await mqs.store.find(MQ_PROFILES, {"workflow_id": plan.workflow_id}, sort=[("position", 1)])
     assert group["criteria"] == {"priority": 50}
     assert [profile["mqid"] for profile in profiles] == list(plan.mqids)
     assert all(profile["is_activated"] and profile["timestamp"] == group["timestamp"] for profile in profiles)
@@ -177,7 +175,7 @@ async def test_empty_queues_of_ended_workflows_give_way_at_once_and_only_those_t
         assert await exists(as_mqs, full.queue_out)
         assert await exists(as_mqs, held.queue_out)
         await in_hand.ack()
-        profiles = await mqs.store.find(Collection.MQ_PROFILES, {"retired_at": {"$ne": None}})
+        profiles = await mqs.store.find(MQ_PROFILES, {"retired_at": {"$ne": None}})
         assert {profile["mqid"] for profile in profiles} >= {full.queue_mid, held.queue_mid, idle.queue_mid}
 
 
@@ -236,7 +234,7 @@ async def test_at_the_end_private_queues_go_at_once_and_public_ones_when_they_ar
         await until(mqs.store, plan.workflow_id, GroupState.RETIRED, timeout_s=15)
         for name in (*plan.mqids, f"dead.{plan.workflow_id}"):
             assert not await exists(as_mqs, name)
-        profiles = await mqs.store.find(Collection.MQ_PROFILES, {"workflow_id": plan.workflow_id})
+        profiles = await mqs.store.find(MQ_PROFILES, {"workflow_id": plan.workflow_id})
         assert all(profile["retired_at"] is not None and not profile["is_activated"] for profile in profiles)
 
 
@@ -262,7 +260,7 @@ async def test_what_is_published_for_a_workflow_that_is_over_comes_back_and_resu
         await wms.say(plan.over)
         # The publisher that is open all the while is told with its next event.
         await eventually(
-            lambda: mqs.store.find_one(Collection.MQ_PROFILES, {"_id": plan.queue_in}),
+            lambda: mqs.store.find_one(MQ_PROFILES, {"_id": plan.queue_in}),
             lambda profile: (profile or {}).get("shut_at"),
         )
         with pytest.raises(Unroutable):
@@ -274,7 +272,7 @@ async def test_what_is_published_for_a_workflow_that_is_over_comes_back_and_resu
             assert result is not None
             assert result.body == b"result"
             await result.ack()
-        profile = await mqs.store.find_one(Collection.MQ_PROFILES, {"_id": plan.queue_in})
+        profile = await mqs.store.find_one(MQ_PROFILES, {"_id": plan.queue_in})
         assert profile is not None
         assert (profile["is_activated"], profile["retired_at"]) == (True, None), "what lies in it is not thrown away"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from aio_pika.abc import AbstractConnection
 
-from schemas.documents import Collection
+from schemas.documents import MQ_GROUPS
 from schemas.events import QueuesDrained, ResultsArrived
 from schemas.failures.dead_letters import LetterAction
 from schemas.requests import DepthsAnswer
@@ -65,7 +65,7 @@ async def test_replays_that_nobody_saw_confirmed_hold_up_the_end_until_the_broke
         await mark(mqs.store, plan, has_unconfirmed_replays=True)
         await wms.say(closing(plan))
         assert await wms.next(30) == QueuesDrained(workflow_id=plan.workflow_id, n_dead=0)
-        (group,) = await mqs.store.find(Collection.MQ_GROUPS, {"_id": plan.workflow_id})
+        (group,) = await mqs.store.find(MQ_GROUPS, {"_id": plan.workflow_id})
         assert group["has_unconfirmed_replays"] is False
 
 
@@ -78,7 +78,7 @@ def _writing(plan: Plan, fields: dict[str, Any]) -> Any:
     from runtime.kernel.store import Decision, Transaction, Update
 
     async def step(tx: Transaction) -> Decision:
-        (group,) = await tx.find(Collection.MQ_GROUPS, {"_id": plan.workflow_id})
-        return Decision((Update(Collection.MQ_GROUPS, plan.workflow_id, set=fields, rev=group["rev"]),))
+        (group,) = await tx.find(MQ_GROUPS, {"_id": plan.workflow_id})
+        return Decision((Update(MQ_GROUPS, plan.workflow_id, set=fields, rev=group["rev"]),))
 
     return step

@@ -9,7 +9,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from mqs.app import Mqs
 from mqs.groups.repository import load_ledger
-from schemas.documents import Collection, GroupState
+from schemas.documents import MQ_GROUPS, MQ_PROFILES, GroupState
 from schemas.errors import Forbidden, NotFound, Unavailable
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.requests import (
@@ -98,7 +98,7 @@ async def test_a_site_reaches_no_group_of_another_site_nor_of_our_own_users(run_
         await wms.next()
         theirs = await group(wms, RESERVE)
         await group(wms, ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=7))
-        before = [await mqs.store.find(name, {}) for name in (Collection.MQ_GROUPS, Collection.MQ_PROFILES)]
+        before = [await mqs.store.find(name, {}) for name in (MQ_GROUPS, MQ_PROFILES)]
         for workflow_id, mqid in ((FOREIGN, theirs.profiles[0].mqid), (plan.workflow_id, plan.queue_in)):
             # "": a gateway from before sites were told apart.
             for site in ("wms-b", "", *([SITE] if workflow_id == plan.workflow_id else [])):
@@ -110,7 +110,7 @@ async def test_a_site_reaches_no_group_of_another_site_nor_of_our_own_users(run_
                 ):
                     with pytest.raises(NotFound, match=error):
                         await wms.bus.ask(query)
-        assert [await mqs.store.find(name, {}) for name in (Collection.MQ_GROUPS, Collection.MQ_PROFILES)] == before
+        assert [await mqs.store.find(name, {}) for name in (MQ_GROUPS, MQ_PROFILES)] == before
 
 
 async def test_an_activation_that_must_wait_says_so_and_goes_on_later(run_mqs: RunMqs, wms: Peer) -> None:
@@ -188,6 +188,6 @@ async def test_abandoned_queues_go_by_themselves_and_used_ones_stay(
 
 
 async def _state(mqs: Mqs, workflow_id: WorkflowId) -> str:
-    found = await mqs.store.find_one(Collection.MQ_GROUPS, {"_id": workflow_id})
+    found = await mqs.store.find_one(MQ_GROUPS, {"_id": workflow_id})
     assert found is not None
     return str(found["state"])

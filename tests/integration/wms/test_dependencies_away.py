@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from schemas.documents import Collection
+from schemas.documents import WORKFLOWS
 from schemas.events import WorkflowRequested
 from schemas.topology import tms_service
 from tests.integration.wms.conftest import SCHEDD, World, request
@@ -90,7 +90,7 @@ async def test_without_mongodb_every_answer_is_503_and_nothing_is_half_made(
     await until_ready(world)
     again = await world.submit()
     await world.in_phase(again["taskforces"][0]["taskforce_uuid"], "condor-submit")
-    assert await world.wms.store.count(Collection.WORKFLOWS, {}) == 2
+    assert await world.wms.store.count(WORKFLOWS, {}) == 2
 
 
 async def test_without_the_broker_requests_are_taken_and_their_events_sent_once_it_is_back(

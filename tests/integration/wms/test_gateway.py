@@ -12,8 +12,9 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from schemas.documents import Collection
+from schemas.documents import WORKFLOWS
 from schemas.events import WorkflowRequested
+from schemas.registry import COLLECTIONS
 from schemas.rules.limits import MAX_BODY_BYTES
 from tests.integration.wms.conftest import World, request
 
@@ -22,7 +23,7 @@ JSON = {"Content-Type": "application/json"}
 
 async def nothing_was_made(world: World) -> bool:
     """Say whether no collection has a document, and nobody was told anything."""
-    counts = [await world.wms.store.count(name, {}) for name in (*Collection, "outbox")]
+    counts = [await world.wms.store.count(name, {}) for name in (*COLLECTIONS, "outbox")]
     return not any(counts) and not world.mqs.heard
 
 
@@ -224,7 +225,7 @@ async def test_a_repeated_request_with_its_key_takes_effect_once(world: World) -
     mine = await world.post("/v1/workflows", request(), subject="eve", **{"Idempotency-Key": "try-7"})
     assert mine.json()["workflow"]["workflow_id"] != again.json()["workflow"]["workflow_id"], "keys are one's own"
     await world.mqs.hear(WorkflowRequested, n=2)
-    assert await world.wms.store.count(Collection.WORKFLOWS, {}) == 2
+    assert await world.wms.store.count(WORKFLOWS, {}) == 2
     workflow_id = again.json()["workflow"]["workflow_id"]
     aborts = [
         await world.post(f"/v1/workflows/{workflow_id}/actions/abort", **{"Idempotency-Key": "a"}) for _ in range(3)
@@ -246,9 +247,7 @@ async def test_pages_are_cut_by_bytes_and_lose_nothing(world: World) -> None:
         after = None
         for _ in range(20):
             query = Query(query={}, after=after)
-            page = await query_pages.read_page(
-                world.wms.store, Collection.WORKFLOWS, query, Access("ada"), max_bytes=max_bytes
-            )
+            page = await query_pages.read_page(world.wms.store, WORKFLOWS, query, Access("ada"), max_bytes=max_bytes)
             assert page.objects, "a page is never empty while there is more"
             seen += [json.loads(text)["workflow_id"] for text in page.objects]
             after = page.next_after

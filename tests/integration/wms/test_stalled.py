@@ -6,7 +6,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from schemas.documents import Collection
+from schemas.documents import WORKFLOWS
 from schemas.errors import Unavailable
 from schemas.events import QueuesDeferred, Snapshot, TaskforceStatuses, WorkflowRequested
 from schemas.ids import Mqid, TaskforceUuid
@@ -147,7 +147,7 @@ async def test_queues_that_wait_and_a_broker_that_is_away_are_told(world: World)
 async def test_a_look_goes_through_live_workflows_alone_however_many_have_ended(world: World) -> None:
     await world.submit()
     with MongoClient[dict[str, Any]](world.settings.mongo_url.get_secret_value()) as client:
-        found = client[world.settings.mongo_database][Collection.WORKFLOWS].find(LIVE)
+        found = client[world.settings.mongo_database][WORKFLOWS].find(LIVE)
         plan = str(found.explain()["queryPlanner"]["winningPlan"])
     assert "IXSCAN" in plan, plan
     assert "COLLSCAN" not in plan, plan

@@ -4,9 +4,11 @@ from typing import ClassVar, Literal
 
 import pytest
 
+from schemas.documents import WORKFLOWS, WorkflowDocument
 from schemas.errors import Rejected
 from schemas.events import PAYLOADS, ControlEvent, Order
 from schemas.questions import ANSWERS, QUESTIONS, Answer, Question
+from schemas.registry import COLLECTIONS, register_collection
 from schemas.wire import request_from_bytes, request_to_bytes
 
 
@@ -17,6 +19,7 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("schemas.questions.QUESTIONS", dict(QUESTIONS))
     monkeypatch.setattr("schemas.questions.ANSWERS", dict(ANSWERS))
     monkeypatch.setattr("schemas.wire.QUESTIONS", QUESTIONS)
+    monkeypatch.setattr("schemas.registry.COLLECTIONS", dict(COLLECTIONS))
 
 
 def test_a_payload_is_known_where_it_is_defined() -> None:
@@ -71,3 +74,16 @@ def test_a_question_is_known_where_it_is_defined(monkeypatch: pytest.MonkeyPatch
         request_from_bytes(request_to_bytes(HowTall()))
     monkeypatch.setattr("schemas.wire.QUESTIONS", {"how-tall": HowTall})
     assert request_from_bytes(request_to_bytes(HowTall())) == HowTall()
+
+
+def test_a_collection_is_known_where_its_documents_are_defined() -> None:
+    assert WORKFLOWS == "WorkflowColl"
+    assert COLLECTIONS[WORKFLOWS] is WorkflowDocument
+
+
+def test_two_kinds_of_documents_do_not_share_a_collection() -> None:
+    class Tree:
+        pass
+
+    with pytest.raises(TypeError, match=r"Tree and WorkflowDocument are both called 'WorkflowColl'"):
+        register_collection("WorkflowColl", Tree)

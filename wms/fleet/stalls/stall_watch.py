@@ -18,7 +18,7 @@ from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import gauge, log
-from schemas.documents import Collection
+from schemas.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS
 from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.ids import Mqid
 from schemas.requests import MAX_BACKLOGS, BacklogsAnswer, BacklogsQuery
@@ -104,9 +104,7 @@ class StallWatch:
         Raises:
             Unavailable: the database is away.
         """
-        workflows = await self._store.find(
-            Collection.WORKFLOWS, repository.LIVE, projection=dict.fromkeys(_WORKFLOW, 1)
-        )
+        workflows = await self._store.find(WORKFLOWS, repository.LIVE, projection=dict.fromkeys(_WORKFLOW, 1))
         seen: list[WorkflowSight] = []
         for start in range(0, len(workflows), _PAGE):
             seen += await self._read_workflows(workflows[start : start + _PAGE])
@@ -122,7 +120,7 @@ class StallWatch:
     async def _read_workflows(self, workflows: Sequence[Document]) -> list[WorkflowSight]:
         ids = [workflow["_id"] for workflow in workflows]
         taskforces = await self._store.find(
-            Collection.TASKFORCES,
+            TASKFORCES,
             {"workflow_id": {"$in": ids}},
             projection={**dict.fromkeys(_TASKFORCE, 1), "phase_change_log": {"$slice": -1}},
         )
@@ -148,7 +146,7 @@ class StallWatch:
         if not workflow_ids:
             return
         tasks = await self._store.find(
-            Collection.TASK_DIRECTIVES,
+            TASK_DIRECTIVES,
             {"workflow_id": {"$in": list(workflow_ids)}},
             projection={"workflow_id": 1, "task_id": 1, "input_queues": 1},
         )
@@ -202,7 +200,7 @@ class StallWatch:
             if bool(after) != bool(before):
                 causes = [cause["text"] for cause in (after or before or {"causes": []})["causes"]]
                 log.info("workflow stalled" if after else "workflow goes on", workflow_id=workflow_id, causes=causes)
-        await self._store.bulk_update(Collection.WORKFLOWS, changed)
+        await self._store.bulk_update(WORKFLOWS, changed)
         for cause in self._causes | counts.keys():
             _stalled.labels(cause).set(counts[cause])
         self._causes |= counts.keys()

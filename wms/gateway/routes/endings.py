@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from runtime.kernel.store import Store
 from schemas.api.general import Empty
-from schemas.documents import Collection, WorkflowDocument
+from schemas.documents import WORKFLOWS, WorkflowDocument
 from schemas.endings import Ending, ExpectedResults
 from schemas.errors import NotFound
 from schemas.ids import WorkflowId
@@ -57,7 +57,7 @@ class EndingRoutes:
 
     async def get_ending(self, call: Call) -> Response:
         workflow_id = call.read_path("workflow_id")
-        document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
+        document = await self._store.find_one(WORKFLOWS, {"_id": workflow_id})
         if document is None or not is_visible(document, call.caller.access):
             raise NotFound(f"no workflow found with id: {workflow_id}")
         return answer_json(describe_ending(WorkflowDocument.model_validate(document)))

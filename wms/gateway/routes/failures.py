@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
-from schemas.documents import Collection
+from schemas.documents import WORKFLOWS
 from schemas.errors import Broken, Conflict, NotFound, Rejected
 from schemas.failures.bodies import (
     Attempts,
@@ -243,7 +243,7 @@ class FailureRoutes:
             Conflict: `is_to_run` is set, and the workflow has ended.
         """
         workflow_id = call.read_path("workflow_id")
-        document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
+        document = await self._store.find_one(WORKFLOWS, {"_id": workflow_id})
         if document is None or not is_visible(document, call.caller.access):
             raise NotFound(f"no workflow found with id: {workflow_id}")
         if is_to_run and document.get("deactivated"):

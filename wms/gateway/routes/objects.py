@@ -9,10 +9,11 @@ from starlette.responses import Response
 from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
-from schemas.documents import Collection
+from schemas.documents import TASKFORCES, WORKFLOWS
 from schemas.endings import outcome_words
 from schemas.errors import Rejected
 from schemas.phases import Phase
+from schemas.registry import Collection
 from schemas.unmatched import complain_of_unmatched
 from wms.fleet import query_pages, repository
 from wms.fleet.ownership import Access
@@ -27,8 +28,8 @@ _LONG = timedelta(minutes=10)
 
 #: The fields that `?include=health` adds to the contract's, by their names in the documents.
 _HEALTH: Mapping[Collection, tuple[str, ...]] = {
-    Collection.WORKFLOWS: ("queues_deferred", "queues_active_at", "over_at"),
-    Collection.TASKFORCES: (
+    WORKFLOWS: ("queues_deferred", "queues_active_at", "over_at"),
+    TASKFORCES: (
         "stuck",
         "n_submit_failures",
         "n_remove_failures",
@@ -44,8 +45,8 @@ _END_FIELDS = {"deactivated": 1, "deactivated_ts": 1, "completion": 1, "completi
 
 #: The names that `?include=` may list, by kind of object.
 _PARTS: Mapping[Collection, frozenset[str]] = {
-    Collection.WORKFLOWS: frozenset({"health", "progress"}),
-    Collection.TASKFORCES: frozenset({"health"}),
+    WORKFLOWS: frozenset({"health", "progress"}),
+    TASKFORCES: frozenset({"health"}),
 }
 
 
@@ -62,7 +63,7 @@ async def read_object(store: Store, collection: Collection, key: str, call: Call
     found = repository.select_public(collection, document)
     if "health" in includes:
         found["health"] = {name: document.get(name) for name in _HEALTH[collection]}
-        if collection is Collection.TASKFORCES:
+        if collection == TASKFORCES:
             found["health"]["stuck"] = explain_stuck(document, utc_now())
             found["health"]["unmatched"], _ = complain_of_unmatched(
                 document.get("unmatched") or "", document.get("task_index")
@@ -70,9 +71,7 @@ async def read_object(store: Store, collection: Collection, key: str, call: Call
             found["health"]["exit_codes"] = document.get("exit_codes") or {}
             found["health"]["stale"] = is_stale(document, utc_now())
             found["health"] |= describe_staffing(document, utc_now())
-            workflow = await store.find_one(
-                Collection.WORKFLOWS, {"_id": document["workflow_id"]}, projection=_END_FIELDS
-            )
+            workflow = await store.find_one(WORKFLOWS, {"_id": document["workflow_id"]}, projection=_END_FIELDS)
             found["health"]["ended"] = describe_end(workflow) if workflow is not None else ""
             if found["health"]["ended"]:
                 found["health"]["missing"] = []
@@ -170,7 +169,7 @@ def make_query_handler(store: Store, collection: Collection, plural: str, *, max
 
     async def query(call: Call) -> Response:
         include = call.request.query_params.get("include")
-        if include is not None and (include != "outcome" or collection is not Collection.WORKFLOWS):
+        if include is not None and (include != "outcome" or collection != WORKFLOWS):
             raise Rejected("'include': must be 'outcome', and only a query of workflows has it")
         page = await query_pages.read_page(
             store,

@@ -6,7 +6,7 @@ from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
 from schemas.api.health import WorkflowProgress
 from schemas.api.queues import QueueDepths
-from schemas.documents import Collection, TaskDirectiveDocument, WorkflowDocument
+from schemas.documents import TASK_DIRECTIVES, WORKFLOWS, TaskDirectiveDocument, WorkflowDocument
 from schemas.errors import Broken, NotFound
 from schemas.ids import WorkflowId
 from schemas.progress import count_done
@@ -28,14 +28,14 @@ async def ask_depths(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:
 
 async def find_progress(store: Store, mqs: Asks, workflow_id: WorkflowId) -> dict[str, Any] | None:
     """Return the fields of `WorkflowProgress`; None if the queues do not show how many events are done."""
-    document = await store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
+    document = await store.find_one(WORKFLOWS, {"_id": workflow_id})
     depths = await ask_depths(mqs, workflow_id)
     if document is None or depths is None:
         return None
     workflow = WorkflowDocument.model_validate(document)
     tasks = [
         TaskDirectiveDocument.model_validate(task)
-        for task in await store.find(Collection.TASK_DIRECTIVES, {"workflow_id": workflow_id})
+        for task in await store.find(TASK_DIRECTIVES, {"workflow_id": workflow_id})
     ]
     done = count_done(tasks, depths, describe_ending(workflow), is_ended=workflow.deactivated is not None)
     if done is None:

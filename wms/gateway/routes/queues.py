@@ -10,7 +10,7 @@ from starlette.responses import Response
 from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
 from schemas.api.queues import ProfilesAnswerBody, QueueDepths
-from schemas.documents import Collection, WorkflowDocument
+from schemas.documents import WORKFLOWS, WorkflowDocument
 from schemas.errors import Broken, NotFound, Unavailable
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
@@ -81,7 +81,7 @@ class QueueRoutes:
         An empty list is the contract's answer for an unknown workflow. It does not reveal whether the workflow exists.
         """
         workflow_id = WorkflowId(call.read_path("workflow_id"))
-        if await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id}, projection={"_id": 1}) is not None:
+        if await self._store.find_one(WORKFLOWS, {"_id": workflow_id}, projection={"_id": 1}) is not None:
             return []
         query = ProfilesQuery(workflow_id=workflow_id, subject=call.caller.subject, unowned=True)
         return await self._ask_profiles(query) or []
@@ -114,7 +114,7 @@ class QueueRoutes:
         return answer_raw(found.content)
 
     async def _find_workflow(self, workflow_id: str, access: Access) -> WorkflowDocument | None:
-        document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
+        document = await self._store.find_one(WORKFLOWS, {"_id": workflow_id})
         if document is None or not is_visible(document, access):
             return None
         return WorkflowDocument.model_validate(document)

@@ -4,14 +4,9 @@ from starlette.responses import Response
 
 from runtime.kernel.store import Store
 from schemas.api.health import TaskforceSeen
-from schemas.api.queries import (
-    Query,
-    TaskDirectivesFound,
-    TaskforcesFound,
-    WorkflowsFound,
-)
+from schemas.api.queries import Query, TaskDirectivesFound, TaskforcesFound, WorkflowsFound
 from schemas.api.workflows import AddWorkersRequest
-from schemas.documents import Collection
+from schemas.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS
 from schemas.errors import NotFound
 from schemas.ids import TaskId
 from schemas.objects import TaskDirective, Taskforce
@@ -40,12 +35,12 @@ class TaskforceRoutes:
                 body=Query,
                 answer=found,
                 is_heavy=True,
-                query={"include": False} if collection is Collection.WORKFLOWS else {},
+                query={"include": False} if collection == WORKFLOWS else {},
             )
             for path, key, collection, found in (
-                ("workflows", "workflows", Collection.WORKFLOWS, WorkflowsFound),
-                ("task-directives", "task_directives", Collection.TASK_DIRECTIVES, TaskDirectivesFound),
-                ("taskforces", "taskforces", Collection.TASKFORCES, TaskforcesFound),
+                ("workflows", "workflows", WORKFLOWS, WorkflowsFound),
+                ("task-directives", "task_directives", TASK_DIRECTIVES, TaskDirectivesFound),
+                ("taskforces", "taskforces", TASKFORCES, TaskforcesFound),
             )
         ]
         return [
@@ -73,7 +68,7 @@ class TaskforceRoutes:
 
     async def get_task(self, call: Call) -> Response:
         task_id = call.read_path("task_id")
-        found = await read_object(self._store, Collection.TASK_DIRECTIVES, task_id, call)
+        found = await read_object(self._store, TASK_DIRECTIVES, task_id, call)
         if found is None:
             raise NotFound(f"no task found with id: {task_id}")
         return answer_json(found)
@@ -91,7 +86,7 @@ class TaskforceRoutes:
 
     async def get_taskforce(self, call: Call) -> Response:
         uuid = call.read_path("taskforce_uuid")
-        found = await read_object(self._store, Collection.TASKFORCES, uuid, call)
+        found = await read_object(self._store, TASKFORCES, uuid, call)
         if found is None:
             raise NotFound(f"no taskforce found with uuid: {uuid}")
         return answer_json(found)

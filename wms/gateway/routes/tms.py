@@ -14,7 +14,7 @@ from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.telemetry import log
 from schemas.api.tms_routes import PendingStart
-from schemas.documents import Collection
+from schemas.documents import TASK_DIRECTIVES, TASKFORCES
 from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.objects import MQProfile
 from schemas.requests import ProfilesAnswer, TaskProfilesQuery
@@ -69,7 +69,7 @@ class TmsRoutes:
             return answer_json({})
         n_open = 0
         async for taskforce in self._find_waiting(schedd):
-            task = await self._store.find_one(Collection.TASK_DIRECTIVES, {"_id": taskforce["task_id"]})
+            task = await self._store.find_one(TASK_DIRECTIVES, {"_id": taskforce["task_id"]})
             try:
                 profiles = await self._ask_profiles(taskforce, task) if task is not None else None
             except Unavailable:
@@ -79,14 +79,14 @@ class TmsRoutes:
                 continue
             if task is None or profiles is None:
                 continue
-            shown = repository.select_public(Collection.TASKFORCES, taskforce)
+            shown = repository.select_public(TASKFORCES, taskforce)
             if shown["n_workers"] is None:
                 default = taskforce.get("default_n_workers")
                 shown["n_workers"] = self._clusters.default_n_workers.get(schedd, 1) if default is None else default
             answer = answer_json(
                 {
                     "taskforce": shown,
-                    "task_directive": repository.select_public(Collection.TASK_DIRECTIVES, task),
+                    "task_directive": repository.select_public(TASK_DIRECTIVES, task),
                     "mqprofiles": profiles,
                 }
             )
@@ -102,7 +102,7 @@ class TmsRoutes:
         seen: list[str] = []
         while True:
             some = await self._store.find(
-                Collection.TASKFORCES,
+                TASKFORCES,
                 {
                     "schedd": schedd,
                     **filter_offered_starts(self._fleet.policy.max_failures),
@@ -141,12 +141,12 @@ class TmsRoutes:
             return answer_json({})
         now = utc_now()
         waiting = await self._store.find(
-            Collection.TASKFORCES,
+            TASKFORCES,
             {"schedd": schedd, **filter_offered_stops(now)},
             sort=[("timestamp", 1), ("cursor", 1)],
             limit=1,
         )
-        return answer_json(repository.select_public(Collection.TASKFORCES, waiting[0]) if waiting else {})
+        return answer_json(repository.select_public(TASKFORCES, waiting[0]) if waiting else {})
 
     def _read_schedd(self, call: Call) -> str | None:
         """Return the schedd that the caller polls for; None if these routes have no work for it.

@@ -22,7 +22,7 @@ from schemas.api.tms_routes import (
     TaskforceStatusesAnswer,
     TaskforceStatusesRequest,
 )
-from schemas.documents import Collection, TaskforceDocument
+from schemas.documents import TASKFORCES, TaskforceDocument
 from schemas.errors import NotFound, Rejected
 from schemas.events import (
     TaskforceCompleted,
@@ -176,11 +176,11 @@ class ConfirmationRoutes:
         query: Document = {"_id": {"$in": uuids}, "schedd": {"$in": sorted(self._clusters.polling_schedds)}}
         if call.caller.schedds is not None:
             query["$and"] = [{"schedd": {"$in": sorted(call.caller.schedds)}}]
-        found = await self._store.find(Collection.TASKFORCES, query, projection={"_id": 1})
+        found = await self._store.find(TASKFORCES, query, projection={"_id": 1})
         known = {taskforce["_id"] for taskforce in found}
         now = utc_now()
         await self._store.bulk_update(
-            Collection.TASKFORCES,
+            TASKFORCES,
             [
                 (
                     {"_id": uuid},

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
-from schemas.documents import Collection
+from schemas.documents import TASKFORCES
 from schemas.errors import Broken, NotFound, Rejected, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
@@ -108,7 +108,7 @@ class WorkerLogRoutes:
             NotFound: the taskforce does not exist, or the caller may not see it.
         """
         uuid = call.read_path("taskforce_uuid")
-        found: dict[str, Any] | None = await read_object(self._store, Collection.TASKFORCES, uuid, call)
+        found: dict[str, Any] | None = await read_object(self._store, TASKFORCES, uuid, call)
         if found is None:
             raise NotFound(f"no taskforce found with uuid: {uuid}")
         return TaskforceUuid(uuid), tms_service(found["schedd"])

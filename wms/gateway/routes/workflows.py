@@ -10,16 +10,11 @@ from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
 from schemas.api.general import Empty
 from schemas.api.health import WorkflowSeen
-from schemas.api.workflows import (
-    DeactivationAnswer,
-    OldWorkflowRequest,
-    WorkflowAnswer,
-    WorkflowRequest,
-)
+from schemas.api.workflows import DeactivationAnswer, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest
 from schemas.checks import runnable
 from schemas.checks.plain_faults import explain_faults
 from schemas.checks.request_check import check_faulty
-from schemas.documents import Collection
+from schemas.documents import WORKFLOWS
 from schemas.errors import NotFound
 from schemas.ids import WorkflowId
 from schemas.phases import Deactivated
@@ -110,10 +105,10 @@ class WorkflowRoutes:
 
     async def get_workflow(self, call: Call) -> Response:
         workflow_id = call.read_path("workflow_id")
-        found = await read_object(self._store, Collection.WORKFLOWS, workflow_id, call)
+        found = await read_object(self._store, WORKFLOWS, workflow_id, call)
         if found is None:
             raise NotFound(f"no workflow found with id: {workflow_id}")
-        if "progress" in read_wanted_parts(call, Collection.WORKFLOWS):
+        if "progress" in read_wanted_parts(call, WORKFLOWS):
             found["progress"] = await find_progress(self._store, self._mqs, WorkflowId(workflow_id))
         return answer_json(found)
 

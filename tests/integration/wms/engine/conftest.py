@@ -10,7 +10,7 @@ import pytest
 from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.graph import Definition, Graph, Node, make_chain
 from schemas.ids import RunId
-from schemas.runs import RunDocument
+from schemas.run_documents import RunDocument
 from schemas.topology import pool_service
 from tests.integration.wms.engine.peers import Worker
 from wms.app import Wms, run_wms

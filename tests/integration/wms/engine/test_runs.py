@@ -10,7 +10,8 @@ from runtime.clock import utc_now
 from schemas.errors import Conflict, NotFound
 from schemas.graph import BranchingProfile, Edge, EdgeKind, Graph, Node
 from schemas.ids import NodeKey, RunUuid
-from schemas.runs import ChildRequest, InputDocument, NodeStatus, Outcome, WaitAnswer, WantKind
+from schemas.run_documents import InputDocument
+from schemas.runs import ChildRequest, NodeStatus, Outcome, WaitAnswer, WantKind
 from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from wms.engine import repository
 from wms.engine.launching import LaunchWish

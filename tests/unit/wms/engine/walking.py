@@ -6,7 +6,8 @@ from typing import Any
 from schemas.events import NodeEnded, NodeTaken
 from schemas.graph import Definition, Graph, Node, make_chain
 from schemas.ids import NodeKey, RunId, RunUuid
-from schemas.runs import LogRow, NodeError, NodeState, Outcome, RunDocument, RunStatus, WaitAnswer, WantKind
+from schemas.run_documents import LogRow, RunDocument
+from schemas.runs import NodeError, NodeState, Outcome, RunStatus, WaitAnswer, WantKind
 from wms.engine.advance import advance
 from wms.engine.launching import LaunchWish, make_run
 from wms.engine.open_run import OpenRun, RunDecision, apply_decision, open_run

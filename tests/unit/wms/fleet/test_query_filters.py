@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.documents import Collection
+from schemas.documents import TASKFORCES
 from schemas.errors import Rejected
 from wms.fleet.query_filters import (
     MAX_DEPTH,
@@ -19,7 +19,7 @@ from wms.fleet.query_filters import (
 )
 from wms.fleet.repository import PUBLIC
 
-FIELDS = PUBLIC[Collection.TASKFORCES]
+FIELDS = PUBLIC[TASKFORCES]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.api.queries import Query
-from schemas.documents import Collection
+from schemas.documents import WORKFLOWS
 from schemas.errors import Unavailable
 from wms.fleet import query_pages
 from wms.fleet.ownership import Access
@@ -39,9 +39,7 @@ async def pages(store: Any, *, max_bytes: int = 10**9, n_pages: int = 1000) -> l
     after = None
     while len(found) < n_pages:
         query = Query(query={}, projection=["nope"], after=after)
-        found.append(
-            await query_pages.read_page(store, Collection.WORKFLOWS, query, Access("ada"), max_bytes=max_bytes)
-        )
+        found.append(await query_pages.read_page(store, WORKFLOWS, query, Access("ada"), max_bytes=max_bytes))
         after = found[-1].next_after
         if after is None:
             break

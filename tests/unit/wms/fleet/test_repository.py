@@ -1,7 +1,7 @@
 """Documents and what leads from one state of an aggregate to the next."""
 
 from runtime.kernel.decision import Insert, Update
-from schemas.documents import Collection, TaskforceDocument, WorkflowDocument
+from schemas.documents import TASKFORCES, WORKFLOWS, TaskforceDocument, WorkflowDocument
 from schemas.events import Snapshot
 from schemas.objects import Taskforce, Workflow
 from schemas.phases import Deactivated, Phase
@@ -20,8 +20,8 @@ def test_a_stored_document_reads_back_as_it_was() -> None:
 
 def test_users_see_the_contracts_keys_only() -> None:
     new = made()
-    assert set(select_public(Collection.WORKFLOWS, make_document(new.workflow))) == set(Workflow.model_fields)
-    seen = select_public(Collection.TASKFORCES, make_document(new.taskforces[0]))
+    assert set(select_public(WORKFLOWS, make_document(new.workflow))) == set(Workflow.model_fields)
+    seen = select_public(TASKFORCES, make_document(new.taskforces[0]))
     assert set(seen) == set(Taskforce.model_fields)
     Taskforce.model_validate(seen)
 
