@@ -1,1 +1,1 @@
-"""Workflows, task directives and taskforces: their life cycle, and what is launched next."""
+"""Manage workflows, task directives and taskforces: their life cycle, and the order of their starts."""

@@ -1,4 +1,4 @@
-"""Who owns an object, and who may know of it. (core)"""
+"""Decide who owns an object, and who may see it. (core)"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,33 +14,33 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Whose objects a caller may touch."""
+    """The objects that a caller may see and change, by their owners, projects and schedds."""
 
     subject: str
     projects: frozenset[str] = frozenset()
-    #: Whether the caller sees everybody's objects.
+    #: Whether the caller sees the objects of all users.
     everything: bool = False
-    #: The schedds whose taskforces the caller may touch. None: all schedds.
+    #: The schedds whose taskforces the caller may see and change; None means all.
     schedds: frozenset[str] | None = None
-    #: How the log names the caller who adds workers.
+    #: The name of the caller's role in a taskforce's log: "USER" or "TMS".
     role_name: str = "USER"
 
     def may_see(self, owner: str, projects: list[str]) -> bool:
-        """Return whether the caller may know of an object that belongs to `owner` and is shared with `projects`."""
+        """Return whether the caller may see an object that belongs to `owner` and is shared with `projects`."""
         return self.everything or owner == self.subject or not self.projects.isdisjoint(projects)
 
     def may_see_at(self, schedd: str | None) -> bool:
-        """Return whether a taskforce at `schedd` is within the caller's reach. An object without a schedd always is."""
+        """Return whether the caller may see a taskforce at `schedd`; True for an object without a schedd (None)."""
         return self.schedds is None or schedd is None or schedd in self.schedds
 
     @property
     def schedd_filter(self) -> dict[str, Any]:
-        """Return the MongoDB filter for the taskforces within the caller's reach."""
+        """Return the MongoDB filter for the taskforces at schedds that the caller may see."""
         return {} if self.schedds is None else {"schedd": {"$in": sorted(self.schedds)}}
 
     @property
     def owner_filter(self) -> dict[str, Any]:
-        """Return the MongoDB filter for the objects that the caller may see."""
+        """Return the MongoDB filter for the objects of owners and projects that the caller may see."""
         if self.everything:
             return {}
         mine: list[dict[str, Any]] = [{"owner": self.subject}]

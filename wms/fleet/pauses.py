@@ -1,12 +1,12 @@
-"""How long WMS waits before it repeats a request, or tries again what has failed. (core)"""
+"""Decide how long WMS waits before it repeats an unanswered request or a failed step. (core)"""
 
 from datetime import datetime, timedelta
 
-#: The pause before an unanswered request to MQS or a TMS is repeated. It doubles each time, up to the longest one.
+#: The pause before WMS repeats an unanswered request to MQS or a TMS. It doubles each time, up to `_LONGEST_PAUSE`.
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(minutes=10)
 
-#: The pause after a failed start or removal: after the first failure, the second, and so on.
+#: The pauses after the first, second and each further failure of a start or a removal. The last one repeats.
 _FAILURE_PAUSES = tuple(timedelta(seconds=s) for s in (10, 30, 90, 270, 600))
 
 

@@ -9,7 +9,7 @@ from wms.fleet.pilot_tags import PilotTags, find_tags
 
 
 class FixedTag:
-    """Pilot images without a directory: the settings say what `latest` means, and any other tag is accepted."""
+    """Pilot images without a directory. The settings name the tag for `latest`, and any other tag is accepted."""
 
     def __init__(self, tag: str) -> None:
         self._tags = PilotTags(latest=tag)
@@ -27,15 +27,15 @@ class ImageDirectory:
         self._image = image
 
     async def list_tags(self) -> PilotTags:
-        """Return the tags of the images that are there now.
+        """Return the tags of the images that are in the directory now.
 
         Raises:
-            Unavailable: the directory cannot be read. It may be on a network file system, and come back.
+            Unavailable: the directory cannot be read. If it is on a network file system, it may come back.
         """
         try:
             entries = await asyncio.to_thread(os.listdir, self._directory)
         except OSError as error:
-            raise Unavailable("the pilot images cannot be listed") from error
+            raise Unavailable("the directory of pilot images (EWMS_IMAGE_DIR) cannot be read") from error
         return find_tags(entries, self._image)
 
 

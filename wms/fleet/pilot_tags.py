@@ -1,4 +1,4 @@
-"""What a pilot's tag means: `latest` is the highest version there is, and an unknown tag is refused. (core)
+"""Resolve a pilot's tag: `latest` is the highest version in the directory, and an unknown tag is refused. (core)
 
 ewms-pilot:1.2.0   ewms-pilot:1.10.3   ewms-pilot:fix-eviction-4f2a1b
                    ^ latest
@@ -24,17 +24,17 @@ class TagNotFound(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class PilotTags:
-    """The tags of the pilot's images. `known` None: there is no list, so any tag is accepted."""
+    """The tags of the pilot's images. If `known` is None, there is no list, and every tag is accepted."""
 
-    #: What `latest` means; None: nothing.
+    #: The tag for `latest`; None if no image has a version.
     latest: str | None
     known: frozenset[str] | None = None
 
     def resolve_tag(self, tag: str) -> str:
-        """Return the tag that `tag` means today.
+        """Return the tag of an image for `tag`, which may be `latest`.
 
         Raises:
-            TagNotFound: there is none.
+            TagNotFound: there is no such image.
         """
         if tag == LATEST:
             if self.latest is None:

@@ -1,4 +1,4 @@
-"""What the operator has chosen and every decision about a workflow respects. (core)"""
+"""The operator's choices for all decisions about workflows. (core)"""
 
 from dataclasses import dataclass, field
 
@@ -6,16 +6,16 @@ from schemas.documents import TaskforceDocument
 from wms.fleet.locations import LocationMap
 from wms.fleet.tms_port import TmsPort
 
-#: After this many failures, log nothing more and do not try a start again. The operator can set another number.
+#: The default of `FleetPolicy.max_failures`.
 MAX_FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class FleetPolicy:
-    """Where taskforces run, and when WMS gives up."""
+    """The locations where taskforces run, and the number of failures after which WMS gives up."""
 
     locations: LocationMap = field(default_factory=lambda: LocationMap({}))
-    #: After this many failures, give up the start of a taskforce, and try its removal less often.
+    #: After this many failures, WMS gives up the start of a taskforce, and tries a removal less often.
     max_failures: int = MAX_FAILURES
 
     def find_port(self, taskforce: TaskforceDocument) -> TmsPort:
@@ -23,7 +23,7 @@ class FleetPolicy:
         return self.locations.find_port(taskforce.schedd)
 
     def count_workers(self, taskforce: TaskforceDocument) -> int:
-        """Return how many workers `taskforce` gets. An older version stored taskforces without their default."""
+        """Return how many workers `taskforce` gets: its own number, or the default of its location."""
         if taskforce.n_workers is not None:
             return taskforce.n_workers
         if taskforce.default_n_workers is not None:

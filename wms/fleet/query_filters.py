@@ -34,7 +34,7 @@ class BadQuery(Rejected):
 
 
 class _QueryChecker:
-    """Walk through one query, and count its terms and values."""
+    """Checks one query: walks through it, and counts its terms and values."""
 
     def __init__(self, fields: frozenset[str]) -> None:
         self._fields = fields
@@ -42,7 +42,7 @@ class _QueryChecker:
         self._n_values = 0
 
     def check_query(self, query: Any, path: str, depth: int, *, relative: bool = False) -> Filter:
-        """Return `query` checked. With `relative`, its names are fields of a list's members, not of the document."""
+        """Return the checked `query`. With `relative`, its names are fields of a list's members, not of a document."""
         if not isinstance(query, Mapping):
             raise BadQuery(f"'{path}': is not of type 'object'")
         self._check_depth(path, depth)
@@ -193,7 +193,7 @@ _OPERANDS: Mapping[str, Callable[[_QueryChecker, Any, str, int], Any]] = {
 
 
 def _printable_name(name: str) -> str:
-    """Return a name that a user chose in a form that fits into an error: short and printable."""
+    """Return a name from a user's query in a form for error texts: short and printable."""
     return "".join(c for c in name[:64] if c.isprintable())
 
 
@@ -207,7 +207,7 @@ def make_filter(query: Mapping[str, Any], fields: Iterable[str]) -> Filter:
 
 
 def restrict_filter(query: Filter, clause: Filter, *, after: str | None) -> Filter:
-    """Return `query` restricted by the caller's `clause` and to objects after the cursor `after`."""
+    """Return `query`, restricted by the caller's `clause` and to objects after the cursor `after`."""
     parts = [part for part in (clause, query, {"cursor": {"$gt": after}} if after else {}) if part]
     return {"$and": parts} if parts else {}
 
@@ -215,7 +215,7 @@ def restrict_filter(query: Filter, clause: Filter, *, after: str | None) -> Filt
 def make_projection(names: Iterable[str] | None, fields: Iterable[str]) -> dict[str, int]:
     """Return the MongoDB projection for the fields `names`: public fields only, always the cursor, never the `_id`.
 
-    Unknown names fetch nothing. No names, or `_id` alone, fetch all public fields, as they always have.
+    Unknown names select nothing. Without names, or with `_id` alone, it selects all public fields.
     """
     known = set(fields)
     wished = [name for name in (names or ()) if name != "_id"]

@@ -1,1 +1,1 @@
-"""The life of a workflow: every decision about it. Every module here is a core."""
+"""Decide about the life of a workflow. Every module here is a core."""

@@ -1,10 +1,10 @@
-"""A workflow with its taskforces: what one decision reads and changes, and the bookkeeping all decisions share. (core)
+"""Hold a workflow with its taskforces, which a decision changes, and do the bookkeeping of all decisions. (core)
 
 A decision gets a `Draft` of an `Aggregate`, edits it and settles it into a `FleetDecision`. Settling notes when the
-last taskforce is over, tells MQS so once, and computes when the workflow must be looked at again (`wake_at`).
+last taskforce is over, informs MQS once, and computes when WMS must look at the workflow again (`wake_at`).
 
-An aggregate need not hold all taskforces. Those that a stimulus cannot touch may stay in the database, if it is
-known whether any of them is still open.
+An aggregate need not hold all taskforces. Taskforces that a stimulus cannot change may stay in the database, if the
+aggregate knows whether any of them is still open.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,12 +27,12 @@ _MAX_CONTEXT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """What a decision sees. `tasks` holds the tasks that a start order may have to describe."""
+    """The documents that a decision reads. `tasks` holds the tasks that a start order may need."""
 
     workflow: WorkflowDocument
     taskforces: Mapping[TaskforceUuid, TaskforceDocument]
     tasks: Mapping[TaskId, TaskDirectiveDocument] = field(default_factory=dict)
-    #: Whether any taskforce that was not loaded is open. None: all were loaded.
+    #: Whether any taskforce that was not loaded is open; None if all were loaded.
     others_open: bool | None = None
 
 
@@ -44,12 +44,12 @@ class FleetDecision:
     #: Orders to other services.
     events: tuple[Payload, ...] = ()
     answer: Any = None
-    #: What has happened. Any service may listen.
+    #: Facts about what has happened, for any service that listens.
     facts: tuple[Fact, ...] = ()
 
 
 class Draft:
-    """An aggregate while a decision changes it. It refuses illegal moves, whatever a decision tries."""
+    """An aggregate while a decision changes it. It refuses illegal moves of a taskforce's phase."""
 
     def __init__(self, aggregate: Aggregate, policy: FleetPolicy, now: datetime) -> None:
         self.before = aggregate
@@ -61,11 +61,11 @@ class Draft:
         self.facts: list[Fact] = []
 
     def __iter__(self) -> Iterator[TaskforceDocument]:
-        # A copy of the list: decisions change taskforces while they go through them.
+        # Copy the list, because decisions change taskforces while they go through them.
         return iter(list(self.taskforces.values()))
 
     def find_port(self, taskforce: TaskforceDocument) -> TmsPort:
-        """Return how WMS deals with the TMS of `taskforce`."""
+        """Return the port to the TMS of `taskforce`."""
         return self.policy.find_port(taskforce)
 
     def add_event(self, payload: Payload) -> None:
@@ -73,7 +73,7 @@ class Draft:
         self.events.append(payload)
 
     def add_fact(self, fact: Fact) -> None:
-        """Add `fact` to the facts that the commit states."""
+        """Add `fact` to the facts that the commit sends."""
         self.facts.append(fact)
 
     def change_workflow(self, **fields: Any) -> None:
@@ -98,7 +98,7 @@ class Draft:
         """Move `taskforce` to `target`, and append a line to its log.
 
         Raises:
-            Broken: the move is illegal; the decision should have checked.
+            Broken: the move is illegal. The decision has a defect.
         """
         if not may_move(taskforce.phase, target):
             raise Broken(f"no move from {taskforce.phase} to {target}")
@@ -129,11 +129,11 @@ class Draft:
         return self.change_taskforce(taskforce, phase_change_log=[*taskforce.phase_change_log, line])
 
     def leave_unchanged(self, *events: Payload, answer: Any = None) -> FleetDecision:
-        """Return the outcome that changes nothing and sends `events`."""
+        """Return an outcome that changes nothing and sends `events`."""
         return FleetDecision(self.before, events, answer)
 
     def continue_after(self, outcome: FleetDecision) -> "Draft":
-        """Return a draft of what `outcome` leaves, for another decision at the same moment."""
+        """Return a draft of the aggregate after `outcome`, for another decision at the same moment."""
         return Draft(outcome.after, self.policy, self.now)
 
     def settle_decision(self, answer: Any = None) -> FleetDecision:
@@ -165,6 +165,6 @@ class Draft:
         found += [find_queues_due_at(self.workflow), find_ending_due_at(self.workflow)]
         dues = [due for due in found if due is not None]
         if self.before.others_open is not None and self.before.workflow.wake_at is not None:
-            # The old time covers the taskforces that were not loaded. Waking too early costs one look.
+            # The old time covers the taskforces that were not loaded. An early wake-up costs only one look.
             dues.append(self.before.workflow.wake_at)
         return min(dues, default=None)

@@ -1,14 +1,14 @@
-"""How a workflow ends by itself: its inputs are closed and every event is settled, or it has its results. (core)
+"""End workflows by themselves: when inputs are closed and every event is settled, or when all results are there. (core)
 
     CloseInputs ────────────────► WorkflowEnding ──► MQS closes the way in, and looks at the queues, level by level
     ExpectResults ──────────────►       │                     │ drained                  │ results arrived
                                         │                     ▼                          ▼
     (repeated until the end) ◄──────────┘             done, or done with failures   inputs closed; or done, see below
 
-A queue's *level* is the length of the longest path to it through tasks, so events move on to queues of later levels
-only. If tasks form a cycle there are no levels, and an empty queue does not show that no more events will come. The
-same holds for a task that makes events without taking any. The inputs of such a workflow cannot be closed, but the
-workflow can expect results.
+A queue's *level* is the length of the longest path to it through tasks. So events only move to queues of later levels.
+If tasks form a cycle there are no levels, and an empty queue does not show that no more events will come. The same
+holds for a task that makes events without taking any. The inputs of such a workflow cannot be closed, but the workflow
+can expect a number of results.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -32,7 +32,7 @@ _OTHER_ENDS = "end it with `ewms workflow finish`, or say how many results you e
 
 
 def queue_levels(tasks: Iterable[TaskDirectiveDocument], names: Mapping[Mqid, str]) -> list[list[Mqid]]:
-    """Return the queues that `tasks` take events from, level by level. `names` has the queues' aliases.
+    """Return the queues from which `tasks` take events, level by level. `names` has the queues' aliases.
 
     Raises:
         Unprocessable: the tasks form a cycle, or one of them takes events from no queue.
@@ -42,15 +42,15 @@ def queue_levels(tasks: Iterable[TaskDirectiveDocument], names: Mapping[Mqid, st
         if not task.input_queues:
             onto = ", ".join(f"'{names.get(mqid, mqid)}'" for mqid in task.output_queues)
             raise Unprocessable(
-                f"task {task.task_id} takes events from no queue, so nothing tells when it has made its last one onto "
-                f"{onto}",
+                f"task {task.task_id} takes events from no queue, so WMS cannot know when it has published its "
+                f"last event onto {onto}",
                 hint=_OTHER_ENDS,
             )
     levels, left = split_levels(tasks)
     if left:
         circle = " → ".join(f"'{names.get(Mqid(mqid), mqid)}'" for mqid in _find_cycle(tasks, left))
         raise Unprocessable(
-            f"the tasks form a cycle: {circle}; an event could go round it for ever, so empty queues do not tell "
+            f"the tasks form a cycle: {circle}; an event could go round it for ever, so empty queues do not show "
             "that all is done",
             hint=_OTHER_ENDS,
         )
@@ -58,8 +58,8 @@ def queue_levels(tasks: Iterable[TaskDirectiveDocument], names: Mapping[Mqid, st
 
 
 def _find_cycle(tasks: Collection[TaskDirectiveDocument], within: Collection[str]) -> list[str]:
-    """Return a cycle of queues. The first queue stands at the end again."""
-    # Each queue of `within` is fed from another one of `within`, so a walk backwards meets one of them twice.
+    """Return a cycle of queues. The first queue is also the last."""
+    # Each queue of `within` gets events from another one of `within`, so a walk backwards meets one of them twice.
     road = [next(iter(within))]
     while True:
         before = next(
@@ -98,7 +98,7 @@ def expect_results(draft: Draft, stimulus: ExpectResults) -> FleetDecision:
     wish = {"expected_results": stimulus.n, "counts_dead": stimulus.counts_dead}
     if wish == {name: getattr(workflow, name) for name in wish}:
         return draft.leave_unchanged(answer=describe_ending(workflow))
-    _check_not_ended(workflow, "it expects no results any more")
+    _check_not_ended(workflow, "it cannot expect results any more")
     if not any(queue.is_public and queue.is_output for queue in workflow.queues):
         raise Unprocessable(
             "the workflow has no public queue that tasks publish onto, so no result could ever arrive",
@@ -110,7 +110,7 @@ def expect_results(draft: Draft, stimulus: ExpectResults) -> FleetDecision:
 
 
 def complete_drained(draft: Draft, event: QueuesDrained) -> FleetDecision:
-    """Return the workflow, ended because its inputs are closed and every event is settled."""
+    """Return the workflow as ended, because its inputs are closed and every event is settled."""
     workflow = draft.workflow
     if workflow.deactivated is not None or workflow.inputs_closed_at is None:
         return draft.leave_unchanged()
@@ -123,14 +123,14 @@ def complete_with_results(draft: Draft, event: ResultsArrived) -> FleetDecision:
     """Return the workflow after its last expected result has arrived.
 
     If empty queues can show that the workflow is done, only close its inputs: a result may have come twice, so the
-    events under way are finished first. Otherwise end the workflow now.
+    tasks finish the events under way first. Otherwise end the workflow now.
     """
     workflow = draft.workflow
     n = event.n_results + (event.n_dead if workflow.counts_dead else 0)
     if workflow.deactivated is not None or workflow.expected_results is None or n < workflow.expected_results:
         return draft.leave_unchanged()
     try:
-        # The answer is for users; MQS has no use for it.
+        # Drop the answer: it is for users, and MQS needs none.
         return replace(close_inputs(draft), answer=None)
     except Unprocessable:
         why = f"{event.n_results} results have arrived"
@@ -138,20 +138,20 @@ def complete_with_results(draft: Draft, event: ResultsArrived) -> FleetDecision:
 
 
 def repeat_wish_if_due(draft: Draft) -> None:
-    """Tell MQS again how the workflow wants to end, if that is due."""
+    """Send MQS the workflow's wish for its end again, if that is due."""
     due = find_ending_due_at(draft.workflow)
     if due is not None and due <= draft.now:
         _tell_mqs(draft, is_news=False)
 
 
 def repeat_wish(draft: Draft) -> None:
-    """Tell MQS again how the workflow wants to end, if WMS has told it before: MQS did not know the queues then."""
+    """Send MQS the workflow's wish for its end again, if it was sent before: MQS did not know the queues then."""
     if draft.workflow.ending_told_at is not None:
         _tell_mqs(draft, is_news=False)
 
 
 def describe_ending(workflow: WorkflowDocument) -> Ending:
-    """Return what users see of the end of `workflow`."""
+    """Return the end of `workflow` in the form that users see."""
     return Ending(
         workflow_id=workflow.workflow_id,
         inputs_closed_at=workflow.inputs_closed_at,
@@ -161,7 +161,7 @@ def describe_ending(workflow: WorkflowDocument) -> Ending:
         n_dead=workflow.n_dead,
         n_results=workflow.n_results,
         reason=workflow.completion_reason,
-        # If every event is settled, no pilot holds one. Otherwise the pilots must be gone.
+        # If every event is settled, no pilot holds an event. Otherwise the pilots must be gone.
         has_all_results=workflow.over_at is not None
         or (workflow.completion is not None and workflow.inputs_closed_at is not None),
     )
@@ -170,7 +170,7 @@ def describe_ending(workflow: WorkflowDocument) -> Ending:
 def failure_reason(workflow: WorkflowDocument, n_dead: int, n_results: int | None) -> str:
     """Return why a workflow is done with failures; empty if it has none.
 
-    `n_results` is how many results have arrived; None: nobody has counted them.
+    `n_results` is how many results have arrived; None if MQS has not counted them.
     """
     reasons = [f"{n_dead} dead letter(s)"] if n_dead else []
     if workflow.expected_results is not None and n_results is not None:

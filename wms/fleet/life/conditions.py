@@ -1,7 +1,7 @@
-"""When a taskforce is over, ready to start, offered to a TMS that polls, or due. (core)
+"""Decide whether a taskforce is over, ready to start, offered to a TMS that polls, or due. (core)
 
-Each condition is written for a taskforce in hand, and below it as the filter by which MongoDB finds such taskforces.
-`test_conditions.py` checks that both say the same. Filters leave out the schedd: whoever uses one adds it.
+Each condition is a function of a taskforce, and below it a filter by which MongoDB finds such taskforces.
+`test_conditions.py` checks that both agree. Filters leave out the schedd; their users add it.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from wms.fleet.tms_port import TmsPort
 
 Filter = Mapping[str, Any]
 
-#: After more unanswered requests than this, a start gives up its place in the window: something is wrong with this
-#: one alone, and the others must not wait for it.
+#: After more unanswered requests than this, a start gives up its place in the window. Something is wrong with this
+#: start alone, and the other starts must not wait for it.
 PATIENCE = 3
 
 
 def is_over(taskforce: TaskforceDocument) -> bool:
-    """Return whether nothing of `taskforce` runs, now or ever again (ruling 9)."""
+    """Return whether no worker of `taskforce` runs, now or ever again (ruling 9)."""
     return taskforce.phase is Phase.CONDOR_COMPLETE or taskforce.ended_at is not None
 
 
@@ -40,7 +40,7 @@ BEFORE_SUBMISSION: Filter = {"phase": {"$in": [Phase.PRE_MQ_ACTIVATION, Phase.PR
 def is_ready(taskforce: TaskforceDocument, port: TmsPort, now: datetime) -> bool:
     """Return whether `taskforce` waits only for its turn to start.
 
-    After a failed start WMS sends the order again. A TMS that polls finds by itself which starts to try again.
+    After a failed start WMS sends the order again. A TMS that polls chooses by itself which starts to try again.
     """
     if taskforce.phase is Phase.PRE_LAUNCH:
         return True
@@ -87,7 +87,7 @@ def filter_offered_starts(max_failures: int) -> Filter:
 def is_offered_stop(taskforce: TaskforceDocument, now: datetime) -> bool:
     """Return whether a TMS that polls gets `taskforce` to remove.
 
-    After too many failures it gets the taskforce less and less often. WMS must not forget a running cluster.
+    After too many failures it gets the taskforce less and less often, but WMS must never forget a running cluster.
     """
     return (
         taskforce.phase is Phase.PENDING_STOPPER and taskforce.cluster_id is not None and not _is_paused(taskforce, now)
@@ -115,9 +115,9 @@ UNORDERED_STOP: Filter = {"phase": Phase.PENDING_STOPPER, "asked_at": None, "end
 def find_due_at(
     taskforce: TaskforceDocument, workflow: WorkflowDocument, port: TmsPort, now: datetime
 ) -> datetime | None:
-    """Return when WMS must act on `taskforce` of `workflow` if no report about it comes; None: never.
+    """Return when WMS must act on `taskforce` of `workflow` if no report about it comes; None means never.
 
-    MongoDB finds what is due by `wake_at` of the workflow: the earliest of these times.
+    The workflow's `wake_at` is the earliest of these times. MongoDB finds due workflows by it.
     """
     if taskforce.ended_at is not None:
         return None
@@ -127,7 +127,7 @@ def find_due_at(
         case Phase.PENDING_STARTER | Phase.PENDING_STOPPER | Phase.CONDOR_RM if taskforce.asked_at is not None:
             return ask_again_at(taskforce.asked_at, taskforce.n_asked)
         case Phase.PENDING_STARTER if port.takes_orders and _is_paused(taskforce, now):
-            # After the pause the launcher finds it by itself. Waking only makes the launcher look.
+            # After the pause the launcher finds it. The wake-up only makes the launcher look.
             return taskforce.retry_at
         case Phase.PENDING_STOPPER if port.takes_orders or taskforce.cluster_id is None:
             # A TMS that polls gets only clusters to remove. WMS itself ends a taskforce without one.
@@ -143,14 +143,14 @@ def is_due(taskforce: TaskforceDocument, workflow: WorkflowDocument, port: TmsPo
 
 
 def find_queues_due_at(workflow: WorkflowDocument) -> datetime | None:
-    """Return when to ask MQS again for the queues; None: there is nothing to ask."""
+    """Return when to ask MQS again for the queues; None if there is nothing to ask."""
     if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_asked_at is None:
         return None
     return ask_again_at(workflow.queues_asked_at, workflow.n_queues_asked)
 
 
 def find_ending_due_at(workflow: WorkflowDocument) -> datetime | None:
-    """Return when to tell MQS again how `workflow` wants to end; None: there is nothing to tell."""
+    """Return when to send MQS the wish for the end of `workflow` again; None if there is nothing to send."""
     if workflow.deactivated is not None or workflow.ending_told_at is None:
         return None
     return ask_again_at(workflow.ending_told_at, workflow.n_ending_told)

@@ -1,4 +1,4 @@
-"""End a workflow, whoever wants it, and stop its taskforces. (core)"""
+"""End a workflow for any reason, and stop its taskforces. (core)"""
 
 from schemas.phases import WANTED, Deactivated, Phase
 from wms.fleet.life.aggregate import Draft
@@ -17,7 +17,7 @@ def end_workflow(draft: Draft, label: Deactivated, *, by: str, context: str) -> 
         n_stopped += 1
         stopped = draft.move_taskforce(taskforce, Phase.PENDING_STOPPER, by=by, context=context)
         if taskforce.phase in (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH):
-            # No TMS knows of it, so nothing needs to be removed.
+            # No TMS has got this taskforce, so there is nothing to remove.
             draft.change_taskforce(stopped, ended_at=draft.now)
         else:
             ask_to_stop(draft, draft.change_taskforce(stopped, stuck="", n_asked=0, n_remove_failures=0))

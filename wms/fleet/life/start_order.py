@@ -1,12 +1,13 @@
-"""Which taskforce starts next. (core)
+"""Decide which taskforce starts next. (core)
 
 Each schedd has at most as many unanswered starts as the window of its TMS port. All other taskforces wait here, where
 WMS can put them in order.
 
-Users share the starts. The next start goes to the user with the fewest under way; among several such users, to the one
-who has waited longest for a turn. Priority counts only among the taskforces of one user: higher priority first, then
-fewer failures, then older. A point of priority is worth a minute of waiting, so nothing starves, and a failure costs
-less than a point. All taskforces age alike, so the order is one fixed number for each.
+Users share the starts. The next start goes to the user with the fewest starts under way; among several such users, to
+the user with the longest wait for a turn. Priority counts only among the taskforces of one user: higher priority first,
+then fewer failures, then older. A point of priority is worth a minute of waiting, so every taskforce starts at some
+time. A failure costs less than a point. All taskforces age alike, so each taskforce's place in the order is one fixed
+number.
 """
 
 from collections import Counter
@@ -19,7 +20,7 @@ _SECONDS_A_FAILURE = 20.0
 
 
 def start_rank(*, priority: int, n_failures: int, timestamp: float) -> float:
-    """Return a taskforce's place in the order of starts, ascending; it stays the same while it waits."""
+    """Return a taskforce's place in the order of starts: the smallest is first. It stays the same during the wait."""
     return timestamp - _SECONDS_A_POINT * priority + _SECONDS_A_FAILURE * n_failures
 
 
@@ -28,8 +29,8 @@ def choose_owners(
 ) -> list[str]:
     """Return the owners of the next `n` starts, in order.
 
-    `owners` have something waiting, `under_way` counts their unanswered starts, and `last_turn` has the number of each
-    owner's last turn: a larger number is later, and an owner without a number has had no turn.
+    `owners` have waiting taskforces, `under_way` counts their unanswered starts, and `last_turn` has the number of each
+    owner's last turn. A larger number is later, and an owner without a number has had no turn.
     """
     counts = Counter({owner: under_way.get(owner, 0) for owner in owners})
     turn_of = {owner: last_turn.get(owner, -1) for owner in counts}
@@ -45,5 +46,5 @@ def choose_owners(
 
 
 def count_free_starts(asked: Iterable[int], *, window: int) -> int:
-    """Return how many starts may go to a schedd. `asked` says how often WMS has asked for each unanswered one."""
+    """Return how many starts may go to a schedd. `asked` has, for each unanswered start, how often WMS has asked."""
     return max(0, window - sum(1 for n_asked in asked if n_asked <= PATIENCE))

@@ -1,4 +1,4 @@
-"""Requests to a TMS. Each request is noted, so that WMS repeats it if no answer comes. (core)"""
+"""Make requests to a TMS, and note each, so that WMS repeats it if no answer comes. (core)"""
 
 from schemas.documents import TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import Broken

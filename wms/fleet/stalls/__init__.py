@@ -1,1 +1,1 @@
-"""Work that waits in vain: which workers are missing, and why."""
+"""Find work that waits in vain, the workers that are missing, and the reasons."""

@@ -1,10 +1,10 @@
-"""Whether a workflow is stalled: work waits, and nothing is on its way to do it. (core)
+"""Decide whether a workflow is stalled: work waits, but no worker for it comes. (core)
 
     what is seen (queues, workers, time)  ->  obstacles  ->  those that last  ->  the stall that users see
 
 Users see an obstacle only if it has lasted: counts and statuses are some seconds old, and after each change they
-disagree for a moment. `PATIENCE` plus the pause between two looks stays below 30 s. The exception is workers that are
-there and take nothing: it takes a full half minute to see that.
+disagree for a moment. `PATIENCE` plus the pause between two looks stays below 30 s. The only exception is connected
+workers that take no events: WMS needs a full half minute to see that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,19 +27,21 @@ _MAX_QUOTED = 200
 class ObstacleKind(StoredEnum):
     """The kinds of obstacles."""
 
-    #: The workflow's queues are not there: the broker has no room for them, or MQS does not answer.
+    #: The workflow's queues do not exist yet: the broker has no room for them, or MQS does not answer.
     QUEUES_AWAITED = "queues-awaited"
-    #: Nobody can see what lies in the queues: the broker or MQS is away, or refuses.
+    #: The depths of the queues are unknown: the broker or MQS is away, or refuses.
     BROKER_AWAY = "broker-away"
-    #: The task fails on every worker. Its workers may take events, whose failures count until the events are given up.
+    #: The task fails on every worker. Its workers may take events, and each failure counts until the events are given
+    #: up.
     ALL_BAD = "all-bad"
-    #: Events wait for a task that has no worker, and none is coming. Or a task that takes no events has no worker.
+    #: Events wait for a task that has no worker, and no worker comes. Or a task that takes no events has no worker.
     NO_WORKERS = "no-workers"
-    #: Events wait for a task, and all its workers ended early. They pause for seconds or minutes before the next start.
+    #: Events wait for a task, but all its workers have ended early. They pause for seconds or minutes before the next
+    #: start.
     PAUSED = "paused"
-    #: Events wait for a task. Its workers run, say their statuses, but nobody takes events from its queues.
+    #: Events wait for a task. By their statuses its workers run, but its queues have no consumer.
     NO_TAKERS = "no-takers"
-    #: Events wait, workers are connected, and take nothing.
+    #: Events wait, and workers are connected, but they take no events.
     TAKES_NOTHING = "takes-nothing"
 
 
@@ -57,7 +59,7 @@ PATIENCE: Mapping[ObstacleKind, timedelta] = {
 
 @dataclass(frozen=True, slots=True)
 class QueueLoad:
-    """What lies in one queue, and how many consumers it has."""
+    """The counts of one queue: its events by state, and its consumers."""
 
     n_ready: int = 0
     n_unacknowledged: int = 0
@@ -75,10 +77,10 @@ class QueueLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowSight:
-    """What one look saw of a live workflow: its tasks' input queues and crews, and what lies in these queues.
+    """The result of one look at a live workflow: its tasks' input queues and crews, and the counts of these queues.
 
-    `backlogs` has the queues that the look saw. It judges a task only if it saw all of the task's queues. `unseen` says
-    why it could see no queue at all.
+    `backlogs` has the queues that the look has counted. The look judges a task only if it has counted all of the task's
+    queues. `unseen` is the reason if it could count no queue.
     """
 
     workflow_id: str
@@ -93,7 +95,7 @@ class WorkflowSight:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why work of a workflow or of one task waits in vain. `cause` is the kind, or why workers are missing."""
+    """A reason why work of a workflow or of one task waits in vain. `cause` is the kind, or why workers are missing."""
 
     kind: ObstacleKind
     cause: str
@@ -108,7 +110,7 @@ Doubts = Mapping[tuple[str, str, ObstacleKind], datetime]
 
 
 def find_obstacles(seen: WorkflowSight, now: datetime) -> list[Obstacle]:
-    """Return what hinders the work that waits, as far as this one look shows."""
+    """Return the obstacles of the waiting work, as far as this one look shows."""
     if not seen.has_queues:
         return _judge_queue_wait(seen, now)
     if seen.unseen:
@@ -116,7 +118,7 @@ def find_obstacles(seen: WorkflowSight, now: datetime) -> list[Obstacle]:
             Obstacle(
                 ObstacleKind.BROKER_AWAY,
                 ObstacleKind.BROKER_AWAY,
-                f"nobody can see what waits in the queues: {seen.unseen}",
+                f"the events in the queues cannot be counted: {seen.unseen}",
                 "ewms doctor",
             )
         ]
@@ -135,7 +137,7 @@ def find_obstacles(seen: WorkflowSight, now: datetime) -> list[Obstacle]:
 
 
 def is_suspect(seen: WorkflowSight, now: datetime) -> bool:
-    """Return whether a task of `seen` has no worker that takes events, and none that is coming."""
+    """Return whether a task of `seen` has no worker that takes events, and no worker that is coming."""
     return seen.has_queues and any(
         mqids and not _has_hope([crew for crew in seen.crews if crew.task_id == task_id], now)
         for task_id, mqids in seen.inputs.items()
@@ -150,7 +152,7 @@ def _judge_queue_wait(seen: WorkflowSight, now: datetime) -> list[Obstacle]:
         Obstacle(
             ObstacleKind.QUEUES_AWAITED,
             ObstacleKind.QUEUES_AWAITED,
-            f"its queues are not there: {why}",
+            f"its queues do not exist yet: {why}",
             "ewms workflow list",
         )
     ]
@@ -165,12 +167,12 @@ def _judge_task(task_id: str, backlog: QueueLoad, crews: Sequence[Crew], now: da
         return None
     if backlog.n_consumers:
         if not backlog.n_ready:
-            return None  # all are delayed, and their next attempt is due in a moment
+            return None  # all events are delayed, and their next attempt is due in a moment
         kind = ObstacleKind.TAKES_NOTHING
-        text = f"{n_waiting} event(s) wait, and the {backlog.n_consumers} consumer(s) of the queue take nothing"
+        text = f"{n_waiting} event(s) wait, and the {backlog.n_consumers} consumer(s) of the queue take no events"
     elif (n_at_work := sum(crew.n_at_work for crew in crews)) > 0:
         if not backlog.n_ready:
-            return None  # the same; meanwhile a worker that may be bad steps aside
+            return None  # delayed too: a worker that may be bad steps aside meanwhile
         kind = ObstacleKind.NO_TAKERS
         silent = "; ".join(one.text for one in _merge_missing(crews, now) if not one.is_coming)
         text = f"{n_waiting} event(s) wait, and {n_at_work} worker(s) that should take them are not connected"
@@ -191,14 +193,14 @@ def _report_all_bad(task_id: str, n_events: int, crews: Sequence[Crew]) -> Obsta
 
 
 def _quote_error(crews: Sequence[Crew]) -> str:
-    """Return the error that most workers reported last, cut to `_MAX_QUOTED` characters."""
+    """Return the error that most workers have reported last, cut to `_MAX_QUOTED` characters."""
     errors = [(n, error) for crew in crews for error, n in crew.errors.items()]
-    text = max(errors)[1] if errors else "nobody said why"
+    text = max(errors)[1] if errors else "they report no error"
     return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
 
 
 def _judge_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
-    """Return why a task that takes no events cannot run. Its workers that have ended are done, so they do not count."""
+    """Return why a task that takes no events cannot run. Its workers that have ended are done and do not count."""
     missing = [
         one
         for one in _merge_missing(crews, now)
@@ -213,7 +215,7 @@ def _judge_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacl
 
 
 def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
-    """Return whether a worker takes events or comes soon. A crew whose workers fail on every event does not count."""
+    """Return whether a worker takes events or comes soon. Do not count a crew whose workers fail on every event."""
     return any(
         crew.n_at_work or any(m.is_soon for m in find_missing_workers(crew, now))
         for crew in crews
@@ -248,9 +250,9 @@ def _merge_missing(crews: Iterable[Crew], now: datetime) -> list[WorkerShortage]
 def judge_obstacles(
     doubts: Doubts, found: Mapping[str, Sequence[Obstacle]], now: datetime
 ) -> tuple[Doubts, dict[str, list[Obstacle]]]:
-    """Return the doubts after a look that `found` obstacles, and those of the obstacles that have lasted, by workflow.
+    """Return the doubts after a look that `found` obstacles, and by workflow the obstacles that have lasted.
 
-    A workflow that the look did not judge is not in `found`, and its doubts stay.
+    If the look could not judge a workflow, it is not in `found`, and its doubts stay.
     """
     after = {key: since for key, since in doubts.items() if key[0] not in found}
     lasting: dict[str, list[Obstacle]] = {}

@@ -57,7 +57,10 @@ def test_queues_stand_behind_all_that_can_feed_them(tasks: list[dict[str, Any]],
     [
         ([task(["in"], ["in"])], "the tasks form a cycle: 'in' → 'in';"),
         ([task(["in", "b"], ["a"]), task(["a"], ["b", "out"])], "the tasks form a cycle: '"),
-        ([task([], ["out"])], "takes events from no queue, so nothing tells when it has made its last one onto 'out'"),
+        (
+            [task([], ["out"])],
+            "takes events from no queue, so WMS cannot know when it has published its last event onto 'out'",
+        ),
     ],
 )
 def test_where_empty_queues_tell_nothing_inputs_cannot_be_closed(tasks: list[dict[str, Any]], reason: str) -> None:

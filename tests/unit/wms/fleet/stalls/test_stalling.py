@@ -82,7 +82,7 @@ CHARGES = "; each failure counts now, and the events become dead letters"
         (jobs("HELD: The pilot ended early; it starts again after a pause", errors=BAD), f"{next(iter(BAD))}"),
         # Its workers take events again, to spend their attempts.
         (jobs("RUNNING", "Tasking", all_bad=True, errors={"ValueError: x": 4}), f"ValueError: x{CHARGES}"),
-        (jobs("RUNNING", "Tasking", all_bad=True), f"nobody said why{CHARGES}"),
+        (jobs("RUNNING", "Tasking", all_bad=True), f"they report no error{CHARGES}"),
         (jobs("RUNNING", "Tasking", all_bad=True, errors={"x" * 300: 1}), f"{'x' * 200}…{CHARGES}"),
     ],
 )
@@ -151,7 +151,7 @@ def test_consumers_that_take_nothing_are_told_whoever_they_are(name: str) -> Non
         "takes-nothing",
         f"ewms taskforce why {TASK}",
     )
-    assert obstacle.text == "3 event(s) wait, and the 2 consumer(s) of the queue take nothing"
+    assert obstacle.text == "3 event(s) wait, and the 2 consumer(s) of the queue take no events"
 
 
 PAUSED = jobs("HELD: The pilot ended early; it starts again after a pause", "FatalError")
@@ -188,8 +188,8 @@ def test_a_task_without_any_taskforce_is_told() -> None:
     ("age_s", "deferred", "text"),
     [
         (9, "the broker has no room", None),
-        (11, "the broker has no room", "its queues are not there: the broker has no room"),
-        (11, "", "its queues are not there: MQS has not answered yet"),
+        (11, "the broker has no room", "its queues do not exist yet: the broker has no room"),
+        (11, "", "its queues do not exist yet: MQS has not answered yet"),
     ],
 )
 def test_a_workflow_that_waits_for_its_queues(age_s: int, deferred: str, text: str | None) -> None:
