@@ -1,4 +1,4 @@
-"""Repair at intervals what no event repairs: lost indexes, queues without a workflow, limits of users that are gone."""
+"""Repair at intervals what no event repairs: lost indexes, queues without a workflow, limits of pilots now gone."""
 
 from datetime import datetime, timedelta
 

@@ -34,7 +34,7 @@ class Patience:
 class OrphanDocument:
     """A queue that belongs to no workflow. `_id` is its name."""
 
-    #: When MQS first saw it so.
+    #: When MQS first saw it without a workflow.
     seen_at: datetime
 
 

@@ -52,7 +52,7 @@ def _record_success(state: PilotState, held: HeldEvent) -> Step:
 
 
 def _record_failure(state: PilotState, held: HeldEvent, failure: Failure, now_s: float) -> Step:
-    """Count the failure, decide what becomes of its event, and stop if the policy says so."""
+    """Count the failure, decide what becomes of its event, and stop if the policy demands it."""
     policy = state.policy
     text = failure.signature
     errors = state.errors if text in state.errors else (*state.errors, text)[:_MAX_ERRORS]

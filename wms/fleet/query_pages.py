@@ -17,10 +17,10 @@ from wms.fleet import query_filters
 from wms.fleet.ownership import Access
 from wms.fleet.repository import PUBLIC
 
-#: How many documents are fetched at a time; the next batch only if the page has room.
+#: How many documents to fetch at a time. The next batch follows only if the page has room.
 _BATCH = 200
-#: How long a page may take, and how many objects it may have: a projection can shorten each to two bytes. The rest
-#: comes with the next page.
+#: How many seconds a page may take, and how many objects it may have, because a projection can shorten each to two
+#: bytes. The rest comes with the next page.
 _MAX_TIME_S = 2.0
 MAX_OBJECTS = 10_000
 #: Begin no further batch if less time than this is left.
@@ -44,13 +44,14 @@ async def read_page(
     max_bytes: int,
     with_outcome: bool = False,
 ) -> QueryPage:
-    """Return the first objects that match, in the order of their creation, up to `max_bytes` but at least one.
+    """Return the first matching objects, in the order of their creation: at most `max_bytes`, but at least one object.
 
-    `max_bytes` counts the objects and the commas between them. `with_outcome` adds to each workflow how it ended.
+    `max_bytes` counts the objects and the commas between them. `with_outcome` adds the outcome to each workflow that
+    has ended.
 
     Raises:
         BadQuery: the query has something that is not allowed.
-        Unavailable: the query took too long.
+        Unavailable: the query has taken too long for any object.
     """
     fields = PUBLIC[collection]
     wanted = query_filters.make_filter(query.query, fields)
@@ -71,7 +72,7 @@ async def read_page(
         try:
             batch = await _read_batch(store, collection, within, projection, max_time_ms=int(left_s * 1000))
         except Unavailable:
-            # Only a page that has used up its time ends here. With time left, the store itself is away.
+            # A page that has used up its time ends here. If time is left, the store itself is away.
             if objects and deadline - loop.time() <= _LEAST_TIME_S:
                 break
             raise
@@ -102,4 +103,4 @@ async def _read_batch(
         if error.code != 500:
             raise
         # The database finds what our checker cannot, such as a regular expression that does not compile.
-        raise Rejected("'query': is not a valid query") from error
+        raise Rejected("'query': MongoDB refuses it as not valid; check its regular expressions") from error

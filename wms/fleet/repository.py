@@ -1,4 +1,4 @@
-"""The fleet's documents in MongoDB: how to load, index and write them, and which of their fields users see."""
+"""Load, index and write the fleet's documents in MongoDB, and select the fields that users see."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 #: The filter of workflows that are under way: their taskforces or queues are still there.
 UNFINISHED: Mapping[str, Any] = {"over_at": {"$type": "null"}}
-#: The filter of unfinished workflows that have not been ended.
+#: The filter of unfinished workflows that no user has ended and that have not ended by themselves.
 LIVE: Mapping[str, Any] = {**UNFINISHED, "deactivated": None}
 #: The filter of live workflows that wait for their queues.
 WAITING: Mapping[str, Any] = {**LIVE, "queues_active_at": None}
@@ -62,7 +62,7 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     ),
 }
 
-#: The fields of each document that users see. All others stay inside.
+#: The fields of each document that users see. Users never see the other fields.
 PUBLIC: Mapping[Collection, tuple[str, ...]] = {
     WORKFLOWS: tuple(Workflow.model_fields),
     TASK_DIRECTIVES: tuple(TaskDirective.model_fields),
@@ -75,12 +75,12 @@ _ID_OF: Mapping[type[BaseModel], tuple[Collection, str]] = {
     TaskforceDocument: (TASKFORCES, "taskforce_uuid"),
 }
 
-#: Fields that may be large and that no decision reads. Decisions only append to the log.
+#: Fields that may be large and that decisions do not read. Decisions only append to the log.
 _UNREAD = {"phase_change_log": 0, "compound_statuses": 0, "top_task_errors": 0, "exit_codes": 0, "submit_dict": 0}
 
 
 def select_public(collection: Collection, document: Document) -> Document:
-    """Return what a user sees of a stored `document`. We wrote the document, so there is no second check."""
+    """Return the fields of a stored `document` that users see. It does not check the document again."""
     return {name: document[name] for name in PUBLIC[collection] if name in document}
 
 
@@ -97,7 +97,7 @@ def make_inserts(models: Iterable[BaseModel]) -> tuple[Insert, ...]:
 
 
 def find_changes(before: Aggregate, after: Aggregate) -> tuple[Change, ...]:
-    """Return the changes that lead from `before` to `after`; none if they are the same.
+    """Return the changes that lead from `before` to `after`; an empty tuple if they are equal.
 
     Any change also compares and increments the workflow's `rev`: the aggregate changes as a whole.
     """
@@ -153,7 +153,7 @@ async def load_aggregate(tx: Transaction, workflow_id: WorkflowId, *, with_tasks
 
 
 async def load_for_taskforce(tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False) -> Aggregate | None:
-    """Return the aggregate with the taskforce `uuid` alone, or None if there is no such taskforce."""
+    """Return the aggregate with only the taskforce `uuid`, or None if there is no such taskforce."""
     raw = await tx.find_one(TASKFORCES, {"_id": uuid}, projection=_UNREAD)
     if raw is None:
         return None
@@ -163,7 +163,7 @@ async def load_for_taskforce(tx: Transaction, uuid: TaskforceUuid, *, with_task:
         return None
     workflow = WorkflowDocument.model_validate(raw_workflow)
     others: Mapping[str, Any] = {"workflow_id": taskforce.workflow_id, "_id": {"$ne": uuid}, **NOT_OVER}
-    # Only a deactivated workflow can be over, so only then is it worth a look.
+    # Only a deactivated workflow can be over, so look for open taskforces only then.
     others_open = workflow.deactivated is None or (
         await tx.find_one(TASKFORCES, others, projection={"_id": 1}) is not None
     )

@@ -1,6 +1,6 @@
-"""What the database says about starts: which taskforces wait for their turn, and which starts are unanswered.
+"""Find in the database the taskforces that wait for their turn to start, and the unanswered starts.
 
-`start_order` decides who is next. A schedd whose TMS polls for its work has no unanswered starts.
+`start_order` decides whose turn is next. A schedd whose TMS polls for its work has no unanswered starts.
 """
 
 from collections.abc import Collection as Some
