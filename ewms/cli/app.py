@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.commands import cluster, dlq, doctor, ending, image, login, queue, task, taskforce, up, workflow
+from ewms.cli.commands import cluster, dlq, doctor, ending, image, login, queue, task, taskforce, up, worker, workflow
 from ewms.cli.context import GlobalOptions, OutputFormat
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("doctor")(doctor.show_checkup)
 app.command("login")(login.log_in_user)
 app.command("logout")(login.log_out_user)
 app.command("whoami")(login.show_user)
+app.command("worker")(worker.run_step_worker)
 app.command("up", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.run_system)
 
 

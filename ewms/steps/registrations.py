@@ -112,6 +112,12 @@ def list_mismatches() -> list[str]:
     return found
 
 
+def find_target(definition: ProcessDefinition) -> Target:
+    """Return what the registration of `definition` says of its target; without one, what the code says."""
+    said = _REGISTRATIONS.get(definition.name)
+    return said.target if said else definition.target
+
+
 def export_definition(definition: ProcessDefinition, pool: str = "default") -> Definition:
     """Return `definition` as a worker of `pool` registers it, with what its registration says of it."""
     said = _REGISTRATIONS.get(definition.name)
@@ -120,7 +126,7 @@ def export_definition(definition: ProcessDefinition, pool: str = "default") -> D
         graph=export_graph(definition.steps),
         pool=pool,
         description=(said and said.description) or definition.description,
-        target=str(said.target if said else definition.target),
+        target=str(find_target(definition)),
         tag=said.tag if said else "",
         search_phrase=said.search_phrase if said else "",
         # Without a form of the author's, a start sends one empty page.

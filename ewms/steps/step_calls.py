@@ -5,9 +5,9 @@ Whatever the step's function does, `call_step` returns an outcome. Only an inter
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,6 +19,7 @@ from ewms.steps.models.subscriptions import SubscriptionModel
 from ewms.steps.outcomes import (
     StepAborts,
     StepCompletes,
+    StepFailed,
     StepOutcome,
     StepRepeats,
     StepSkipped,
@@ -37,14 +38,19 @@ _REMOVE, _REPLACE = "__remove_keys", "__replace_last_state"
 _INTERRUPTS = (KeyboardInterrupt, GeneratorExit, asyncio.CancelledError)
 
 
-def call_step(step: Step, state: Mapping[str, Any], scope: StepScope) -> StepOutcome:
-    """Call `step` in `state` and return its outcome. A coroutine function runs in an event loop of its own."""
+RunCoroutine = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+def call_step(
+    step: Step, state: Mapping[str, Any], scope: StepScope, *, run_coroutine: RunCoroutine = asyncio.run
+) -> StepOutcome:
+    """Call `step` in `state` and return its outcome. `run_coroutine` waits for what a coroutine function returns."""
     with enter_step(scope):
         try:
             entered = enter_scopes(step, deepcopy(dict(state)))
             if not entered.is_wanted:
                 return StepSkipped()
-            return _call_kind(step, state, entered, scope)
+            return _Call(step, state, entered, scope, run_coroutine).conclude()
         except _INTERRUPTS:
             raise
         except ProcessAborted as error:
@@ -54,65 +60,104 @@ def call_step(step: Step, state: Mapping[str, Any], scope: StepScope) -> StepOut
             return failed if step.retry is None else StepRepeats(error=failed.error)
 
 
-def _call_kind(step: Step, state: Mapping[str, Any], entered: ScopedState, scope: StepScope) -> StepOutcome:
-    match step.kind:
-        case StepKind.INIT:
-            return StepSucceeded(changes={})
-        case StepKind.DONE:
-            return StepCompletes()
-        case StepKind.GROUP:
-            return _call_group(step, state, entered, scope)
-        case StepKind.INPUT | StepKind.CALLBACK:
-            assert step.wait is not None
+@dataclass(frozen=True)
+class _Call:
+    """One call: the step, the whole state, the part of it that the step sees, and what stands around it."""
+
+    step: Step
+    state: Mapping[str, Any]
+    entered: ScopedState
+    scope: StepScope
+    run_coroutine: RunCoroutine
+
+    def conclude(self) -> StepOutcome:
+        match self.step.kind:
+            case StepKind.INIT:
+                return StepSucceeded(changes={})
+            case StepKind.DONE:
+                return StepCompletes()
+            case StepKind.GROUP:
+                return self._call_group()
+            case StepKind.INPUT | StepKind.CALLBACK:
+                assert self.step.wait is not None
+                return StepWaits(self.step.wait)
+            case StepKind.EVENT:
+                return self._await_event()
+            case StepKind.WORKFLOW:
+                return self._ask_for_workflow()
+        if self.step.gets_callback_route:
+            # Only this step sees the route: it opens the wait to whoever has it, so it is not stored.
+            self.entered.view["callback_route"] = self.scope.callback_route
+        result = self._call_function()
+        if isinstance(result, Pending):
+            if self.step.kind is not StepKind.POLL or self.step.wait is None:
+                raise TypeError(f"{self.step.name!r} returned Pending(), which only a polling step may")
+            return StepWaits(self.step.wait)
+        if result is not None and not isinstance(result, dict):
+            what = f"{self.step.name!r} returned a {type(result).__name__}"
+            raise TypeError(f"{what}; a step returns a dictionary or nothing")
+        return self._merge_result(result or {})
+
+    def _call_function(self) -> Any:
+        function = self.step.function
+        assert function is not None, f"{self.step.name!r} has no function"
+        result = function(**bind_arguments(function, self.entered.view))
+        return self.run_coroutine(result) if inspect.iscoroutine(result) else result
+
+    def _merge_result(self, result: dict[str, Any]) -> StepSucceeded:
+        """Save the models in `result` and return it as the changes of the state."""
+        removed = tuple(result.pop(_REMOVE, ()))
+        replaces = _REPLACE in result
+        if replaces:
+            result = result[_REPLACE]
+        save_models(result, self.scope)
+        outcome = StepSucceeded(
+            changes=widen_changes(self.state, self.entered.path, to_plain(result)),
+            removed=removed,
+            replaces=replaces and not self.entered.path,
+            effects=self.scope.effects(),
+        )
+        check_size(merge_outcome(self.state, outcome))
+        return outcome
+
+    def _call_group(self) -> StepOutcome:
+        """Call the members in turn, each with what the one before it has left. One failure fails the group."""
+        assert self.step.members is not None
+        inner: dict[str, Any] = self.entered.view
+        for member in self.step.members:
+            outcome = call_step(member, inner, self.scope, run_coroutine=self.run_coroutine)
+            match outcome:
+                case StepSkipped():
+                    continue
+                case StepSucceeded():
+                    inner = merge_outcome(inner, outcome)
+                case StepFailed() | StepRepeats():
+                    return replace(outcome, error={**outcome.error, "__sub_step": member.name})
+                case _:
+                    return outcome
+        path = self.entered.path
+        removed = () if path else tuple(key for key in self.entered.view if key not in inner)
+        changes = widen_changes(self.state, path, inner)
+        return StepSucceeded(changes=changes, removed=removed, effects=self.scope.effects())
+
+    def _await_event(self) -> StepWaits:
+        step, view = self.step, self.entered.view
+        assert step.wait is not None
+        if not step.correlation_key:
             return StepWaits(step.wait)
-        case StepKind.EVENT:
-            return _await_event(step, entered)
-        case StepKind.WORKFLOW:
-            return _ask_for_workflow(step, entered)
-    if step.gets_callback_route:
-        # Only this step sees the route: it opens the wait to whoever has it, so it is not stored.
-        entered.view["callback_route"] = scope.callback_route
-    result = _call_function(step, entered.view)
-    if isinstance(result, Pending):
-        if step.kind is not StepKind.POLL or step.wait is None:
-            raise TypeError(f"{step.name!r} returned Pending(), which only a polling step may")
-        return StepWaits(step.wait)
-    return _conclude(_check_result(result, step), state, entered, scope)
+        if step.correlation_key not in view:
+            raise KeyError(f"the state has no key {step.correlation_key!r}, by which {step.name!r} knows its event")
+        return StepWaits(replace(step.wait, correlation=str(view[step.correlation_key])))
 
-
-def _call_function(step: Step, view: dict[str, Any]) -> Any:
-    assert step.function is not None, f"{step.name!r} has no function"
-    result = step.function(**bind_arguments(step.function, view))
-    return asyncio.run(_await_result(result)) if inspect.iscoroutine(result) else result
-
-
-async def _await_result(result: Any) -> Any:
-    return await result
-
-
-def _check_result(result: Any, step: Step) -> dict[str, Any]:
-    if result is None:
-        return {}
-    if isinstance(result, dict):
-        return result
-    raise TypeError(f"{step.name!r} returned a {type(result).__name__}; a step returns a dictionary or nothing")
-
-
-def _conclude(
-    result: dict[str, Any], state: Mapping[str, Any], entered: ScopedState, scope: StepScope
-) -> StepSucceeded:
-    """Save the models in `result` and return it as the changes of the state."""
-    removed = tuple(result.pop(_REMOVE, ()))
-    replaces = _REPLACE in result
-    if replaces:
-        result = result[_REPLACE]
-    save_models(result, scope)
-    changes = widen_changes(state, entered.path, to_plain(result))
-    outcome = StepSucceeded(
-        changes=changes, removed=removed, replaces=replaces and not entered.path, effects=scope.effects()
-    )
-    check_size(merge_outcome(state, outcome))
-    return outcome
+    def _ask_for_workflow(self) -> StepWaits:
+        assert self.step.wait is not None
+        result = self._call_function()
+        request, events = result if isinstance(result, tuple) else (result, ())
+        plain = request_of(request)
+        if plain is None:
+            what = f"{self.step.name!r} returned a {type(request).__name__}"
+            raise TypeError(f"{what}; it returns a workflow or its request")
+        return StepWaits(replace(self.step.wait, request=plain, events=tuple(to_plain(list(events)))))
 
 
 def save_models(value: Any, scope: StepScope) -> None:
@@ -125,49 +170,6 @@ def save_models(value: Any, scope: StepScope) -> None:
     elif isinstance(value, list | tuple):
         for item in value:
             save_models(item, scope)
-
-
-def _call_group(step: Step, state: Mapping[str, Any], entered: ScopedState, scope: StepScope) -> StepOutcome:
-    """Call the members one after the other, each with what the one before it has left. One failure fails the group."""
-    assert step.members is not None
-    inner: dict[str, Any] = entered.view
-    for member in step.members:
-        outcome = call_step(member, inner, scope)
-        match outcome:
-            case StepSkipped():
-                continue
-            case StepSucceeded():
-                inner = merge_outcome(inner, outcome)
-            case StepRepeats() | StepAborts():
-                return outcome
-            case _:
-                error = getattr(outcome, "error", {})
-                return replace(outcome, error={**error, "__sub_step": member.name})  # type: ignore[arg-type]  # StepFailed
-    removed = tuple(key for key in entered.view if key not in inner)
-    return StepSucceeded(
-        changes=widen_changes(state, entered.path, inner),
-        removed=removed if not entered.path else (),
-        effects=scope.effects(),
-    )
-
-
-def _await_event(step: Step, entered: ScopedState) -> StepWaits:
-    assert step.wait is not None
-    if not step.correlation_key:
-        return StepWaits(step.wait)
-    if step.correlation_key not in entered.view:
-        raise KeyError(f"the state has no key {step.correlation_key!r}, by which {step.name!r} knows its event")
-    return StepWaits(replace(step.wait, correlation=str(entered.view[step.correlation_key])))
-
-
-def _ask_for_workflow(step: Step, entered: ScopedState) -> StepWaits:
-    assert step.wait is not None
-    result = _call_function(step, entered.view)
-    request, events = result if isinstance(result, tuple) else (result, ())
-    plain = request_of(request)
-    if plain is None:
-        raise TypeError(f"{step.name!r} returned a {type(request).__name__}; it returns a workflow or its request")
-    return StepWaits(replace(step.wait, request=plain, events=tuple(to_plain(list(events)))))
 
 
 def request_of(workflow: Any) -> dict[str, Any] | None:

@@ -57,6 +57,11 @@ class Delivery:
         return (count if isinstance(count, int) else 0) + 1
 
     @property
+    def is_redelivered(self) -> bool:
+        """Whether the broker has delivered it before: to somebody who was lost, or who gave it back."""
+        return bool(self._message.redelivered)
+
+    @property
     def n_released(self) -> int:
         """Return how many consumers gave the event back without an attempt; 0 if the broker does not count that.
 

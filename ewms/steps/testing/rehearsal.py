@@ -14,7 +14,7 @@ from ewms.steps.gates import StartObstacle
 from ewms.steps.json_values import merge_deeply, to_plain
 from ewms.steps.models.subscriptions import SubscriptionModel
 from ewms.steps.outcomes import StepEffects
-from ewms.steps.registrations import list_registrations
+from ewms.steps.registrations import find_target
 from ewms.steps.start_forms import check_start
 from ewms.steps.step_list import StepList
 from ewms.steps.step_scope import StepScope, enter_step
@@ -168,7 +168,7 @@ class Rehearsal:
             "process_id": str(process_id),
             "reporter": user,
             "workflow_name": definition.name,
-            "workflow_target": str(_target_of(definition)),
+            "workflow_target": str(find_target(definition)),
         }
 
     def _scope(self, definition: ProcessDefinition, process_id: UUID, key: str, user: str = "SYSTEM") -> StepScope:
@@ -178,7 +178,7 @@ class Rehearsal:
             now=self.now,
             process_id=process_id,
             workflow=definition.name,
-            target=_target_of(definition),
+            target=find_target(definition),
             reporter=user,
         )
 
@@ -207,11 +207,6 @@ class Rehearsal:
     def _take_event(self, name: str, correlation: str) -> list[Any]:
         kept = self._events[name, correlation]
         return [kept.pop(0)] if kept else []
-
-
-def _target_of(definition: ProcessDefinition) -> Target:
-    """Return what the registration says of the target; without one, what the code says."""
-    return next((one.target for one in list_registrations() if one.name == definition.name), definition.target)
 
 
 def _no_form(state: dict[str, Any]) -> Any:

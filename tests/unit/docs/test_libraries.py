@@ -26,7 +26,7 @@ EXTRAS = {
     "mqs": {"server"},
     "tms": {"tms"},
     "pilot": {"pilot"},
-    "ewms": {"client", "steps"},
+    "ewms": {"client", "worker"},
     "processes": {"server"},
     "deploy": {"local"},
     "tests": {"dev"},

@@ -1,0 +1,99 @@
+"""A step list for the tests of real step workers. `DIARY` is a file that outlives a worker that is killed."""
+
+import asyncio
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from ewms.steps import (
+    Pending,
+    State,
+    StepList,
+    await_event,
+    begin,
+    callback_step,
+    conditional,
+    polling_step,
+    retrystep,
+    step,
+    step_group,
+    task,
+)
+
+
+def write_line(line: str) -> int:
+    """Add `line` to the diary, and return how often it stands there now."""
+    path = Path(os.environ["DIARY"])
+    with path.open("a") as file:
+        file.write(f"{line}\n")
+    return path.read_text().splitlines().count(line)
+
+
+@step("Plain")
+def plain(n: int) -> State:
+    write_line("plain")
+    return {"n": n + 1}
+
+
+@step("Async")
+async def on_the_loop(n: int) -> State:
+    await asyncio.sleep(0)
+    return {"n": n + 1}
+
+
+@retrystep("Flaky", wait=timedelta(milliseconds=50))
+def fail_once() -> None:
+    if write_line("flaky") == 1:
+        raise UserWarning("once more")
+
+
+@polling_step("Look", every=timedelta(milliseconds=50))
+def look_twice() -> State | Pending:
+    return Pending() if write_line("look") < 3 else {"looked": 3}
+
+
+@step("Ask")
+def ask(callback_route: str) -> State:
+    return {"route": callback_route}
+
+
+@step("Check")
+def check(callback_result: State) -> State:
+    return {"checked": callback_result["ok"]}
+
+
+@step("Never")
+def never() -> None:
+    write_line("never")
+
+
+@step("Break")
+def break_once() -> None:
+    assert write_line("break") > 1, "the first time it breaks"
+
+
+@task("Every kind of step")
+def walk_all() -> StepList:
+    return (
+        begin
+        >> step_group("Both", begin >> plain >> on_the_loop)
+        >> on_the_loop
+        >> fail_once
+        >> look_twice
+        >> conditional(lambda state: state["n"] < 0)(begin >> never >> await_event("Nobody", "nobody"))
+        >> callback_step("Call", ask, check)
+        >> await_event("Delivery", "delivered", correlation="order_id", result_key="delivery")
+        >> break_once
+    )
+
+
+@step("Slow")
+def be_slow() -> None:
+    if write_line("slow") == 1:
+        time.sleep(600)
+
+
+@task("A step in which workers die")
+def walk_slowly() -> StepList:
+    return begin >> plain >> be_slow >> plain

@@ -1,0 +1,50 @@
+"""Step lists for the tests of the step worker."""
+
+import asyncio
+import threading
+from typing import Any
+
+from ewms.steps import State, StepList, begin, callback_step, create_workflow, done, init, start_process, step, task
+
+#: What the steps saw.
+SEEN: dict[str, Any] = {}
+
+
+@step("Find")
+def find(n: int) -> State:
+    SEEN["thread"] = threading.current_thread().name
+    return {"found": n + 1}
+
+
+@step("Wait")
+async def wait(found: int) -> State:
+    await asyncio.sleep(0)
+    SEEN["loop"] = asyncio.get_running_loop()
+    return {"child": start_process("other")}
+
+
+@step("Fail")
+def fail() -> None:
+    raise AssertionError("differs")
+
+
+@step("Ask")
+def ask(callback_route: str) -> State:
+    return {"asked": callback_route}
+
+
+@step("Read")
+def read(subscription_id: Any) -> None:
+    from ewms.steps import SubscriptionModel
+
+    SubscriptionModel.from_subscription(subscription_id)
+
+
+@task("Notes")
+def keep_notes() -> StepList:
+    return begin >> find >> wait >> fail >> callback_step("Call", ask, find) >> read
+
+
+@create_workflow("C")
+def create_note() -> StepList:
+    return begin >> init >> done

@@ -1,0 +1,259 @@
+"""A step worker carries orders out, each attempt once, and tells WMS how they ended before it acknowledges."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from ewms.steps import begin, step
+from ewms.steps.definitions import add_definition, keep_definitions
+from ewms.steps.registrations import keep_registrations
+from ewms.worker.offers import Offer, load_offers
+from ewms.worker.order_book import OrderBook, OrderVerdict
+from ewms.worker.orders import OrderIntake, WmsVoice
+from ewms.worker.presence import Presence
+from schemas.errors import Rejected, Unavailable
+from schemas.events import ControlEvent, NodeEnded, NodeRun, Payload, build_event
+from schemas.ids import DefinitionHash, EventId, NodeKey, RunId, RunUuid
+from schemas.runs import Outcome
+from schemas.wire import event_from_bytes, event_to_bytes
+from tests.unit.ewms.worker import notes
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = RunUuid("3f6b2c1a-5b0e-4b5e-8c2e-0a1b2c3d4e5f")
+
+
+class Heard:
+    """A broker that keeps what is published, and may be away for a while."""
+
+    def __init__(self, n_refusals: int = 0) -> None:
+        self.events: list[ControlEvent] = []
+        self.log: list[str] = []
+        self._n_refusals = n_refusals
+
+    async def publish(self, exchange: str, routing_key: str, body: bytes, *, user_id: str, **_: Any) -> None:
+        event = event_from_bytes(body)
+        if self._n_refusals and isinstance(event.data, NodeEnded):
+            self._n_refusals -= 1
+            raise Unavailable("the broker is away")
+        assert (exchange, routing_key, user_id) == ("ewms.control", f"wms.{event.data.TYPE}", "steps.default")
+        self.events.append(event)
+        self.log.append(event.data.TYPE)
+
+    def payloads(self, kind: type[Payload]) -> list[Any]:
+        return [event.data for event in self.events if isinstance(event.data, kind)]
+
+
+class Loan:
+    """One order on loan."""
+
+    def __init__(self, body: bytes, log: list[str], *, is_redelivered: bool = False) -> None:
+        self.body = body
+        self.is_redelivered = is_redelivered
+        self._log = log
+
+    async def ack(self) -> bool:
+        self._log.append("ack")
+        return True
+
+    async def release(self) -> bool:
+        self._log.append("release")
+        return True
+
+
+@pytest.fixture
+def offers() -> Iterator[dict[DefinitionHash, Offer]]:
+    with keep_definitions(), keep_registrations():
+        add_definition(notes.keep_notes)
+        found = load_offers(["tests.unit.ewms.worker.notes"], "default")
+        yield {key: offer for key, offer in found.items() if offer.sent.name == "keep_notes"}
+
+
+def order_for(offers: dict[DefinitionHash, Offer], node: str, attempt: int = 1, **fields: Any) -> NodeRun:
+    [digest] = offers
+    return NodeRun.model_validate(
+        {
+            "run": 7,
+            "node": node,
+            "attempt": attempt,
+            "pool": "default",
+            "run_uuid": RUN,
+            "definition": "keep_notes",
+            "definition_hash": digest,
+            "function": "f",
+            "name": "n",
+            "state": {"n": 1, "found": 2},
+            "idempotency_key": f"{RUN}/{node}",
+            **fields,
+        }
+    )
+
+
+def body_of(order: Payload) -> bytes:
+    return event_to_bytes(build_event(order, event_id=EventId("e"), source="ewms/wms", time=NOW))
+
+
+async def carry_out(offers: dict[DefinitionHash, Offer], *orders: NodeRun, heard: Heard | None = None) -> Heard:
+    heard = heard or Heard()
+    intake = OrderIntake(offers, WmsVoice(heard, pool="default", worker="w1"), worker="w1", n_slots=2)
+    for order in orders:
+        intake.take_delivery(Loan(body_of(order), heard.log))
+    await intake.drain()
+    return heard
+
+
+async def test_the_end_is_told_before_the_order_is_acknowledged(offers: dict[DefinitionHash, Offer]) -> None:
+    heard = await carry_out(offers, order_for(offers, "1"))
+
+    assert heard.log.index("node.ended") < heard.log.index("ack")
+    assert "node.taken" in heard.log
+    [ended] = heard.payloads(NodeEnded)
+    assert (ended.run, ended.node, ended.attempt, ended.outcome) == (7, "1", 1, Outcome.SUCCESSFUL)
+    assert ended.delta == {"found": 2}
+    assert notes.SEEN["thread"].startswith("step")
+
+
+async def test_a_broker_that_is_away_is_told_later(offers: dict[DefinitionHash, Offer]) -> None:
+    heard = await carry_out(offers, order_for(offers, "1"), heard=Heard(n_refusals=2))
+    assert len(heard.payloads(NodeEnded)) == 1
+    assert heard.log[-1] == "ack"
+
+
+async def test_a_coroutine_function_runs_on_the_workers_loop_within_its_scope(
+    offers: dict[DefinitionHash, Offer],
+) -> None:
+    heard = await carry_out(offers, order_for(offers, "2"))
+
+    [ended] = heard.payloads(NodeEnded)
+    assert notes.SEEN["loop"] is asyncio.get_running_loop()
+    assert ended.children[0].uuid == ended.delta["child"]
+    assert UUID(ended.delta["child"])
+
+
+async def test_o31_a_failed_check_says_for_whom_it_is(offers: dict[DefinitionHash, Offer]) -> None:
+    heard = await carry_out(offers, order_for(offers, "3"))
+
+    [ended] = heard.payloads(NodeEnded)
+    assert (ended.outcome, ended.error.error_class) == (Outcome.FAILED, "AssertionError")
+    assert ended.error.details == {"status": "inconsistent_data", "assignee": "NOC"}
+    assert "notes.py" in ended.error.traceback
+
+
+async def test_the_step_that_asks_gets_the_route_of_its_callback(offers: dict[DefinitionHash, Offer]) -> None:
+    heard = await carry_out(offers, order_for(offers, "4", callback_key="secret"))
+    assert heard.payloads(NodeEnded)[0].delta == {"asked": f"/api/processes/{RUN}/callback/secret"}
+
+
+async def test_a_step_that_reads_what_did_not_come_with_it_fails_by_name(offers: dict[DefinitionHash, Offer]) -> None:
+    heard = await carry_out(offers, order_for(offers, "7", state={"subscription_id": RUN}))
+    error = heard.payloads(NodeEnded)[0].error
+    assert (error.error_class, error.message) == (
+        "Unavailable",
+        f"subscription {RUN} did not come with the step: this version of WMS keeps no subscriptions",
+    )
+
+
+@pytest.mark.parametrize("fields", [{"node": "99"}, {"node": "x"}])
+async def test_what_the_worker_does_not_offer_is_an_error_by_name(
+    offers: dict[DefinitionHash, Offer], fields: dict[str, Any]
+) -> None:
+    order = order_for(offers, "1").model_copy(update=fields)
+    heard = await carry_out(offers, order)
+    [ended] = heard.payloads(NodeEnded)
+    assert (ended.outcome, ended.error.error_class) == (Outcome.ERROR, "DefinitionGone")
+
+
+async def test_an_order_for_another_version_of_a_definition_is_left_to_a_worker_that_has_it(
+    offers: dict[DefinitionHash, Offer],
+) -> None:
+    other = order_for(offers, "1", definition_hash="other")
+    assert (await carry_out(offers, other)).log == ["release"]
+    assert (await carry_out(offers, other.model_copy(update={"valid_until": NOW}))).log == ["ack"]
+
+
+async def test_a_repeated_order_is_carried_out_once(offers: dict[DefinitionHash, Offer]) -> None:
+    order = order_for(offers, "1")
+    heard = await carry_out(offers, order, order)
+    assert len(heard.payloads(NodeEnded)) == 1
+    assert heard.log.count("ack") == 2
+
+
+async def test_what_is_no_order_is_put_away(offers: dict[DefinitionHash, Offer]) -> None:
+    heard = Heard()
+    intake = OrderIntake(offers, WmsVoice(heard, pool="default", worker="w1"), worker="w1", n_slots=1)
+    ended = NodeEnded(
+        run=RunId(1), node=NodeKey("0"), attempt=1, outcome=Outcome.FAILED, worker="w", started_at=NOW, ended_at=NOW
+    )
+    for body in (b"nonsense", body_of(ended)):
+        intake.take_delivery(Loan(body, heard.log))
+    await intake.drain()
+    assert heard.log == ["ack", "ack"]
+
+
+def test_an_order_that_was_sent_anew_since_is_left_alone_unless_its_worker_was_lost(
+    offers: dict[DefinitionHash, Offer],
+) -> None:
+    book = OrderBook()
+    late = order_for(offers, "1", valid_until=NOW)
+    after = NOW + timedelta(seconds=1)
+
+    assert book.begin_order(late, after, is_redelivered=False) is OrderVerdict.EXPIRED
+    assert book.begin_order(late, after, is_redelivered=True) is OrderVerdict.CARRY_OUT
+    assert book.begin_order(late, NOW, is_redelivered=True) is OrderVerdict.REPEATED
+    book.end_order(late)
+    assert (book.n_running, book.begin_order(late, NOW, is_redelivered=False)) == (0, OrderVerdict.REPEATED)
+    assert book.begin_order(order_for(offers, "1", 2), NOW, is_redelivered=False) is OrderVerdict.CARRY_OUT
+    assert book.begin_order(order_for(offers, "1", n_polls=1), NOW, is_redelivered=False) is OrderVerdict.CARRY_OUT
+
+
+async def test_a_worker_registers_once_and_shows_up_again_and_again(offers: dict[DefinitionHash, Offer]) -> None:
+    heard = Heard()
+    voice = WmsVoice(heard, pool="default", worker="w1")
+    presence = Presence(offers, voice, OrderBook(), worker="w1", pool="default", every_s=0.01)
+    presence.start()
+    async with asyncio.timeout(5):
+        while heard.log.count("worker.alive") < 3:
+            await asyncio.sleep(0.01)
+    await presence.leave()
+
+    assert heard.log[0] == "definition.registered"
+    assert heard.log.count("definition.registered") == 1
+    registered, alive = heard.events[0].data, heard.events[-1].data
+    assert registered.hash == registered.definition.hash  # type: ignore[attr-defined]  # a DefinitionRegistered
+    assert alive.is_leaving  # type: ignore[attr-defined]  # a StepWorkerAlive
+    assert alive.hashes == (registered.hash,)  # type: ignore[attr-defined]  # as above
+
+
+def test_o9_a_module_that_cannot_be_imported_is_told(offers: dict[DefinitionHash, Offer]) -> None:
+    with pytest.raises(Rejected, match=r"the module 'no\.such' cannot be imported: ModuleNotFoundError"):
+        load_offers(["no.such"], "default")
+
+
+def test_two_definitions_of_one_name_are_refused(
+    offers: dict[DefinitionHash, Offer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clash(name: str) -> Any:
+        from ewms.steps import task
+
+        def keep_notes() -> Any:
+            return begin >> step("Other")(lambda: None)
+
+        return task(keep_notes)
+
+    monkeypatch.setattr("importlib.import_module", clash)
+    with pytest.raises(Rejected, match="keep_notes is defined twice"):
+        load_offers(["clashing"], "default")
+
+
+def test_a_module_without_definitions_is_told() -> None:
+    with keep_definitions():
+        from ewms.steps import definitions
+
+        definitions._DEFINITIONS.clear()
+        with pytest.raises(Rejected, match="no workflow is defined in json"):
+            load_offers(["json"], "default")
+    assert "json" in sys.modules
