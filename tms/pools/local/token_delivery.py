@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from runtime.telemetry import log
+from runtime.loops import BackgroundLoop
 
 #: How often TMS looks for a renewed token: often enough for tokens that live for some seconds.
 _LOOK_S = 1.0
@@ -15,28 +15,29 @@ _LOOK_S = 1.0
 @asynccontextmanager
 async def keep_token_new(source: Path, directory: Path, account: int | None) -> AsyncIterator[None]:
     """During the block, keep a current copy of `source` in `directory`. `account` owns it; `None` means TMS's own."""
-    bringing = asyncio.create_task(_deliver_tokens(source, directory, account))
-    try:
-        yield
-    finally:
-        bringing.cancel()
-        await asyncio.wait([bringing])
-
-
-async def _deliver_tokens(source: Path, directory: Path, account: int | None) -> None:
     brought = b""
-    while True:
+
+    async def deliver_token() -> None:
+        nonlocal brought
         # Either the taskforce has ended and its token is gone, or the disk is full for now.
-        try:
+        with suppress(OSError):
             token = await asyncio.to_thread(source.read_bytes)
             if token != brought:
                 await asyncio.to_thread(replace_token, directory, source.name, token, account)
                 brought = token
-        except OSError:
-            pass
-        except Exception:  # noqa: BLE001 - without the next token the pilot loses its queues
-            log.error("a pilot's token was not renewed", file=str(source), exc_info=True)
-        await asyncio.sleep(_LOOK_S)
+
+    loop = BackgroundLoop(
+        deliver_token,
+        name="token delivery",
+        failed="a pilot's token was not renewed",
+        every_s=_LOOK_S,
+        details=lambda: {"file": str(source)},
+    )
+    loop.start()
+    try:
+        yield
+    finally:
+        await loop.stop()
 
 
 def replace_token(directory: Path, name: str, token: bytes, account: int | None) -> None:
