@@ -1,7 +1,7 @@
 """The documents in MongoDB: the contract's objects with the fields that services need in addition.
 
     WMS_DB   WorkflowColl  TaskDirectiveColl  TaskforceColl
-             runs  run_log  definitions  inputs  counters     see `schemas.run_documents`
+             runs  run_log  definitions  inputs  step_workers  counters     see `schemas.run_documents`
     MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   MQTrafficColl
              FailedAttemptColl   LetterOrderColl   MQOrphanColl
 

@@ -110,6 +110,20 @@ class DefinitionDocument(RunModel):
 DEFINITIONS = register_collection("definitions", DefinitionDocument)
 
 
+class StepWorkerDocument(RunModel):
+    """A step worker, as it last described itself."""
+
+    name: str
+    pool: str
+    hashes: tuple[DefinitionHash, ...] = ()
+    n_running: int = 0
+    started_at: datetime
+    seen_at: datetime
+
+
+STEP_WORKERS = register_collection("step_workers", StepWorkerDocument)
+
+
 class RunCounter(RunModel):
     """The last integer that was given to a run."""
 

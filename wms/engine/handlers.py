@@ -78,7 +78,7 @@ class EngineHandlers:
 
     async def _note_alive(self, alive: StepWorkerAlive, event: ControlEvent) -> None:
         _check_sender(event.sender, alive.pool)
-        self._workers.note_alive(alive)
+        await self._workers.note_alive(alive)
 
 
 def _without_load(ended: NodeEnded, error: NodeError) -> NodeEnded:

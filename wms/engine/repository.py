@@ -19,10 +19,12 @@ from schemas.run_documents import (
     INPUTS,
     RUN_LOG,
     RUNS,
+    STEP_WORKERS,
     DefinitionDocument,
     InputDocument,
     LogRow,
     RunDocument,
+    StepWorkerDocument,
 )
 from schemas.runs import NodeState, NodeStatus
 from wms.engine.open_run import OpenRun, RunDecision
@@ -45,6 +47,7 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     ),
     RUN_LOG: (Index(("run", "number"), unique=True),),
     DEFINITIONS: (Index(("name", "-registered_at")),),
+    STEP_WORKERS: (Index(("seen_at",), expire_after=timedelta(days=1)),),
     INPUTS: (
         Index(("name", "correlation", "at")),
         Index(("expires_at",), expire_after=timedelta(0)),
@@ -138,6 +141,24 @@ async def find_definition(store: Store, name: str) -> tuple[DefinitionHash, Defi
     if not found:
         return None
     return DefinitionHash(found[0]["_id"]), Definition.model_validate(found[0]["definition"])
+
+
+async def store_step_worker(store: Store, worker: StepWorkerDocument) -> None:
+    """Keep what a step worker says of itself."""
+    fields = worker.model_dump()
+    if not await store.compare_and_set(STEP_WORKERS, {"_id": worker.name}, {"$set": fields}):
+        await store.insert_new(STEP_WORKERS, [{"_id": worker.name, **fields}])
+
+
+async def remove_step_worker(store: Store, name: str) -> None:
+    """Forget a step worker."""
+    await store.bulk_delete(STEP_WORKERS, [name])
+
+
+async def load_step_workers(store: Store, since: datetime) -> list[StepWorkerDocument]:
+    """Return the step workers that have said something `since` then."""
+    found = await store.find(STEP_WORKERS, {"seen_at": {"$gte": since}})
+    return [StepWorkerDocument.model_validate(worker) for worker in found]
 
 
 async def keep_input(store: Store, given: InputDocument) -> None:
