@@ -21,6 +21,7 @@ from schemas.rules.token_sizes import max_queues
 from schemas.run_documents import RUNS
 from schemas.services import Service
 from wms.engine import repository as engine_repository
+from wms.engine.child_workflows import ChildWorkflows
 from wms.engine.children import Children
 from wms.engine.effects import Effects
 from wms.engine.engine import Engine
@@ -108,7 +109,10 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         effects = Effects(bus, workers, source=SOURCE)
         engine = Engine(store, effects, workers)
         inputs = Inputs(engine, store)
-        Children(engine, store)
+        workflows = ChildWorkflows(engine, store, fleet)
+        workflows.start()
+        stack.callback(workflows.stop)
+        Children(engine, store, workflows)
         stack.push_async_callback(effects.stop)
         workers.start()
         stack.push_async_callback(workers.stop)

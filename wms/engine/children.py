@@ -1,4 +1,4 @@
-"""Start, cancel and look at the runs that nodes start, and tell the node how its child ended.
+"""Start, cancel and look at what nodes run, and tell the node how its child ended. Here: other runs.
 
 A node may end as `error` without its child: there is no such definition, or it would run within itself.
 
@@ -15,6 +15,7 @@ from schemas.ids import RunUuid
 from schemas.run_documents import RunDocument
 from schemas.runs import Outcome, Parent, RunStatus, WantKind
 from wms.engine import repository
+from wms.engine.child_workflows import ChildWorkflows
 from wms.engine.engine import Engine
 from wms.engine.launching import LaunchWish
 from wms.engine.open_run import OpenRun, find_inherited
@@ -35,8 +36,9 @@ _CHILDREN = uuid.UUID("5b1e3d0e-7c34-4c5a-9a44-2c1f5a0b7d11")
 class Children:
     """What nodes have started."""
 
-    def __init__(self, engine: Engine, store: Store) -> None:
+    def __init__(self, engine: Engine, store: Store, workflows: ChildWorkflows) -> None:
         self._engine = engine
+        self._workflows = workflows
         self._store = store
         effects = engine.effects
         effects.start_child = self.start_child
@@ -47,8 +49,8 @@ class Children:
     async def start_child(self, run: OpenRun, number: int) -> None:
         """Start what a node runs, unless that has been done."""
         facts, state, spec = run.facts, run.nodes[number], run.facts.graph.nodes[number]
-        if spec.kind is not NodeKind.RUN:
-            await self._end_node(run, number, Outcome.ERROR, "workflows cannot be run here yet")
+        if spec.kind is NodeKind.WORKFLOW:
+            await self._workflows.start_workflow(run, number)
             return
         variables = find_variables(spec.params, find_inherited(run, number), facts.params)
         wish = LaunchWish(
@@ -83,6 +85,9 @@ class Children:
     async def cancel_child(self, run: OpenRun, number: int) -> None:
         """Cancel what a node has started. The node ends when its child has."""
         state, want = run.nodes[number], run.facts.want
+        if run.facts.graph.nodes[number].kind is NodeKind.WORKFLOW:
+            await self._workflows.cancel_workflow(run, number)
+            return
         child_id = state.child_run or await repository.find_run_id(self._store, make_child_uuid(run, number))
         if child_id is None:
             await self._end_node(run, number, Outcome.CANCELED, "it was never started")
@@ -96,6 +101,9 @@ class Children:
     async def look_at_child(self, run: OpenRun, number: int) -> None:
         """Tell a node how its child ended, if it has, and nobody has told."""
         state = run.nodes[number]
+        if run.facts.graph.nodes[number].kind is NodeKind.WORKFLOW:
+            await self._workflows.look_at_workflow(run, number)
+            return
         child_id = state.child_run or await repository.find_run_id(self._store, make_child_uuid(run, number))
         child = None if child_id is None else await repository.load_run(self._store, child_id)
         if child is None:
