@@ -1,0 +1,170 @@
+"""The engine's speed: one step of a chain, and many chains at once, on the real broker and database.
+
+    python -m tests.bench.engine [--steps N] [--chains N] [--waiting N]
+
+WMS's engine and the step workers share this process, so the CPU is that of both. Beside it what cannot be avoided: a
+bare majority write of one document, and a bare hop of an event through a queue of the same kind.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.fetch import packages
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.mongo_accounts import ADMIN
+from deploy.local.services import Services, running_services
+from deploy.local.up import prepare_servers
+from runtime.clock import utc_now
+from schemas.events import NodeRun
+from schemas.graph import Definition, Node, make_chain
+from schemas.ids import NodeKey, RunId
+from schemas.run_documents import RUNS
+from schemas.topology import pool_service
+from tests.integration.wms.engine.peers import Worker
+from wms.app import Wms, run_wms
+from wms.engine import repository
+from wms.engine.launching import LaunchWish
+from wms.settings import WmsSettings
+
+
+def define(name: str, n_steps: int, *first: Node) -> Definition:
+    """Return a chain of steps that do nothing."""
+    steps = (Node(key=NodeKey(str(n)), name=f"step {n}", function="noop") for n in range(n_steps))
+    return Definition(name=name, graph=make_chain((*first, *steps)))
+
+
+@asynccontextmanager
+async def running_wms(services: Services) -> AsyncIterator[Wms]:
+    """Run WMS on fresh servers."""
+    settings = WmsSettings(
+        mongo_url=SecretStr(services.mongodb.url(ADMIN)),
+        mongo_database="WMS_DB",
+        control_amqp_url=SecretStr(services.rabbitmq.control_url("wms")),
+        gateway_port=0,
+        auth="off",
+        mqs_url="http://127.0.0.1:9",
+        pilot_tag="1.2.3",
+    )
+    async with run_wms(settings) as wms:
+        yield wms
+
+
+async def add_worker(services: Services, stack: AsyncExitStack, name: str, *definitions: Definition) -> Worker:
+    """Return a step worker whose steps end at once."""
+    worker = await Worker.connect(services.rabbitmq.control_url(pool_service("default")), name)
+    stack.push_async_callback(worker.close)
+
+    async def end(order: NodeRun) -> None:
+        await worker.take(order)
+        await worker.end(order)
+
+    worker.react = end
+    for definition in definitions:
+        await worker.register(definition)
+    await worker.be_alive(*definitions)
+    return worker
+
+
+async def wait_until_over(wms: Wms, runs: list[RunId]) -> None:
+    """Return when all of `runs` are over."""
+    left = {"_id": {"$in": runs}, "status": {"$nin": ["successful", "failed", "canceled"]}}
+    while await wms.store.count(RUNS, left):
+        await asyncio.sleep(0.05)
+
+
+async def measure_p50_ms(work: Callable[[], Awaitable[Any]], n: int) -> float:
+    """Return the median time of `work`."""
+    times = []
+    for _ in range(n):
+        began = time.perf_counter()
+        await work()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times) * 1000
+
+
+async def measure_steps(wms: Wms, n_steps: int) -> tuple[float, float]:
+    """Return p50 and CPU of a step of one chain, in ms."""
+    cpu = time.process_time()
+    run = (await wms.engine.launch_run("long", LaunchWish())).id
+    await wait_until_over(wms, [run])
+    cpu_ms = (time.process_time() - cpu) / n_steps * 1000
+    ends = [row.at for row in await repository.load_log(wms.store, run) if row.act == "ended" and row.node]
+    gaps = [(after - before).total_seconds() * 1000 for before, after in pairwise(ends)]
+    return statistics.median(gaps), cpu_ms
+
+
+async def measure_rate(wms: Wms, n_chains: int, n_steps: int) -> float:
+    """Return how many steps a second many chains make at once."""
+    began = time.perf_counter()
+    runs = [(await wms.engine.launch_run("short", LaunchWish())).id for _ in range(n_chains)]
+    await wait_until_over(wms, runs)
+    return n_chains * n_steps / (time.perf_counter() - began)
+
+
+async def add_waiting_runs(wms: Wms, n: int) -> None:
+    """Launch runs that wait for an event that never comes."""
+    for begin in range(0, n, 20):
+        await asyncio.gather(
+            *(wms.engine.launch_run("waits", LaunchWish(state={"k": str(begin + i)})) for i in range(20))
+        )
+
+
+async def measure(services: Services, options: argparse.Namespace) -> Table:
+    """Return the table."""
+    wait = Node.model_validate(
+        {"key": "w", "name": "w", "kind": "wait", "wait": {"kind": "event", "name": "never", "correlation_key": "k"}}
+    )
+    definitions = (define("long", options.steps), define("short", 20), define("waits", 1, wait))
+    table = Table("what", "measured", "/ one write", title="the engine")
+    async with AsyncExitStack() as stack:
+        wms = await stack.enter_async_context(running_wms(services))
+        for name in ("w1", "w2"):
+            await add_worker(services, stack, name, *definitions)
+        for definition in definitions:
+            while await repository.find_definition(wms.store, definition.name) is None:
+                await asyncio.sleep(0.02)
+        await wms.store.insert_new("bench", [{"_id": 1, "n": 0}])
+        write_ms = await measure_p50_ms(
+            lambda: wms.store.compare_and_set("bench", {"_id": 1}, {"$inc": {"n": 1}, "$set": {"at": utc_now()}}), 200
+        )
+        await measure_steps(wms, options.steps)  # warm
+        step_ms, cpu_ms = await measure_steps(wms, options.steps)
+        rate = await measure_rate(wms, options.chains, 20)
+        await add_waiting_runs(wms, options.waiting)
+        rate_beside = await measure_rate(wms, options.chains, 20)
+        table.add_row("one majority write, p50", f"{write_ms:.1f} ms", "1.0")
+        table.add_row(f"a step of a chain of {options.steps}, p50", f"{step_ms:.1f} ms", f"{step_ms / write_ms:.1f}")
+        table.add_row("CPU a step, engine and worker", f"{cpu_ms:.1f} ms", "")
+        table.add_row(f"{options.chains} chains of 20 at once", f"{rate:.0f} steps/s", "")
+        table.add_row(f"the same beside {options.waiting} waiting runs", f"{rate_beside:.0f} steps/s", "")
+    table.caption = f"at {datetime.now(UTC):%H:%M}, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    return table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--chains", type=int, default=100)
+    parser.add_argument("--waiting", type=int, default=10_000)
+    options = parser.parse_args(arguments)
+    console = Console()
+    installed = prepare_servers(console, os.environ, (packages.BROKER,))
+    with run_directory() as directory, running_services(installed, directory, with_condor=False) as services:
+        console.print(asyncio.run(measure(services, options)))
+
+
+if __name__ == "__main__":
+    main()
