@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
-from deploy.local.children import keeper
+from deploy.local.children import keeper, time_slices
 from deploy.local.children.lifetimes import LifetimeOver, Lifetimes
 from deploy.local.errors import LaunchError, PortTaken
 from deploy.local.prerequisites import allows_namespaces, find_tool
@@ -136,6 +137,7 @@ class LaunchedProcesses(Lifetimes[LaunchedProcess]):
         seen_as: SeenAs = SeenAs.ITSELF,
         namespaced: bool = True,
         secluded: Sequence[str] = (),
+        short_time_slices: bool = False,
     ) -> LaunchedProcess:
         """Start `command` and append its output to `log`. It dies with this process, and so do the processes it starts.
 
@@ -158,7 +160,7 @@ class LaunchedProcesses(Lifetimes[LaunchedProcess]):
             # The kernel sends the death signal when the *thread* that forked ends. So one thread forks all children,
             # and it lives as long as this process.
             process = _spawner_thread().submit(
-                subprocess.Popen,
+                _spawn_with_short_slices if short_time_slices else subprocess.Popen,
                 [*holder, *map(str, command)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -251,6 +253,11 @@ def _namespace_command(seen_as: SeenAs, *, has_own: bool) -> list[str]:
         *(find_tool("setpriv"), "--pdeathsig", "KILL", "--"),
         *(find_tool("unshare"), *user, "--pid", "--fork", "--kill-child", "--"),
     ]
+
+
+def _spawn_with_short_slices(command: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
+    with time_slices.short_time_slices():
+        return subprocess.Popen(command, **options)
 
 
 def _keeper_command() -> list[str]:

@@ -112,7 +112,7 @@ class MongoDB:
         """Start the server's process."""
         command: list[str | Path] = [self._mongod, "--dbpath", self._data, *self.arguments(self._home / KEY)]
         environment = {"LC_ALL": "C", "HOME": str(self._home)}
-        return self._children.launch("mongod", command, log=self._log, environment=environment)
+        return self._children.launch("mongod", command, log=self._log, environment=environment, short_time_slices=True)
 
     def arguments(self, key: Path) -> list[str]:
         """Return mongod's arguments, without the data directory. `key` is the path at which it finds its key."""

@@ -217,9 +217,10 @@ class RabbitMQ(BrokerAccess):
 def _scheduler_arguments() -> str:
     """Return Erlang's option for its number of schedulers: half of the cores, because all of EWMS shares the cores.
 
-    A scheduler with nothing to do calls `sched_yield` some hundred times before it sleeps. Where other processes want
-    the core, Linux takes a whole time slice from it for each call (6.18, `yield_task_fair`). With two schedulers on two
-    busy cores a pair of vhosts took 0.15 to 15 s, nearly all of it waiting for a core; with one it takes 0.1 to 0.3 s.
+    Two schedulers that meet at a lock call `sched_yield` some hundred times (`children.time_slices` tells what a call
+    costs). With two on two busy cores a pair of vhosts took 0.15 to 15 s, nearly all of it waiting for a core; with
+    one it takes 0.1 to 0.5 s. Short time slices do not help here: a start, which computes, takes 3 s of a core with
+    them and 2 s without.
     """
     n_schedulers = max(1, len(os.sched_getaffinity(0)) // 2)
     return f"+S {n_schedulers}:{n_schedulers}"
