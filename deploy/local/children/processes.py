@@ -143,6 +143,7 @@ class LaunchedProcesses(Lifetimes[LaunchedProcess]):
 
         `namespaced` children get a pid namespace if this machine allows one. The others see all pids of the machine,
         which container engines need. `secluded` is a command prefix that runs a command as another account.
+        `short_time_slices` are for servers that yield while they wait.
 
         Raises:
             LaunchError: the launch is over.

@@ -1,9 +1,9 @@
 """Let the kernel give a server many short turns on a core instead of few long ones.
 
-mongod's threads call `sched_yield` while they wait for each other. Where other processes want the
-core, Linux then takes the rest of its time slice from the caller (measured on 6.18): with slices of the default length,
-each call is a wait of milliseconds. On two cores with 19 processes that wanted to run, a transaction took 21 to 60 ms,
-and 9 to 13 ms with short slices. Mongod's share of the cores stays the same.
+mongod's threads call `sched_yield` while they wait for each other. Where other processes want the core, Linux then
+takes the rest of its time slice from the caller (measured on 6.18): with slices of the default length, each call is a
+wait of milliseconds. On two cores with 19 processes that wanted to run, a transaction took 21 to 60 ms, and 9 to 13 ms
+with short slices. The share of the cores that mongod gets stays the same.
 """
 
 import contextlib
