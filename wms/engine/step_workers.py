@@ -110,7 +110,7 @@ class StepWorkers:
         self._workers = {worker.name: worker for worker in stored}
         if now - self._since < self._silence or self.on_gone is None:
             return
-        for worker in await repository.find_busy_workers(self._store) - self._workers.keys():
+        for worker in sorted(await repository.find_busy_workers(self._store) - self._workers.keys()):
             log.warning("a step worker is gone, its steps go to others", worker=worker)
             for run_id in await repository.find_runs_of_worker(self._store, worker):
                 await self.on_gone(run_id, worker)
