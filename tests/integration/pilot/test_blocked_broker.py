@@ -108,7 +108,7 @@ async def test_a_pilot_waits_for_a_blocked_broker_says_why_and_runs_each_event_o
     await field.put(source, *(b"%d" % n for n in range(n_events)))
     with broker.alarm():
         pilot = await field.pilot(COPY, inputs=[source], outputs=[target])
-        await pilot.until(lambda pilot: "takes nothing for now" in pilot.log)
+        await pilot.until(lambda pilot: "takes no events for now" in pilot.log)
         assert "memory" in pilot.log
     got = await field.take(target, n_events)
     assert sorted(int(message.body) for message in got) == list(range(n_events))
@@ -116,4 +116,4 @@ async def test_a_pilot_waits_for_a_blocked_broker_says_why_and_runs_each_event_o
     pilot.signal(15)
     assert await pilot.ended() == 0
     assert await field.depth(target) == 0
-    assert pilot.log.count("takes nothing for now") == 1
+    assert pilot.log.count("takes no events for now") == 1
