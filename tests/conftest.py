@@ -11,6 +11,7 @@ import pytest
 from pymongo import MongoClient
 from rich.console import Console
 from xdist.remote import Producer
+from xdist.workermanage import WorkerController
 
 from deploy.local.fetch.cache import Installed, cache_directory, prepare_cache
 from deploy.local.prerequisites import check_machine
@@ -29,6 +30,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 register_profiles()
+
+#: The key under which a worker gets the seconds that each group of tests takes.
+DURATIONS = "ewms-durations"
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -50,6 +54,11 @@ def pytest_configure(config: pytest.Config) -> None:
         check_engine()
 
 
+def pytest_configure_node(node: WorkerController) -> None:
+    # All workers need the same order, and another run that ends meanwhile changes the record on disk.
+    node.workerinput[DURATIONS] = load_durations(node.config)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst:
     config.pluginmanager.register(DurationRecorder(config))
     return LongestFirst(config, log)
@@ -63,7 +72,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             "Give each a limit above 0: the option --timeout, the mark `timeout`, or `timeout` in pyproject.toml."
         )
     if hasattr(config, "workerinput"):
-        sort_longest_first(items, load_durations(config))
+        sort_longest_first(items, config.workerinput[DURATIONS])
 
 
 @pytest.fixture(scope="session", autouse=True)
