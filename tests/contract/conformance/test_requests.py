@@ -312,7 +312,7 @@ REFUSED: list[tuple[str, Change, str]] = [
         ),
         (
             f"'tasks.0.input_queue_aliases': must have at most {max_queues()} items together with "
-            "'output_queue_aliases', for a pilot has one token for all of them; split the task"
+            "'output_queue_aliases', because a pilot has one token for all of them; split the task"
         ),
     ),
     *(

@@ -253,7 +253,7 @@ def test_nothing_else_is_copied(allowed: Path) -> None:
 def test_too_much_is_refused_before_it_fills_the_disk(allowed: Path) -> None:
     (allowed / "big").write_bytes(b"x" * 600)
     assert len(copied(allowed, f"{allowed}/big", f"{allowed}/dir", max_bytes=602)) == 2
-    with pytest.raises(Unsubmittable, match="too large"):
+    with pytest.raises(Unsubmittable, match="larger together than EWMS_INPUT_MAX_BYTES"):
         copied(allowed, f"{allowed}/big", f"{allowed}/dir", max_bytes=601)
 
 
