@@ -78,7 +78,7 @@ class AsyncClient:
         Raises:
             CannotRun: the request has faults; the error names all of them.
             Refused: the server does not accept it, for example an unknown place; the reason names the field.
-            Rejected: `workflow` is no request.
+            Rejected: `workflow` is not a request.
         """
         if not isinstance(workflow, Workflow | Mapping):
             raise Rejected(
@@ -150,7 +150,7 @@ class AsyncClient:
 
         Raises:
             Rejected: the task runs at several places and `cluster` is missing; or the server does not accept it.
-            NotThere: there is no such task, or its workflow is over.
+            NotThere: the task does not exist, or its workflow is over.
         """
         return await add_workers(self._opened_gateway, task_id, n_workers, cluster)
 

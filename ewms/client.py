@@ -98,7 +98,7 @@ class Client:
         Raises:
             CannotRun: the request has faults; the error names all of them.
             Refused: the server does not accept it, for example an unknown place; the reason names the field.
-            Rejected: `workflow` is no request.
+            Rejected: `workflow` is not a request.
         """
         return Run(self._running_loop, self._running_loop.run_coroutine(self._client.submit(workflow)))
 
@@ -145,7 +145,7 @@ class Client:
 
         Raises:
             Rejected: the task runs at several places and `cluster` is missing; or the server does not accept it.
-            NotThere: there is no such task, or its workflow is over.
+            NotThere: the task does not exist, or its workflow is over.
         """
         return self._running_loop.run_coroutine(self._client.add_workers(task_id, n_workers, cluster=cluster))
 
@@ -235,8 +235,8 @@ class Run:
         `until` is "over" (nothing of it runs any more), "active" (its public queues can be used), or a phase that every
         taskforce has to reach, such as "condor-submit". `timeout` is None for ever, or a duration such as "5m".
 
-        A stall is no end: somebody may remove its cause. So `wait` goes on, and calls `on_notice` with one line when a
-        stall begins, changes or ends; by default the logger `ewms` gets it as a warning.
+        A stall is not an end, because somebody may remove its cause. So `wait` continues, and calls `on_notice` with
+        one line when a stall begins, changes or ends; by default the logger `ewms` gets it as a warning.
 
         Raises:
             TimedOut: `timeout` has passed.

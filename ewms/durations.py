@@ -16,7 +16,7 @@ def parse_seconds(duration: Duration) -> float:
     """Return `duration` in seconds; a bare number is seconds already.
 
     Raises:
-        ValueError: it is no duration, or a negative or endless one.
+        ValueError: it is not a duration, or is negative or infinite.
     """
     if isinstance(duration, timedelta):
         value = duration.total_seconds()

@@ -1,4 +1,4 @@
-"""The errors that a user of the client can get. Their families (`schemas.errors`) say who has to act next. (core)
+"""The errors that a user of the client can get. Their families (`schemas.errors`) say who must act next. (core)
 
 Refused          4xx   the request has to change             NotSignedIn, NotThere, AlreadyThere are kinds of it
 ServerDown       503   the same call works later             Unreachable: no answer at all
@@ -24,7 +24,7 @@ class Refused(ServerAnswer, errors.Rejected):
 
 
 class NotSignedIn(Refused, errors.Unauthenticated):
-    """There is no token, or the server does not accept it for this request."""
+    """The request has no token, or the server does not accept it for this request."""
 
     def __init__(self, reason: str = "authentication failed", *, hint: str = "") -> None:
         super().__init__(

@@ -15,7 +15,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        # A daemon thread, so that a program that does not close its client can end all the same.
+        # Use a daemon thread, so that a program can end without closing its client.
         self._thread = threading.Thread(target=self._run_loop, name="ewms client", daemon=True)
         self._thread.start()
 

@@ -73,10 +73,10 @@ class Queue:
     ) -> "Publisher":
         """Return a publisher for this queue; entering its `with` block opens it.
 
-        `window` (256): `send` waits while so many events are unconfirmed. `active_timeout`: how long entering the block
-        waits for the queue to become active; None is for ever. `timeout` (60 s): an event that the broker has not
-        confirmed within it has failed. `close_inputs`: leaving the block without an error closes all inputs of the
-        workflow, see `Run.close_inputs`; leave it out where others still publish.
+        `window` (256): `send` waits while this many events are unconfirmed. `active_timeout`: how long the start of the
+        block waits for an active queue; None: for ever. `timeout` (60 s): an event has failed if the broker does not
+        confirm it within this time. `close_inputs`: the end of the block without an error closes all inputs of the
+        workflow, see `Run.close_inputs`; leave it out if other programs still publish.
         """
         publisher = self._queue.publisher(
             window=window, active_timeout=active_timeout, timeout=timeout, close_inputs=close_inputs
@@ -95,12 +95,12 @@ class Queue:
     ) -> "Results":
         """Return the events of this queue, to iterate over.
 
-        `n`: end after so many events.
-        `idle_timeout`: end when no event has come for so long ("30s"; None: never). With `n` that is `TimedOut`.
-        `prefetch` (100): how many events the broker may send ahead of their acknowledgement.
-        `active_timeout`: how long to wait for the queue to become active; None is for ever.
-        `remember`: leave out events that this account has dealt with within seven days. False does so for this loop
-        only; a path names the directory of the files.
+        `n`: end after this many events.
+        `idle_timeout`: end when no event has come for this time ("30s"; None: never). With `n` this raises `TimedOut`.
+        `prefetch` (100): how many events the broker may send before you acknowledge them.
+        `active_timeout`: how long to wait for an active queue; None: for ever.
+        `remember`: leave out events that this account has handled within seven days. With False, the loop remembers
+        only its own events; a path names the directory of the files.
         `away_timeout` (120 s): give up with `Unreachable` when the broker is away for longer; None never gives up.
         """
         results = self._queue.results(
@@ -149,7 +149,7 @@ class Publisher:
     def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
         """Send `payload`, and return the id of its event.
 
-        Bytes are sent as they are, a str as UTF-8 text, anything else as JSON; an event has at most 4 MiB. `key`
+        `send` sends bytes unchanged, a str as UTF-8 text, anything else as JSON. An event has at most 4 MiB. `key`
         identifies the event, for example `photon["id"]`: the same key gives the same id. The task runs for each event
         with that id, and `results` lets the outputs through once. `content_type` replaces the payload's own.
 

@@ -31,7 +31,7 @@ class Question(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Register the class, unless it is only there for others to be made from."""
+        """Register the class, unless it is only a base class."""
         super().__pydantic_init_subclass__(**kwargs)
         if not cls.model_fields["kind"].is_required():
             register_class(QUESTIONS, cls.model_fields["kind"].default, cls)
@@ -46,7 +46,7 @@ class Answer(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Register the class, unless it is only there for others to be made from."""
+        """Register the class, unless it is only a base class."""
         super().__pydantic_init_subclass__(**kwargs)
         if not cls.model_fields["kind"].is_required():
             register_class(ANSWERS, cls.model_fields["kind"].default, cls)

@@ -59,7 +59,7 @@ def _run_command(argv: Sequence[str]) -> int:
 
 
 def _flush_output(status: int) -> int:
-    """Write out what is left of the output. Return `status`, or the status of the error if that fails."""
+    """Flush the output. Return `status`, or the status of the error if that fails."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -95,7 +95,7 @@ class GlobalOptions:
         return (chosen,) if chosen else ()
 
     def tell_user(self, text: str) -> None:
-        """Write a message that is no result to stderr; with `-q` write nothing."""
+        """Write a message to stderr, because it is not a result; with `-q` write nothing."""
         if not self.quiet:
             print_to_stderr(text)
 
@@ -104,7 +104,7 @@ def parse_option(option: str, written: str | None) -> float | None:
     """Return the seconds that the value `written` of `option` means; None if the option was not given.
 
     Raises:
-        Rejected: `written` is no duration.
+        Rejected: `written` is not a duration.
     """
     from ewms.durations import parse_seconds
     from schemas.errors import Rejected

@@ -108,7 +108,7 @@ def error_message(error: BaseException) -> str:
         )
     if isinstance(error, UnicodeEncodeError):
         return (
-            f"ewms: {error.object[error.start : error.end]!r} is no character that UTF-8 can write\n"
+            f"ewms: {error.object[error.start : error.end]!r} is not a character that UTF-8 can write\n"
             "  hint: check the arguments for texts with half of a surrogate pair"
         )
     return f"ewms: {type(error).__name__}: {error}\n  hint: this is a defect; EWMS_DEBUG=1 shows where"

@@ -51,10 +51,10 @@ async def log_in(
     The login's tokens come from `issuer`.
 
     Raises:
-        Rejected: `issuer` is no address, or offers no login by device code.
+        Rejected: `issuer` is not an address, or offers no login by device code.
         NotSignedIn: the user or the issuer has refused the login.
         TimedOut: the code has expired.
-        Unreachable, ServerDown: the issuer is down, or is no OpenID issuer.
+        Unreachable, ServerDown: the issuer is down, or is not an OpenID issuer.
     """
     _check_secure(issuer)
     async with _make_client(issuer) as http:

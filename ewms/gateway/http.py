@@ -214,7 +214,7 @@ async def _renew_if_due(ours: Login) -> Login:
         if _is_due(latest := await _latest_login(ours)):
             raise
         return latest
-    # If the login cannot be saved, this program goes on with it all the same.
+    # If saving the login fails, this program still uses it.
     with suppress(OSError):
         await asyncio.to_thread(save_login, login, os.environ)
     return login
@@ -256,7 +256,7 @@ def _error_of_answer(answer: httpx2.Response) -> ServerAnswer:
         reason = _NO_JSON.format(answer.status_code, answer.reason_phrase)
     hint = answer.headers.get(HINT, "")
     if answer.status_code == httpx2.codes.NOT_FOUND and reason in ("Not Found", _NO_JSON.format(404, "Not Found")):
-        # For a missing object the gateway's text names the object. This text is about the path, so it is no gateway's.
+        # For a missing object a gateway's text names the object. This text is about the path, so it is not a gateway's.
         reason, hint = (
             f"{answer.url} is not a path of an EWMS gateway (404)",
             "the server's address has no path after its port",

@@ -31,7 +31,7 @@ async def read_workflow(gateway: Gateway, workflow: WorkflowId) -> tuple[Workflo
     """Return `workflow` as the server has it, and why it is stalled (None: it is not).
 
     Raises:
-        NotThere: there is no such workflow, or it belongs to another user.
+        NotThere: the workflow does not exist, or belongs to another user.
     """
     seen = await gateway.get_json(f"/workflows/{workflow}?include=health")
     # An older server does not report stalls.

@@ -55,7 +55,7 @@ class Server:
         Without a token, return "" for a gateway on this machine's loopback: it may need none.
 
         Raises:
-            NotSignedIn: there is no token, or it cannot be read or sent.
+            NotSignedIn: no token is given, or reading or sending it fails.
         """
         token = self._token or (self.login.access_token if self.login else "")
         if self._endpoints_file is not None:

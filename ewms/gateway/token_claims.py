@@ -52,7 +52,7 @@ def read_wire(token: str) -> Wire:
 
 
 def read_claims(token: str) -> dict[str, object]:
-    """Return the claims of `token`, unverified; {} if it is no JSON Web Token."""
+    """Return the claims of `token`, unverified; {} if it is not a JSON Web Token."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

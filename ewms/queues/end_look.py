@@ -20,7 +20,7 @@ _LONGEST_LOOK_S = 5.0
 
 
 class EndLook:
-    """Looks for the end of the results of one queue, whenever `is_idle` says that none is there to be dealt with."""
+    """Find the end of a queue's results: ask the server whenever `is_idle` says that no event waits in the loop."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from runtime.amqp import Delivery
 from schemas.api.queues import Use
 from schemas.ids import WorkflowId
 
-#: When no further event has come for so long (seconds), we take it that there are no more.
+#: When no further event has come for this time (seconds), we assume that the queue has no more.
 _QUIET_S = 1.0
 
 

@@ -1,4 +1,4 @@
-"""Remember which events of a queue were dealt with: by this program in memory, by others of this account in a file.
+"""Remember the handled events of a queue: those of this program in memory, those of other programs in a file.
 
 Without a file, or when the file fails, the memory alone counts: an event may then come twice, but none is lost.
 """
@@ -41,7 +41,7 @@ def received_directory(remember: Remember) -> Path | None:
 
 
 class EventMemory:
-    """The events that were dealt with. Build it with `EventMemory.open_for_queue`.
+    """The events that programs of this account have handled. Build it with `EventMemory.open_for_queue`.
 
     Any thread may call `was_dealt_with` and `add_event`; call everything else on the loop.
     """
@@ -71,9 +71,9 @@ class EventMemory:
         return self
 
     def was_dealt_with(self, event: str) -> bool | None:
-        """Return whether `event` was dealt with; None if the caller must `look_up` the event first."""
+        """Return whether `event` is handled already; None if the caller must `look_up` the event first."""
         if not event:
-            return False  # an event without an id cannot be told from others
+            return False  # events without an id cannot be distinguished
         if event in self._recent:
             return True
         asked, until = self._asked
@@ -82,7 +82,7 @@ class EventMemory:
         return None
 
     def add_event(self, event: str) -> None:
-        """Remember in memory that `event` was dealt with. Call `record_events` before you acknowledge the event."""
+        """Remember in memory that `event` is handled. Call `record_events` before you acknowledge the event."""
         self._recent.add_id(event)
 
     async def look_up(self, events: Iterable[str]) -> None:
@@ -94,7 +94,7 @@ class EventMemory:
             self._asked = frozenset(wanted), time.monotonic() + _FRESH_S
 
     async def record_events(self, events: Sequence[str]) -> None:
-        """Write into the file that `events` were dealt with, and return when that is written."""
+        """Write into the file that `events` are handled, and return after the write."""
         ids = [event for event in events if event]
         if (file := self._file) is not None and ids:
             await self._run_on_file(lambda: file.record_events(ids, now_s=time.time()))
@@ -111,7 +111,7 @@ class EventMemory:
         """Run `do` in the file's thread and return its result; if it fails, warn, and go on without the file."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, do)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, the events matter more
+        except Exception as error:  # noqa: BLE001 - the events matter more than any error of the file
             log.warning(
                 "only this program remembers received events: %s: %s; name a directory of your own in "
                 "EWMS_STATE_DIR, or turn this off with remember=False",

@@ -1,6 +1,6 @@
 """Encode what a user sends as the bytes of an event, and decode what a user gets. (core)
 
-str    <-> text/plain, UTF-8            a task's infile holds it as it is
+str    <-> text/plain, UTF-8            a task's infile holds it unchanged
 bytes  <-> application/octet-stream     likewise
 other  <-> application/json             the infile is JSON; EWMS_PILOT_INFILE_EXT should be .json
 
@@ -134,7 +134,7 @@ class Event:
 
 
 class RecentIds:
-    """The ids of the last `capacity` events that were dealt with. Older ones are forgotten, so memory is bounded."""
+    """The ids of the last `capacity` handled events. It forgets older ones, so its memory has a limit."""
 
     def __init__(self, capacity: int = 200_000) -> None:
         #: How many ids are remembered at most. It may be changed at any time.
@@ -148,7 +148,7 @@ class RecentIds:
         return event in self._ids
 
     def add_id(self, event: str) -> None:
-        """Remember `event`. Without an id an event cannot be told from others, so it is not remembered."""
+        """Remember `event`, unless it has no id: events without an id cannot be distinguished."""
         if not event:
             return
         self._ids[event] = None

@@ -90,7 +90,7 @@ class AsyncPublisher:
     async def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
         """Send `payload`, and return the id of its event.
 
-        Bytes are sent as they are, a str as UTF-8 text, anything else as JSON; an event has at most 4 MiB. `key`
+        `send` sends bytes unchanged, a str as UTF-8 text, anything else as JSON. An event has at most 4 MiB. `key`
         identifies the event, for example `photon["id"]`: the same key gives the same id. Of two events with one key the
         broker delivers both, and the task runs for both. Their outputs have the same ids, so `results` lets the first
         through and leaves the second out. `content_type` replaces the payload's own.

@@ -1,4 +1,4 @@
-"""The file that holds which events of one queue were dealt with, so that another program does not get them again.
+"""The file of the handled events of one queue, so that another program does not get them again.
 
 $EWMS_STATE_DIR or $XDG_STATE_HOME/ewms or ~/.local/state/ewms       directories 0700
   received/<gateway and queue>.v1.sqlite3                            0600, 60 bytes an event
@@ -90,7 +90,7 @@ class ReceivedFile:
     def open_or_make(cls, path: Path, *, now_s: float, max_events: int = MAX_EVENTS) -> Self:
         """Open the file at `path`, or make it; and remove outdated files beside it.
 
-        A file that is no database (it was damaged) is replaced by an empty one.
+        If the file is damaged and not a database, an empty one replaces it.
         """
         _make_directory(path.parent)
         for old in find_outdated(_kept_files(path.parent, but=path), now_s=now_s):
@@ -117,7 +117,7 @@ class ReceivedFile:
         return found
 
     def record_events(self, ids: Sequence[str], *, now_s: float) -> None:
-        """Record that `ids` were dealt with, all or none; and delete some of the events beyond the limits."""
+        """Record that the events `ids` are handled, all or none. Delete some of the events beyond the limits."""
         until = now_s - LIFE_S
         with self._replace_if_torn(), _write_transaction(self._database):
             self._database.executemany(_ADD, [(_digest_text(id_), now_s, until) for id_ in ids])

@@ -1,6 +1,6 @@
 """Consume events from a public queue: the broker pushes them, and we acknowledge each after the loop's body has ended.
 
-An event that was dealt with before is acknowledged and left out.
+The loop acknowledges events that were handled before, and leaves them out.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ class AsyncResults:
     The loop acknowledges an event when its body has ended; `ack` does so earlier. If the body raises or leaves by
     `break`, its event goes back to the queue.
 
-    Repeats: the loop leaves out an event whose id was dealt with before, also by another program of this account within
-    seven days. With `remember` False the loop remembers its own events only; a path names the directory of the files
-    (see `ewms.queues.received_file`).
+    Repeats: the loop leaves out an event that it has handled before, or that another program of this account has
+    handled within seven days. With `remember` False the loop remembers its own events only; a path names the directory
+    of the files (see `ewms.queues.received_file`).
 
     The end: the loop ends when the workflow has ended and every result is delivered, that is, the queue is empty and
     no consumer has an event of it in hand. It ends earlier after `n` events, or when none has come for
@@ -96,8 +96,8 @@ class AsyncResults:
         self.notify: Callable[[str], None] = log.warning
         #: What acknowledges a delivery. A loop in another thread puts in a function that sends it to this thread.
         self.settle: Callable[[Delivery], None] = self.settle_here
-        #: How many events the loop has dealt with, how many repeats it has left out, and how many acknowledgements are
-        #: known to be lost. The events of lost acknowledgements come again.
+        #: How many events the loop has handled, how many repeats it has left out, and how many acknowledgements are
+        #: certainly lost. The events of lost acknowledgements come again.
         self.n_taken = 0
         self.n_duplicates = 0
         self.n_unacknowledged = 0
@@ -233,7 +233,7 @@ class AsyncResults:
         return None
 
     def end_event(self) -> None:
-        """Count the current event as dealt with, and have it acknowledged: the loop's body has ended."""
+        """Count the current event as handled, and acknowledge it: the loop's body has ended."""
         delivery, self._current = self._current, None
         if delivery is None:
             return
@@ -244,7 +244,7 @@ class AsyncResults:
         self.settle(delivery)
 
     def settle_here(self, delivery: Delivery) -> None:
-        """Record `delivery` as dealt with, then acknowledge it. Call this on the loop.
+        """Record `delivery` as handled, then acknowledge it. Call this on the event loop.
 
         The order matters: after a crash in between the event comes again, and is known. Deliveries that come while
         others are being recorded wait, and are recorded in one batch.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ewms.errors import Unreachable
 from schemas.errors import EWMSError
 
-#: After so many refusals, each within so many seconds of the one before, we take the queue to be gone.
+#: After this many refusals, each within 60 s of the one before, we assume that the queue is gone.
 _MAX_REFUSALS = 5
 _REFUSALS_WITHIN_S = 60.0
 

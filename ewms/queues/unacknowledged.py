@@ -1,4 +1,4 @@
-"""What to tell a user when acknowledgements are lost: events were dealt with, and the broker does not know. (core)"""
+"""Describe lost acknowledgements to a user: the program has handled events, and the broker does not know it. (core)"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Check a request before it is sent: refuse one whose tasks could never run, and find what is merely odd."""
+"""Check a request before it is sent: refuse it if its tasks could never run, and find oddities."""
 
 import asyncio
 from collections.abc import Collection

@@ -94,7 +94,7 @@ class AsyncFailures:
         `letter` is the letter's name or its event's id.
 
         Raises:
-            NotThere: there is no such dead letter.
+            NotThere: the dead letter does not exist.
         """
         return await self._get_model(f"dead-letters/{await self._find_name(letter)}", DeadLetterSeen)
 
@@ -235,7 +235,7 @@ class Failures:
         `letter` is the letter's name or its event's id.
 
         Raises:
-            NotThere: there is no such dead letter.
+            NotThere: the dead letter does not exist.
         """
         return self._portal.run_coroutine(self._failures.show(letter))
 

@@ -48,11 +48,11 @@ class Task:
     pilot: Mapping[str, str | int | list[str]] = field(default_factory=dict)
     #: Paths of files that HTCondor brings to each worker.
     input_files: Sequence[str] = ()
-    #: A ClassAd expression that a worker's machine must fulfil, for example "HasSingularity".
+    #: A ClassAd expression that a worker's machine must meet, for example "HasSingularity".
     requirements: str = ""
     #: The order among this user's own jobs in HTCondor; higher runs first. It is not the workflow's priority.
     job_priority: int = 50
-    #: Whether the workers' stdout and stderr are kept, for `Client.logs`.
+    #: Whether EWMS keeps the workers' stdout and stderr, for `Client.logs`.
     keep_worker_logs: bool = False
 
     def request(self, default_clusters: Sequence[str]) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _task_with_defaults(task: Any, default_clusters: Sequence[str]) -> Any:
 
 
 def _as_list(names: Any) -> Any:
-    """Return `names` as a list. Return anything that is no list of names as it is: the request's check complains."""
+    """Return `names` as a list. Return any other value unchanged: the request's check will complain."""
     return list(names) if isinstance(names, Iterable) and not isinstance(names, str | bytes | Mapping) else names
 
 
@@ -147,7 +147,7 @@ def _as_dict(values: Any) -> Any:
 
 
 def _whole_seconds(duration: Any) -> Any:
-    """Return a duration in whole seconds; what is none stays as it is."""
+    """Return a duration in whole seconds. Any other value stays unchanged."""
     try:
         return max(1, round(parse_seconds(duration)))
     except (TypeError, ValueError):

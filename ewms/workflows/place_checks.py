@@ -1,4 +1,4 @@
-"""Check what lies behind the gateway, as far as a user's token allows: the broker, and each place where tasks run."""
+"""Check the parts behind the gateway, as far as a user's token allows: the broker, and each place where tasks run."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass

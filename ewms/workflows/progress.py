@@ -1,4 +1,4 @@
-"""Work out a workflow's progress from observations of it, for whoever watches it. (core)
+"""Compute a workflow's progress from observations of it. (core)
 
 facts, facts, facts ...  ->  rates, work left, an estimate of the end, problems with the next useful command
 """
@@ -123,7 +123,7 @@ def compute_progress(history: Sequence[Observation]) -> Progress:
 
 
 def find_problems(facts: Observation) -> list[Problem]:
-    """Return what is wrong, what hinders most first."""
+    """Return the problems of the workflow, the worst first."""
     state, workflow = facts.state, facts.state.workflow.workflow_id
     errors = f"ewms task errors {workflow}"
     logs = f"ewms task logs {workflow}"

@@ -111,8 +111,8 @@ class AsyncRun:
         `until` is "over" (nothing of it runs any more), "active" (its public queues can be used), or a phase that every
         taskforce has to reach, such as "condor-submit". `timeout` is None for ever, or a duration such as "5m".
 
-        A stall is no end: somebody may remove its cause. So `wait` goes on, and calls `on_notice` with one line when a
-        stall begins, changes or ends; by default the logger `ewms` gets it as a warning.
+        A stall is not an end, because somebody may remove its cause. So `wait` continues, and calls `on_notice` with
+        one line when a stall begins, changes or ends; by default the logger `ewms` gets it as a warning.
 
         Raises:
             TimedOut: `timeout` has passed.
@@ -213,7 +213,7 @@ class AsyncRun:
     async def _is_active(self) -> bool:
         if profiles := await fetch_public_profiles(self._gateway, self.id):
             return all(profile.is_activated for profile in profiles)
-        # The server shows private queues to nobody, but taskforces wait for them in this phase.
+        # The server does not show private queues, but taskforces wait for them in this phase.
         return all(taskforce.phase is not Phase.PRE_MQ_ACTIVATION for taskforce in (await self.show()).taskforces)
 
     async def _fetch_workflow(self) -> Workflow:
@@ -236,7 +236,7 @@ def _parse_phase(name: str) -> Phase:
 
 
 class _StallListener:
-    """Report what is new about a workflow's stalls; or raise at the first stall."""
+    """Report changes of a workflow's stalls, or raise at the first stall."""
 
     def __init__(self, workflow: WorkflowId, on_notice: Callable[[str], None], *, fail: bool) -> None:
         self._workflow = workflow

@@ -12,8 +12,8 @@ async def fetch_taskforces(gateway: Gateway, id_: str) -> list[Taskforce]:
     """Return the taskforces of the workflow or the task `id_`; or the taskforce `id_` alone.
 
     Raises:
-        Rejected: `id_` is no id of one of these.
-        NotThere: there is no such object, or it belongs to another user.
+        Rejected: `id_` is not the id of one of these.
+        NotThere: the object does not exist, or belongs to another user.
     """
     if TASKFORCE_UUID.fullmatch(id_):
         return [Taskforce.model_validate(await gateway.get_json(f"/taskforces/{id_}"), extra="ignore")]
@@ -34,7 +34,7 @@ async def fetch_health(gateway: Gateway, id_: str) -> TaskforceHealth:
     """Return why the taskforce `id_` is stuck or short of workers, and how its pilots exited.
 
     Raises:
-        NotThere: there is no such taskforce, or it belongs to another user.
+        NotThere: the taskforce does not exist, or belongs to another user.
     """
     seen = await gateway.get_json(f"/taskforces/{id_}?include=health")
     return TaskforceHealth.model_validate(seen["health"], extra="ignore")
@@ -44,8 +44,8 @@ async def fetch_task(gateway: Gateway, id_: str) -> TaskDirective:
     """Return the task directive `id_`.
 
     Raises:
-        Rejected: `id_` is no id of a task.
-        NotThere: there is no such task, or it belongs to another user.
+        Rejected: `id_` is not the id of a task.
+        NotThere: the task does not exist, or belongs to another user.
     """
     if not TASK_ID.fullmatch(id_):
         raise Rejected(
@@ -62,7 +62,7 @@ async def add_workers(gateway: Gateway, id_: str, n_workers: int, cluster: str |
 
     Raises:
         Rejected: the task runs at several places and `cluster` is None; or the server does not accept it.
-        NotThere: there is no such task, or its workflow is over.
+        NotThere: the task does not exist, or its workflow is over.
     """
     task = await fetch_task(gateway, id_)
     if cluster is None:

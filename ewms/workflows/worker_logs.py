@@ -54,7 +54,7 @@ async def list_logs(
 
     Raises:
         NotThere: there are no logs, or no such `id_`; the hint says when there will be some logs.
-        Rejected: `id_` is no id.
+        Rejected: `id_` is not an id.
     """
     taskforces = await fetch_taskforces(gateway, id_)
     found = [

@@ -35,5 +35,5 @@ def _set_time_slice(length_ns: int) -> None:
     if (number := _SCHED_SETATTR.get(platform.machine())) is None:
         return
     attributes = struct.pack(_FORMAT, struct.calcsize(_FORMAT), 0, 0, 0, 0, length_ns, 0, 0)
-    # A kernel that refuses leaves all as it is, and that works too.
+    # If the kernel refuses, nothing changes, and that works, too.
     ctypes.CDLL(None).syscall(number, 0, attributes, 0)

@@ -16,8 +16,8 @@ class PackageSet:
     left_out: tuple[str, ...]
 
 
-# Servers run without maintainer scripts, service managers and languages that only scripts use;
-# leaving those out halves the trees. Names of several releases may stand side by side.
+# Servers run without maintainer scripts, service managers and languages that only scripts use.
+# Without these the trees have half the size. The list may have names from several releases.
 _LEFT_OUT = (
     *("perl", "perl-base", "perl-modules-5.40", "perl-modules-5.42", "libperl5.40", "libperl5.42"),
     *("python3", "python3-minimal", "python3.13", "python3.14", "python3-requests", "python3-cryptography"),
@@ -29,7 +29,7 @@ _LEFT_OUT = (
 
 BROKER = PackageSet(name="broker", wanted=("rabbitmq-server",), left_out=_LEFT_OUT)
 POOL = PackageSet(name="pool", wanted=("condor",), left_out=_LEFT_OUT)
-#: What runs a task's image.
+#: The programs that run a task's image.
 CONTAINERS = PackageSet(name="containers", wanted=("apptainer", "bubblewrap"), left_out=_LEFT_OUT)
 
 #: The root of a task's image: Python with its whole standard library, and a shell.
@@ -44,11 +44,11 @@ PYTHON_IMAGE = PackageSet(
 
 ALL = (BROKER, POOL, CONTAINERS, PYTHON_IMAGE)
 
-#: How the fallback suite has some of them, by name.
+#: Set name -> the set as the fallback suite needs it.
 _IN_FALLBACK = {
-    # That HTCondor asks for a Python older than any next one.
+    # The HTCondor there requires a Python below the next version, so the left-out Python needs a version.
     POOL.name: replace(POOL, left_out=(*(name for name in _LEFT_OUT if name != "python3"), "python3=3.13.99")),
-    # No apptainer: tasks run there as bare processes only.
+    # The fallback suite has no apptainer: tasks run only as bare processes there.
     CONTAINERS.name: replace(CONTAINERS, wanted=("bubblewrap",)),
 }
 

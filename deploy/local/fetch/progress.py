@@ -1,4 +1,4 @@
-"""Show how far downloads and unpacking are: bars on a terminal, a line a step elsewhere."""
+"""Show the progress of downloads and unpacking: bars on a terminal, elsewhere a line for each step."""
 
 import contextlib
 import threading
@@ -13,7 +13,7 @@ _REFRESH_S = 0.2
 
 
 class Bar:
-    """One step: its share done, and what it is doing."""
+    """One step: its progress, and its current work."""
 
     def __init__(self, steps: "Steps", task: TaskID, name: str) -> None:
         self._steps = steps
@@ -21,7 +21,7 @@ class Bar:
         self._name = name
 
     def begin_stage(self, what: str, total: float | None = None) -> None:
-        """Begin a part of this step that ends after `total` units (`None`: nobody knows)."""
+        """Begin a part of this step that ends after `total` units (`None`: unknown)."""
         self._steps.write_note(self._name, what)
         self._steps.progress.reset(self._task, total=total, description=f"{self._name}: {what}")
 
@@ -36,7 +36,7 @@ class Bar:
 
     @contextlib.contextmanager
     def follow_directory(self, directory: Path) -> Iterator[None]:
-        """Let the bar show the bytes that come to lie below `directory` while the body runs."""
+        """Let the bar show the bytes that appear below `directory` while the body runs."""
         over = threading.Event()
         before = _bytes_below(directory)
 
@@ -54,7 +54,7 @@ class Bar:
 
 
 class Steps:
-    """A display of steps that go on side by side."""
+    """A display of steps that run side by side."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -81,7 +81,7 @@ class Steps:
         return Bar(self, self.progress.add_task(name, total=None), name)
 
     def write_note(self, name: str, what: str) -> None:
-        """Write a line where no bar can be drawn."""
+        """Write a line if the output cannot show bars."""
         if not self._console.is_terminal:
             self._console.print(f"{name}: {what}", highlight=False, markup=False)
 
@@ -89,7 +89,7 @@ class Steps:
 def _bytes_below(directory: Path) -> int:
     total = 0
     for file in directory.rglob("*"):
-        # A file may be renamed out of `partial` between the listing and the look.
+        # Another program may rename a file out of `partial` between the listing and the look.
         with contextlib.suppress(OSError):
             total += file.stat().st_size
     return total

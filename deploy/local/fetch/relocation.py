@@ -22,17 +22,17 @@ def unpack_files(files: Sequence[Path], tree: Path, bar: Bar, helpers: HelperPro
     program = find_tool("dpkg-deb")
     untar = (find_tool("tar"), "-xf", "-", "--keep-directory-symlink", "--no-same-owner", "--delay-directory-restore")
     tree.mkdir(parents=True, exist_ok=True)
-    # Before /usr was merged some packages still wrote to /lib or /bin: lead them to the one place.
+    # Some packages still write to /lib or /bin, as before the merge of /usr. Links lead them to the one directory.
     for name in ("bin", "sbin", "lib", "lib64"):
         (tree / "usr" / name).mkdir(parents=True, exist_ok=True)
         (tree / name).symlink_to(f"usr/{name}")
 
     def one(file: Path) -> None:
-        # dpkg-deb -x would replace the links above by directories; tar can be told not to.
+        # dpkg-deb -x would replace the links above with directories. tar has an option against that.
         packed = helpers.start_program([program, "--fsys-tarfile", file], stderr=subprocess.DEVNULL)
         assert packed.stdout is not None
         tar = helpers.start_program([*untar, "-C", tree], stdin=packed.stdout)
-        # Ours is closed, so that dpkg-deb sees a tar that ended early.
+        # Close our end of the pipe, so that dpkg-deb notices if tar ends early.
         packed.stdout.close()
         _, complaints = helpers.read_output(tar)
         helpers.await_exit(packed)
@@ -50,7 +50,7 @@ def unpack_files(files: Sequence[Path], tree: Path, bar: Bar, helpers: HelperPro
 def relocate_programs(tree: Path, bar: Bar, helpers: HelperPrograms) -> None:
     """Point every program of `tree` to the tree's own loader and libraries.
 
-    Libraries need nothing: the loader takes the program's (forced) run path for them too.
+    Libraries need no change: the loader uses the program's (forced) run path for them, too.
     """
     programs = list(dynamic_programs(tree / "usr"))
     loader = tree / "usr/lib64/ld-linux-x86-64.so.2"
@@ -77,7 +77,7 @@ def relocate_programs(tree: Path, bar: Bar, helpers: HelperPrograms) -> None:
 
 
 def dynamic_programs(directory: Path) -> Iterator[Path]:
-    """Yield the ELF files below `directory` that name a loader, links apart."""
+    """Yield the ELF files below `directory` that name a loader, without links."""
     for folder, _, names in os.walk(directory):
         for name in names:
             path = Path(folder, name)

@@ -151,7 +151,7 @@ def export(
     workflow: Id,
     *,
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="DIRECTORY", help="One file a letter, and index.jsonl beside them.")
+        Path | None, typer.Option("--to", metavar="DIRECTORY", help="One file for each letter, and an index.jsonl.")
     ] = None,
     bodies: Annotated[
         bool, typer.Option("--bodies", help="Only the JSON events, one a line, as `queue publish` reads them.")

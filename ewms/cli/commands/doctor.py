@@ -1,4 +1,4 @@
-"""`ewms doctor`: what is well and what is not on the way to a working server, a line each."""
+"""`ewms doctor`: check the way to a working server, and print one line for each part."""
 
 import typer
 

@@ -9,7 +9,7 @@ from ewms.cli.context import GlobalOptions
 
 
 def close_inputs(context: typer.Context, workflow: Id) -> None:
-    """Say that no more events will come: the workflow ends by itself once every event is settled."""
+    """Say that no more events will come: the workflow ends by itself when every event is settled."""
     from ewms.errors import AlreadyThere
     from schemas.endings import outcome_words
 

@@ -111,7 +111,7 @@ def consume(
             # The reader has left because it has all that it wanted.
             return
         left_out = (
-            f", {results.n_duplicates} left out, for this account had received them before"
+            f", {results.n_duplicates} left out because this account had received them before"
             if results.n_duplicates
             else ""
         )

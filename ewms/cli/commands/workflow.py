@@ -205,7 +205,7 @@ def abort(
 
 def _report_end(given: GlobalOptions, verb: str, answer: Any) -> None:
     if not given.write_result(answer.model_dump(mode="json"), [answer.workflow_id]):
-        typer.echo(f"{answer.workflow_id} {verb}; {answer.n_taskforces} taskforce(s) told to stop")
+        typer.echo(f"{answer.workflow_id} {verb}; {answer.n_taskforces} taskforce(s) ordered to stop")
 
 
 def _follow_run(given: GlobalOptions, run: "Run") -> None:

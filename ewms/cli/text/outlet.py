@@ -2,7 +2,7 @@
 
 A pipe holds what we write until the reader reads it, and loses it if the reader leaves before. `head -1` reads one
 event and ends, but a pipe can hold hundreds. So we put one event at a time into the pipe, and the next one waits until
-the reader has read it. With a file or a terminal, an event is taken as soon as it is written.
+the reader has read it. With a file or a terminal, the command takes an event as soon as it has written it.
 
 A pipe of a single page becomes writable again only when it is empty, so `poll` tells when the reader has read it all.
 Source: Linux, fs/pipe.c, pipe_poll and pipe_full.

@@ -159,7 +159,7 @@ def test_a_check_says_everything_that_is_wrong_and_needs_no_server(tmp_path: Pat
         (
             "queue publish WF-1-00000000 \"$(printf 'a\\377')\" --server http://127.0.0.1:9",
             2,
-            "no character that UTF-8",
+            "not a character that UTF-8",
         ),
         ("workflow list --server http://127.0.0.1:9 --token-file /dev/zero", 3, "the token has characters"),
         ("queue depth WF-1-00000000 \"$(printf 'a\\377')\" --server http://127.0.0.1:9", 7, "cannot reach"),
