@@ -48,7 +48,7 @@ async def run_worker(settings: WorkerSettings) -> AsyncIterator[OrderIntake]:
         await _declare_queue(connection, pool)
 
         voice = WmsVoice(connection.open_publisher(), pool=pool, worker=name)
-        intake = OrderIntake(offers, voice, worker=name, n_slots=settings.worker_slots)
+        intake = OrderIntake(offers, voice, worker=name, n_slots=settings.worker_slots, modules=settings.worker_modules)
         presence = Presence(offers, voice, intake.book, worker=name, pool=pool, every_s=settings.worker_alive_s)
         presence.start()
         consumer = await connection.consume(

@@ -1,18 +1,19 @@
 """Take orders from the pool's queue and carry them out. The order is acknowledged after WMS holds how it ended.
 
-    node.run ─► node.taken (nobody waits for it) ─► the function ─► node.ended, confirmed ─► acknowledge
+    node.run ─► the function (node.taken, if it takes long) ─► node.ended, confirmed ─► acknowledge
 
 So the broker is the lease: a worker that dies loses its connection, and the order goes to another one.
 """
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from ewms.worker.isolation import call_isolated
 from ewms.worker.offers import Offer
-from ewms.worker.order_book import OrderBook, OrderVerdict
+from ewms.worker.order_book import OrderBook, OrderKey, OrderVerdict, key_of
 from ewms.worker.step_calling import call_ordered
 from runtime.amqp import full_jitter
 from runtime.clock import utc_now
@@ -25,6 +26,9 @@ from schemas.wire import EVENT_CONTENT_TYPE, event_from_bytes, event_to_bytes
 
 #: How long a worker keeps an order that is for others, before it gives it back: others have time to take theirs.
 _OTHERS_TURN_S = 0.5
+
+#: A step that ends sooner is never reported as taken.
+_TAKING_PAUSE_S = 0.25
 
 _called = counter("steps_called_total", "Steps that a worker has called, by how they ended.", ["outcome"])
 
@@ -98,12 +102,24 @@ class WmsVoice:
 class OrderIntake:
     """Carries orders out, several at a time."""
 
-    def __init__(self, offers: Mapping[DefinitionHash, Offer], voice: WmsVoice, *, worker: str, n_slots: int) -> None:
+    def __init__(
+        self,
+        offers: Mapping[DefinitionHash, Offer],
+        voice: WmsVoice,
+        *,
+        worker: str,
+        n_slots: int,
+        modules: Sequence[str] = (),
+    ) -> None:
+        """`modules` are those that an isolated step's process imports."""
         self._offers = offers
+        self._modules = modules
         self._voice = voice
         self._worker = worker
         self._threads = ThreadPoolExecutor(max_workers=n_slots, thread_name_prefix="step")
         self._tasks: set[asyncio.Task[None]] = set()
+        #: Set when WMS has heard how the order under way has ended.
+        self._ends: dict[OrderKey, asyncio.Event] = {}
         self.book = OrderBook()
 
     def take_delivery(self, delivery: LoanedOrder) -> None:
@@ -137,7 +153,17 @@ class OrderIntake:
             return
         verdict = self.book.begin_order(order, utc_now(), is_redelivered=delivery.is_redelivered)
         if verdict is OrderVerdict.CARRY_OUT:
+            ended = self._ends[key_of(order)] = asyncio.Event()
+            if delivery.is_redelivered:
+                # Whoever had it may have been ended by it. WMS counts that before it can happen again.
+                await self._say_taken(order)
             await self._call_and_tell(order)
+            del self._ends[key_of(order)]
+            ended.set()
+        elif delivery.is_redelivered:
+            # It was lost with a connection of this worker, and is the lease of what runs here: keep it as long.
+            if (first := self._ends.get(key_of(order))) is not None:
+                await first.wait()
         else:
             log.debug("an order is left alone", why=verdict, run=order.run, node=order.node, attempt=order.attempt)
         await delivery.ack()
@@ -155,20 +181,28 @@ class OrderIntake:
 
     async def _call_and_tell(self, order: NodeRun) -> None:
         started_at = utc_now()
-        fence: dict[str, Any] = {"run": order.run, "node": order.node, "attempt": order.attempt, "worker": self._worker}
-        self._keep_task(self._say_taken(NodeTaken(**fence, taken_at=started_at)))
         loop = asyncio.get_running_loop()
-        fields = await loop.run_in_executor(self._threads, call_ordered, order, self._offers, loop)
-        ended = NodeEnded(**fence, **fields, started_at=started_at, ended_at=utc_now())
+        # Most steps end before anybody would see that they were taken.
+        taking = loop.call_later(_TAKING_PAUSE_S, lambda: self._keep_task(self._say_taken(order)))
+        step = self._offers[order.definition_hash].find_step(order.node)
+        if step is not None and step.isolate:
+            fields = await loop.run_in_executor(self._threads, call_isolated, order, self._modules)
+        else:
+            fields = await loop.run_in_executor(self._threads, call_ordered, order, self._offers, loop)
+        taking.cancel()
+        ended = NodeEnded(**self._fence_of(order), **fields, started_at=started_at, ended_at=utc_now())
         _called.labels(str(ended.outcome)).inc()
         if ended.error is not None:
             log.info("a step failed", step=order.name, run=order.run, error=ended.error.error_class)
         await self._say_until_heard(ended)
         self.book.end_order(order)
 
-    async def _say_taken(self, taken: NodeTaken) -> None:
+    def _fence_of(self, order: NodeRun) -> dict[str, Any]:
+        return {"run": order.run, "node": order.node, "attempt": order.attempt, "worker": self._worker}
+
+    async def _say_taken(self, order: NodeRun) -> None:
         try:
-            await self._voice.say(taken)
+            await self._voice.say(NodeTaken(**self._fence_of(order), taken_at=utc_now()))
         except EWMSError as error:
             log.debug("nobody heard that a step was taken", reason=error.reason)
 

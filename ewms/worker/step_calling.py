@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ewms.steps.step_calls import call_step
+from ewms.steps.step_errors import describe_error
 from ewms.steps.step_scope import StepScope, enter_step
 from ewms.steps.wire_outcomes import describe_failure, describe_outcome
 from ewms.worker.offers import Offer
@@ -17,9 +18,22 @@ from schemas.runs import Outcome
 
 
 def call_ordered(
-    order: NodeRun, offers: Mapping[DefinitionHash, Offer], loop: asyncio.AbstractEventLoop
+    order: NodeRun, offers: Mapping[DefinitionHash, Offer], loop: asyncio.AbstractEventLoop | None
 ) -> dict[str, Any]:
-    """Call the step of `order` in this thread and return the fields of `node.ended`; its coroutines run on `loop`."""
+    """Call the step of `order` in this thread and return the fields of `node.ended`.
+
+    A coroutine function runs on `loop`; None: in a loop of its own. Whatever is raised here fails the step, an
+    interrupt too: in this thread only the step's own code can raise one.
+    """
+    try:
+        return _call_ordered(order, offers, loop)
+    except BaseException as error:  # noqa: BLE001 - see above; an order that is never answered would hang
+        return {"outcome": Outcome.FAILED, "error": describe_failure(describe_error(error))}
+
+
+def _call_ordered(
+    order: NodeRun, offers: Mapping[DefinitionHash, Offer], loop: asyncio.AbstractEventLoop | None
+) -> dict[str, Any]:
     offer = offers.get(order.definition_hash)
     step = None if offer is None else offer.find_step(order.node)
     if offer is None or step is None:
@@ -41,6 +55,6 @@ def call_ordered(
             with enter_step(scope):
                 return await work
 
-        return asyncio.run_coroutine_threadsafe(within_scope(), loop).result()
+        return asyncio.run(work) if loop is None else asyncio.run_coroutine_threadsafe(within_scope(), loop).result()
 
     return describe_outcome(call_step(step, order.state, scope, run_coroutine=run_on_loop), order.state)

@@ -88,6 +88,17 @@ def walk_all() -> StepList:
     )
 
 
+@step("Poison")
+def end_the_worker() -> None:
+    write_line("poison")
+    os._exit(9)
+
+
+@task("A step that ends its worker")
+def walk_into_poison() -> StepList:
+    return begin >> end_the_worker
+
+
 @step("Slow")
 def be_slow() -> None:
     if write_line("slow") == 1:

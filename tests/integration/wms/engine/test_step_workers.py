@@ -14,7 +14,8 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from ewms.worker.app import run_worker
 from ewms.worker.settings import WorkerSettings
 from runtime.clock import utc_now
-from schemas.runs import NodeStatus, RunDocument, WaitAnswer
+from schemas.run_documents import RunDocument
+from schemas.runs import NodeStatus, WaitAnswer
 from schemas.topology import pool_service
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.engine.test_runs import make_event
@@ -126,6 +127,29 @@ async def test_o5_a_step_whose_worker_is_killed_goes_to_another_and_no_cleared_s
     second.terminate()
     assert await second.wait() == 0
     await first.wait()
+
+
+async def test_a_step_that_ends_its_workers_is_given_up_soon(
+    engine_world: EngineWorld, pool_url: str, diary: Path, stack: AsyncExitStack
+) -> None:
+    worker = await start_process(pool_url, "w0")
+    await until_offered(engine_world, "walk_into_poison")
+    run = await engine_world.launch("walk_into_poison")
+    for number in range(1, 8):
+        async with asyncio.timeout(30):
+            ended = asyncio.ensure_future(worker.wait())
+            halted = asyncio.ensure_future(engine_world.until_status(run, "halted", seconds=30))
+            await asyncio.wait([ended, halted], return_when=asyncio.FIRST_COMPLETED)
+        if halted.done():
+            break
+        halted.cancel()
+        worker = await start_process(pool_url, f"w{number}")
+    stack.callback(lambda: worker.returncode is None and worker.kill())
+
+    error = (await engine_world.load(run)).nodes[1].error
+    assert error is not None
+    assert error.error_class == "WorkerLost"
+    assert diary.read_text().split().count("poison") <= 5
 
 
 async def test_a_module_that_cannot_be_imported_ends_the_worker_with_status_2(pool_url: str) -> None:

@@ -1,6 +1,7 @@
 """Step lists for the tests of the step worker."""
 
 import asyncio
+import os
 import threading
 from typing import Any
 
@@ -40,9 +41,29 @@ def read(subscription_id: Any) -> None:
     SubscriptionModel.from_subscription(subscription_id)
 
 
+@step("Alone", isolate=True)
+def be_alone(n: int) -> State:
+    return {"pid": os.getpid(), "n": n}
+
+
+@step("Crash", isolate=True)
+def crash() -> None:
+    os._exit(9)
+
+
+@task("Alone")
+def run_alone() -> StepList:
+    return begin >> be_alone >> crash
+
+
+@step("Interrupt")
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 @task("Notes")
 def keep_notes() -> StepList:
-    return begin >> find >> wait >> fail >> callback_step("Call", ask, find) >> read
+    return begin >> find >> wait >> fail >> callback_step("Call", ask, find) >> read >> interrupt
 
 
 @create_workflow("C")

@@ -1,6 +1,7 @@
 """A step worker carries orders out, each attempt once, and tells WMS how they ended before it acknowledges."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -110,11 +111,26 @@ async def test_the_end_is_told_before_the_order_is_acknowledged(offers: dict[Def
     heard = await carry_out(offers, order_for(offers, "1"))
 
     assert heard.log.index("node.ended") < heard.log.index("ack")
-    assert "node.taken" in heard.log
+    assert "node.taken" not in heard.log
     [ended] = heard.payloads(NodeEnded)
     assert (ended.run, ended.node, ended.attempt, ended.outcome) == (7, "1", 1, Outcome.SUCCESSFUL)
     assert ended.delta == {"found": 2}
     assert notes.SEEN["thread"].startswith("step")
+
+
+async def test_an_order_that_may_have_ended_a_worker_is_told_as_taken_before_it_is_called(
+    offers: dict[DefinitionHash, Offer],
+) -> None:
+    heard = Heard()
+    intake = OrderIntake(offers, WmsVoice(heard, pool="default", worker="w1"), worker="w1", n_slots=1)
+    intake.take_delivery(Loan(body_of(order_for(offers, "1")), heard.log, is_redelivered=True))
+    await intake.drain()
+    assert heard.log == ["node.taken", "node.ended", "ack"]
+
+
+async def test_an_interrupt_that_a_step_raises_fails_it(offers: dict[DefinitionHash, Offer]) -> None:
+    heard = await carry_out(offers, order_for(offers, "8"))
+    assert heard.payloads(NodeEnded)[0].error.error_class == "KeyboardInterrupt"
 
 
 async def test_a_broker_that_is_away_is_told_later(offers: dict[DefinitionHash, Offer]) -> None:
@@ -180,6 +196,37 @@ async def test_a_repeated_order_is_carried_out_once(offers: dict[DefinitionHash,
     heard = await carry_out(offers, order, order)
     assert len(heard.payloads(NodeEnded)) == 1
     assert heard.log.count("ack") == 2
+
+
+async def test_an_order_that_comes_back_while_it_runs_is_kept_until_that_has_ended(
+    offers: dict[DefinitionHash, Offer],
+) -> None:
+    heard = Heard(n_refusals=1)
+    intake = OrderIntake(offers, WmsVoice(heard, pool="default", worker="w1"), worker="w1", n_slots=2)
+    body = body_of(order_for(offers, "1"))
+    intake.take_delivery(Loan(body, heard.log))
+    intake.take_delivery(Loan(body, heard.log, is_redelivered=True))
+    await intake.drain()
+    assert len(heard.payloads(NodeEnded)) == 1
+    assert heard.log[-3:] == ["node.ended", "ack", "ack"]
+
+
+async def test_an_isolated_step_has_a_process_of_its_own_and_may_crash() -> None:
+    with keep_definitions():
+        add_definition(notes.run_alone)
+        found = load_offers([notes.__name__], "default")
+    alone = {key: offer for key, offer in found.items() if offer.sent.name == "run_alone"}
+    heard = Heard()
+    voice = WmsVoice(heard, pool="default", worker="w1")
+    intake = OrderIntake(alone, voice, worker="w1", n_slots=2, modules=[notes.__name__])
+    for node in "12":
+        intake.take_delivery(Loan(body_of(order_for(alone, node)), heard.log))
+    await intake.drain()
+
+    good, bad = sorted(heard.payloads(NodeEnded), key=lambda ended: str(ended.node))
+    assert good.delta["n"] == 1
+    assert good.delta["pid"] != os.getpid()
+    assert (bad.outcome, bad.error.error_class) == (Outcome.FAILED, "ProcessLost")
 
 
 async def test_what_is_no_order_is_put_away(offers: dict[DefinitionHash, Offer]) -> None:
