@@ -249,7 +249,7 @@ class Run:
     def ending(self) -> Ending | None:
         """Return whether and how the workflow ends by itself; None if the server cannot tell.
 
-        `completion` is "done" or "done with failures" once it has ended so; `reason` says why it is
+        `completion` is "done" or "done with failures" when it has ended by itself; `reason` says why it is
         not simply done, such as "27 of 30 expected results". Older servers cannot tell.
         """
         return self._portal.run_coroutine(self._run.ending())
@@ -279,17 +279,17 @@ class Run:
         return self._portal.run_coroutine(self._run.expect_results(n, count_failures=count_failures))
 
     def finish(self) -> DeactivationAnswer:
-        """End the workflow and label it finished: its workers stop, and its queues are retired.
+        """End the workflow and label it finished: its workers stop, and MQS removes its queues later.
 
         Raises:
-            AlreadyThere: it was ended before.
+            AlreadyThere: the workflow has ended before.
         """
         return self._portal.run_coroutine(self._run.finish())
 
     def abort(self) -> DeactivationAnswer:
-        """End the workflow and label it aborted: its workers stop, and its queues are retired.
+        """End the workflow and label it aborted: its workers stop, and MQS removes its queues later.
 
         Raises:
-            AlreadyThere: it was ended before.
+            AlreadyThere: the workflow has ended before.
         """
         return self._portal.run_coroutine(self._run.abort())

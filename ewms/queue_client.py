@@ -54,7 +54,7 @@ class Queue:
         return self._portal.run_coroutine(self._queue.purge(active_timeout=active_timeout))
 
     def depth(self) -> QueueDepth:
-        """Return how many events of the queue wait or are being worked on, and how many consumers take them.
+        """Return how many events of the queue wait or are in work, and how many consumers take them.
 
         This works for private queues, too.
 
@@ -199,7 +199,7 @@ class Results:
         save(event.body)
 
     The loop acknowledges an event when its body has ended. If the body raises or leaves by `break`, the event goes back
-    to the queue. `AsyncResults` has the whole account: repeats, the end of the loop, a broker that is away.
+    to the queue. `AsyncResults` describes repeats, the end of the loop, and a broker that is away.
     """
 
     def __init__(self, portal: LoopThread, results: AsyncResults) -> None:

@@ -56,7 +56,7 @@ class AsyncQueue:
         return await purge_events(self._gateway, self._workflow, self.alias, active_timeout_s=timeout_s)
 
     async def depth(self) -> QueueDepth:
-        """Return how many events of the queue wait or are being worked on, and how many consumers take them.
+        """Return how many events of the queue wait or are in work, and how many consumers take them.
 
         This works for private queues, too.
 

@@ -149,7 +149,7 @@ class AsyncRun:
     async def ending(self) -> Ending | None:
         """Return whether and how the workflow ends by itself; None if the server cannot tell.
 
-        `completion` is "done" or "done with failures" once it has ended so; `reason` says why it is
+        `completion` is "done" or "done with failures" when it has ended by itself; `reason` says why it is
         not simply done, such as "27 of 30 expected results". Older servers cannot tell.
         """
         return await fetch_ending(self._gateway, self.id)
@@ -181,18 +181,18 @@ class AsyncRun:
         return Ending.model_validate(answer, extra="ignore")
 
     async def finish(self) -> DeactivationAnswer:
-        """End the workflow and label it finished: its workers stop, and its queues are retired.
+        """End the workflow and label it finished: its workers stop, and MQS removes its queues later.
 
         Raises:
-            AlreadyThere: it was ended before.
+            AlreadyThere: the workflow has ended before.
         """
         return await self._end_as("finished")
 
     async def abort(self) -> DeactivationAnswer:
-        """End the workflow and label it aborted: its workers stop, and its queues are retired.
+        """End the workflow and label it aborted: its workers stop, and MQS removes its queues later.
 
         Raises:
-            AlreadyThere: it was ended before.
+            AlreadyThere: the workflow has ended before.
         """
         return await self._end_as("abort")
 

@@ -23,7 +23,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class Variables:
-    """Reads variables by their names without `EWMS_PILOT_`.
+    """Read variables by their names without `EWMS_PILOT_`.
 
     For a wrong value it returns the default and adds a line to `problems`: the variable, the rule, the remedy. The line
     never repeats the value, because some values are secret.
@@ -148,7 +148,7 @@ _KEY = "pilot_variable"
 
 @dataclass(frozen=True, slots=True)
 class ReadVariable:
-    """A variable's name without the prefix, and its reader. If it is unset, the one called `old_name` counts."""
+    """A variable's name without the prefix, and its reader. If it is unset, the variable `old_name` counts instead."""
 
     name: str
     read: Reader

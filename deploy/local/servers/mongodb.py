@@ -186,7 +186,7 @@ def _password_arguments(key: Path) -> list[str]:
 
 
 def _knows_its_port(client: _Client, member: Mapping[str, object]) -> bool:
-    """Change the port in the data of an earlier start's replica set to today's port."""
+    """Change the port in an earlier start's replica set to today's port. False: the server does not answer."""
     try:
         kept = client.admin.command("replSetGetConfig")["config"]
         if [one["host"] for one in kept["members"]] != [member["host"]]:

@@ -1,4 +1,4 @@
-"""`ewms image`: make images for tasks. An entry point names the program that does it; the client has none."""
+"""`ewms image`: make images for tasks. The launcher does this; the command finds it by an entry point."""
 
 from pathlib import Path
 from typing import Annotated

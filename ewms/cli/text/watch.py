@@ -36,7 +36,10 @@ def watch_until_over(run: "Run", *, quiet: bool = False) -> None:
 
 
 class LiveDisplay:
-    """`with display() as show`: `show(progress)` draws on a terminal, and writes a line now and then elsewhere."""
+    """A display of progress: `with LiveDisplay() as show`, then `show(progress)`.
+
+    It draws on a terminal; elsewhere it writes a line for a change (`is_worth_a_line`).
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
