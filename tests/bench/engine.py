@@ -106,11 +106,14 @@ async def measure_steps(wms: Wms, n_steps: int) -> tuple[float, float]:
 
 
 async def measure_rate(wms: Wms, n_chains: int, n_steps: int) -> float:
-    """Return how many steps a second many chains make at once."""
-    began = time.perf_counter()
-    runs = [(await wms.engine.launch_run("short", LaunchWish())).id for _ in range(n_chains)]
-    await wait_until_over(wms, runs)
-    return n_chains * n_steps / (time.perf_counter() - began)
+    """Return how many steps a second many chains make at once: the median of three rounds."""
+    rates = []
+    for _ in range(3):
+        began = time.perf_counter()
+        runs = [(await wms.engine.launch_run("short", LaunchWish())).id for _ in range(n_chains)]
+        await wait_until_over(wms, runs)
+        rates.append(n_chains * n_steps / (time.perf_counter() - began))
+    return statistics.median(rates)
 
 
 async def add_waiting_runs(wms: Wms, n: int) -> None:
@@ -119,6 +122,9 @@ async def add_waiting_runs(wms: Wms, n: int) -> None:
         await asyncio.gather(
             *(wms.engine.launch_run("waits", LaunchWish(state={"k": str(begin + i)})) for i in range(20))
         )
+    # Some seconds after it was armed, each wait looks once more for an event that came early. Then it costs nothing.
+    while await wms.store.count(RUNS, {"status": "waiting", "wake_at": {"$type": "date"}}):
+        await asyncio.sleep(0.2)
 
 
 async def measure(services: Services, options: argparse.Namespace) -> Table:
