@@ -50,4 +50,4 @@ async def test_what_cannot_be_unpacked_is_a_dead_letter_at_once_with_the_reason_
     assert (dead.body, dead.content_type) == (bomb, None)
     assert dead.headers[Header.DEAD_REASON] == "unreadable"
     assert dead.headers[Header.DEAD_ATTEMPTS] == 1
-    assert "unpacks to" in str(dead.headers[Header.DEAD_ERROR])
+    assert "must unpack to at most" in str(dead.headers[Header.DEAD_ERROR])
