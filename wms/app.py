@@ -32,11 +32,15 @@ from wms.fleet.event_handlers import FleetHandlers
 from wms.fleet.fleet import Fleet, Quota
 from wms.fleet.launcher import Launcher
 from wms.fleet.locations import LocationMap
+from wms.fleet.object_reader import ObjectReader
 from wms.fleet.pilot_images import FixedTag, ImageDirectory, PilotImages
 from wms.fleet.policy import FleetPolicy
 from wms.fleet.repository import INDEXES
 from wms.fleet.stalls.stall_watch import StallWatch
 from wms.fleet.status_snapshots import SnapshotWriter
+from wms.fleet.taskforce_control import TaskforceControl
+from wms.fleet.transactions import FleetTransactions
+from wms.fleet.work_offers import WorkOffers
 from wms.gateway import app as gateway
 from wms.gateway import catalogue
 from wms.gateway.auth import Gatekeeper
@@ -61,7 +65,8 @@ class Wms:
 @asynccontextmanager
 async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
     """Run WMS during the block. It serves from the start of the block, and finishes accepted work at its end."""
-    clusters = LocationMap(settings.clusters)
+    locations = LocationMap(settings.clusters)
+    policy = FleetPolicy(locations, max_failures=settings.tms_action_retries + 1)
     async with AsyncExitStack() as stack:
         store = await Store.connect(
             settings.mongo_url.get_secret_value(), database=settings.mongo_database, source=SOURCE
@@ -77,18 +82,19 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         relay.start()
         stack.push_async_callback(relay.stop)
 
+        transactions = FleetTransactions(store, policy)
         fleet = Fleet(
-            store,
-            policy=FleetPolicy(clusters, max_failures=settings.tms_action_retries + 1),
+            transactions,
             images=_make_images(settings),
             quota=Quota(settings.caller_workflows, settings.caller_workflows_waiting),
             max_queues=max_queues(for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server),
         )
-        await fleet.order_left_removals()
-        snapshots = SnapshotWriter(store, clusters)
+        taskforces = TaskforceControl(transactions)
+        await taskforces.order_left_removals()
+        snapshots = SnapshotWriter(store, locations)
         await snapshots.start()
         stack.push_async_callback(snapshots.stop)
-        launcher = Launcher(store, fleet, clusters)
+        launcher = Launcher(store, taskforces, locations)
         await launcher.start()
         stack.push_async_callback(launcher.stop)
 
@@ -101,7 +107,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         timers.start()
         stack.push_async_callback(timers.stop)
 
-        stall_watch = StallWatch(store, bus, clusters)
+        stall_watch = StallWatch(store, bus, locations)
         await stall_watch.start()
         stack.push_async_callback(stall_watch.stop)
 
@@ -122,7 +128,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         stack.push_async_callback(run_timers.stop)
 
         stack.push_async_callback(bus.drain)
-        table = FleetHandlers(fleet, snapshots).build_table()
+        table = FleetHandlers(fleet, taskforces, snapshots).build_table()
         EngineHandlers(engine, workers).add_to(table)
         await bus.consume(table)
 
@@ -130,7 +136,15 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         http = httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0, trust_env=False)
         await stack.enter_async_context(http)
         routes = catalogue.list_routes(
-            fleet=fleet, store=store, bus=bus, http=http, clusters=clusters, query_max_bytes=settings.query_max_bytes
+            fleet=fleet,
+            taskforces=taskforces,
+            snapshots=snapshots,
+            offers=WorkOffers(store, bus, policy),
+            reader=ObjectReader(store, locations),
+            bus=bus,
+            http=http,
+            locations=locations,
+            query_max_bytes=settings.query_max_bytes,
         )
         asgi = gateway.build_app(
             routes,

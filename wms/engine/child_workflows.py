@@ -24,8 +24,9 @@ from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.open_run import OpenRun
 from wms.engine.stimuli import ChildEnded, ChildStarted
-from wms.fleet.fleet import Fleet, Once
+from wms.fleet.fleet import Fleet
 from wms.fleet.ownership import Access, Owner
+from wms.fleet.transactions import Once
 
 
 class ChildWorkflows:

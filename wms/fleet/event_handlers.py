@@ -21,16 +21,19 @@ from schemas.events import (
 )
 from schemas.services import Service
 from schemas.topology import tms_service
-from wms.fleet.fleet import Fleet, Once
+from wms.fleet.fleet import Fleet
 from wms.fleet.life.stimuli import QueueReport, Report
 from wms.fleet.status_snapshots import SnapshotWriter
+from wms.fleet.taskforce_control import TaskforceControl
+from wms.fleet.transactions import Once
 
 
 class FleetHandlers:
     """What WMS does with the events of its inbox. When a handler returns, its event has had its effect."""
 
-    def __init__(self, fleet: Fleet, snapshots: SnapshotWriter) -> None:
+    def __init__(self, fleet: Fleet, taskforces: TaskforceControl, snapshots: SnapshotWriter) -> None:
         self._fleet = fleet
+        self._taskforces = taskforces
         self._snapshots = snapshots
 
     def build_table(self) -> DispatchTable:
@@ -58,7 +61,7 @@ class FleetHandlers:
         await self._fleet.record_queues_answer(answer, _identify_event(event))
 
     async def _record_report(self, report: Report, event: ControlEvent) -> None:
-        await self._fleet.record_report(report, event.sender, _identify_event(event))
+        await self._taskforces.record_report(report, event.sender, _identify_event(event))
 
 
 def _identify_event(event: ControlEvent) -> Once:

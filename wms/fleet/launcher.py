@@ -1,6 +1,7 @@
 """Start the taskforces that wait for their turn, whenever something has changed. `start_order` decides the order.
 
-A taskforce whose queues become active where none waits does not come here: `Fleet` starts it in the same transaction.
+A taskforce whose queues become active where none waits does not come here: the transaction that records the queues
+starts it.
 """
 
 import asyncio
@@ -18,10 +19,10 @@ from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.phases import Phase
 from wms.fleet import start_queries
-from wms.fleet.fleet import Fleet
 from wms.fleet.life import start_order
 from wms.fleet.life.conditions import BEFORE_SUBMISSION
 from wms.fleet.locations import LocationMap
+from wms.fleet.taskforce_control import TaskforceControl
 
 #: How long to pass over a taskforce after a defect of ours made its launch fail. The others must not wait for it.
 _PASS_OVER = timedelta(minutes=5)
@@ -35,10 +36,10 @@ _MAX_REMEMBERED = 10_000
 class Launcher:
     """One loop. It sleeps until something nudges it."""
 
-    def __init__(self, store: Store, fleet: Fleet, clusters: LocationMap) -> None:
+    def __init__(self, store: Store, taskforces: TaskforceControl, locations: LocationMap) -> None:
         self._store = store
-        self._fleet = fleet
-        self._clusters = clusters
+        self._taskforces = taskforces
+        self._locations = locations
         #: The schedds where something may wait. None: the launcher has not looked yet.
         self._schedds: frozenset[str] | None = None
         self._passed_over: dict[TaskforceUuid, datetime] = {}
@@ -75,7 +76,7 @@ class Launcher:
         waiting = await self._store.find(
             TASKFORCES,
             {
-                "schedd": {"$nin": sorted(self._clusters.schedds)},
+                "schedd": {"$nin": sorted(self._locations.schedds)},
                 **BEFORE_SUBMISSION,
             },
             projection={"schedd": 1},
@@ -91,14 +92,14 @@ class Launcher:
 
     async def _launch_waiting(self) -> None:
         if self._schedds is None:
-            self._schedds = self._clusters.schedds | await self._find_left_out()
+            self._schedds = self._locations.schedds | await self._find_left_out()
         for schedd in sorted(self._schedds):
             while await self._launch_at(schedd):
                 pass
 
     async def _launch_at(self, schedd: str) -> bool:
         """Launch as many taskforces as the schedd's window allows. Return whether there may be more."""
-        port = self._clusters.find_port(schedd)
+        port = self._locations.find_port(schedd)
         now = utc_now()
         self._passed_over = {uuid: until for uuid, until in self._passed_over.items() if until > now}
         waiting = start_queries.filter_waiting(schedd, now, port, passed_over=self._passed_over)
@@ -138,7 +139,7 @@ class Launcher:
 
     async def _launch_one(self, uuid: TaskforceUuid) -> bool:
         try:
-            return await self._fleet.launch_taskforce(uuid)
+            return await self._taskforces.launch_taskforce(uuid)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others have their turn

@@ -48,7 +48,7 @@ _MOST_NAMED = 20
 
 
 class UnknownLocation(Rejected):
-    """No cluster is configured under this name."""
+    """There is no location with this name."""
 
     def __init__(self, location: str, *, known: Iterable[str] = ()) -> None:
         names = ", ".join(islice(known, _MOST_NAMED))
@@ -61,30 +61,29 @@ class LocationMap:
     """The known locations, with aliases resolved."""
 
     def __init__(self, locations: Mapping[str, Location | str]) -> None:
-        self._clusters: dict[str, Location] = {}
+        self._locations: dict[str, Location] = {}
         for name, target in locations.items():
-            cluster = locations.get(target) if isinstance(target, str) else target
-            if not isinstance(cluster, Location):
+            one = locations.get(target) if isinstance(target, str) else target
+            if not isinstance(one, Location):
                 raise Broken(f"cluster location {name!r} is an alias of {target!r}, which is no location")
-            self._clusters[name] = cluster
-        served_by: dict[str, ServedBy] = {}
-        for cluster in self._clusters.values():
-            if served_by.setdefault(cluster.schedd, cluster.served_by) is not cluster.served_by:
-                raise Broken(f"schedd {cluster.schedd!r} is served by events and by REST; choose one")
-        self._ports = {cluster.schedd: cluster.port for cluster in self._clusters.values()}
+            self._locations[name] = one
+        self._ports: dict[str, TmsPort] = {}
+        for one in self._locations.values():
+            if self._ports.setdefault(one.schedd, one.port) != one.port:
+                raise Broken(f"schedd {one.schedd!r} is served by events and by REST; choose one")
 
     def find_location(self, location: str) -> Location:
-        """Return the cluster at `location`.
+        """Return the location with the name or alias `location`.
 
         Raises:
-            UnknownCluster: there is none.
+            UnknownLocation: there is none.
         """
-        if location not in self._clusters:
+        if location not in self._locations:
             raise UnknownLocation(location, known=self)
-        return self._clusters[location]
+        return self._locations[location]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._clusters)
+        return iter(self._locations)
 
     @property
     def default_n_workers(self) -> Mapping[str, int]:
@@ -93,8 +92,8 @@ class LocationMap:
         Taskforces carry the default of their own location. This is for taskforces stored before they did.
         """
         defaults: dict[str, int] = {}
-        for cluster in self._clusters.values():
-            defaults[cluster.schedd] = min(cluster.n_workers, defaults.get(cluster.schedd, cluster.n_workers))
+        for one in self._locations.values():
+            defaults[one.schedd] = min(one.n_workers, defaults.get(one.schedd, one.n_workers))
         return defaults
 
     @property

@@ -36,9 +36,9 @@ _RETRY_CAP_S = 10.0
 class SnapshotWriter:
     """One loop that writes offered snapshots. It sleeps until something offers one."""
 
-    def __init__(self, store: Store, clusters: LocationMap) -> None:
+    def __init__(self, store: Store, locations: LocationMap) -> None:
         self._store = store
-        self._clusters = clusters
+        self._locations = locations
         self._pending: dict[TaskforceUuid, tuple[str, Snapshot]] = {}
         # The rest is no poll: snapshots that come meanwhile are written together.
         self._loop = BackgroundLoop(
@@ -87,13 +87,43 @@ class SnapshotWriter:
         if n_written < len(batch):
             await self._notice_unknown(batch)
 
+    async def replace_statuses(
+        self,
+        statuses: Mapping[str, tuple[CompoundStatuses | None, TopTaskErrors | None]],
+        *,
+        schedds: frozenset[str] | None,
+        now: datetime,
+    ) -> set[str]:
+        """Write the `statuses`, by taskforce, that a TMS at `schedds` (None: any) sent over REST.
+
+        Return the taskforces that it may speak for. This writes nothing of others, nor of those that events serve.
+        """
+        allowed = self._locations.polling_schedds
+        if schedds is not None:
+            allowed &= schedds
+        found = await self._store.find(
+            TASKFORCES,
+            {"_id": {"$in": list(statuses)}, "schedd": {"$in": sorted(allowed)}},
+            projection={"_id": 1},
+        )
+        known = {taskforce["_id"] for taskforce in found}
+        await self._store.bulk_update(
+            TASKFORCES,
+            [
+                ({"_id": uuid}, make_replacement(compound_statuses=compound, top_task_errors=errors, now=now))
+                for uuid, (compound, errors) in statuses.items()
+                if uuid in known
+            ],
+        )
+        return known
+
     async def _notice_unknown(self, batch: Mapping[TaskforceUuid, tuple[str, Snapshot]]) -> None:
         # A snapshot that was not written is nearly always just older than the stored one.
         known = await self._store.find(TASKFORCES, {"_id": {"$in": list(batch)}}, projection={"_id": 1})
         for uuid in batch.keys() - {document["_id"] for document in known}:
             schedd, snapshot = batch[uuid]
             log.warning("statuses of an unknown taskforce", taskforce_uuid=uuid, schedd=schedd)
-            if self._clusters.find_port(schedd).takes_orders:
+            if self._locations.find_port(schedd).takes_orders:
                 await self._end_workers(uuid, stop_unowned_workers(schedd, snapshot))
 
     async def _end_workers(self, uuid: TaskforceUuid, orders: tuple[Payload, ...]) -> None:

@@ -24,26 +24,28 @@ class TmsPort:
     #: its turn, enough that the schedd never waits for us. Without orders nothing limits the starts under way, and this
     #: is how many the launcher makes in one go.
     start_window: int
+    #: Whether the TMS repeats statuses that have not changed. Then old statuses show that it is silent.
+    repeats_statuses: bool
 
-    def awaits_start(self, taskforce: TaskforceDocument) -> bool:
-        """Return whether a report that `taskforce` could not be submitted is news: it answers what is still open."""
+    def is_start_open(self, taskforce: TaskforceDocument) -> bool:
+        """Return whether the start of `taskforce` still has no answer. Only then a failure to submit it is news."""
         if taskforce.phase is not Phase.PENDING_STARTER:
             return False
         return taskforce.asked_at is not None if self.takes_orders else not taskforce.stuck
 
-    def awaits_removal(self, taskforce: TaskforceDocument) -> bool:
-        """Return whether a report that `taskforce` could not be removed is news."""
+    def is_removal_open(self, taskforce: TaskforceDocument) -> bool:
+        """Return whether the removal of `taskforce` still has no answer. Only then a failure to remove it is news."""
         if not self.takes_orders:
             return taskforce.phase is not Phase.CONDOR_COMPLETE
         return (
             taskforce.phase is Phase.PENDING_STOPPER and taskforce.ended_at is None and taskforce.asked_at is not None
         )
 
-    def retry_start_at(self, n_failures: int, now: datetime) -> datetime | None:
+    def find_start_retry(self, n_failures: int, now: datetime) -> datetime | None:
         """Return when WMS tries a start again after its last failure; None: a TMS that polls pauses by itself."""
         return now + failure_pause(n_failures) if self.takes_orders else None
 
-    def retry_removal_at(self, n_failures: int, now: datetime, *, is_hopeless: bool) -> datetime | None:
+    def find_removal_retry(self, n_failures: int, now: datetime, *, is_hopeless: bool) -> datetime | None:
         """Return when WMS tries a removal again after its last failure; None: at once.
 
         A TMS that polls gets the taskforce again at once, until its removal is hopeless (contract, 1.2). Even then WMS
@@ -52,5 +54,5 @@ class TmsPort:
         return now + failure_pause(n_failures) if self.takes_orders or is_hopeless else None
 
 
-EVENTS = TmsPort(takes_orders=True, start_window=4)
-REST = TmsPort(takes_orders=False, start_window=50)
+EVENTS = TmsPort(takes_orders=True, start_window=4, repeats_statuses=True)
+REST = TmsPort(takes_orders=False, start_window=50, repeats_statuses=False)

@@ -8,9 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.bus.service_bus import Bus
-from runtime.kernel.store import Store
 from wms.fleet.fleet import Fleet
 from wms.fleet.locations import LocationMap
+from wms.fleet.object_reader import ObjectReader
+from wms.fleet.status_snapshots import SnapshotWriter
+from wms.fleet.taskforce_control import TaskforceControl
+from wms.fleet.work_offers import WorkOffers
 from wms.gateway import docs
 from wms.gateway.route import AnyRoute, OpenRoute, answer_json
 from wms.gateway.routes.endings import EndingRoutes
@@ -26,20 +29,29 @@ from wms.gateway.routes.workflows import WorkflowRoutes
 
 
 def list_routes(
-    *, fleet: Fleet, store: Store, bus: Bus, http: httpx2.AsyncClient, clusters: LocationMap, query_max_bytes: int
+    *,
+    fleet: Fleet,
+    taskforces: TaskforceControl,
+    snapshots: SnapshotWriter,
+    offers: WorkOffers,
+    reader: ObjectReader,
+    bus: Bus,
+    http: httpx2.AsyncClient,
+    locations: LocationMap,
+    query_max_bytes: int,
 ) -> Iterable[AnyRoute]:
     """Return all routes except those of health and of the OpenAPI document."""
     return [
-        *WorkflowRoutes(fleet, store, bus).routes(),
-        *EndingRoutes(fleet, store).routes(),
-        *TaskforceRoutes(fleet, store, query_max_bytes=query_max_bytes).routes(),
-        *QueueRoutes(store, bus, http).routes(),
-        *FailureRoutes(store, bus).routes(),
+        *WorkflowRoutes(fleet, reader, bus).routes(),
+        *EndingRoutes(fleet, reader).routes(),
+        *TaskforceRoutes(fleet, reader, query_max_bytes=query_max_bytes).routes(),
+        *QueueRoutes(reader, bus, http).routes(),
+        *FailureRoutes(reader, bus).routes(),
         *ReservationRoutes(bus).routes(),
-        *TmsRoutes(fleet, store, bus, clusters).routes(),
-        *ConfirmationRoutes(fleet, store, clusters).routes(),
-        *WorkerLogRoutes(store, bus).routes(),
-        *LocationRoutes(clusters).routes(),
+        *TmsRoutes(offers).routes(),
+        *ConfirmationRoutes(taskforces, snapshots).routes(),
+        *WorkerLogRoutes(reader, bus).routes(),
+        *LocationRoutes(locations).routes(),
         OpenRoute("GET", "/version", _get_version, "Get the version"),
         *docs.list_page_routes(),
     ]

@@ -16,7 +16,15 @@ def render_document() -> str:
     # The document needs no handler to run, so the services behind them may be absent.
     absent: Any = None
     routes = catalogue.list_routes(
-        fleet=absent, store=absent, bus=absent, http=absent, clusters=absent, query_max_bytes=1
+        fleet=absent,
+        taskforces=absent,
+        snapshots=absent,
+        offers=absent,
+        reader=absent,
+        bus=absent,
+        http=absent,
+        locations=absent,
+        query_max_bytes=1,
     )
     return json.dumps(app.describe_routes(routes), indent=1, ensure_ascii=False) + "\n"
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas.errors import NotFound, Rejected
-from wms.fleet.fleet import Once
+from wms.fleet.transactions import Once
 from wms.gateway.auth import Caller, Role
 from wms.gateway.bodies import Explain
 from wms.gateway.problems import JSON, make_bad_body

@@ -76,7 +76,7 @@ def made(*tasks: dict[str, Any], seed: bytes = b"seed", **fields: Any) -> NewWor
     return make_workflow(
         request(*tasks, **fields),
         owner=Owner("ada", ("/projects/muon",)),
-        clusters=CLUSTERS,
+        locations=CLUSTERS,
         tags=PilotTags(latest="1.2.3"),
         mint=IdSource(seed, NOW),
         now=NOW,

@@ -117,9 +117,9 @@ def _add_taskforce(draft: Draft, stimulus: AddWorkers) -> FleetDecision:
         cursor=stimulus.mint.make_cursor(),
         priority=priority,
         launch_rank=start_order.start_rank(priority=priority, n_failures=0, timestamp=timestamp),
-        schedd=stimulus.cluster.schedd,
+        schedd=stimulus.location.schedd,
         n_workers=stimulus.n_workers,
-        default_n_workers=stimulus.cluster.n_workers,
+        default_n_workers=stimulus.location.n_workers,
         task_index=template.task_index,
         worker_config=template.worker_config,
         pilot_config=template.pilot_config,
@@ -228,7 +228,7 @@ def find_newly_ready(before: Aggregate, outcome: FleetDecision) -> list[Taskforc
 def _note_silence(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocument:
     """Note in `stuck`, which users see, that the TMS of `taskforce` does not answer. An answer clears the note."""
     is_patient = taskforce.asked_at is None or taskforce.n_asked < PATIENCE
-    if is_patient or taskforce.stuck or not draft.find_port(taskforce).takes_orders:
+    if is_patient or taskforce.stuck:
         return taskforce
     return draft.change_taskforce(
         taskforce, stuck=f"the TMS of {taskforce.schedd} does not answer; it is asked again and again"

@@ -29,10 +29,10 @@ class Deactivate:
 
 @dataclass(frozen=True, slots=True)
 class AddWorkers:
-    """Somebody wants another taskforce for a task, at `cluster`. `by` is `USER` or `TMS`."""
+    """Somebody wants another taskforce for a task, at `location`. `by` is `USER` or `TMS`."""
 
     task: TaskDirectiveDocument
-    cluster: Location
+    location: Location
     n_workers: int | None
     by: str
     mint: IdSource

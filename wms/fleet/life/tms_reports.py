@@ -111,7 +111,7 @@ def _record_submit_failed(draft: Draft, taskforce: TaskforceDocument, report: Ta
     port = draft.find_port(taskforce)
     if taskforce.phase is not Phase.PENDING_STARTER:
         return draft.leave_unchanged(answer=False)
-    if not port.awaits_start(taskforce):
+    if not port.is_start_open(taskforce):
         # This answers a request that is settled, or one that was repeated and answered already.
         return draft.leave_unchanged()
     n_failures = taskforce.n_submit_failures + 1
@@ -125,7 +125,7 @@ def _record_submit_failed(draft: Draft, taskforce: TaskforceDocument, report: Ta
         launch_rank=start_order.start_rank(
             priority=taskforce.priority, n_failures=n_failures, timestamp=taskforce.timestamp
         ),
-        retry_at=None if hopeless else port.retry_start_at(n_failures, draft.now),
+        retry_at=None if hopeless else port.find_start_retry(n_failures, draft.now),
         stuck=f"could not be submitted, {n_failures} times: {report.error}"[:1024] if hopeless else "",
     )
     return draft.settle_decision()
@@ -162,7 +162,7 @@ def _record_removed(draft: Draft, taskforce: TaskforceDocument, report: Taskforc
 
 def _record_remove_failed(draft: Draft, taskforce: TaskforceDocument, report: TaskforceRemoveFailed) -> FleetDecision:
     port = draft.find_port(taskforce)
-    if not port.awaits_removal(taskforce):
+    if not port.is_removal_open(taskforce):
         return draft.leave_unchanged()
     n_failures = taskforce.n_remove_failures + 1
     if n_failures <= draft.policy.max_failures:
@@ -172,7 +172,7 @@ def _record_remove_failed(draft: Draft, taskforce: TaskforceDocument, report: Ta
         hopeless = n_failures >= draft.policy.max_failures
         draft.change_taskforce(
             taskforce,
-            retry_at=port.retry_removal_at(n_failures, draft.now, is_hopeless=hopeless),
+            retry_at=port.find_removal_retry(n_failures, draft.now, is_hopeless=hopeless),
             stuck=f"could not be removed, {n_failures} times: {report.error}"[:1024] if hopeless else "",
         )
     return draft.settle_decision()

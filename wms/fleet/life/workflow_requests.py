@@ -2,7 +2,7 @@
 
 WorkflowRequest --+--> WorkflowDocument         with its queues, named before they exist (ruling 1)
                   +--> TaskDirectiveDocument    one a task
-                  +--> TaskforceDocument        one a task and cluster location
+                  +--> TaskforceDocument        one a task and location
                   +--> WorkflowRequested        to MQS
 """
 
@@ -46,7 +46,7 @@ def make_workflow(
     request: WorkflowRequest,
     *,
     owner: Owner,
-    clusters: LocationMap,
+    locations: LocationMap,
     tags: PilotTags,
     mint: IdSource,
     now: datetime,
@@ -55,10 +55,10 @@ def make_workflow(
     """Return what `request` asks for. `tags` are the pilot's tags today; a task may have at most `max_queues` queues.
 
     Raises:
-        Rejected: the request names an unknown cluster or tag, sets a field that it must not, or its queues make no
+        Rejected: the request names an unknown location or tag, sets a field that it must not, or its queues make no
             sense.
     """
-    placed = _check_request(request, clusters, max_queues)
+    placed = _check_request(request, locations, max_queues)
     timestamp = now.timestamp()
     priority = min(request.priority, MAX_USER_PRIORITY)
     workflow_id = mint.make_workflow_id()
@@ -80,7 +80,7 @@ def make_workflow(
     )
     tasks: list[TaskDirectiveDocument] = []
     taskforces: list[TaskforceDocument] = []
-    for task_index, (task_request, task_clusters) in enumerate(zip(request.tasks, placed, strict=True)):
+    for task_index, (task_request, task_locations) in enumerate(zip(request.tasks, placed, strict=True)):
         task = TaskDirectiveDocument(
             **shared,
             **program_fields(task_request),
@@ -99,9 +99,9 @@ def make_workflow(
                 cursor=mint.make_cursor(),
                 priority=priority,
                 launch_rank=start_order.start_rank(priority=priority, n_failures=0, timestamp=timestamp),
-                schedd=cluster.schedd,
+                schedd=location.schedd,
                 n_workers=task_request.n_workers,
-                default_n_workers=cluster.n_workers,
+                default_n_workers=location.n_workers,
                 task_index=task_index,
                 worker_config=task_request.worker_config,
                 pilot_config=_resolve_tag(task_request.pilot_config, tags),
@@ -116,7 +116,7 @@ def make_workflow(
                     )
                 ],
             )
-            for cluster in task_clusters
+            for location in task_locations
         ]
     event = make_queue_request(workflow, {taskforce.schedd for taskforce in taskforces})
     return NewWorkflow(workflow, tuple(tasks), tuple(taskforces), event)
@@ -163,15 +163,15 @@ class RequestRefused(Rejected):
         self.complaints = tuple(complaints)
 
 
-def _check_request(request: WorkflowRequest, clusters: LocationMap, max_queues: int) -> list[list[Location]]:
-    """Return the clusters of each task.
+def _check_request(request: WorkflowRequest, locations: LocationMap, max_queues: int) -> list[list[Location]]:
+    """Return the locations of each task.
 
     Raises:
         RequestRefused: the request has faults; the error lists all of them.
     """
-    if found := find_refusals(request, clusters=list(clusters), max_queues=max_queues):
+    if found := find_refusals(request, clusters=list(locations), max_queues=max_queues):
         raise RequestRefused(found)
-    return [[clusters.find_location(location) for location in task.cluster_locations] for task in request.tasks]
+    return [[locations.find_location(location) for location in task.cluster_locations] for task in request.tasks]
 
 
 def configuration_bytes(task: TaskRequest | TaskforceDocument) -> int:

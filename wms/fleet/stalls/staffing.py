@@ -16,6 +16,7 @@ from schemas.ids import TaskforceUuid, workflow_of
 from schemas.phases import WANTED, Phase
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus
 from schemas.unmatched import complain_of_unmatched
+from wms.fleet.tms_port import EVENTS, TmsPort
 
 #: A TMS answers an order in a second or two. After this long without an answer it counts as silent.
 ANSWER_WITHIN = timedelta(seconds=14)
@@ -68,7 +69,7 @@ _SOON = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.ALL_BAD, Lack.SLOT_AWAI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """What WMS knows about one taskforce's workers. `asks_itself`: its TMS polls for work over REST."""
+    """What WMS knows about one taskforce's workers. `port` is how WMS deals with its TMS."""
 
     taskforce_uuid: TaskforceUuid
     task_id: str
@@ -92,7 +93,7 @@ class Crew:
     #: Whether its TMS says that the task fails on every worker. Then workers take events, and each failure counts.
     all_bad: bool = False
     has_ended: bool = False
-    asks_itself: bool = False
+    port: TmsPort = EVENTS
 
     @property
     def n_at_work(self) -> int:
@@ -130,8 +131,11 @@ class WorkerShortage:
         return self.lack in _SOON
 
 
-def read_crew(taskforce: Mapping[str, Any], *, asks_itself: bool = False) -> Crew:
-    """Return what a stored `taskforce` says about its workers. The last line of its log is enough."""
+def read_crew(taskforce: Mapping[str, Any], port: TmsPort) -> Crew:
+    """Return what a stored `taskforce` says about its workers. The last line of its log is enough.
+
+    `port` is the one of its schedd.
+    """
     log = taskforce.get("phase_change_log") or []
     since = log[-1]["timestamp"] if log else taskforce.get("timestamp", 0.0)
     n_wanted = taskforce.get("n_workers")
@@ -154,7 +158,7 @@ def read_crew(taskforce: Mapping[str, Any], *, asks_itself: bool = False) -> Cre
         errors=taskforce.get("top_task_errors") or {},
         all_bad=bool(taskforce.get("all_bad")),
         has_ended=taskforce.get("ended_at") is not None,
-        asks_itself=asks_itself,
+        port=port,
     )
 
 
@@ -207,7 +211,7 @@ def _find_missing_in_phase(crew: Crew, now: datetime) -> list[WorkerShortage]:
                 _show_command(crew),
             )
         ]
-    if crew.asks_itself and now - crew.since > ASKED_WITHIN:
+    if not crew.port.takes_orders and now - crew.since > ASKED_WITHIN:
         text = f"not started: {place} has not asked for it since {_format_time(crew.since)}"
         return [WorkerShortage(Lack.TMS_SILENT, n, text, _elsewhere_command(Lack.TMS_SILENT, crew))]
     return [WorkerShortage(Lack.STARTING, n, "wait for their turn to be started", _show_command(crew))]
@@ -216,8 +220,7 @@ def _find_missing_in_phase(crew: Crew, now: datetime) -> list[WorkerShortage]:
 def _find_missing_in_pool(crew: Crew, now: datetime) -> list[WorkerShortage]:
     """Return why jobs of a taskforce do not take events."""
     heard_at = crew.as_of or crew.since
-    # A TMS that polls over REST does not repeat statuses.
-    if not crew.asks_itself and now - heard_at > HEARD_WITHIN:
+    if crew.port.repeats_statuses and now - heard_at > HEARD_WITHIN:
         text = f"lost from sight: the TMS of {crew.schedd} has told nothing of them since {_format_time(heard_at)}"
         return [WorkerShortage(Lack.TMS_SILENT, crew.n_wanted, text, _elsewhere_command(Lack.TMS_SILENT, crew))]
     if not crew.statuses:

@@ -62,13 +62,13 @@ class StallWatch:
         self,
         store: Store,
         mqs: Asks,
-        clusters: LocationMap,
+        locations: LocationMap,
         *,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._mqs = mqs
-        self._clusters = clusters
+        self._locations = locations
         self._clock = clock
         self._doubts: Doubts = {}
         #: Live workflow -> task -> its input queues, which never change.
@@ -127,7 +127,7 @@ class StallWatch:
         await self._learn_inputs([workflow_id for workflow_id in ids if workflow_id not in self._inputs])
         crews: dict[str, list[Any]] = {}
         for taskforce in taskforces:
-            crew = read_crew(taskforce, asks_itself=not self._clusters.find_port(taskforce["schedd"]).takes_orders)
+            crew = read_crew(taskforce, self._locations.find_port(taskforce["schedd"]))
             crews.setdefault(taskforce["workflow_id"], []).append(crew)
         return [
             WorkflowSight(

@@ -2,25 +2,22 @@
 
 from starlette.responses import Response
 
-from runtime.kernel.store import Store
 from schemas.api.general import Empty
-from schemas.documents import WORKFLOWS, WorkflowDocument
 from schemas.endings import Ending, ExpectedResults
-from schemas.errors import NotFound
 from schemas.ids import WorkflowId
 from wms.fleet.fleet import Fleet
 from wms.fleet.life.completion import describe_ending
 from wms.fleet.life.stimuli import CloseInputs, ExpectResults
+from wms.fleet.object_reader import ObjectReader
 from wms.gateway.route import Call, Route, answer_json
-from wms.gateway.routes.objects import is_visible
 
 
 class EndingRoutes:
     """Handlers of /workflows/{workflow_id}/ending, /close-inputs and /expected-results."""
 
-    def __init__(self, fleet: Fleet, store: Store) -> None:
+    def __init__(self, fleet: Fleet, reader: ObjectReader) -> None:
         self._fleet = fleet
-        self._store = store
+        self._reader = reader
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -57,10 +54,7 @@ class EndingRoutes:
 
     async def get_ending(self, call: Call) -> Response:
         workflow_id = call.read_path("workflow_id")
-        document = await self._store.find_one(WORKFLOWS, {"_id": workflow_id})
-        if document is None or not is_visible(document, call.caller.access):
-            raise NotFound(f"no workflow found with id: {workflow_id}")
-        return answer_json(describe_ending(WorkflowDocument.model_validate(document)))
+        return answer_json(describe_ending(await self._reader.get_workflow(workflow_id, call.caller.access)))
 
     async def close_inputs(self, call: Call) -> Response:
         return await self._change_ending(call, CloseInputs())

@@ -10,9 +10,7 @@ from typing import TypeVar
 from starlette.responses import Response
 
 from runtime.bus.questions import Asks
-from runtime.kernel.store import Store
-from schemas.documents import WORKFLOWS
-from schemas.errors import Broken, Conflict, NotFound, Rejected
+from schemas.errors import Broken, Conflict, Rejected
 from schemas.failures.bodies import (
     Attempts,
     DeadLetterGroups,
@@ -50,8 +48,8 @@ from schemas.failures.history import (
 )
 from schemas.ids import WorkflowId
 from schemas.questions import Answer
+from wms.fleet.object_reader import ObjectReader
 from wms.gateway.route import Call, Route, answer_json
-from wms.gateway.routes.objects import is_visible
 
 #: Reading thousands of dead letters takes the broker some seconds.
 _READ_S = 30.0
@@ -64,8 +62,8 @@ Expected = TypeVar("Expected", bound=Answer)
 class FailureRoutes:
     """Handlers of /workflows/{workflow_id}/failed-attempts, /errors and /dead-letters."""
 
-    def __init__(self, store: Store, mqs: Asks) -> None:
-        self._store = store
+    def __init__(self, reader: ObjectReader, mqs: Asks) -> None:
+        self._reader = reader
         self._mqs = mqs
 
     def routes(self) -> list[Route]:
@@ -242,16 +240,13 @@ class FailureRoutes:
             NotFound: the workflow does not exist, or the caller may not see it.
             Conflict: `is_to_run` is set, and the workflow has ended.
         """
-        workflow_id = call.read_path("workflow_id")
-        document = await self._store.find_one(WORKFLOWS, {"_id": workflow_id})
-        if document is None or not is_visible(document, call.caller.access):
-            raise NotFound(f"no workflow found with id: {workflow_id}")
-        if is_to_run and document.get("deactivated"):
+        workflow = await self._reader.get_workflow(call.read_path("workflow_id"), call.caller.access)
+        if is_to_run and workflow.deactivated is not None:
             raise Conflict(
-                f"the workflow is {str(document['deactivated']).lower()}: no task of it would take the events",
+                f"the workflow is {workflow.deactivated.lower()}: no task of it would take the events",
                 hint="export its dead letters, and publish them to a new workflow",
             )
-        return WorkflowId(workflow_id)
+        return workflow.workflow_id
 
 
 def _check_answer(answer: Answer, kind: type[Expected]) -> Expected:

@@ -10,8 +10,8 @@ from wms.gateway.route import Call, Route, answer_json
 class LocationRoutes:
     """The handler of /clusters."""
 
-    def __init__(self, clusters: LocationMap) -> None:
-        self._clusters = clusters
+    def __init__(self, locations: LocationMap) -> None:
+        self._locations = locations
 
     def routes(self) -> list[Route]:
         """Return the route."""
@@ -19,7 +19,7 @@ class LocationRoutes:
 
     async def list_locations(self, _: Call) -> Response:
         found = [
-            ClusterLocation(name=name, schedd=cluster.schedd, n_workers=cluster.n_workers)
-            for name, cluster in ((name, self._clusters.find_location(name)) for name in self._clusters)
+            ClusterLocation(name=name, schedd=location.schedd, n_workers=location.n_workers)
+            for name, location in ((name, self._locations.find_location(name)) for name in self._locations)
         ]
         return answer_json(ClustersAnswer(clusters=found))

@@ -3,15 +3,15 @@
 from typing import Any
 
 from runtime.bus.questions import Asks
-from runtime.kernel.store import Store
 from schemas.api.health import WorkflowProgress
 from schemas.api.queues import QueueDepths
-from schemas.documents import TASK_DIRECTIVES, WORKFLOWS, TaskDirectiveDocument, WorkflowDocument
 from schemas.errors import Broken, NotFound
 from schemas.ids import WorkflowId
 from schemas.progress import count_done
 from schemas.requests import DepthsAnswer, DepthsQuery
 from wms.fleet.life.completion import describe_ending
+from wms.fleet.object_reader import ObjectReader
+from wms.fleet.ownership import Access
 
 
 async def ask_depths(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:
@@ -26,17 +26,15 @@ async def ask_depths(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:
         return None
 
 
-async def find_progress(store: Store, mqs: Asks, workflow_id: WorkflowId) -> dict[str, Any] | None:
+async def find_progress(
+    reader: ObjectReader, mqs: Asks, workflow_id: WorkflowId, access: Access
+) -> dict[str, Any] | None:
     """Return the fields of `WorkflowProgress`; None if the queues do not show how many events are done."""
-    document = await store.find_one(WORKFLOWS, {"_id": workflow_id})
+    workflow = await reader.find_workflow(workflow_id, access)
     depths = await ask_depths(mqs, workflow_id)
-    if document is None or depths is None:
+    if workflow is None or depths is None:
         return None
-    workflow = WorkflowDocument.model_validate(document)
-    tasks = [
-        TaskDirectiveDocument.model_validate(task)
-        for task in await store.find(TASK_DIRECTIVES, {"workflow_id": workflow_id})
-    ]
+    tasks = await reader.list_tasks(workflow_id)
     done = count_done(tasks, depths, describe_ending(workflow), is_ended=workflow.deactivated is not None)
     if done is None:
         return None

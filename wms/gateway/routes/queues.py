@@ -8,16 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.bus.questions import Asks
-from runtime.kernel.store import Store
 from schemas.api.queues import ProfilesAnswerBody, QueueDepths
-from schemas.documents import WORKFLOWS, WorkflowDocument
+from schemas.documents import WorkflowDocument
 from schemas.errors import Broken, NotFound, Unavailable
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
 from schemas.requests import ProfilesAnswer, ProfilesQuery
-from wms.fleet.ownership import Access
+from wms.fleet.object_reader import ObjectReader
 from wms.gateway.route import Call, OpenRoute, Route, answer_json, answer_raw
-from wms.gateway.routes.objects import is_visible
 from wms.gateway.routes.progress import ask_depths
 from wms.gateway.routes.queue_access import check_not_gone, check_use, no_such_queue, parse_wish
 
@@ -27,8 +25,8 @@ JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"
 class QueueRoutes:
     """Handlers of the routes of queues."""
 
-    def __init__(self, store: Store, mqs: Asks, http: httpx2.AsyncClient) -> None:
-        self._store = store
+    def __init__(self, reader: ObjectReader, mqs: Asks, http: httpx2.AsyncClient) -> None:
+        self._reader = reader
         self._mqs = mqs
         self._http = http
 
@@ -60,7 +58,7 @@ class QueueRoutes:
     async def get_public_profiles(self, call: Call) -> Response:
         workflow_id = call.read_path("workflow_id")
         wished = parse_wish(call.request.query_params)
-        workflow = await self._find_workflow(workflow_id, call.caller.access)
+        workflow = await self._reader.find_workflow(workflow_id, call.caller.access)
         if workflow is None:
             profiles = await self._find_reserved(call)
         else:
@@ -81,7 +79,7 @@ class QueueRoutes:
         An empty list is the contract's answer for an unknown workflow. It does not reveal whether the workflow exists.
         """
         workflow_id = WorkflowId(call.read_path("workflow_id"))
-        if await self._store.find_one(WORKFLOWS, {"_id": workflow_id}, projection={"_id": 1}) is not None:
+        if await self._reader.is_known(workflow_id):
             return []
         query = ProfilesQuery(workflow_id=workflow_id, subject=call.caller.subject, unowned=True)
         return await self._ask_profiles(query) or []
@@ -99,10 +97,8 @@ class QueueRoutes:
 
     async def get_depths(self, call: Call) -> Response:
         workflow_id = call.read_path("workflow_id")
-        workflow = await self._find_workflow(workflow_id, call.caller.access)
-        if workflow is None:
-            raise NotFound(f"no workflow found with id: {workflow_id}")
-        depths = await ask_depths(self._mqs, WorkflowId(workflow_id))
+        workflow = await self._reader.get_workflow(workflow_id, call.caller.access)
+        depths = await ask_depths(self._mqs, workflow.workflow_id)
         return answer_json(depths or QueueDepths(workflow_id=workflow_id, queues=[], n_dead=0))
 
     async def get_signing_keys(self, _: Request) -> Response:
@@ -112,12 +108,6 @@ class QueueRoutes:
         except httpx2.HTTPError as error:
             raise Unavailable("the queue service does not answer") from error
         return answer_raw(found.content)
-
-    async def _find_workflow(self, workflow_id: str, access: Access) -> WorkflowDocument | None:
-        document = await self._store.find_one(WORKFLOWS, {"_id": workflow_id})
-        if document is None or not is_visible(document, access):
-            return None
-        return WorkflowDocument.model_validate(document)
 
 
 def planned_profiles(workflow: WorkflowDocument) -> list[MQProfile]:

@@ -2,7 +2,6 @@
 
 from starlette.responses import Response
 
-from runtime.kernel.store import Store
 from schemas.api.health import TaskforceSeen
 from schemas.api.queries import Query, TaskDirectivesFound, TaskforcesFound, WorkflowsFound
 from schemas.api.workflows import AddWorkersRequest
@@ -11,6 +10,7 @@ from schemas.errors import NotFound
 from schemas.ids import TaskId
 from schemas.objects import TaskDirective, Taskforce
 from wms.fleet.fleet import Fleet
+from wms.fleet.object_reader import ObjectReader
 from wms.gateway.route import Call, Route, answer_json
 from wms.gateway.routes.objects import make_query_handler, read_object
 
@@ -18,9 +18,9 @@ from wms.gateway.routes.objects import make_query_handler, read_object
 class TaskforceRoutes:
     """Handlers of /task-directives, /taskforces and /query."""
 
-    def __init__(self, fleet: Fleet, store: Store, *, query_max_bytes: int) -> None:
+    def __init__(self, fleet: Fleet, reader: ObjectReader, *, query_max_bytes: int) -> None:
         self._fleet = fleet
-        self._store = store
+        self._reader = reader
         self._query_max_bytes = query_max_bytes
 
     def routes(self) -> list[Route]:
@@ -30,7 +30,7 @@ class TaskforceRoutes:
             Route(
                 "POST",
                 f"/query/{path}",
-                make_query_handler(self._store, collection, key, max_bytes=self._query_max_bytes),
+                make_query_handler(self._reader, collection, key, max_bytes=self._query_max_bytes),
                 f"Find {path}",
                 body=Query,
                 answer=found,
@@ -68,7 +68,7 @@ class TaskforceRoutes:
 
     async def get_task(self, call: Call) -> Response:
         task_id = call.read_path("task_id")
-        found = await read_object(self._store, TASK_DIRECTIVES, task_id, call)
+        found = await read_object(self._reader, TASK_DIRECTIVES, task_id, call)
         if found is None:
             raise NotFound(f"no task found with id: {task_id}")
         return answer_json(found)
@@ -86,7 +86,7 @@ class TaskforceRoutes:
 
     async def get_taskforce(self, call: Call) -> Response:
         uuid = call.read_path("taskforce_uuid")
-        found = await read_object(self._store, TASKFORCES, uuid, call)
+        found = await read_object(self._reader, TASKFORCES, uuid, call)
         if found is None:
             raise NotFound(f"no taskforce found with uuid: {uuid}")
         return answer_json(found)

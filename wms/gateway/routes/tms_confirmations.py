@@ -11,8 +11,6 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.clock import utc_now
-from runtime.kernel.decision import Document
-from runtime.kernel.store import Store
 from schemas.api.general import Empty
 from schemas.api.tms_routes import (
     CondorComplete,
@@ -22,7 +20,7 @@ from schemas.api.tms_routes import (
     TaskforceStatusesAnswer,
     TaskforceStatusesRequest,
 )
-from schemas.documents import TASKFORCES, TaskforceDocument
+from schemas.documents import TaskforceDocument
 from schemas.errors import NotFound, Rejected
 from schemas.events import (
     TaskforceCompleted,
@@ -32,10 +30,9 @@ from schemas.events import (
     TaskforceSubmitted,
 )
 from schemas.ids import TaskforceUuid
-from wms.fleet.fleet import Fleet
 from wms.fleet.life.stimuli import Report
-from wms.fleet.locations import LocationMap
-from wms.fleet.status_snapshots import make_replacement
+from wms.fleet.status_snapshots import SnapshotWriter
+from wms.fleet.taskforce_control import TaskforceControl
 from wms.gateway.route import Call, Route, answer_json
 
 #: An existing TMS sends the statuses of all its taskforces at once, each with up to ten whole tracebacks. WMS keeps a
@@ -46,10 +43,9 @@ _MAX_STATUSES_BYTES = 16 * 1024 * 1024
 class ConfirmationRoutes:
     """Handlers of the /tms routes that take reports."""
 
-    def __init__(self, fleet: Fleet, store: Store, clusters: LocationMap) -> None:
-        self._fleet = fleet
-        self._store = store
-        self._clusters = clusters
+    def __init__(self, taskforces: TaskforceControl, snapshots: SnapshotWriter) -> None:
+        self._taskforces = taskforces
+        self._snapshots = snapshots
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -161,7 +157,9 @@ class ConfirmationRoutes:
     ) -> Response:
         uuid = TaskforceUuid(call.read_path("taskforce_uuid"))
         try:
-            accepted = await self._fleet.record_confirmation(uuid, report, schedds=call.caller.schedds, once=call.once)
+            accepted = await self._taskforces.record_confirmation(
+                uuid, report, schedds=call.caller.schedds, once=call.once
+            )
         except NotFound as error:
             raise NotFound(refusal.format(uuid), hint=error.hint) from error
         if not accepted:
@@ -173,23 +171,8 @@ class ConfirmationRoutes:
         errors: Mapping[str, Any] = body.top_task_errors_by_taskforce or {}
         compound: Mapping[str, Any] = body.compound_statuses_by_taskforce or {}
         uuids = list(dict.fromkeys((*errors, *compound)))
-        query: Document = {"_id": {"$in": uuids}, "schedd": {"$in": sorted(self._clusters.polling_schedds)}}
-        if call.caller.schedds is not None:
-            query["$and"] = [{"schedd": {"$in": sorted(call.caller.schedds)}}]
-        found = await self._store.find(TASKFORCES, query, projection={"_id": 1})
-        known = {taskforce["_id"] for taskforce in found}
-        now = utc_now()
-        await self._store.bulk_update(
-            TASKFORCES,
-            [
-                (
-                    {"_id": uuid},
-                    make_replacement(compound_statuses=compound.get(uuid), top_task_errors=errors.get(uuid), now=now),
-                )
-                for uuid in uuids
-                if uuid in known
-            ],
-        )
+        statuses = {uuid: (compound.get(uuid), errors.get(uuid)) for uuid in uuids}
+        known = await self._snapshots.replace_statuses(statuses, schedds=call.caller.schedds, now=utc_now())
         failed = [
             {"uuid": uuid, "status": "failed", "error": "no taskforce found with uuid"}
             for uuid in uuids

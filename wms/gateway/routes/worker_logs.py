@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from runtime.bus.questions import Asks
-from runtime.kernel.store import Store
 from schemas.documents import TASKFORCES
 from schemas.errors import Broken, NotFound, Rejected, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
 from schemas.questions import Answer
 from schemas.topology import tms_service
+from wms.fleet.object_reader import ObjectReader
 from wms.gateway.route import Call, Route, answer_json
 from wms.gateway.routes.objects import read_object
 
@@ -33,8 +33,8 @@ class WorkerLogs(BaseModel):
 class WorkerLogRoutes:
     """Handlers of /taskforces/{taskforce_uuid}/logs."""
 
-    def __init__(self, store: Store, bus: Asks) -> None:
-        self._store = store
+    def __init__(self, reader: ObjectReader, bus: Asks) -> None:
+        self._reader = reader
         self._bus = bus
 
     def routes(self) -> list[Route]:
@@ -108,7 +108,7 @@ class WorkerLogRoutes:
             NotFound: the taskforce does not exist, or the caller may not see it.
         """
         uuid = call.read_path("taskforce_uuid")
-        found: dict[str, Any] | None = await read_object(self._store, TASKFORCES, uuid, call)
+        found: dict[str, Any] | None = await read_object(self._reader, TASKFORCES, uuid, call)
         if found is None:
             raise NotFound(f"no taskforce found with uuid: {uuid}")
         return TaskforceUuid(uuid), tms_service(found["schedd"])

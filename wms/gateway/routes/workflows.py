@@ -7,7 +7,6 @@ from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 from runtime.bus.questions import Asks
-from runtime.kernel.store import Store
 from schemas.api.general import Empty
 from schemas.api.health import WorkflowSeen
 from schemas.api.workflows import DeactivationAnswer, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest
@@ -21,6 +20,7 @@ from schemas.phases import Deactivated
 from schemas.rules.complaints import join_complaints
 from wms.fleet.fleet import Fleet
 from wms.fleet.life.workflow_requests import RequestRefused
+from wms.fleet.object_reader import ObjectReader
 from wms.gateway.problems import HINT_HEADER, BadBody, make_bad_body
 from wms.gateway.reason_phrases import MAX_REASON, reason_phrase
 from wms.gateway.route import Call, Route, answer_json
@@ -31,9 +31,9 @@ from wms.gateway.routes.progress import find_progress
 class WorkflowRoutes:
     """Handlers of /workflows."""
 
-    def __init__(self, fleet: Fleet, store: Store, mqs: Asks) -> None:
+    def __init__(self, fleet: Fleet, reader: ObjectReader, mqs: Asks) -> None:
         self._fleet = fleet
-        self._store = store
+        self._reader = reader
         self._mqs = mqs
 
     def routes(self) -> list[Route]:
@@ -97,7 +97,7 @@ class WorkflowRoutes:
 
     def _explain_body(self, errors: Sequence[ErrorDetails], body: Any) -> BadBody:
         """Return the error about a body of the wrong shape: faults in the contract's words, a hint in plain words."""
-        found = check_faulty(body, errors, clusters=self._fleet.cluster_names, max_queues=self._fleet.max_queues)
+        found = check_faulty(body, errors, clusters=self._fleet.location_names, max_queues=self._fleet.max_queues)
         # The first of `found` repeat `errors`, and the answer has those in the contract's phrases already.
         rest = found[len(explain_faults(errors, body)) :]
         more = [complaint.answer for complaint in rest if complaint.is_refused]
@@ -105,11 +105,13 @@ class WorkflowRoutes:
 
     async def get_workflow(self, call: Call) -> Response:
         workflow_id = call.read_path("workflow_id")
-        found = await read_object(self._store, WORKFLOWS, workflow_id, call)
+        found = await read_object(self._reader, WORKFLOWS, workflow_id, call)
         if found is None:
             raise NotFound(f"no workflow found with id: {workflow_id}")
         if "progress" in read_wanted_parts(call, WORKFLOWS):
-            found["progress"] = await find_progress(self._store, self._mqs, WorkflowId(workflow_id))
+            found["progress"] = await find_progress(
+                self._reader, self._mqs, WorkflowId(workflow_id), call.caller.access
+            )
         return answer_json(found)
 
     async def abort_workflow(self, call: Call) -> Response:

@@ -8,9 +8,9 @@ import pytest
 from runtime.kernel.store import Store
 from schemas.errors import Unavailable
 from tests.waiting import eventually
-from wms.fleet.fleet import Fleet
 from wms.fleet.launcher import Launcher
 from wms.fleet.locations import Location, LocationMap
+from wms.fleet.taskforce_control import TaskforceControl
 
 
 class Waiting:
@@ -37,7 +37,9 @@ class Waiting:
 @pytest.mark.parametrize("failure", [RuntimeError("a defect"), Unavailable("the database is away")])
 async def test_after_a_look_that_failed_what_waits_is_launched_without_a_further_nudge(failure: Exception) -> None:
     waiting = Waiting(failure)
-    launcher = Launcher(cast(Store, waiting), cast(Fleet, waiting), LocationMap({"osg": Location(schedd="ap1")}))
+    launcher = Launcher(
+        cast(Store, waiting), cast(TaskforceControl, waiting), LocationMap({"osg": Location(schedd="ap1")})
+    )
     await launcher.start()
     try:
         await asyncio.wait_for(waiting.launched.wait(), 20)
@@ -75,7 +77,7 @@ class Crowd:
 
 async def test_six_hundred_taskforces_of_one_user_delay_no_other_user() -> None:
     crowd = Crowd(["ada"] * 600 + ["bob", "eve", "bob"])
-    launcher = Launcher(cast(Store, crowd), cast(Fleet, crowd), LocationMap({"osg": Location(schedd="ap1")}))
+    launcher = Launcher(cast(Store, crowd), cast(TaskforceControl, crowd), LocationMap({"osg": Location(schedd="ap1")}))
     await launcher.start()
     try:
         await eventually(lambda: len(crowd.launched) == 4)
@@ -90,7 +92,7 @@ async def test_six_hundred_taskforces_of_one_user_delay_no_other_user() -> None:
 
 async def test_one_user_alone_has_the_whole_window() -> None:
     crowd = Crowd(["ada"] * 3)
-    launcher = Launcher(cast(Store, crowd), cast(Fleet, crowd), LocationMap({"osg": Location(schedd="ap1")}))
+    launcher = Launcher(cast(Store, crowd), cast(TaskforceControl, crowd), LocationMap({"osg": Location(schedd="ap1")}))
     await launcher.start()
     try:
         await eventually(lambda: not crowd.waiting)

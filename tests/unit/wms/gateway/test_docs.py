@@ -18,7 +18,15 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
     """The gateway with all its routes and nothing behind them."""
     absent: Any = None
     routes = catalogue.list_routes(
-        fleet=absent, store=absent, bus=absent, http=absent, clusters=absent, query_max_bytes=1
+        fleet=absent,
+        taskforces=absent,
+        snapshots=absent,
+        offers=absent,
+        reader=absent,
+        bus=absent,
+        http=absent,
+        locations=absent,
+        query_max_bytes=1,
     )
     theirs, of_mqs = b'{"openapi":"theirs"}', b'{"openapi":"mqs"}'
     app = gateway.build_app(routes, Gatekeeper(None), openapi_text=theirs, mqs_openapi_text=of_mqs)

@@ -15,7 +15,7 @@ from wms.gateway.routes.workflows import WorkflowRoutes
 
 
 class TakesAll:
-    cluster_names = ("here", "there")
+    location_names = ("here", "there")
     max_queues = 40
 
     async def submit_workflow(self, *_: object) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Interleaving(RuleBasedStateMachine):
     def workers_are_added(self, schedd: str, n: int) -> None:
         stimulus = AddWorkers(
             task=next(iter(self.state.tasks.values())),
-            cluster=Location(schedd=schedd),
+            location=Location(schedd=schedd),
             n_workers=None,
             by="USER",
             mint=IdSource(bytes([n, len(self.past) % 256]), self.now),

@@ -31,6 +31,7 @@ from tests.unit.wms.fleets import (
     first,
     last_line,
     later,
+    remove_failed,
     removed,
     running,
     submitted,
@@ -55,7 +56,7 @@ def kinds(events: tuple[Payload, ...]) -> list[type[Payload]]:
 def adding(state: Aggregate, *, schedd: str = "S1", by: str = "USER") -> AddWorkers:
     return AddWorkers(
         task=next(iter(state.tasks.values())),
-        cluster=Location(schedd=schedd),
+        location=Location(schedd=schedd),
         n_workers=3,
         by=by,
         mint=IdSource(b"m", NOW),
@@ -201,6 +202,18 @@ def test_what_a_silent_tms_has_left_is_given_to_one_that_asks_by_itself(n_unansw
     left = by_rest.taskforces[uuid]
     assert (left.asked_at, left.retry_at, left.stuck) == (None, None, "")
     assert left.phase is (Phase.PENDING_STOPPER if stopped else Phase.PENDING_STARTER)
+
+
+@pytest.mark.parametrize("has_paused", [False, True])
+def test_a_stop_without_a_cluster_ends_when_the_tms_polls_from_now_on(has_paused: bool) -> None:
+    state = aggregate(task_request())
+    uuid = first(state)
+    state = after(state, activated(state), Launch(uuid), ABORT, remove_failed(uuid))
+    assert not is_over(state.taskforces[uuid])
+    outcome = decide(state, Woken(), later(hours=has_paused), POLLING)
+    assert is_over(outcome.after.taskforces[uuid]) == has_paused
+    if not has_paused:
+        assert outcome.after.workflow.wake_at == state.taskforces[uuid].retry_at, "it is looked at after the pause"
 
 
 def test_an_mqs_that_does_not_answer_is_visible_until_it_does() -> None:
@@ -358,7 +371,7 @@ def test_added_workers_do_not_climb() -> None:
     for n in range(3):
         stimulus = AddWorkers(
             task=next(iter(state.tasks.values())),
-            cluster=Location(schedd="S1"),
+            location=Location(schedd="S1"),
             n_workers=1,
             by="TMS",
             mint=IdSource(bytes([n]), NOW),

@@ -56,7 +56,7 @@ class RestInterleaving(RuleBasedStateMachine):
         self.apply(
             AddWorkers(
                 task=next(iter(self.state.tasks.values())),
-                cluster=Location(schedd=schedd),
+                location=Location(schedd=schedd),
                 n_workers=None,
                 by="TMS",
                 mint=IdSource(bytes([n, self.n_stimuli % 256]), self.now),

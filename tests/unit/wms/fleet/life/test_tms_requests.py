@@ -19,7 +19,7 @@ def test_no_number_of_workers_is_the_default_of_the_location_not_of_its_schedd()
     new = make_workflow(
         request(task),
         owner=Owner("ada", ()),
-        clusters=SHARED,
+        locations=SHARED,
         tags=PilotTags(latest="1"),
         mint=IdSource(b"s", NOW),
         now=NOW,
@@ -31,7 +31,7 @@ def test_no_number_of_workers_is_the_default_of_the_location_not_of_its_schedd()
     )
     state = after(state, activated(state))
     more = AddWorkers(
-        task=new.tasks[0], cluster=SHARED.find_location("big"), n_workers=None, by="USER", mint=IdSource(b"t", NOW)
+        task=new.tasks[0], location=SHARED.find_location("big"), n_workers=None, by="USER", mint=IdSource(b"t", NOW)
     )
     state = after(state, more, Woken())
     asked = [

@@ -195,7 +195,7 @@ def test_the_same_seed_makes_the_same_names_and_another_seed_makes_others() -> N
     one = make_workflow(
         request(),
         owner=Owner("a"),
-        clusters=CLUSTERS,
+        locations=CLUSTERS,
         tags=PilotTags(latest="1.0.0"),
         mint=IdSource(b"\0" * 32, NOW),
         now=NOW,

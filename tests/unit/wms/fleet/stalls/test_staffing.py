@@ -15,6 +15,7 @@ from tests.unit.wms.fleets import NOW, later
 from tms.jobs.restarts import PAUSE_CODE
 from tms.log.hold_reasons import hold_reason
 from wms.fleet.stalls.staffing import Crew, Lack, find_missing_workers, read_crew
+from wms.fleet.tms_port import EVENTS, REST, TmsPort
 
 TF = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 TASK = "TK-6b00e09f-926a610b-485d2fc0"
@@ -81,9 +82,9 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
             "wait for their turn to be started",
             SHOW,
         ),
-        (crew(Phase.PENDING_STARTER, asks_itself=True), Lack.STARTING, "wait for their turn to be started", SHOW),
+        (crew(Phase.PENDING_STARTER, port=REST), Lack.STARTING, "wait for their turn to be started", SHOW),
         (
-            crew(Phase.PENDING_STARTER, asks_itself=True, since=later(minutes=-4)),
+            crew(Phase.PENDING_STARTER, port=REST, since=later(minutes=-4)),
             Lack.TMS_SILENT,
             "not started: the TMS of ap1 has not asked for it since 07:56:00 UTC",
             PLACES,
@@ -106,7 +107,7 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
             "lost from sight: the TMS of ap1 has told nothing of them since 07:59:19 UTC",
             PLACES,
         ),
-        (jobs("IDLE", as_of=later(hours=-1), asks_itself=True), Lack.SLOT_AWAITED, "wait for a free slot", SHOW),
+        (jobs("IDLE", as_of=later(hours=-1), port=REST), Lack.SLOT_AWAITED, "wait for a free slot", SHOW),
         (jobs("IDLE"), Lack.SLOT_AWAITED, "wait for a free slot", SHOW),
         (
             jobs("IDLE", unmatched="no slot offers 999 GB of memory"),
@@ -233,12 +234,12 @@ def test_every_job_is_at_work_or_missing_for_one_reason(statuses: dict[str, dict
     age=st.timedeltas(timedelta(0), timedelta(days=3)),
     asked=st.none() | st.timedeltas(timedelta(0), timedelta(days=3)),
     stuck=st.sampled_from(["", "why"]),
-    asks_itself=st.booleans(),
+    port=st.sampled_from([EVENTS, REST]),
 )
 def test_a_taskforce_without_jobs_misses_all_of_them_for_one_reason(
-    phase: Phase, age: timedelta, asked: timedelta | None, stuck: str, asks_itself: bool
+    phase: Phase, age: timedelta, asked: timedelta | None, stuck: str, port: TmsPort
 ) -> None:
-    seen = crew(phase, since=NOW - age, stuck=stuck, asks_itself=asks_itself)
+    seen = crew(phase, since=NOW - age, stuck=stuck, port=port)
     seen = replace(seen, asked_at=None if asked is None else NOW - asked, n_asked=int(asked is not None))
     (missing,) = find_missing_workers(seen, NOW)
     assert missing.n_workers == 4
@@ -263,7 +264,7 @@ def test_a_stored_taskforce_is_read_as_it_lies() -> None:
         "top_task_errors": {"BadWorker('a')": 7},
         "ended_at": None,
     }
-    seen = read_crew(document)
+    seen = read_crew(document, EVENTS)
     assert (seen.n_wanted, seen.since, seen.as_of, seen.has_ended) == (7, at, NOW, False)
     assert seen.is_all_bad
     assert (seen.unmatched, seen.exit_codes, seen.phase) == ("u", {"1": 2}, Phase.CONDOR_SUBMIT)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.phases import Phase
-from wms.gateway.routes.objects import explain_stuck, is_stale
+from wms.fleet.health import describe_staffing, explain_stuck, is_stale
+from wms.fleet.tms_port import EVENTS, REST, TmsPort
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
@@ -51,3 +52,25 @@ def test_a_taskforce_that_no_tms_asks_for_is_told_of(
 
 def test_a_reason_that_was_noted_goes_before() -> None:
     assert explain_stuck({"phase": Phase.PENDING_STARTER, "stuck": "no room"}, NOW) == "no room"
+
+
+@pytest.mark.parametrize(
+    ("port", "phase", "cause"),
+    [
+        (EVENTS, Phase.CONDOR_SUBMIT, "tms-silent"),
+        (REST, Phase.CONDOR_SUBMIT, "starting"),
+        (EVENTS, Phase.PENDING_STARTER, "starting"),
+        (REST, Phase.PENDING_STARTER, "tms-silent"),
+    ],
+)
+def test_when_a_tms_counts_as_silent_depends_on_its_port(port: TmsPort, phase: Phase, cause: str) -> None:
+    taskforce = {
+        "taskforce_uuid": "TF-00000001-00000002-00000003-00000004",
+        "task_id": "TD-00000001-00000002-00000003",
+        "schedd": "ap1",
+        "phase": phase,
+        "n_workers": 3,
+        "phase_change_log": [{"timestamp": (NOW - timedelta(hours=1)).timestamp()}],
+    }
+    (missing,) = describe_staffing(taskforce, port, NOW)["missing"]
+    assert (missing["cause"], missing["n_workers"]) == (cause, 3)

@@ -1,0 +1,120 @@
+"""The one way in which a decision about a workflow takes effect: load, decide and record in one transaction.
+
+The relay sends what was committed, and the store tells those that watch its commits (launcher, timers). Decisions
+about the same workflow take turns.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from runtime.clock import utc_now
+from runtime.kernel.decision import Decision, Repeated
+from runtime.kernel.store import Store, Transaction
+from runtime.telemetry import log
+from runtime.turns import Turns
+from schemas.events import OrderToTms, Payload
+from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
+from wms.fleet import repository
+from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
+from wms.fleet.life.lifecycle import decide_stimulus, end_orphaned_queues, find_newly_ready, start_at_once
+from wms.fleet.life.stimuli import Stimulus
+from wms.fleet.policy import FleetPolicy
+from wms.fleet.start_queries import count_free_at_once
+
+#: Loads what a decision needs within a transaction, and decides.
+Step = Callable[[Transaction], Awaitable[Decision]]
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """The identity of a stimulus, which takes effect only once. `digest` reveals a mistaken reuse of the id."""
+
+    inbox_id: str
+    digest: str | None = None
+
+
+class FleetTransactions:
+    """Runs the decisions about the workflows of one store under one policy."""
+
+    def __init__(self, store: Store, policy: FleetPolicy) -> None:
+        self.store = store
+        self.policy = policy
+        self._turns = Turns()
+
+    async def run_step(self, step: Step, once: Once | None = None) -> Decision | Repeated:
+        """Run `step` in one transaction. With `once`, a repetition has no effect, and gets the first answer."""
+        if once is None:
+            return await self.store.transact(step)
+        return await self.store.transact(step, inbox_id=once.inbox_id, digest=once.digest)
+
+    async def take_turn(self, workflow_id: WorkflowId, step: Step, once: Once | None = None) -> Decision | Repeated:
+        """Run `step` when no other decision about the workflow is under way."""
+        async with self._turns.hold_turn(workflow_id):
+            return await self.run_step(step, once)
+
+    async def apply_stimulus(
+        self, workflow_id: WorkflowId, stimulus: Stimulus, once: Once | None = None, *, with_tasks: bool = False
+    ) -> None:
+        """Decide about a whole workflow, and start what that makes ready. `with_tasks` loads its tasks too."""
+
+        async def step(tx: Transaction) -> Decision:
+            before = await repository.load_aggregate(tx, workflow_id, with_tasks=with_tasks)
+            if before is None:
+                log.warning(
+                    "stimulus for an unknown workflow", workflow_id=workflow_id, stimulus=type(stimulus).__name__
+                )
+                return Decision(events=end_orphaned_queues(stimulus))
+            draft = self.make_draft(before)
+            outcome = decide_stimulus(draft, stimulus)
+            return self.make_decision(before, await self._start_ready(tx, draft, outcome))
+
+        await self.take_turn(workflow_id, step, once)
+
+    async def _start_ready(self, tx: Transaction, draft: Draft, outcome: FleetDecision) -> FleetDecision:
+        """Return `outcome` with the starts of the taskforces that it makes ready, where no other one waits."""
+        schedds = {taskforce.schedd for taskforce in find_newly_ready(draft.before, outcome)}
+        n_free = {
+            schedd: await count_free_at_once(tx, schedd, draft.now, self.policy.locations.find_port(schedd))
+            for schedd in sorted(schedds)
+        }
+        return start_at_once(draft, outcome, n_free)
+
+    def decide_change(self, before: Aggregate, stimulus: Stimulus) -> Decision:
+        """Return what to commit so that `stimulus` has its effect on `before` now."""
+        return self.make_decision(before, decide_stimulus(self.make_draft(before), stimulus))
+
+    def make_draft(self, before: Aggregate) -> Draft:
+        """Return a draft of `before` for a decision now."""
+        return Draft(before, self.policy, read_clock())
+
+    def make_decision(self, before: Aggregate, outcome: FleetDecision) -> Decision:
+        """Return what to commit so that `before` becomes what `outcome` says."""
+        return Decision(
+            changes=repository.find_changes(before, outcome.after),
+            events=(*self.drop_unwanted_orders(outcome.events), *outcome.facts),
+            answer=outcome.answer,
+        )
+
+    def drop_unwanted_orders(self, events: tuple[Payload, ...]) -> tuple[Payload, ...]:
+        """Return `events` without the orders to TMSs that take none: those poll for their work."""
+        return tuple(
+            event
+            for event in events
+            if not isinstance(event, OrderToTms) or self.policy.locations.find_port(event.schedd).takes_orders
+        )
+
+
+def read_clock() -> datetime:
+    """Return the time now, to the millisecond."""
+    # MongoDB keeps milliseconds. An answer that we give before we read the document back must show the same instant.
+    now = utc_now()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def find_workflow_id(child: TaskforceUuid | TaskId) -> WorkflowId:
+    """Return the id of the workflow of `child`. What is not one of our ids belongs to no workflow: any id will do."""
+    try:
+        return workflow_of(child)
+    except ValueError:
+        return WorkflowId(child)
