@@ -89,9 +89,10 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "Python's venv module is missing. Install it (Debian: the package python3-venv) and try again." >&2; exit 1; }
 	@echo "setting up $(VENV) (once, about half a minute) ..."
-	@# A moved or half-made environment is made anew; a good one only gets what it lacks.
+	@# A moved or half-made environment is made anew; a good one only gets what it lacks. The lock is complete, and pip
+	@# would not find `pydantic[email]` in its line for `pydantic`: hence --no-deps.
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@{ $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock && \
+	@{ $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock && \
 	   $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .; } || { \
 	  echo "pip could not install what requirements.lock names; its own words are above. Most often this machine does" >&2; \
 	  echo "not reach its package index (network, proxy), or its disk is full (df -h .). Then try again." >&2; exit 1; }
