@@ -68,6 +68,8 @@ class Consumer:
         self._on_refused = on_refused
         self._channel: Channel | None = None
         self._tag = ""
+        #: The subscription that the broker has ended last.
+        self._ended_tag: str | None = None
         self._paused = False
         self._closed = False
         self._changed = asyncio.Event()
@@ -180,7 +182,9 @@ class Consumer:
                 await self._channel.basic_consume(
                     self.queue, self._take_message, no_ack=self._no_ack, consumer_tag=tag, timeout=10.0
                 )
-                self._tag = tag
+                # If the queue went right then, its end was read before this task went on: nothing is subscribed.
+                if self._ended_tag != tag:
+                    self._tag = tag
             except (*CHANNEL_ERRORS, TimeoutError) as error:
                 raise translate_channel_error(error) from error
 
@@ -197,8 +201,9 @@ class Consumer:
     def _count_settled(self) -> None:
         self._n_unapplied += 1
 
-    def _on_cancelled(self, _: Any) -> None:
+    def _on_cancelled(self, frame: Any) -> None:
         # The broker ended the subscription: the queue or its node is gone. The channel and its loans stay.
+        self._ended_tag = frame.consumer_tag
         self._note_loss()
 
     def _on_channel_closed(self, closing: asyncio.Future[Any]) -> None:
