@@ -31,6 +31,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 register_profiles()
 
+# Several brokers share the cores with everything else, and with more than one scheduler each they would starve.
+os.environ.setdefault("EWMS_BROKER_SCHEDULERS", "1")
+
 #: The key under which a worker gets the seconds that each group of tests takes.
 DURATIONS = "ewms-durations"
 

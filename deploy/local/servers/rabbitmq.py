@@ -215,15 +215,16 @@ class RabbitMQ(BrokerAccess):
 
 
 def _scheduler_arguments() -> str:
-    """Return Erlang's option for its number of schedulers: half of the cores, because all of EWMS shares the cores.
+    """Return Erlang's option for its number of schedulers, `EWMS_BROKER_SCHEDULERS`; unset, it takes one a core.
 
     Two schedulers that meet at a lock call `sched_yield` some hundred times (`children.time_slices` tells what a call
     costs). With two on two busy cores a pair of vhosts took 0.15 to 15 s, nearly all of it waiting for a core; with
-    one it takes 0.1 to 0.5 s. Short time slices do not help here: a start, which computes, takes 3 s of a core with
-    them and 2 s without.
+    one it takes 0.1 to 0.5 s. So the tests set 1. On idle cores two are faster: twenty workflows posted together had
+    their jobs after 0.7 to 0.8 s, and after 1.0 to 1.3 s with one. Short time slices do not help here: a start, which
+    computes, takes 3 s of a core with them and 2 s without.
     """
-    n_schedulers = max(1, len(os.sched_getaffinity(0)) // 2)
-    return f"+S {n_schedulers}:{n_schedulers}"
+    number = os.environ.get("EWMS_BROKER_SCHEDULERS", "")
+    return f"+S {number}:{number}" if number.isdecimal() and int(number) > 0 else ""
 
 
 def kept_users(file: Path, schedds: Iterable[str], pools: Iterable[str]) -> dict[str, BrokerUser]:
