@@ -6,3 +6,12 @@ from datetime import UTC, datetime
 def utc_now() -> datetime:
     """Return the time now, in UTC."""
     return datetime.now(UTC)
+
+
+def stored_now() -> datetime:
+    """Return the time now in whole milliseconds, as MongoDB keeps it.
+
+    What a process holds in memory, or answers before it reads the document back, must show the same instant.
+    """
+    now = utc_now()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -100,6 +100,13 @@ class RetryPolicy(GraphModel):
     factor: Annotated[float, Field(ge=1)] = 2.0
     longest_s: Annotated[float, Field(ge=0)] = 600.0
 
+    def find_pause(self, n_failures: int) -> timedelta | None:
+        """Return the pause after the failure number `n_failures`, from 1; None: that was the last attempt."""
+        if self.attempts is not None and n_failures >= self.attempts:
+            return None
+        # The exponent is bounded: `longest_s` has won long before, and a larger one overflows a float.
+        return timedelta(seconds=min(self.longest_s, self.first_s * self.factor ** min(max(n_failures, 1) - 1, 64)))
+
 
 class WaitSpec(GraphModel):
     """What a node of the kind `wait` waits for."""

@@ -50,7 +50,7 @@ def set_status(status: SubscriptionLifecycle | str) -> Step:
             changes["start_date"] = document.start_date or scope.now
         if wanted is SubscriptionLifecycle.TERMINATED:
             changes["end_date"] = scope.now
-        return _save(scope, document.model_copy(update=changes))
+        return _save_subscription(scope, document.model_copy(update=changes))
 
     return step(f"Set subscription to {str(wanted)!r}")(change_status)
 
@@ -67,7 +67,7 @@ def unsync(subscription_id: UUID, __old_subscriptions__: dict[str, Any] | None =
         raise ValueError(
             f"subscription {subscription_id} is out of sync already: another process works on it, or has failed"
         )
-    return _lock(scope, document, __old_subscriptions__ or {})
+    return _lock_subscription(scope, document, __old_subscriptions__ or {})
 
 
 @step("Lock subscription")
@@ -77,7 +77,7 @@ def unsync_unchecked(subscription_id: UUID, __old_subscriptions__: dict[str, Any
     begin >> store_process_subscription() >> unsync_unchecked >> check_node >> resync
     """
     scope = current_scope("unsync_unchecked")
-    return _lock(scope, scope.read_subscription(subscription_id), __old_subscriptions__ or {})
+    return _lock_subscription(scope, scope.read_subscription(subscription_id), __old_subscriptions__ or {})
 
 
 @step("Unlock subscription")
@@ -87,7 +87,7 @@ def resync(subscription_id: UUID) -> dict[str, Any]:
     begin >> unsync >> change_speed >> resync
     """
     scope = current_scope("resync")
-    return _save(scope, scope.read_subscription(subscription_id).model_copy(update={"insync": True}))
+    return _save_subscription(scope, scope.read_subscription(subscription_id).model_copy(update={"insync": True}))
 
 
 def ensure_provisioning_status(steps: Step | StepList | Callable[[], Step | StepList]) -> StepList:
@@ -99,13 +99,13 @@ def ensure_provisioning_status(steps: Step | StepList | Callable[[], Step | Step
     return begin >> set_status(SubscriptionLifecycle.PROVISIONING) >> inner >> set_status(SubscriptionLifecycle.ACTIVE)
 
 
-def _lock(scope: StepScope, document: SubscriptionDocument, backup: dict[str, Any]) -> dict[str, Any]:
+def _lock_subscription(scope: StepScope, document: SubscriptionDocument, backup: dict[str, Any]) -> dict[str, Any]:
     before = {str(document.subscription_id): expand_document(document, scope)}
-    saved = _save(scope, document.model_copy(update={"insync": False}))
+    saved = _save_subscription(scope, document.model_copy(update={"insync": False}))
     return {**saved, _BACKUP: before | backup}
 
 
-def _save(scope: StepScope, document: SubscriptionDocument) -> dict[str, Any]:
+def _save_subscription(scope: StepScope, document: SubscriptionDocument) -> dict[str, Any]:
     """Save `document` and return the state's copy of it, as its model shows it where the registry knows one."""
     scope.save(document)
     if document.product.name in SUBSCRIPTION_MODEL_REGISTRY:

@@ -27,7 +27,7 @@ class _Frame:
     wrap_form: Callable[[Form | None], StateForm] = generator_of
 
 
-def _define(
+def _make_decorator(
     frame: _Frame,
     description: Any,
     initial_input_form: Form | None,
@@ -93,7 +93,7 @@ def create_workflow(
         after=begin >> set_status(status) >> resync >> done,
         wrap_form=wrap_create_initial_input_form,
     )
-    return _define(frame, description, initial_input_form, additional_steps, extra)
+    return _make_decorator(frame, description, initial_input_form, additional_steps, extra)
 
 
 @overload
@@ -119,7 +119,9 @@ def modify_workflow(
     def modify_speed() -> StepList:
         return begin >> load_node >> change_speed
     """
-    return _define(_frame_on_subscription(Target.MODIFY), description, initial_input_form, additional_steps, extra)
+    return _make_decorator(
+        _frame_on_subscription(Target.MODIFY), description, initial_input_form, additional_steps, extra
+    )
 
 
 @overload
@@ -147,7 +149,7 @@ def terminate_workflow(
     """
     ends = begin >> set_status(SubscriptionLifecycle.TERMINATED)
     frame = _frame_on_subscription(Target.TERMINATE, ends=ends)
-    return _define(frame, description, initial_input_form, additional_steps, extra)
+    return _make_decorator(frame, description, initial_input_form, additional_steps, extra)
 
 
 @overload
@@ -164,7 +166,7 @@ def validate_workflow(
         return begin >> check_monitoring >> check_inventory
     """
     frame = _frame_on_subscription(Target.VALIDATE, lock=unsync_unchecked)
-    return _define(frame, description, initial_input_form, extra.pop("additional_steps", None), extra)
+    return _make_decorator(frame, description, initial_input_form, extra.pop("additional_steps", None), extra)
 
 
 @overload
@@ -181,7 +183,7 @@ def reconcile_workflow(
         return begin >> read_configuration >> write_configuration
     """
     frame = _frame_on_subscription(Target.RECONCILE, lock=unsync_unchecked)
-    return _define(frame, description, initial_input_form, extra.pop("additional_steps", None), extra)
+    return _make_decorator(frame, description, initial_input_form, extra.pop("additional_steps", None), extra)
 
 
 @overload
@@ -196,7 +198,7 @@ def task(description: ListFunction | str = "", *, initial_input_form: Form | Non
         return begin >> find_old_notes >> delete_notes
     """
     frame = _Frame(target=Target.SYSTEM, before=begin >> init, after=begin >> done)
-    return _define(frame, description, initial_input_form, extra.pop("additional_steps", None), extra)
+    return _make_decorator(frame, description, initial_input_form, extra.pop("additional_steps", None), extra)
 
 
 @overload
@@ -218,7 +220,7 @@ def workflow(
     def create_port() -> StepList:
         return init >> construct_port >> store_process_subscription() >> resync >> done
     """
-    return _define(
+    return _make_decorator(
         _Frame(target=Target(target)), description, initial_input_form, extra.pop("additional_steps", None), extra
     )
 

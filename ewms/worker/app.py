@@ -1,6 +1,5 @@
 """Build a step worker once, by hand. Each part starts after the parts that it needs; all stop in reverse order."""
 
-import asyncio
 import socket
 import uuid
 from collections.abc import AsyncIterator
@@ -12,6 +11,7 @@ from ewms.worker.presence import Presence
 from ewms.worker.settings import WorkerSettings
 from runtime.amqp import Connection
 from runtime.bus.pools import declare_pool
+from runtime.retry import call_until_there
 from runtime.telemetry import log
 from runtime.web.health import Check, health_routes, serve_routes
 from schemas.errors import EWMSError, Unavailable
@@ -69,14 +69,9 @@ async def run_worker(settings: WorkerSettings) -> AsyncIterator[OrderIntake]:
 
 async def _declare_queue(connection: Connection, pool: str) -> None:
     """Declare the pool's queue, once WMS has declared what it is bound to."""
-    deadline = asyncio.get_running_loop().time() + _WAIT_S
-    while True:
-        try:
-            async with connection.lend_channel() as channel:
-                await declare_pool(channel, pool)
-            return
-        except Unavailable as error:
-            if asyncio.get_running_loop().time() >= deadline:
-                raise
-            log.info("waiting for WMS", reason=error.reason)
-            await asyncio.sleep(1.0)
+
+    async def declare() -> None:
+        async with connection.lend_channel() as channel:
+            await declare_pool(channel, pool)
+
+    await call_until_there(declare, missing=Unavailable, waiting_for="WMS", wait_s=_WAIT_S, cap_s=1.0)

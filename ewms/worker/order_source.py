@@ -22,17 +22,17 @@ class OrderedSubscriptions:
             Unavailable: it has not, and WMS answers no questions about others yet.
         """
         if subscription_id not in self._documents:
-            raise _refuse(f"subscription {subscription_id} did not come with the step")
+            raise _make_refusal(f"subscription {subscription_id} did not come with the step")
         return self._documents[subscription_id]
 
     def find_subscriptions(self, wanted: SubscriptionFilter) -> Sequence[SubscriptionDocument]:
         """Refuse: WMS answers no questions about subscriptions yet."""
-        raise _refuse("subscriptions cannot be looked up")
+        raise _make_refusal("subscriptions cannot be looked up")
 
     def find_products(self, workflow: str = "") -> Sequence[ProductDocument]:
         """Refuse: WMS answers no questions about products yet."""
-        raise _refuse("products cannot be looked up")
+        raise _make_refusal("products cannot be looked up")
 
 
-def _refuse(what: str) -> Unavailable:
+def _make_refusal(what: str) -> Unavailable:
     return Unavailable(f"{what}: this version of WMS keeps no subscriptions", hint="see docs/unfinished.md")

@@ -46,15 +46,15 @@ class Presence:
     async def leave(self) -> None:
         """Say that the worker ends; steps that it has taken end first."""
         await self._loop.stop()
-        await self._voice.say(self._describe(is_leaving=True))
+        await self._voice.say(self._describe_worker(is_leaving=True))
 
     async def _show_up(self) -> None:
         for digest, offer in list(self._unregistered.items()):
             await self._voice.say(DefinitionRegistered(worker=self._worker, hash=digest, definition=offer.sent))
             del self._unregistered[digest]
-        await self._voice.say(self._describe())
+        await self._voice.say(self._describe_worker())
 
-    def _describe(self, *, is_leaving: bool = False) -> StepWorkerAlive:
+    def _describe_worker(self, *, is_leaving: bool = False) -> StepWorkerAlive:
         return StepWorkerAlive(
             worker=self._worker,
             pool=self._pool,

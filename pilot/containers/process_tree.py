@@ -11,7 +11,7 @@ _MAX_WALKS = 20
 def kill_tree(pid: int) -> None:
     """Send SIGKILL to `pid`, to its process group if it leads one, and to all descendants."""
     for _ in range(_MAX_WALKS):
-        descendants = _descendants(pid)
+        descendants = _find_descendants(pid)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         for victim in (pid, *descendants):
@@ -21,7 +21,7 @@ def kill_tree(pid: int) -> None:
             return
 
 
-def _descendants(pid: int) -> list[int]:
+def _find_descendants(pid: int) -> list[int]:
     """Return the living descendants of `pid`, from one pass over all processes."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):

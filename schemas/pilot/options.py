@@ -61,23 +61,23 @@ def _of_operator(name: str, read: Reader) -> dict[str, ReadVariable]:
     return describe_field(PilotOption(name, read, by_user=False))
 
 
-def _flag(*, default: bool) -> Reader:
+def _flag_reader(*, default: bool) -> Reader:
     return lambda v, name: v.read_flag(name, default=default)
 
 
-def _seconds(default: float) -> Reader:
+def _seconds_reader(default: float) -> Reader:
     return lambda v, name: v.read_seconds(name, default)
 
 
-def _text(default: str = "") -> Reader:
+def _text_reader(default: str = "") -> Reader:
     return lambda v, name: v.read_string(name, default)
 
 
-def _words(separator: str | None) -> Callable[[Variables, str], tuple[str, ...]]:
+def _words_reader(separator: str | None) -> Callable[[Variables, str], tuple[str, ...]]:
     return lambda v, name: v.read_words(name, separator)
 
 
-def _extension(default: str) -> Reader:
+def _extension_reader(default: str) -> Reader:
     """Return a reader of file extensions in lower case without their leading dot."""
 
     def read(v: Variables, name: str) -> str:
@@ -91,7 +91,7 @@ def _extension(default: str) -> Reader:
     return read
 
 
-def _level(default: str) -> Reader:
+def _level_reader(default: str) -> Reader:
     """Return a reader of log levels in capitals."""
 
     def read(v: Variables, name: str) -> str:
@@ -121,11 +121,11 @@ def _read_prefetch(v: Variables, name: str) -> int | None:
 class Chirp:
     """Whether and how the pilot chirps. `fd` (ours) is an inherited pipe, to be used instead of HTCondor's chirp."""
 
-    wanted: bool = field(metadata=_of_user("HTCHIRP", _flag(default=False)))
+    wanted: bool = field(metadata=_of_user("HTCHIRP", _flag_reader(default=False)))
     dest: ChirpDest = field(
         metadata=_of_user("HTCHIRP_DEST", lambda v, name: v.read_choice(name, ChirpDest, ChirpDest.JOB_ATTR))
     )
-    interval_s: float = field(metadata=_of_user("HTCHIRP_RATELIMIT_INTERVAL", _seconds(60)))
+    interval_s: float = field(metadata=_of_user("HTCHIRP_RATELIMIT_INTERVAL", _seconds_reader(60)))
     fd: int | None = field(metadata=_of_operator(CHIRP_FD, Variables.read_integer))
 
 
@@ -133,18 +133,18 @@ class Chirp:
 class PilotOptions:
     """What users and operators set for a pilot. A limit of `None` means no limit."""
 
-    infile_ext: str = field(metadata=_of_user("INFILE_EXT", _extension(".in")))
-    outfile_ext: str = field(metadata=_of_user("OUTFILE_EXT", _extension(".out")))
+    infile_ext: str = field(metadata=_of_user("INFILE_EXT", _extension_reader(".in")))
+    outfile_ext: str = field(metadata=_of_user("OUTFILE_EXT", _extension_reader(".out")))
     #: None: the pilot chooses it by the task's duration.
     prefetch: int | None = field(metadata=_of_user("PREFETCH", _read_prefetch))
     #: Unset: as long as `idle_timeout_s`.
     first_timeout_s: float = field(
         metadata=_of_user("TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE", Variables.read_seconds_if_set)
     )
-    idle_timeout_s: float = field(metadata=_of_user("TIMEOUT_QUEUE_INCOMING", _seconds(1)))
-    external_directories: tuple[str, ...] = field(metadata=_of_user("EXTERNAL_DIRECTORIES", _words(",")))
-    log_level: str = field(metadata=_of_user("CL_LOG", _level("INFO")))
-    log_level_third_party: str = field(metadata=_of_user("CL_LOG_THIRD_PARTY", _level("WARNING")))
+    idle_timeout_s: float = field(metadata=_of_user("TIMEOUT_QUEUE_INCOMING", _seconds_reader(1)))
+    external_directories: tuple[str, ...] = field(metadata=_of_user("EXTERNAL_DIRECTORIES", _words_reader(",")))
+    log_level: str = field(metadata=_of_user("CL_LOG", _level_reader("INFO")))
+    log_level_third_party: str = field(metadata=_of_user("CL_LOG_THIRD_PARTY", _level_reader("WARNING")))
     init_timeout_s: float | None = field(metadata=_of_user("INIT_TIMEOUT", Variables.read_limit_s))
     task_timeout_s: float | None = field(
         metadata=_of_user("TASK_TIMEOUT", Variables.read_limit_s, old_name="SUBPROC_TIMEOUT")
@@ -153,8 +153,8 @@ class PilotOptions:
         metadata=_of_user("TASK_MODE", lambda v, name: v.read_choice(name, TaskMode, TaskMode.EVENT))
     )
     #: How many seconds more than its timeout a warm container's first event may take, because the container starts.
-    task_start_s: float = field(metadata=_of_user("TASK_START_TIMEOUT", _seconds(60)))
-    stop_on_error: bool = field(metadata=_of_user("STOP_LISTENING_ON_TASK_ERROR", _flag(default=True)))
+    task_start_s: float = field(metadata=_of_user("TASK_START_TIMEOUT", _seconds_reader(60)))
+    stop_on_error: bool = field(metadata=_of_user("STOP_LISTENING_ON_TASK_ERROR", _flag_reader(default=True)))
     okay_errors: frozenset[str] = field(
         metadata=_of_user("OKAY_ERRORS", lambda v, name: frozenset(v.read_words(name, None)))
     )
@@ -164,28 +164,30 @@ class PilotOptions:
     concurrency: int = field(
         metadata=_of_user("MAX_CONCURRENT_TASKS", lambda v, name: max(1, v.read_integer(name) or 1))
     )
-    keep_files: bool = field(metadata=_of_user("KEEP_ALL_TASK_FILES", _flag(default=False)))
-    dump_output: bool = field(metadata=_of_user("DUMP_TASK_OUTPUT", _flag(default=False)))
-    quarantine_s: float = field(metadata=_of_user("QUARANTINE_TIME", _seconds(0)))
-    drain_grace_s: float = field(metadata=_of_user("DRAIN_GRACE", _seconds(20)))
-    reconnect_timeout_s: float = field(metadata=_of_user("RECONNECT_TIMEOUT", _seconds(600)))
+    keep_files: bool = field(metadata=_of_user("KEEP_ALL_TASK_FILES", _flag_reader(default=False)))
+    dump_output: bool = field(metadata=_of_user("DUMP_TASK_OUTPUT", _flag_reader(default=False)))
+    quarantine_s: float = field(metadata=_of_user("QUARANTINE_TIME", _seconds_reader(0)))
+    drain_grace_s: float = field(metadata=_of_user("DRAIN_GRACE", _seconds_reader(20)))
+    reconnect_timeout_s: float = field(metadata=_of_user("RECONNECT_TIMEOUT", _seconds_reader(600)))
     #: None: the pilot chooses it by the image.
     platform: Platform | None = field(metadata=_of_user(PLATFORM, lambda v, name: v.read_choice(name, Platform, None)))
-    container_debug: bool = field(metadata=_of_user("CONTAINER_DEBUG", _flag(default=False)))
+    container_debug: bool = field(metadata=_of_user("CONTAINER_DEBUG", _flag_reader(default=False)))
     apptainer_directory_only: bool = field(
-        metadata=_of_user("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", _flag(default=True))
+        metadata=_of_user("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", _flag_reader(default=True))
     )
     docker_shm_size: str = field(metadata=_of_user("_EWMS_PILOT_DOCKER_SHM_SIZE", _read_shm_size))
 
     # An operator's: programs that run outside of the container with the pilot's rights, directories that the pilot
     # writes to, and the parts of the worker that a task may see.
 
-    apptainer: str = field(metadata=_of_operator("APPTAINER", _text()))
-    apptainer_build_dir: str = field(metadata=_of_operator("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", _text("/var/tmp")))  # noqa: S108 - the contract's
+    apptainer: str = field(metadata=_of_operator("APPTAINER", _text_reader()))
+    apptainer_build_dir: str = field(
+        metadata=_of_operator("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", _text_reader("/var/tmp"))  # noqa: S108 - the contract's
+    )
     #: A relative path starts from the job's directory.
-    data_dir_parent: str = field(metadata=_of_operator("DATA_DIR_PARENT_PATH_ON_HOST", _text(".")))
+    data_dir_parent: str = field(metadata=_of_operator("DATA_DIR_PARENT_PATH_ON_HOST", _text_reader(".")))
     #: The operator's rules for this worker: directories below which tasks may see files, directories below which images
     #: must lie, and directories that no task may touch.
-    external_roots: tuple[str, ...] = field(metadata=_of_operator("EXTERNAL_ROOTS", _words(",")))
-    image_roots: tuple[str, ...] = field(metadata=_of_operator("IMAGE_ROOTS", _words(",")))
-    protected_directories: tuple[str, ...] = field(metadata=_of_operator("PROTECTED_DIRECTORIES", _words(",")))
+    external_roots: tuple[str, ...] = field(metadata=_of_operator("EXTERNAL_ROOTS", _words_reader(",")))
+    image_roots: tuple[str, ...] = field(metadata=_of_operator("IMAGE_ROOTS", _words_reader(",")))
+    protected_directories: tuple[str, ...] = field(metadata=_of_operator("PROTECTED_DIRECTORIES", _words_reader(",")))

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.errors import TooLarge
-from schemas.graph import BranchingProfile, NodeKind, RetryPolicy, WaitKind, WaitSpec
+from schemas.graph import BranchingProfile, NodeKind, WaitKind, WaitSpec
 from schemas.runs import (
     NodeError,
     NodeStatus,
@@ -51,13 +51,6 @@ _STATUS_OF: Mapping[Outcome, NodeStatus] = {
 def find_repeat_at(now: datetime, n_sent: int) -> datetime:
     """Return when to send again what was sent `n_sent` times, the last time at `now`."""
     return now + min(_FIRST_VALIDITY * (1 << min(max(n_sent, 1) - 1, 10)), _LONGEST_VALIDITY) + CLOCK_MARGIN
-
-
-def find_pause(policy: RetryPolicy, n_failures: int) -> timedelta:
-    """Return how long to wait after the `n_failures`-th failure."""
-    # Bound the exponent first: a float overflows.
-    pause_s = policy.first_s * policy.factor ** min(max(n_failures, 1) - 1, 64)
-    return timedelta(seconds=min(pause_s, policy.longest_s))
 
 
 def begin_node(draft: RunDraft, number: int) -> None:
@@ -234,9 +227,12 @@ def _judge_failure(
     if status is NodeStatus.CANCELED or (want is not None and want.kind is WantKind.CANCEL):
         return status, None
     spec = draft.spec(number)
-    retry = spec.retry
-    if status is NodeStatus.FAILED and retry is not None and (retry.attempts is None or n_failures < retry.attempts):
-        return NodeStatus.RETRYING, draft.now + find_pause(retry, n_failures)
+    if (
+        status is NodeStatus.FAILED
+        and spec.retry is not None
+        and (pause := spec.retry.find_pause(n_failures)) is not None
+    ):
+        return NodeStatus.RETRYING, draft.now + pause
     halts = spec.halts if spec.halts is not None else draft.graph.profile is BranchingProfile.CHAIN
     return (NodeStatus.HALTED if halts else status), None
 

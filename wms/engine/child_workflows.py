@@ -64,7 +64,7 @@ class ChildWorkflows:
         except Conflict:
             current = (await self._engine.load_run(facts.id)).run.nodes[number]
             if current.workflow_id != workflow_id:
-                await self._abort(workflow_id, facts.owner)
+                await self._abort_workflow(workflow_id, facts.owner)
             raise
 
     async def cancel_workflow(self, run: OpenRun, number: int) -> None:
@@ -73,10 +73,10 @@ class ChildWorkflows:
         if state.workflow_id is None:
             await self._end_node(run.facts.id, state, Outcome.CANCELED, "it was never started")
             return
-        await self._abort(WorkflowId(state.workflow_id), run.facts.owner)
+        await self._abort_workflow(WorkflowId(state.workflow_id), run.facts.owner)
         await self.look_at_workflow(run, number)
 
-    async def _abort(self, workflow_id: WorkflowId, owner: str) -> None:
+    async def _abort_workflow(self, workflow_id: WorkflowId, owner: str) -> None:
         try:
             await self._fleet.deactivate_workflow(workflow_id, Deactivated.ABORTED, Access(owner))
         except NotFound:
@@ -86,7 +86,7 @@ class ChildWorkflows:
         """Tell a node how its workflow ended, if it has, and nobody has told."""
         state = run.nodes[number]
         if state.workflow_id is not None:
-            await self._tell(run.facts.id, state)
+            await self._tell_end(run.facts.id, state)
 
     def _on_commit(self, committed: Committed) -> None:
         for change in committed.changes:
@@ -98,9 +98,9 @@ class ChildWorkflows:
     async def _tell_node(self, workflow_id: str) -> None:
         found = await repository.find_run_of_workflow(self._store, workflow_id)
         if found is not None:
-            await self._tell(*found)
+            await self._tell_end(*found)
 
-    async def _tell(self, run_id: RunId, state: NodeState) -> None:
+    async def _tell_end(self, run_id: RunId, state: NodeState) -> None:
         raw = await self._store.find_one(WORKFLOWS, {"_id": state.workflow_id})
         if raw is None:
             await self._end_node(run_id, state, Outcome.ERROR, f"the workflow {state.workflow_id} is gone")

@@ -109,13 +109,13 @@ class Children:
         if child is None:
             await self._end_node(run, number, Outcome.ERROR, "its child is gone")
         elif child.status in _OUTCOMES:
-            await self._tell(child)
+            await self._tell_end(child)
 
     async def tell_parent(self, run: OpenRun) -> None:
         """Tell the node that has started `run` how it ended."""
-        await self._tell(run.facts.model_copy(update={"nodes": tuple(run.nodes)}))
+        await self._tell_end(run.facts.model_copy(update={"nodes": tuple(run.nodes)}))
 
-    async def _tell(self, child: RunDocument) -> None:
+    async def _tell_end(self, child: RunDocument) -> None:
         if child.parent is None:
             return
         parent = (await self._engine.load_run(child.parent.run)).run

@@ -11,6 +11,7 @@ finds nothing, and the decision is made again about what is there.
 
 from typing import Any
 
+from runtime.clock import stored_now
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
@@ -23,7 +24,6 @@ from schemas.run_documents import RUNS, RunDocument
 from schemas.runs import WaitAnswer
 from wms.engine import repository
 from wms.engine.advance import advance
-from wms.engine.clock import read_clock
 from wms.engine.effects import Effects
 from wms.engine.launching import LaunchWish
 from wms.engine.new_runs import NewRun, find_definition, make_children, make_new_run
@@ -108,7 +108,7 @@ class Engine:
             for _ in range(_MAX_TRIES):
                 held = await self.load_run(run_id)
                 try:
-                    decision = advance(held.run, stimulus, read_clock())
+                    decision = advance(held.run, stimulus, stored_now())
                 except Conflict:
                     if await self._is_current(held):
                         raise
@@ -117,7 +117,7 @@ class Engine:
                     if await self._is_current(held):
                         return decision.answer
                     continue
-                if await self._commit(held, decision):
+                if await self._commit_decision(held, decision):
                     _committed.labels(type(stimulus).__name__).inc()
                     return decision.answer
         raise Unavailable(f"run {run_id} is too busy")
@@ -148,7 +148,7 @@ class Engine:
             self._runs.drop_run(facts.id)
         return found is not None
 
-    async def _commit(self, held: HeldRun, decision: RunDecision) -> bool:
+    async def _commit_decision(self, held: HeldRun, decision: RunDecision) -> bool:
         """Store `decision` and send what follows. Return False if the run has moved on meanwhile."""
         run = held.run
         failpoint("engine.decided")

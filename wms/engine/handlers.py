@@ -33,7 +33,7 @@ class EngineHandlers:
         """Add the handlers to WMS's table."""
         table.add_handler(NodeTaken, self._note_taking)
         table.add_handler(NodeEnded, self._record_end)
-        table.add_handler(DefinitionRegistered, self._register)
+        table.add_handler(DefinitionRegistered, self._register_definition)
         table.add_handler(StepWorkerAlive, self._note_alive)
 
     async def _note_taking(self, taken: NodeTaken, event: ControlEvent) -> None:
@@ -71,7 +71,7 @@ class EngineHandlers:
         pool = (run.facts.graph.nodes[number].pool if number is not None else "") or run.facts.pool
         _check_sender(sender, pool)
 
-    async def _register(self, registered: DefinitionRegistered, event: ControlEvent) -> None:
+    async def _register_definition(self, registered: DefinitionRegistered, event: ControlEvent) -> None:
         _check_sender(event.sender, registered.definition.pool)
         check_definition(registered.definition)
         await self._workers.register(registered)

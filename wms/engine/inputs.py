@@ -29,7 +29,7 @@ class Inputs:
         failpoint("engine.input_kept")
         n_ended = 0
         for run_id, state in await repository.find_waiting_nodes(self._store, given.name, given.correlation):
-            n_ended += await self._give(given, run_id, state.key)
+            n_ended += await self._give_input(given, run_id, state.key)
         return n_ended
 
     async def seek_input(self, run: OpenRun, number: int) -> None:
@@ -39,9 +39,9 @@ class Inputs:
             return
         early = await repository.find_early_input(self._store, state.wait.name, state.wait.correlation)
         if early is not None:
-            await self._give(early, run.facts.id, state.key)
+            await self._give_input(early, run.facts.id, state.key)
 
-    async def _give(self, given: InputDocument, run_id: RunId, node: NodeKey) -> bool:
+    async def _give_input(self, given: InputDocument, run_id: RunId, node: NodeKey) -> bool:
         answer = WaitAnswer(id=given.id, body=given.body, who=given.who, at=given.at)
         verdict = await self._engine.answer_wait(run_id, node, answer)
         if verdict not in (AnswerVerdict.ENDS, AnswerVerdict.DUPLICATE):

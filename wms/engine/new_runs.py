@@ -3,6 +3,7 @@
 import secrets
 import uuid
 
+from runtime.clock import stored_now
 from runtime.kernel.store import Store
 from schemas.errors import NotFound
 from schemas.events import NodeEnded
@@ -11,7 +12,6 @@ from schemas.ids import DefinitionHash, RunId, RunUuid
 from schemas.run_documents import COUNTERS, LogRow, RunDocument
 from wms.engine import repository
 from wms.engine.advance import advance
-from wms.engine.clock import read_clock
 from wms.engine.launching import LaunchWish, make_run
 from wms.engine.open_run import OpenRun, RunDecision, apply_decision, open_run
 from wms.engine.open_runs import HeldRun
@@ -26,7 +26,7 @@ class NewRun:
         self.decision = RunDecision()
         rows: list[LogRow] = list(document.log)
         if begins:
-            self.decision = advance(self.run, Begin(who), read_clock())
+            self.decision = advance(self.run, Begin(who), stored_now())
             apply_decision(self.run, self.decision)
             rows += self.decision.rows
         self.run.facts = self.run.facts.model_copy(update={"rev": 0})
@@ -70,7 +70,7 @@ async def make_new_run(
         run_id=RunId(await store.count_up(COUNTERS, "runs")),
         uuid=run_uuid or RunUuid(str(uuid.uuid4())),
         secret=secrets.token_hex(16),
-        now=read_clock(),
+        now=stored_now(),
     )
     return NewRun(document, wish.who, begins=begins)
 

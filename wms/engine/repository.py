@@ -55,17 +55,17 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
 }
 
 
-def _dump(model: BaseModel) -> Document:
+def _dump_model(model: BaseModel) -> Document:
     # Defaults are left out: a node that has not begun takes a few bytes.
     return model.model_dump(exclude_defaults=True)
 
 
 def make_document(run: RunDocument) -> Document:
     """Return `run` as MongoDB keeps it."""
-    document = _dump(run)
+    document = _dump_model(run)
     document["_id"] = document.pop("id")
     # What queries ask for is always there.
-    return {**document, "status": run.status, "rev": run.rev, "nodes": [_dump(state) for state in run.nodes]}
+    return {**document, "status": run.status, "rev": run.rev, "nodes": [_dump_model(state) for state in run.nodes]}
 
 
 def parse_run(document: Document) -> RunDocument:
@@ -79,8 +79,8 @@ def make_update(run: OpenRun, decision: RunDecision) -> Update:
     # A copy validates nothing, so that what is dumped is what the decision said.
     fields = run.facts.model_copy(update=dict(decision.fields)).model_dump(include=names) if names else {}
     for number, state in decision.nodes.items():
-        fields[f"nodes.{number}"] = _dump(state)
-    rows = [_dump(row) for row in decision.rows]
+        fields[f"nodes.{number}"] = _dump_model(state)
+    rows = [_dump_model(row) for row in decision.rows]
     return Update(RUNS, run.facts.id, set=fields, push={"log": rows} if rows else {}, rev=run.facts.rev)
 
 
@@ -116,7 +116,7 @@ async def load_log(store: Store, run_id: RunId) -> list[LogRow]:
 
 async def move_log(store: Store, run_id: RunId, rows: Sequence[LogRow]) -> None:
     """Move log rows from their run to the log. If it is cut short, it can be done again."""
-    await store.insert_new(RUN_LOG, [{"_id": f"{run_id}/{row.number}", **_dump(row)} for row in rows])
+    await store.insert_new(RUN_LOG, [{"_id": f"{run_id}/{row.number}", **_dump_model(row)} for row in rows])
     await store.bulk_update(RUNS, [({"_id": run_id}, {"$pull": {"log": {"number": {"$lte": rows[-1].number}}}})])
 
 

@@ -34,7 +34,7 @@ class StepWorkers:
         #: Called with a run that has nodes of a worker that is gone, and the worker's name.
         self.on_gone: Callable[[RunId, str], Awaitable[None]] | None = None
         self._loop = BackgroundLoop(
-            self._sweep, name="step workers", failed="the sweep of step workers pauses", every_s=sweep_s
+            self._sweep_workers, name="step workers", failed="the sweep of step workers pauses", every_s=sweep_s
         )
 
     def start(self) -> None:
@@ -52,7 +52,7 @@ class StepWorkers:
         await repository.store_definition(self._store, definition, registered.hash, now)
         known = self._workers.get(registered.worker)
         hashes = {registered.hash, *(known.hashes if known is not None else ())}
-        await self._keep(
+        await self._keep_worker(
             StepWorkerDocument(
                 name=registered.worker,
                 pool=definition.pool,
@@ -68,7 +68,7 @@ class StepWorkers:
             self._workers.pop(alive.worker, None)
             await repository.remove_step_worker(self._store, alive.worker)
             return
-        await self._keep(
+        await self._keep_worker(
             StepWorkerDocument(
                 name=alive.worker,
                 pool=alive.pool,
@@ -79,7 +79,7 @@ class StepWorkers:
             )
         )
 
-    async def _keep(self, worker: StepWorkerDocument) -> None:
+    async def _keep_worker(self, worker: StepWorkerDocument) -> None:
         self._workers[worker.name] = worker
         await repository.store_step_worker(self._store, worker)
 
@@ -104,7 +104,7 @@ class StepWorkers:
             return f"no step worker of the pool {pool!r} is there"
         return f"no step worker of the pool {pool!r} offers {definition!r} as it was when the run was launched"
 
-    async def _sweep(self) -> None:
+    async def _sweep_workers(self) -> None:
         now = utc_now()
         stored = await repository.load_step_workers(self._store, now - self._silence)
         self._workers = {worker.name: worker for worker in stored}

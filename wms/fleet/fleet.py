@@ -10,6 +10,7 @@
 import os
 from dataclasses import dataclass, replace
 
+from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Document
 from runtime.kernel.store import Transaction
 from schemas.api.workflows import WorkflowRequest
@@ -37,7 +38,7 @@ from wms.fleet.life.workflow_requests import make_workflow
 from wms.fleet.locations import UnknownLocation
 from wms.fleet.ownership import Access, Owner
 from wms.fleet.pilot_images import PilotImages
-from wms.fleet.transactions import FleetTransactions, Once, find_workflow_id, read_clock
+from wms.fleet.transactions import FleetTransactions, Once, find_workflow_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Fleet:
             OverQuota: the owner has as many workflows under way, or waiting, as one user may have.
         """
         tags = await self._images.list_tags()
-        now = read_clock()
+        now = stored_now()
         new = make_workflow(
             request,
             owner=owner,

@@ -6,9 +6,8 @@ about the same workflow take turns.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 
-from runtime.clock import utc_now
+from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Repeated
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
@@ -86,7 +85,7 @@ class FleetTransactions:
 
     def make_draft(self, before: Aggregate) -> Draft:
         """Return a draft of `before` for a decision now."""
-        return Draft(before, self.policy, read_clock())
+        return Draft(before, self.policy, stored_now())
 
     def make_decision(self, before: Aggregate, outcome: FleetDecision) -> Decision:
         """Return what to commit so that `before` becomes what `outcome` says."""
@@ -103,13 +102,6 @@ class FleetTransactions:
             for event in events
             if not isinstance(event, OrderToTms) or self.policy.locations.find_port(event.schedd).takes_orders
         )
-
-
-def read_clock() -> datetime:
-    """Return the time now, to the millisecond."""
-    # MongoDB keeps milliseconds. An answer that we give before we read the document back must show the same instant.
-    now = utc_now()
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def find_workflow_id(child: TaskforceUuid | TaskId) -> WorkflowId:

@@ -30,12 +30,14 @@ def read_shape(annotation: Any, family: type[Any], metadata: tuple[Any, ...] = (
         return read_shape(annotation.__bound__, family, metadata)
     if isinstance(origin or annotation, type) and issubclass(origin or annotation, list):
         item = arguments[0] if arguments else getattr(annotation, "item_type", Any)
-        minimum = getattr(annotation, "min_items", None) or max([_least(one) for one in metadata], default=0)
+        minimum = getattr(annotation, "min_items", None) or max(
+            [_find_least_length(one) for one in metadata], default=0
+        )
         return FieldShape(read_shape(item, family).kinds, True, False, minimum)
     if isinstance(annotation, type) and issubclass(annotation, family):
         return FieldShape((annotation,))
     return FieldShape()
 
 
-def _least(constraint: Any) -> int:
+def _find_least_length(constraint: Any) -> int:
     return getattr(constraint, "min_length", None) or getattr(constraint, "min_items", None) or 0

@@ -59,7 +59,7 @@ class Rehearsal:
             definition.form,
             self._first_state(definition, process_id, "SYSTEM"),
             pages,
-            self._scope(definition, process_id, "form"),
+            self._make_scope(definition, process_id, "form"),
         )
 
     def start(
@@ -85,7 +85,7 @@ class Rehearsal:
         ):
             raise StartRefused(verdict if isinstance(verdict, str) else f"{workflow} may not run now")
         state = self._first_state(definition, process_id, user)
-        answer = fill_form(definition.form, state, pages, self._scope(definition, process_id, "form"))
+        answer = fill_form(definition.form, state, pages, self._make_scope(definition, process_id, "form"))
         if not isinstance(answer, FormComplete):
             raise FormRefused(answer)
         process = self._make_process(process_id, definition, merge_deeply(state, answer.values), user)
@@ -147,7 +147,7 @@ class Rehearsal:
     def find_obstacles(self, workflow: str, subscription_id: UUID | str) -> list[StartObstacle]:
         """Return every reason against a start of `workflow` on the subscription now."""
         definition = find_definition(workflow)
-        scope = self._scope(definition, uuid5(_IDS, "gate"), "gate")
+        scope = self._make_scope(definition, uuid5(_IDS, "gate"), "gate")
         return check_start(scope, workflow, scope.target, UUID(str(subscription_id)))
 
     @contextmanager
@@ -171,7 +171,7 @@ class Rehearsal:
             "workflow_target": str(find_target(definition)),
         }
 
-    def _scope(self, definition: ProcessDefinition, process_id: UUID, key: str, user: str = "SYSTEM") -> StepScope:
+    def _make_scope(self, definition: ProcessDefinition, process_id: UUID, key: str, user: str = "SYSTEM") -> StepScope:
         return StepScope(
             source=self.subscriptions,
             idempotency_key=f"{process_id}/{key}",
@@ -189,7 +189,7 @@ class Rehearsal:
             process_id,
             definition.steps,
             state,
-            open_scope=lambda key: self._scope(definition, process_id, key, user),
+            open_scope=lambda key: self._make_scope(definition, process_id, key, user),
             take_effects=self._take_effects,
             take_event=self._take_event,
         )

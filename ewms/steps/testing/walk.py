@@ -26,7 +26,6 @@ from ewms.steps.step_list import Step, StepKind, StepList
 from ewms.steps.step_scope import StepScope
 from ewms.steps.testing.journal import JournalRow
 from ewms.steps.testing.memory import StaleSubscription
-from ewms.steps.testing.pauses import pause_after
 from schemas.graph import WaitKind
 from schemas.processes import Assignee, ProcessStatus, StepStatus
 
@@ -109,14 +108,14 @@ class ProcessWalk:
             if self.step is None:
                 self.status = ProcessStatus.COMPLETED
             else:
-                self._call(self.step)
+                self._call_step(self.step)
         return self
 
     def current_key(self) -> str:
         """Return the key of the step at which the process stands."""
         return str(self.position)
 
-    def _call(self, step: Step) -> None:
+    def _call_step(self, step: Step) -> None:
         standing = self.standing
         scope = self.open_scope(self.current_key())
         standing.attempt += 1
@@ -126,21 +125,21 @@ class ProcessWalk:
             self._n_tokens += 1
             standing.token = f"token-{self.current_key()}-{self._n_tokens}"
             scope.callback_route = self.callback_route
-        self._take(call_step(step, self.state, scope))
+        self._take_outcome(call_step(step, self.state, scope))
 
-    def _take(self, outcome: StepOutcome) -> None:
+    def _take_outcome(self, outcome: StepOutcome) -> None:
         if self.status is ProcessStatus.ABORTED:
             return  # aborted while its step ran: the step's result does not count
         match outcome:
             case StepSucceeded(changes=changes, effects=effects):
-                if self._record(effects):
+                if self._record_effects(effects):
                     self.clear_step(merge_outcome(self.state, outcome), changes)
             case StepWaits(terms=terms):
                 self._wait(terms)
             case StepSkipped():
                 self.clear_step(self.state, {}, status=StepStatus.SKIPPED)
             case StepRepeats(error=error):
-                self._repeat(error)
+                self._repeat_later(error)
             case StepFailed():
                 self.fail_step(outcome)
             case StepAborts(reason=reason):
@@ -150,7 +149,7 @@ class ProcessWalk:
                 self.write_row(StepStatus.COMPLETE)
                 self.end_process(ProcessStatus.COMPLETED)
 
-    def _record(self, effects: StepEffects) -> bool:
+    def _record_effects(self, effects: StepEffects) -> bool:
         """Make `effects` true, all or none; return whether that was possible."""
         try:
             self._take_effects(self, effects)
@@ -204,11 +203,11 @@ class ProcessWalk:
         changes = {terms.result_key: plain} if terms.result_key else dict(plain)
         return self.clear_step(self.state | changes, changes)
 
-    def _repeat(self, error: Mapping[str, Any]) -> None:
+    def _repeat_later(self, error: Mapping[str, Any]) -> None:
         assert self.step is not None
         assert self.step.retry is not None
         self.standing.n_failed += 1
-        pause = pause_after(self.step.retry, self.standing.n_failed)
+        pause = self.step.retry.find_pause(self.standing.n_failed)
         if pause is None:
             self.fail_step(StepFailed(error=error))
             return

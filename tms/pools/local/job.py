@@ -244,10 +244,10 @@ def _find_members(leader: int, name: str, account: int | None) -> set[int]:
                 members.add(pid)
         except (FileNotFoundError, PermissionError, ProcessLookupError):
             continue
-    return members | _descendants(parents, members | {leader}) - {os.getpid()}
+    return members | _find_descendants(parents, members | {leader}) - {os.getpid()}
 
 
-def _descendants(parents: Mapping[int, int], ancestors: Iterable[int]) -> set[int]:
+def _find_descendants(parents: Mapping[int, int], ancestors: Iterable[int]) -> set[int]:
     found: set[int] = set()
     newest = set(ancestors)
     while newest:

@@ -92,13 +92,13 @@ async def test_what_one_process_hears_another_reads_and_nodes_of_the_gone_are_to
         other.on_gone = note
         await one.note_alive(alive("w1", ONE))
         store.busy = {"w1": RunId(1), "w9": RunId(2)}
-        await other._sweep()
+        await other._sweep_workers()
         assert [worker.name for worker in other.list_alive()] == ["w1"]
         assert gone == [], "for a while it only listens"
         clock.shift(SILENCE)
         await one.note_alive(alive("w1", ONE))
-        await other._sweep()
+        await other._sweep_workers()
         assert gone == [(2, "w9")]
         await one.note_alive(alive("w1", ONE, is_leaving=True))
-        await other._sweep()
+        await other._sweep_workers()
         assert gone[1:] == [(1, "w1"), (2, "w9")]
