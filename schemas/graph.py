@@ -26,7 +26,7 @@ MAX_NODES = 20_000
 
 
 class BranchingProfile(StoredEnum):
-    """By which table the outcome of a node selects what comes next. `wms.engine.branching` holds the tables."""
+    """By which table the outcome of a node selects what comes next. `wms.engine.life.branching` holds the tables."""
 
     #: One node after the other. A failure waits for a person.
     CHAIN = "chain"
@@ -165,7 +165,10 @@ class Node(GraphModel):
 
 
 class Graph(GraphModel):
-    """Nodes by their numbers. Keys are unique, and every edge leads to a node. `wms.engine.graph` checks the rest."""
+    """Nodes by their numbers. Keys are unique, and every edge leads to a node.
+
+    `wms.engine.life.graph` checks the rest.
+    """
 
     profile: BranchingProfile = BranchingProfile.CHAIN
     nodes: Annotated[tuple[Node, ...], Field(max_length=MAX_NODES)] = ()

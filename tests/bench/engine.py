@@ -35,7 +35,7 @@ from schemas.topology import pool_service
 from tests.integration.wms.engine.peers import Worker
 from wms.app import Wms, run_wms
 from wms.engine import repository
-from wms.engine.launching import LaunchWish
+from wms.engine.life.launching import LaunchWish
 from wms.settings import WmsSettings
 
 

@@ -22,8 +22,8 @@ from schemas.phases import Deactivated
 from schemas.runs import NodeState, Outcome, WantKind
 from wms.engine import repository
 from wms.engine.engine import Engine
-from wms.engine.open_run import OpenRun
-from wms.engine.stimuli import ChildEnded, ChildStarted
+from wms.engine.life.open_run import OpenRun
+from wms.engine.life.stimuli import ChildEnded, ChildStarted
 from wms.fleet.fleet import Fleet
 from wms.fleet.ownership import Access, Owner
 from wms.fleet.transactions import Once

@@ -17,10 +17,10 @@ from schemas.runs import Outcome, Parent, RunStatus, WantKind
 from wms.engine import repository
 from wms.engine.child_workflows import ChildWorkflows
 from wms.engine.engine import Engine
-from wms.engine.launching import LaunchWish
-from wms.engine.open_run import OpenRun, find_inherited
-from wms.engine.stimuli import ChildEnded, ChildStarted, Wish
-from wms.engine.variables import collect_artifacts, find_variables
+from wms.engine.life.launching import LaunchWish
+from wms.engine.life.open_run import OpenRun, find_inherited
+from wms.engine.life.stimuli import ChildEnded, ChildStarted, Wish
+from wms.engine.life.variables import collect_artifacts, find_variables
 
 _OUTCOMES: Mapping[RunStatus, Outcome] = {
     RunStatus.SUCCESSFUL: Outcome.SUCCESSFUL,

@@ -13,8 +13,8 @@ from runtime.telemetry import log
 from schemas.errors import Conflict, EWMSError
 from schemas.events import ControlEvent, NodeRun, build_event
 from schemas.ids import EventId
-from wms.engine.node_orders import make_node_run
-from wms.engine.open_run import OpenRun, RunDecision
+from wms.engine.life.node_orders import make_node_run
+from wms.engine.life.open_run import OpenRun, RunDecision
 from wms.engine.step_workers import StepWorkers
 
 

@@ -23,15 +23,15 @@ from schemas.ids import NodeKey, RunId, RunUuid
 from schemas.run_documents import RUNS, RunDocument
 from schemas.runs import WaitAnswer
 from wms.engine import repository
-from wms.engine.advance import advance
 from wms.engine.effects import Effects
-from wms.engine.launching import LaunchWish
+from wms.engine.life.advance import advance
+from wms.engine.life.launching import LaunchWish
+from wms.engine.life.open_run import OpenRun, RunDecision, apply_decision, open_run
+from wms.engine.life.stimuli import RunStimulus, StepWorkerGone, TimePassed, Unserved, WaitAnswered
+from wms.engine.life.waiting import AnswerVerdict
 from wms.engine.new_runs import NewRun, find_definition, make_children, make_new_run
-from wms.engine.open_run import OpenRun, RunDecision, apply_decision, open_run
 from wms.engine.open_runs import HeldRun, OpenRuns
 from wms.engine.step_workers import StepWorkers
-from wms.engine.stimuli import RunStimulus, StepWorkerGone, TimePassed, Unserved, WaitAnswered
-from wms.engine.waiting import AnswerVerdict
 
 _committed = counter("run_commits_total", "Commits of runs, by what they answer to.", ["stimulus"])
 

@@ -10,8 +10,8 @@ from schemas.ids import NodeKey, RunId
 from schemas.runs import NodeError, Outcome
 from schemas.topology import pool_service
 from wms.engine.engine import Engine
-from wms.engine.launching import check_definition
-from wms.engine.open_run import make_error
+from wms.engine.life.launching import check_definition
+from wms.engine.life.open_run import make_error
 from wms.engine.step_workers import StepWorkers
 
 #: A step that ends sooner than this is never written down as taken: its end tells as much.

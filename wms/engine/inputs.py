@@ -11,8 +11,8 @@ from schemas.run_documents import InputDocument
 from schemas.runs import NodeStatus, WaitAnswer
 from wms.engine import repository
 from wms.engine.engine import Engine
-from wms.engine.open_run import OpenRun
-from wms.engine.waiting import AnswerVerdict
+from wms.engine.life.open_run import OpenRun
+from wms.engine.life.waiting import AnswerVerdict
 
 
 class Inputs:

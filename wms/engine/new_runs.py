@@ -11,11 +11,11 @@ from schemas.graph import Definition
 from schemas.ids import DefinitionHash, RunId, RunUuid
 from schemas.run_documents import COUNTERS, LogRow, RunDocument
 from wms.engine import repository
-from wms.engine.advance import advance
-from wms.engine.launching import LaunchWish, make_run
-from wms.engine.open_run import OpenRun, RunDecision, apply_decision, open_run
+from wms.engine.life.advance import advance
+from wms.engine.life.launching import LaunchWish, make_run
+from wms.engine.life.open_run import OpenRun, RunDecision, apply_decision, open_run
+from wms.engine.life.stimuli import Begin
 from wms.engine.open_runs import HeldRun
-from wms.engine.stimuli import Begin
 
 
 class NewRun:

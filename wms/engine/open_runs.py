@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from schemas.ids import RunId
 from schemas.run_documents import LogRow
-from wms.engine.open_run import OpenRun
+from wms.engine.life.open_run import OpenRun
 
 #: How many nodes the runs in memory have in all, at most. A node takes about 1 kB.
 _MAX_NODES = 200_000

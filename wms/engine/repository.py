@@ -27,7 +27,7 @@ from schemas.run_documents import (
     StepWorkerDocument,
 )
 from schemas.runs import NodeState, NodeStatus
-from wms.engine.open_run import OpenRun, RunDecision
+from wms.engine.life.open_run import OpenRun, RunDecision
 
 #: How long an event is kept for somebody who may wait for it later.
 INPUT_LIFE = timedelta(days=14)

@@ -10,7 +10,7 @@ from schemas.runs import Outcome, WantKind
 from tests.integration.wms.conftest import World, request
 from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from tests.integration.wms.engine.peers import Worker
-from wms.engine.stimuli import Wish
+from wms.engine.life.stimuli import Wish
 
 
 def graph(params: dict[str, Any]) -> Graph:

@@ -11,7 +11,7 @@ from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from tests.integration.wms.engine.peers import Worker
 from wms.app import run_wms
 from wms.engine import repository
-from wms.engine.stimuli import Resume
+from wms.engine.life.stimuli import Resume
 from wms.settings import WmsSettings
 
 Connect = Callable[[str, str], Awaitable[Worker]]

@@ -14,9 +14,9 @@ from schemas.run_documents import InputDocument
 from schemas.runs import ChildRequest, NodeStatus, Outcome, WaitAnswer, WantKind
 from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from wms.engine import repository
-from wms.engine.launching import LaunchWish
-from wms.engine.stimuli import Resume, Wish
-from wms.engine.waiting import AnswerVerdict
+from wms.engine.life.launching import LaunchWish
+from wms.engine.life.stimuli import Resume, Wish
+from wms.engine.life.waiting import AnswerVerdict
 
 CHAIN = define("chain", "a", "b", "c")
 

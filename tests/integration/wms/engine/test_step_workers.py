@@ -20,7 +20,7 @@ from schemas.topology import pool_service
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.engine.test_runs import make_event
 from wms.engine import repository
-from wms.engine.stimuli import Resume
+from wms.engine.life.stimuli import Resume
 
 MODULE = "tests.integration.wms.engine.diary"
 

@@ -17,7 +17,7 @@ from runtime.telemetry import configure_logging
 from schemas.ids import RunUuid
 from schemas.run_documents import InputDocument
 from wms.app import Wms, run_wms
-from wms.engine.launching import LaunchWish
+from wms.engine.life.launching import LaunchWish
 from wms.engine.repository import INPUT_LIFE
 from wms.settings import WmsSettings
 

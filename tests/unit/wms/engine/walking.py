@@ -8,10 +8,10 @@ from schemas.graph import Definition, Graph, Node, make_chain
 from schemas.ids import NodeKey, RunId, RunUuid
 from schemas.run_documents import LogRow, RunDocument
 from schemas.runs import NodeError, NodeState, Outcome, RunStatus, WaitAnswer, WantKind
-from wms.engine.advance import advance
-from wms.engine.launching import LaunchWish, make_run
-from wms.engine.open_run import OpenRun, RunDecision, apply_decision, open_run
-from wms.engine.stimuli import Begin, ChildEnded, ChildStarted, Resume, RunStimulus, TimePassed, WaitAnswered, Wish
+from wms.engine.life.advance import advance
+from wms.engine.life.launching import LaunchWish, make_run
+from wms.engine.life.open_run import OpenRun, RunDecision, apply_decision, open_run
+from wms.engine.life.stimuli import Begin, ChildEnded, ChildStarted, Resume, RunStimulus, TimePassed, WaitAnswered, Wish
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)
 FAILURE = NodeError(error_class="ValueError", message="no")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import TooLarge
 from schemas.runs import MAX_STATE_BYTES
-from wms.engine.variables import (
+from wms.engine.life.variables import (
     MASK,
     check_size,
     collect_artifacts,

@@ -16,9 +16,9 @@ from schemas.graph import Node, NodeKind, WaitKind
 from schemas.ids import NodeKey
 from schemas.run_documents import LogRow, RunDocument
 from schemas.runs import NODE_OPEN, NODE_OVER, NodeError, NodeState, NodeStatus, RunStatus
-from wms.engine.branching import Readiness, decide_node, is_satisfied
-from wms.engine.graph import Layout, find_layout
-from wms.engine.variables import Values, inherit_artifacts
+from wms.engine.life.branching import Readiness, decide_node, is_satisfied
+from wms.engine.life.graph import Layout, find_layout
+from wms.engine.life.variables import Values, inherit_artifacts
 
 
 @dataclass(slots=True)

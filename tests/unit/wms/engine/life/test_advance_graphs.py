@@ -7,7 +7,7 @@ from schemas.graph import BranchingProfile, EdgeKind
 from schemas.runs import Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
-from wms.engine.stimuli import Begin
+from wms.engine.life.stimuli import Begin
 
 S, F, A = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS
 TREE, DAG = BranchingProfile.TREE, BranchingProfile.DAG

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.graph import BranchingProfile, Edge, EdgeKind, Graph, Node, NodeKind, WaitKind, WaitSpec
 from schemas.ids import NodeKey
 from tests.unit.wms.engine.graphs import connect, make_graph
-from wms.engine.graph import GraphFault, check_graph, find_edge_fault, find_layout, sort_topologically
+from wms.engine.life.graph import GraphFault, check_graph, find_edge_fault, find_layout, sort_topologically
 
 TREE, DAG, CHAIN = BranchingProfile.TREE, BranchingProfile.DAG, BranchingProfile.CHAIN
 S, F, A = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS

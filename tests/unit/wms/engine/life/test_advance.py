@@ -8,7 +8,7 @@ from schemas.errors import Conflict
 from schemas.ids import NodeKey, RunUuid
 from schemas.runs import ChildRequest, Outcome, RunStatus
 from tests.unit.wms.engine.walking import NOW, chain, step
-from wms.engine.stimuli import PutState, StepWorkerGone, TimePassed, Unserved
+from wms.engine.life.stimuli import PutState, StepWorkerGone, TimePassed, Unserved
 
 
 def test_o4_o20_steps_run_one_after_the_other_and_the_run_is_done_with_the_last() -> None:

@@ -10,8 +10,8 @@ from schemas.graph import MAX_NODES, Definition
 from schemas.ids import DefinitionHash, RunId, RunUuid
 from schemas.run_documents import LogRow, RunDocument
 from schemas.runs import NodeState, Parent, RunStatus
-from wms.engine.graph import check_graph
-from wms.engine.variables import check_size
+from wms.engine.life.graph import check_graph
+from wms.engine.life.variables import check_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

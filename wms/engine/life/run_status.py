@@ -10,9 +10,9 @@ else           somebody wants it canceled                     canceled
 
 from schemas.graph import BranchingProfile
 from schemas.runs import NODE_OPEN, NodeStatus, RunStatus, WantKind
-from wms.engine.attempts import begin_node, end_node
-from wms.engine.branching import Readiness, judge_run
-from wms.engine.open_run import RunDraft
+from wms.engine.life.attempts import begin_node, end_node
+from wms.engine.life.branching import Readiness, judge_run
+from wms.engine.life.open_run import RunDraft
 
 
 def go_on(draft: RunDraft) -> None:

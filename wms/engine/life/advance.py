@@ -10,7 +10,7 @@ from schemas.errors import Conflict
 from schemas.events import NodeEnded, NodeTaken
 from schemas.ids import NodeKey
 from schemas.runs import RUN_OVER, NodeState, NodeStatus, Outcome, RunStatus, Wait, WantKind
-from wms.engine.attempts import (
+from wms.engine.life.attempts import (
     MAX_DELIVERIES,
     end_node,
     end_wait,
@@ -19,9 +19,9 @@ from wms.engine.attempts import (
     finish_attempt,
     make_due,
 )
-from wms.engine.open_run import OpenRun, RunDecision, RunDraft, calls_function, has_child, make_error
-from wms.engine.run_status import go_on
-from wms.engine.stimuli import (
+from wms.engine.life.open_run import OpenRun, RunDecision, RunDraft, calls_function, has_child, make_error
+from wms.engine.life.run_status import go_on
+from wms.engine.life.stimuli import (
     Begin,
     ChildEnded,
     ChildStarted,
@@ -34,8 +34,16 @@ from wms.engine.stimuli import (
     WaitAnswered,
     Wish,
 )
-from wms.engine.waiting import AnswerVerdict, arm_child, has_expired, judge_answer, judge_token, keep_early, note_answer
-from wms.engine.wishes import begin_run, put_state, resume_run, take_wish
+from wms.engine.life.waiting import (
+    AnswerVerdict,
+    arm_child,
+    has_expired,
+    judge_answer,
+    judge_token,
+    keep_early,
+    note_answer,
+)
+from wms.engine.life.wishes import begin_run, put_state, resume_run, take_wish
 
 #: A node whose function nobody offers is looked at again after this time, or when somebody registers.
 UNSERVED_PAUSE = timedelta(seconds=30)
@@ -45,7 +53,7 @@ _AT_WORK = frozenset({NodeStatus.DUE, NodeStatus.TAKEN})
 
 
 def advance(run: OpenRun, stimulus: RunStimulus, now: datetime) -> RunDecision:
-    """Return what follows from `stimulus`. Nothing is changed by it; see `wms.engine.open_run.apply_decision`.
+    """Return what follows from `stimulus`. Nothing is changed by it; see `wms.engine.life.open_run.apply_decision`.
 
     Raises:
         Conflict: the run, or the node, has moved on; or the wish does not fit where the run stands.

@@ -5,9 +5,9 @@ import time
 from schemas.graph import BranchingProfile, Convergence, EdgeKind
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import NOW, Walk, chain
-from wms.engine.advance import advance
-from wms.engine.open_run import find_inherited
-from wms.engine.stimuli import Begin
+from wms.engine.life.advance import advance
+from wms.engine.life.open_run import find_inherited
+from wms.engine.life.stimuli import Begin
 
 S = EdgeKind.SUCCESS
 

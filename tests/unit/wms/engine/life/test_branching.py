@@ -6,7 +6,7 @@ import pytest
 
 from schemas.graph import BranchingProfile, Convergence, EdgeKind
 from schemas.runs import NODE_OVER, NodeStatus, RunStatus
-from wms.engine.branching import Readiness, decide_node, empty_status, is_satisfied, judge_run
+from wms.engine.life.branching import Readiness, decide_node, empty_status, is_satisfied, judge_run
 
 TREE, DAG, CHAIN = BranchingProfile.TREE, BranchingProfile.DAG, BranchingProfile.CHAIN
 SUCCESS, FAILURE, ALWAYS = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS

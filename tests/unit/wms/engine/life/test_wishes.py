@@ -10,7 +10,7 @@ from schemas.ids import NodeKey
 from schemas.runs import Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk, chain, step, wait
-from wms.engine.stimuli import Begin, Unserved
+from wms.engine.life.stimuli import Begin, Unserved
 
 S, F, A = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS
 

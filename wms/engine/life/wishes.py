@@ -16,12 +16,12 @@ A stop keeps the result of the node under way. A run that is being canceled stay
 from schemas.errors import Conflict
 from schemas.graph import WaitKind
 from schemas.runs import RUN_OVER, NodeState, NodeStatus, RunStatus, WaitAnswer, WaitState, Want, WantKind
-from wms.engine.attempts import begin_node, end_node, end_wait, make_due
-from wms.engine.graph import find_way
-from wms.engine.open_run import RunDraft, calls_function, has_child
-from wms.engine.stimuli import Begin, PutState, Resume, Wish
-from wms.engine.variables import check_size, merge_deeply, merge_delta
-from wms.engine.waiting import note_answer
+from wms.engine.life.attempts import begin_node, end_node, end_wait, make_due
+from wms.engine.life.graph import find_way
+from wms.engine.life.open_run import RunDraft, calls_function, has_child
+from wms.engine.life.stimuli import Begin, PutState, Resume, Wish
+from wms.engine.life.variables import check_size, merge_deeply, merge_delta
+from wms.engine.life.waiting import note_answer
 
 
 def begin_run(draft: RunDraft, begin: Begin) -> None:

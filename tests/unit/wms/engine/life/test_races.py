@@ -13,9 +13,9 @@ from schemas.ids import NodeKey
 from schemas.runs import NODE_OPEN, NODE_OVER, RUN_OVER, NodeStatus, Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk, chain, step, wait
-from wms.engine.open_run import open_run
-from wms.engine.stimuli import Begin, StepWorkerGone, Unserved
-from wms.engine.waiting import AnswerVerdict, make_callback_token
+from wms.engine.life.open_run import open_run
+from wms.engine.life.stimuli import Begin, StepWorkerGone, Unserved
+from wms.engine.life.waiting import AnswerVerdict, make_callback_token
 
 
 def attempt(act: Callable[[], object]) -> bool:

@@ -7,7 +7,7 @@
                 error               ─► halted or over
                 canceled            ─► over; in a chain the run is canceled
 
-Every function edits a draft. `wms.engine.run_status` decides what is below, and says where the run stands.
+Every function edits a draft. `wms.engine.life.run_status` decides what is below, and says where the run stands.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,10 +24,10 @@ from schemas.runs import (
     WaitState,
     WantKind,
 )
-from wms.engine.branching import empty_status
-from wms.engine.open_run import RunDraft, calls_function, make_error
-from wms.engine.variables import Values, check_size, merge_deeply, merge_delta
-from wms.engine.waiting import arm_poll, arm_wait, note_expiry, open_wait
+from wms.engine.life.branching import empty_status
+from wms.engine.life.open_run import RunDraft, calls_function, make_error
+from wms.engine.life.variables import Values, check_size, merge_deeply, merge_delta
+from wms.engine.life.waiting import arm_poll, arm_wait, note_expiry, open_wait
 
 #: The first `node.run` of an attempt is valid for so long, each repetition for twice as long, up to the longest time.
 _FIRST_VALIDITY = timedelta(seconds=10)

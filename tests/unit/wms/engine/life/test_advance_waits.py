@@ -11,7 +11,7 @@ from schemas.ids import NodeKey
 from schemas.runs import Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import NOW, Walk, chain, step, wait
-from wms.engine.waiting import AnswerVerdict, make_callback_token
+from wms.engine.life.waiting import AnswerVerdict, make_callback_token
 
 S, F = EdgeKind.SUCCESS, EdgeKind.FAILURE
 DAG = BranchingProfile.DAG

@@ -2,10 +2,10 @@
 
 from schemas.events import NodeRun
 from schemas.runs import make_idempotency_key
-from wms.engine.attempts import CLOCK_MARGIN
-from wms.engine.open_run import OpenRun, find_inherited
-from wms.engine.variables import find_variables
-from wms.engine.waiting import make_callback_token
+from wms.engine.life.attempts import CLOCK_MARGIN
+from wms.engine.life.open_run import OpenRun, find_inherited
+from wms.engine.life.variables import find_variables
+from wms.engine.life.waiting import make_callback_token
 
 
 def make_node_run(run: OpenRun, number: int) -> NodeRun:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.graph import WaitKind, WaitSpec
 from schemas.ids import NodeKey
 from schemas.runs import Wait, WaitAnswer, WaitState
-from wms.engine.waiting import (
+from wms.engine.life.waiting import (
     AnswerVerdict,
     arm_poll,
     arm_wait,
