@@ -1,4 +1,4 @@
-"""Background loops that outlive whatever one call raises. A loop that ends leaves its work undone, unseen.
+"""Background loops. They go on after any error, because the end of a loop would go unnoticed.
 
 A loop calls its step at once, then whenever it is woken, and at the latest when the step asked for it:
 

@@ -20,11 +20,11 @@ class ProcessDefinition:
     target: Target
     steps: StepList
     form: StateForm
-    #: Whether a start may begin, before any form is asked; it may return a text that says why not.
+    #: Called before the first form. It returns True, or a text that says why the process may not start.
     run_predicate: Callable[..., Any] | None = field(default=None, compare=False)
     authorize: Callable[[Any], bool] | None = field(default=None, compare=False)
     authorize_retry: Callable[[Any], bool] | None = field(default=None, compare=False)
-    #: The module and the name of the function, by which two definitions of one name are told apart.
+    #: The function's module and name. Two definitions with one name and different origins are an error.
     origin: str = ""
 
     def __call__(self) -> StepList:

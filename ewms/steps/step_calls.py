@@ -86,7 +86,7 @@ class _Call:
             case StepKind.WORKFLOW:
                 return self._ask_for_workflow()
         if self.step.gets_callback_route:
-            # Only this step sees the route: it opens the wait to whoever has it, so it is not stored.
+            # Anybody with the route can answer the wait. So only this step sees it, and nothing stores it.
             self.entered.view["callback_route"] = self.scope.callback_route
         result = self._call_function()
         if isinstance(result, Pending):

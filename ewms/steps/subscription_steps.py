@@ -44,7 +44,7 @@ def set_status(status: SubscriptionLifecycle | str) -> Step:
         if document.product.name in SUBSCRIPTION_MODEL_REGISTRY:
             model = change_lifecycle(SubscriptionModel.from_document(document, scope), wanted)
             return {"subscription": model}
-        # Without a class in the registry nobody can say whether the values are enough for the lifecycle.
+        # The registry has no class for the product, so the values cannot be checked against the lifecycle.
         changes: dict[str, Any] = {"status": wanted}
         if wanted is SubscriptionLifecycle.ACTIVE:
             changes["start_date"] = document.start_date or scope.now

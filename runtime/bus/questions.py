@@ -133,7 +133,7 @@ class Asker:
     def _take_answer(self, delivery: Delivery) -> None:
         asked, answered = self._waiting.get(delivery.correlation_id, ("", None))
         if answered is None or answered.done():
-            return  # the answer is too late: nobody waits for it
+            return  # the answer is too late
         if delivery.user_id != asked:
             log.warning("answer from another user than the one asked", asked=asked, user=delivery.user_id)
             return
@@ -208,7 +208,7 @@ class Answerer:
                     timeout_s=5.0,
                 )
         except EWMSError as error:
-            log.info("answer not delivered: nobody waits for it", caller=delivery.user_id, reason=error.reason)
+            log.info("answer not delivered: the question's time is over", caller=delivery.user_id, reason=error.reason)
         await delivery.ack()
 
     async def _declare_requests(self, channel: Channel) -> None:

@@ -56,7 +56,7 @@ class OldTaskRequest(TaskRequest):
 class OldWorkflowRequest(WorkflowRequest):
     """POST /v0/workflows."""
 
-    tasks: Annotated[  # type: ignore[assignment]  # a list is invariant; nobody changes this one
+    tasks: Annotated[  # type: ignore[assignment]  # a list is invariant, but no code changes this list
         list[OldTaskRequest], Field(min_length=1, max_length=MAX_TASKS, json_schema_extra=UNIQUE), Unique
     ]
 

@@ -33,13 +33,13 @@ from deploy.local.prerequisites import find_patchelf, find_tool
 SUITE = "sid"
 FALLBACK_SUITE = "trixie"
 
-# Raise this number when unpacking changes, so that nobody uses trees that were unpacked in the old way.
+# Raise this number when unpacking changes: trees with another number are unpacked again.
 _RECIPE = "3"
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The paths of the unpacked software; they exist. A tree that nobody requested raises `KeyError`."""
+    """The paths of the unpacked software. All of them exist. `KeyError`: the caller did not request that software."""
 
     mongod: Path
     #: Keyed by the name of the package set.

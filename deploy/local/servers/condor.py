@@ -1,4 +1,4 @@
-"""Start a personal HTCondor pool: one partitionable slot with room for eight workers, whatever the machine's size.
+"""Start a personal HTCondor pool: one partitionable slot with room for eight workers on a machine of any size.
 
 <home>/                      ends with the launch
     condor_config            the daemons' configuration

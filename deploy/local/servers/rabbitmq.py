@@ -39,7 +39,7 @@ class BrokerPlan:
     key_files: MadeKeyFiles | None = None
     #: How many channels one connection may open: few, because any holder of a token can open them.
     channels: int = 16
-    #: The pools of step workers, each of which gets a user as well: users' own steps, and ours.
+    #: The pools of step workers: users' steps, and ours. Each pool gets a broker user.
     pools: tuple[str, ...] = ("default", "ewms")
 
 

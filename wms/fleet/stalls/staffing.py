@@ -1,7 +1,7 @@
 """How many of a taskforce's workers are missing, why, and which command helps. (core)
 
-A worker is *at work* while its pilot takes events. Every other wanted worker is missing for one reason. A reason either
-passes by itself (the worker *is coming*), or it does not: then somebody has to do something.
+A worker is *at work* while its pilot takes events. Every other wanted worker is missing for one reason. Either the
+reason passes by itself (the worker *is coming*), or a person must act.
 
     {"RUNNING": {"Tasking": 3}, "HELD: memory": {"null": 1}}, 4 wanted   ->   3 at work, 1 missing: held, memory
 """
