@@ -3,19 +3,20 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from wms.gateway import app, catalogue
+from wms.gateway.route import AnyRoute
 
 PATH = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
-def render_document() -> str:
-    """Return the OpenAPI document as text, exactly as docs/openapi.json must be."""
-    # The document needs no handler to run, so the services behind them may be absent.
+def list_bare_routes() -> Iterable[AnyRoute]:
+    """Return all routes of the gateway with nothing behind them: they describe themselves, and answer no request."""
     absent: Any = None
-    routes = catalogue.list_routes(
+    return catalogue.list_routes(
         fleet=absent,
         taskforces=absent,
         snapshots=absent,
@@ -26,7 +27,11 @@ def render_document() -> str:
         locations=absent,
         query_max_bytes=1,
     )
-    return json.dumps(app.describe_routes(routes), indent=1, ensure_ascii=False) + "\n"
+
+
+def render_document() -> str:
+    """Return the OpenAPI document as text, exactly as docs/openapi.json must be."""
+    return json.dumps(app.describe_routes(list_bare_routes()), indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> int:

@@ -3,33 +3,20 @@
 import json
 import re
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx2
 import pytest
 
 from wms.gateway import app as gateway
-from wms.gateway import catalogue, describe
+from wms.gateway import describe
 from wms.gateway.auth import Gatekeeper
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
     """The gateway with all its routes and nothing behind them."""
-    absent: Any = None
-    routes = catalogue.list_routes(
-        fleet=absent,
-        taskforces=absent,
-        snapshots=absent,
-        offers=absent,
-        reader=absent,
-        bus=absent,
-        http=absent,
-        locations=absent,
-        query_max_bytes=1,
-    )
     theirs, of_mqs = b'{"openapi":"theirs"}', b'{"openapi":"mqs"}'
-    app = gateway.build_app(routes, Gatekeeper(None), openapi_text=theirs, mqs_openapi_text=of_mqs)
+    app = gateway.build_app(describe.list_bare_routes(), Gatekeeper(None), openapi_text=theirs, mqs_openapi_text=of_mqs)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as client:
         yield client
 
