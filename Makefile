@@ -6,14 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POOL ?= condor
-TEST_JOBS ?= 4
+TEST_JOBS ?= 5
 ARGS ?=
 
 # Without compiled files each worker of pytest rewrites the assertions of 500 modules again: 6 s of a core for each.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss lock clean
+.PHONY: help demo demo-process up down test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,11 +21,17 @@ help: ## list the verbs
 demo: $(READY) ## run one real workflow of 500 events, start to end  [POOL=condor|local] [REPORT=file.json]
 	@POOL="$(POOL)" REPORT="$(REPORT)" $(BIN)/python -m deploy.demo
 
+demo-process: $(READY) ## enroll a node by step lists, with a failure, a retry and a killed worker
+	@$(BIN)/python -m deploy.demo.process
+
 up: $(READY) ## start the whole system until Ctrl-C; the next start goes on  [POOL=condor|local] [DATA=dir] [FRESH=1]
 	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL)) \
 	  $(if $(filter command,$(origin DATA)),--data "$(DATA)") $(if $(filter command,$(origin FRESH)),$(if $(filter 1 yes,$(FRESH)),--fresh))
 
-test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=4]
+down: $(READY) ## end the system that `make up` runs in this folder, and wait until it has ended  [DATA=dir]
+	@$(BIN)/python -m deploy.local down $(if $(filter command,$(origin DATA)),--data "$(DATA)")
+
+test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=5]
 	@$(BIN)/python -m deploy.local prepare
 	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) $(ARGS)
 
@@ -59,7 +65,7 @@ format: $(READY) ## mend what the linter can mend
 bench: $(READY) ## measure, side by side, as ratios
 	$(BIN)/python -m tests.bench $(ARGS)
 
-crash: $(READY) ## strike a running system 88 times and count what it lost  [ARGS='--runs 12 --seed 7']
+crash: $(READY) ## strike a running system 88 times and count what it lost  [ARGS='--runs 12 --seed 7' or ARGS=engine]
 	$(BIN)/python -m tests.campaigns.crash $(ARGS)
 
 crash-queues: $(READY) ## kill the broker 30 times just after queues were made  [ARGS='--cycles 8 --seed 7']

@@ -11,14 +11,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
+#: Requirements of packages that we install for their files alone, and whose code we never import (decision 0002).
+UNUSED = ("fastapi",)  # of fastapi-offline
 HEAD = "# Written by `make lock` from pyproject.toml: every dependency of every extra, with hashes.\n"
 
 
 def resolve_lock(start_from: Path) -> str:
-    """Return the text of a lock for pyproject.toml. Versions in the lock `start_from` stay where they still fit.
+    """Return the text of a lock for pyproject.toml. Keep the versions in the lock `start_from` where they still fit.
 
     Raises:
-        subprocess.CalledProcessError: no set of versions fits pyproject.toml, or no index answers.
+        subprocess.CalledProcessError: no set of versions fits pyproject.toml, or no package index answers.
     """
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "requirements.lock"
@@ -26,6 +28,7 @@ def resolve_lock(start_from: Path) -> str:
             out.write_text(start_from.read_text())
         command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"]
         command += ["--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "--all-extras"]
+        command += [argument for name in UNUSED for argument in ("--no-emit-package", name)]
         subprocess.run([*command, "pyproject.toml", "--output-file", str(out)], cwd=ROOT, check=True)
         return HEAD + out.read_text()
 

@@ -10,6 +10,9 @@ from ewms.errors import CannotRun
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
 from ewms.gateway.server import find_server
+from ewms.processes.async_processes import AsyncProcesses
+from ewms.processes.async_subscriptions import AsyncSubscriptionClient
+from ewms.trees.async_trees import AsyncTreeClient
 from ewms.workflows.checking import fetch_cluster_names, refuse_what_cannot_run
 from ewms.workflows.definition import Workflow
 from ewms.workflows.place_checks import Finding
@@ -55,6 +58,8 @@ class AsyncClient:
         self.server = find_server(server, token=token, token_file=token_file, cluster=cluster)
         self._timeout_s = parse_seconds(timeout)
         self._gateway: Gateway | None = None
+        #: The prefix of a dialect besides our own -> its gateway.
+        self._other_gateways: dict[str, Gateway] = {}
 
     async def __aenter__(self) -> Self:
         self._gateway = Gateway(self.server, timeout_s=self._timeout_s)
@@ -65,6 +70,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connections to the gateway."""
+        while self._other_gateways:
+            await self._other_gateways.popitem()[1].close()
         if self._gateway is not None:
             await self._gateway.close()
             self._gateway = None
@@ -170,6 +177,30 @@ class AsyncClient:
     def read_log(self, log: LogInfo, *, tail: int | None = None) -> AsyncIterator[bytes]:
         """Return the bytes of `log` in pieces of 1 MiB; with `tail` only its last `tail` bytes, 1 MiB at most."""
         return read_stretches(self._opened_gateway, log, tail=tail)
+
+    @property
+    def processes(self) -> AsyncProcesses:
+        """Return the processes of step lists: start, list, resume and abort them."""
+        return AsyncProcesses(self._open_processes_gateway)
+
+    @property
+    def subscriptions(self) -> AsyncSubscriptionClient:
+        """Return the subscriptions that processes work on."""
+        return AsyncSubscriptionClient(self._open_processes_gateway)
+
+    @property
+    def trees(self) -> AsyncTreeClient:
+        """Return the decision trees: launch templates, watch and draw them."""
+        return AsyncTreeClient(lambda: self._open_gateway_below("/api/v2"))
+
+    def _open_processes_gateway(self) -> Gateway:
+        return self._open_gateway_below("/api")
+
+    def _open_gateway_below(self, prefix: str) -> Gateway:
+        _ = self._opened_gateway
+        if prefix not in self._other_gateways:
+            self._other_gateways[prefix] = Gateway(self.server, timeout_s=self._timeout_s, prefix=prefix)
+        return self._other_gateways[prefix]
 
     @property
     def _opened_gateway(self) -> Gateway:

@@ -13,7 +13,7 @@ The asynchronous client does the work, on an event loop in a background thread. 
 (`timeout`, `idle_timeout`, ...) it takes seconds, a text such as "45s" or "1h30m", or a `timedelta`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,21 +21,20 @@ from ewms.aio import AsyncClient
 from ewms.durations import Duration
 from ewms.gateway.server import Server
 from ewms.loop_thread import LoopThread
-from ewms.queue_client import Queue
-from ewms.workflows.dead_letters import Failures
+from ewms.processes.plain_processes import Processes
+from ewms.processes.plain_subscriptions import SubscriptionClient
+from ewms.run_client import Run
+from ewms.trees.plain_trees import TreeClient
 from ewms.workflows.definition import Workflow
 from ewms.workflows.place_checks import Finding
-from ewms.workflows.progress import Observation
-from ewms.workflows.run import AsyncRun, Until
-from ewms.workflows.state import WorkflowOutcome, WorkflowState
 from ewms.workflows.worker_logs import LogInfo
 from schemas import objects
-from schemas.api.health import Stall, TaskforceHealth
+from schemas.api.health import TaskforceHealth
 from schemas.api.queries import WorkflowFound
-from schemas.api.queues import QueueDepths
-from schemas.api.workflows import ClusterLocation, DeactivationAnswer
-from schemas.endings import Ending
+from schemas.api.workflows import ClusterLocation
 from schemas.logs import LogStream
+
+__all__ = ["Client", "Run"]
 
 
 class Client:
@@ -73,7 +72,7 @@ class Client:
 
     def __enter__(self) -> Self:
         self._portal = LoopThread()
-        self._portal.run_coroutine(self._client.__aenter__())
+        self._portal.run_coroutine(self._client.__aenter__)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -85,11 +84,11 @@ class Client:
         Then end the background thread. Leaving the `with` block does the same.
         """
         if self._portal is not None:
-            self._portal.run_coroutine(self._client.close())
+            self._portal.run_coroutine(self._client.close)
             self._portal.close()
             self._portal = None
 
-    def submit(self, workflow: Workflow | Mapping[str, Any]) -> "Run":
+    def submit(self, workflow: Workflow | Mapping[str, Any]) -> Run:
         """Post `workflow` and return its run on the server.
 
         `workflow` is a `Workflow`, or the request's JSON object as a mapping. A wrong request, or one whose tasks
@@ -100,9 +99,9 @@ class Client:
             Refused: the server does not accept it, for example an unknown place; the reason names the field.
             Rejected: `workflow` is not a request.
         """
-        return Run(self._running_loop, self._running_loop.run_coroutine(self._client.submit(workflow)))
+        return Run(self._running_loop, self._running_loop.run_coroutine(lambda: self._client.submit(workflow)))
 
-    def run(self, workflow_id: str) -> "Run":
+    def run(self, workflow_id: str) -> Run:
         """Return the workflow `workflow_id` (WF-...), submitted earlier or elsewhere. This asks the server nothing.
 
         Raises:
@@ -116,27 +115,27 @@ class Client:
         `query` is a MongoDB filter: `{"deactivated": None}` finds the workflows that were not ended, None finds all.
         docs/api.md lists the operators that the server accepts.
         """
-        return self._running_loop.run_coroutine(self._client.workflows(query))
+        return self._running_loop.run_coroutine(lambda: self._client.workflows(query))
 
     def clusters(self) -> list[ClusterLocation]:
         """Return the places where tasks can run; `Task.clusters` takes their names."""
-        return self._running_loop.run_coroutine(self._client.clusters())
+        return self._running_loop.run_coroutine(self._client.clusters)
 
     def checkup(self) -> list[Finding]:
         """Check each step on the way to a working server, and return one finding a step."""
-        return self._running_loop.run_coroutine(self._client.checkup())
+        return self._running_loop.run_coroutine(self._client.checkup)
 
     def task(self, task_id: str) -> objects.TaskDirective:
         """Return the task directive `task_id` (TK-...)."""
-        return self._running_loop.run_coroutine(self._client.task(task_id))
+        return self._running_loop.run_coroutine(lambda: self._client.task(task_id))
 
     def taskforces(self, id_: str) -> list[objects.Taskforce]:
         """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...)."""
-        return self._running_loop.run_coroutine(self._client.taskforces(id_))
+        return self._running_loop.run_coroutine(lambda: self._client.taskforces(id_))
 
     def health(self, taskforce_uuid: str) -> TaskforceHealth:
         """Return why a taskforce is stuck or short of workers, and how its pilots exited."""
-        return self._running_loop.run_coroutine(self._client.health(taskforce_uuid))
+        return self._running_loop.run_coroutine(lambda: self._client.health(taskforce_uuid))
 
     def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:
         """Give a running task `n_workers` more workers, and return the new taskforce that they form.
@@ -147,7 +146,7 @@ class Client:
             Rejected: the task runs at several places and `cluster` is missing; or the server does not accept it.
             NotThere: the task does not exist, or its workflow is over.
         """
-        return self._running_loop.run_coroutine(self._client.add_workers(task_id, n_workers, cluster=cluster))
+        return self._running_loop.run_coroutine(lambda: self._client.add_workers(task_id, n_workers, cluster=cluster))
 
     def logs(
         self, id_: str, *, workers: Collection[int] = (), streams: Collection[LogStream] = tuple(LogStream)
@@ -160,136 +159,29 @@ class Client:
         Raises:
             NotThere: there are no logs (yet); the hint says when there will be some.
         """
-        return self._running_loop.run_coroutine(self._client.logs(id_, workers=workers, streams=streams))
+        return self._running_loop.run_coroutine(lambda: self._client.logs(id_, workers=workers, streams=streams))
 
     def read_log(self, log: LogInfo, *, tail: int | None = None) -> Iterator[bytes]:
         """Return the bytes of `log` in pieces of 1 MiB; with `tail` only its last `tail` bytes, 1 MiB at most."""
         return self._running_loop.run_iterator(self._client.read_log(log, tail=tail))
 
     @property
+    def processes(self) -> Processes:
+        """Return the processes of step lists: start, list, resume and abort them."""
+        return Processes(self._running_loop, self._client.processes)
+
+    @property
+    def subscriptions(self) -> SubscriptionClient:
+        """Return the subscriptions that processes work on."""
+        return SubscriptionClient(self._running_loop, self._client.subscriptions)
+
+    @property
+    def trees(self) -> TreeClient:
+        """Return the decision trees: launch templates, watch and draw them."""
+        return TreeClient(self._running_loop, self._client.trees)
+
+    @property
     def _running_loop(self) -> LoopThread:
         if self._portal is None:
             raise RuntimeError("use the client inside its `with` block")
         return self._portal
-
-
-class Run:
-    """One workflow on the server. Creating this object asks the server nothing."""
-
-    def __init__(self, portal: LoopThread, run: AsyncRun) -> None:
-        self._portal = portal
-        self._run = run
-        self.id = run.id
-        self.name = run.name
-
-    def __repr__(self) -> str:
-        return f"Run({self.id!r})"
-
-    def show(self) -> WorkflowState:
-        """Return the workflow with its task directives and taskforces."""
-        return self._portal.run_coroutine(self._run.show())
-
-    def statuses(self) -> dict[str, dict[str, int]]:
-        """Count the workers of all taskforces by job status, then by pilot status.
-
-        For example `{"RUNNING": {"Tasking": 41, "null": 3}}`: three pilots have not reported yet.
-        """
-        return self._portal.run_coroutine(self._run.statuses())
-
-    def depths(self) -> QueueDepths:
-        """Return how many events each queue holds, and how many dead letters there are."""
-        return self._portal.run_coroutine(self._run.depths())
-
-    def look(
-        self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None
-    ) -> Observation:
-        """Return one observation for `ewms.workflows.progress`: the state, the depths, and the caller's own counts."""
-        return self._portal.run_coroutine(self._run.look(n_sent=n_sent, n_received=n_received, n_expected=n_expected))
-
-    @property
-    def failures(self) -> Failures:
-        """Return the failures of this workflow: failed attempts, errors and dead letters."""
-        return Failures(self._portal, self._run.failures)
-
-    def queue(self, alias: str) -> Queue:
-        """Return the queue `alias`. This asks the server nothing."""
-        return Queue(self._portal, self._run.queue(alias))
-
-    def stall(self) -> Stall | None:
-        """Return why events wait and nothing is on its way to work on them; None if the workflow is not stalled.
-
-        Each of its `causes` has a `text` and the `command` to type next.
-        """
-        return self._portal.run_coroutine(self._run.stall())
-
-    def wait(
-        self,
-        until: Until = "over",
-        *,
-        timeout: Duration | None = None,
-        fail_if_stalled: bool = False,
-        on_notice: Callable[[str], None] | None = None,
-    ) -> WorkflowOutcome:
-        """Wait until the workflow has come to `until`, and return its outcome.
-
-        `until` is "over" (nothing of it runs any more), "active" (its public queues can be used), or a phase that every
-        taskforce has to reach, such as "condor-submit". `timeout` is None for ever, or a duration such as "5m".
-
-        A stall is not an end, because somebody may remove its cause. So `wait` continues, and calls `on_notice` with
-        one line when a stall begins, changes or ends; by default the logger `ewms` gets it as a warning.
-
-        Raises:
-            TimedOut: `timeout` has passed.
-            OutcomeFailed: the workflow cannot come to `until` any more.
-            RunStalled: the workflow is stalled, and `fail_if_stalled` is True.
-        """
-        waiting = self._run.wait(until, timeout=timeout, fail_if_stalled=fail_if_stalled, on_notice=on_notice)
-        return self._portal.run_coroutine(waiting)
-
-    def ending(self) -> Ending | None:
-        """Return whether and how the workflow ends by itself; None if the server cannot tell.
-
-        `completion` is "done" or "done with failures" when it has ended by itself; `reason` says why it is
-        not simply done, such as "27 of 30 expected results". Older servers cannot tell.
-        """
-        return self._portal.run_coroutine(self._run.ending())
-
-    def close_inputs(self) -> Ending:
-        """Close the inputs: the workflow ends by itself once every event is done or a dead letter.
-
-        From then on the broker refuses what open publishers send; what it has confirmed before is still worked on.
-        Closing the inputs again changes nothing.
-
-        Raises:
-            Refused: the server could not see the end: its tasks form a cycle, or make events without taking any.
-            AlreadyThere: a user has ended it before.
-        """
-        return self._portal.run_coroutine(self._run.close_inputs())
-
-    def expect_results(self, n: int, *, count_failures: bool = False) -> Ending:
-        """Let the workflow end by itself once `n` events have arrived in its public output queues.
-
-        With `count_failures` a dead letter counts as a result. Events that are under way are finished first, unless the
-        tasks form a cycle or make events without taking any.
-
-        Raises:
-            Refused: it has no public output queue.
-            AlreadyThere: it has ended.
-        """
-        return self._portal.run_coroutine(self._run.expect_results(n, count_failures=count_failures))
-
-    def finish(self) -> DeactivationAnswer:
-        """End the workflow and label it finished: its workers stop, and MQS removes its queues later.
-
-        Raises:
-            AlreadyThere: the workflow has ended before.
-        """
-        return self._portal.run_coroutine(self._run.finish())
-
-    def abort(self) -> DeactivationAnswer:
-        """End the workflow and label it aborted: its workers stop, and MQS removes its queues later.
-
-        Raises:
-            AlreadyThere: the workflow has ended before.
-        """
-        return self._portal.run_coroutine(self._run.abort())

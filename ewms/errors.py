@@ -1,13 +1,15 @@
 """The errors that a user of the client can get. Their families (`schemas.errors`) say who must act next. (core)
 
-Refused          4xx   the request has to change             NotSignedIn, NotThere, AlreadyThere are kinds of it
+Refused          4xx   the request has to change             NotSignedIn, NotThere, AlreadyThere, FormNotComplete
 ServerDown       503   the same call works later             Unreachable: no answer at all
 ServerFailed     5xx   a defect of the server
 TimedOut               the caller's timeout was too short
 OutcomeFailed          all calls worked; the workflow failed   RunStalled, DoneWithFailures, Aborted are kinds of it
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from schemas import errors
 from schemas.rules.complaints import Complaint
@@ -17,6 +19,8 @@ class ServerAnswer(errors.EWMSError):
     """An error that the server answered, with the HTTP status `code`. Quote its `request_id` when you ask about it."""
 
     request_id: str = ""
+    #: What the answer has besides its text: the form that wants another page, the faults of a page.
+    members: Mapping[str, Any] = MappingProxyType({})
 
 
 class Refused(ServerAnswer, errors.Rejected):
@@ -39,6 +43,16 @@ class NotThere(Refused, errors.NotFound):
 
 class AlreadyThere(ServerAnswer, errors.Conflict):
     """The state has moved on, and the request no longer applies. For example, the workflow was ended before."""
+
+
+class FormNotComplete(Refused):
+    """The form wants another page than those that were sent. `form` is its JSON schema."""
+
+    @property
+    def form(self) -> Mapping[str, Any]:
+        """Return the JSON schema of the page."""
+        found = self.members.get("form")
+        return found if isinstance(found, Mapping) else {}
 
 
 class ServerDown(ServerAnswer, errors.Unavailable):
@@ -100,6 +114,7 @@ _KINDS: dict[int, type[ServerAnswer]] = {
     502: ServerDown,
     503: ServerDown,
     504: ServerDown,
+    510: FormNotComplete,
 }
 
 
@@ -114,11 +129,14 @@ class CannotRun(errors.Rejected):
         self.complaints = tuple(complaints)
 
 
-def error_from_answer(code: int, reason: str, *, hint: str = "", request_id: str = "") -> ServerAnswer:
+def error_from_answer(
+    code: int, reason: str, *, hint: str = "", request_id: str = "", members: Mapping[str, Any] | None = None
+) -> ServerAnswer:
     """Return the error for an answer with the HTTP status `code`."""
     kind = _KINDS.get(code) or (Refused if 400 <= code < 500 else ServerFailed)
     error = kind(reason, hint=hint)
     # A class has its family's usual code; replace it by the real one (422 and 429 are `Refused`, too).
     error.code = code  # type: ignore[misc]  # a ClassVar of the family, made particular here
     error.request_id = request_id
+    error.members = members or {}
     return error

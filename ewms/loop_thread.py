@@ -5,35 +5,69 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+
+class _LoopRun(Generic[T]):
+    """One coroutine on its way through the loop, and the future that its caller waits for."""
+
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self.future: Future[T] = Future()
+        self._make = make
+        self._task: asyncio.Task[T] | None = None
+
+    def start(self) -> None:
+        try:
+            work = self._make()
+        except Exception as error:  # noqa: BLE001 - the caller gets it, whatever it is
+            # Python checks arguments when it makes the coroutine.
+            self.future.set_exception(error)
+            return
+        self._task = asyncio.get_running_loop().create_task(work)
+        self._task.add_done_callback(self._pass_on)
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _pass_on(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            self.future.cancel()
+        elif (error := task.exception()) is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(task.result())
 
 
 class LoopThread:
     """A running event loop. All coroutines of one client run on it, because its connections belong to one loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "ewms client") -> None:
         self.loop = asyncio.new_event_loop()
         # Use a daemon thread, so that a program can end without closing its client.
-        self._thread = threading.Thread(target=self._run_loop, name="ewms client", daemon=True)
+        self._thread = threading.Thread(target=self._run_loop, name=name, daemon=True)
         self._thread.start()
 
-    def run_coroutine(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run `work` on the loop, wait for it, and return its result. An interrupt (Ctrl-C) here cancels `work` there.
+    def run_coroutine(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run the coroutine that `make` returns on the loop, wait for it, and return its result.
+
+        An interrupt (Ctrl-C) here cancels the coroutine there. The loop's own thread calls `make`: an interrupt in the
+        caller's thread would otherwise find a coroutine that nobody has started.
 
         Raises:
             RuntimeError: the caller is the loop's own thread, or `close` was called before.
         """
         if threading.current_thread() is self._thread or not self._thread.is_alive():
-            work.close()
             raise RuntimeError("the client is closed, or used from within its own loop")
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self.loop)
+        run = _LoopRun(make)
         try:
-            return future.result()
+            self.loop.call_soon_threadsafe(run.start)
+            return run.future.result()
         except BaseException:
-            # `result` may raise KeyboardInterrupt while the work still goes on.
-            future.cancel()
+            # `result` may raise KeyboardInterrupt while the coroutine still runs.
+            self.call_soon(run.cancel)
             raise
 
     def call_soon(self, call: Callable[[], None]) -> None:
@@ -52,7 +86,7 @@ class LoopThread:
             except StopAsyncIteration:
                 return ()
 
-        while got := self.run_coroutine(next_one()):
+        while got := self.run_coroutine(next_one):
             yield got[0]
 
     def close(self) -> None:

@@ -33,10 +33,10 @@ class Queue:
         With `use` ("publish" or "consume") the server refuses a queue that is not for that.
 
         Raises:
-            Refused: the queue is not for `use`, or no longer.
+            Refused: the queue is not for `use`, or its workflow has ended.
             NotThere: the workflow has no such public queue.
         """
-        return self._portal.run_coroutine(self._queue.profile(use))
+        return self._portal.run_coroutine(lambda: self._queue.profile(use))
 
     def peek(self, n: int = 10, *, active_timeout: Duration | None = None) -> list[Event]:
         """Return up to `n` waiting events, and leave them in the queue.
@@ -44,14 +44,14 @@ class Queue:
         Other consumers do not get these events meanwhile, and may get them in another order afterwards.
         `active_timeout` is how long to wait for the queue to become active: None for ever, 0 not at all.
         """
-        return self._portal.run_coroutine(self._queue.peek(n, active_timeout=active_timeout))
+        return self._portal.run_coroutine(lambda: self._queue.peek(n, active_timeout=active_timeout))
 
     def purge(self, *, active_timeout: Duration | None = None) -> int:
         """Throw away every event that waits in the queue, and return how many.
 
         Events that a consumer has in hand stay. `active_timeout` as for `peek`.
         """
-        return self._portal.run_coroutine(self._queue.purge(active_timeout=active_timeout))
+        return self._portal.run_coroutine(lambda: self._queue.purge(active_timeout=active_timeout))
 
     def depth(self) -> QueueDepth:
         """Return how many events of the queue wait or are in work, and how many consumers take them.
@@ -61,7 +61,7 @@ class Queue:
         Raises:
             NotThere: the workflow has no such queue.
         """
-        return self._portal.run_coroutine(self._queue.depth())
+        return self._portal.run_coroutine(self._queue.depth)
 
     def publisher(
         self,
@@ -135,11 +135,11 @@ class Publisher:
         self._scheduled = False
 
     def __enter__(self) -> Self:
-        self._portal.run_coroutine(self._publisher.__aenter__())
+        self._portal.run_coroutine(self._publisher.__aenter__)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._portal.run_coroutine(self._publisher.__aexit__(kind, *rest))
+        self._portal.run_coroutine(lambda: self._publisher.__aexit__(kind, *rest))
 
     @property
     def n_confirmed(self) -> int:
@@ -169,7 +169,7 @@ class Publisher:
 
     @property
     def notify(self) -> Callable[[str], None]:
-        """What to call, on the client's thread, with a sentence when the broker stops or resumes taking events."""
+        """The client's thread calls this with a sentence when the broker stops or resumes taking events."""
         return self._publisher.notify
 
     @notify.setter
@@ -182,7 +182,7 @@ class Publisher:
         Raises:
             PublishFailed: the broker did not accept some of it.
         """
-        self._portal.run_coroutine(self._publisher.flush())
+        self._portal.run_coroutine(self._publisher.flush)
 
     def _start_handed(self) -> None:
         # Reset before the first event is taken. An event that is handed over from here on is either taken below, or
@@ -209,13 +209,13 @@ class Results:
         results.settle = self._settle_delivery
 
     def __enter__(self) -> Self:
-        self._portal.run_coroutine(self._results.__aenter__())
+        self._portal.run_coroutine(self._results.__aenter__)
         return self
 
     def __exit__(self, *_: object) -> None:
         # If the body raised, its traceback keeps the loop's iterator alive, and the client has closed us already.
         if self._results.is_open:
-            self._portal.run_coroutine(self._results.__aexit__())
+            self._portal.run_coroutine(self._results.__aexit__)
 
     def leave(self) -> None:
         """End the loop after the current event.
@@ -226,7 +226,7 @@ class Results:
 
     @property
     def notify(self) -> Callable[[str], None]:
-        """What to call, on the client's thread, with a sentence. See `AsyncResults.notify`."""
+        """The client's thread calls this with a sentence. See `AsyncResults.notify`."""
         return self._results.notify
 
     @notify.setter
@@ -237,7 +237,7 @@ class Results:
         with ExitStack() as opened:
             if not self._results.is_open:
                 opened.enter_context(self)
-            while self._portal.run_coroutine(self._results.wait_for_arrival()):
+            while self._portal.run_coroutine(self._results.wait_for_arrival):
                 while (event := self._results.begin_event()) is not None:
                     yield event
                     self._results.end_event()
@@ -260,4 +260,4 @@ class Results:
 
         Return False if the acknowledgement is lost: the event comes again, and this loop leaves it out.
         """
-        return self._portal.run_coroutine(self._results.ack())
+        return self._portal.run_coroutine(self._results.ack)

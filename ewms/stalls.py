@@ -1,14 +1,21 @@
-"""Tell the user of a stalled workflow: events wait, and nothing is on its way to work on them. (core)"""
+"""Tell the user that a workflow stands still: events wait in vain, or every event has failed. (core)"""
 
 from collections.abc import Sequence
 
 from ewms.errors import RunStalled
-from schemas.api.health import Stall
+from schemas.api.health import ALL_FAILED, Stall, StallCause
+
+
+def describe_cause(cause: StallCause) -> str:
+    """Return a cause as a sentence on its own."""
+    # If every event has failed, none waits: that is no stall.
+    return cause.text if cause.cause == ALL_FAILED else f"stalled: {cause.text}"
 
 
 def make_stall_error(workflow: str, stall: Stall) -> RunStalled:
     """Return the error for callers that take a stall of `workflow` as a failure."""
-    problems = [f"{workflow} is stalled: {cause.text}" for cause in stall.causes]
+    is_stalled = "" if stall.is_all_failed else " is stalled"
+    problems = [f"{workflow}{is_stalled}: {cause.text}" for cause in stall.causes]
     return RunStalled(problems, hint="; ".join(dict.fromkeys(cause.command for cause in stall.causes)))
 
 
@@ -19,13 +26,18 @@ class StallNotices:
         self._workflow = workflow
         self._told: Sequence[tuple[str, str]] = ()
 
-    def next_notice(self, stall: Stall | None) -> str:
-        """Return the notice for `stall`, the latest that was seen (None: not stalled); "" if nothing is new."""
+    def next_notice(self, stall: Stall | None, *, is_ending: bool = False) -> str:
+        """Return the notice for `stall`, the latest that was seen (None: not stalled); "" if nothing is new.
+
+        With `is_ending` the workflow has ended, so the end of a stall is no news: nothing goes on.
+        """
         causes = [(cause.cause, cause.task_id) for cause in stall.causes] if stall is not None else []
         if list(self._told) == causes:
             return ""
         self._told = tuple(causes)
         if stall is None:
-            return f"{self._workflow} goes on"
+            return "" if is_ending else f"{self._workflow} goes on"
         told = "; ".join(f"{cause.text} (next: {cause.command})" for cause in stall.causes)
+        if stall.is_all_failed:
+            return f"{self._workflow}: {told}"
         return f"{self._workflow} has been stalled since {stall.since:%H:%M:%S} UTC: {told}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mqs.broker.data_vhost import DataVhost
-from mqs.broker.traffic_book import TrafficBook
+from mqs.broker.progress_book import ProgressBook
 from mqs.depths import Sampler
 from mqs.end_watch import EndWatcher
 from mqs.groups.making_room import RoomMaker
@@ -75,7 +75,7 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         stack.push_async_callback(relay.stop)
 
         groups = Groups(store, broker, budget=settings.budget, rules=settings.rules)
-        book = TrafficBook(store, broker)
+        book = ProgressBook(store, broker)
         sampler = Sampler(store, broker, groups, book, budget=settings.budget, interval_s=settings.sample_s)
         await sampler.sample_once()
         sampler.start()

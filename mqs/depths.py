@@ -3,19 +3,21 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from mqs.broker.data_vhost import DataVhost, QueueCount
 from mqs.broker.owner_shares import OwnerShare, find_owners_over
-from mqs.broker.traffic import QueueTraffic, count_arrived
-from mqs.broker.traffic_book import TrafficBook
+from mqs.broker.progress_book import ProgressBook
+from mqs.broker.traffic import COUNTED_WITHIN_S, QueueTraffic
 from mqs.groups import progress, repository
 from mqs.groups.admission import Budget
 from mqs.groups.requests import Groups
+from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import gauge, log
 from schemas.documents import MQ_PROFILES
-from schemas.errors import NotFound
+from schemas.errors import EWMSError, NotFound
 from schemas.ids import Mqid, WorkflowId
 from schemas.requests import BacklogsAnswer, Depth, DepthsAnswer, QueueBacklog
 from schemas.topology import dead_queue
@@ -36,65 +38,81 @@ _owners_over = gauge("mqs_owners_over_share", "Owners whose queues are full, for
 
 _NOTHING = QueueCount(0)
 
+#: How long the last count may take when MQS stops, in seconds.
+_LAST_COUNT_S = 3.0
+
+#: Stands for a connection that was lost meanwhile.
+_NO_EPOCH = -1
+
 
 async def measure_depths(
-    store: Store, broker: DataVhost, book: TrafficBook, workflow_id: WorkflowId, *, max_age_s: float
+    store: Store, broker: DataVhost, book: ProgressBook, workflow_id: WorkflowId, *, max_age_s: float
 ) -> DepthsAnswer:
-    """Return how many events each queue of a workflow holds, in reservation order. A missing queue counts as empty.
+    """Return how many events each queue of a workflow holds, in the order of the reservation. A missing queue counts as
+    empty.
 
-    The counts of unacknowledged and delayed events may be up to `max_age_s` seconds old.
+    For a queue from which tasks take events, the numbers add up: they are those of its last report, up to `max_age_s`
+    seconds ago, and what has surely happened since (`mqs.broker.picture`). For other queues the number of ready events
+    is exact.
 
     Raises:
         NotFound: there is no such workflow.
+        Unavailable: the broker or the database does not answer.
     """
     found = await repository.find_group(store, workflow_id)
     if found.group is None:
         raise NotFound("no queues of such a workflow")
+    group = found.group
     live = [profile.mqid for profile in found.profiles if profile.is_activated and profile.retired_at is None]
     # Read the traffic before counting the events in the queues: `count_arrived` in `mqs.broker.traffic` has the reason.
-    traffic = await book.read_traffic([profile.mqid for profile in found.profiles]) if found.group.activated_at else {}
-    counts = await broker.count_queues([*live, dead_queue(workflow_id)]) if found.group.activated_at else {}
+    mqids = [profile.mqid for profile in found.profiles]
+    traffic = await book.traffic_book.read_traffic(mqids) if group.activated_at else {}
+    asked_at_s, epoch = asyncio.get_running_loop().time(), broker.epoch
+    counts = await broker.count_queues([*live, dead_queue(workflow_id)]) if group.activated_at else {}
     n_dead = counts.get(dead_queue(workflow_id), _NOTHING).n_events
-    arrived: dict[str, int] = {
-        profile.mqid: count_arrived(
-            traffic.get(profile.mqid, QueueTraffic()), counts.get(profile.mqid, _NOTHING).n_ready
+    n_failed = progress.count_failed(group, n_dead)
+    drawn = {
+        profile.mqid: book.draw_picture(
+            profile.mqid,
+            traffic.get(profile.mqid, QueueTraffic()),
+            (count := counts.get(profile.mqid, _NOTHING)).reported,
+            n_ready=count.n_ready,
+            n_consumers=count.n_consumers,
+            n_replayed=group.replayed.get(profile.mqid, 0),
+            asked_at_s=asked_at_s,
+            epoch=epoch if epoch == broker.epoch else _NO_EPOCH,
+            settle_s=max_age_s,
         )
         for profile in found.profiles
     }
-    arrived = book.count_arrived(arrived, found.group.replayed)
-    seen = progress.count_seen(found.group, found.profiles, arrived)
-    gone = {
-        # A drained group has no events left, so all events that arrived have gone.
-        mqid: n
-        if found.group.drained_at is not None
-        else book.count_gone(
-            mqid,
-            traffic.get(mqid, QueueTraffic()),
-            n_arrived=n,
-            n_ready=counts.get(mqid, _NOTHING).n_ready,
-            n_held=counts.get(mqid, _NOTHING).n_events,
-            settle_s=max_age_s,
-        )
-        for mqid, n in arrived.items()
-    }
+    taken = {profile.mqid: drawn[profile.mqid] for profile in found.profiles if profile.is_input}
+    pictures = drawn | book.settle_failed(group, taken, n_failed=n_failed)
+    if group.activated_at:
+        await book.keep_shown(group, drawn)
+    seen = progress.count_seen(group, found.profiles, {mqid: one.n_arrived for mqid, one in pictures.items()})
     return DepthsAnswer(
         queues=[
             Depth(
                 mqid=profile.mqid,
                 alias=profile.alias,
                 is_public=profile.is_public,
-                n_ready=(count := counts.get(profile.mqid, _NOTHING)).n_ready,
-                n_unacknowledged=count.n_unacknowledged,
-                n_delayed=count.n_delayed,
+                n_ready=one.n_ready if profile.is_input else count.n_ready,
+                n_unacknowledged=one.n_unacknowledged if profile.is_input else count.n_unacknowledged,
+                n_delayed=one.n_delayed if profile.is_input else count.n_delayed,
                 n_consumers=count.n_consumers,
                 n_arrived=seen[profile.mqid],
-                n_replayed=found.group.replayed.get(profile.mqid, 0),
-                n_gone=gone[profile.mqid],
+                n_replayed=group.replayed.get(profile.mqid, 0),
+                # A drained group has no events left, so all events that arrived have gone.
+                n_gone=one.n_gone if group.drained_at is None else one.n_arrived,
+                may_grow=profile.is_input
+                and group.drained_at is None
+                and progress.may_grow(profile, utc_now(), counted_within=timedelta(seconds=COUNTED_WITHIN_S)),
             )
             for profile in found.profiles
+            for one, count in ((pictures[profile.mqid], counts.get(profile.mqid, _NOTHING)),)
         ],
         n_dead=n_dead,
-        n_failed=progress.count_failed(found.group, n_dead),
+        n_failed=n_failed,
         max_age_s=max_age_s,
     )
 
@@ -105,7 +123,7 @@ async def measure_backlogs(broker: DataVhost, mqids: Sequence[Mqid]) -> Backlogs
     This costs one passive declaration for each queue, and one call of the management API.
 
     Raises:
-        Unavailable: the broker is away.
+        Unavailable: the broker does not answer.
     """
     counts = await broker.count_queues(list(mqids))
     return BacklogsAnswer(
@@ -125,7 +143,7 @@ class Sampler:
     """Counts all events at intervals, for the gauges and for the budgets of bytes and connections."""
 
     def __init__(
-        self, store: Store, broker: DataVhost, groups: Groups, book: TrafficBook, *, budget: Budget, interval_s: float
+        self, store: Store, broker: DataVhost, groups: Groups, book: ProgressBook, *, budget: Budget, interval_s: float
     ) -> None:
         self._store = store
         self._book = book
@@ -146,17 +164,25 @@ class Sampler:
 
     def start(self) -> None:
         """Begin to count in the background."""
+        # A broker that has restarted counts from zero: see that before it has counted as much as before.
+        self._broker.on_connected.append(self._loop.wake)
         self._loop.start()
 
     async def stop(self) -> None:
-        """Stop counting."""
+        """Stop counting, and store the last counts: the broker may restart before the next MQS looks."""
         await self._loop.stop()
+        began_s = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(_LAST_COUNT_S):
+                await self._book.traffic_book.keep_counters(await self._broker.read_counters(), began_s=began_s)
+        except (EWMSError, TimeoutError) as error:
+            log.info("the last counts of the queues were not stored", reason=str(error))
 
     async def sample_once(self) -> None:
-        """Count once.
+        """Count all events once.
 
         Raises:
-            Unavailable: the broker or the database is away.
+            Unavailable: the broker or the database does not answer.
         """
         began_s = asyncio.get_running_loop().time()
         if self._wants_load:
@@ -169,8 +195,10 @@ class Sampler:
             if self._budget.max_owner_bytes is not None:
                 await self._enforce_shares(self._groups.ledger.load.bytes_of, self._budget.max_owner_bytes)
         counters = self._groups.ledger.load.counters_of if self._wants_load else await self._broker.read_counters()
-        await self._book.keep_counters(counters, began_s=began_s)
         counts = await self._broker.count_all()
+        self._book.note_certain(
+            await self._book.traffic_book.keep_counters(counters, counts.keys() | counters.keys(), began_s=began_s)
+        )
         self._book.forget_others(counts)
         public = await self._store.find(MQ_PROFILES, {"retired_at": None, "is_public": True}, projection={"_id": 1})
         _set_gauges(counts, {profile["_id"] for profile in public})
@@ -179,7 +207,9 @@ class Sampler:
         _waiting.set(len(await repository.find_waiting(self._store)))
 
     async def _enforce_shares(self, bytes_of: Mapping[str, int], max_bytes: int) -> None:
-        """Make the queues of owners over their share full, and let the queues of all other owners take events."""
+        """Make the queues of owners with more than `max_bytes` refuse events. Let the queues of all other owners take
+        events.
+        """
         before = frozenset() if self._over is None else self._over
         held: Mapping[str, OwnerShare] = {}
         if before or sum(bytes_of.values()) >= max_bytes:

@@ -1,6 +1,7 @@
-"""Watch the queues of workflows that shall end by themselves, and tell WMS when nothing is left to do.
+"""Watch the queues of workflows that are to end by themselves, and tell WMS when all their events are done.
 
-The results of the looks stay in memory, so a new process begins anew. `mqs.quiescence` and `mqs.groups.endings` decide.
+The results of the checks stay in memory, so a new process begins again. `mqs.quiescence` and `mqs.groups.endings`
+decide.
 """
 
 import asyncio
@@ -8,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from mqs.broker.data_vhost import DataVhost
-from mqs.broker.traffic import count_arrived
-from mqs.broker.traffic_book import TrafficBook
+from mqs.broker.progress_book import ProgressBook
+from mqs.broker.traffic import COUNTED_WITHIN_S, count_arrived
 from mqs.groups import endings, repository
 from mqs.groups.lifecycle import UNCHANGED, GroupDecision
 from mqs.groups.repository import StoredGroup
@@ -31,16 +32,13 @@ _drained = counter("mqs_groups_drained_total", "Groups of queues whose workflow 
 #: How many groups the watch looks at concurrently.
 _N_AT_ONCE = 4
 
-#: How old the broker's counts of traffic may be: it takes them every 5 s by default.
-_COUNTED_WITHIN_S = 6.0
-
 #: The longest pause between two looks. The pause grows while a workflow has work left.
 _LONGEST_PAUSE_S = 10.0
 
 
 @dataclass(slots=True)
 class _LooksSoFar:
-    """The memory of one group from look to look."""
+    """What earlier checks have shown about one group."""
 
     watch: QuietWatch
     #: When the next look is due, on the loop's clock, and the pause before it.
@@ -51,22 +49,22 @@ class _LooksSoFar:
 
 
 class EndWatcher:
-    """The loop over the groups that shall end by themselves."""
+    """The loop that checks the groups whose workflows are to end by themselves."""
 
     def __init__(
         self,
         store: Store,
         broker: DataVhost,
         groups: Groups,
-        book: TrafficBook,
+        book: ProgressBook,
         *,
         confirm_replays: Callable[[], Awaitable[None]],
         settle_s: float,
         look_s: float,
     ) -> None:
-        """`settle_s` is how many seconds old a queue's report may be. `look_s` is the shortest pause between two looks.
+        """`settle_s` is how many seconds old a queue's report may be. `look_s` is the pause between two checks.
 
-        `confirm_replays` returns once the broker has read every replay that was sent before the call.
+        `confirm_replays` returns when the broker has read every replay that was sent before the call.
         """
         self._confirm_sent = confirm_replays
         self._store = store
@@ -92,22 +90,22 @@ class EndWatcher:
         await self._loop.stop()
 
     async def look_once(self) -> None:
-        """Look once at every group whose next look is due.
+        """Check every group once whose next check is due.
 
         Raises:
-            Unavailable: the database is away.
+            Unavailable: the database does not answer.
         """
         groups = {group.workflow_id: group for group in await repository.find_ending(self._store)}
         self._seen = {name: seen for name, seen in self._seen.items() if name in groups}
         slots = asyncio.Semaphore(_N_AT_ONCE)
 
-        async def one(group: MQGroupDocument) -> None:
+        async def look_in_turn(group: MQGroupDocument) -> None:
             async with slots:
-                await self._try_look(group)
+                await self._look_at_group(group)
 
-        await asyncio.gather(*map(one, groups.values()))
+        await asyncio.gather(*map(look_in_turn, groups.values()))
 
-    async def _try_look(self, group: MQGroupDocument) -> None:
+    async def _look_at_group(self, group: MQGroupDocument) -> None:
         now_s = _now_s()
         seen = self._seen.get(group.workflow_id)
         if seen is None or seen.watch.rev != group.rev:
@@ -157,33 +155,33 @@ class EndWatcher:
         await self._mark_drained(found, group, seen)
 
     async def _confirm_replays(self, group: MQGroupDocument) -> None:
-        """Clear the mark of unconfirmed replays, once the broker has read everything sent before.
+        """Remove the mark of unconfirmed replays, when the broker has read every event that was sent before.
 
-        The broker reads a connection in order. So once it confirms an event that MQS sends now, every replay is in its
-        queue, or was lost with an earlier connection. After that the watch looks at all levels anew.
+        The broker reads a connection in order. So when it confirms an event that MQS sends now, every replay is in its
+        queue, or was lost with an earlier connection. Then the watch checks all levels again.
 
         Raises:
-            Unavailable: the broker is away, or accepts no events for now.
+            Unavailable: the broker does not answer, or accepts no events for now.
         """
         await self._confirm_sent()
 
-        def clear(stored: MQGroupDocument) -> GroupDecision:
+        def clear_replays(stored: MQGroupDocument) -> GroupDecision:
             if stored.rev != group.rev:
                 return UNCHANGED
             return GroupDecision(stored.model_copy(update={"has_unconfirmed_replays": False, "replaying_until": None}))
 
-        await self._record_decision(group, clear)
+        await self._record_decision(group, clear_replays)
         log.info("every replay is settled", workflow_id=group.workflow_id)
 
     async def _mark_drained(self, found: StoredGroup, group: MQGroupDocument, seen: _LooksSoFar) -> None:
         n_dead = await self._count_dead(group)
         n_results = None
         if group.n_expected is not None:
-            arrived = await self._count_arrived(found)
+            arrived = await self._count_arrived(found, group)
             n_results = endings.count_results(arrived, found.profiles)
             seen.settled_at_s = seen.settled_at_s or _now_s()
             is_short = n_results + (n_dead if group.counts_dead else 0) < group.n_expected
-            if is_short and _now_s() < seen.settled_at_s + self._settle_s + _COUNTED_WITHIN_S:
+            if is_short and _now_s() < seen.settled_at_s + self._settle_s + COUNTED_WITHIN_S:
                 # Wait: the broker's counts come late, and MQS cannot take back a reported number of results.
                 return
         rev = seen.watch.rev
@@ -196,7 +194,7 @@ class EndWatcher:
             failpoint("mqs.drained")
 
     async def _count_results(self, found: StoredGroup, group: MQGroupDocument) -> None:
-        arrived = await self._count_arrived(found)
+        arrived = await self._count_arrived(found, group)
         n_dead = (
             await self._count_dead(group)
             if group.counts_dead or sum(arrived.values()) >= (group.n_expected or 0)
@@ -207,16 +205,16 @@ class EndWatcher:
             lambda stored: endings.mark_results_arrived(stored, arrived, n_dead, found.profiles, now=utc_now()),
         )
 
-    async def _count_arrived(self, found: StoredGroup) -> dict[Mqid, int]:
+    async def _count_arrived(self, found: StoredGroup, group: MQGroupDocument) -> dict[Mqid, int]:
         """Return how many events each public output queue has ever received."""
         mqids = [profile.mqid for profile in found.profiles if profile.is_public and profile.is_output]
         began_s = _now_s()
-        traffic = await self._book.read_traffic(mqids)
+        traffic = await self._book.traffic_book.read_traffic(mqids)
         # Count ready events after reading the traffic. The callers count dead letters after that.
         counts = await self._broker.count_queues(mqids)
         arrived = {mqid: count_arrived(traffic[mqid], counts[mqid].n_ready if mqid in counts else 0) for mqid in mqids}
-        await self._book.keep_counters({mqid: traffic[mqid].now for mqid in mqids}, began_s=began_s)
-        return arrived
+        await self._book.traffic_book.keep_counters({mqid: traffic[mqid].now for mqid in mqids}, began_s=began_s)
+        return self._book.count_arrived(arrived, group.replayed)
 
     async def _count_dead(self, group: MQGroupDocument) -> int:
         counts = await self._broker.count_queues([dead_queue(group.workflow_id)])

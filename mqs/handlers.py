@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from mqs.broker.data_vhost import DataVhost
-from mqs.broker.traffic_book import TrafficBook
+from mqs.broker.progress_book import ProgressBook
 from mqs.depths import measure_backlogs, measure_depths
 from mqs.groups import repository
 from mqs.groups.repository import StoredGroup
@@ -78,7 +78,7 @@ class MqsHandlers:
         broker: DataVhost,
         groups: Groups,
         issuer: TokenIssuer,
-        book: TrafficBook,
+        book: ProgressBook,
         *,
         settle_s: float,
         broker_address: str,
@@ -119,7 +119,12 @@ class MqsHandlers:
         await self._groups.note_ending(event.id, ending)
 
     async def answer_request(self, request: Question, caller: Caller) -> Answer:
-        """Answer one request. The broker has checked the name of `caller`."""
+        """Answer one question. The broker has checked that `caller` is the sender.
+
+        Raises:
+            Forbidden: the caller may not ask this.
+            EWMSError: another error of the answer, which the caller gets.
+        """
         if isinstance(request, GrantQuery):
             return await self._mint_pilot_token(request, caller)
         check_gateway(caller)

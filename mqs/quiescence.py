@@ -1,17 +1,17 @@
-"""Decide when a workflow with closed inputs has nothing left to do. (core)
+"""Decide when all events of a workflow with closed inputs are done. (core)
 
 The queues from which tasks take events are sorted into levels. Before a pilot settles an event, it publishes the
-results to queues of later levels, or puts the event among the dead letters. So an event that is not settled is always
-in some queue. If MQS finds one level after the other empty *for good*, all events are settled.
+results to queues of later levels, or makes the event a dead letter. So an event that is not settled is always in some
+queue. If MQS finds one level after the other empty *for good*, all events are settled.
 
 A level is empty for good if it was empty at a time when no event could enter it any more. Events enter from outside
-until the inputs are shut. They enter from earlier levels until those are empty for good. And a replay can bring them
-back from the dead letters. It changes the group's `rev`, which begins the watch anew.
+until the inputs are shut. They enter from earlier levels until those are empty for good. And a replay can bring back
+dead letters. A replay changes the group's `rev`, and then the watch begins again.
 
 The number of ready events is exact. The numbers of unacknowledged and delayed events come from a queue's last report,
-which is up to `settle_s` old. So a level must be empty at two looks, `settle_s` apart, after no event can enter: only
-the second report is surely from that time. A restarted broker reports nothing at first, so a new connection begins the
-level anew.
+which is up to `settle_s` old. So a level must be empty at two checks, `settle_s` apart, after no event can enter: only
+the second report is surely from that time. A restarted broker reports nothing at first, so after a new connection the
+level is checked from the beginning.
 """
 
 from dataclasses import dataclass, replace
@@ -34,9 +34,9 @@ class QuietWatch:
 def add_look(
     watch: QuietWatch, *, is_empty: bool, epoch: int, began_at_s: float, at_s: float, settle_s: float
 ) -> QuietWatch:
-    """Return `watch` after a look at its level from `began_at_s` to `at_s`, on a monotonic clock.
+    """Return `watch` after a check of its level, which lasted from `began_at_s` to `at_s` on a monotonic clock.
 
-    `epoch` is the number of the connection that was open from the first question of the look to its last answer.
+    `epoch` is the number of the connection that was open from the first question of the check to its last answer.
     """
     if not is_empty:
         return replace(watch, seen_at_s=None, epoch=epoch)

@@ -1,4 +1,6 @@
-"""Repair at intervals what no event repairs: lost indexes, queues without a workflow, limits of pilots now gone."""
+"""Repair at intervals what events do not repair: lost indexes, queues without a workflow, limits of pilots that have
+ended.
+"""
 
 from datetime import datetime, timedelta
 
@@ -53,10 +55,10 @@ class Sweeper:
         await self._loop.stop()
 
     async def sweep_once(self) -> None:
-        """Sweep once.
+        """Repair everything once.
 
         Raises:
-            Unavailable: the broker or the database is away.
+            Unavailable: the broker or the database does not answer.
         """
         await self._store.ensure_indexes(repository.INDEXES)
         await self._sweep_orphans()

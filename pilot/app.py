@@ -1,4 +1,4 @@
-"""Build a pilot from its variables, by hand and in order, and run it."""
+"""Read the pilot's variables, build the pilot's parts in order, and run the pilot."""
 
 import asyncio
 import json
@@ -69,9 +69,10 @@ def main() -> int:
 
 
 def gather_variables(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
-    """Return the pilot's variables: those in TMS's task file, and those in the environment, which override them.
+    """Return the pilot's variables: those in TMS's `task_file`, and those in `environment`, which override them.
 
-    Raises: SettingsInvalid: the file exists and cannot be read as a task file.
+    Raises:
+        SettingsInvalid: the file exists and cannot be read as a task file.
     """
     try:
         content = json.loads(task_file.read_bytes())
@@ -86,13 +87,13 @@ def gather_variables(environment: Mapping[str, str], task_file: Path) -> dict[st
 
 
 def scrub_variables(environment: MutableMapping[str, str]) -> None:
-    """Remove the pilot's own variables, tokens among them, so that no child process inherits them."""
+    """Remove the pilot's own variables (some are tokens) from `environment`, so that no child process inherits them."""
     for name in [name for name in environment if name.startswith(("EWMS_PILOT_", "_EWMS_PILOT_"))]:
         del environment[name]
 
 
 async def run_pilot(told: PilotSettings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> int:
-    """Build the pilot's parts, run it until it leaves, and close the parts. Return the exit status."""
+    """Build the pilot's parts, run the pilot until it leaves, and close the parts. Return the exit status."""
     loop = asyncio.get_running_loop()
     chirper = Chirper(choose_channel(told.chirp, proxy), told.chirp.interval_s)
     chirper.start_chirping()
@@ -108,14 +109,14 @@ async def run_pilot(told: PilotSettings, environment: Mapping[str, str], proxy: 
             loop.add_signal_handler(number, ask_to_leave, pilot, copy)
         status = await pilot.run()
     except asyncio.CancelledError:
-        log.info("the pilot was asked to stop before its first event")
+        log.info("a signal stopped the pilot before its first event")
         chirper.set_status(PilotStatus.DONE)
         status = 0
     except EWMSError as error:
         log.critical("%s", error.reason)
         chirper.set_status(PilotStatus.FATAL_ERROR, f"{type(error).__name__}({error.reason!r})")
     except Exception as error:
-        # A full disk, or a defect. Report it before this worker is gone.
+        # A full disk, or a defect. Report it before this worker ends.
         log.critical("the pilot cannot go on", exc_info=True)
         chirper.set_status(PilotStatus.FATAL_ERROR, repr(error))
     finally:
@@ -125,16 +126,19 @@ async def run_pilot(told: PilotSettings, environment: Mapping[str, str], proxy: 
 
 
 def ask_to_leave(pilot: Pilot, copy: LogCopy | None) -> None:
-    """Ask the pilot to leave. HTCondor may give it no time to copy its log at the end."""
+    """Ask the pilot to leave, and copy its log now: HTCondor may give the pilot no time for that at the end."""
     if copy is not None:
         copy.copy_now()
     pilot.ask_to_stop()
 
 
 def begin_log_copy(told: PilotSettings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> LogCopy | None:
-    """Begin to copy this pilot's log to the access point; None where the job keeps no output there.
+    """Begin to copy this pilot's log to the access point after warnings, and return the copier. Return None if the log
+    cannot be copied.
 
-    Only a job of HTCondor whose log is a file can be copied.
+    The copier is a handler of the root logger from now on.
+
+    Only a job of HTCondor whose log is a file, and which has a chirp proxy and a log directory, can copy its log.
     """
     where = _locate_pilot(environment)
     if not told.log_directory or proxy is None or where.cluster is None or where.worker is None:
@@ -225,14 +229,14 @@ def _read_ad(environment: Mapping[str, str], name: str) -> str:
 
 
 def _resolve_external(told: PilotSettings, kept: WorkerPlaces) -> tuple[tuple[Mount, ...], tuple[Pin, ...]]:
-    """Return the mounts of the external directories, and pins on them. They may lie on slow file systems."""
+    """Return the mounts of the external directories, and a pin on each directory. Slow file systems may delay this."""
     seen = {path: at for path in told.external_directories if (at := look_at(path, inside=False)) is not None}
     mounts = external_mounts(told.external_directories, {path: looked for path, (looked, _) in seen.items()}, kept)
     return mounts, tuple(pin for _, pin in seen.values())
 
 
 async def _chirp_problems(environment: Mapping[str, str], error: SettingsInvalid, proxy: ChirpProxy | None) -> None:
-    """Chirp the faults of the pilot's variables."""
+    """Chirp `error`, the problems of the pilot's variables, and stop chirping."""
     told = read_chirp(environment)
     chirper = Chirper(choose_channel(told, proxy), told.interval_s)
     chirper.start_chirping()

@@ -1,8 +1,9 @@
-"""The failures of a task, by the names that users know, and the errors that stop a pilot. (core)
+"""The failures of a task, with the names that users know, and the errors that stop a pilot. (core)
 
-The contract fixes the names of the task failures: users list them in `EWMS_PILOT_OKAY_ERRORS`.
+The contract fixes the names of the failures: users list them in `EWMS_PILOT_OKAY_ERRORS`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,8 +21,8 @@ _KILLED = 128 + 9
 class Failure:
     """Why one run of a task failed.
 
-    `type` and `aka` are names that `EWMS_PILOT_OKAY_ERRORS` may list. `reason` goes into a dead letter. A `final`
-    failure would repeat at every attempt, so the event becomes a dead letter at once.
+    `EWMS_PILOT_OKAY_ERRORS` may list a failure by the names `type` or `aka`. `reason` goes into a dead letter. A
+    `final` failure would repeat at every attempt, so the event becomes a dead letter at once.
     """
 
     type: str
@@ -32,7 +33,7 @@ class Failure:
     traceback: str = ""
     #: 128 + n if signal n ended the task; None if the task did not exit.
     exit_code: int | None = None
-    #: Whether the container runtime failed, and not the task in it.
+    #: Whether the container runtime failed, and not the task in the container.
     by_runtime: bool = False
 
     def __str__(self) -> str:
@@ -40,11 +41,14 @@ class Failure:
 
     @property
     def signature(self) -> str:
-        """Return the key under which to count this failure. Equal failures of different events have the same key."""
+        """The key under which to count this failure. Equal failures of different events have the same key."""
         return without_names(str(self))
 
 
-#: What error texts call an init container and a task's container. Source: contract, 8.3.
+#: The beginning of a path that begins with /tmp/.
+_IN_TMP = re.compile(r"(?<![\w/.])/tmp/")
+
+#: The names of an init container and of a task's container in error texts. Source: contract, 8.3.
 INIT, TASK = "init-container", "task"
 
 
@@ -52,13 +56,20 @@ def container_failed(
     alias: str, exit_code: int, text: str, traceback: str = "", *, memory_bytes: int | None = None
 ) -> Failure:
     """Return the failure of a container that ended with a non-zero `exit_code`. `text` is its last output."""
-    said = _with_explanation(exit_code, text, memory_bytes)
+    said = _with_hint(_with_explanation(exit_code, text, memory_bytes))
     return Failure(
         "ContainerRunError",
         f"{alias} failed (exit code {exit_code}): {said}",
         traceback=traceback,
         exit_code=exit_code,
     )
+
+
+def _with_hint(text: str) -> str:
+    """Return `text`. If it says that a file in /tmp is missing, add a hint that a task's /tmp is not the user's."""
+    if "No such file" in text and _IN_TMP.search(text):
+        return f"{text} (a task's /tmp may be another one than yours)"
+    return text
 
 
 def _with_explanation(exit_code: int, text: str, memory_bytes: int | None) -> str:
@@ -82,7 +93,7 @@ def container_timed_out(alias: str, timeout_s: float) -> Failure:
 
 
 def task_outlived(runtime_s: float) -> Failure:
-    """Return the failure of a task that ran for its worker's whole runtime, and was killed at the end."""
+    """Return the failure of a task that ran for the worker's whole runtime, and that the pilot killed at the end."""
     return Failure(
         "TaskOutlivedWorker",
         f"the task ran longer than its worker lives ({runtime_s:g} s): "
@@ -93,7 +104,10 @@ def task_outlived(runtime_s: float) -> Failure:
 
 
 def task_cut_off(runtime_s: float) -> Failure:
-    """Return the failure of a task that began late in its worker's life and was killed. It counts no attempt."""
+    """Return the failure of a task that began late in the worker's runtime, and that the pilot killed at the end.
+
+    This run does not count as an attempt.
+    """
     return Failure(
         "TaskCutOff",
         f"the worker's runtime ({runtime_s:g} s) ended before the task, which had begun late; "
@@ -102,8 +116,8 @@ def task_cut_off(runtime_s: float) -> Failure:
     )
 
 
-def init_outlived(runtime_s: float) -> Failure:
-    """Return the failure of an init container that left no time of its worker's runtime for any event."""
+def init_too_long_failure(runtime_s: float) -> Failure:
+    """Return the failure of an init container that took all of the worker's runtime, so that no event could run."""
     return Failure(
         "InitOutlivedWorker",
         f"the init container ran longer than its worker lives ({runtime_s:g} s): raise max_worker_runtime",
@@ -113,7 +127,7 @@ def init_outlived(runtime_s: float) -> Failure:
 
 
 def worker_memory_exceeded(n_bytes: int, limit_bytes: int) -> Failure:
-    """Return the failure of a container that was killed because its worker used more than `worker_memory`."""
+    """Return the failure of a container that the pilot killed because its worker used more than `worker_memory`."""
     return Failure(
         "WorkerMemoryExceeded",
         f"the worker used {print_size(round_bytes(n_bytes))}, worker_memory is {print_size(limit_bytes)}: "
@@ -137,7 +151,7 @@ def kernel_out_of_memory(limit_bytes: int) -> Failure:
 
 
 def container_not_started(alias: str, why: str) -> Failure:
-    """Return the failure of a container whose command could not be started at all."""
+    """Return the failure of a container whose command could not be started."""
     return Failure("ContainerRunError", f"{alias} could not be started: {why}", aka="OSError", by_runtime=True)
 
 
@@ -147,7 +161,7 @@ def invalid_infile(why: str) -> Failure:
 
 
 def codec_missing(why: str) -> Failure:
-    """Return the failure of an event that this worker cannot read. Another worker may read it."""
+    """Return the failure of an event that this worker cannot decode. Another worker may have the codec."""
     return Failure("CodecMissing", why, reason=DeadReason.UNREADABLE)
 
 
@@ -173,12 +187,12 @@ def output_refused(why: str) -> Failure:
 
 
 def task_said(text: str, traceback: str = "") -> Failure:
-    """Return the failure that a warm task itself has reported."""
+    """Return the failure that a warm task itself reported."""
     return Failure("ContainerRunError", f"task failed: {text}", traceback=traceback)
 
 
 def invalid_answer(what: str, remedy: str) -> Failure:
-    """Return the failure of a warm task whose answer cannot be used."""
+    """Return the failure of a warm task whose answer cannot be used. `what` goes on after "the task's answer"."""
     return Failure(
         "InvalidAnswer",
         f"the task's answer {what}; {remedy}",
@@ -202,7 +216,7 @@ def container_ended(
 ) -> Failure:
     """Return the failure of a warm container that ended during an event.
 
-    `mute`: the container had only closed its standard input or output, and the pilot killed it.
+    `mute` means that the container only closed its standard input or output, and that the pilot then killed it.
     """
     what = "closed its standard input or output" if mute else f"ended (exit code {exit_code})"
     # We killed a container that only closed its streams, so its exit code explains nothing.
@@ -217,7 +231,7 @@ def container_ended(
 
 
 def os_text(error: OSError | ValueError) -> str:
-    """Return the operating system's text about a failed call; if there is none, Python's text."""
+    """Return the operating system's text of `error`. Return Python's text if the system gave none."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
@@ -230,24 +244,24 @@ class SettingsInvalid(Rejected):
 
 
 class ImageUnusable(Rejected):
-    """The worker does not have the task's image or the program that runs it, or the image may not be used."""
+    """The worker lacks the task's image or the program that runs it, or tasks may not use the image."""
 
 
 class MountRefused(Rejected):
-    """A directory may not be mounted into a task container."""
+    """A directory that may not be mounted into a task container."""
 
 
 class TokenUnusable(Rejected):
-    """The token file is missing, open to others, or holds no token."""
+    """The token file is missing, readable by others, or contains no token."""
 
 
 class BrokerAway(Unavailable):
-    """The pilot cannot reach the broker, or the broker refuses it."""
+    """The pilot cannot reach the broker, or the broker refuses the pilot."""
 
 
 class QueueGone(BrokerAway):
-    """A queue of the pilot does not exist: the workflow is over, or its queue was deleted."""
+    """A queue of the pilot does not exist: the workflow is over, or the queue was deleted."""
 
 
 class StartOutlivedWorker(Unavailable):
-    """The worker's runtime was over before the pilot could take an event."""
+    """The worker's runtime ended before the pilot could take an event."""

@@ -1,6 +1,6 @@
-"""Run the lifecycle: give it one stimulus after the other, pass its instructions on, and send it a tick when due.
+"""Run the lifecycle: give it each stimulus, carry out its instructions, and send a tick when one is due.
 
-A stimulus waits in a queue while the lifecycle handles another one.
+A stimulus waits in a queue while the lifecycle handles another stimulus.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pilot.life.stimuli import Stimulus, Tick
 class LifecycleRunner:
     """Runs the lifecycle of one pilot. It calls `carry_out` with each instruction, in order.
 
-    `make_tick` returns the stimulus to handle when the lifecycle's next `Tick` is due.
+    `make_tick` returns the `Tick` to handle when the lifecycle's next tick is due.
     """
 
     def __init__(self, carry_out: Callable[[Instruction], None], *, make_tick: Callable[[], Tick]) -> None:
@@ -29,7 +29,7 @@ class LifecycleRunner:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin_life(self, policy: Policy) -> None:
-        """Begin the life with `policy`, and carry out its first instructions."""
+        """Start the lifecycle with `policy`, and carry out the first instructions."""
         self._state, instructions = lifecycle.begin_life(policy, self._loop.time())
         self._carry_out_all(instructions)
 
@@ -39,7 +39,10 @@ class LifecycleRunner:
             self._timer.cancel()
 
     def handle_stimulus(self, stimulus: Stimulus) -> None:
-        """Give `stimulus` to the lifecycle, and carry out its instructions."""
+        """Give `stimulus` to the lifecycle, and carry out the instructions that follow.
+
+        During another stimulus only store it.
+        """
         self._stimuli.append(stimulus)
         if self._busy or self._state is None:
             return
@@ -60,9 +63,9 @@ class LifecycleRunner:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        """Set the timer so that a tick comes when it is due.
+        """Set the timer for the next tick.
 
-        An early tick does no harm. It costs less than a new timer for every event.
+        A tick that comes early does no harm, and costs less than a new timer for every event.
         """
         assert self._state is not None
         due_s = lifecycle.wake_at(self._state)

@@ -1,4 +1,4 @@
-"""Run a pilot's programs: the init container, and the task in the chosen mode."""
+"""Run a pilot's programs: the init container, and the task in the chosen mode (a container for each event, or warm)."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from schemas.pilot.options import TaskMode
 
 
 class Containers:
-    """The containers of one pilot.
+    """All containers of one pilot.
 
     They call `on_end` after every run of the task, `on_init_end` after the init container's run, and `on_cold` after
     the last warm container has ended.
@@ -72,28 +72,28 @@ class Containers:
             )
 
     def run_init(self) -> None:
-        """Run the init container. Call this only if the settings have one."""
+        """Run the init container. Call this only if the settings have an init container."""
         assert self._init is not None
         self._init.start_init()
 
     def warm_up(self) -> None:
-        """Start the warm containers, if the task has any."""
+        """Start the warm containers, if the task runs in warm containers."""
         if self._warm is not None:
             self._warm.warm_up()
 
     def cool_down(self) -> None:
-        """Let the warm containers end by themselves."""
+        """Close the warm containers' standard inputs, so that they end by themselves."""
         if self._warm is not None:
             self._warm.cool_down()
 
     def kill_all(self) -> None:
-        """Kill everything that runs, at once."""
+        """Kill all containers at once."""
         self.task.kill_all()
         if self._init is not None:
             self._init.kill_init()
 
     async def end_all(self) -> None:
-        """Kill everything, and return once it has ended, or after a time limit."""
+        """Kill all children. Return as soon as all have ended, or after a time limit."""
         await self._children.kill_all()
 
     async def wait_for_removals(self) -> None:

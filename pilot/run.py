@@ -1,6 +1,6 @@
 """The pilot's shell: give the lifecycle its stimuli, and carry out its instructions. The shell decides nothing.
 
-Everything runs as callbacks on one event loop.
+All code runs as callbacks on one event loop.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ log = logging.getLogger(__name__)
 
 
 class Pilot:
-    """One pilot at work."""
+    """A pilot at work."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Pilot:
         whereabouts: Whereabouts,
         charges_events: bool,
     ) -> None:
-        """`born_s` is the start of this process on the event loop's clock. The worker's runtime counts from there."""
+        """`born_s` is when this process began, on the event loop's clock. The worker's runtime counts from then on."""
         self._settings = settings
         self._born_s = born_s
         self._whereabouts = whereabouts
@@ -140,7 +140,7 @@ class Pilot:
         return derive_policy(self._settings, ends_s=ends_s, charges_events=self._charges_events)
 
     def ask_to_stop(self) -> None:
-        """Ask the pilot to leave. It returns at once; `run` returns when the pilot has left."""
+        """Ask the pilot to leave, and return at once. `run` returns when the pilot has left."""
         self._life.handle_stimulus(StopAsked(self._loop.time()))
 
     def _make_tick(self) -> Tick:
@@ -193,7 +193,7 @@ class Pilot:
                     self._exit.set_result(status)
 
     def _log_failure(self, failure: Failure, held: HeldEvent) -> None:
-        """Log the failed event, its error, and the beginning of its input. The input's owner owns the log too."""
+        """Log the failed event, its error, and the beginning of its input. The same user owns the input and the log."""
         entry = self._held.find_delivery(held.key)
         event = entry[1].event if entry else None
         lines = [f"{name_event(event, attempt=held.attempt, queue=held.queue)} failed: {failure}"]
@@ -261,7 +261,7 @@ class Pilot:
         )
 
     def _report_attempt(self, key: int, failure: Failure | None, *, gave_up: bool) -> None:
-        """Report the attempt if it has failed. For an event that is given up without a run, report the present time."""
+        """Report the attempt if it has failed. If the event was given up without a run, report the present time."""
         entry = self._held.find_delivery(key)
         if failure is None or entry is None:
             return

@@ -1,6 +1,7 @@
 """The pilot's settings, read once from a mapping of its variables. (core)
 
-The contract's variables (8.2) keep their names and meanings; ours are marked. One error reports all problems together.
+The contract's variables (8.2) keep their names and meanings. Our own variables are marked. One error reports all
+problems together.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from schemas.rules.worker_paths import image_problem
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A container to run: its image, its arguments with their placeholders, its environment."""
+    """A program to run in a container: the image, the arguments with their placeholders, the environment."""
 
     image: str
     args: tuple[str, ...]
@@ -27,32 +28,33 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PilotSettings(PilotProgram, PilotJob, PilotOptions):
-    """The settings of one pilot: those that TMS gives to every pilot, and its own.
+    """The settings of one pilot: the settings that TMS gives to every pilot, and the pilot's own.
 
-    A limit of `None` means no limit. With a `prefetch` of `None` the pilot chooses it by the task's duration.
+    A limit of None means no limit. If `prefetch` is None, the pilot chooses it by how long the task takes.
     """
 
     inputs: tuple[QueueEndpoint, ...]
     outputs: tuple[QueueEndpoint, ...]
     chirp: Chirp
-    #: Variables that begin with `EWMS_PILOT_` but that the pilot does not know: most likely typing errors.
+    #: Variables that begin with `EWMS_PILOT_` and that the pilot does not know: most likely typing errors.
     unknown: tuple[str, ...]
 
     @property
     def task(self) -> Program:
-        """Return the task's container."""
+        """The task's program."""
         return Program(self.task_image, self.task_args, self.task_env)
 
     @property
     def init(self) -> Program | None:
-        """Return the container that runs before the first event; None without one."""
+        """The program that runs before the first event; None if there is none."""
         return Program(self.init_image, self.init_args, self.init_env) if self.init_image else None
 
 
 def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSettings:
     """Return the settings that `environment` holds. Relative paths start from `directory`.
 
-    Raises: SettingsInvalid, with all problems that were found.
+    Raises:
+        SettingsInvalid: variables are wrong; `problems` lists all problems.
     """
     v = Variables(environment)
     told = read_fields(PilotProgram, v) | read_fields(PilotJob, v) | read_fields(PilotOptions, v)
@@ -76,12 +78,12 @@ def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSet
 
 
 def read_chirp(environment: Mapping[str, str]) -> Chirp:
-    """Return how to chirp. Wrong other variables do not matter, because the pilot must be able to report them."""
+    """Return how to chirp. This ignores problems of other variables, because the pilot must be able to report those."""
     return Chirp(**read_fields(Chirp, Variables(environment)))
 
 
 def _check_together(v: Variables, s: PilotSettings) -> None:
-    """Note the problems that only several variables together show, such as an image that is missing for apptainer."""
+    """Note the problems that only several variables together show, for example apptainer without an image."""
     if s.quarantine_s and not s.stop_on_error and not s.max_failures_in_a_row:
         v.note_problem(
             "QUARANTINE_TIME",
@@ -107,7 +109,7 @@ def _check_together(v: Variables, s: PilotSettings) -> None:
 
 
 def _check_stream(v: Variables, s: PilotSettings) -> None:
-    """Note the problems of settings that a warm task cannot have."""
+    """Note the settings that a warm task cannot have."""
     if not s.inputs and s.outputs:
         v.note_problem("TASK_MODE", "stream needs an input queue", "a task without one gets no events: unset the mode")
     if any(placeholder in argument for argument in s.task.args for placeholder in FILE_PLACEHOLDERS):

@@ -1,4 +1,4 @@
-"""Keep the deliveries that a pilot holds, and settle each at the broker."""
+"""Keep the deliveries that a pilot holds, and tell the broker how each of them ended."""
 
 import asyncio
 import logging
@@ -13,41 +13,41 @@ log = logging.getLogger(__name__)
 
 
 class HeldDeliveries:
-    """The deliveries of a pilot by their keys, and the settlements under way."""
+    """The deliveries that a pilot holds, by key, and the settlements that are not finished."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._next_key = 1
         self._deliveries: dict[int, tuple[QueueEndpoint, Delivery]] = {}
-        #: The end of listening that was begun last; None if the pilot has never stopped listening.
+        #: The task that ends the subscriptions, the newest; None if the pilot has never stopped listening.
         self._stopping: asyncio.Task[None] | None = None
-        #: The pilot waits for these before it leaves.
+        #: The pilot waits for these tasks before it leaves.
         self.under_way: set[asyncio.Task[None]] = set()
 
     def add_delivery(self, queue: QueueEndpoint, delivery: Delivery) -> int:
-        """Hold `delivery`, and return its key."""
+        """Keep `delivery`, and return its key."""
         key, self._next_key = self._next_key, self._next_key + 1
         self._deliveries[key] = (queue, delivery)
         return key
 
     def find_delivery(self, key: int) -> tuple[QueueEndpoint, Delivery] | None:
-        """Return the queue and the delivery of `key`; None if it is settled."""
+        """Return the queue and the delivery of `key`. Return None if that delivery is settled."""
         return self._deliveries.get(key)
 
     def get_delivery(self, key: int) -> tuple[QueueEndpoint, Delivery]:
-        """Return the queue and the delivery of `key`, which must be held."""
+        """Return the queue and the delivery of `key`. The caller knows that this delivery is not settled."""
         return self._deliveries[key]
 
     def take_over(self, key: int, other: int) -> None:
-        """Let `key` stand for the delivery of `other`: the broker has delivered the same event again."""
+        """Use the delivery of `other` for `key` from now on, because the broker has delivered the same event again."""
         self._deliveries[key] = self._deliveries.pop(other)
 
     def stop_listening(self, ending: Coroutine[Any, Any, None]) -> None:
-        """Run `ending`, which ends the subscriptions. Deliveries that are returned from now on wait for its end."""
+        """Run `ending`, which ends the subscriptions. Events are returned to their queues only after that."""
         self._stopping = self._begin_task(ending)
 
     def settle_delivery(self, key: int, how: Settlement) -> None:
-        """Settle the delivery of `key` in the background. Do nothing if it is settled already."""
+        """Settle the delivery of `key` in the background. Do nothing if that delivery is already settled."""
         entry = self._deliveries.pop(key, None)
         if entry is None:
             return
@@ -67,8 +67,8 @@ class HeldDeliveries:
     async def _give_back(self, delivery: Delivery) -> bool:
         """Return `delivery` to its queue. If the pilot is about to stop listening, wait for that first.
 
-        Before that the broker would deliver the event to this pilot again. Each return counts: an event that was
-        returned often is taken for an event that fails.
+        Otherwise the broker would deliver the event to this pilot again. Each return counts: an event that was returned
+        often counts as an event that fails.
         """
         if self._stopping is not None:
             await asyncio.wait((self._stopping,))

@@ -1,7 +1,8 @@
-"""Find out where a pilot runs: site, machine, slot, and its number among the taskforce's workers. (core)
+"""Find out where a pilot runs: the site, the machine, the slot, and the worker's number in its taskforce. (core)
 
 HTCondor writes the slot's ad and the job's ad into files, and names these files in the job's environment. The local
 pool marks its jobs with `<cluster>.<proc>.<pid>`.
+
 Source: HTCondor manual, "Services for Running Jobs": `_CONDOR_MACHINE_AD`, `_CONDOR_JOB_AD`.
 """
 
@@ -14,7 +15,7 @@ from schemas.pilot.job_names import JOB_CHARGES, LOCAL_CHARGES, LOCAL_JOB
 MACHINE_AD = "_CONDOR_MACHINE_AD"
 JOB_AD = "_CONDOR_JOB_AD"
 
-#: The places of a site's name, the best first: attributes of the slot's ad, then variables.
+#: Where the site's name may be, the best first: attributes of the slot's ad, then variables.
 _SITE_ATTRIBUTES = ("GLIDEIN_ResourceName", "GLIDEIN_Site", "SiteName", "Site")
 _SITE_VARIABLES = ("OSG_SITE_NAME", "GLIDEIN_Site")
 
@@ -24,7 +25,7 @@ _MAX_DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where a pilot runs. An unknown field is empty or None."""
+    """Where a pilot runs. A field that is unknown is empty or None."""
 
     site: str = ""
     machine: str = ""
@@ -35,7 +36,7 @@ class Whereabouts:
 
 
 def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad: str, node: str) -> Whereabouts:
-    """Return where the pilot runs, from its environment, the texts of both ads, and the machine's own name `node`."""
+    """Return where the pilot runs, from its environment, the texts of both ads, and `node`, the machine's own name."""
     slot, job = _parse_attributes(machine_ad), _parse_attributes(job_ad)
     sites = [slot.get(name.lower(), "") for name in _SITE_ATTRIBUTES]
     sites += [environment.get(name, "") for name in _SITE_VARIABLES]
@@ -50,12 +51,12 @@ def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad:
 
 
 def read_charges(environment: Mapping[str, str], job_ad: str) -> bool:
-    """Return whether TMS has marked the task as failing on every worker. Then each failure counts at once."""
+    """Return whether TMS has marked the task as one that fails on every worker. Each failure then counts at once."""
     return bool(environment.get(LOCAL_CHARGES)) or _parse_attributes(job_ad).get(JOB_CHARGES.lower()) == "true"
 
 
 def _parse_attributes(ad: str) -> dict[str, str]:
-    """Return the texts and numbers of an ad, keyed by lower-case name: ClassAds ignore case."""
+    """Return the texts and numbers of an ad, by name in lower case, because names in ads ignore case."""
     matches = (_LINE.match(line) for line in ad.splitlines())
     return {match[1].lower(): match[2] if match[2] is not None else match[3] for match in matches if match}
 

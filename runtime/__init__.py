@@ -1,4 +1,4 @@
-"""The parts that every process needs: broker, database, tokens, logs, start and stop. It knows nothing of workflows.
+"""The parts that every process needs: broker, database, tokens, logs, start and stop. This package knows no workflows.
 
-This file imports nothing: the pilot and the client use only `runtime.amqp`, and travel without the rest.
+This file imports nothing: the pilot and the client use only `runtime.amqp`, and are installed without the other parts.
 """

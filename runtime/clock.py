@@ -9,9 +9,9 @@ def utc_now() -> datetime:
 
 
 def stored_now() -> datetime:
-    """Return the time now in whole milliseconds, as MongoDB keeps it.
+    """Return the time now in whole milliseconds, as MongoDB stores times.
 
-    What a process holds in memory, or answers before it reads the document back, must show the same instant.
+    So the time is the same in memory, in an answer, and in the document that is read later.
     """
     now = utc_now()
     return now.replace(microsecond=now.microsecond // 1000 * 1000)

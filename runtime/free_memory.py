@@ -1,9 +1,9 @@
-"""Give memory back to the machine as soon as it is free.
+"""Return memory to the machine as soon as it is free.
 
-glibc maps each large block separately, and unmaps it when the program frees it. But each freed block raises the size
-from which glibc does so, up to 32 MiB. After some large answers glibc takes blocks of megabytes from the heap. There
-small blocks that live longer keep them from returning to the machine, so the service keeps its largest size. Source:
-mallopt(3), M_MMAP_THRESHOLD.
+glibc maps each large block separately, and unmaps the block when the program frees it. But each freed block raises the
+size from which glibc maps separately, up to 32 MiB. After some large answers glibc takes blocks of megabytes from the
+heap. There, small blocks that are still in use prevent their return to the machine, so the service keeps its largest
+size. Source: mallopt(3), M_MMAP_THRESHOLD.
 """
 
 import ctypes

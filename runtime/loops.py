@@ -1,10 +1,10 @@
-"""Background loops. They go on after any error, because the end of a loop would go unnoticed.
+"""Background loops. They go on after any error, because otherwise an ended loop would go unnoticed.
 
-A loop calls its step at once, then whenever it is woken, and at the latest when the step asked for it:
+A loop calls its step at once, then whenever it is woken, and at the latest when the step asked for:
 
     step -> a number: call again after so many seconds, or sooner if woken
     step -> None: call again after `every_s`, or sooner if woken; without `every_s` only if woken
-    step raises: log it once, rest, call again
+    step raises: log the error, pause, call again
 """
 
 import asyncio
@@ -18,23 +18,25 @@ from schemas.errors import EWMSError, Unavailable
 
 Step = Callable[[], Awaitable[float | None]]
 
-#: Returns how long to rest after a failure, from the number of failures in a row before it.
+#: Takes the number of earlier failures in a row, and returns how many seconds to pause after one more failure.
 BackOff = Callable[[int], float]
 
 
 def jittered_up_to(cap_s: float) -> BackOff:
-    """Return a back-off that doubles up to `cap_s`, with full jitter."""
+    """Return a back-off whose random pauses grow (the limit doubles) up to `cap_s` seconds."""
     return partial(full_jitter, cap_s=cap_s)
 
 
 class BackgroundLoop:
-    """Calls `step` again and again, until it is stopped.
+    """Calls `step` again and again, until `stop`.
 
-    A failure is logged as `failed`, with `details`: at `level` if a dependency is away, as a warning if it is another
-    error of ours with a reason, else as an error with the traceback. Nothing wakes the loop while it rests after a
-    failure. It rests as `back_off` says; unless given, for `every_s`, or else with jitter for up to 15 s.
+    The first call comes after `begins_after_s` seconds, and each later one after `every_s` seconds, or sooner after
+    `wake`. Between two calls the loop waits at least `rest_s` seconds.
 
-    Between two calls lie at least `rest_s` seconds, even if the loop is woken. The first comes after `begins_after_s`.
+    After a failure the loop waits as long as `back_off` says, and `wake` does not shorten that wait. Without `back_off`
+    the loop waits `every_s` seconds; without both, a random time of up to 15 s. The loop logs the failure under the
+    text `failed`, with `details`: at `level` if a dependency is away, as a warning after another error of ours, and as
+    an error with the traceback after any other exception.
     """
 
     def __init__(
@@ -63,21 +65,21 @@ class BackgroundLoop:
         self._task: asyncio.Task[NoReturn] | None = None
 
     def start(self) -> None:
-        """Begin, as a task of its own."""
+        """Run the loop as a task of its own."""
         self._task = asyncio.create_task(self.run(), name=self._name)
 
     async def stop(self) -> None:
-        """Cut off the call under way, if there is one, and return once it has ended."""
+        """Cancel the loop and a running call of the step, and return once both have ended."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def wake(self) -> None:
-        """Call the step soon. If it is being called, call it once more."""
+        """Call the step soon. If the step is running, it is called once more after that."""
         self._woken.set()
 
     async def run(self) -> NoReturn:
-        """Call the step until this task is cancelled."""
+        """Call the step again and again, until this task is cancelled. Log the error of a call, and go on."""
         await asyncio.sleep(self._begins_after_s)
         n_failures = 0
         while True:

@@ -3,7 +3,7 @@
     0    stopped by a signal        2    the environment is wrong
     1    a defect                   75   a dependency did not answer at the start, or the drain ran out of time
 
-SIGTERM and SIGINT stop the process: it takes down its parts in reverse order, and each finishes its work. At a second
+SIGTERM and SIGINT stop the process: it closes its parts in reverse order, and each part finishes its work. At a second
 signal the process exits at once.
 """
 
@@ -21,14 +21,14 @@ from runtime.settings import LogSettings, explain_error
 from runtime.telemetry import configure_logging, log
 from schemas.errors import EWMSError, Rejected, Unavailable
 
-#: How long the process may finish its work after a signal. Then it exits.
+#: For how many seconds the process may finish its work after a signal. Then it exits.
 GRACE_S = 30.0
 
 EXIT_BROKEN, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 1, 2, 75
 
 
 def run_process(build: Callable[[], AbstractAsyncContextManager[object]], *, service: str) -> None:
-    """Run the context that `build` returns until a signal, and exit with the exit code. This never returns."""
+    """Run the context that `build` returns until a signal comes, and exit with the exit code. This never returns."""
     return_large_blocks()
     try:
         settings = LogSettings()
@@ -46,7 +46,7 @@ async def _run_until_told(context: AbstractAsyncContextManager[object]) -> int:
     assert body is not None
     started = False
 
-    def told(number: signal.Signals) -> None:
+    def handle_signal(number: signal.Signals) -> None:
         if stop.is_set():
             log.warning("second signal: exiting at once", signal=number.name)
             os._exit(128 + number)
@@ -57,7 +57,7 @@ async def _run_until_told(context: AbstractAsyncContextManager[object]) -> int:
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told, number)
+        loop.add_signal_handler(number, handle_signal, number)
     try:
         async with context:
             started = True

@@ -1,6 +1,6 @@
-"""Keep secrets out of logs: replace everything that looks like a token or a password before writing a line.
+"""Keep secrets out of logs: before a line is written, replace all that looks like a token or a password.
 
-This is the second safeguard. The first one is a rule: code logs no token, no environment and no whole response.
+This is the second safeguard. The first safeguard is a rule: code logs no token, no environment and no whole response.
 """
 
 import re
@@ -30,7 +30,10 @@ def redact_text(text: str) -> str:
 
 
 def redact(value: Any, depth: int = _DEPTH) -> Any:
-    """Return `value` as plain data without credentials: neither under keys like `password` nor inside any text."""
+    """Return `value` as plain data without credentials: no values of keys like `password`, no credentials in texts.
+
+    Parts that are nested deeper than `depth` become an ellipsis.
+    """
     match value:
         case None | bool() | int() | float():
             return value

@@ -1,4 +1,4 @@
-"""Wait for what comes up by itself, such as a server that starts beside us: call until it is there.
+"""Wait for something that comes by itself, for example a server that is starting: call until it is there.
 
 The pauses double, with full jitter (`runtime.amqp.backoff` says why).
 """
@@ -23,17 +23,17 @@ async def call_until_there(
     wait_s: float | None,
     cap_s: float = 2.0,
 ) -> Result:
-    """Return what `call` returns. Call again while it raises `missing`, for `wait_s` at most; None: for ever.
+    """Call `call` until it no longer raises `missing`, and return its result. Stop after `wait_s` (None: never).
 
     Raises:
-        EWMSError: the last `missing`, once the time is over; any other error at once.
+        EWMSError: the last `missing` when the time is over, or any other error at once.
     """
 
     def log_wait(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         log.info(f"waiting for {waiting_for}", reason=error.reason if isinstance(error, EWMSError) else "")
 
-    async def attempt() -> Result:
+    async def call_once() -> Result:
         # tenacity awaits the result of a coroutine function only; `call` may be any callable.
         return await call()
 
@@ -44,4 +44,4 @@ async def call_until_there(
         before_sleep=log_wait,
         reraise=True,
     )
-    return await policy(attempt)
+    return await policy(call_once)

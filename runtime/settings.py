@@ -75,7 +75,7 @@ class StoreSettings(ServiceSettings):
 
 
 def explain_error(error: ValidationError) -> Rejected:
-    """Return an error with each wrong variable and its rule. The error never contains a value."""
+    """Return an error that names each wrong variable and its rule. The error never contains a value."""
     problems = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""

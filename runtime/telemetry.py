@@ -1,7 +1,7 @@
 """Write structured log lines with the ids of the current event, and count the process's metrics.
 
-A line is a name and fields. `bind_event` adds `workflow_id`, `taskforce_uuid` and `event_id` from the event's envelope,
-so one can search for all lines about an event. Metrics have the prefix `ewms_`.
+A line is a name and fields. `bind_event` adds `workflow_id`, `taskforce_uuid` and `event_id` of an event, so that users
+can search for all lines about the event. Metrics have the prefix `ewms_`.
 """
 
 import logging
@@ -23,9 +23,12 @@ LogFormat = Literal["json", "console"]
 
 
 def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = "json") -> None:  # noqa: A002 - EWMS_LOG_FORMAT
-    """Write our lines and the libraries' to stderr, without secrets, as JSON or for people. Call it once at start."""
+    """Write the log lines of EWMS and of its libraries to stderr, without secrets. Call this once at the start.
 
-    def of_service(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    `format` is "json" or, for people, "console".
+    """
+
+    def add_service(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         line.setdefault("service", service)
         return line
 
@@ -34,7 +37,7 @@ def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = 
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        of_service,
+        add_service,
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.typing.Processor = (
@@ -68,7 +71,7 @@ def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = 
 
 
 def _redact_line(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    # Change the fields in place: structlog's own keys (`_record`) are already gone.
+    # Change the fields in place: structlog's own keys (`_record`) are already removed.
     for key, value in list(line.items()):
         line[key] = redact({key: value})[key] if isinstance(key, str) else redact(value)
     return line
@@ -87,12 +90,12 @@ def bind_event(event: ControlEvent) -> Iterator[None]:
 
 
 def counter(name: str, help: str, labels: Sequence[str] = ()) -> Counter:  # noqa: A002 - Prometheus' own word
-    """Return the counter `ewms_<name>` of the process; define it once, at module level."""
+    """Create the counter `ewms_<name>`. Call this once for each name, at module level."""
     return Counter(f"ewms_{name}", help, labels)
 
 
 def gauge(name: str, help: str, labels: Sequence[str] = ()) -> Gauge:  # noqa: A002 - Prometheus' own word
-    """Return the gauge `ewms_<name>` of the process; define it once, at module level."""
+    """Create the gauge `ewms_<name>`. Call this once for each name, at module level."""
     return Gauge(f"ewms_{name}", help, labels)
 
 
@@ -102,5 +105,5 @@ def histogram(
     labels: Sequence[str] = (),
     buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS,
 ) -> Histogram:
-    """Return the histogram `ewms_<name>` of the process; define it once, at module level."""
+    """Create the histogram `ewms_<name>`. Call this once for each name, at module level."""
     return Histogram(f"ewms_{name}", help, labels, buckets=buckets)

@@ -1,7 +1,7 @@
 """Pass the W3C trace context from a request to the events that it causes. The OpenTelemetry SDK is optional.
 
-Without the SDK nothing records spans. But a caller's `traceparent` still travels through every process, so one can find
-the logs and events of one request together.
+Without the SDK, spans are not recorded. But a caller's `traceparent` still passes through every process, so the logs
+and events of one request can be found together.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def current_traceparent() -> str | None:
-    """Return the current trace context as the value of a `traceparent` header; None outside of a trace."""
+    """Return the current trace context as the value of a `traceparent` header. Return None if there is no trace."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent")

@@ -1,6 +1,6 @@
-"""Take turns by key: work with the same key runs one after the other, in the order of arrival.
+"""Run blocks with the same key one after the other, in the order of arrival.
 
-WMS and MQS take turns by workflow, TMS by taskforce. Work with different keys does not wait.
+The key is the workflow in WMS and MQS, and the taskforce in TMS. Blocks with different keys do not wait.
 """
 
 import asyncio
@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 
 
 class Turns:
-    """Locks by key. A key has a lock only while a caller holds it or waits for it.
+    """Locks by key. A key has a lock only while a caller holds the lock or waits for it.
 
-    In WMS and MQS the compare-and-set on `rev` keeps a document correct even without turns. Turns keep the order of a
-    TMS's reports, and avoid transactions that would lose the compare-and-set.
+    In WMS and MQS the compare-and-set on `rev` keeps a document correct even without these locks. The locks keep the
+    order of a TMS's reports, and avoid transactions that would lose the compare-and-set.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Turns:
 
     @asynccontextmanager
     async def hold_turn(self, key: Hashable) -> AsyncIterator[None]:
-        """Run the block after every earlier block of `key` has ended."""
+        """Run the block after all earlier blocks with the same `key` have ended."""
         lock, n_users = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, n_users + 1)
         try:

@@ -18,27 +18,27 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.endings import Completion
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile, TaskDirective, Taskforce, Workflow
+from schemas.pilot_kills import PilotKills
 from schemas.program import TaskProgram
 from schemas.registry import register_collection
 from schemas.stored_enum import StoredEnum
 
 
 class QueuePlan(BaseModel):
-    """One planned queue of a workflow. WMS names it before it exists."""
+    """A queue that WMS has planned and named for a workflow. The queue may not exist yet."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     mqid: Mqid
     alias: Alias
     is_public: bool
-    #: Whether any task consumes from the queue, and whether any publishes to it. A public token's rights depend on this
-    #: (ruling 15).
+    #: Whether a task consumes from the queue, or publishes to it. A public token's rights depend on these (ruling 15).
     is_input: bool = False
     is_output: bool = False
 
 
 class WorkflowDocument(Workflow):
-    """A workflow as stored: the root of its aggregate."""
+    """A workflow as it is stored: the root of its aggregate."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -56,22 +56,22 @@ class WorkflowDocument(Workflow):
     queues_active_at: datetime | None = None
     #: When the last taskforce was over. MQS then retires the queues.
     over_at: datetime | None = None
-    #: Why the workflow is stalled, as the stall watch last saw it; None: it is not stalled. The watch writes this
-    #: outside of the kernel, like statuses, and no decision reads it.
+    #: Why the workflow is stalled, as the stall watch last found; None if the workflow is not stalled. The watch writes
+    #: this field without a decision of the kernel, like statuses, and no decision reads it.
     stalled: dict[str, Any] | None = None
     #: When a user closed the inputs. From then on the workflow ends by itself.
     inputs_closed_at: datetime | None = None
     #: How many results end the workflow, and whether dead letters count as results.
     expected_results: int | None = None
     counts_dead: bool = False
-    #: The number of the latest `WorkflowEnding`; when WMS last sent it to MQS, and how often.
+    #: The number of the latest `WorkflowEnding`; when WMS last sent that to MQS, and how many times.
     ending_number: int = 0
     ending_told_at: datetime | None = None
     n_ending_told: int = 0
-    #: How the workflow ended by itself, and with how many dead letters; None: it has not ended by itself.
+    #: How the workflow ended by itself, and with how many dead letters; None if it has not ended by itself.
     completion: Completion | None = None
     n_dead: int | None = None
-    #: How many results had arrived at that end; None: no number was expected. And why it is not a plain success.
+    #: How many results had arrived at that end (None if no number was expected), and why it is no plain success.
     n_results: int | None = None
     completion_reason: str = ""
 
@@ -80,7 +80,7 @@ WORKFLOWS = register_collection("WorkflowColl", WorkflowDocument)
 
 
 class TaskDirectiveDocument(TaskDirective, TaskProgram):
-    """A task directive as stored."""
+    """A task directive as it is stored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -93,7 +93,7 @@ TASK_DIRECTIVES = register_collection("TaskDirectiveColl", TaskDirectiveDocument
 
 
 class TaskforceDocument(Taskforce):
-    """A taskforce as stored."""
+    """A taskforce as it is stored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -102,11 +102,11 @@ class TaskforceDocument(Taskforce):
     cursor: str = ""
     #: The number of workers if `n_workers` is null: the default of the taskforce's location.
     default_n_workers: int | None = None
-    #: The place of the taskforce's task in the request; None: an older version stored it without.
+    #: The index of the taskforce's task in the request; None if an older version stored the taskforce.
     task_index: int | None = None
-    #: When WMS last asked the TMS to start or stop it, if no answer has come yet; None: no request is open.
+    #: When WMS last asked the TMS to start or stop the taskforce; None if no request waits for an answer.
     asked_at: datetime | None = None
-    #: How often WMS has asked without an answer. The pauses between requests grow with it.
+    #: How many times WMS has asked without an answer. The pauses between requests grow with this number.
     n_asked: int = 0
     #: The taskforce's rank among those that wait for a start, ascending.
     launch_rank: float = 0.0
@@ -114,7 +114,7 @@ class TaskforceDocument(Taskforce):
     retry_at: datetime | None = None
     n_submit_failures: int = 0
     n_remove_failures: int = 0
-    #: Why WMS has stopped trying; empty: it has not stopped.
+    #: Why WMS has stopped trying; empty if WMS has not stopped.
     stuck: str = ""
     #: When the taskforce ended, if it never had a cluster (ruling 9).
     ended_at: datetime | None = None
@@ -127,6 +127,8 @@ class TaskforceDocument(Taskforce):
     unmatched: str = ""
     #: Whether the task fails on every worker, as the TMS last reported.
     all_bad: bool = False
+    #: How often signals ended its pilots, as the TMS last reported.
+    kills: list[PilotKills] = Field(default_factory=list)
 
 
 TASKFORCES = register_collection("TaskforceColl", TaskforceDocument)
@@ -142,7 +144,7 @@ class GroupState(StoredEnum):
 
 
 class MQGroupDocument(MQGroup):
-    """A group of queues as stored: the root of its aggregate."""
+    """A group of queues as it is stored: the root of its aggregate."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -157,19 +159,19 @@ class MQGroupDocument(MQGroup):
     #: How many queues the group needs, with the one for dead letters. From `admitted_at` on, the group may have this
     #: many on the broker.
     n_queues: int = 0
-    #: When the budget admitted the group. From then on its queues may exist, although a crash may have left some out.
+    #: When the budget admitted the group. From then on its queues may exist; after a crash some may be missing.
     admitted_at: datetime | None = None
     activated_at: datetime | None = None
     #: Whether another WMS has reserved the queues and not yet asked to activate them.
     unasked: bool = False
-    #: The site whose WMS reserved the queues; empty: our own WMS reserved them for `owner`.
+    #: The site whose WMS reserved the queues; empty if our own WMS reserved the queues for `owner`.
     site: str = ""
     #: Why the group waits for its admission; empty once it is admitted.
     deferred: str = ""
     over_at: datetime | None = None
     #: Until this time, dead letters may be on their way back into the queues, so no queue counts as empty.
     replaying_until: datetime | None = None
-    #: When MQS last saw somebody use the queues that outlive the workflow.
+    #: When MQS last noticed that the queues were in use, if they exist longer than the workflow.
     last_used_at: datetime | None = None
     #: How the workflow will end by itself; see `schemas.events.WorkflowEnding`. `closed_at`: when the inputs closed.
     ending_number: int = 0
@@ -179,15 +181,17 @@ class MQGroupDocument(MQGroup):
     levels: list[list[Mqid]] = Field(default_factory=list)
     n_expected: int | None = None
     counts_dead: bool = False
-    #: When MQS reported to WMS that the results had arrived, and that the queues were drained. Drained queues stay so.
+    #: When MQS reported to WMS that the results had arrived, and that the queues were drained (they stay drained).
     results_arrived_at: datetime | None = None
     drained_at: datetime | None = None
     #: The numbers that MQS reported to WMS at these times.
     n_results: int | None = None
     n_dead: int = 0
-    #: How many dead letters users have replayed into each queue, and how many they have discarded.
+    #: How many dead letters users have replayed into each queue, and how many dead letters they have discarded.
     replayed: dict[Mqid, int] = Field(default_factory=dict)
     n_discarded: int = 0
+    #: The largest number of events that MQS has ever shown as gone from the tasks' queues and not failed.
+    n_succeeded: int = 0
     #: How many events had failed when the queues were drained, discarded ones included.
     n_failed_at_end: int = 0
     #: Whether the broker may not have confirmed some replays.
@@ -198,15 +202,15 @@ MQ_GROUPS = register_collection("MQGroupColl", MQGroupDocument)
 
 
 class MQProfileDocument(MQProfile):
-    """A queue as stored, without a token: MQS mints tokens on request and never stores them."""
+    """A queue as it is stored, without a token: MQS makes tokens on request and never stores them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    #: The queue's place in the reservation.
+    #: The queue's index in the reservation.
     position: int = 0
     is_input: bool = False
     is_output: bool = False
-    #: When MQS closed the way into the queue. From then on no consumer gets events that clients publish to it.
+    #: When MQS closed the queue for new events. Events that clients publish after that reach no consumer.
     shut_at: datetime | None = None
     retired_at: datetime | None = None
 
@@ -215,7 +219,7 @@ MQ_PROFILES = register_collection("MQProfileColl", MQProfileDocument)
 
 
 class LedgerDocument(BaseModel):
-    """The used part of the broker's budget. It changes in the same transaction as the groups that hold it."""
+    """How much of the broker's budget is used. It changes in the same transaction as the groups that use the budget."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -227,9 +231,9 @@ MQ_LEDGER = register_collection("MQLedgerColl", LedgerDocument)
 
 
 class FailedAttemptDocument(BaseModel):
-    """A failed attempt as stored.
+    """A failed attempt as it is stored.
 
-    `_id` comes from workflow, event, pilot and attempt, so MQS stores a repeated report once.
+    `_id` is made from workflow, event, pilot and attempt, so MQS stores a repeated report only once.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -237,7 +241,7 @@ class FailedAttemptDocument(BaseModel):
     workflow_id: WorkflowId
     #: The order in time: 24 hex digits.
     cursor: str
-    #: When MongoDB deletes it.
+    #: When MongoDB deletes the document.
     expires_at: datetime
     event_id: str
     key: str
@@ -271,7 +275,7 @@ FAILED_ATTEMPTS = register_collection("FailedAttemptColl", FailedAttemptDocument
 
 
 class LetterOrderDocument(BaseModel):
-    """An order to replay or discard dead letters: the user, and the letters. The audit shows it."""
+    """An order to replay or discard dead letters: who gave the order, and which letters. The audit shows it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -292,7 +296,7 @@ class KeyDocument(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     jwk: dict[str, str]
-    #: None: this key signs now.
+    #: When the last token of this key expires; None if this key signs now.
     expires_at: datetime | None = None
 
 

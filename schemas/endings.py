@@ -10,41 +10,41 @@ from schemas.stored_enum import StoredEnum
 
 
 class Completion(StoredEnum):
-    """How a workflow ended by itself. Dead letters are failures, and so are missing results."""
+    """How a workflow ended by itself. Dead letters and missing results are failures."""
 
     DONE = "done"
     DONE_WITH_FAILURES = "done with failures"
 
 
 def outcome_words(deactivated: str | None, completion: str | None) -> str:
-    """Return how a workflow ended: `done`, `done with failures`, `finished` or `aborted`; empty: it has not ended.
+    """Return how a workflow ended: `done`, `done with failures`, `finished` or `aborted`; empty if it has not ended.
 
-    With the first two, the workflow ended by itself. With the others, a user ended it.
+    `done` and `done with failures` mean that the workflow ended by itself; the others, that a user ended it.
     """
     return str(completion or deactivated or "").lower()
 
 
 class ExpectedResults(Object):
-    """POST /workflows/{id}/expected-results: end the workflow when this many results have arrived."""
+    """POST /workflows/{id}/expected-results: end the workflow when `n` results have arrived."""
 
     n: Annotated[int, Field(strict=True, ge=1, le=2**53)]
     count_failures: Annotated[bool, Field(description="Whether a dead letter counts as a result.")] = False
 
 
 class Ending(Object):
-    """GET /workflows/{id}/ending: whether and how a workflow ends by itself. Routes that change it answer the same."""
+    """GET /workflows/{id}/ending: whether and how a workflow ends by itself. Routes that change this answer with it."""
 
     workflow_id: str
     inputs_closed_at: datetime | None
     expected_results: int | None
     count_failures: bool
-    #: How the workflow ended by itself; null: it has not ended, or a user ended it.
+    #: How the workflow ended by itself; null if it has not ended, or if a user ended it.
     completion: Completion | None
-    #: How many dead letters it had at that end.
+    #: How many dead letters the workflow had at that end.
     n_dead: int | None
-    #: How many results had arrived at that end; null: no number was expected.
+    #: How many results had arrived at that end; null if no number was expected.
     n_results: int | None = None
-    #: Why it is not plainly done, for example `27 of 30 expected results`; empty: it is plainly done.
+    #: Why the workflow is not plainly done, for example `27 of 30 expected results`; empty if it is plainly done.
     reason: str = ""
     #: Whether all results have arrived in the public queues, so that no more will come.
     has_all_results: bool

@@ -1,17 +1,16 @@
 """The error families, one for each reaction to an error.
 
-family        REST   event taken from a queue      who acts
-Rejected      4xx    reject to the dead letters    the sender fixes it
-Conflict      409    acknowledge, log once         nobody: the state has changed
-Unavailable   503    hold it, pause the consumer   the dependency returns
-Broken        500    requeue to delivery limit     the developers fix the code
+family        REST   event taken from a queue      who acts Rejected      4xx    reject to the dead letters    the
+sender fixes the event or the request Conflict      409    acknowledge, log once         nobody: the state has changed
+Unavailable   503    hold it, pause the consumer   the dependency returns Broken        500    requeue to delivery limit
+the developers fix the code
 """
 
 from typing import ClassVar
 
 
 class EWMSError(Exception):
-    """Any error that EWMS raises on purpose. `reason` says what is wrong, `hint` gives the remedy."""
+    """An error that EWMS raises on purpose. `reason` says what is wrong, `hint` gives the remedy."""
 
     code: ClassVar[int] = 500
 
@@ -22,13 +21,13 @@ class EWMSError(Exception):
 
 
 class Rejected(EWMSError):
-    """The sender must change what it sent."""
+    """The sender must change the request or the event before it can be accepted."""
 
     code = 400
 
 
 class Unauthenticated(Rejected):
-    """No token, or an invalid one. The contract answers 403, never 401."""
+    """There is no token, or the token is invalid. The contract answers 403, never 401."""
 
     code = 403
 
@@ -46,7 +45,7 @@ class Forbidden(Rejected):
 
 
 class NotFound(Rejected):
-    """The object does not exist, or the caller may not know of it."""
+    """The object does not exist, or the caller may not know that it exists."""
 
     code = 404
 
@@ -58,19 +57,19 @@ class TooLarge(Rejected):
 
 
 class Unprocessable(Rejected):
-    """The request is well formed, but the object's state forbids it permanently."""
+    """The request is well formed, but the state of the object forbids it for good."""
 
     code = 422
 
 
 class TooMany(Rejected):
-    """The sender is over its rate or its quota."""
+    """The sender has sent too many requests, or has used up its quota."""
 
     code = 429
 
 
 class OverQuota(TooMany):
-    """The sender is over its share. It can try again after `retry_after_s` seconds."""
+    """The sender is over its limit. It can try again after `retry_after_s` seconds."""
 
     def __init__(self, reason: str, *, hint: str, retry_after_s: int) -> None:
         super().__init__(reason, hint=hint)
@@ -84,7 +83,7 @@ class Conflict(EWMSError):
 
 
 class Unavailable(EWMSError):
-    """A dependency is away. The same call will work when it is back."""
+    """A dependency does not answer. The same call will work when the dependency is back."""
 
     code = 503
 
@@ -98,6 +97,7 @@ class Broken(EWMSError):
 #: Status code on the wire -> the family that the receiver raises.
 _FAMILIES: dict[int, type[EWMSError]] = {
     400: Rejected,
+    401: Unauthenticated,
     403: Forbidden,
     404: NotFound,
     409: Conflict,
@@ -110,7 +110,7 @@ _FAMILIES: dict[int, type[EWMSError]] = {
 
 
 def find_family(code: int) -> type[EWMSError]:
-    """Return the error class for a status `code`. An unknown 4xx is `Rejected`, any other unknown code `Broken`."""
+    """Return the error class for the status `code`. An unknown 4xx is `Rejected`, any other unknown code `Broken`."""
     if code in _FAMILIES:
         return _FAMILIES[code]
     return Rejected if 400 <= code < 500 else Broken

@@ -1,14 +1,14 @@
-"""Graphs of nodes, and definitions: what can be launched.
+"""Graphs of nodes, and definitions, which people launch.
 
     definition ──► graph ──► nodes, each with the edges that leave it
                                step       a Python function that a step worker calls
                                wait       the node ends when something from outside comes
                                run        another definition, as a run of its own
                                workflow   an EWMS workflow on the fleet
-                               empty      nothing: its template is gone, or never was
+                               empty      nothing: its template was deleted, or never existed
 
-A node's *number* is its place in the graph, and edges name nodes by it. Its *key* is stable: the position in a step
-list, or the identifier in a template.
+A node's *number* is its index in the graph; edges name nodes by their numbers. A node's *key* is stable: the position
+in a step list, or the identifier in a template.
 """
 
 import hashlib
@@ -21,23 +21,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.ids import DefinitionHash, NodeKey
 from schemas.stored_enum import StoredEnum
 
-#: The most nodes of one graph, so that a run stays within MongoDB's 16 MiB a document.
+#: The most nodes of one graph, so that a run fits into one document of MongoDB (16 MiB).
 MAX_NODES = 20_000
 
 
 class BranchingProfile(StoredEnum):
-    """By which table the outcome of a node selects what comes next. `wms.engine.life.branching` holds the tables."""
+    """The table that selects the next nodes by the outcome of a node. `wms.engine.life.branching` has the tables."""
 
     #: One node after the other. A failure waits for a person.
     CHAIN = "chain"
-    #: One parent a node. An error stops everything below it.
+    #: Each node has one parent. An error stops everything below it.
     TREE = "tree"
-    #: Several parents a node. An error is routed like a failure.
+    #: A node may have several parents. An error takes the same edges as a failure.
     DAG = "dag"
 
 
 class EdgeKind(StoredEnum):
-    """Which outcomes of its source an edge follows."""
+    """After which outcomes of its source a run takes an edge."""
 
     SUCCESS = "success"
     FAILURE = "failure"
@@ -45,7 +45,7 @@ class EdgeKind(StoredEnum):
 
 
 class Convergence(StoredEnum):
-    """How many of a node's edges must be satisfied before it runs."""
+    """How many edges to a node must be satisfied before the node runs."""
 
     ANY = "any"
     ALL = "all"
@@ -68,7 +68,7 @@ class WaitKind(StoredEnum):
     CALLBACK = "callback"
     #: A named event with the right correlation.
     EVENT = "event"
-    #: The next look of a step that answered `pending`.
+    #: The next poll of a step that answered `pending`.
     POLL = "poll"
     #: A person who fills in a form.
     INPUT = "input"
@@ -79,33 +79,42 @@ class WaitKind(StoredEnum):
 
 
 class GraphModel(BaseModel):
-    """A part of a definition. Fields of a later version are ignored."""
+    """The base class of the parts of a definition. Readers ignore fields of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Edge(GraphModel):
-    """A way from the node that holds it to the node with the number `to`."""
+    """A way from the node that has this edge to the node with the number `to`."""
 
     kind: EdgeKind = EdgeKind.SUCCESS
     to: Annotated[int, Field(ge=0)]
 
 
 class RetryPolicy(GraphModel):
-    """How a failed step is tried again by itself. The pause begins with `first_s` and grows by `factor`."""
+    """When the engine repeats a failed step. The first pause is `first_s`, each later pause `factor` times longer."""
 
-    #: How many attempts there may be in all; None: any number.
+    #: The most attempts in all; None means any number.
     attempts: Annotated[int, Field(ge=1)] | None = None
     first_s: Annotated[float, Field(ge=0)] = 60.0
     factor: Annotated[float, Field(ge=1)] = 2.0
     longest_s: Annotated[float, Field(ge=0)] = 600.0
 
     def find_pause(self, n_failures: int) -> timedelta | None:
-        """Return the pause after the failure number `n_failures`, from 1; None: that was the last attempt."""
+        """Return the pause after the failure number `n_failures` (from 1). Return None if no attempt is left."""
         if self.attempts is not None and n_failures >= self.attempts:
             return None
-        # The exponent is bounded: `longest_s` has won long before, and a larger one overflows a float.
+        # Limit the exponent, because a large exponent overflows a float. Long before, `longest_s` is the smaller value.
         return timedelta(seconds=min(self.longest_s, self.first_s * self.factor ** min(max(n_failures, 1) - 1, 64)))
+
+
+#: The longest time that a node or a wait may take: ten years. Much longer times would exceed Python's calendar.
+MAX_TIMEOUT_S = 10 * 365 * 24 * 3600
+
+
+def limit_time(seconds: float) -> timedelta:
+    """Return `seconds` as a timedelta, at most `MAX_TIMEOUT_S`: a stored number can be too large for a timedelta."""
+    return timedelta(seconds=min(seconds, MAX_TIMEOUT_S))
 
 
 class WaitSpec(GraphModel):
@@ -114,44 +123,55 @@ class WaitSpec(GraphModel):
     kind: WaitKind
     #: The name of the event, or of the form.
     name: str = ""
-    #: The key in the run's state whose value an event must bring as its correlation; empty: the run's uuid.
+    #: The key in the run's state whose value an event must have as its correlation; if empty, the run's uuid counts.
     correlation_key: str = ""
-    #: The key in the state under which the answer is stored; empty: the answer is merged into the state.
+    #: The key of the state that gets the answer; if empty, the answer's keys are merged into the state.
     result_key: str = ""
-    #: The wait fails after this time; None: it lasts for ever.
+    #: After this many seconds the wait fails; None means never.
     timeout_s: Annotated[float, Field(gt=0)] | None = None
+
+    @property
+    def timeout(self) -> timedelta | None:
+        """How long the node waits; None means for ever."""
+        return None if self.timeout_s is None else limit_time(self.timeout_s)
 
 
 class Node(GraphModel):
-    """One node of a graph, as its author wrote it."""
+    """One node of a graph, as the graph's author wrote it."""
 
     key: NodeKey
     name: str
     kind: NodeKind = NodeKind.STEP
     edges: tuple[Edge, ...] = ()
     convergence: Convergence = Convergence.ANY
-    #: Whether a failure waits for a person instead of being an outcome; None: as the branching profile says.
+    #: Whether a failure waits for a person instead of being an outcome; None means as the branching profile says.
     halts: bool | None = None
     #: A step: the name of the function in its definition, and the pool; an empty pool is the definition's. A wait may
-    #: have one, too, which is called first: with `pending` it begins to wait, with `skipped` it does not.
+    #: have a function, too, which is called first. If it answers `pending`, the wait begins; if `skipped`, it does not.
     function: str = ""
     pool: str = ""
-    #: One attempt may take so long; None: any time.
+    #: How many seconds one attempt may take; None means any time.
     timeout_s: Annotated[float, Field(gt=0)] | None = None
     retry: RetryPolicy | None = None
     wait: WaitSpec | None = None
-    #: A step whose work leads to a callback: the number of the node that waits for it. The token is made with the step.
+    #: For a step whose work leads to a callback: the number of the node that waits for it. The step gets the token.
+    #: For a step that says what a workflow shall be: the number of the node that runs it.
     opens: int | None = None
-    #: Whoever resumes this node begins again at the node with this number; None: at this one.
+    #: A resume of this node begins again at the node with this number; None means at this node.
     restarts: int | None = None
-    #: A run: the name of its definition. A workflow: the request is in `params`.
+    #: A run: the name of its definition. A workflow: the request is in `params`, or the step that opens it brings it.
     definition: str = ""
+    #: A workflow: the key under which the state gets its end; if empty, the state does not get it.
+    result_key: str = ""
+    #: A workflow: events to publish into its first public input, and how many dead letters leave it a success.
+    events: tuple[Any, ...] = ()
+    max_dead_letters: Annotated[int, Field(ge=0)] = 0
     params: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def timeout(self) -> timedelta | None:
-        """Return how long one attempt may take; None: any time."""
-        return None if self.timeout_s is None else timedelta(seconds=self.timeout_s)
+        """How long one attempt may take; None means any time."""
+        return None if self.timeout_s is None else limit_time(self.timeout_s)
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -165,15 +185,17 @@ class Node(GraphModel):
 
 
 class Graph(GraphModel):
-    """Nodes by their numbers. Keys are unique, and every edge leads to a node.
+    """Nodes, in the order of their numbers. Keys are unique, and every edge leads to a node.
 
-    `wms.engine.life.graph` checks the rest.
+    `wms.engine.life.graph` checks the other rules.
     """
 
     profile: BranchingProfile = BranchingProfile.CHAIN
     nodes: Annotated[tuple[Node, ...], Field(max_length=MAX_NODES)] = ()
     #: Whether the run fails after any failure, even one that a failure edge handled.
     any_failure_fails: bool = False
+    #: Whether the run ends with the outcome of its only node; an error stays an error.
+    is_leaf: bool = False
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -188,7 +210,7 @@ class Graph(GraphModel):
 
 
 class DefinitionKind(StoredEnum):
-    """What a definition was written as."""
+    """The form in which an author wrote a definition."""
 
     STEPS = "steps"
     FLOW = "flow"
@@ -197,33 +219,40 @@ class DefinitionKind(StoredEnum):
 
 
 class Definition(GraphModel):
-    """What can be launched by its name. `params` of a run are checked by the form, where there is one."""
+    """A graph that people launch by its name. If the definition has a form, the form checks the `params` of a run."""
 
     name: Annotated[str, Field(min_length=1, max_length=512)]
     kind: DefinitionKind = DefinitionKind.STEPS
     graph: Graph
     #: The pool whose step workers have the functions.
     pool: str = "default"
-    #: A digest of the functions' code; empty: unknown. It is part of the hash.
+    #: A digest of the functions' code; empty if unknown. The digest is part of the hash.
     code: str = ""
     description: str = ""
-    #: What processes do with their subscription; the word belongs to the dialect.
+    #: What a process does to its subscription, in the word of the dialect.
     target: str = ""
     tag: str = ""
     search_phrase: str = ""
     #: Whether a launch must pass a form first.
     has_form: bool = False
+    #: The name for people; if empty, `name`.
+    title: str = ""
+    #: Parameters of a run that its launch does not give, and those whose values are secret.
+    variables: dict[str, Any] = Field(default_factory=dict)
+    masked: tuple[str, ...] = ()
+    #: Whether a launch only creates the run. WMS begins the run when the earlier runs are over.
+    runs_alone: bool = False
 
     @property
     def hash(self) -> DefinitionHash:
-        """Return the digest of what a run of this definition does: name, kind, code and graph, in order."""
+        """The digest of the definition's name, kind, code and graph."""
         content = self.model_dump(mode="json", include={"name", "kind", "graph", "code"}, exclude_defaults=True)
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return DefinitionHash(hashlib.sha256(text.encode()).hexdigest())
 
 
 def make_chain(nodes: tuple[Node, ...]) -> Graph:
-    """Return the graph in which each of `nodes` follows the one before it. Their own edges are replaced."""
+    """Return a graph in which each of `nodes` follows the node before it. The edges in `nodes` are ignored."""
     last = len(nodes) - 1
     return Graph(
         profile=BranchingProfile.CHAIN,

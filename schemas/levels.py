@@ -1,6 +1,6 @@
 """The levels of a workflow's queues. Events of one level move only into queues of later levels. (core)
 
-The client counts progress by levels, and WMS finds out by levels that a run is done.
+The client counts progress by levels. WMS finds out by levels whether a workflow is done.
 """
 
 from collections.abc import Collection, Iterable
@@ -12,19 +12,19 @@ class JoinsQueues(Protocol):
 
     @property
     def input_queues(self) -> Collection[str]:
-        """Return the queues that the task takes events from."""
+        """The queues from which the task takes events."""
         ...
 
     @property
     def output_queues(self) -> Collection[str]:
-        """Return the queues that the task publishes to."""
+        """The queues to which the task publishes."""
         ...
 
 
 def split_levels(tasks: Iterable[JoinsQueues]) -> tuple[list[list[str]], list[str]]:
-    """Return the queues that `tasks` take events from, level by level, and the queues without a level.
+    """Return the queues from which `tasks` take events, level by level, and the queues without a level.
 
-    Queues without a level form cycles, or a cycle feeds them.
+    A queue without a level is part of a cycle, or comes after a cycle.
     """
     tasks = list(tasks)
     left = dict.fromkeys(mqid for task in tasks for mqid in task.input_queues)

@@ -1,4 +1,4 @@
-"""Questions to a TMS about workers' output: a listing of the logs, and a part of one."""
+"""Questions to a TMS about workers' output: a list of the logs, and a part of one log."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -31,7 +31,7 @@ class LogsQuery(TmsQuestion):
 
 
 class LogQuery(TmsQuestion):
-    """The gateway wants a part of one log from `offset` on. A negative offset counts from the end."""
+    """The gateway wants a part of one log, from `offset` on. A negative `offset` counts from the end."""
 
     kind: Literal["log"] = "log"
     taskforce_uuid: TaskforceUuid
@@ -52,7 +52,7 @@ class LogFile(BaseModel):
 
 
 class LogsAnswer(Answer):
-    """Logs in the order of ProcIds. The next question starts at `next_proc`; `None` at the end."""
+    """Logs in the order of ProcIds. The next question starts at `next_proc`, which is None at the end."""
 
     kind: Literal["logs"] = "logs"
     files: list[LogFile]
@@ -60,7 +60,7 @@ class LogsAnswer(Answer):
 
 
 class LogAnswer(Answer):
-    """Bytes of a log from `offset` on. The whole log has `n_bytes`."""
+    """The bytes of a log from `offset` on. The whole log has `n_bytes` bytes."""
 
     kind: Literal["log"] = "log"
     data: bytes

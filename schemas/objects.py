@@ -1,8 +1,8 @@
-"""The objects that users see, with exactly the contract's keys (section 3).
+"""The objects that users get, with exactly the contract's keys (section 3).
 
     Workflow 1 - n TaskDirective 1 - n Taskforce        MQGroup 1 - n MQProfile
 
-`documents` adds the fields that only services use. These never leave a service.
+`documents` adds the fields that only services use. These fields never leave a service.
 """
 
 from enum import StrEnum
@@ -23,7 +23,7 @@ def _check_size(size: str | int) -> str | int:
 
 
 Size = Annotated[str | int, AfterValidator(_check_size)]
-#: An integer in the contract's sense: so small that every JSON reader keeps it exact. MongoDB's integers have 64 bits.
+#: An integer in the contract's sense: small enough for MongoDB, and for every JSON reader to keep it exact.
 ExactInt = Annotated[int, Field(strict=True, ge=-MAX_BYTES, le=MAX_BYTES)]
 
 #: The values in a pilot's extra environment. The contract allows no booleans.
@@ -34,8 +34,10 @@ PilotValue = Annotated[
 
 
 class Object(BaseModel):
-    """An object of the contract: frozen, closed. An answer has all of its keys, also the keys that are optional in a
-    request."""
+    """An object of the contract: it cannot change, and unknown keys are refused.
+
+    An answer has all keys, also the keys that are optional in a request.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
@@ -50,6 +52,16 @@ class WorkerConfig(Object):
     worker_disk: Size
     worker_memory: Size
     condor_requirements: Requirements = ""
+
+    @property
+    def memory_bytes(self) -> int:
+        """`worker_memory` in bytes."""
+        return parse_bytes(self.worker_memory)
+
+    @property
+    def disk_bytes(self) -> int:
+        """`worker_disk` in bytes."""
+        return parse_bytes(self.worker_disk)
 
 
 class ImageSource(StrEnum):
@@ -69,7 +81,7 @@ class PilotConfig(Object):
 
 
 class Workflow(Object):
-    """A user's tasks, which queues join, as one object."""
+    """A user's tasks, joined by queues, as one object."""
 
     workflow_id: WorkflowId
     timestamp: float
@@ -79,7 +91,7 @@ class Workflow(Object):
 
 
 class TaskDirective(Object, ContractProgram):
-    """A task's place in its workflow; never changes."""
+    """A task's image, arguments and queues, as WMS stored them. A task directive never changes."""
 
     task_id: TaskId
     workflow_id: WorkflowId
@@ -90,7 +102,7 @@ class TaskDirective(Object, ContractProgram):
 
 
 class PhaseChange(Object):
-    """One entry in a taskforce's log: a move to another phase, or a failed try."""
+    """An entry in a taskforce's log: it moved to another phase, or the move failed."""
 
     target_phase: Phase
     timestamp: float
@@ -101,7 +113,7 @@ class PhaseChange(Object):
 
 
 class Taskforce(Object):
-    """One HTCondor cluster of pilots for a task, from the request to its end."""
+    """The workers of one task at one place, from the request to their end: one HTCondor cluster."""
 
     taskforce_uuid: TaskforceUuid
     task_id: TaskId
@@ -123,7 +135,7 @@ class Taskforce(Object):
 
 
 class MQGroup(Object):
-    """The queues of a workflow as one object. `criteria` is null until their activation."""
+    """The queues of a workflow as one object. `criteria` is null until the queues are activated."""
 
     workflow_id: WorkflowId
     timestamp: float
@@ -131,7 +143,7 @@ class MQGroup(Object):
 
 
 class MQProfile(Object):
-    """One queue. `auth_token` and `broker_*` are null until its activation."""
+    """One queue. `auth_token` and `broker_*` are null until the queue is activated."""
 
     mqid: Mqid
     workflow_id: WorkflowId

@@ -1,10 +1,9 @@
-"""A taskforce's phases and every legal move between them.
+"""The phases of a taskforce, and the moves that are allowed between them.
 
     pre-mq-activation -> pre-launch -> pending-starter -> condor-submit -> condor-complete
             \\_______________\\________________\\_________________\\-> pending-stopper -> condor-rm -> condor-complete
 
-A cluster may complete directly from pending-stopper. No move leads out of condor-complete.
-Source: contract, section 4.
+A cluster may complete directly from pending-stopper. No move leads out of condor-complete. Source: contract, section 4.
 """
 
 from collections.abc import Mapping
@@ -34,19 +33,19 @@ LEGAL_MOVES: Mapping[Phase, frozenset[Phase]] = {
     Phase.CONDOR_COMPLETE: frozenset(),
 }
 
-#: The phases of a taskforce before anything asks for its end.
+#: The phases of a taskforce whose end was not requested.
 WANTED: frozenset[Phase] = frozenset(
     {Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT}
 )
 
 
 def may_move(source: Phase, target: Phase) -> bool:
-    """Return whether a taskforce in `source` may go to `target` in one move."""
+    """Return whether a taskforce may go from the phase `source` to the phase `target` in one move."""
     return target in LEGAL_MOVES.get(source, frozenset())
 
 
 class Deactivated(StoredEnum):
-    """The user's label for the end of a workflow. EWMS ends both kinds in the same way."""
+    """The word by which a user ended a workflow. EWMS ends the workflow in the same way for both words."""
 
     ABORTED = "ABORTED"
     FINISHED = "FINISHED"

@@ -1,4 +1,4 @@
-"""The words of processes: what a step list is for, who has to act, and where steps and processes stand."""
+"""The words of processes: targets of step lists, assignees, and the statuses of steps and processes."""
 
 import re
 from enum import StrEnum
@@ -9,7 +9,7 @@ from schemas.subscriptions import ProductDocument
 
 
 class Target(StrEnum):
-    """What a step list does to a subscription. An unknown word is an error at registration."""
+    """What a step list does to a subscription. At registration, an unknown word is an error."""
 
     CREATE = "CREATE"
     MODIFY = "MODIFY"
@@ -20,12 +20,12 @@ class Target(StrEnum):
 
     @property
     def is_task(self) -> bool:
-        """Return whether processes of this target are tasks: they check or clean up, and change no customer's order."""
+        """Whether processes with this target are tasks: they check or clean up, and change no customer's order."""
         return self in (Target.SYSTEM, Target.VALIDATE, Target.RECONCILE)
 
 
 class Assignee(StrEnum):
-    """Who has to act next."""
+    """Who must act next."""
 
     SYSTEM = "SYSTEM"
     NOC = "NOC"
@@ -34,7 +34,7 @@ class Assignee(StrEnum):
 
 
 class StepStatus(StoredEnum):
-    """Where one step stands."""
+    """The status of one step."""
 
     PENDING = "pending"
     SUCCESS = "success"
@@ -48,7 +48,7 @@ class StepStatus(StoredEnum):
 
 
 class ProcessStatus(StoredEnum):
-    """Where a process stands."""
+    """The status of a process."""
 
     CREATED = "created"
     RUNNING = "running"
@@ -79,11 +79,11 @@ RESUMABLE = frozenset(
 
 @cache
 def compile_search_phrase(phrase: str) -> re.Pattern[str]:
-    """Return the pattern of a product's name: `%` stands for any text, `_` for any one character."""
+    """Return the pattern that names of products must match. In `phrase`, `%` is any text and `_` any one character."""
     marks = {"%": ".*", "_": "."}
     return re.compile("".join(marks.get(c) or re.escape(c) for c in phrase), re.DOTALL)
 
 
 def attaches_to(product: ProductDocument, *, tag: str, search_phrase: str) -> bool:
-    """Return whether a workflow with `tag` and `search_phrase` can be used on subscriptions to `product`."""
+    """Return whether a workflow with this `tag` and `search_phrase` can be used on subscriptions to `product`."""
     return product.tag == tag and compile_search_phrase(search_phrase).fullmatch(product.name) is not None

@@ -1,11 +1,11 @@
-"""A task's program: what pilots run, and how. This module defines each field once; everywhere it has the same name.
+"""A task's program: what pilots run, and how. This module defines each field once, with one name in all classes.
 
     RequestedProgram  in TaskRequest              from the user, with rules for the values
     TaskProgram       in TaskDirectiveDocument    as stored
                       in TaskOrder                in the event `taskforce.start`, to the TMS
     ContractProgram   in TaskDirective            for users: only the contract's keys (ruling 10)
 
-Documents and events of older versions lack new fields, so each new field has a default.
+Documents and events of older versions lack new fields, so each new field needs a default.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from schemas.texts import Environment, Image, Text
 
 
 class ContractProgram(BaseModel):
-    """The contract's fields of a stored program. WMS has checked the request, so this class has no rules."""
+    """The contract's fields of a stored program. WMS has checked the request already, so this class has no rules."""
 
     task_image: str
     task_args: str
@@ -28,11 +28,11 @@ class ContractProgram(BaseModel):
 
 
 class TaskProgram(ContractProgram):
-    """The whole program: the contract's fields, and EWMS's own with a default. Write a new field of EWMS here."""
+    """The whole program: the contract's fields, and EWMS's own fields with defaults. Add a new field of EWMS here."""
 
 
 class RequestedProgram(TaskProgram):
-    """A user's program: the rules for the contract's fields, and their defaults."""
+    """The program in a request: the rules and the defaults of the contract's fields."""
 
     task_image: Annotated[Image, Field(min_length=1)]
     task_args: Text
@@ -60,5 +60,5 @@ def program_defaults() -> dict[str, Any]:
 
 
 def program_fields(program: TaskProgram) -> dict[str, Any]:
-    """Return the fields of `program`, by name, to build another program model from them."""
+    """Return the fields of `program`, by name. Another model of a program can be made from them."""
     return {name: getattr(program, name) for name in TaskProgram.model_fields}

@@ -1,13 +1,13 @@
-"""Count how many events of a run are done, and how many there are, from the counts of its queues. (core)
+"""Count how many events of a workflow are done, and how many there are, from the counts of its queues. (core)
 
-A user's event is done when no task has to process it or an event that came of it, and it has not failed. Users
-published N events into the run's first queues. For each level of tasks, the queues show which part has left it:
+A user's event is done when no task has to process the event, or an event that was made from it, and it has not failed.
+Users published N events into the workflow's first queues. For each level of tasks, the queues show which part has left:
 
     done = N · (gone from level 0 / come into level 0) · (gone from level 1 / come into level 1) · ... - failed
 
-That is exact where each event makes one event for the next task, and proportional elsewhere. Once every queue is empty,
-it is N minus the failed events. A replayed dead letter counts as one arrival: MQS counts replays, and this module
-subtracts them.
+The result is exact where each event makes one event for the next task, and proportional elsewhere. Once every queue is
+empty, it is N minus the failed events. A replayed dead letter counts as one arrival: MQS counts replays, and this
+module subtracts them.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,7 +25,7 @@ class EventsDone:
 
     n_done: int
     n_all: int
-    #: Whether no more events can come. Otherwise a percentage means nothing.
+    #: Whether no more events can come. If more can come, a percentage means nothing.
     is_whole: bool
     n_failed: int = 0
 
@@ -33,7 +33,11 @@ class EventsDone:
 def count_done(
     tasks: Collection[JoinsQueues], depths: QueueDepths | None, ending: Ending | None, *, is_ended: bool
 ) -> EventsDone | None:
-    """Return how many events are done at this moment; None if the queues do not show it."""
+    """Return how many of a workflow's events are done, how many have failed, and how many there are at this moment.
+
+    Return None if the queues cannot show that. If `ending` expects a number of results, count results instead.
+    `is_ended` says that the workflow has ended, so no more events can come.
+    """
     levels = task_levels(tasks)
     if depths is None:
         return None
@@ -50,18 +54,35 @@ def count_done(
     n_widest = max(n_come for n_come, _ in known)
     left = Fraction(n_all)
     for n_come, n_gone in known:
-        # If nothing has come into a level, nothing waits there.
+        # If no event has come into a level, no event waits there.
         left *= Fraction(n_gone, n_come) if n_come else 1
     # If each event makes many others, a dead letter is only one of these.
     left -= depths.n_failed * min(Fraction(1), Fraction(n_all, n_widest or 1))
     is_closed = ending is not None and ending.inputs_closed_at is not None
-    return EventsDone(max(0, int(left)), n_all, is_whole=is_closed or is_ended, n_failed=depths.n_failed)
+    is_counted = is_closed and not any(queues[mqid].may_grow for mqid in levels[0] if mqid in queues)
+    return EventsDone(max(0, int(left)), n_all, is_whole=is_counted or is_ended, n_failed=depths.n_failed)
+
+
+def has_all_failed(tasks: Collection[JoinsQueues], depths: QueueDepths | None) -> bool:
+    """Return whether every event has failed for good: none waits, none is in work, and none gave a result."""
+    if depths is None:
+        return False
+    done = count_done(tasks, depths, None, is_ended=False)
+    if done is None or done.n_done or not 0 < done.n_all <= done.n_failed:
+        return False
+    taken = {mqid for task in tasks for mqid in task.input_queues}
+    made = {mqid for task in tasks for mqid in task.output_queues}
+    return not any(
+        (queue.mqid in taken and queue.n_ready + queue.n_unacknowledged + queue.n_delayed)
+        or (queue.is_public and queue.mqid in made and queue.n_arrived)
+        for queue in depths.queues
+    )
 
 
 def task_levels(tasks: Collection[JoinsQueues]) -> list[frozenset[str]]:
-    """Return the queues that tasks take events from, level by level; empty if they cannot show progress.
+    """Return the queues from which tasks take events, level by level. Return no levels if they cannot show progress.
 
-    A queue comes after all queues that can feed it. All queues of cycles are one level, because nobody knows how often
+    A queue comes after all queues that can feed it. All queues of cycles are one level, because it is unknown how often
     an event goes round. If a task makes events without input, the total is unknown.
     """
     if not all(task.input_queues for task in tasks):
@@ -73,7 +94,7 @@ def task_levels(tasks: Collection[JoinsQueues]) -> list[frozenset[str]]:
 
 
 def _count_results(tasks: Collection[JoinsQueues], depths: QueueDepths, ending: Ending, n_expected: int) -> EventsDone:
-    """Return how many of the expected results have arrived. Failed events do not count."""
+    """Return how many of the expected results have arrived. Failed events are not subtracted."""
     made = {mqid for task in tasks for mqid in task.output_queues}
     n_results = ending.n_results
     if n_results is None:
@@ -82,7 +103,7 @@ def _count_results(tasks: Collection[JoinsQueues], depths: QueueDepths, ending: 
 
 
 def _count_level(queues: Mapping[str, QueueDepth], level: frozenset[str]) -> tuple[int, int] | None:
-    """Return how many events have come into a level and how many have left it; None: unknown."""
+    """Return how many events have come into a level, and how many have left. Return None if that is unknown."""
     here: Sequence[QueueDepth] = [queues[mqid] for mqid in level if mqid in queues]
     n_come = n_gone = 0
     for queue in here:

@@ -1,10 +1,12 @@
 """The base classes of questions between services, and of their answers.
 
-A question needs an answer at once. No service stores either: if the answer is lost, the asker asks again. The asker is
-the AMQP user that the broker has checked (`user_id`), not a claim within the question.
+A question needs an answer at once. Questions and answers are not stored: if an answer is lost, the asker asks again.
+The asker is the AMQP user that the broker has checked (`user_id`), not a claim within the question.
 
-Each class has its `kind` as the default of that field, and registers itself under it at its definition.
-Questions are in `schemas.requests`, `schemas.failures.history`, `schemas.failures.dead_letters` and `schemas.logs`.
+Each class has its `kind` as the default of that field. Its definition registers the class under that kind.
+
+Questions are in `schemas.requests`, `schemas.failures.history`, `schemas.failures.dead_letters`, `schemas.logs`,
+`schemas.subscription_questions` and `schemas.registration_questions`.
 """
 
 from typing import Any, ClassVar, Literal
@@ -24,7 +26,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    #: The service that answers. If it has several instances, the asker names one.
+    #: The service that answers. If the service has several instances, the asker names one instance.
     TO: ClassVar[str]
 
     kind: str
@@ -38,7 +40,7 @@ class Question(BaseModel):
 
 
 class Answer(BaseModel):
-    """An answer to a question, or the refusal of one. Bytes in it are in base64."""
+    """An answer to a question, or a refusal to answer. Bytes are in base64."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
 
@@ -58,8 +60,14 @@ class MqsQuestion(Question):
     TO: ClassVar = Service.MQS
 
 
+class WmsQuestion(Question):
+    """A question that WMS answers."""
+
+    TO: ClassVar = Service.WMS
+
+
 class TmsQuestion(Question):
-    """A question that a TMS answers. The asker names the TMS."""
+    """A question that a TMS answers. The argument `to` of `Bus.ask` names the TMS."""
 
     TO: ClassVar = Service.TMS
 

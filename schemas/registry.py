@@ -12,7 +12,7 @@ COLLECTIONS: dict[str, type] = {}
 
 
 def register_class(registry: dict[str, Word], name: str, defined: Word) -> None:
-    """Put `defined` into `registry` as `name`. If Python loads a module again, its class counts as the same one.
+    """Put `defined` into `registry` under `name`. If Python loads a module again, its class may register again.
 
     Raises:
         TypeError: another class has that name.
@@ -23,7 +23,9 @@ def register_class(registry: dict[str, Word], name: str, defined: Word) -> None:
 
 
 def register_collection(name: str, documents: type) -> Collection:
-    """Return `name`, the collection that holds `documents`. Call this where their class is defined.
+    """Register `documents` as the class of the documents in the collection `name`, and return that name.
+
+    Call this in the module that defines the class.
 
     Raises:
         TypeError: another class has that collection.

@@ -1,4 +1,4 @@
-"""Questions to MQS about queues, and their answers. Only these messages of the bus carry tokens."""
+"""Questions to MQS about queues, and their answers. On the control bus, only these answers carry tokens."""
 
 from typing import Annotated, Literal
 
@@ -16,19 +16,19 @@ class ProfilesQuery(MqsQuestion):
     kind: Literal["profiles"] = "profiles"
     workflow_id: WorkflowId
     subject: str
-    #: Whether to answer only for a workflow whose queues another WMS has reserved. It has no owner here.
+    #: Whether to answer only for a workflow whose queues another WMS has reserved. Such a workflow has no owner here.
     unowned: bool = False
 
 
 class GrantQuery(MqsQuestion):
-    """A TMS wants the token with which a taskforce's pilots open their queues."""
+    """A TMS wants the token by which a taskforce's pilots open their queues."""
 
     kind: Literal["grant"] = "grant"
     workflow_id: WorkflowId
     taskforce_uuid: TaskforceUuid
     inputs: list[Mqid]
     outputs: list[Mqid]
-    #: How many pilots run at once. MQS limits their connections accordingly. 0: unknown, so there is no limit.
+    #: How many pilots run at once. MQS limits their connections accordingly. 0 means unknown and no limit.
     n_workers: int = Field(default=0, ge=0)
 
 
@@ -39,19 +39,19 @@ class DepthsQuery(MqsQuestion):
     workflow_id: WorkflowId
 
 
-#: How many queues one question may name. This many take the broker some tens of milliseconds.
+#: The most queues that one question may name. The broker needs some tens of milliseconds for so many.
 MAX_BACKLOGS = 200
 
 
 class BacklogsQuery(MqsQuestion):
-    """WMS wants to know how many events are in queues of any workflows, to see whether work waits in vain."""
+    """WMS wants to know how many events are in queues of any workflows, to find out whether events wait in vain."""
 
     kind: Literal["backlogs"] = "backlogs"
     mqids: Annotated[list[Mqid], Field(max_length=MAX_BACKLOGS)]
 
 
 class TaskProfilesQuery(MqsQuestion):
-    """The gateway wants the queues of one taskforce's task, with its pilots' token, for a TMS served over REST."""
+    """The gateway wants the queues of one taskforce's task and its pilots' token, for a TMS that polls over REST."""
 
     kind: Literal["task-profiles"] = "task-profiles"
     workflow_id: WorkflowId
@@ -72,7 +72,7 @@ class ReserveQuery(MqsQuestion):
 
 
 class ActivateQuery(MqsQuestion):
-    """Another WMS wants to activate the queues that it has reserved. `priority` None: it gave none."""
+    """Another WMS wants to activate the queues that it has reserved. `priority` is None if that WMS gave none."""
 
     kind: Literal["activate"] = "activate"
     site: str = ""
@@ -89,7 +89,7 @@ class GroupQuery(MqsQuestion):
 
 
 class ProfileQuery(MqsQuestion):
-    """Another WMS wants one queue, with a token once it is active."""
+    """Another WMS wants the profile of one queue. If the queue is active, the profile has a token."""
 
     kind: Literal["profile"] = "profile"
     site: str = ""
@@ -97,7 +97,7 @@ class ProfileQuery(MqsQuestion):
 
 
 class ProfilesAnswer(Answer):
-    """The public profiles in the order of the reservation, with their tokens."""
+    """The profiles of the public queues in the order of the reservation, with their tokens."""
 
     kind: Literal["profiles"] = "profiles"
     profiles: list[MQProfile]
@@ -127,15 +127,17 @@ class Depth(BaseModel):
     is_public: bool
     n_ready: int
     n_unacknowledged: int
-    #: Events that failed and wait for their next attempt.
+    #: How many events are put off: they failed, and come again for the next attempt.
     n_delayed: int = 0
     n_consumers: int
-    #: How many events have ever come into the queue; None: unknown at the moment.
+    #: How many events have ever come into the queue; None if unknown at the moment.
     n_arrived: int | None = None
     #: How many of the arrived events are dead letters that a replay sent back.
     n_replayed: int = 0
     #: How many events have certainly left the queue: acknowledged, or missing from a report that is recent enough.
     n_gone: int | None = None
+    #: Whether the broker may not have counted the last arrivals yet, though nothing can arrive any more.
+    may_grow: bool = False
 
 
 class DepthsAnswer(Answer):
@@ -146,7 +148,7 @@ class DepthsAnswer(Answer):
     n_dead: int
     #: How many events pilots or the broker gave up so far: the dead letters, and the discarded ones.
     n_failed: int = 0
-    #: How old the numbers of unacknowledged and delayed events may be, in seconds.
+    #: How old the numbers of queues that tasks take events from may be, in seconds.
     max_age_s: float = 6.0
 
 
@@ -162,14 +164,14 @@ class QueueBacklog(BaseModel):
 
 
 class BacklogsAnswer(Answer):
-    """The backlogs of the queues in the question, by id. It leaves out queues that do not exist."""
+    """The backlogs of the queues in the question, by mqid. Queues that do not exist are left out."""
 
     kind: Literal["backlogs"] = "backlogs"
     queues: dict[Mqid, QueueBacklog]
 
 
 class GroupAnswer(Answer):
-    """A workflow's group of queues, and each queue in the order of the reservation; with tokens if asked for."""
+    """A workflow's group of queues, and each queue in the order of the reservation. If asked for, with tokens."""
 
     kind: Literal["group"] = "group"
     group: MQGroup

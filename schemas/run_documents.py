@@ -7,17 +7,19 @@ from pydantic import Field
 
 from schemas.graph import DefinitionKind, Graph
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
+from schemas.notifications import RunMoment
 from schemas.registry import register_collection
 from schemas.runs import NodeError, NodeState, Parent, RunModel, RunStatus, Want
+from schemas.schedules import Occurrence
 
 
 class LogRow(RunModel):
-    """One finished attempt of a node, or one act of a person. It is written once and never changed."""
+    """A row of a run's log: an attempt of a node that has ended, or an act of a person. Rows never change."""
 
     run: RunId
-    #: Counts the rows of the run, from 1.
+    #: The number of this row in the run's log, from 1.
     number: int
-    #: None: the row is about the whole run.
+    #: The node that the row is about; None means the whole run.
     node: NodeKey | None = None
     attempt: int = 0
     #: What happened: `ended`, or the act (`launch`, `resume`, `cancel`, ...).
@@ -37,37 +39,51 @@ RUN_LOG = register_collection("run_log", LogRow)
 
 
 class RunDocument(RunModel):
-    """A run as stored."""
+    """A run as it is stored."""
 
     id: RunId
     uuid: RunUuid
     kind: DefinitionKind
     definition: str
+    #: The name of the definition for people, at the launch.
+    title: str = ""
     definition_hash: DefinitionHash
     pool: str
     graph: Graph
     nodes: tuple[NodeState, ...]
     status: RunStatus = RunStatus.CREATED
     want: Want | None = None
-    #: What steps read and change. `params` came with the launch and stay; `masked` names those that nobody is shown.
+    #: Steps read and change `state`. `params` come from the launch and never change. `masked` names the secret keys.
     state: dict[str, Any] = Field(default_factory=dict)
     params: dict[str, Any] = Field(default_factory=dict)
+    #: The pages of the form, until a step worker has evaluated them; then the run begins. None if the run has no form.
+    pages: tuple[dict[str, Any], ...] | None = None
     masked: tuple[str, ...] = ()
-    #: The callbacks' tokens are made from this. Nobody outside of WMS sees it.
+    #: WMS makes the callbacks' tokens from this secret, which never leaves WMS.
     secret: str = ""
     parent: Parent | None = None
     root: RunId | None = None
-    #: The definitions above this run, the outermost first: none of them may be launched below.
+    #: The definitions above this run, the outermost first. None of these definitions may run below this run.
     ancestors: tuple[str, ...] = ()
     organization: str = ""
     owner: str = ""
     launch_type: str = "manual"
     labels: tuple[str, ...] = ()
     subscriptions: tuple[str, ...] = ()
+    #: The run whose step has started this run. Unlike a parent, that run does not wait for this run.
+    started_by: RunId | None = None
+    #: The earlier run of which this run is a new launch.
+    relaunch_of: RunId | None = None
+    #: The occurrence of a schedule for which WMS launched it.
+    occurrence: Occurrence | None = None
+    #: A note that people wrote about the run.
+    note: str = ""
     explanation: str = ""
+    #: What this run has still to tell by notifications. Its first write sets it, and `wms.notifications` empties it.
+    untold: tuple[RunMoment, ...] = ()
     wake_at: datetime | None = None
     rev: int = 0
-    #: How many log rows there have been, and those that are not in `run_log` yet.
+    #: How many log rows there have been, and the rows that are not in `run_log` yet.
     n_rows: int = 0
     log: tuple[LogRow, ...] = ()
     created_at: datetime
@@ -79,7 +95,7 @@ RUNS = register_collection("runs", RunDocument)
 
 
 class InputDocument(RunModel):
-    """An event from outside that nobody waited for yet, or that a wait has consumed. MongoDB deletes it in time."""
+    """An event from outside. It waits for a node, or a node has consumed it. MongoDB deletes it at `expires_at`."""
 
     id: str
     name: str
@@ -88,7 +104,7 @@ class InputDocument(RunModel):
     who: str = ""
     at: datetime
     expires_at: datetime
-    #: The run and the node that took it.
+    #: The run and the node that consumed the event.
     consumed_by: tuple[RunId, NodeKey] | None = None
 
 
@@ -96,14 +112,14 @@ INPUTS = register_collection("inputs", InputDocument)
 
 
 class DefinitionDocument(RunModel):
-    """A registered definition: one document for each hash."""
+    """A registered definition. There is one document for each hash."""
 
     name: str
     hash: DefinitionHash
     pool: str
     kind: DefinitionKind
     definition: dict[str, Any]
-    #: When a step worker last registered it: of several with one name, the latest is launched.
+    #: When a step worker last registered the definition. Of several with the same name, a launch uses the latest.
     registered_at: datetime
 
 
@@ -111,7 +127,7 @@ DEFINITIONS = register_collection("definitions", DefinitionDocument)
 
 
 class StepWorkerDocument(RunModel):
-    """A step worker, as it last described itself."""
+    """A step worker, as it last reported itself."""
 
     name: str
     pool: str
@@ -125,9 +141,21 @@ STEP_WORKERS = register_collection("step_workers", StepWorkerDocument)
 
 
 class RunCounter(RunModel):
-    """The last integer that was given to a run."""
+    """The number that the latest run has."""
 
     last: int
 
 
 COUNTERS = register_collection("counters", RunCounter)
+
+
+class EngineSettings(RunModel):
+    """The settings that administrators make for the whole engine."""
+
+    #: Whether no new step may begin.
+    is_locked: bool = False
+    changed_by: str = ""
+    changed_at: datetime | None = None
+
+
+ENGINE_SETTINGS = register_collection("engine_settings", EngineSettings)

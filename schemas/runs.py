@@ -1,9 +1,9 @@
-"""Runs: one execution of a definition each, from launch to end. A run is one document, its nodes within.
+"""Runs: each run is one execution of a definition, from launch to end. A run and its nodes are one document.
 
     run     created ──► running ◄──► waiting ──► successful | failed | error | canceled
                            ▲  ▲
-                           │  └────► halted      a node failed, and somebody must retry it or cancel
-                           └───────► stopped     somebody stopped the run
+                           │  └────► halted      a node failed, and a person must retry it or cancel
+                           └───────► stopped     a person stopped the run
 
     node    pending ──► due ──► taken ──► successful | skipped | failed | error | canceled
                │         ▲        │
@@ -12,8 +12,8 @@
                │                  └──► halted     it failed and waits for a person
                └──► passed        no edge that leads to it can be satisfied any more
 
-A run's `nodes` stand in the order of its graph's nodes. The *fence* of an attempt is (run, node, attempt): what names
-an older one changes nothing.
+A run's `nodes` have the order of its graph's nodes. The *fence* of an attempt is (run, node, attempt): a report that
+names an older attempt changes nothing.
 """
 
 from datetime import datetime
@@ -25,30 +25,30 @@ from schemas.graph import WaitKind
 from schemas.ids import NodeKey, RunId, RunUuid
 from schemas.stored_enum import StoredEnum
 
-#: The most that a run's state, or its parameters, may take as JSON.
+#: The most bytes that a run's state, or its parameters, may have as JSON.
 MAX_STATE_BYTES = 1024 * 1024
 
 
 class RunStatus(StoredEnum):
-    """Where a run stands."""
+    """The status of a run."""
 
-    #: Launched, and not started yet.
+    #: The run was launched and has not started yet.
     CREATED = "created"
     #: A node is due or being worked on, or a child runs.
     RUNNING = "running"
-    #: Only things from outside, or times, bring the run on.
+    #: Only something from outside, or a set time, lets the run go on.
     WAITING = "waiting"
     HALTED = "halted"
     STOPPED = "stopped"
     SUCCESSFUL = "successful"
     FAILED = "failed"
-    #: The run could not be carried on.
+    #: The engine could not carry the run on.
     ERROR = "error"
     CANCELED = "canceled"
 
 
 class NodeStatus(StoredEnum):
-    """Where a node stands. The last six are over."""
+    """The status of a node. A node with one of the last six statuses is over."""
 
     PENDING = "pending"
     DUE = "due"
@@ -57,13 +57,13 @@ class NodeStatus(StoredEnum):
     RETRYING = "retrying"
     HALTED = "halted"
     SUCCESSFUL = "successful"
-    #: Its condition did not hold. What follows goes on as after a success.
+    #: The node's condition was false. The nodes below go on as after a success.
     SKIPPED = "skipped"
     FAILED = "failed"
-    #: It could not be worked on, or nobody knows how it ended.
+    #: No worker could work on the node, or it is unknown how the attempt ended.
     ERROR = "error"
     CANCELED = "canceled"
-    #: It does not run, since no outcome before it leads to it.
+    #: The node does not run, because no outcome before it leads to it.
     PASSED = "passed"
 
 
@@ -79,7 +79,7 @@ NODE_OVER = frozenset(
     }
 )
 
-#: A node that somebody, or something, may still bring on.
+#: A node in one of these statuses has begun and may still go on.
 NODE_OPEN = frozenset({NodeStatus.DUE, NodeStatus.TAKEN, NodeStatus.WAITING, NodeStatus.RETRYING, NodeStatus.HALTED})
 
 
@@ -91,12 +91,12 @@ class Outcome(StoredEnum):
     FAILED = "failed"
     ERROR = "error"
     CANCELED = "canceled"
-    #: Not ended: look again after a pause. The attempt stays the same.
+    #: The attempt has not ended: the engine calls the step again after a pause, within the same attempt.
     PENDING = "pending"
 
 
 class RunModel(BaseModel):
-    """A part of a stored run, or of what is said about one. Fields of a later version are ignored."""
+    """The base class of the parts of a run, and of reports about a run. Readers ignore fields of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -108,12 +108,12 @@ class NodeError(RunModel):
     error_class: str
     message: str
     traceback: str = ""
-    #: What the exception brought in addition, such as `status_code`, `headers` and `body`.
+    #: Further facts of the exception, such as `status_code`, `headers` and `body`.
     details: dict[str, Any] = Field(default_factory=dict)
 
 
 class ChildRequest(RunModel):
-    """A run that a step started. The step worker makes `uuid` from the idempotency key: a repeated step repeats it."""
+    """A run that a step asked for. `uuid` comes from the idempotency key, so a repeated step asks for the same run."""
 
     uuid: RunUuid
     definition: str
@@ -121,20 +121,43 @@ class ChildRequest(RunModel):
     who: str = ""
 
 
-class WaitState(StoredEnum):
-    """What an answer to a wait does."""
+#: The artifact in which a step describes the workflow to run after it. Only the next node gets this artifact.
+WANTED_WORKFLOW = "wanted_workflow"
+#: The most results of a workflow that a step may ask for. For more results, let a step consume their queue.
+MAX_RESULTS = 10_000
 
-    #: The token exists, and the work that leads to the answer may be under way: the answer is kept.
+
+class WantedWorkflow(RunModel):
+    """The workflow that the node after a step runs, as the step describes it."""
+
+    #: The body of `POST /workflows`.
+    request: dict[str, Any]
+    #: Payloads, as JSON, to publish into the workflow's first public input.
+    events: tuple[Any, ...] = ()
+    #: How many dead letters the workflow may have and still be a success.
+    max_dead_letters: int = 0
+    #: The most results of the workflow that the state gets.
+    max_results: int = Field(default=0, ge=0, le=MAX_RESULTS)
+
+    def as_artifacts(self) -> dict[str, Any]:
+        """Return the artifacts by which a step asks for this workflow."""
+        return {WANTED_WORKFLOW: self.model_dump(mode="json")}
+
+
+class WaitState(StoredEnum):
+    """The state of a wait, which decides what an answer does."""
+
+    #: The token exists, and the work that leads to the answer may be under way. The engine keeps an answer.
     OPENED = "opened"
-    #: The answer ends the wait.
+    #: An answer ends the wait.
     ARMED = "armed"
-    #: Nothing: there was one already, or the time was over.
+    #: In these two states an answer changes nothing: there was an answer already, or the time is over.
     ANSWERED = "answered"
     EXPIRED = "expired"
 
 
 class Wait(RunModel):
-    """What a node waits for, from the moment at which its token exists."""
+    """The wait of a node, from the time when its token exists."""
 
     kind: WaitKind
     state: WaitState = WaitState.ARMED
@@ -142,50 +165,56 @@ class Wait(RunModel):
     correlation: str = ""
     deadline: datetime | None = None
     armed_at: datetime | None = None
-    #: The answer that came before the wait was armed. At most one is kept; the first wins.
+    #: The answer that came before the wait was armed. Only the first such answer counts.
     early: "WaitAnswer | None" = None
     #: The id of the answer that has ended the wait.
     answered_by: str = ""
+    #: What the outside system last reported about its progress. Such a report does not end the wait.
+    progress: Any = None
 
 
 class WaitAnswer(RunModel):
-    """What came from outside, and from whom. `id` makes a repetition known as such."""
+    """An answer from outside, and who gave it. A repeated answer has the same `id`."""
 
     id: str
     body: Any = None
     who: str = ""
     at: datetime
-    #: An approval: whether it was given.
+    #: For an approval: whether the person approved.
     approved: bool | None = None
 
 
 class NodeState(RunModel):
-    """Where one node of a run stands."""
+    """The state of one node of a run."""
 
     key: NodeKey
     status: NodeStatus = NodeStatus.PENDING
-    #: How often the node was made due. It only grows, and is part of the fence.
+    #: How many times the node has become due. The number only grows, and is part of the fence.
     attempt: int = 0
     #: How many attempts failed since a person last asked for one. The retry policy counts these.
     n_failures: int = 0
-    #: How often `node.run` was sent for this attempt, and how often a step worker has taken it.
+    #: How many times `node.run` was sent for this attempt, and how many times a step worker has taken it.
     n_sent: int = 0
     n_taken: int = 0
+    #: How many workers were lost with this attempt.
+    n_lost: int = 0
     taken_by: str = ""
-    #: How often the step of this attempt has answered `pending`.
+    #: How many times the step of this attempt has answered `pending`.
     n_polls: int = 0
-    #: When the engine looks at the node by itself: to repeat, to retry, to poll, or because a time is over.
+    #: When the engine looks at the node again: to repeat an order, to retry, to poll, or because a time limit is over.
     wake_at: datetime | None = None
-    #: When this attempt must have ended; None: it may take any time.
+    #: When this attempt must have ended; None means no limit.
     deadline: datetime | None = None
     wait: Wait | None = None
     #: The child: a run's id, or a workflow's.
     child_run: RunId | None = None
     workflow_id: str | None = None
-    #: What the node leaves to those below it.
+    #: The earlier run whose result the node has. The node did not run again.
+    reused_from: RunId | None = None
+    #: The values that the node leaves to the nodes below it.
     artifacts: dict[str, Any] = Field(default_factory=dict)
     error: NodeError | None = None
-    #: Why the node stands where it stands, for a person.
+    #: Why the node has its status, in words for people.
     explanation: str = ""
     due_at: datetime | None = None
     started_at: datetime | None = None
@@ -193,14 +222,14 @@ class NodeState(RunModel):
 
 
 class WantKind(StoredEnum):
-    """What somebody wants of a run that goes on."""
+    """What a person may want of an open run."""
 
     STOP = "stop"
     CANCEL = "cancel"
 
 
 class Want(RunModel):
-    """A wish about a run: the node under way ends first, and nothing new begins."""
+    """A person's request to stop or cancel a run. The node that is running ends first, and no other node begins."""
 
     kind: WantKind
     who: str = ""
@@ -209,7 +238,7 @@ class Want(RunModel):
 
 
 class Parent(RunModel):
-    """The node of another run that started this one."""
+    """The node of another run that started this run."""
 
     run: RunId
     node: int
@@ -217,5 +246,5 @@ class Parent(RunModel):
 
 
 def make_idempotency_key(run: RunUuid, node: NodeKey) -> str:
-    """Return the key that is the same for all attempts of a node."""
+    """Return the key of a node, which is the same for all its attempts."""
     return f"{run}/{node}"

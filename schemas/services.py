@@ -1,13 +1,13 @@
-"""The services on the control vhost as data: one `ServiceSpec` for each, from which everything else follows.
+"""The services on the control vhost as data. Each service has one `ServiceSpec`, from which all the rest follows.
 
     ServiceSpec ──► its inbox and its queue of requests      `runtime.bus.inbox`, `runtime.bus.questions`
                 ──► its rights on the broker                 `schemas.topology.control_rights`
                 ──► its broker user, tags and permissions    `deploy.local.servers.broker_definitions`
                 ──► its MongoDB account                      `deploy.local.servers.mongo_accounts`
 
-To add a service, add one spec to `SERVICES`. A service may have several instances, such as one TMS for each schedd, and
-the step workers of each pool. It has one spec, and each instance has its own name on the broker:
-`tms.<encoded schedd>`, `steps.<encoded pool>`.
+To add a service, add one spec to `SERVICES`. A service may have several instances: one TMS for each schedd, and the
+step workers of each pool. All instances share one spec, and each instance has its own name on the broker: `tms.<encoded
+schedd>`, `steps.<encoded pool>`.
 """
 
 from collections.abc import Iterable
@@ -28,11 +28,11 @@ class Service(StrEnum):
 
 
 class AnswersBy(StrEnum):
-    """The way by which a service's answers reach the asker."""
+    """How a service's answers reach the asker."""
 
-    #: RabbitMQ's direct reply-to. It needs the right to write to the default exchange, which reaches every inbox.
+    #: By RabbitMQ's direct reply-to. That needs the right to write to the default exchange, which reaches every inbox.
     DIRECT_REPLY = "direct-reply"
-    #: The exchange of requests, into a queue that the asker declares.
+    #: By the exchange of requests, into a queue that the asker declares.
     EXCHANGE = "exchange"
 
 
@@ -42,28 +42,28 @@ class ServiceSpec:
 
     #: The first word of all names of the service on the broker.
     name: str
-    #: Whether it has several instances, such as one TMS for each schedd: `<name>.<instance>`.
+    #: Whether the service has several instances, such as one TMS for each schedd: `<name>.<instance>`.
     is_instanced: bool = False
-    #: Whether it may declare the exchanges that all services share. Other services wait until these exist.
+    #: Whether the service may declare the exchanges that all services share. Other services wait until these exist.
     declares_shared: bool = False
     #: Whether only one process at a time takes events from the inbox, even if several processes are connected.
     is_single_active: bool = False
-    #: It may send to the inboxes of these services; None: of all services.
+    #: The services to whose inboxes this service may send; None means all services.
     may_address: frozenset[str] | None = frozenset()
     answers_by: AnswersBy = AnswersBy.EXCHANGE
-    #: Whether it has all rights on the data vhost, where users' events are. Others need a token there.
+    #: Whether the service has all rights on the data vhost, where users' events are. Others need a token there.
     owns_data_vhost: bool = False
-    #: Whether its queue is that of a pool, from which step workers take `node.run`. It has no inbox.
+    #: Whether the service's queue belongs to a pool, whose step workers take `node.run`. Then it has no inbox.
     takes_steps: bool = False
     #: The facts that its inbox receives: routing keys, or patterns of them (`fact.workflow.*`).
     hears: tuple[str, ...] = ()
     #: Its user tags, which give it rights in the broker's management API.
     management_tags: tuple[str, ...] = ()
-    #: The MongoDB database that only this service writes; None: it has no state there.
+    #: The MongoDB database that only this service writes; None if the service has no state there.
     database: str | None = None
 
 
-#: All services, by name. The order is that of definitions and accounts.
+#: All services, by name. The broker's definitions and MongoDB's accounts have the same order.
 SERVICES: dict[str, ServiceSpec] = {
     spec.name: spec
     for spec in (
@@ -100,7 +100,7 @@ SERVICES: dict[str, ServiceSpec] = {
 
 
 def spec_of(service: str) -> ServiceSpec:
-    """Return the spec of `service`, given by its name on the broker: `wms`, `mqs`, `tms.<encoded schedd>`.
+    """Return the spec of `service`, which is a name on the broker: `wms`, `mqs`, `tms.<encoded schedd>`.
 
     Raises:
         Broken: no spec has that name.
@@ -120,7 +120,7 @@ def is_of_service(user: str, name: str) -> bool:
 
 
 def list_service_users(instances: Iterable[str]) -> list[str]:
-    """Return the broker users of all services. `instances` are the full names of all instances."""
+    """Return the broker users of all services. `instances` are the full names of the instances that exist."""
     by_service = list(instances)
     users: list[str] = []
     for spec in SERVICES.values():

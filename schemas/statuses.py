@@ -1,9 +1,9 @@
-"""The statuses of jobs and of their pilots, and the counts of both in a taskforce.
+"""The statuses of jobs and of their pilots, and how many jobs of a taskforce have which two statuses.
 
     {"RUNNING": {"Tasking": 41, "null": 3}, "HELD: Memory usage exceeds a memory limit": {"Tasking": 2}}
 
 The keys on the wire are the contract's (3.7): HTCondor's name of a job status, with the reason after `HELD`, and the
-last status that the pilot chirped, or `"null"` if it has not chirped yet.
+status that the pilot chirped last, or `"null"` if the pilot has not chirped yet.
 """
 
 from enum import StrEnum
@@ -21,7 +21,7 @@ class JobStatus(StrEnum):
 
 
 class PilotStatus(StrEnum):
-    """A pilot's status, as it last chirped it. Source: contract, 8.1."""
+    """The status of a pilot, as the pilot last chirped. Source: contract, 8.1."""
 
     STARTED = "Started"
     RUNNING_INIT_COMMAND = "RunningInitCommand"
@@ -38,5 +38,5 @@ SILENT = "null"
 #: job status -> pilot status -> number of jobs.
 CompoundStatuses = dict[str, dict[str, int]]
 
-#: error text -> number of jobs with this as their last error.
+#: error text -> number of jobs whose last error has this text.
 TopTaskErrors = dict[str, int]

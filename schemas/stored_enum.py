@@ -1,9 +1,8 @@
-"""Enumerations of stored or sent words that a newer version may have extended.
+"""Enumerations of stored or sent words, to which a newer version may have added words.
 
 After a downgrade the database still has words of the newer version. If a reader raised an error for such a word, it
-could not read the other documents either. So an unknown word becomes a new member, which equals no member that this
-version knows. Code that decides by these words must do nothing for an unknown word. Code that grants a right must
-refuse it.
+could not read the other documents. So an unknown word becomes a new member, which equals no member that this version
+knows. Code that decides by these words must do nothing for an unknown word. Code that grants a right must refuse it.
 """
 
 from enum import StrEnum
@@ -13,7 +12,7 @@ _MAX_LENGTH = 64
 
 
 class StoredEnum(StrEnum):
-    """An enumeration that accepts unknown words. `is_known` is False for them, and iteration leaves them out."""
+    """An enumeration that accepts unknown words. `is_known` is False for such words, and iteration leaves them out."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -30,5 +29,5 @@ class StoredEnum(StrEnum):
 
     @property
     def is_known(self) -> bool:
-        """Return whether this version knows the word."""
+        """Whether this version knows the word."""
         return self._value_ in type(self)._value2member_map_

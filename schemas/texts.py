@@ -1,4 +1,4 @@
-"""The kinds of text in a request: the maximum length and the allowed characters of each."""
+"""The kinds of texts in a request, each with its maximum length and its allowed characters."""
 
 from typing import Annotated
 

@@ -28,7 +28,7 @@ FACTS_EXCHANGE = "ewms.facts"
 DEAD_EXCHANGE = "dead"
 DEAD_BINDING_HEADER = "x-first-death-queue"
 
-#: The policy of the data vhost, and the pattern of its queues. Queues that only users take events from have another
+#: The policy of the data vhost, and the pattern of its queues. Queues from which only users take events have another
 #: policy with a higher priority: there, a lost connection of a user's program does not count against an event. See
 #: `schemas.ids.RESULTS_MARK`.
 POLICY_NAME = "ewms-events"
@@ -56,7 +56,7 @@ RESOURCE_SERVER = "ewms"
 
 
 class Aside(StrEnum):
-    """The reason why a service set an event aside: the routing key on the service's aside exchange."""
+    """Why a service set an event aside. The value is the routing key on the service's aside exchange."""
 
     DEAD = "dead"
     PARKED = "parked"
@@ -68,7 +68,7 @@ _UNSAFE_IN_A_KEY = re.compile(rb"[^A-Za-z0-9_-]")
 def encode_schedd(schedd: str) -> str:
     """Return `schedd` as one word of a routing key. Other bytes become `+XX`, so no dot splits the key.
 
-    It uses `+` and not the usual `%`: aio-pika refuses `%` in names, and OAuth scopes expand it.
+    The escape is `+` and not the usual `%`, because aio-pika refuses `%` in names, and OAuth scopes expand `%`.
     """
     return _encode_word(schedd)
 
@@ -83,27 +83,38 @@ def _encode_word(name: str) -> str:
 
 
 def pool_service(pool: str) -> str:
-    """Return the broker user of a pool's step workers. It is also the name of the queue that they take steps from."""
+    """Return the broker user of a pool's step workers. Their queue has the same name."""
     return f"{Service.STEPS}.{encode_pool(pool)}"
 
 
+def worker_address(pool: str, worker: str) -> str:
+    """Return the address at which one step worker of a pool answers questions: `steps.<pool>.<worker>`."""
+    return f"{pool_service(pool)}.{_encode_word(worker)}"
+
+
+def user_at(address: str) -> str:
+    """Return the broker user who answers at `address`. All step workers of a pool are one user."""
+    service, _, rest = address.partition(".")
+    return f"{service}.{rest.partition('.')[0]}" if service == Service.STEPS and rest else address
+
+
 def tms_service(schedd: str) -> str:
-    """Return the name of `schedd`'s TMS on the bus, which is its user, and the prefix of its inbox and its keys."""
+    """Return the name of `schedd`'s TMS on the bus: its broker user, and the prefix of its inbox and its keys."""
     return f"{Service.TMS}.{encode_schedd(schedd)}"
 
 
 def inbox_queue(service: str) -> str:
-    """Return the queue that `service` (`wms`, `mqs`, `tms.<encoded schedd>`) takes its events from."""
+    """Return the name of the queue from which `service` (`wms`, `mqs`, `tms.<encoded schedd>`) takes its events."""
     return f"{service}.inbox"
 
 
 def requests_queue(service: str) -> str:
-    """Return the queue that `service` takes requests from."""
+    """Return the name of the queue from which `service` takes requests."""
     return f"{service}.requests"
 
 
 def answers_queue(service: str, name: str) -> str:
-    """Return the name of a queue for answers to `service`. `name` is random, so that nobody can guess it."""
+    """Return the name of a queue for answers to `service`. `name` is random, so that it cannot be guessed."""
     return f"{service}.answers.{name}"
 
 
@@ -113,30 +124,30 @@ def is_answers_queue(name: str, service: str) -> bool:
 
 
 def dead_inbox(service: str) -> str:
-    """Return the queue with the events that `service` could not handle."""
+    """Return the name of the queue of the events that `service` could not handle."""
     return f"{inbox_queue(service)}.dead"
 
 
 def parked_inbox(service: str) -> str:
-    """Return the queue for events of types that this version of `service` does not know."""
+    """Return the name of the queue of events whose types this version of `service` does not know."""
     return f"{inbox_queue(service)}.parked"
 
 
 def aside_exchange(service: str) -> str:
-    """Return the direct exchange through which `service` sets events aside, by the keys of `Aside`."""
+    """Return the name of the direct exchange through which `service` sets events aside, by the keys of `Aside`."""
     return f"{service}.aside"
 
 
 def seal_queue(owner: str, name: str) -> str:
-    """Return the name of an empty queue. Declaring it makes the broker write earlier declarations to its disk.
+    """Return the name of a seal: an empty queue. To declare it makes the broker write earlier declarations to disk.
 
-    `owner` is the service that declares it. On the control vhost, a service may only declare names of its own.
+    `owner` is the service that declares the seal. On the control vhost, a service may only declare names of its own.
     """
     return f"{owner}.seal.{name}"
 
 
 def inbox_pattern(service: str) -> str:
-    """Return the binding key of `service`'s inbox."""
+    """Return the key with which the inbox of `service` is bound."""
     return f"{service}.#"
 
 
@@ -147,15 +158,15 @@ class Rights:
     configure: str
     write: str
     read: str
-    #: The routing keys that the user may publish with on the topic exchange `ewms.control`.
+    #: A pattern of the routing keys with which the user may publish on the topic exchange `ewms.control`.
     topic_write: str
 
 
 def control_rights(service: str) -> Rights:
     """Return the rights on the control vhost of the broker user `service` (`wms`, `mqs`, `tms.<encoded schedd>`).
 
-    A service owns the names with its own prefix. Its `ServiceSpec` decides the rest: whether it declares the shared
-    exchanges, to whose inboxes it may send, and whether it answers over the default exchange.
+    A service owns the names with its own prefix. Its `ServiceSpec` decides the other rights: whether the service
+    declares the shared exchanges, to whose inboxes it may send, and whether it answers over the default exchange.
     """
     spec = spec_of(service)
     # The queue of a pool has the pool's own name.
@@ -177,12 +188,12 @@ def _inboxes_pattern(services: frozenset[str] | None) -> str:
 
 
 def event_exchange(mqid: Mqid) -> str:
-    """Return the only exchange that leads into queue `mqid`."""
+    """Return the name of the only exchange that leads to the queue `mqid`."""
     return f"x.{mqid}"
 
 
 def dead_queue(workflow_id: WorkflowId) -> str:
-    """Return the queue of the workflow's dead letters."""
+    """Return the name of the queue of the workflow's dead letters."""
     return f"dead.{workflow_id}"
 
 
@@ -192,10 +203,10 @@ def is_dead_queue(queue: str) -> bool:
 
 
 def dead_exchange(workflow_id: WorkflowId) -> str:
-    """Return the exchange to which the workflow's pilots publish the events that they give up."""
+    """Return the name of the exchange to which the workflow's pilots publish the events that they give up."""
     return f"x.dead.{workflow_id}"
 
 
 def oauth_scope(action: str, name: str, server: str = RESOURCE_SERVER) -> str:
-    """Return the OAuth scope that lets a token do `action` (configure, read, write) on the queue or exchange `name`."""
+    """Return the OAuth scope that allows `action` (configure, read, write) on the queue or exchange `name`."""
     return f"{server}.{action}:{DATA_VHOST}/{name}"

@@ -1,4 +1,4 @@
-"""Why no slot can take a worker, and the setting that would help: TMS's text, and the command for it. (core)
+"""Explain why no slot can take a worker, and which setting would help: TMS's text, and the command for it. (core)
 
 no slot offers 999 GB of memory; the largest has 16 GB; ask for worker_memory=16G or less
 """
@@ -14,10 +14,13 @@ def unmatched_text(reason: str, field: str, most: str) -> str:
 
 
 def complain_of_unmatched(text: str, task: int | None) -> tuple[str, str]:
-    """Return `text` with the request's field in front, and the command that submits a request that fits.
+    """Return a complaint, and the command that submits the user's FILE again with a value that fits.
 
-    `task` is the task's index in its request; None: unknown, so the command changes all tasks. If no setting would
-    help, the text stays unchanged and the command is empty.
+    `text` says why no slot can take a worker, and may end with a remedy. The complaint is `text` after the path of the
+    setting to change, as in 'tasks.0.worker_config.worker_memory'. If `text` has no remedy, return it unchanged, and an
+    empty command.
+
+    `task` is the task's index in its request. If None, the index is unknown, and the command changes all tasks.
     """
     if (found := _REMEDY.search(text)) is None:
         return text, ""

@@ -1,4 +1,4 @@
-"""Convert events, requests and answers to bytes and back. Invalid bytes raise `Rejected`."""
+"""Convert events, requests and answers to bytes and back. For invalid bytes, raise `Rejected`."""
 
 import json
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def request_from_bytes(body: bytes) -> Question:
 
 
 def answer_to_bytes(answer: Answer) -> bytes:
-    """Return `answer` as JSON. No other function writes a granted token as plain text."""
+    """Return `answer` as JSON. Only this function writes a granted token as plain text."""
     raw = answer.model_dump(mode="json")
     match answer:
         case GrantAnswer(token=SecretStr() as token):

@@ -43,10 +43,10 @@ class AlarmingRabbitMQ(RabbitMQ):
         finally:
             self._switch.unlink(missing_ok=True)
 
-    def _environment(self) -> dict[str, str]:
+    def _build_environment(self) -> dict[str, str]:
         script = self._home / "look.erl"
         script.write_text(_LOOK.format(file=self._switch))
-        environment = super()._environment()
+        environment = super()._build_environment()
         # The start script splits at blanks, so the expressions come from a file.
         environment["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] += f' -eval file:eval("{script}").'
         return environment

@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from deploy.local.servers.mongo_accounts import ADMIN, new_account
 from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import Servers, Services, running_services
 from tests.examples import register_profiles
-from tests.limits import find_unlimited
+from tests.limits import find_unlimited, repeat_alarm
 from tests.scheduling import DurationRecorder, LongestFirst, load_durations, sort_longest_first
 
 # A run in the background (`make test &`) ignores SIGINT, and whatever a test starts would ignore it too.
@@ -46,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("local", "containers"),
         default="local",
         help="where RabbitMQ and MongoDB run: child processes (default) or containers (needs a container engine)",
+    )
+    parser.addoption(
+        "--record-durations",
+        action="store_true",
+        help="after a whole run, write how long each group of tests took to tests/data/durations.json",
     )
 
 
@@ -76,6 +81,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
     if hasattr(config, "workerinput"):
         sort_longest_first(items, config.workerinput[DURATIONS])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer() -> Generator[None, object, object]:
+    is_set = yield
+    repeat_alarm()
+    return is_set
 
 
 @pytest.fixture(scope="session", autouse=True)

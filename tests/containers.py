@@ -131,7 +131,7 @@ class RabbitMQInContainer(RabbitMQ):
     """The broker's official image, with our settings mounted."""
 
     def __init__(self, children: LaunchedProcesses, home: Path, places: ServerPlaces, plan: BrokerPlan) -> None:
-        log = places.log("rabbitmq")
+        log = places.log_path("rabbitmq")
         super().__init__(
             children,
             Path(),
@@ -146,14 +146,14 @@ class RabbitMQInContainer(RabbitMQ):
             "RabbitMQ",
             DockerContainer(
                 RABBITMQ_IMAGE,
-                env=self.where_settings_are(_SETTINGS),
+                env=self.setting_variables(_SETTINGS),
                 volumes=[(str(home), str(_SETTINGS), "ro")],
                 network_mode="host",
             ),
             log,
         )
 
-    def configure(self) -> None:
+    def write_configuration(self) -> None:
         """Write the settings so that the image's own user can read them; what is above them stays private."""
         (self._home / "key.pub.pem").write_bytes(self.key_files.public.read_bytes())
         self.write_settings(_SETTINGS, public_key=_SETTINGS / "key.pub.pem")
@@ -172,12 +172,12 @@ class MongoDBInContainer(MongoDB):
     """The server's official image; it keeps its data itself, and gets our key."""
 
     def __init__(self, children: LaunchedProcesses, home: Path, places: ServerPlaces, *, auth: bool) -> None:
-        log, port = places.log("mongod"), places.ports.take_one("mongodb")
+        log, port = places.log_path("mongod"), places.ports.take_one("mongodb")
         super().__init__(children, Path(), home=home, data=home, log=log, port=port, auth=auth)
         # mongod takes only a key that is its own, and runs as the image's user. The image begins as root.
         key, own_key = _SETTINGS / KEY, Path("/tmp/key")
         script = 'if [ -e "$0" ]; then install -m 0400 -o mongodb "$0" "$1"; fi; shift; exec docker-entrypoint.sh "$@"'
-        command = ["bash", "-ec", script, str(key), str(own_key), "mongod", *self.arguments(own_key)]
+        command = ["bash", "-ec", script, str(key), str(own_key), "mongod", *self.build_arguments(own_key)]
         self.container = ContainerChild(
             "mongod",
             DockerContainer(
@@ -201,13 +201,13 @@ class Containers:
     def __init__(self) -> None:
         self._started: list[ContainerChild] = []
 
-    def mongodb(self, children: LaunchedProcesses, places: ServerPlaces, *, auth: bool) -> MongoDB:
+    def start_mongodb(self, children: LaunchedProcesses, places: ServerPlaces, *, auth: bool) -> MongoDB:
         """Start MongoDB; without `auth` everybody may do everything."""
         server = MongoDBInContainer(children, make_empty(places.run / "mongodb"), places, auth=auth)
         self._started.append(server.container)
         return server.start()
 
-    def rabbitmq(self, children: LaunchedProcesses, places: ServerPlaces, plan: BrokerPlan) -> RabbitMQ:
+    def start_rabbitmq(self, children: LaunchedProcesses, places: ServerPlaces, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ."""
         broker = RabbitMQInContainer(children, make_empty(places.run / "rabbitmq"), places, plan)
         self._started.append(broker.container)

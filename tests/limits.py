@@ -1,8 +1,20 @@
 """The time limits of tests: every test has one, and one that no signal ends is ended with its process."""
 
+import signal
 from collections.abc import Iterable
 
 import pytest
+
+#: Seconds after which a test that goes on beyond its limit is told again. An event loop catches what a signal raises
+#: within one of its callbacks, so that the first time may be lost.
+AGAIN_S = 30.0
+
+
+def repeat_alarm() -> None:
+    """Let the alarm of pytest-timeout that is set ring again and again, until pytest-timeout takes it back."""
+    left_s, _ = signal.getitimer(signal.ITIMER_REAL)
+    if left_s > 0:
+        signal.setitimer(signal.ITIMER_REAL, left_s, AGAIN_S)
 
 
 def find_unlimited(config: pytest.Config, items: Iterable[pytest.Item]) -> list[str]:

@@ -4,6 +4,7 @@ Each worker starts the servers that its tests ask for, once, and keeps them. Fil
 go to one worker, which starts that system once:
 
     system        tests/system, on the system with HTCondor (`stack`)
+    steps         tests/system, on the system with a step worker that offers the examples (`with_worker`)
     chosen        tests/system, on the system with other choices (`chosen`)
     short-lived   tests/system, on the system whose tokens live for seconds
     conformance   tests/contract/conformance
@@ -11,7 +12,8 @@ go to one worker, which starts that system once:
 
 Every other file is a group of its own. Groups go one by one to the next worker that has time. A long group that comes
 last leaves the other workers idle, so each whole run records in pytest's cache how long the groups took, and the next
-run begins with the longest. `tests/data/durations.json` is such a record, for a checkout that has had no run yet.
+run begins with the longest. `tests/data/durations.json` is such a record, for a checkout that has had no run yet. A
+whole run writes it anew with `make test ARGS=--record-durations`.
 """
 
 import json
@@ -22,11 +24,15 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 #: Beginning of a test's id -> its group; the first that fits. A test that is named for a system in brackets goes there.
 _GROUPS = {
+    "tests/system/test_awx_command.py": "steps",
+    "tests/system/test_awx_library.py": "steps",
     "tests/system/test_deployment_choices.py": "chosen",
     "tests/system/test_failures.py": "chosen",
+    "tests/system/test_process_commands.py": "steps",
     "tests/system/test_stalled.py": "chosen",
     "tests/system/test_tokens.py::test_five_new_keys": "chosen",
     "tests/system/test_tokens.py": "short-lived",
@@ -39,8 +45,10 @@ _GROUPS = {
 #: The record of a checkout that has had no run yet: group -> seconds.
 COMMITTED = Path(__file__).parent / "data/durations.json"
 _RECORD = "ewms/durations"
-# What no record names is new: it may be long, unless it needs no service.
-_UNKNOWN_S = 3600.0
+_SHORTEST_RECORDED_S = 1.0
+# What no record names is new. If it needs a service it may be long, but nine of ten files take less than a minute: they
+# must not hold up those that take several.
+_UNKNOWN_S = 60.0
 _WITHOUT_SERVICES = ("tests/unit/", "tests/contract/")
 
 
@@ -72,8 +80,9 @@ def expected_s(group: str, durations: Mapping[str, float]) -> float:
 class DurationRecorder:
     """A plugin of the process that spreads the tests: after a whole run it records how long each group took."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, *, committed: Path = COMMITTED) -> None:
         self._config = config
+        self._committed = committed
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -81,8 +90,15 @@ class DurationRecorder:
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
-        if ended and is_whole_run(self._config) and self._config.cache:
-            self._config.cache.set(_RECORD, {name: round(s, 1) for name, s in sorted(self._seconds.items())})
+        if not ended or not is_whole_run(self._config):
+            return
+        found = {name: round(s, 1) for name, s in sorted(self._seconds.items())}
+        if self._config.cache:
+            self._config.cache.set(_RECORD, found)
+        if self._config.option.record_durations:
+            # Whatever takes less needs no place of its own.
+            long = {name: s for name, s in found.items() if s >= _SHORTEST_RECORDED_S}
+            self._committed.write_text(json.dumps(long, indent=1) + "\n")
 
 
 def is_whole_run(config: pytest.Config) -> bool:
@@ -99,6 +115,25 @@ class LongestFirst(LoadScopeScheduling):
         """Keep the collected order; pytest-xdist would begin with the group of the most tests."""
         config.option.loadscopereorder = False
         super().__init__(config, log)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Take a worker out, hand on what it has not run, and return the test that it died in, if it died in one.
+
+        pytest-xdist alone runs that test once more, in another worker, and hands out groups that are done, too: the
+        worker that gets one waits until the end.
+        """
+        left = {group: tests for group, tests in self.assigned_work[node].items() if not all(tests.values())}
+        crashed = next((test for tests in left.values() for test, done in tests.items() if not done), None)
+        if crashed is not None:
+            left[self._split_scope(crashed)][crashed] = True
+        self.assigned_work[node] = {group: tests for group, tests in left.items() if not all(tests.values())}
+        super().remove_node(node)
+        return crashed
+
+    def _reschedule(self, node: WorkerController) -> None:
+        """Give the worker more to do, once it has told its tests: one that replaces another takes seconds for that."""
+        if node in self.registered_collections:
+            super()._reschedule(node)
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)

@@ -46,7 +46,9 @@ class Tms:
 
 @asynccontextmanager
 async def run_tms(settings: TmsSettings) -> AsyncIterator[Tms]:
-    """Run TMS during the block. The block begins when no other TMS serves the schedd, and pool and broker answer."""
+    """Run TMS during the block. The block begins as soon as this TMS has the lock of its directory, and the pool and
+    the broker answer.
+    """
     async with AsyncExitStack() as stack:
         # Serve health checks from the beginning: a TMS that waits for another TMS is alive but not ready.
         checks: dict[str, Check] = {"lock": _refuse_while_locked}
@@ -71,7 +73,14 @@ async def run_tms(settings: TmsSettings) -> AsyncIterator[Tms]:
         stack.push_async_callback(bus.close)
 
         voice = Reporter(bus, clock=utc_now)
-        watch = LogWatch(home, voice, schedd=settings.schedd, epoch=epoch)
+        watch = LogWatch(
+            home,
+            voice,
+            schedd=settings.schedd,
+            epoch=epoch,
+            # The local pool appends each run's output to that of the runs before.
+            keeps_output=settings.pool is PoolKind.CONDOR,
+        )
         await watch.follow_all()
         await stack.enter_async_context(_run_beside(watch.run(), "watch", stop=watch.ask_to_stop))
 

@@ -4,7 +4,7 @@ from schemas.errors import Conflict, Rejected, Unavailable
 
 
 class PoolUnavailable(Unavailable):
-    """The schedd or the local pool does not answer. The same call works once it is back."""
+    """The schedd or the local pool does not answer. The same call succeeds when the pool is back."""
 
 
 class SubmitRefused(Rejected):

@@ -1,4 +1,4 @@
-"""Send payloads to WMS, each in its envelope. The broker confirms every payload."""
+"""Send reports to WMS, each in an envelope. The broker confirms every report."""
 
 import uuid
 from collections.abc import Callable
@@ -21,10 +21,10 @@ class Reporter:
         self.now = clock
 
     async def report_to_wms(self, payload: Payload) -> None:
-        """Send `payload` to WMS. Return once the broker has confirmed it.
+        """Send `payload` to WMS. Return when the broker has confirmed the event.
 
         Raises:
-            Unavailable: the broker or WMS's inbox is away.
+            Unavailable: the broker does not answer, or WMS's inbox does not exist.
         """
         await self._bus.publish(
             build_event(

@@ -26,7 +26,7 @@ def _check_submittable(path: Path) -> Path:
     """Return `path` if a submit description can contain it safely.
 
     Raises:
-        ValueError: it cannot contain the path.
+        ValueError: a submit description cannot contain `path` safely.
     """
     try:
         check_submit_path(str(path))
@@ -41,7 +41,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 def _parse_assignments(words: str) -> dict[str, str]:
-    """Return the variables that `words` assign (`NAME=value NAME=value`).
+    """Return the variables that the words in `words` assign (`NAME=value NAME=value`).
 
     Raises:
         ValueError: a word does not assign one of the pilot's variables.

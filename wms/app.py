@@ -12,7 +12,10 @@ from runtime.kernel.indexes import IndexKeeper
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
+from runtime.web.app import DoorLimits
+from runtime.web.event_streams import EventStreams
 from runtime.web.health import health_routes
+from runtime.web.reason_phrases import ReasonedProtocol
 from runtime.web.serving import serve_app
 from runtime.web.tokens import TokenVerifier
 from schemas.documents import WORKFLOWS
@@ -20,14 +23,17 @@ from schemas.ids import WorkflowId
 from schemas.rules.token_sizes import max_queues
 from schemas.run_documents import RUNS
 from schemas.services import Service
-from wms.engine import repository as engine_repository
+from wms.engine.child_forms import ChildForms
 from wms.engine.child_workflows import ChildWorkflows
 from wms.engine.children import Children
 from wms.engine.effects import Effects
 from wms.engine.engine import Engine
+from wms.engine.engine_lock import LockKeeper
 from wms.engine.handlers import EngineHandlers
 from wms.engine.inputs import Inputs
 from wms.engine.step_workers import StepWorkers
+from wms.engine.worker_questions import WorkerQuestions
+from wms.engine.workflow_queues import WorkflowQueues
 from wms.fleet.event_handlers import FleetHandlers
 from wms.fleet.fleet import Fleet, Quota
 from wms.fleet.launcher import Launcher
@@ -35,17 +41,39 @@ from wms.fleet.locations import LocationMap
 from wms.fleet.object_reader import ObjectReader
 from wms.fleet.pilot_images import FixedTag, ImageDirectory, PilotImages
 from wms.fleet.policy import FleetPolicy
-from wms.fleet.repository import INDEXES
 from wms.fleet.stalls.stall_watch import StallWatch
 from wms.fleet.status_snapshots import SnapshotWriter
 from wms.fleet.taskforce_control import TaskforceControl
 from wms.fleet.transactions import FleetTransactions
 from wms.fleet.work_offers import WorkOffers
+from wms.flows.flow_metrics import count_statuses
+from wms.flows.flow_service import FlowService
 from wms.gateway import app as gateway
 from wms.gateway import catalogue
-from wms.gateway.auth import Gatekeeper
-from wms.gateway.reason_phrases import ReasonedProtocol
+from wms.gateway.awx.requests import AwxParts
+from wms.gateway.processes.routes import ProcessParts
+from wms.gateway.processes.subscriptions import SubscriptionParts
+from wms.gateway.roles import make_gatekeeper
+from wms.indexes import list_indexes
+from wms.notifications.notification_parts import NotificationParts, build_notifications
+from wms.processes.definition_reader import DefinitionReader
+from wms.processes.gate_rules import GateRules
+from wms.processes.process_feed import ProcessFeed
+from wms.processes.process_reader import ProcessReader
+from wms.processes.process_service import ProcessService
+from wms.processes.products import Products
+from wms.processes.start_gate import StartGate
+from wms.processes.step_questions import StepQuestions
+from wms.processes.subscription_reader import SubscriptionReader
+from wms.processes.subscriptions import Subscriptions
+from wms.schedules.schedule_parts import Schedules, build_schedules
 from wms.settings import WmsSettings
+from wms.tenancy.organizations import Organizations
+from wms.tenancy.teams import Teams
+from wms.tenancy.users import Users
+from wms.trees.jobs.job_reader import JobReader
+from wms.trees.organization_numbers import OrganizationNumbers
+from wms.trees.tree_parts import Trees, build_trees
 
 SOURCE = "ewms/wms"
 
@@ -58,6 +86,14 @@ class Wms:
     fleet: Fleet
     engine: Engine
     inputs: Inputs
+    subscriptions: Subscriptions
+    products: Products
+    processes: ProcessService
+    subscription_reader: SubscriptionReader
+    start_gate: StartGate
+    trees: Trees
+    notifications: NotificationParts
+    schedules: Schedules
     #: Where the gateway listens. If the port in the settings is 0, this has the chosen port.
     gateway_url: str
 
@@ -72,7 +108,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             settings.mongo_url.get_secret_value(), database=settings.mongo_database, source=SOURCE
         )
         stack.push_async_callback(store.close)
-        indexes = IndexKeeper(store, {**INDEXES, **engine_repository.INDEXES}, interval_s=settings.index_look_s)
+        indexes = IndexKeeper(store, list_indexes(), interval_s=settings.index_look_s)
         await indexes.start()
         stack.push_async_callback(indexes.stop)
 
@@ -113,12 +149,23 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
 
         workers = StepWorkers(store, silence=timedelta(seconds=settings.step_worker_silence_s))
         effects = Effects(bus, workers, source=SOURCE)
-        engine = Engine(store, effects, workers)
+        subscriptions, products = Subscriptions(store), Products(store)
+        lock = LockKeeper(store)
+        await lock.start()
+        stack.push_async_callback(lock.stop)
+        engine = Engine(store, effects, workers, subscriptions, lock)
+        count_statuses(engine)
+        organizations = Organizations(store, rules=settings.organization_roles, checks_tokens=settings.auth != "off")
+        trees = build_trees(store, engine, organizations)
+        notifications = build_notifications(store, engine, organizations, settings.notification_settings)
+        schedules = build_schedules(store, trees, organizations, Teams(store))
         inputs = Inputs(engine, store)
-        workflows = ChildWorkflows(engine, store, fleet)
+        workflows = ChildWorkflows(engine, store, fleet, WorkflowQueues(bus))
         workflows.start()
         stack.callback(workflows.stop)
         Children(engine, store, workflows)
+        questions = WorkerQuestions(bus, store, silence=timedelta(seconds=settings.step_worker_silence_s))
+        ChildForms(engine, questions)
         stack.push_async_callback(effects.stop)
         workers.start()
         stack.push_async_callback(workers.stop)
@@ -126,15 +173,32 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         effects.on_wake_at.append(run_timers.wake_by)
         run_timers.start()
         stack.push_async_callback(run_timers.stop)
+        trees.turns.start()
+        stack.push_async_callback(trees.turns.stop)
+        trees.orphans.start()
+        stack.push_async_callback(trees.orphans.stop)
+        await notifications.start()
+        stack.push_async_callback(notifications.stop)
+        schedules.runner.start()
+        stack.push_async_callback(schedules.runner.stop)
 
         stack.push_async_callback(bus.drain)
         table = FleetHandlers(fleet, taskforces, snapshots).build_table()
         EngineHandlers(engine, workers).add_to(table)
+        products.add_to(table)
         await bus.consume(table)
+        await bus.answer(StepQuestions(store, subscriptions, products).answer_question)
 
         # MQS runs next to us, so ignore the proxies of the environment.
         http = httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0, trust_env=False)
         await stack.enter_async_context(http)
+        streams = EventStreams()
+        processes = ProcessService(engine, questions, lock, organizations)
+        subscription_reader, start_gate = SubscriptionReader(store, subscriptions), StartGate(subscriptions, products)
+        process_reader = ProcessReader(store)
+        feed = ProcessFeed(store, process_reader)
+        feed.start()
+        stack.push_async_callback(feed.stop)
         routes = catalogue.list_routes(
             fleet=fleet,
             taskforces=taskforces,
@@ -144,15 +208,42 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             bus=bus,
             http=http,
             locations=locations,
+            organizations=organizations,
             query_max_bytes=settings.query_max_bytes,
         )
         asgi = gateway.build_app(
             routes,
-            Gatekeeper(
-                await _make_verifier(settings, stack), rules=settings.auth_roles, projects=settings.auth_projects
+            make_gatekeeper(
+                await _make_verifier(settings, stack),
+                rules=settings.auth_roles,
+                projects=settings.auth_projects,
+                organizations=organizations,
             ),
-            max_body_bytes=settings.max_body_bytes,
-            caller_limits=settings.caller_limits,
+            dialects=catalogue.list_other_dialects(
+                organizations=organizations,
+                streams=streams,
+                flows=FlowService(store, engine),
+                trees=AwxParts(
+                    trees=trees,
+                    notifications=notifications.service,
+                    jobs=JobReader(store),
+                    numbers=OrganizationNumbers(store),
+                    organizations=organizations,
+                    users=Users(store),
+                    teams=Teams(store),
+                    schedules=schedules.service,
+                ),
+                processes=ProcessParts(
+                    reader=process_reader,
+                    control=processes,
+                    definitions=DefinitionReader(store, workers),
+                    feed=feed,
+                    subscriptions=SubscriptionParts(
+                        reader=subscription_reader, products=products, gate=start_gate, rules=GateRules(questions)
+                    ),
+                ),
+            ),
+            limits=DoorLimits(max_body_bytes=settings.max_body_bytes, caller=settings.caller_limits),
             health=health_routes({"mongodb": store.ping, "control": bus.ping}),
             openapi_text=settings.openapi_text,
             mqs_openapi_text=settings.mqs_openapi_text,
@@ -166,7 +257,23 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                 limits=settings.connection_limits,
             )
         )
-        yield Wms(store, fleet, engine, inputs, url)
+        # The server waits for open streams, so they end before it stops.
+        stack.callback(streams.stop)
+        yield Wms(
+            store=store,
+            fleet=fleet,
+            engine=engine,
+            inputs=inputs,
+            subscriptions=subscriptions,
+            products=products,
+            processes=processes,
+            subscription_reader=subscription_reader,
+            start_gate=start_gate,
+            trees=trees,
+            notifications=notifications,
+            schedules=schedules,
+            gateway_url=url,
+        )
 
 
 def _make_images(settings: WmsSettings) -> PilotImages:

@@ -5,17 +5,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AliasChoices, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AliasChoices, Field, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_core import to_json
 
 from runtime.settings import StoreSettings
+from runtime.web.caller_limits import CallerLimits
 from runtime.web.connections import ConnectionLimits
+from schemas.claims import Pattern
 from schemas.errors import Broken
 from schemas.rules.limits import MAX_BODY_BYTES
 from schemas.topology import RESOURCE_SERVER
+from wms.encryption import SecretKeys
 from wms.fleet.locations import Location, LocationMap
-from wms.gateway.auth import DEFAULT_PROJECTS, DEFAULT_RULES, Pattern, RoleRule
-from wms.gateway.caller_limits import CallerLimits
+from wms.gateway.roles import DEFAULT_PROJECTS, DEFAULT_RULES, RoleRule
+from wms.notifications.notification_settings import NotificationSettings
+from wms.tenancy.claims import DEFAULT_TENANCY_RULES, TenancyRule
 
 
 def _accept_names(name: str, contract: str) -> AliasChoices:
@@ -58,6 +62,8 @@ class WmsSettings(StoreSettings):
     auth_roles: tuple[RoleRule, ...] = DEFAULT_RULES
     #: If a group's whole name matches this, its members share the objects that any of them makes.
     auth_projects: Pattern = DEFAULT_PROJECTS
+    #: Which claims give which roles in organizations, and above them. Stored memberships give more.
+    organization_roles: tuple[TenancyRule, ...] = DEFAULT_TENANCY_RULES
 
     #: Name of a location -> its schedd and settings, or the name of another location.
     clusters: dict[str, Location | str] = Field(default_factory=lambda: dict(_CLUSTERS))
@@ -92,6 +98,16 @@ class WmsSettings(StoreSettings):
         RESOURCE_SERVER, validation_alias=_accept_names("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
     )
 
+    #: Fernet keys (a JSON list) for the secrets that users give to WMS. The first one encrypts, all of them decrypt.
+    secret_keys: tuple[SecretStr, ...] = ()
+    #: What comes before the paths of links in notifications, such as `https://ewms.example.org`.
+    public_url: str = ""
+    #: Whether notifications may go to this machine and to link-local addresses.
+    notifications_to_local_hosts: bool = False
+    #: How long one attempt to send a notification may take, and the pause after the first failed one.
+    notification_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    notification_pause_s: Annotated[float, Field(gt=0, le=600)] = 5.0
+
     #: How many connections the gateway keeps, in all and from one address.
     gateway_connections: Count = 1000
     gateway_connections_per_address: Count = 500
@@ -118,6 +134,30 @@ class WmsSettings(StoreSettings):
         if self.auth == "off" and not _is_loopback(self.gateway_host):
             raise ValueError("EWMS_AUTH=off is for development: EWMS_GATEWAY_HOST must be a loopback address")
         return self
+
+    @model_validator(mode="after")
+    def _secret_keys_are_keys(self) -> Self:
+        try:
+            _ = self.make_secret_keys()
+        except ValueError:
+            text = "EWMS_SECRET_KEYS must be a JSON list of Fernet keys; `python -m wms.encryption` makes one"
+            raise ValueError(text) from None
+        return self
+
+    @property
+    def notification_settings(self) -> NotificationSettings:
+        """Return the settings of notifications."""
+        return NotificationSettings(
+            keys=self.make_secret_keys(),
+            public_url=self.public_url,
+            allows_local=self.notifications_to_local_hosts,
+            timeout_s=self.notification_timeout_s,
+            first_pause_s=self.notification_pause_s,
+        )
+
+    def make_secret_keys(self) -> SecretKeys:
+        """Return the keys with which WMS stores secrets."""
+        return SecretKeys([key.get_secret_value() for key in self.secret_keys])
 
     @model_validator(mode="after")
     def _clusters_are_known(self) -> Self:

@@ -80,7 +80,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
 def run_demonstration(
     pool: PoolName, console: Console, environment: Mapping[str, str]
 ) -> tuple[dict[str, str], DemoTraffic]:
-    def said(what: str) -> None:
+    def print_step(what: str) -> None:
         console.print(f"{what} ...", style="dim", markup=False)
 
     say_notices(console, environment)
@@ -92,9 +92,9 @@ def run_demonstration(
     try:
         with (
             run_directory() as run,
-            running_stack(installed, run, pool=pool, environment=environment, said=said) as stack,
+            running_stack(installed, run, pool=pool, environment=environment, report_step=print_step) as stack,
         ):
-            said("building the task image, simulating the tracks")
+            print_step("building the task image, simulating the tracks")
             image = build_image(installed, images_directory(run) / "tracks")
             traffic = asyncio.run(_run_on_stack(stack, image))
             if not traffic.is_complete:

@@ -1,4 +1,4 @@
-"""The second task's image, built on the spot: a small Python with the task's script in it."""
+"""Build the image of the demonstration's second task: a small Python with the task's script."""
 
 import subprocess
 from pathlib import Path
@@ -13,10 +13,10 @@ _MODULES = ("collections.abc", "json", "math", "os", "time")
 
 
 def build_image(installed: Installed, destination: Path) -> Path:
-    """Build the image at `destination` and return it.
+    """Build the image at `destination`, and return `destination`.
 
     Raises:
-        LaunchError: apptainer could not build it.
+        LaunchError: apptainer could not build the image, or the image does not run.
     """
     apptainer = UnpackedApptainer(installed.containers)
     image = apptainer.build_with_files(installed.python_image, destination, files={EXAMPLE / "refine.py": IN_IMAGE})
@@ -33,7 +33,12 @@ def _precompile_modules(apptainer: UnpackedApptainer, image: Path) -> None:
         *(str(image), "python3", "-S", "-E", "-c", f"import {', '.join(_MODULES)}"),
     ]
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=apptainer.environment()
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=apptainer.build_environment(),
     )
     if done.returncode:
         raise LaunchError(

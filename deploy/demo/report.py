@@ -32,7 +32,7 @@ class DemoResult:
 
 
 def build_report(facts: DemoResult) -> dict[str, Any]:
-    """Return the report that `make demo REPORT=file.json` writes: its keys are a promise, its values plain JSON."""
+    """Return the report that `make demo REPORT=file.json` writes. Users rely on its keys; its values are plain JSON."""
     n_out = len({result["event"] for result in facts.results})
     return {
         "events_in": facts.n_sent,
@@ -70,7 +70,10 @@ def _report_task(scores: Sequence[Mapping[str, Any]], n_workers: int, wall_s: fl
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:
-    """Return the value that `share` of `values` does not exceed, interpolated; None if `values` is empty."""
+    """Return the value that the part `share` (0 to 1) of `values` does not exceed, interpolated.
+
+    Return None if `values` is empty.
+    """
     if not values:
         return None
     ordered = sorted(values)
@@ -81,7 +84,7 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 
 
 def has_succeeded(report: Mapping[str, Any]) -> bool:
-    """Say whether every event came back."""
+    """Return whether every event came back."""
     return report["events_in"] == report["events_out"] and not report["lost"] and not report["dead_lettered"]
 
 

@@ -29,7 +29,7 @@ _QUICK = ("-S", "-E")
 
 
 def sample_events(n: int) -> list[dict[str, Any]]:
-    """Return the sample's first `n` events; the same on every machine."""
+    """Return the sample's first `n` events. They are the same on every machine."""
     simulate = runpy.run_path(str(EXAMPLE / "simulate.py"))
     return list(simulate["events"](n, SEED))
 

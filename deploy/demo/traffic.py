@@ -1,4 +1,6 @@
-"""Submit, publish, watch and collect, with the client alone: the demonstration does what any user can do."""
+"""Submit a workflow, publish its events, watch it and collect the results. This uses only the client, as any user
+can.
+"""
 
 import asyncio
 import time
@@ -38,19 +40,22 @@ class DemoTraffic:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every event has come back."""
+        """Return whether every event has come back."""
         return self.n_sent == len(self.results) == self.n_events and not self.n_dead
 
     @property
     def is_settled(self) -> bool:
-        """Whether every event has come to an end, good or bad."""
+        """Return whether every event has come back or has become a dead letter."""
         return len(self.results) + self.n_dead >= self.n_events
 
 
 async def run_workflow(
     ews: AsyncClient, workflow: Workflow, events: Sequence[dict[str, Any]], show: Callable[[Progress], None]
 ) -> DemoTraffic:
-    """Run `events` through `workflow` and return the traffic. The workflow ends by itself; abort it on failure."""
+    """Run `events` through `workflow`, and return the traffic. `show` gets the progress every second.
+
+    The workflow ends by itself. If its events stop coming back, finish it; after an exception, abort it.
+    """
     run = await ews.submit(workflow)
     traffic = DemoTraffic(len(events))
     try:

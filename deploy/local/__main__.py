@@ -1,4 +1,4 @@
-"""`python -m deploy.local up|prepare|services|containers|image`: the whole system, or parts of what it needs."""
+"""`python -m deploy.local up|down|prepare|services|containers|image`: the whole system, or parts of what it needs."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.children.processes import await_end
+from deploy.local.down import down
 from deploy.local.errors import LaunchError
 from deploy.local.fetch import packages
 from deploy.local.fetch.on_demand import write_tree_path
@@ -23,15 +24,15 @@ from deploy.local.up import prepare_servers, say_notices, up
 
 
 def launch(words: Sequence[str]) -> int:
-    """Run the verb that the `ewms` command passes on in `words`, and return the exit status.
+    """Run the command `words` of the `ewms` command, and return the exit status.
 
-    Named by the entry point group `ewms.launcher`.
+    The entry point group `ewms.launcher` names this function.
     """
     return main(words)
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the verb of the command line, and return the exit status."""
+    """Run the command `words` (None: the process's own arguments), and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     up_verb = verbs.add_parser("up", help="start the whole system and keep it running until Ctrl-C")
@@ -46,6 +47,10 @@ def main(words: Sequence[str] | None = None) -> int:
         "(default: below ~/.local/state/ewms, one directory for each folder that you start in)",
     )
     up_verb.add_argument("--fresh", action="store_true", help="first delete the contents of the data directory")
+    down_verb = verbs.add_parser("down", help="end the system that runs in this folder, and wait until it has ended")
+    down_verb.add_argument(
+        "--data", type=Path, metavar="DIRECTORY", help="end the one with this data directory instead, from any folder"
+    )
     verbs.add_parser("prepare", help="fill the cache of servers, start nothing")
     verbs.add_parser("services", help="start only the servers, print their addresses as JSON, run until Ctrl-C")
     containers_verb = verbs.add_parser("containers", help="fetch apptainer and bubblewrap, and write down their path")
@@ -56,6 +61,8 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     if arguments.verb == "up":
         return up(arguments.pool, data=arguments.data, is_fresh=arguments.fresh)
+    if arguments.verb == "down":
+        return down(arguments.data)
     console = Console(stderr=True)
     raise_on_signals()
     try:

@@ -1,4 +1,4 @@
-"""The data directory: everything that outlives a launch, and that the next launch continues with.
+"""The data directory: everything that stays after a launch, so that the next launch can continue.
 
     DATA/                   0700, of the launcher's user
       ewms-data.json        marks the directory as EWMS's, and describes it (`kept_facts.py`)
@@ -7,10 +7,11 @@
       mongodb/ rabbitmq/ condor/    the servers' data: documents, queues with their events, the queue of jobs
       tms/condor/ local/    job logs, checkpoints and epoch; one directory for each kind of pool
       accounts/             the ids and names of tasks' accounts, if root launches
+      examples/             what the examples' steps do: a network and a cloud, as files
       programs/             apptainer for pilots that are plain child processes
 
-Sockets, logs and the settings that each start writes anew lie in the run directory (`run_directory.py`): its path is
-short, and it ends with the launch.
+Sockets, logs and the settings that each start writes anew lie in the run directory (`run_directory.py`): the path of a
+run directory is short, and the directory ends with the launch.
 """
 
 import contextlib
@@ -19,7 +20,6 @@ import hashlib
 import os
 import re
 import shutil
-import socket
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -27,13 +27,15 @@ from pathlib import Path
 
 from deploy.local.errors import LaunchError
 from deploy.local.kept_facts import KeptFacts
+from deploy.local.lock_files import name_this_launcher
 from deploy.local.secret_files import replace_secret
 
 MARKER = "ewms-data.json"
-_LOCK = "lock"
+#: The name of the file that a launcher locks, here and in the folder of its endpoints.
+LOCK = "lock"
 #: This file exists while a launcher empties the directory. A start that finds the file finishes that work.
 _EMPTYING = "emptying"
-_CONTENTS = ("mongodb", "rabbitmq", "condor", "tms", "programs", "secrets", "accounts")
+_CONTENTS = ("mongodb", "rabbitmq", "condor", "tms", "programs", "secrets", "accounts", "examples")
 
 #: Characters that a server's configuration or a submit description would misread in a path.
 _UNSAYABLE = re.compile(r"[\x00-\x1f\x7f\"'$,;#%\\]")
@@ -48,7 +50,7 @@ _MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
 class DataDirectory:
-    """A data directory that only this launcher uses. `claim_data_directory` or `throwaway_data` makes it."""
+    """A data directory that only this launcher uses. `claim_data_directory` and `throwaway_data` make these objects."""
 
     def __init__(self, root: Path, facts: KeptFacts, *, is_kept: bool) -> None:
         self.root = root
@@ -57,7 +59,7 @@ class DataDirectory:
         self.is_kept = is_kept
 
     def make_place(self, *names: str) -> Path:
-        """Return the sub-directory `names`, readable by its owner only. Make it if it does not exist."""
+        """Make the sub-directory `names`, readable by its owner only, if it does not exist. Return its path."""
         path = self.root
         for name in names:
             path = path / name
@@ -76,7 +78,7 @@ class DataDirectory:
 
 
 def default_directory(folder: Path, environment: Mapping[str, str]) -> Path:
-    """Return the default data directory of a launch in `folder`; each folder has its own.
+    """Return the default data directory of a launch in `folder`. Each folder has another one.
 
     Raises:
         LaunchError: this user has no home directory.
@@ -94,15 +96,15 @@ def default_directory(folder: Path, environment: Mapping[str, str]) -> Path:
 
 @contextlib.contextmanager
 def claim_data_directory(root: Path, *, folder: Path) -> Iterator[DataDirectory]:
-    """Lock the data directory `root` for this launcher during the block. Make it if it does not exist.
+    """Lock the data directory `root` for this launcher during the block. Make `root` if it does not exist.
 
-    `folder` is where the launch was started.
+    `folder` is the directory where the user has started the launcher.
 
     Raises:
-        LaunchError: it belongs to another program or user, is open to others, in use or unwritable. Nothing changed.
+        LaunchError: `root` belongs to another program or user, other users can write into it, another launcher uses it,
+            or this user cannot write there. Then nothing in `root` has changed.
     """
-    # `resolve` would follow the link that `_check_owner` refuses.
-    root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100
+    root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100 - `resolve` follows the link that `_check_owner` refuses
     if _UNSAYABLE.search(str(root)):
         raise LaunchError(
             f"the path of the data directory {str(root)!r} has a character that servers misread",
@@ -140,12 +142,12 @@ def _claim_root(root: Path, folder: Path) -> Iterator[DataDirectory]:
 
 
 def throwaway_data(root: Path) -> DataDirectory:
-    """Return the new directory `root` as a data directory that ends with the launch."""
+    """Return the new directory `root` as a data directory that is removed with its launch."""
     return DataDirectory(root, KeptFacts(), is_kept=False)
 
 
 def delete_data(data: DataDirectory) -> None:
-    """Delete the files that EWMS has put into the directory. Other files stay."""
+    """Delete the files that EWMS has put into the data directory. Other files stay."""
     (data.root / _EMPTYING).touch(mode=0o600)
     for name in _CONTENTS:
         path = data.root / name
@@ -159,7 +161,7 @@ def delete_data(data: DataDirectory) -> None:
 
 
 def check_disk(data: DataDirectory) -> list[str]:
-    """Return sentences that warn the user about the directory's disk; empty if nothing is wrong.
+    """Return sentences that warn the user about the disk of the data. Return an empty list if nothing is wrong.
 
     Raises:
         LaunchError: the disk has too little room.
@@ -180,7 +182,10 @@ def check_disk(data: DataDirectory) -> list[str]:
 
 
 def file_system_kind(path: Path, mounts: str) -> str:
-    """Return the kind of file system that holds `path`. `mounts` is the text of /proc/mounts. Empty: none holds it."""
+    """Return the kind of the file system that holds `path`. Return "" if no file system in `mounts` does.
+
+    `mounts` is the text of /proc/mounts.
+    """
     found, kind = "", ""
     for line in mounts.splitlines():
         # A blank in a mount point appears as \040. Source: fstab(5).
@@ -209,12 +214,16 @@ def _check_owner(root: Path) -> None:
 
 
 def _read_facts(root: Path) -> KeptFacts | None:
-    """Return the facts stored in the directory; `None` if it is empty."""
+    """Return the facts stored in the directory `root`. Return None if `root` is empty.
+
+    Raises:
+        LaunchError: `root` has files of another program, or its facts cannot be read.
+    """
     marker = root / MARKER
     try:
         return KeptFacts.from_bytes(marker.read_bytes())
     except FileNotFoundError:
-        others = sorted({entry.name for entry in root.iterdir()} - {_LOCK})
+        others = sorted({entry.name for entry in root.iterdir()} - {LOCK})
         if others:
             raise LaunchError(
                 f"{root} holds a file that is not EWMS's ({others[0]}), so EWMS does not use it for data",
@@ -229,7 +238,7 @@ def _read_facts(root: Path) -> KeptFacts | None:
 
 @contextlib.contextmanager
 def _lock_root(root: Path, folder: Path) -> Iterator[None]:
-    lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    lock = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -237,10 +246,11 @@ def _lock_root(root: Path, folder: Path) -> Iterator[None]:
             holder = os.read(lock, 1000).decode(errors="replace").strip() or "another launcher"
             raise LaunchError(
                 f"the data in {root} are in use by {holder}",
-                f"use that system, or end it with Ctrl-C in its terminal; to run a second one, {_ELSEWHERE}",
+                f"use that system, or end it: Ctrl-C in its terminal, or `make down DATA={root}`; "
+                f"to run a second one, {_ELSEWHERE}",
             ) from None
         os.ftruncate(lock, 0)
-        os.write(lock, f"process {os.getpid()} on {socket.gethostname()}, started in {folder}\n".encode())
+        os.write(lock, os.fsencode(name_this_launcher(folder) + "\n"))
         yield
     finally:
         os.close(lock)

@@ -1,7 +1,7 @@
 """Write `.ewms/endpoints.json`: a running system's addresses and the user's token, for scripts and the client.
 
-A killed launcher leaves the file behind, so its token lives for only one hour. A running launcher writes a new token
-every ten minutes. So a script that reads the file can use the token for at least fifty minutes.
+A killed launcher leaves the file behind, so the token in it lives for only one hour. A running launcher writes a new
+token every ten minutes. So a script that reads the file can use the token for at least fifty minutes.
 """
 
 import json
@@ -23,27 +23,29 @@ RENEW_S = 600.0
 def publish_endpoints(
     facts: Callable[[], Mapping[str, Any]], file: Path = ENDPOINTS, *, renew_s: float = RENEW_S
 ) -> Iterator[Path]:
-    """Keep `file` during the block, and write the result of `facts()` into it again every `renew_s` seconds."""
+    """Write the result of `facts()` to `file` now and every `renew_s` seconds. Remove `file` at the end of the
+    block.
+    """
     # Make the path absolute: the current folder may differ at a renewal.
     file = file.absolute()
     has_ended = threading.Event()
     turn = threading.Lock()
 
-    def write() -> None:
+    def write_facts() -> None:
         with turn:
             if not has_ended.is_set():
                 replace_secret(file, json.dumps(facts(), indent=1).encode())
 
-    def renew() -> None:
+    def renew_facts() -> None:
         while not has_ended.wait(renew_s):
             try:
-                write()
+                write_facts()
             except OSError:
                 # The disk is full. The token in the file stays valid for some more renewals.
                 continue
 
-    write()
-    renewing = threading.Thread(target=renew, name="endpoints", daemon=True)
+    write_facts()
+    renewing = threading.Thread(target=renew_facts, name="endpoints", daemon=True)
     renewing.start()
     try:
         yield file

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class LaunchError(Exception):
-    """Something on this machine keeps the services from running, and the user can correct it."""
+    """Something on this machine keeps the services from running. The user can correct it, as `remedy` says."""
 
     def __init__(self, what: str, remedy: str, *, log: Path | None = None) -> None:
         self.what = what
@@ -21,7 +21,9 @@ class LaunchError(Exception):
 
 
 class PortTaken(LaunchError):
-    """Another process took a port after the launcher chose it and before the server could use it: try again."""
+    """Another process took a port after the launcher had chosen it and before the server used it. Another try may
+    succeed.
+    """
 
 
 class PoolCannotStart(LaunchError):

@@ -1,4 +1,4 @@
-"""(core) The facts that a data directory stores about itself, and whether today's servers can read its data.
+"""(core) The facts that a data directory stores about itself, and whether the installed servers can read its data.
 
 {"format": 1, "folder": "/home/ada/ewms", "pool": "condor", "is_in_use": true,
  "versions": {"rabbitmq": "4.3.6", …}, "ports": {"gateway": 20417, …}}
@@ -44,7 +44,7 @@ class KeptFacts:
         """Return the facts that `to_bytes` wrote.
 
         Raises:
-            ValueError: they are incomplete, or of a format that this code does not know. The message says which.
+            ValueError: the facts are incomplete, or in a format that this code does not know. The message says which.
         """
         kept: Any = json.loads(data)
         if not isinstance(kept, dict) or not isinstance(kept.get("format"), int):
@@ -65,9 +65,9 @@ class KeptFacts:
 
 
 def check_versions(kept: Mapping[str, str], installed: Mapping[str, str], *, where: str) -> list[str]:
-    """Return a sentence for each server that would upgrade the data of an older version in the directory `where`.
+    """Compare the servers that wrote the data in `where` with the installed ones. Return a sentence for each upgrade.
 
-    Versions with the same first two numbers can read each other's data.
+    `kept` and `installed` are versions by server. Versions with the same first two numbers can read each other's data.
 
     Raises:
         LaunchError: a newer server than the installed one wrote the data.

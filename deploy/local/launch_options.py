@@ -46,7 +46,7 @@ _OURS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class LaunchOptions:
-    """The options that differ from the defaults. `read_launch_options` makes it."""
+    """The options of one launch. `read_launch_options` reads them from the environment."""
 
     gateway_port: int | None
     amqp_port: int | None
@@ -60,12 +60,12 @@ class LaunchOptions:
 
     @property
     def channels(self) -> int:
-        """How many channels a connection to the broker may open. Existing message clients open one for each use."""
+        """How many channels a connection to the broker may open. Old message clients open a channel for each use."""
         return 256 if is_switched_on(self.passed_on, "EWMS_LEGACY_CLIENTS") else 16
 
     @property
     def roots(self) -> list[Path]:
-        """The directories that tasks may see or get files from; TMS checks the values."""
+        """The directories that tasks may see or get files from. TMS checks them again."""
         named: list[Path] = []
         for name in _ROOTS:
             with contextlib.suppress(ValueError, TypeError):
@@ -74,13 +74,15 @@ class LaunchOptions:
 
     @property
     def schedds(self) -> list[str]:
-        """The schedds whose TMS works by events, this machine's first. Each needs a user on the broker."""
-        served = [one["schedd"] for one in self.clusters.values() if isinstance(one, Mapping) and _works_by_events(one)]
+        """The schedds whose TMS gets orders as events, this machine's schedd first. The TMS of each needs a user on the
+        broker.
+        """
+        served = [one["schedd"] for one in self.clusters.values() if isinstance(one, Mapping) and _uses_events(one)]
         return list(dict.fromkeys((SCHEDD, *served)))
 
     @property
     def notices(self) -> list[str]:
-        """Sentences that say what the options open to every account of this machine."""
+        """A sentence for each option that gives rights to every account of this machine."""
         opened = []
         if self.passed_on.get("EWMS_AUTH") == "off":
             opened.append(
@@ -156,7 +158,12 @@ def _read_locations(environment: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _parse_locations(name: str, text: str) -> dict[str, Any]:
-    """Return the locations in `text`, the value of the variable `name`. WMS checks their other fields."""
+    """Return the locations in `text`, which is the value of the variable `name`. Check only the schedds; WMS checks the
+    rest.
+
+    Raises:
+        LaunchError: `text` is no JSON object, or a location names neither a schedd nor another location.
+    """
     remedy = f'set {name} to JSON like {{"osg": {{"schedd": "a.example.org", "served_by": "events"}}, "OSG": "osg"}}'
     try:
         locations = json.loads(text)
@@ -171,7 +178,7 @@ def _parse_locations(name: str, text: str) -> dict[str, Any]:
     return locations
 
 
-def _works_by_events(cluster: Mapping[str, Any]) -> bool:
+def _uses_events(cluster: Mapping[str, Any]) -> bool:
     return bool(cluster.get("served_by", "events") == "events")
 
 

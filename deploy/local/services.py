@@ -35,7 +35,7 @@ _S = TypeVar("_S")
 
 @dataclass(slots=True)
 class Services:
-    """The running servers; `condor` is `None` if the launch has no HTCondor pool."""
+    """The running servers. `condor` is None if the launch has no HTCondor pool."""
 
     run: Path
     mongodb: MongoDB
@@ -69,8 +69,8 @@ class ServerPlaces:
     data: DataDirectory
     ports: Ports
 
-    def log(self, name: str) -> Path:
-        """Return the log of the server `name`."""
+    def log_path(self, name: str) -> Path:
+        """Return the path of the log of the server `name`."""
         return self.run / "logs" / f"{name}.log"
 
 
@@ -78,44 +78,48 @@ class Servers(Protocol):
     """A way to start the broker and the database. Each method returns when its server is ready.
 
     Raises:
-        PortTaken: another process took its port; another try may succeed.
-        LaunchError: it did not start.
+        PortTaken: another process took the server's port; another try may succeed.
+        LaunchError: the server did not start.
     """
 
-    def mongodb(self, children: LaunchedProcesses, places: "ServerPlaces", *, auth: bool) -> MongoDB:
-        """Start MongoDB at its places; without `auth` every client has all rights."""
+    def start_mongodb(self, children: LaunchedProcesses, places: "ServerPlaces", *, auth: bool) -> MongoDB:
+        """Start MongoDB with the directories and the port in `places`. If `auth` is False, every client has all
+        rights.
+        """
         ...
 
-    def rabbitmq(self, children: LaunchedProcesses, places: "ServerPlaces", plan: BrokerPlan) -> RabbitMQ:
-        """Start RabbitMQ at its places."""
+    def start_rabbitmq(self, children: LaunchedProcesses, places: "ServerPlaces", plan: BrokerPlan) -> RabbitMQ:
+        """Start RabbitMQ with the directories and the ports in `places`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """Start the unpacked servers of the cache as child processes."""
+    """Starts the servers that were unpacked in the cache, as child processes."""
 
     installed: Installed
 
-    def mongodb(self, children: LaunchedProcesses, places: ServerPlaces, *, auth: bool) -> MongoDB:
-        """Start MongoDB at its places; without `auth` every client has all rights."""
+    def start_mongodb(self, children: LaunchedProcesses, places: ServerPlaces, *, auth: bool) -> MongoDB:
+        """Start MongoDB with the directories and the port in `places`. If `auth` is False, every client has all
+        rights.
+        """
         return MongoDB(
             children,
             self.installed.mongod,
             home=make_empty(places.run / "mongodb"),
             data=places.data.make_place("mongodb"),
-            log=places.log("mongod"),
+            log=places.log_path("mongod"),
             port=places.ports.take_one("mongodb"),
             auth=auth,
         ).start()
 
-    def rabbitmq(self, children: LaunchedProcesses, places: ServerPlaces, plan: BrokerPlan) -> RabbitMQ:
-        """Start RabbitMQ at its places."""
+    def start_rabbitmq(self, children: LaunchedProcesses, places: ServerPlaces, plan: BrokerPlan) -> RabbitMQ:
+        """Start RabbitMQ with the directories and the ports in `places`."""
         return RabbitMQ(
             children,
             self.installed.broker,
             make_empty(places.run / "rabbitmq"),
-            places.log("rabbitmq"),
+            places.log_path("rabbitmq"),
             plan,
             ports=places.ports.take_ports(PORTS),
             data=places.data.make_place("rabbitmq"),
@@ -138,15 +142,15 @@ def running_services(
     shared: Iterable[Path] = (),
     hidden: Iterable[Path] = (),
 ) -> Iterator[Services]:
-    """Start the servers side by side below `run`. When the body ends, stop them in reverse order.
+    """Start the servers side by side below `run`. Stop them in reverse order at the end of the block.
 
-    `servers` starts broker and database; the default starts the cache's. Without `data` all data end with `run`.
-    Tasks with accounts of their own can read the directories `readable` and write into `shared`. Tasks that run as an
-    ordinary user cannot see into the directories `hidden`, which must exist, or into EWMS's own.
+    `servers` starts broker and database; the default starts the programs in the cache. If `data` is None, all data end
+    with `run`. Tasks with accounts of their own can read the directories `readable` and write into `shared`. Tasks that
+    run as an ordinary user cannot see the directories `hidden`, which must exist, or EWMS's own directories.
 
     Raises:
         PoolCannotStart: HTCondor did not start; the error names its log.
-        LaunchError: another server did not start. No server is left running.
+        LaunchError: another server did not start. Then no server is running any more.
     """
     if with_condor:
         check_pool()
@@ -161,10 +165,10 @@ def running_services(
     )
     covered = CoveredDirectories((run, places.data.root, *hidden), (images_directory(run),)) if os.getuid() else None
     with LaunchedProcesses() as children, contextlib.ExitStack() as stopping:
-        mongodb = partial(servers.mongodb, children, places, auth=mongo_auth)
-        rabbitmq = partial(servers.rabbitmq, children, places, broker)
+        mongodb = partial(servers.start_mongodb, children, places, auth=mongo_auth)
+        rabbitmq = partial(servers.start_rabbitmq, children, places, broker)
 
-        def condor() -> "PersonalPool":
+        def start_condor() -> "PersonalPool":
             # Load HTCondor's bindings only for a launch with its pool.
             from deploy.local.servers.condor import PersonalPool  # noqa: PLC0415 - see above
 
@@ -172,7 +176,7 @@ def running_services(
                 children,
                 installed.pool,
                 make_empty(run / "condor"),
-                places.log("condor"),
+                places.log_path("condor"),
                 schedd=SCHEDD,
                 port=places.ports.take_one("condor"),
                 data=places.data.make_place("condor"),
@@ -186,7 +190,9 @@ def running_services(
         with ParallelStarts(children) as starts:
             store = starts.begin(partial(_start_with_retries, mongodb))
             queues = starts.begin(partial(_start_with_retries, rabbitmq))
-            pool = starts.begin(_wrap_pool_failures(partial(_start_with_retries, condor))) if with_condor else None
+            pool = (
+                starts.begin(_wrap_pool_failures(partial(_start_with_retries, start_condor))) if with_condor else None
+            )
         services = Services(
             run,
             store.result(),
@@ -206,7 +212,7 @@ def running_services(
 
 
 def images_directory(run: Path) -> Path:
-    """Return the directory of the images that this launch builds; tasks can read it."""
+    """Make the directory for the images that this launch builds, and return its path. Tasks can read it."""
     (images := run / "images").mkdir(mode=0o755, exist_ok=True)
     return images
 
@@ -219,12 +225,15 @@ def _start_with_retries(start: Callable[[], _S]) -> _S:
 
 
 def _wrap_pool_failures(start: "Callable[[], PersonalPool]") -> "Callable[[], PersonalPool]":
-    """Return `start` so that its failures raise `PoolCannotStart`: only HTCondor has a replacement, the local pool."""
+    """Return a function that calls `start` and turns its LaunchError into `PoolCannotStart`.
 
-    def started() -> "PersonalPool":
+    Only HTCondor has a replacement, the local pool.
+    """
+
+    def start_or_explain() -> "PersonalPool":
         try:
             return start()
         except LaunchError as error:
             raise PoolCannotStart(error.what, error.remedy, log=error.log) from error
 
-    return started
+    return start_or_explain

@@ -23,10 +23,10 @@ from deploy.local.children.supervisor import Supervisor
 from deploy.local.endpoints import TOKEN_LIFE_S
 from deploy.local.launch_options import LOCATION, SCHEDD, LaunchOptions
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.servers.token_issuer import IssuerFiles, developer_token
+from deploy.local.servers.token_issuer import SUPERUSER, IssuerFiles, developer_token, role_tokens
 from deploy.local.services import Services
-from deploy.local.wiring import PoolName, ProcessSpec
-from schemas.topology import tms_service
+from deploy.local.wiring import POOL, PoolName, ProcessSpec
+from schemas.topology import pool_service, tms_service
 
 _START_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 35.0
@@ -62,7 +62,7 @@ class Stack:
         """The processes, in the order of their start."""
         return tuple(self._specs)
 
-    def child(self, name: str) -> LaunchedProcess:
+    def get_child(self, name: str) -> LaunchedProcess:
         """Return the process `name`: `issuer`, `mqs`, `wms` or `tms`."""
         return self._children[name]
 
@@ -80,13 +80,15 @@ class Stack:
         return _does_answer(self._specs[name].ready_url)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send signal `number` to process `name`, and wait until it has ended. The supervisor does not restart it."""
+        """Send signal `number` to process `name`, and wait up to 35 s for its end. This does not start the process
+        again.
+        """
         child = self._children[name]
         child.send_signal(number)
         child.wait(_STOP_GRACE_S)
 
     def restart(self, name: str) -> None:
-        """Start `name` again; stop it cleanly first if it runs."""
+        """Start process `name` again. If it runs, stop it cleanly first."""
         self._children[name].stop(grace_s=_STOP_GRACE_S)
         self.start(name)
 
@@ -94,18 +96,24 @@ class Stack:
         """Stop RabbitMQ and start it again on the same ports and data."""
         self.services.rabbitmq.restart()
 
-    def watch(self, tell: Callable[[str], None]) -> NoReturn:
-        """Restart every server and process that ends by itself. `tell` gets a line each. Only an exception ends it."""
+    def watch_children(self, tell: Callable[[str], None]) -> NoReturn:
+        """Restart every server and process that ends by itself. Call `tell` with a line each time. Only an exception
+        ends this.
+        """
         processes = [_Process(self, name) for name in self.names]
         Supervisor([*self.services.servers, *processes], self.services.children, tell).run_forever()
 
-    def endpoints(self) -> dict[str, Any]:
+    def list_endpoints(self) -> dict[str, Any]:
         """Return the content of `.ewms/endpoints.json`: the addresses and tokens that scripts need."""
         condor, broker = self.services.condor, self.services.rabbitmq
         others = [schedd for schedd in self.asked.schedds if schedd != SCHEDD]
+        tokens = role_tokens(self.issuer, life_s=TOKEN_LIFE_S)
         return {
             "gateway": self.gateway,
             "token": developer_token(self.issuer, life_s=TOKEN_LIFE_S),
+            "admin_token": tokens[SUPERUSER],
+            # Of one person in each role of the organization `default`, and above it.
+            "tokens": tokens,
             "amqp": f"amqp://{broker.address.partition('@')[2]}",
             # The launcher's own account, for scripts: it has all rights.
             "mongo": self.services.mongodb.url(ADMIN),
@@ -114,15 +122,18 @@ class Stack:
             "issuer": self.issuer.url,
             # The control addresses for the TMS of each other schedd; this launch does not start those.
             "tms": {schedd: broker.control_url(tms_service(schedd)) for schedd in others},
+            # For step workers: `ewms worker` reads the address of its pool.
+            "pools": {POOL: broker.control_url(pool_service(POOL))},
+            "examples": str(self.services.data.root / "examples"),
         }
 
-    def ports(self, name: str) -> Mapping[str, int]:
-        """Return the port on which process `name` serves HTTP, by name."""
+    def find_ports(self, name: str) -> Mapping[str, int]:
+        """Return {`name`: the port on which process `name` serves HTTP}. Return {} if the process serves none."""
         port = urlsplit(self._specs[name].ready_url).port
         return {} if port is None else {name: port}
 
     def begin(self, name: str) -> LaunchedProcess:
-        """Start `name`. Return before it is ready."""
+        """Start process `name`, and return it. Return before it is ready."""
         spec = self._specs[name]
         child = self.services.children.launch(
             name,
@@ -151,11 +162,11 @@ class _Process:
 
     @property
     def child(self) -> LaunchedProcess:
-        return self.stack.child(self.name)
+        return self.stack.get_child(self.name)
 
     @property
     def own_ports(self) -> Mapping[str, int]:
-        return self.stack.ports(self.name)
+        return self.stack.find_ports(self.name)
 
     def relaunch(self) -> LaunchedProcess:
         return self.stack.begin(self.name)

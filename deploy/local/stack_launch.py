@@ -20,12 +20,14 @@ from deploy.local.fetch.packages import CONTAINERS
 from deploy.local.launch_options import LaunchOptions, read_launch_options
 from deploy.local.ports import Ports, await_free
 from deploy.local.run_directory import make_empty
+from deploy.local.secret_files import load_or_make
 from deploy.local.servers.mongo_accounts import list_databases
 from deploy.local.servers.rabbitmq import BrokerPlan
 from deploy.local.servers.token_issuer import AUDIENCE, write_issuer
 from deploy.local.services import Servers, Services, running_services
 from deploy.local.stack import Stack
-from deploy.local.wiring import Endpoints, PoolName, process_specs
+from deploy.local.wiring import EXAMPLES_DIRECTORY, Endpoints, PoolName, process_specs
+from wms.encryption import make_key
 
 _ATTEMPTS = 3
 
@@ -40,26 +42,28 @@ def running_stack(
     *,
     pool: PoolName,
     environment: Mapping[str, str] = os.environ,
-    said: Callable[[str], None] = lambda _: None,
+    report_step: Callable[[str], None] = lambda _: None,
     servers: Servers | None = None,
     data: DataDirectory | None = None,
     shared: Iterable[Path] = (),
     hidden: Iterable[Path] = (),
+    with_examples: bool = False,
 ) -> Iterator[Stack]:
     """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
 
-    `servers` starts broker and database; the default starts the cache's. The system continues with the `data` of an
-    earlier launch. Without `data` the system starts empty, and its data end with `run`.
+    `servers` starts broker and database; the default starts the programs in the cache. The system continues with the
+    `data` of an earlier launch. If `data` is None, the system starts empty, and its data end with `run`.
 
-    The launcher calls `said` with a line for each start. Tasks with accounts of their own can use the directories
-    `shared`. Tasks that run as an ordinary user cannot see into the directories `hidden`.
+    The launcher calls `report_step` with a line for each start. Tasks with accounts of their own can use the
+    directories `shared`. Tasks that run as an ordinary user cannot see the directories `hidden`. If `with_examples`, a
+    step worker calls the functions of the examples in docs/examples.
 
     Raises:
         LaunchError: a part did not start. The other parts are stopped, and the error names the log.
     """
     wanted = read_launch_options(environment)
     _check_ports(wanted)
-    ports = _choose_ports(wanted, data, said)
+    ports = _choose_ports(wanted, data, report_step)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             stack = contextlib.ExitStack()
@@ -70,19 +74,20 @@ def running_stack(
                     pool=pool,
                     wanted=wanted,
                     environment=environment,
-                    said=said,
+                    report_step=report_step,
                     servers=servers,
                     data=data,
                     ports=ports,
                     shared=shared,
                     hidden=hidden,
+                    with_examples=with_examples,
                 )
             )
         except PortTaken as error:
             _check_ports(wanted)
             if attempt == _ATTEMPTS:
                 raise
-            said(f"another process took a port ({error.what.splitlines()[0]}); starting again with other ports")
+            report_step(f"another process took a port ({error.what.splitlines()[0]}); starting again with other ports")
         else:
             break
     with stack:
@@ -93,13 +98,13 @@ def running_stack(
         yield system
 
 
-def _choose_ports(wanted: LaunchOptions, data: DataDirectory | None, said: Callable[[str], None]) -> Ports:
+def _choose_ports(wanted: LaunchOptions, data: DataDirectory | None, report_step: Callable[[str], None]) -> Ports:
     named = {"gateway": wanted.gateway_port, "amqp": wanted.amqp_port}
     return Ports(
         data.facts.ports if data else {},
         asked={name: port for name, port in named.items() if port is not None},
         are_given_out=data is not None and data.facts.is_in_use,
-        said=said,
+        report=report_step,
     )
 
 
@@ -111,14 +116,15 @@ def _start_once(
     pool: PoolName,
     wanted: LaunchOptions,
     environment: Mapping[str, str],
-    said: Callable[[str], None],
+    report_step: Callable[[str], None],
     servers: Servers | None,
     data: DataDirectory | None,
     ports: Ports,
     shared: Iterable[Path],
     hidden: Iterable[Path],
+    with_examples: bool,
 ) -> Iterator[Stack]:
-    said("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
+    report_step("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
     with running_services(
         installed,
         run,
@@ -132,10 +138,10 @@ def _start_once(
         shared=shared,
         hidden=hidden,
     ) as services:
-        stack = _build_stack(installed, services, pool, wanted, environment, shared=shared)
+        stack = _build_stack(installed, services, pool, wanted, environment, shared=shared, with_examples=with_examples)
         with contextlib.ExitStack() as stopping:
             stopping.callback(stack.stop_all)
-            said("starting the issuer, MQS, WMS and TMS")
+            report_step("starting the issuer, MQS, WMS and TMS" + (", and a step worker" if with_examples else ""))
             # Start all at once: each process waits by itself for the others that it needs.
             with ParallelStarts(services.children) as starts:
                 for name in stack.names:
@@ -151,8 +157,11 @@ def _build_stack(
     environment: Mapping[str, str],
     *,
     shared: Iterable[Path],
+    with_examples: bool,
 ) -> Stack:
-    ports = services.ports.take_ports(("gateway", "issuer", "tms"))
+    # An installed package has no docs beside it.
+    with_examples = with_examples and EXAMPLES_DIRECTORY.is_dir()
+    ports = services.ports.take_ports(("gateway", "issuer", "tms", *(["worker"] if with_examples else [])))
     issuer = write_issuer(services.data.make_place("secrets", "issuer"), port=ports["issuer"])
     tms_dir = services.data.make_place("tms", pool)
     secluded = _seclude_tms(services, pool, tms_dir, shared)
@@ -174,6 +183,9 @@ def _build_stack(
         has_accounts=services.secluded is not None,
         job_holder=tuple(job_holder),
         pilot_tag=version("ewms"),
+        secret_keys=tuple(load_or_make(services.data.secrets / "wms-secret-keys.json", lambda: [make_key()])),
+        examples=services.data.make_place("examples") if with_examples else None,
+        worker_port=ports.get("worker", 0),
         protected=(services.data.root, *(services.logs.parent / name for name in _OF_THE_RUN)),
     )
     processes = process_specs(wires, wanted, environment)
@@ -182,7 +194,10 @@ def _build_stack(
 
 
 def _job_holder(services: Services, apptainer: Path, shared: Iterable[Path]) -> list[str]:
-    """Return the prefix that hides EWMS's files from a local pilot. Empty: it has an account, or hiding fails."""
+    """Return the command prefix that hides EWMS's files from a local pilot.
+
+    Return an empty list if pilots have accounts of their own, or if this machine cannot hide files.
+    """
     if (covered := services.covered) is None:
         return []
     # The stand-ins for container programs write the programs' path there at the first call.
@@ -191,9 +206,10 @@ def _job_holder(services: Services, apptainer: Path, shared: Iterable[Path]) -> 
 
 
 def _seclude_tms(services: Services, pool: PoolName, tms_dir: Path, shared: Iterable[Path]) -> dict[str, list[str]]:
-    """Return the command prefix that runs TMS as its own account, if tasks have accounts, and give TMS its directory.
+    """If tasks have accounts, make TMS's account the owner of `tms_dir`. Return the prefix of TMS's command, by process
+    name.
 
-    With the local pool TMS is root among these accounts: it gives each pilot another account, which reaches its files
+    With the local pool TMS is root among these accounts: TMS gives each pilot another account, which reaches its files
     through TMS's directory.
     """
     if (secluded := services.secluded) is None:

@@ -26,16 +26,16 @@ _TOO_LITTLE = "the source is a directory, or an apptainer definition file whose 
 
 
 def is_root(directory: Path) -> bool:
-    """Say whether `directory` looks like a root file system. Apptainer adds `proc` and `dev`, which pilots need."""
+    """Return whether `directory` looks like a root file system. Apptainer adds `proc` and `dev`, which pilots need."""
     names = {entry.name for entry in directory.iterdir()}
     return ".singularity.d" in names or ("etc" in names and bool({"bin", "usr"} & names))
 
 
 def check_build(source: Path, destination: Path) -> None:
-    """Check that `source` and `destination` are valid for a build.
+    """Check that an image can be built from `source` at `destination`.
 
     Raises:
-        LaunchError: one of them is not.
+        LaunchError: `source` is missing or of another kind, or `destination` exists or lies inside of `source`.
     """
     if not source.exists():
         raise LaunchError(f"{source} does not exist", _TOO_LITTLE)
@@ -48,7 +48,9 @@ def check_build(source: Path, destination: Path) -> None:
 
 
 def build_image(source: Path, destination: Path, console: Console, environment: Mapping[str, str]) -> Path:
-    """Build the image `destination` from `source`, and return its absolute path: one file if its name ends in `.sif`.
+    """Build the image `destination` from `source`, and return its absolute path.
+
+    If the name of `destination` ends in `.sif`, the image is one file, else a directory.
 
     Raises:
         LaunchError: the build failed; the message quotes apptainer.

@@ -12,7 +12,14 @@ from rich.markup import escape
 
 from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.children.seclusion import has_accounts
-from deploy.local.data_directory import DataDirectory, check_disk, claim_data_directory, default_directory, delete_data
+from deploy.local.data_directory import (
+    LOCK,
+    DataDirectory,
+    check_disk,
+    claim_data_directory,
+    default_directory,
+    delete_data,
+)
 from deploy.local.endpoints import ENDPOINTS, publish_endpoints
 from deploy.local.errors import LaunchError, PoolCannotStart
 from deploy.local.fetch import packages
@@ -20,7 +27,7 @@ from deploy.local.fetch.cache import Installed, cache_directory, prepare_cache
 from deploy.local.fetch.packages import PackageSet
 from deploy.local.kept_facts import check_versions
 from deploy.local.launch_options import LOCATION, read_launch_options
-from deploy.local.lock_files import open_lock
+from deploy.local.lock_files import name_this_launcher, open_lock
 from deploy.local.prerequisites import check_machine, check_pool
 from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack
@@ -49,11 +56,12 @@ def up(
     is_fresh: bool = False,
     environment: Mapping[str, str] = os.environ,
 ) -> int:
-    """Run the system until SIGINT, SIGTERM or SIGHUP; return the exit status.
+    """Run the system until SIGINT, SIGTERM or SIGHUP. Return the exit status.
 
-    The system continues with the contents of the directory `data` (`None`: this folder's default directory); `is_fresh`
-    deletes them first. `pool` None takes the data's last kind of pool, or HTCondor for new data. If HTCondor cannot
-    run, pilots are plain child processes, and the launcher prints a notice.
+    The system continues with the contents of the directory `data`; if `data` is None, of this folder's default
+    directory. `is_fresh` deletes the contents first. If `pool` is None, take the kind of pool that the data had last,
+    or HTCondor for new data. If HTCondor cannot run then, pilots are plain child processes, and the launcher prints a
+    notice.
     """
     console = Console(stderr=True)
     raise_on_signals()
@@ -67,7 +75,7 @@ def up(
                     delete_data(kept)
                 _run_system(pool or kept.facts.pool, kept, console, environment)
             except Interrupted:
-                _print_line(console, _how_to_go_on(kept))
+                _print_line(console, _describe_restart(kept))
     except Interrupted:
         _print_line(console, "stopped.")
     except LaunchError as error:
@@ -135,7 +143,7 @@ def _say_no_pool(console: Console, error: PoolCannotStart) -> None:
     console.print("Starting pilots as plain child processes of this machine instead.")
 
 
-def _how_to_go_on(data: DataDirectory) -> str:
+def _describe_restart(data: DataDirectory) -> str:
     return (
         f"stopped. The data stay in {data.root}: the same command continues with them, FRESH=1 (--fresh) deletes them."
     )
@@ -155,10 +163,10 @@ def prepare_servers(
     *,
     allow_fallback: bool = False,
 ) -> Installed:
-    """Return the unpacked servers. Download those of `wanted` that the cache lacks.
+    """Return the paths of the unpacked servers. Download those of `wanted` that the cache lacks.
 
     Raises:
-        LaunchError: this machine cannot download them, or cannot run them.
+        LaunchError: this machine cannot download the servers, or cannot run them.
     """
     check_machine()
     mirror = environment.get("EWMS_DEBIAN_MIRROR")
@@ -168,7 +176,7 @@ def prepare_servers(
 def _serve_pool(
     installed: Installed, pool: PoolName, data: DataDirectory, console: Console, environment: Mapping[str, str]
 ) -> None:
-    def said(what: str) -> None:
+    def print_step(what: str) -> None:
         _print_line(console, f"{what} ...")
 
     other: PoolName = "local" if pool == "condor" else "condor"
@@ -185,19 +193,20 @@ def _serve_pool(
             run,
             pool=pool,
             environment=environment,
-            said=said,
+            report_step=print_step,
             data=data,
             hidden=[ENDPOINTS.parent.absolute()],
+            with_examples=True,
         ) as stack,
-        publish_endpoints(stack.endpoints) as written,
+        publish_endpoints(stack.list_endpoints) as written,
     ):
         if stack.is_open_to_tasks:
             _print_notice(console, _OPEN_TO_TASKS)
-        console.print(_how_to_use(stack, written), soft_wrap=True)
+        console.print(_describe_use(stack, written), soft_wrap=True)
         try:
-            stack.watch(partial(_print_line, console))
+            stack.watch_children(partial(_print_line, console))
         finally:
-            said("draining")
+            print_step("draining")
 
 
 def count_taskforces(tms: Path) -> int:
@@ -208,14 +217,14 @@ def count_taskforces(tms: Path) -> int:
 
 @contextmanager
 def _claim_folder(folder: Path) -> Iterator[None]:
-    """Lock `folder` for this launch: two launches in it would overwrite each other's endpoints.
+    """Lock `folder` for this launch during the block: two launches in a folder would overwrite each other's endpoints.
 
     Raises:
-        LaunchError: another launch has the folder, or this user cannot write to it.
+        LaunchError: another launch has the lock, or this user cannot write to `folder`.
     """
     try:
         folder.mkdir(exist_ok=True)
-        lock = open_lock(folder / "lock")
+        lock = open_lock(folder / LOCK)
     except OSError as error:
         raise LaunchError(
             f"cannot write the endpoints to {folder.absolute()} ({error.strerror})",
@@ -227,16 +236,20 @@ def _claim_folder(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise LaunchError(
                 f"EWMS already runs in this folder ({ENDPOINTS} has its addresses)",
-                "use that one, or end it with Ctrl-C in its terminal; or start a second one in another folder",
+                "use that one, or end it: Ctrl-C in its terminal, or `make down` here; "
+                "or start a second one in another folder",
             ) from None
+        lock.truncate(0)
+        lock.write(name_this_launcher(Path.cwd()) + "\n")
+        lock.flush()
         # A killed launcher has left this file, and its addresses are dead.
         (folder / ENDPOINTS.name).unlink(missing_ok=True)
         yield
 
 
-def _how_to_use(stack: Stack, endpoints: Path) -> str:
+def _describe_use(stack: Stack, endpoints: Path) -> str:
     return f"""
-[bold green]EWMS is up.[/bold green]  Ctrl-C stops it cleanly; the data stay.
+[bold green]EWMS is up.[/bold green]  Ctrl-C, or `make down` in another terminal, stops it cleanly; the data stay.
 
   gateway      {stack.gateway}   (documents: {stack.gateway}/v1/schema/openapi)
   workers      {N_SLOTS} at once, on {_POOLS[stack.pool]}; cluster location [bold]{LOCATION}[/bold]

@@ -11,12 +11,19 @@ from deploy.local.children.accounts import FIRST_SLOT
 from deploy.local.launch_options import SCHEDD, LaunchOptions
 from deploy.local.servers.broker import BrokerAccess
 from schemas.services import Service
-from schemas.topology import tms_service
+from schemas.topology import pool_service, tms_service
 
 PoolName = Literal["condor", "local"]
 
 #: How many workers run at once, in either pool.
 N_SLOTS = 8
+
+#: The pool of step workers that `make up` serves.
+POOL = "default"
+
+#: The examples of step lists and flows: the directory of each, and its module.
+EXAMPLES_DIRECTORY = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = {"enrollment": "enrollment", "flow": "create_cluster"}
 
 #: The variables that each process inherits from the launcher, besides EWMS's settings.
 _KEPT = ("HOME", "LANG", "TMPDIR", "TZ")
@@ -34,7 +41,9 @@ class ProcessSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """The addresses and paths through which the processes reach each other."""
+    """The addresses and paths of the processes of a launch, and the settings that protect these processes from
+    tasks.
+    """
 
     #: Service -> the address of MongoDB with the service's account.
     mongo_urls: Mapping[str, str]
@@ -49,12 +58,17 @@ class Endpoints:
     apptainer: Path
     condor_config: Path | None
     pilot_tag: str
+    #: The keys with which WMS encrypts the secrets that users give to it.
+    secret_keys: tuple[str, ...] = ()
     #: The directories that no task may see: keys, passwords, tokens and data of this system.
     protected: tuple[Path, ...] = ()
     #: Whether tasks and TMS have accounts of their own.
     has_accounts: bool = False
     #: The command prefix for each pilot of the local pool; it hides the `protected` directories.
     job_holder: tuple[str, ...] = ()
+    #: Where the examples' step worker keeps what its steps do, and its port; None: the launch has no such worker.
+    examples: Path | None = None
+    worker_port: int = 0
 
     @property
     def gateway(self) -> str:
@@ -70,14 +84,14 @@ class Endpoints:
 def process_specs(wires: Endpoints, asked: LaunchOptions, environment: Mapping[str, str]) -> dict[str, ProcessSpec]:
     """Return the processes by name, in the order of their start.
 
-    The variables that the caller passes on override the launcher's own.
+    The variables in `asked.passed_on` override the launcher's own.
     """
     common = {
         **{name: environment[name] for name in _KEPT if name in environment},
         "PATH": environment.get("PATH", "/usr/bin:/bin"),
         "EWMS_LOG_FORMAT": "json",
     }
-    return {
+    specs = {
         "issuer": ProcessSpec(
             "deploy.local.servers.token_issuer", common, f"{wires.issuer_url}/jwks", (str(wires.issuer_config),)
         ),
@@ -89,6 +103,10 @@ def process_specs(wires: Endpoints, asked: LaunchOptions, environment: Mapping[s
             "tms", {**common, **_tms_environment(wires), **asked.passed_on}, f"http://127.0.0.1:{wires.tms_port}/readyz"
         ),
     }
+    if wires.examples is not None:
+        environment = {**common, **_worker_environment(wires, wires.examples), **asked.passed_on}
+        specs["worker"] = ProcessSpec("ewms.worker", environment, f"http://127.0.0.1:{wires.worker_port}/readyz")
+    return specs
 
 
 def _mqs_environment(wires: Endpoints) -> dict[str, str]:
@@ -118,6 +136,21 @@ def _wms_environment(wires: Endpoints, asked: LaunchOptions) -> dict[str, str]:
         "EWMS_CLUSTERS": json.dumps(asked.clusters),
         "EWMS_MQS_URL": wires.mqs,
         "EWMS_PILOT_TAG": wires.pilot_tag,
+        "EWMS_SECRET_KEYS": json.dumps(wires.secret_keys),
+        "EWMS_PUBLIC_URL": wires.gateway,
+    }
+
+
+def _worker_environment(wires: Endpoints, examples: Path) -> dict[str, str]:
+    return {
+        "EWMS_CONTROL_AMQP_URL": wires.broker.control_url(pool_service(POOL)),
+        "EWMS_WORKER_POOL": POOL,
+        "EWMS_WORKER_MODULES": json.dumps(list(EXAMPLES.values())),
+        "EWMS_WORKER_NAME": "examples",
+        "EWMS_HTTP_PORT": str(wires.worker_port),
+        "PYTHONPATH": ":".join(str(EXAMPLES_DIRECTORY / name) for name in EXAMPLES),
+        "FAKE_NETWORK": str(examples / "network"),
+        "FAKE_CLOUD": str(examples / "cloud"),
     }
 
 

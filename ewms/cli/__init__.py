@@ -1,1 +1,1 @@
-"""The `ewms` command. Its modules import heavy libraries within functions, so that `ewms --help` answers at once."""
+"""The `ewms` command. Its modules import large libraries inside of functions, so that `ewms --help` answers at once."""

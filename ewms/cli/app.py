@@ -1,10 +1,30 @@
-"""Build the command line: the global options and the groups of commands. It imports the parser and nothing heavy."""
+"""Build the command line: the global options and the groups of commands. This module imports no large library but the
+parser.
+"""
 
 from typing import Annotated
 
 import typer
 
-from ewms.cli.commands import cluster, dlq, doctor, ending, image, login, queue, task, taskforce, up, worker, workflow
+from ewms.cli.commands import (
+    cluster,
+    dlq,
+    doctor,
+    ending,
+    flow,
+    image,
+    login,
+    pool,
+    process,
+    queue,
+    subscription,
+    task,
+    taskforce,
+    tree,
+    up,
+    worker,
+    workflow,
+)
 from ewms.cli.context import GlobalOptions, OutputFormat
 
 app = typer.Typer(
@@ -24,6 +44,11 @@ app.add_typer(task.app, name="task")
 app.add_typer(taskforce.app, name="taskforce")
 app.add_typer(queue.app, name="queue")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(process.app, name="process")
+app.add_typer(flow.app, name="flow")
+app.add_typer(subscription.app, name="subscription")
+app.add_typer(tree.app, name="tree")
+app.add_typer(pool.app, name="pool")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(image.app, name="image")
 app.command("doctor")(doctor.show_checkup)
@@ -31,7 +56,9 @@ app.command("login")(login.log_in_user)
 app.command("logout")(login.log_out_user)
 app.command("whoami")(login.show_user)
 app.command("worker")(worker.run_step_worker)
-app.command("up", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.run_system)
+for name, command in (("up", up.run_system), ("down", up.end_system)):
+    # The launcher reads the words behind the command.
+    app.command(name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -59,7 +86,7 @@ def store_options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Keep the global options for the command; they may stand before or after it."""
+    """Store the global options for the command. Users may write them before or after the command."""
     context.obj = GlobalOptions(output, quiet, server, token_file, timeout)
 
 

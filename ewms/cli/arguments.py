@@ -15,7 +15,7 @@ GLOBALS = {
 
 
 def find_output_option(argv: Sequence[str]) -> str:
-    """Return the value of the last `-o` or `--output` in `argv`; "" if there is none."""
+    """Return the value of the last `-o` or `--output` in `argv`. Return "" if there is none."""
     chosen = ""
     words = iter(move_globals_first(argv))
     for word in words:
@@ -31,7 +31,7 @@ def find_output_option(argv: Sequence[str]) -> str:
 
 
 def move_globals_first(argv: Sequence[str]) -> list[str]:
-    """Return `argv` with its global options in front, in their order. Words after `--` stay where they are."""
+    """Return `argv` with the global options first, in their order. Words after `--` stay where they are."""
     front: list[str] = []
     rest: list[str] = []
     words = iter(argv)

@@ -1,4 +1,4 @@
-"""What all commands share: the global options, the output of results and messages, and the client."""
+"""The common parts of all commands: the global options, the output of results and messages, and the client."""
 
 import os
 import sys
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ewms.client import Client
+    from ewms.flows.service import WorkflowService
 
 #: The width (characters) of a table that goes to no terminal.
 _PLAIN_WIDTH = 160
@@ -22,7 +23,7 @@ _WIDE = 2000
 
 
 class OutputFormat(StrEnum):
-    """How results are written."""
+    """The formats of results."""
 
     TABLE = "table"
     WIDE = "wide"
@@ -48,13 +49,13 @@ class GlobalOptions:
 
     @property
     def is_data(self) -> bool:
-        """Whether results go to a program: JSON, YAML or names."""
+        """Whether a program reads the results: they are JSON, YAML or names."""
         return self.output in (OutputFormat.JSON, OutputFormat.YAML, OutputFormat.NAME)
 
     def write_result(self, value: Any, names: Iterable[str] = ()) -> bool:
-        """Write a result as data, if the user wants data: `value` as JSON or YAML, or `names`, one a line.
+        """If the user wants data, write the result as data: `value` as JSON or YAML, or `names`, one on each line.
 
-        Otherwise write nothing and return False: the command then shows a table.
+        Return whether something was written. If not, the command shows a table.
         """
         match self.output:
             case OutputFormat.JSON:
@@ -72,7 +73,7 @@ class GlobalOptions:
         return True
 
     def make_console(self) -> "Console":
-        """Return the console for results. It uses colours on a terminal, unless NO_COLOR is set."""
+        """Make the console for results. It uses colours on a terminal, unless NO_COLOR is set."""
         from rich.console import Console
 
         if self.is_wide:
@@ -80,28 +81,39 @@ class GlobalOptions:
         return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
 
     def make_client(self) -> "Client":
-        """Return a client for the server that the options, the environment or the endpoints file name."""
+        """Make a client for the server that the options, the environment or the endpoints file name."""
         from ewms.client import Client
+
+        return Client(self.server, token_file=self.token_file, timeout=self._parse_timeout())
+
+    def make_flow_service(self) -> "WorkflowService":
+        """Make a client of flows for the same server."""
+        from ewms.flows.service import WorkflowService
+
+        return WorkflowService(self.server, token_file=self.token_file, timeout=self._parse_timeout())
+
+    def _parse_timeout(self) -> float:
         from schemas.errors import Rejected
 
         if not (timeout_s := parse_option("--timeout", self.timeout)):
             raise Rejected("--timeout: must be above 0", hint="the default is 30s")
-        return Client(self.server, token_file=self.token_file, timeout=timeout_s)
+        return timeout_s
 
     @property
     def default_clusters(self) -> tuple[str, ...]:
-        """Return the place for tasks that name none, if EWMS_CLUSTER is set: this needs no server."""
+        """Return the location for tasks that name none, if EWMS_CLUSTER is set. This asks no server."""
         chosen = os.environ.get("EWMS_CLUSTER")
         return (chosen,) if chosen else ()
 
     def tell_user(self, text: str) -> None:
-        """Write a message to stderr, because it is not a result; with `-q` write nothing."""
+        """Write a message to stderr, because it is no result. With `-q`, write nothing."""
         if not self.quiet:
             print_to_stderr(text)
 
 
 def parse_option(option: str, written: str | None) -> float | None:
-    """Return the seconds that the value `written` of `option` means; None if the option was not given.
+    """Return in seconds the duration `written`, which is the value of `option`. Return None if the option was not
+    given.
 
     Raises:
         Rejected: `written` is not a duration.
@@ -113,6 +125,30 @@ def parse_option(option: str, written: str | None) -> float | None:
         return None if written is None else parse_seconds(written)
     except ValueError as error:
         raise Rejected(f"{option}: {error}") from error
+
+
+def parse_settings(words: Iterable[str], option: str = "--set", name: str = "PATH") -> dict[str, Any]:
+    """Return path -> value for `words` such as `PATH=VALUE`. A value that is not JSON is text.
+
+    `option` and `name` are the words for the error.
+
+    Raises:
+        Rejected: a word has no path, or no `=`.
+    """
+    import json
+
+    from schemas.errors import Rejected
+
+    settings: dict[str, Any] = {}
+    for word in words:
+        path, equals, text = word.partition("=")
+        if not equals or not path:
+            raise Rejected(f"{option} {word}: write it as {name}=VALUE")
+        try:
+            settings[path] = json.loads(text)
+        except ValueError:
+            settings[path] = text
+    return settings
 
 
 def write_json(value: Any) -> None:

@@ -22,7 +22,7 @@ from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected, U
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EBADF)
 
 
-#: What separates the gateway's complaints about one field and the next.
+#: The text between the gateway's complaints about two fields.
 _COMPLAINTS = re.compile(r"; (?='|tasks\[|and \d+ more$)")
 
 
@@ -77,7 +77,7 @@ def exit_status_of(error: BaseException) -> ExitStatus:
 
 
 def error_message(error: BaseException) -> str:
-    """Return the message about `error` for the user; "" if the user has seen everything already."""
+    """Return the message about `error` for the user. Return "" if the user has seen all of it already."""
     if isinstance(error, EWMSError):
         lines = [f"ewms: {error.reason}"]
         if isinstance(error, CannotRun):
@@ -115,7 +115,7 @@ def error_message(error: BaseException) -> str:
 
 
 def error_object(error: BaseException) -> dict[str, Any]:
-    """Return `error` as a JSON object: the REST API's `code` and `error`; and `hint`, `request_id` and `status`.
+    """Return `error` as a JSON object with the REST API's `code` and `error`, and `hint`, `request_id` and `status`.
 
     `status` is the exit status; `code` is 0 if no server answered.
     """
@@ -132,12 +132,12 @@ def error_object(error: BaseException) -> dict[str, Any]:
 
 
 def is_usage_error(error: BaseException) -> bool:
-    """Return whether the parser raised `error`. We look at its attributes, because the parser's classes are private."""
+    """Return whether the parser raised `error`. Decide by its attributes, because the parser's classes are private."""
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
 
 
 def is_output_error(error: BaseException) -> bool:
-    """Return whether `error` means that standard output takes no more: a full disk, a quota, a lost file system."""
+    """Return whether `error` means that standard output cannot be written: a full disk, a quota, a lost file system."""
     return isinstance(error, OSError) and error.errno in _UNWRITABLE
 
 

@@ -1,1 +1,1 @@
-"""Reach the gateway: find its address, find the user's token, call it over HTTP."""
+"""Call the gateway: find its address, find the user's token, send requests over HTTP."""

@@ -1,6 +1,6 @@
 """Log in with a browser on any device, and renew the token that the login gave.
 
-the issuer's document ──► a code for the user ──► ask for the token until the user has entered it ──► renew
+    the issuer's document ──► a code for the user ──► ask for the token until the user has entered the code ──► renew
 
 Source: RFC 8628 (device authorization grant), RFC 6749 section 6 (refresh), OpenID Connect Discovery 1.0.
 """
@@ -32,7 +32,8 @@ _LONGEST_S = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class LoginPrompt:
-    """What the user has to do within `life_s`: open `url` and enter `code`; or open `whole_url`, which holds both.
+    """What the user has to do within `life_s` seconds: open `url` and enter `code`, or open `whole_url`, which has
+    both.
 
     `whole_url` is "" if the issuer gives none.
     """
@@ -46,15 +47,15 @@ class LoginPrompt:
 async def log_in(
     gateway: str, issuer: str, *, client_id: str, scope: str, show: Callable[[LoginPrompt], None]
 ) -> Login:
-    """Call `show` with what the user has to do, wait until it is done, and return a login at `gateway`.
+    """Log a user in by device code, and return the login for `gateway`. Its tokens come from `issuer`.
 
-    The login's tokens come from `issuer`.
+    Call `show` with the address and the code, and wait until the user has confirmed the login.
 
     Raises:
         Rejected: `issuer` is not an address, or offers no login by device code.
         NotSignedIn: the user or the issuer has refused the login.
         TimedOut: the code has expired.
-        Unreachable, ServerDown: the issuer is down, or is not an OpenID issuer.
+        Unreachable, ServerDown: the issuer does not answer, or is not an OpenID issuer.
     """
     _check_secure(issuer)
     async with _make_client(issuer) as http:
@@ -87,11 +88,11 @@ async def log_in(
 
 
 async def renew_login(login: Login) -> Login:
-    """Get a new token from the issuer, and return `login` with it.
+    """Get a new token from the issuer, and return `login` with the new token.
 
     Raises:
         NotSignedIn: the issuer does not renew this login any more.
-        Unreachable, ServerDown: the issuer is down.
+        Unreachable, ServerDown: the issuer does not answer.
     """
     form = {"grant_type": "refresh_token", "refresh_token": login.refresh_token, "client_id": login.client_id}
     async with _make_client(login.token_endpoint) as http:
@@ -104,7 +105,7 @@ async def renew_login(login: Login) -> Login:
 
 
 def next_interval_s(answer: Mapping[str, Any], interval_s: float) -> float:
-    """Return how many seconds to wait before the next question, after an `answer` without a token.
+    """Return the pause in seconds before the next request for the token. `answer` is the issuer's last answer.
 
     Raises:
         NotSignedIn: the user or the issuer has refused the login.
@@ -142,7 +143,7 @@ async def _poll_token(
 async def _call_issuer(
     http: httpx2.AsyncClient, method: str, url: str, form: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the JSON object that an OAuth endpoint answers, even if its status is an error's (4xx)."""
+    """Call an OAuth endpoint, and return the JSON object of its answer, even if the status is an error (4xx)."""
     try:
         answer = await http.request(method, url, data=form)
     except httpx2.HTTPError as error:

@@ -1,7 +1,7 @@
-"""Call the gateway over HTTP: JSON in and out, errors as exceptions, calls repeated where that is safe.
+"""Call the gateway over HTTP: JSON in and out, errors as exceptions. Repeat a call where that is safe.
 
-Every POST carries an `Idempotency-Key`. The key stays the same while the call is repeated, so a lost answer makes no
-second workflow.
+Every POST has an `Idempotency-Key`. The key stays the same when the call is repeated, so a lost answer makes no second
+workflow.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Self
 
 import httpx2
@@ -42,10 +43,17 @@ _NO_JSON = "the server answered {} {}"
 
 
 class Gateway:
-    """One user's connection to the gateway. Create it inside the event loop that uses it, and close it."""
+    """One user's connection to the gateway. Create it inside the event loop that uses it, and close it.
 
-    def __init__(self, server: Server, *, timeout_s: float = 30.0) -> None:
+    Its calls are repeated while they may still succeed and time is left. They raise Rejected if JSON cannot hold the
+    body, Unreachable if nothing answered, and for an error of the server Refused, NotSignedIn, NotThere, AlreadyThere,
+    ServerDown or ServerFailed.
+    """
+
+    def __init__(self, server: Server, *, timeout_s: float = 30.0, prefix: str = PREFIX) -> None:
+        """Paths are below `prefix`, the prefix of our own dialect or of another dialect."""
         self._server = server
+        self._prefix = prefix
         self._timeout_s = timeout_s
         self._has_answered = False
         self._renewing = asyncio.Lock()
@@ -74,16 +82,17 @@ class Gateway:
         await self._client.aclose()
 
     async def get_json(self, path: str) -> Any:
-        """Return the JSON at `path` (below `/v1`). See `_call_with_retries`."""
+        """Send a GET request to `path` (below the prefix), and return the JSON answer."""
         return self._parse_json(await self._call_with_retries("GET", path, None))
 
     async def get_bytes(self, path: str) -> tuple[bytes, Mapping[str, str]]:
-        """Return the body of the answer from `path` (below `/v1`), and its headers; see `_call_with_retries`."""
+        """Send a GET request to `path` (below the prefix). Return the body and the headers of the answer."""
         answer = await self._call_with_retries("GET", path, None)
         return answer.content, answer.headers
 
     async def get_without_token(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON object of a path outside of the API that needs no token, such as `/readyz`.
+        """Send a GET request without a token to `path`, which is outside of the API, such as `/readyz`. Return status
+        and JSON object.
 
         This call is not repeated.
 
@@ -104,15 +113,31 @@ class Gateway:
         return answer.status_code, content
 
     async def post_json(self, path: str, body: Any) -> Any:
-        """Post `body` as JSON to `path` (below `/v1`), and return the JSON answer. See `_call_with_retries`."""
-        return self._parse_json(await self._call_with_retries("POST", path, body))
+        """Send a POST request with `body` as JSON to `path` (below the prefix), and return the JSON answer.
+
+        Return None if the answer is a 204, which has no body.
+        """
+        answer = await self._call_with_retries("POST", path, body)
+        return None if answer.status_code == HTTPStatus.NO_CONTENT else self._parse_json(answer)
+
+    async def put(self, path: str, body: Any) -> Any:
+        """Send a PUT request with `body` as JSON to `path` (below the prefix), and return the JSON answer.
+
+        Return None if the answer has no body.
+        """
+        answer = await self._call_with_retries("PUT", path, body)
+        return self._parse_json(answer) if answer.content else None
+
+    async def delete(self, path: str) -> None:
+        """Delete the object at `path`. See `_call_with_retries`."""
+        await self._call_with_retries("DELETE", path, None)
 
     async def _call_with_retries(self, method: str, path: str, body: Any) -> httpx2.Response:
-        """Call the gateway and return the answer; repeat the call while it may still succeed and time is left.
+        """Call the gateway, and return the answer. Repeat the call while it may still succeed and time is left.
 
         Raises:
             Rejected: JSON cannot hold `body`.
-            Refused, NotSignedIn, NotThere, AlreadyThere, ServerDown, ServerFailed: what the server answered.
+            Refused, NotSignedIn, NotThere, AlreadyThere, ServerDown, ServerFailed: the server answered with an error.
             Unreachable: nothing answered.
         """
         loop = asyncio.get_running_loop()
@@ -130,7 +155,9 @@ class Gateway:
             failure: Unreachable | ServerAnswer
             try:
                 async with asyncio.timeout_at(deadline):
-                    answer = await self._client.request(method, f"{PREFIX}{path}", content=content, headers=headers)
+                    answer = await self._client.request(
+                        method, f"{self._prefix}{path}", content=content, headers=headers
+                    )
             except TimeoutError as error:
                 raise Unreachable(f"{self._server.gateway} did not answer within {self._timeout_s:g} s") from error
             except httpx2.TransportError as error:
@@ -160,7 +187,7 @@ class Gateway:
             attempt += 1
 
     async def _fresh_token(self) -> str:
-        """Return the token to send now. Renew the token of a login first if it expires soon."""
+        """Return the token to send now. If the token of a login expires soon, renew it first."""
         if (ours := self._server.login) is None:
             return self._server.read_token()
         if _is_due(login := await _latest_login(ours)):
@@ -198,13 +225,15 @@ def _is_due(login: Login) -> bool:
 
 
 async def _latest_login(ours: Login) -> Login:
-    """Return the saved login, because another program may have renewed it; or `ours` if only ours is still fresh."""
+    """Return the saved login, which another program may have renewed. Return `ours` if only `ours` does not expire
+    soon.
+    """
     kept = await asyncio.to_thread(load_login, ours.gateway, os.environ)
     return ours if kept is None or (_is_due(kept) and not _is_due(ours)) else kept
 
 
 async def _renew_if_due(ours: Login) -> Login:
-    """Return a login that does not expire soon: the latest one; or else renew it, and save the new one."""
+    """Return the latest login. If it expires soon, renew it, and save the new login first."""
     if not _is_due(login := await _latest_login(ours)):
         return login
     try:
@@ -234,7 +263,7 @@ def _encode_json(body: Any) -> bytes:
 
 
 def _explain_refusal(refusal: ServerAnswer, token: str) -> ServerAnswer:
-    """Return `refusal`, or the fault that `token` itself shows: a server does not say why it rejects a token."""
+    """Return `refusal`, or the fault that `token` itself shows if the server gives no reason."""
     if not isinstance(refusal, NotSignedIn):
         return refusal
     if refusal.reason == Forbidden().reason:
@@ -251,19 +280,20 @@ def _explain_refusal(refusal: ServerAnswer, token: str) -> ServerAnswer:
 def _error_of_answer(answer: httpx2.Response) -> ServerAnswer:
     try:
         body = answer.json()
-        reason = str(body["error"])
-    except (ValueError, KeyError, TypeError):
+        # Each dialect has a word of its own for the text.
+        reason = str(body[next(word for word in ("error", "message", "detail", "Error") if word in body)])
+    except (ValueError, KeyError, TypeError, StopIteration):
+        body = {}
         reason = _NO_JSON.format(answer.status_code, answer.reason_phrase)
     hint = answer.headers.get(HINT, "")
     if answer.status_code == httpx2.codes.NOT_FOUND and reason in ("Not Found", _NO_JSON.format(404, "Not Found")):
         # For a missing object a gateway's text names the object. This text is about the path, so it is not a gateway's.
-        reason, hint = (
-            f"{answer.url} is not a path of an EWMS gateway (404)",
-            "the server's address has no path after its port",
-        )
+        reason = f"{answer.url} is not a path of an EWMS gateway (404)"
+        hint = "the server's address has no path after its port"
     return error_from_answer(
         answer.status_code,
         reason,
         hint=hint,
         request_id=answer.headers.get(REQUEST_ID, ""),
+        members=body if isinstance(body, dict) else {},
     )

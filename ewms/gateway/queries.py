@@ -1,4 +1,4 @@
-"""Get one workflow from the gateway, or all objects that a query finds, page by page."""
+"""Read one workflow from the gateway, or all objects that match a query, page by page."""
 
 from typing import Any, TypeVar
 
@@ -13,9 +13,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 async def query_all(gateway: Gateway, noun: str, key: str, model: type[Model], query: dict[str, Any]) -> list[Model]:
-    """Return every object that the MongoDB filter `query` finds, the oldest first.
+    """Return every object that matches the MongoDB filter `query`, the oldest first.
 
-    `noun` ends the route `/query/<noun>`; `key` names the list in its answer, and `model` is the type of its elements.
+    The route is `/query/<noun>`. `key` names the list in the answer; `model` is the type of its elements.
     """
     found: list[Model] = []
     body: dict[str, Any] = {"query": query}
@@ -28,7 +28,7 @@ async def query_all(gateway: Gateway, noun: str, key: str, model: type[Model], q
 
 
 async def read_workflow(gateway: Gateway, workflow: WorkflowId) -> tuple[Workflow, Stall | None]:
-    """Return `workflow` as the server has it, and why it is stalled (None: it is not).
+    """Return the workflow, and why it is stalled (None: it is not stalled).
 
     Raises:
         NotThere: the workflow does not exist, or belongs to another user.

@@ -1,4 +1,6 @@
-"""Choose how HTTP reaches an address: by the environment's proxy, or directly if it is this machine's loopback."""
+"""Choose how to reach an address over HTTP: directly if it is this machine's loopback, else by the environment's
+proxy.
+"""
 
 import ipaddress
 from typing import Any
@@ -10,7 +12,9 @@ from schemas.errors import Rejected
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether the URL `address` is on this machine's own loopback, where a proxy elsewhere cannot reach."""
+    """Return whether the URL `address` is on this machine's own loopback, which a proxy on another machine cannot
+    reach.
+    """
     host = urlsplit(address).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -19,7 +23,7 @@ def is_loopback(address: str) -> bool:
 
 
 def http_client(address: str, **options: Any) -> httpx2.AsyncClient:
-    """Return a client for URLs at `address`; it uses the environment's proxy unless `address` is on loopback.
+    """Make an HTTP client for URLs at `address`. It uses the environment's proxy unless `address` is on loopback.
 
     Raises:
         Rejected: the environment names a proxy that cannot be used.

@@ -10,10 +10,10 @@ CAP_S = 5.0
 def retry_pause_s(
     attempt: int, *, remaining_s: float, chance: float, retry_after: str = "", cap_s: float = CAP_S
 ) -> float | None:
-    """Return how many seconds to wait before repetition number `attempt` (from 0) of a call; None: give up.
+    """Return the pause in seconds before repetition number `attempt` (from 0) of a call.
 
-    The pause is `chance`, a random number in [0, 1), of a ceiling that doubles from 0.1 s up to `cap_s`. The server's
-    `Retry-After` (seconds) is added to it, so that clients respect it and do not all return at once.
+    Return None if the pause would not end before `remaining_s`. The pause is `chance` (random, 0 to 1) times a limit
+    that doubles from 0.1 s to `cap_s`, plus the server's `Retry-After` in seconds.
     """
     ceiling = min(cap_s, _BASE_S * 2.0 ** min(attempt, 16))
     pause = ceiling * chance

@@ -1,4 +1,4 @@
-"""Save and load logins: one file for each gateway, written by `ewms login`, readable by its owner alone.
+"""Save and load logins: one file for each gateway, which `ewms login` writes. Only its owner can read it.
 
 $EWMS_STATE_DIR or $XDG_STATE_HOME/ewms or ~/.local/state/ewms       directories 0700
   login/<gateway>.json                                               0600: tokens, and where to renew them
@@ -21,7 +21,7 @@ _MAX_CHARACTERS = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What `ewms login` saves for one gateway. Without a `token_endpoint` the token cannot be renewed."""
+    """A login that `ewms login` saves for one gateway. If `token_endpoint` is empty, the token cannot be renewed."""
 
     gateway: str
     access_token: str = field(repr=False)
@@ -31,19 +31,19 @@ class Login:
 
 
 def login_file(gateway: str, environment: Mapping[str, str]) -> Path:
-    """Return the path of the file for the login at `gateway`."""
+    """Return the path of the file for the login for `gateway`."""
     name = hashlib.blake2b(gateway.encode(errors="surrogatepass"), digest_size=16).hexdigest()
     return _login_directory(environment) / f"{name}.json"
 
 
 def load_login(gateway: str, environment: Mapping[str, str]) -> Login | None:
-    """Return the saved login at `gateway`; None if there is none, or its file cannot be read."""
+    """Return the saved login for `gateway`. Return None if there is none, or if its file cannot be read."""
     login = _read_login(login_file(gateway, environment))
     return login if login is not None and login.gateway == gateway else None
 
 
 def load_newest_login(environment: Mapping[str, str]) -> Login | None:
-    """Return the login that was saved last, at any gateway; None if there is none."""
+    """Return the login that was saved last, for any gateway. Return None if there is none."""
     dated: list[tuple[float, Path]] = []
     with suppress(OSError):
         dated = [(path.stat().st_mtime, path) for path in _login_directory(environment).glob("*.json")]
@@ -54,7 +54,7 @@ def load_newest_login(environment: Mapping[str, str]) -> Login | None:
 
 
 def save_login(login: Login, environment: Mapping[str, str]) -> Path:
-    """Save `login`, and return the file's path. At no moment can anybody but its owner read the file.
+    """Save `login` in its file, and return the path. From the first moment on, only its owner can read the file.
 
     Raises:
         OSError: the file cannot be written.
@@ -75,7 +75,7 @@ def save_login(login: Login, environment: Mapping[str, str]) -> Path:
 
 
 def forget_login(gateway: str, environment: Mapping[str, str]) -> bool:
-    """Delete the login at `gateway`. Return whether there was one."""
+    """Delete the saved login for `gateway`. Return whether there was one."""
     try:
         login_file(gateway, environment).unlink()
     except FileNotFoundError:

@@ -31,7 +31,7 @@ _MAX_FILE_CHARACTERS = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A gateway's address, and the token or login that we show there."""
+    """A gateway's address, and the token or login that the client sends there."""
 
     gateway: str
     clusters: tuple[str, ...] = ()
@@ -39,23 +39,23 @@ class Server:
     _token_file: Path | None = None
     #: The endpoints file that the token came from. We read it again: `ewms up` writes a new token before one expires.
     _endpoints_file: Path | None = None
-    #: What `ewms login` saved for this gateway.
+    #: The login that `ewms login` saved for this gateway.
     login: Login | None = None
     #: Where the token comes from, in words.
     token_source: str = ""
 
     @property
     def is_here(self) -> bool:
-        """Whether the gateway is on this machine's own loopback."""
+        """Whether the gateway's address is on this machine's loopback."""
         return is_loopback(self.gateway)
 
     def read_token(self) -> str:
         """Return the token to send now.
 
-        Without a token, return "" for a gateway on this machine's loopback: it may need none.
+        If there is no token and the gateway is on this machine's loopback, return "": such a gateway may need none.
 
         Raises:
-            NotSignedIn: no token is given, or reading or sending it fails.
+            NotSignedIn: there is no token, its file cannot be read, or it has characters that no token may have.
         """
         token = self._token or (self.login.access_token if self.login else "")
         if self._endpoints_file is not None:
@@ -89,10 +89,11 @@ def find_server(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
 ) -> Server:
-    """Find the server by the arguments, the environment, and the endpoints file in `directory` or above it.
+    """Find the server in the arguments, then in the environment, then in the endpoints file of `directory` or of a
+    parent.
 
-    `environment` is `os.environ`, `directory` the current one, unless given. We send the endpoints file's token only to
-    the gateway in the same file.
+    `environment` is `os.environ` by default, `directory` the current directory. The token in an endpoints file goes
+    only to the gateway in the same file.
 
     Raises:
         Rejected: no gateway is named, or its address is malformed.
@@ -121,10 +122,28 @@ def find_server(
 
 
 def find_issuer(environment: Mapping[str, str] | None = None, *, directory: Path | None = None) -> str:
-    """Return the OpenID issuer that the environment or the endpoints file names, "" if none does."""
+    """Return the OpenID issuer from the environment, or from the endpoints file. Return "" if neither names one."""
     env = os.environ if environment is None else environment
     _, endpoints = _find_endpoints(Path.cwd() if directory is None else directory)
     return env.get("EWMS_ISSUER") or str(endpoints.get("issuer", ""))
+
+
+def find_pool_address(pool: str, environment: Mapping[str, str] | None = None, *, directory: Path | None = None) -> str:
+    """Return the broker's address for step workers of `pool`: from EWMS_CONTROL_AMQP_URL, or from the endpoints file.
+
+    Raises:
+        Rejected: neither names an address.
+    """
+    env = os.environ if environment is None else environment
+    _, endpoints = _find_endpoints(Path.cwd() if directory is None else directory)
+    pools = endpoints.get("pools")
+    address = env.get("EWMS_CONTROL_AMQP_URL") or (pools.get(pool) if isinstance(pools, dict) else None)
+    if not address:
+        raise Rejected(
+            f"no broker is known for the pool {pool!r}",
+            hint="set EWMS_CONTROL_AMQP_URL to the broker's address with the pool's own user, or run `make up`",
+        )
+    return str(address)
 
 
 def _find_credentials(
@@ -167,7 +186,7 @@ def _find_endpoints(directory: Path) -> tuple[Path | None, dict[str, Any]]:
 
 
 def _read_endpoints(path: Path) -> dict[str, Any]:
-    """Return the content of an endpoints file that this user owns; {} if there is none."""
+    """Return the content of the endpoints file `path`. Return {} if this user owns no such file, or cannot read it."""
     try:
         # Do not trust another user's file: in a parent directory that all may write, it could name a false server.
         if path.stat().st_uid != os.getuid():

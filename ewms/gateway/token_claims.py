@@ -1,6 +1,6 @@
-"""Read what a token says about itself: when it expires, which format its queue's events have.
+"""Read the claims of a token: when it expires, and which format the events in its queue have.
 
-We do not verify the token; only its server can.
+The client does not verify the token; only its server can.
 """
 
 import base64
@@ -12,9 +12,9 @@ from schemas.payloads.legacy_wire import WIRE_CLAIM, Wire
 
 
 def renewal_due_at(token: str, *, now_s: float) -> float | None:
-    """Return when (epoch seconds) to renew `token`: after 45 % of its life; None if it names no end.
+    """Return when (seconds since 1970) to renew `token`: after 45 % of its life. Return None if it never expires.
 
-    If a token does not say when it was issued, we take it to be new.
+    If `token` does not say when it was issued, treat it as new.
     """
     claims = read_claims(token)
     expires = claims.get("exp")
@@ -27,7 +27,7 @@ def renewal_due_at(token: str, *, now_s: float) -> float | None:
 
 
 def find_token_fault(token: str, *, now_s: float) -> NotSignedIn | None:
-    """Return why a server refuses `token`, if the token itself shows it; None if it does not."""
+    """Return why a server refuses `token`, if the token itself shows the reason. Return None if it does not."""
     if not token:
         return NotSignedIn("no token is given")
     claims = read_claims(token)
@@ -41,18 +41,18 @@ def find_token_fault(token: str, *, now_s: float) -> NotSignedIn | None:
 
 
 def expires_within(token: str, seconds: float, *, now_s: float) -> bool:
-    """Return whether `token` has expired or will within `seconds`. A token that names no end never does."""
+    """Return whether `token` has expired or expires within `seconds`. A token without an expiry never does."""
     expires = read_claims(token).get("exp")
     return isinstance(expires, int | float) and expires <= now_s + seconds
 
 
 def read_wire(token: str) -> Wire:
-    """Return the format that events must have in the queue that `token` opens."""
+    """Return the format of the events in the queue that `token` opens."""
     return Wire.LEGACY if read_claims(token).get(WIRE_CLAIM) == Wire.LEGACY else Wire.EWMS
 
 
 def read_claims(token: str) -> dict[str, object]:
-    """Return the claims of `token`, unverified; {} if it is not a JSON Web Token."""
+    """Return the claims of `token`, unverified. Return {} if it is not a JSON Web Token."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

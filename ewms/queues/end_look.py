@@ -1,4 +1,4 @@
-"""While no event comes, ask the server whether any more will come, and tell the user when the workflow stalls."""
+"""While no event comes, ask the server whether more will come. Tell the user when the workflow stalls."""
 
 import asyncio
 import logging
@@ -20,7 +20,9 @@ _LONGEST_LOOK_S = 5.0
 
 
 class EndLook:
-    """Find the end of a queue's results: ask the server whenever `is_idle` says that no event waits in the loop."""
+    """Finds the end of a queue's results. It asks the server whenever `is_idle()` is true, so no event waits in the
+    loop.
+    """
 
     def __init__(
         self,
@@ -59,6 +61,6 @@ class EndLook:
         with suppress(EWMSError):
             self.has_all = await has_delivered_all(self._gateway, self._workflow, self._alias)
         with suppress(EWMSError):
-            _, stall = await read_workflow(self._gateway, self._workflow)
-            if news := self._stalls.next_notice(stall):
+            workflow, stall = await read_workflow(self._gateway, self._workflow)
+            if news := self._stalls.next_notice(stall, is_ending=workflow.deactivated is not None):
                 self._notify(news)

@@ -1,6 +1,6 @@
 """Remember the handled events of a queue: those of this program in memory, those of other programs in a file.
 
-Without a file, or when the file fails, the memory alone counts: an event may then come twice, but none is lost.
+If there is no file, or the file fails, only the memory counts: an event may then come twice, but none is lost.
 """
 
 import asyncio
@@ -34,16 +34,16 @@ T = TypeVar("T")
 
 
 def received_directory(remember: Remember) -> Path | None:
-    """Return the directory for files of received events that `remember` asks for; None means no file."""
+    """Return the directory for the files of received events, as `remember` says. Return None if there is no file."""
     if isinstance(remember, bool):
         return state_directory(os.environ) / "received" if remember else None
     return Path(remember)
 
 
 class EventMemory:
-    """The events that programs of this account have handled. Build it with `EventMemory.open_for_queue`.
+    """The events that programs of this account have handled. `EventMemory.open_for_queue` makes these objects.
 
-    Any thread may call `was_dealt_with` and `add_event`; call everything else on the loop.
+    Any thread may call `is_handled` and `add_event`; call the other methods on the event loop.
     """
 
     def __init__(self) -> None:
@@ -57,9 +57,10 @@ class EventMemory:
 
     @classmethod
     async def open_for_queue(cls, directory: Path | None, *, gateway: str, queue: str, before: "EventMemory") -> Self:
-        """Return the memory for `queue` (an mqid) of `gateway`, with a file in `directory`; None means no file.
+        """Make the memory for `queue` (an mqid) of `gateway`, with a file in `directory` (None: no file), and return
+        it.
 
-        The new memory takes over what `before` held in memory.
+        The new memory takes over the events that `before` held in memory.
         """
         self = cls()
         self._recent = before._recent
@@ -70,8 +71,8 @@ class EventMemory:
         self._recent.capacity = _ALONE if self._file is None else _BESIDE_A_FILE
         return self
 
-    def was_dealt_with(self, event: str) -> bool | None:
-        """Return whether `event` is handled already; None if the caller must `look_up` the event first."""
+    def is_handled(self, event: str) -> bool | None:
+        """Return whether `event` has been handled. Return None if the caller must call `look_up` first."""
         if not event:
             return False  # events without an id cannot be distinguished
         if event in self._recent:
@@ -86,7 +87,10 @@ class EventMemory:
         self._recent.add_id(event)
 
     async def look_up(self, events: Iterable[str]) -> None:
-        """Ask the file about `events`. For 0.1 s afterwards `was_dealt_with` answers True or False for each of them."""
+        """Read from the file which of `events` have been handled.
+
+        For 0.1 s afterwards, `is_handled` knows the answer for each of them; then it may return None again.
+        """
         wanted = [event for event in dict.fromkeys(events) if event and event not in self._recent]
         if (file := self._file) is not None and wanted:
             for event in await self._run_on_file(lambda: file.find_known(wanted, now_s=time.time())) or ():
@@ -94,7 +98,7 @@ class EventMemory:
             self._asked = frozenset(wanted), time.monotonic() + _FRESH_S
 
     async def record_events(self, events: Sequence[str]) -> None:
-        """Write into the file that `events` are handled, and return after the write."""
+        """Write into the file that `events` are handled. Return after the write."""
         ids = [event for event in events if event]
         if (file := self._file) is not None and ids:
             await self._run_on_file(lambda: file.record_events(ids, now_s=time.time()))
@@ -108,7 +112,9 @@ class EventMemory:
             self._thread.shutdown(wait=False)
 
     async def _run_on_file(self, do: Callable[[], T]) -> T | None:
-        """Run `do` in the file's thread and return its result; if it fails, warn, and go on without the file."""
+        """Run `do` in the file's thread, and return its result. If `do` fails, warn, return None, and use the file no
+        more.
+        """
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, do)
         except Exception as error:  # noqa: BLE001 - the events matter more than any error of the file

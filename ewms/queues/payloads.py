@@ -1,11 +1,11 @@
-"""Encode what a user sends as the bytes of an event, and decode what a user gets. (core)
+"""Encode a user's payload as the bytes of an event, and decode an event's bytes. (core)
 
-str    <-> text/plain, UTF-8            a task's infile holds it unchanged
-bytes  <-> application/octet-stream     likewise
-other  <-> application/json             the infile is JSON; EWMS_PILOT_INFILE_EXT should be .json
+    str    <-> text/plain, UTF-8            a task's infile holds it unchanged
+    bytes  <-> application/octet-stream     likewise
+    other  <-> application/json             the infile is JSON; EWMS_PILOT_INFILE_EXT should be .json
 
-We also read the events of existing message clients, and write their format onto queues that are set to it. That
-format carries JSON only, so bytes are sent as above on those queues too.
+EWMS also reads the events of old message clients, and writes their format onto queues that are set to this format. The
+format has JSON only, so bytes are sent as above on those queues too.
 """
 
 import json
@@ -28,13 +28,13 @@ MAX_KEY_TEXT = 200
 
 
 def encode_payload(payload: Any, content_type: str | None = None, wire: Wire = Wire.EWMS) -> tuple[bytes, str]:
-    """Return the body and content type ("" for none) of an event that carries `payload` onto a queue set to `wire`.
+    """Return the body and the content type ("" for none) of an event with `payload`, for a queue that is set to `wire`.
 
     Raises:
         TypeError: JSON cannot hold the payload.
-        ValueError: the payload holds NaN or an infinity, which JSON readers refuse; or `content_type` says JSON, and
-            the payload is not JSON.
-        Unwritable: the payload is too large for existing message clients.
+        ValueError: the payload has NaN or an infinity, which JSON readers refuse; or `content_type` says JSON, and the
+            payload is not JSON.
+        Unwritable: the payload is too large for old message clients.
     """
     if isinstance(payload, bytes | bytearray | memoryview):
         return _check_json(bytes(payload), content_type or BINARY)
@@ -46,10 +46,10 @@ def encode_payload(payload: Any, content_type: str | None = None, wire: Wire = W
 
 
 def decode_body(body: bytes, content_type: str) -> Any:
-    """Return the payload in `body`. Return the bytes themselves if they are not what `content_type` says.
+    """Return the payload in `body`. If `body` does not fit `content_type`, return `body` itself.
 
     Raises:
-        CodecMissing: the event is an existing client's, and this installation lacks the library that unpacks it.
+        CodecMissing: the event is an old client's, and the library that unpacks it is not installed.
     """
     if legacy_wire.is_legacy(body, content_type):
         try:
@@ -90,7 +90,9 @@ def _write_json(payload: Any) -> bytes:
 
 
 def event_id(queue: str, key: object | None, drawn: uuid.UUID) -> EventId:
-    """Return the id of a new event: always the same for one `key` in one `queue`; without a key it is `drawn`."""
+    """Return the id of a new event. It is always the same for one `key` in one `queue`. If `key` is None, it is
+    `drawn`.
+    """
     if key is None:
         return EventId(str(drawn))
     return EventId(str(uuid.uuid5(_KEYS, f"{queue}/{key!r}")))
@@ -104,7 +106,7 @@ def key_text(key: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event as a user gets it: `body` decoded by its content type, `raw` as it came."""
+    """An event as a user gets it. `body` is decoded by the content type; `raw` are the event's bytes."""
 
     id: str
     body: Any
@@ -117,11 +119,11 @@ class Event:
 
     @property
     def parent(self) -> str:
-        """Return the id of the input event that led to this one, "" if there is none."""
+        """Return the id of the input event from which this event was made. Return "" if there is none."""
         return str(self.headers.get(Header.PARENT, ""))
 
     @classmethod
-    def of(cls, data: DataEvent) -> "Event":
+    def from_data_event(cls, data: DataEvent) -> "Event":
         """Return the data event `data` as a user gets it."""
         return cls(
             id=data.id,
@@ -134,7 +136,7 @@ class Event:
 
 
 class RecentIds:
-    """The ids of the last `capacity` handled events. It forgets older ones, so its memory has a limit."""
+    """The ids of the last `capacity` handled events. Older ids are forgotten, so the memory has a limit."""
 
     def __init__(self, capacity: int = 200_000) -> None:
         #: How many ids are remembered at most. It may be changed at any time.
@@ -148,7 +150,7 @@ class RecentIds:
         return event in self._ids
 
     def add_id(self, event: str) -> None:
-        """Remember `event`, unless it has no id: events without an id cannot be distinguished."""
+        """Remember `event`. Ignore an empty id: events without an id cannot be distinguished."""
         if not event:
             return
         self._ids[event] = None

@@ -1,4 +1,6 @@
-"""Publish events onto a public queue: many at once, a bounded number of them unconfirmed, each one accounted for."""
+"""Publish events onto a public queue: many at once, with a limit on unconfirmed events. Each event is confirmed or
+reported.
+"""
 
 import asyncio
 import uuid
@@ -10,7 +12,7 @@ from ewms.errors import PublishFailed
 from ewms.gateway.http import Gateway
 from ewms.queues.payloads import encode_payload, event_id, key_text
 from ewms.queues.queue_access import QueueAccess
-from runtime.amqp import ConnectionLost, Unroutable, event_properties
+from runtime.amqp import ConnectionLost, EventProperties, Unroutable
 from schemas.api.queues import Use
 from schemas.errors import Broken, Conflict, EWMSError, TooLarge
 from schemas.ids import EventId, WorkflowId
@@ -32,13 +34,13 @@ class PreparedEvent(NamedTuple):
 
 
 class AsyncPublisher:
-    """A publisher for one queue. Open it by entering its block.
+    """A publisher for one queue. Open it with `async with`.
 
-    async with run.queue("photons").publisher() as publisher:
-        await publisher.send({"id": 7}, key=7)
+        async with run.queue("photons").publisher() as publisher:
+            await publisher.send({"id": 7}, key=7)
 
-    `send` returns once the event is on its way; it waits while `window` events are unconfirmed. Leaving the block waits
-    for every confirm, and raises `PublishFailed` if the broker did not accept an event.
+    `send` returns when the event is on its way; it waits while `window` events are unconfirmed. The end of the block
+    waits for every confirm, and raises `PublishFailed` if the broker did not accept an event.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class AsyncPublisher:
         timeout_s: float = 60.0,
         close_inputs: bool = False,
     ) -> None:
-        """With `close_inputs`, leaving the block without an error closes all inputs of the workflow."""
+        """If `close_inputs`, the end of the block closes all inputs of the workflow, unless the block raises an
+        error.
+        """
         self._gateway = gateway
         self._workflow = workflow
         self._alias = alias
@@ -66,7 +70,8 @@ class AsyncPublisher:
         self._access: QueueAccess | None = None
         #: How many events the broker has confirmed.
         self.n_confirmed = 0
-        #: What to call with a sentence when the broker stops or resumes taking events. By default nothing is called.
+        #: The publisher calls this with a sentence when the broker stops or resumes taking events. The default does
+        #: nothing.
         self.notify: Callable[[str], None] = lambda _: None
 
     async def __aenter__(self) -> Self:
@@ -90,14 +95,15 @@ class AsyncPublisher:
     async def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
         """Send `payload`, and return the id of its event.
 
-        `send` sends bytes unchanged, a str as UTF-8 text, anything else as JSON. An event has at most 4 MiB. `key`
-        identifies the event, for example `photon["id"]`: the same key gives the same id. Of two events with one key the
-        broker delivers both, and the task runs for both. Their outputs have the same ids, so `results` lets the first
-        through and leaves the second out. `content_type` replaces the payload's own.
+        Bytes are sent unchanged, a str as UTF-8 text, anything else as JSON. An event has at most 4 MiB. `key`
+        identifies the event, for example `photon["id"]`: the same key gives the same id. If two events have one key,
+        the broker delivers both, and the task runs for both. Their outputs have the same ids, so `results` returns the
+        first output and leaves out the second. `content_type` replaces the payload's own.
 
         Raises:
-            TypeError, ValueError: the payload cannot be sent, see `payloads.encode`.
-            TooLarge: it has more than 4 MiB.
+            TypeError, ValueError: the payload cannot be sent, see `payloads.encode_payload`.
+            Unwritable: the payload is too large for old message clients.
+            TooLarge: the event has more than 4 MiB.
             PublishFailed: the broker did not accept earlier events.
         """
         self.raise_failures()
@@ -109,7 +115,7 @@ class AsyncPublisher:
     def prepare_event(
         self, payload: Any, *, key: object | None = None, content_type: str | None = None
     ) -> PreparedEvent:
-        """Return the event for `payload`, ready to be sent. See `send`."""
+        """Return the event for `payload`, ready to be sent. `send` describes the arguments and errors."""
         access = self._opened_access
         body, content_type = encode_payload(payload, content_type, access.wire)
         if len(body) > MAX_EVENT_BYTES:
@@ -121,25 +127,20 @@ class AsyncPublisher:
         return PreparedEvent(event_id(access.mqid, key, uuid.uuid4()), body, content_type, headers)
 
     def start_sending(self, event: PreparedEvent, done: Callable[[], None]) -> None:
-        """Put `event` on its way. Call `done` once it is confirmed or has failed, after the timeout at the latest."""
-        loop, publisher, mqid = asyncio.get_running_loop(), self._publisher, self._opened_access.mqid
-        properties = event_properties(event.id, event.content_type, dict(event.headers))
-        sending = publisher.begin_sending(event_exchange(mqid), mqid, event.body, properties)
-        settled = loop.create_future()
-        self._pending.add(settled)
+        """Start to send `event`. Call `done` when it is confirmed or has failed, after the timeout at the latest."""
+        mqid = self._opened_access.mqid
+        properties = EventProperties(event.id, event.content_type, event.headers)
+        confirm = self._publisher.post_event(
+            event_exchange(mqid), mqid, event.body, properties, timeout_s=self._timeout_s
+        )
+        self._pending.add(confirm)
 
-        def settle(error: BaseException | None) -> None:
-            if settled.done():
-                return  # the confirm came too late: the event is noted as failed already
-            settled.set_result(None)
-            late.cancel()
-            self._pending.discard(settled)
-            publisher.stop_waiting(sending)
-            self._note_result(event.id, error)
+        def settle_event(confirm: asyncio.Future[None]) -> None:
+            self._pending.discard(confirm)
+            self._note_result(event.id, _error_of(confirm))
             done()
 
-        late = loop.call_later(self._timeout_s, lambda: settle(publisher.timeout_error()))
-        sending.work.add_done_callback(lambda work: settle(_error_of(work)))
+        confirm.add_done_callback(settle_event)
 
     async def flush(self) -> None:
         """Wait until the broker has confirmed everything that was sent so far.
@@ -166,13 +167,13 @@ class AsyncPublisher:
         return self._access
 
     def raise_failures(self) -> None:
-        """Raise `PublishFailed` with the events that have failed since the last call; return if there are none."""
+        """Raise `PublishFailed` with the events that have failed since the last call. Do nothing if there are none."""
         if self._failures:
             failures, self._failures = self._failures, []
             raise PublishFailed(failures)
 
     def _note_result(self, id_: EventId, error: BaseException | None) -> None:
-        """Count the event `id_` as confirmed, or keep why it failed."""
+        """Count the event `id_` as confirmed if `error` is None; otherwise store the error."""
         match error:
             case None:
                 self.n_confirmed += 1
@@ -186,8 +187,8 @@ class AsyncPublisher:
                 self._failures.append((id_, Broken(f"the event cannot be written: {error!r}")))
 
 
-def _error_of(work: asyncio.Task[None]) -> BaseException | None:
-    return ConnectionLost("the connection was closed") if work.cancelled() else work.exception()
+def _error_of(confirm: asyncio.Future[None]) -> BaseException | None:
+    return ConnectionLost("the connection was closed") if confirm.cancelled() else confirm.exception()
 
 
 def _make_closed_error(workflow: WorkflowId, alias: str, error: Unroutable) -> Conflict:

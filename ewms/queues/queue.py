@@ -15,7 +15,7 @@ from schemas.objects import MQProfile
 
 
 async def fetch_depths(gateway: Gateway, workflow: WorkflowId) -> QueueDepths:
-    """Return how many events each queue of the workflow holds, and how many dead letters there are."""
+    """Return how many events each queue of the workflow holds, and how many dead letters the workflow has."""
     return QueueDepths.model_validate(await gateway.get_json(f"/workflows/{workflow}/queues"), extra="ignore")
 
 
@@ -33,7 +33,7 @@ class AsyncQueue:
         With `use` ("publish" or "consume") the server refuses a queue that is not for that.
 
         Raises:
-            Refused: the queue is not for `use`, or no longer.
+            Refused: the queue is not for `use`, or its workflow has ended.
             NotThere: the workflow has no such public queue.
         """
         return await fetch_public_profile(self._gateway, self._workflow, self.alias, use)

@@ -30,9 +30,10 @@ _BROKER_WAIT_S = 10.0
 
 
 class Polling:
-    """The pauses of a loop that polls the gateway; they end when the timeout is over.
+    """The pauses of a loop that asks the gateway again and again. The pauses end when the timeout is over.
 
-    The first is 20 ms, each further one 1.5 times as long, up to 1 s. `timeout_s` None polls for ever.
+    The first pause is 20 ms, each further pause 1.5 times as long, up to 1 s. If `timeout_s` is None, there is no
+    timeout.
     """
 
     def __init__(self, timeout_s: float | None, waiting_for: str) -> None:
@@ -56,17 +57,17 @@ class Polling:
 
 
 async def fetch_public_profiles(gateway: Gateway, workflow: WorkflowId) -> list[MQProfile]:
-    """Return the profiles of the workflow's public queues; active ones have tokens."""
+    """Return the profiles of the workflow's public queues. The profiles of active queues have tokens."""
     answer = await gateway.get_json(f"/mqs/workflows/{workflow}/mq-profiles/public")
     return ProfilesAnswerBody.model_validate(answer, extra="ignore").mqprofiles
 
 
 async def fetch_public_profile(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use | None = None) -> MQProfile:
-    """Return the profile of the public queue `alias`. With `use` the gateway checks that the queue is for that.
+    """Return the profile of the public queue `alias`. If `use` is given, the gateway checks that the queue allows it.
 
     Raises:
         NotThere: the workflow has no such public queue.
-        Refused: the queue is not for `use`, or no longer.
+        Refused: the queue does not allow `use`, or its workflow has ended.
     """
     profiles = (
         await fetch_public_profiles(gateway, workflow)
@@ -89,11 +90,12 @@ async def _fetch_for_use(gateway: Gateway, workflow: WorkflowId, alias: str, use
 async def wait_until_active(
     gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None
 ) -> MQProfile:
-    """Wait until the public queue `alias` is active, and return its profile. `timeout_s` None waits for ever.
+    """Wait until the public queue `alias` is active, and return its profile. If `timeout_s` is None, there is no
+    timeout.
 
     Raises:
         NotThere: the workflow has no such public queue.
-        Refused: the queue is not for `use`, or no longer.
+        Refused: the queue does not allow `use`, or its workflow has ended.
         TimedOut: the queue is not active in time.
     """
     looks = Polling(timeout_s, f"queue {alias!r} of {workflow} is not active")
@@ -105,7 +107,7 @@ async def wait_until_active(
 
 
 async def explain_refusal(gateway: Gateway, workflow: WorkflowId, alias: str, refusal: EWMSError) -> EWMSError:
-    """Return why the broker refuses consumers of `alias`: the gateway's reason if it has one, else `refusal`."""
+    """Return why the broker refuses consumers of `alias`: the gateway's reason if there is one, else `refusal`."""
     if not isinstance(refusal, Unreachable):
         try:
             await fetch_public_profile(gateway, workflow, alias, Use.CONSUME)
@@ -117,7 +119,7 @@ async def explain_refusal(gateway: Gateway, workflow: WorkflowId, alias: str, re
 
 
 class QueueAccess:
-    """An open connection for one queue. Build it with `QueueAccess.open_queue`."""
+    """An open connection for one queue. `QueueAccess.open_queue` makes these objects."""
 
     def __init__(self, gateway: Gateway, profile: MQProfile, token: str) -> None:
         self._gateway = gateway
@@ -131,11 +133,12 @@ class QueueAccess:
     async def open_queue(
         cls, gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None
     ) -> Self:
-        """Wait until the public queue `alias` is active, connect, and return the access.
+        """Wait until the public queue `alias` is active, connect to the broker, and return the access.
 
         Raises:
             NotThere, Refused, TimedOut: see `wait_until_active`.
-            AccessRefused, Unreachable: the broker does not let us in, or is not there.
+            AccessRefused: the broker refuses the token.
+            Unreachable: the broker does not answer.
         """
         profile = await wait_until_active(gateway, workflow, alias, use, timeout_s)
         self = cls(gateway, profile, profile.auth_token or "")
@@ -167,11 +170,11 @@ class QueueAccess:
 
     @property
     def wire(self) -> Wire:
-        """Return the format that the queue's events must have; its token says so."""
+        """Return the format that the queue's events must have. The queue's token names it."""
         return read_wire(self._token)
 
     async def close(self) -> None:
-        """Send what is on its way, then close the connection."""
+        """Send the events that are on their way, then close the connection."""
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)

@@ -1,13 +1,13 @@
-"""The file of the handled events of one queue, so that another program does not get them again.
+"""The file of the handled events of one queue, so that another program of the account does not get them again.
 
-$EWMS_STATE_DIR or $XDG_STATE_HOME/ewms or ~/.local/state/ewms       directories 0700
-  received/<gateway and queue>.v1.sqlite3                            0600, 60 bytes an event
+    $EWMS_STATE_DIR or $XDG_STATE_HOME/ewms or ~/.local/state/ewms       directories 0700
+      received/<gateway and queue>.v1.sqlite3                            0600, 60 bytes an event
 
 A file keeps the last million events of its queue, each for seven days. Files that no program has written for seven days
-are removed; beyond 1 GiB in all, the oldest are removed too.
+are removed. If all files together have more than 1 GiB, the oldest are removed too.
 
-Machines often share home directories (NFS), and SQLite's write-ahead log does not work there. So the file has the plain
-rollback journal. Source: SQLite documentation, "Write-Ahead Logging", section 1.
+Machines often share home directories (NFS), and SQLite's write-ahead log does not work there. So the file uses the
+plain rollback journal. Source: SQLite documentation, "Write-Ahead Logging", section 1.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ AND (at <= ? OR n <= (SELECT max(n) FROM received) - ?)
 
 @dataclass(frozen=True, slots=True)
 class KeptFile:
-    """A file of received events, as the directory shows it."""
+    """A file of received events in the directory."""
 
     path: Path
     written_at: float
@@ -66,7 +66,7 @@ def file_name(gateway: str, queue: str) -> str:
 
 
 def find_outdated(files: Iterable[KeptFile], *, now_s: float, max_bytes: int = MAX_BYTES) -> list[Path]:
-    """Return which of `files` to remove: those of more than seven days, and the oldest beyond `max_bytes` in all."""
+    """Return the files to remove: those older than seven days, and the oldest while all have more than `max_bytes`."""
     gone, n_bytes = [], 0
     for file in sorted(files, key=lambda file: file.written_at, reverse=True):
         n_bytes += file.n_bytes
@@ -76,9 +76,10 @@ def find_outdated(files: Iterable[KeptFile], *, now_s: float, max_bytes: int = M
 
 
 class ReceivedFile:
-    """An open file of received events. Build it with `ReceivedFile.open_or_make`; use it from one thread at a time.
+    """An open file of received events. `ReceivedFile.open_or_make` makes these objects. Use each in one thread at a
+    time.
 
-    Several processes may have one file open. Every method raises `OSError` or `sqlite3.Error` if it fails.
+    Several processes may have the file open. Every method raises `OSError` or `sqlite3.Error` if it fails.
     """
 
     def __init__(self, path: Path, *, max_events: int) -> None:
@@ -88,9 +89,9 @@ class ReceivedFile:
 
     @classmethod
     def open_or_make(cls, path: Path, *, now_s: float, max_events: int = MAX_EVENTS) -> Self:
-        """Open the file at `path`, or make it; and remove outdated files beside it.
+        """Open the file at `path`, or make it. Remove outdated files in the same directory.
 
-        If the file is damaged and not a database, an empty one replaces it.
+        If the file is damaged and no database, an empty file replaces it.
         """
         _make_directory(path.parent)
         for old in find_outdated(_kept_files(path.parent, but=path), now_s=now_s):
@@ -104,7 +105,7 @@ class ReceivedFile:
             return cls(path, max_events=max_events)
 
     def find_known(self, ids: Sequence[str], *, now_s: float) -> set[str]:
-        """Return which of `ids` were recorded less than seven days before `now_s`."""
+        """Return those of `ids` that were recorded less than seven days before `now_s`."""
         by_digest = {_digest_text(id_): id_ for id_ in ids}
         digests = list(by_digest)
         found: set[str] = set()
@@ -117,7 +118,7 @@ class ReceivedFile:
         return found
 
     def record_events(self, ids: Sequence[str], *, now_s: float) -> None:
-        """Record that the events `ids` are handled, all or none. Delete some of the events beyond the limits."""
+        """Record all of the events `ids` as handled, or none. Delete some of the events beyond the limits."""
         until = now_s - LIFE_S
         with self._replace_if_torn(), _write_transaction(self._database):
             self._database.executemany(_ADD, [(_digest_text(id_), now_s, until) for id_ in ids])

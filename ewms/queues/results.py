@@ -1,6 +1,7 @@
-"""Consume events from a public queue: the broker pushes them, and we acknowledge each after the loop's body has ended.
+"""Consume events from a public queue. The broker sends them, and the loop acknowledges each after the loop's body has
+ended.
 
-The loop acknowledges events that were handled before, and leaves them out.
+Events that were handled before are acknowledged and left out.
 """
 
 import asyncio
@@ -90,11 +91,11 @@ class AsyncResults:
         self._is_left = False
         self._looking: asyncio.Task[None] | None = None
         self._end = EndLook(gateway, workflow, alias, is_idle=self._is_idle, notify=self._notify_user)
-        #: What to call with a sentence when the broker goes or is back, when acknowledgements are lost, and when the
-        #: workflow stalls or goes on. By default the sentence is logged as a warning; Python prints warnings where a
-        #: program has set up no logging.
+        #: The loop calls this with a sentence when the broker goes or is back, when acknowledgements are lost, and when
+        #: the workflow stalls or goes on. The default logs a warning; Python prints warnings if a program has set up no
+        #: logging.
         self.notify: Callable[[str], None] = log.warning
-        #: What acknowledges a delivery. A loop in another thread puts in a function that sends it to this thread.
+        #: Acknowledges a delivery. A loop in another thread sets a function that sends the delivery to this thread.
         self.settle: Callable[[Delivery], None] = self.settle_here
         #: How many events the loop has handled, how many repeats it has left out, and how many acknowledgements are
         #: certainly lost. The events of lost acknowledgements come again.
@@ -178,7 +179,7 @@ class AsyncResults:
         return await self._current.ack()
 
     async def wait_for_arrival(self) -> bool:
-        """Wait for the next event: return True once one has arrived, False when the loop is over.
+        """Wait for the next event. Return True when an event has arrived, False when the loop is over.
 
         Raises:
             TimedOut, OutcomeFailed: fewer than the `n` expected events came.
@@ -212,10 +213,10 @@ class AsyncResults:
         return True
 
     def begin_event(self) -> Event | None:
-        """Return the next event for the loop's body; None if the loop has to wait for `wait_for_arrival` first."""
+        """Return the next event for the loop's body. Return None if the loop must call `wait_for_arrival` first."""
         # Arrived events stay on the list until their turn, so that leaving the loop gives all of them back.
         while self._arrived and not self._is_complete:
-            is_known = self._memory.was_dealt_with(self._arrived[0].id)
+            is_known = self._memory.is_handled(self._arrived[0].id)
             # Right after a look-up we take one event in any case. Otherwise a slow machine, on which the file's answer
             # is out of date at once, would ask for ever.
             if is_known is None and not self._just_asked:
@@ -229,11 +230,11 @@ class AsyncResults:
                 self.settle(delivery)
                 continue
             self._current = delivery
-            return Event.of(delivery.event)
+            return Event.from_data_event(delivery.event)
         return None
 
     def end_event(self) -> None:
-        """Count the current event as handled, and acknowledge it: the loop's body has ended."""
+        """Count the current event as handled, and acknowledge it. Call this when the loop's body has ended."""
         delivery, self._current = self._current, None
         if delivery is None:
             return
@@ -246,8 +247,8 @@ class AsyncResults:
     def settle_here(self, delivery: Delivery) -> None:
         """Record `delivery` as handled, then acknowledge it. Call this on the event loop.
 
-        The order matters: after a crash in between the event comes again, and is known. Deliveries that come while
-        others are being recorded wait, and are recorded in one batch.
+        The order matters: after a crash between the two, the event comes again, and the loop knows it. Deliveries that
+        come during a write are written together in the next one.
         """
         if delivery.settled:
             return

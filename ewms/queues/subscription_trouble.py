@@ -1,4 +1,4 @@
-"""Judge when a subscription has failed for good: the broker is away for too long, or refuses it again and again."""
+"""Decide when a subscription has failed for good: the broker is away for too long, or refuses it again and again."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,10 +12,10 @@ _REFUSALS_WITHIN_S = 60.0
 
 
 class SubscriptionTrouble:
-    """The troubles of one subscription since the last delivery.
+    """The problems of one subscription since its last delivery.
 
-    `notify` gets a sentence when the broker goes or is back. `wake` is called whenever `failure` may have come to be.
-    The broker may be away for `away_timeout_s` seconds; None: for ever.
+    `notify` is called with a sentence when the connection is lost or is back. `wake` is called when `failure` may have
+    changed. `away_timeout_s` is how many seconds the broker may be away; None means without a limit.
     """
 
     def __init__(
@@ -31,15 +31,17 @@ class SubscriptionTrouble:
 
     @property
     def failure(self) -> EWMSError | None:
-        """The error that ends the loop; None as long as there is hope."""
+        """The error that ends the loop. It is None as long as the subscription may still work."""
         return self._refusal if self._n_refusals >= _MAX_REFUSALS else None
 
     def note_delivery(self) -> None:
-        """Note that the subscription works."""
+        """Note that an event has come, so the subscription works."""
         self._n_refusals = 0
 
     def note_lost(self, reason: EWMSError) -> None:
-        """Note that the connection is lost; give up when the broker stays away."""
+        """Note that the connection is lost. After `away_timeout_s` without a connection, the subscription has
+        failed.
+        """
         self._notify(f"the connection to the broker is lost ({reason.reason}); trying again")
         if self._away_timeout_s is not None:
             self.stop_timer()
@@ -53,7 +55,8 @@ class SubscriptionTrouble:
     def note_refused(self, error: EWMSError) -> None:
         """Note that the broker refuses the subscription.
 
-        A broker that is just coming up may refuse once. Several refusals in a row mean that the queue is gone.
+        A broker that is starting may refuse it once. Several refusals in a row mean that the queue does not exist any
+        more.
         """
         now_s = asyncio.get_running_loop().time()
         self._n_refusals = self._n_refusals + 1 if now_s - self._refused_at_s < _REFUSALS_WITHIN_S else 1
@@ -62,7 +65,7 @@ class SubscriptionTrouble:
         self._wake()
 
     def stop_timer(self) -> None:
-        """Stop waiting for the broker."""
+        """Cancel the timer that `note_lost` has started."""
         if self._giving_up is not None:
             self._giving_up.cancel()
             self._giving_up = None

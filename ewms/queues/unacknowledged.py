@@ -1,4 +1,6 @@
-"""Describe lost acknowledgements to a user: the program has handled events, and the broker does not know it. (core)"""
+"""Describe lost acknowledgements to a user: the program has handled events, and the broker will deliver them again.
+(core)
+"""
 
 from collections.abc import Sequence
 
@@ -6,9 +8,9 @@ _NAMED = 3
 
 
 def describe_unacknowledged(events: Sequence[str], *, remembers: bool) -> str:
-    """Return the sentence for `events` (ids) whose acknowledgement is lost.
+    """Return a sentence about `events` (ids) whose acknowledgements are lost.
 
-    `remembers` says whether other programs of this account leave these events out, too.
+    `remembers` is whether other programs of this account leave these events out, too.
     """
     named = ", ".join(event or "one without an id" for event in events[:_NAMED])
     more = f" and {len(events) - _NAMED} more" if len(events) > _NAMED else ""

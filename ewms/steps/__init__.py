@@ -61,7 +61,7 @@ from ewms.steps.registrations import register_product, register_workflow
 from ewms.steps.start_forms import wrap_create_initial_input_form, wrap_modify_initial_input_form
 from ewms.steps.step_errors import InconsistentDataError, ProcessAborted, ProcessFailureError
 from ewms.steps.step_list import Step, StepList, begin, done, init
-from ewms.steps.step_scope import start_process
+from ewms.steps.step_scope import start_process, state_event
 from ewms.steps.subscription_steps import (
     ensure_provisioning_status,
     resync,
@@ -145,6 +145,7 @@ __all__ = [
     "serializable_property",
     "set_status",
     "start_process",
+    "state_event",
     "step",
     "step_group",
     "store_process_subscription",

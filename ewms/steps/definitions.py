@@ -1,4 +1,6 @@
-"""What a module defines: step lists under the names of their functions, with their forms and conditions."""
+"""The definitions of this Python process: step lists by the names of their functions, with their forms and
+conditions.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from schemas.processes import Target
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessDefinition:
-    """A step list with everything that a start of it needs. Calling it returns the step list."""
+    """A step list with everything that a start of it needs. A call of the definition returns the step list."""
 
     name: str
     description: str
@@ -31,7 +33,7 @@ class ProcessDefinition:
         return self.steps
 
     def list_warnings(self) -> list[str]:
-        """Return what is odd about the step list, a sentence each."""
+        """Return a sentence for each oddity of the step list: no steps, no `done` at the end, or steps after `done`."""
         ends = [number for number, step in enumerate(self.steps) if step.kind is StepKind.DONE and not step.scopes]
         if not self.steps:
             return [f"{self.name} has no steps"]
@@ -43,7 +45,7 @@ class ProcessDefinition:
 
 
 class TwiceDefined(ValueError):
-    """Two workflows of different modules have the same name."""
+    """Two different functions define workflows of the same name."""
 
 
 #: All definitions of this Python process, by name.
@@ -51,10 +53,11 @@ _DEFINITIONS: dict[str, ProcessDefinition] = {}
 
 
 def add_definition(definition: ProcessDefinition) -> ProcessDefinition:
-    """Keep `definition` under its name. The same module may define it again, after a reload for instance.
+    """Store `definition` under its name, and return it. The same function may define the name again, after a reload for
+    instance.
 
     Raises:
-        TwiceDefined: another module has defined the name.
+        TwiceDefined: another function has defined the name.
     """
     before = _DEFINITIONS.get(definition.name)
     if before is not None and before.origin != definition.origin:
@@ -80,9 +83,14 @@ def list_definitions() -> list[ProcessDefinition]:
 
 
 @contextmanager
-def keep_definitions() -> Iterator[None]:
-    """Forget at the end of the block what it has defined: for tests."""
+def keep_definitions(*, without_others: bool = False) -> Iterator[None]:
+    """At the end of the block, restore the definitions from before the block. Tests use this.
+
+    If `without_others`, there are no definitions at the start of the block, so that the block may use all names.
+    """
     before = dict(_DEFINITIONS)
+    if without_others:
+        _DEFINITIONS.clear()
     try:
         yield
     finally:
@@ -91,7 +99,7 @@ def keep_definitions() -> Iterator[None]:
 
 
 class LazyWorkflowInstance:
-    """Name a workflow by module and function, and import it now: two names for what `import` does.
+    """Imports a workflow by the names of its module and its function, at once and not lazily.
 
     LazyWorkflowInstance("my_package.workflows.node", "create_node_enrollment")
     """

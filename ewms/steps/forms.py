@@ -1,7 +1,8 @@
-"""Forms: pages of the pydantic-forms library, asked before a process exists, or in the middle of one.
+"""Forms: pages of the pydantic-forms library, which a person fills in before a process exists, or while it waits.
 
-A form is one page, a function that returns a page, or a generator that yields pages and returns the values. Each look
-evaluates it from its first page on, so it must be free of effects. Nothing of it is stored before it is complete.
+A form is one page, a function that returns a page, or a generator that yields pages and returns the values. Each
+evaluation begins with the first page, so a form must have no effects. The pages of a form are stored only when the form
+is complete.
 """
 
 import inspect
@@ -13,7 +14,7 @@ from pydantic_forms.core import Complete, NextPage, Rejected, form_errors, page_
 from pydantic_forms.core.shared import FormPage, get_form_meta
 from pydantic_forms.exceptions import FormOverflowError
 
-from ewms.steps.form_answers import FormAnswer, FormComplete, FormIncomplete, FormInvalid
+from ewms.steps.form_answers import TOO_MANY_PAGES, FormAnswer, FormComplete, FormIncomplete, FormInvalid
 from ewms.steps.injection import bind_arguments
 from ewms.steps.json_values import to_plain
 from ewms.steps.step_list import Step, enter_scopes, widen_changes
@@ -26,11 +27,13 @@ StateForm = Callable[[dict[str, Any]], Generator[type[BaseModel], Any, dict[str,
 
 
 class EmptyPage(FormPage):
-    """What a workflow without a form asks: nothing. A start sends one empty page for it."""
+    """The form of a workflow that has no form of its own: one page without fields."""
 
 
 def generator_of(form: Form | None) -> StateForm:
-    """Return `form` as a generator over the state. Its function gets arguments by name; `state` is its own copy."""
+    """Return `form` as a generator over the state. Its function gets its arguments by name; `state` is the generator's
+    own.
+    """
     if form is None:
         form = EmptyPage
     if isinstance(form, type):
@@ -60,7 +63,7 @@ def _ask_page(page: type[BaseModel]) -> StateForm:
 
 
 def join_forms(*forms: StateForm) -> StateForm:
-    """Return one form that asks the pages of all of `forms`, and returns the values of all."""
+    """Return a form that asks for the pages of all `forms` in turn, and returns the values of all."""
 
     def ask(state: dict[str, Any]) -> Generator[type[BaseModel], Any, dict[str, Any]]:
         values: dict[str, Any] = {}
@@ -76,15 +79,16 @@ def join_forms(*forms: StateForm) -> StateForm:
 def fill_form(
     form: StateForm, state: Mapping[str, Any], pages: Sequence[Mapping[str, Any]], scope: StepScope
 ) -> FormAnswer:
-    """Give `pages` to `form` and return what comes of it: its values, the next page, or the faults of one page.
+    """Fill in `form` with `pages`. Return its values, or the next page that it asks for, or the errors of one page.
 
-    Whatever the form's own code raises passes through.
+    An exception of the form's own code passes through.
     """
     with enter_step(scope):
         try:
             walked = walk_form(form, dict(state), [dict(page) for page in pages])
-        except FormOverflowError as error:
-            return FormInvalid("the form", ({"loc": ["__root__"], "msg": str(error), "type": "too_many_pages"},))
+        except FormOverflowError:
+            text = f"the form takes fewer than the {len(pages)} pages that were given"
+            return FormInvalid("the form", ({"loc": ["__root__"], "msg": text, "type": TOO_MANY_PAGES},))
         match walked:
             case Complete(state=values):
                 return FormComplete(to_plain(values))
@@ -97,9 +101,10 @@ def fill_form(
 def fill_input(
     step: Step, state: Mapping[str, Any], pages: Sequence[Mapping[str, Any]], scope: StepScope
 ) -> FormAnswer:
-    """Give `pages` to the form of the input step `step`, at the state in which the process waits.
+    """Fill in the form of the input step `step` with `pages`, and return what the form answers. `state` is the state in
+    which the process waits.
 
-    The values of a complete form are changes of the whole state, to be merged deeply into it.
+    The values of a complete form are changes of the whole state, to be merged deeply into the state.
     """
     assert step.function is not None
     with enter_step(scope):

@@ -1,19 +1,25 @@
-"""May this workflow start on this subscription now? Three settings that users change, and the rule. (core)
+"""The settings that decide whether a workflow may start on a subscription now. Users change them. (core)
 
-The settings are read at each question, so a change of them counts at once:
+EWMS reads the settings each time, so a change takes effect at once:
 
     WF_USABLE_MAP.update({"modify_node_enrollment": ["provisioning"]})
     WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS.update({"modify_node_enrollment": True})
     WF_USABLE_WHILE_OUT_OF_SYNC.extend(["modify_description"])
+
+The rule itself is in `schemas.start_gates`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from schemas.start_gates import GateQuestion, GateSettings, StartObstacle, find_start_obstacles
 
-from schemas.processes import Target
-from schemas.subscriptions import SubscriptionDocument, SubscriptionLifecycle
+__all__ = [
+    "WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS",
+    "WF_USABLE_MAP",
+    "WF_USABLE_WHILE_OUT_OF_SYNC",
+    "GateQuestion",
+    "StartObstacle",
+    "find_obstacles",
+    "read_gate_settings",
+]
 
 #: Workflow -> the lifecycles in which it may be used, instead of the default: active; for a terminate, all.
 WF_USABLE_MAP: dict[str, list[str]] = {}
@@ -25,100 +31,17 @@ WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS: dict[str, bool] = {}
 WF_USABLE_WHILE_OUT_OF_SYNC: list[str] = []
 
 
-@dataclass(frozen=True, kw_only=True)
-class GateQuestion:
-    """A workflow that somebody wants to start, and what it meets."""
-
-    workflow: str
-    target: Target
-    #: None: there is no such subscription.
-    subscription: SubscriptionDocument | None
-    #: Whether the workflow is attached to the subscription's product.
-    is_attached: bool = True
-    depends_on: Sequence[SubscriptionDocument] = ()
-    in_use_by: Sequence[SubscriptionDocument] = ()
-    is_authorized: bool = True
-    #: The version of the subscription that the caller has seen; None: the caller does not say.
-    version: int | None = None
-
-
-@dataclass(frozen=True)
-class StartObstacle:
-    """One reason against a start: a word for programs, a sentence for people, and what the sentence speaks of."""
-
-    reason: str
-    text: str
-    status: SubscriptionLifecycle | None = None
-    usable_when: tuple[str, ...] = ()
-    subscription_ids: tuple[UUID, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the obstacle as JSON has it, without empty fields."""
-        parts = {
-            "reason": self.reason,
-            "text": self.text,
-            "status": self.status and str(self.status),
-            "usable_when": list(self.usable_when),
-            "subscription_ids": [str(one) for one in self.subscription_ids],
-        }
-        return {name: value for name, value in parts.items() if value}
+def read_gate_settings() -> GateSettings:
+    """Return the settings as they are now."""
+    return GateSettings(
+        usable_map={name: [str(one).lower() for one in usable] for name, usable in WF_USABLE_MAP.items()},
+        blocked_by_users=dict(WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS),
+        usable_out_of_sync=tuple(WF_USABLE_WHILE_OUT_OF_SYNC),
+    )
 
 
 def find_obstacles(question: GateQuestion) -> list[StartObstacle]:
-    """Return every reason against the start, in the order in which they are checked; none: it may start."""
-    subscription, name = question.subscription, question.workflow
-    if subscription is None:
-        return [StartObstacle("not_found", "there is no such subscription")]
-    found = []
-    if not question.is_attached:
-        text = f"{name} is not attached to the product {subscription.product.name}"
-        found.append(StartObstacle("not_attached", text))
-    if not (question.target.is_task or name in WF_USABLE_WHILE_OUT_OF_SYNC):
-        if not subscription.insync:
-            found.append(
-                StartObstacle("not_in_sync", "the subscription is out of sync: a process works on it, or has failed")
-            )
-        if related := _collect_out_of_sync(question):
-            text = f"{_count_subscriptions(related)} related to this one are out of sync"
-            found.append(StartObstacle("relations_not_in_sync", text, subscription_ids=related))
-    usable = list_usable_lifecycles(name, question.target)
-    if subscription.status not in usable:
-        text = f"the subscription is {subscription.status}; {name} is usable when it is {' or '.join(usable)}"
-        found.append(
-            StartObstacle("no_modify_invalid_status", text, status=subscription.status, usable_when=tuple(usable))
-        )
-    if is_blocked_by_users(name, question.target) and (users := _collect_users(question)):
-        text = f"{_count_subscriptions(users)} in use of this one are not terminated"
-        found.append(StartObstacle("no_modify_subscription_in_use_by_others", text, subscription_ids=users))
-    if not question.is_authorized:
-        found.append(StartObstacle("not_authorized", f"you may not start {name}"))
-    if question.version is not None and question.version != subscription.version:
-        text = f"you have seen version {question.version} of the subscription, and it is at {subscription.version} now"
-        found.append(StartObstacle("stale_version", text))
-    return found
-
-
-def list_usable_lifecycles(workflow: str, target: Target) -> list[str]:
-    """Return the lifecycles in which `workflow` may start on a subscription."""
-    every = [str(one) for one in SubscriptionLifecycle]
-    default = every if target in (Target.TERMINATE, Target.CREATE) else [str(SubscriptionLifecycle.ACTIVE)]
-    return [str(one).lower() for one in WF_USABLE_MAP.get(workflow, default)]
-
-
-def is_blocked_by_users(workflow: str, target: Target) -> bool:
-    """Return whether subscriptions that use this one keep `workflow` from starting."""
-    return WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS.get(workflow, target is Target.TERMINATE)
-
-
-def _collect_out_of_sync(question: GateQuestion) -> tuple[UUID, ...]:
-    related = (*question.depends_on, *question.in_use_by)
-    return tuple(dict.fromkeys(one.subscription_id for one in related if not one.insync))
-
-
-def _collect_users(question: GateQuestion) -> tuple[UUID, ...]:
-    ended = SubscriptionLifecycle.TERMINATED
-    return tuple(dict.fromkeys(one.subscription_id for one in question.in_use_by if one.status is not ended))
-
-
-def _count_subscriptions(found: Sequence[UUID]) -> str:
-    return "1 subscription" if len(found) == 1 else f"{len(found)} subscriptions"
+    """Return all reasons why the workflow may not start, in the order of the checks. Return an empty list if it may
+    start.
+    """
+    return find_start_obstacles(question, read_gate_settings())

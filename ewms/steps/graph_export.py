@@ -1,7 +1,9 @@
-"""A step list as a graph of nodes, and what a worker registers. (core)
+"""Turn a step list into the graph of nodes that a worker registers. (core)
 
-A node's key is the step's position, so the hash of the definition covers the order. It covers names and
-kinds, and the functions' names, but not what the functions do: a process that failed by a bug goes on with mended code.
+A step that runs a workflow becomes two nodes: the first calls the function, which returns the workflow's request, and
+in the second the engine runs the workflow. A node's key is the step's position, so the hash of the definition depends
+on the order of the steps. The hash also depends on the names and kinds of the steps and on their functions' names, but
+not on the functions' code: a process that failed because of a bug can go on with corrected code.
 """
 
 from typing import Any
@@ -14,21 +16,23 @@ _WAITS = (StepKind.INPUT, StepKind.CALLBACK, StepKind.EVENT)
 
 
 def export_graph(steps: StepList) -> Graph:
-    """Return the chain of nodes for `steps`, up to the first `done`: nothing after it ever runs."""
-    nodes = []
+    """Return the chain of nodes for `steps`, up to the first `done`. The steps after `done` never run."""
+    nodes: list[Node] = []
     for position, step in enumerate(steps):
-        nodes.append(_export_step(step, position))
+        nodes.append(_export_step(step, position, len(nodes)))
+        if step.kind is StepKind.WORKFLOW:
+            nodes.append(_export_workflow(step, position))
         if step.kind is StepKind.DONE:
             break
     return make_chain(tuple(nodes))
 
 
-def _export_step(step: Step, position: int) -> Node:
+def _export_step(step: Step, position: int, number: int) -> Node:
     parts: dict[str, Any] = {"key": NodeKey(str(position)), "name": step.name, "retry": step.retry}
     if step.retries_from:
-        parts["restarts"] = position - step.retries_from
-    if step.gets_callback_route:
-        parts["opens"] = position + 1
+        parts["restarts"] = number - step.retries_from
+    if step.gets_callback_route or step.kind is StepKind.WORKFLOW:
+        parts["opens"] = number + 1
     timeout_s = None if step.wait is None or step.wait.timeout is None else step.wait.timeout.total_seconds()
     if step.kind in _WAITS:
         assert step.wait is not None
@@ -42,12 +46,29 @@ def _export_step(step: Step, position: int) -> Node:
         # A wait with a condition is called first, to ask it. One with a correlation too: its key may be missing.
         asks = bool(step.scopes or step.correlation_key)
         return Node(**parts, kind=NodeKind.WAIT, wait=spec, function=name_function(step) if asks else "")
-    kind = NodeKind.WORKFLOW if step.kind is StepKind.WORKFLOW else NodeKind.STEP
-    return Node(**parts, kind=kind, function=name_function(step), timeout_s=timeout_s)
+    if step.kind is StepKind.WORKFLOW:
+        timeout_s = None
+    return Node(**parts, kind=NodeKind.STEP, function=name_function(step), timeout_s=timeout_s)
+
+
+def _export_workflow(step: Step, position: int) -> Node:
+    """Return the node that runs the workflow whose request the node before it returns. No worker is called for this
+    node.
+    """
+    assert step.wait is not None
+    key = NodeKey(f"{position}.workflow")
+    timeout_s = None if step.wait.timeout is None else step.wait.timeout.total_seconds()
+    return Node(
+        key=key,
+        name=f"{step.name}: workflow",
+        kind=NodeKind.WORKFLOW,
+        result_key=step.wait.result_key,
+        timeout_s=timeout_s,
+    )
 
 
 def name_function(step: Step) -> str:
-    """Return the name of what the step calls, for logs and for the definition's hash."""
+    """Return the name of the function that the step calls, for logs and for the definition's hash."""
     if step.members is not None:
         return "+".join(name_function(member) for member in step.members)
     if step.function is None:

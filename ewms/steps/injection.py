@@ -1,10 +1,10 @@
-"""Give a function its arguments by name from the state, and by annotation as UUIDs and models.
+"""Pass arguments to a function: by name from the state, and converted to UUIDs and models by annotation.
 
     def check(subscription: Node, node_name: str, port_ids: list[UUIDstr], state: State, attempts: int = 3)
 
-`state` is the whole state. A UUID, and a list of them, is made of its text. A model is read from where subscriptions
-are stored, by the id in the state: the state's own copy may be old. Every other annotation says nothing: the value is
-as the state has it. What the function returns, by its annotation, does not matter either.
+`state` is the whole state. For the annotation UUID, or a list of UUIDs, the function gets UUIDs made from the state's
+texts. For a model, the function gets the stored subscription with the id in the state, because the state's own copy may
+be old. Other annotations, and the annotation of the result, have no effect: the function gets the state's value.
 """
 
 import inspect
@@ -38,10 +38,10 @@ class MissingKey(KeyError):
 
 @dataclass(frozen=True)
 class Demand:
-    """What one parameter asks for."""
+    """A parameter of a function, and how its argument is made from the state."""
 
     name: str
-    #: What makes the value of the state's one; None: it is taken as it is.
+    #: Converts the state's value; None: the function gets that value unchanged.
     convert: Callable[[Any], Any] | None = None
     is_optional: bool = False
     default: Any = _EMPTY
@@ -52,8 +52,9 @@ def bind_arguments(function: Callable[..., Any], state: dict[str, Any]) -> dict[
 
     Raises:
         MissingKey: the state lacks a key, and the parameter has no default.
-        TypeError: an annotation asks for what nobody can give.
+        TypeError: an annotation cannot be used, or the function takes a parameter by position only.
         ValueError: a value is no UUID, or a model does not fit its subscription.
+        LookupError: there is no such subscription or block.
     """
     arguments: dict[str, Any] = {}
     for demand in list_demands(function):
@@ -74,7 +75,11 @@ def bind_arguments(function: Callable[..., Any], state: dict[str, Any]) -> dict[
 
 @cache
 def list_demands(function: Callable[..., Any]) -> tuple[Demand, ...]:
-    """Return what each named parameter of `function` asks for; `*args` and `**kwargs` get nothing."""
+    """Return a demand for each parameter of `function` that can be passed by name. `*args` and `**kwargs` have none.
+
+    Raises:
+        TypeError: an annotation cannot be used, or the function takes a parameter by position only.
+    """
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     demands = []
     for parameter in inspect.signature(function).parameters.values():
@@ -88,7 +93,7 @@ def list_demands(function: Callable[..., Any]) -> tuple[Demand, ...]:
 
 
 def _resolve_annotation(parameter: inspect.Parameter, function: Callable[..., Any]) -> Any:
-    """Return the annotation as an object, also where `from __future__ import annotations` made it a text."""
+    """Return the annotation as an object, even if `from __future__ import annotations` made it a text."""
     annotation = parameter.annotation
     if not isinstance(annotation, str):
         return annotation
@@ -108,7 +113,7 @@ def _resolve_annotation(parameter: inspect.Parameter, function: Callable[..., An
 
 
 def _read_demand(annotation: Any, where: str) -> tuple[Callable[[Any], Any] | None, bool]:
-    """Return what converts a value to `annotation` (None: nothing does), and whether None is a value, too."""
+    """Return the function that converts a value to `annotation` (None: no conversion), and whether None is allowed."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _read_demand(arguments[0], where)
@@ -149,7 +154,14 @@ def _to_uuid(value: Any) -> UUID:
 
 
 def read_model(kinds: tuple[type[SubscriptionModel], ...], value: Any) -> SubscriptionModel:
-    """Return the stored subscription that `value`, an id or a subscription of the state, names, as one of `kinds`."""
+    """Return the stored subscription with the id in `value`, as one of the classes `kinds`.
+
+    `value` is an id, or a subscription as the state shows it.
+
+    Raises:
+        LookupError: there is no such subscription.
+        WrongLifecycle: the subscription's lifecycle allows none of `kinds`.
+    """
     scope = current_scope("a model as an argument")
     document = scope.read_subscription(_to_uuid(value["subscription_id"] if isinstance(value, Mapping) else value))
     if len(kinds) == 1:
@@ -166,5 +178,9 @@ def _is_class_for(kind: type[SubscriptionModel], status: SubscriptionLifecycle) 
 
 
 def read_block(kind: type[ProductBlockModel], value: Any) -> ProductBlockModel:
-    """Return the stored block that `value`, an id or a block of the state, names."""
+    """Return the stored block with the id in `value`, which is an id, or a block as the state shows it.
+
+    Raises:
+        LookupError: there is no such block.
+    """
     return kind.from_db(_to_uuid(value["subscription_instance_id"] if isinstance(value, Mapping) else value))

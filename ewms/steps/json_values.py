@@ -1,7 +1,7 @@
-"""The state of a process is JSON: turn Python values into it, merge it, and bound it. (core)
+"""The state of a process is JSON. Turn Python values into JSON values, merge them, and limit their size. (core)
 
-Between two steps the state always goes through `to_plain`, in tests too. So a step never meets an object that another
-step has made, and what works in a test works after a restart.
+Between two steps the state always goes through `to_plain`, in tests too. So a step never gets an object that another
+step has made, and a step list that works in a test also works after a restart.
 """
 
 import json
@@ -21,15 +21,15 @@ Plain = Any
 
 @runtime_checkable
 class HasPlainForm(Protocol):
-    """A value that knows its own form in the state."""
+    """A value that can convert itself to its form in the state."""
 
     def as_plain(self) -> Plain:
-        """Return the value as JSON has it."""
+        """Return the value as dictionaries, lists, texts, numbers, booleans and None."""
         ...
 
 
 class NotPlain(TypeError):
-    """A value cannot be written as JSON. The text names the key that holds it."""
+    """A value cannot be written as JSON. The text names the key of the value."""
 
 
 class StateTooLarge(ValueError):
@@ -37,10 +37,10 @@ class StateTooLarge(ValueError):
 
 
 def to_plain(value: object, path: str = "") -> Plain:
-    """Return `value` as JSON has it: UUIDs, times, addresses and enums as text, models as objects, sets as lists.
+    """Return `value` as plain JSON: UUIDs, times, addresses and enums as text, models as objects, sets as lists.
 
     Raises:
-        NotPlain: JSON has no form for a value; the error names its path below `path`.
+        NotPlain: a value has no form in JSON; the error names the value's path below `path`.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -82,7 +82,7 @@ def _plain_key(key: object, path: str) -> str:
 
 
 def merge_deeply(base: Mapping[str, Plain], changes: Mapping[str, Plain]) -> dict[str, Plain]:
-    """Return `base` with `changes` in it. Objects are merged key by key; lists and everything else are replaced."""
+    """Return `base` with `changes`. Objects are merged key by key; lists and all other values are replaced."""
     merged = dict(base)
     for key, value in changes.items():
         before = merged.get(key)

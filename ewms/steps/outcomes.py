@@ -1,11 +1,11 @@
-"""What a step's call came to. The engine decides by it what is due next. (core)
+"""The outcome of a step's call. It tells the engine what to do next. (core)
 
-StepSucceeded   the step cleared, with what it changes in the state
-StepSkipped     its condition said no
-StepWaits       something from outside has to come first: a form's input, a callback, an event, the next poll, a child
-StepFailed      the state is that of before; a retry calls the step again
-StepRepeats     it failed, and is called again by itself after a pause
-StepAborts      the process ends here, for good
+StepSucceeded   the step cleared, with its changes of the state
+StepSkipped     the step's condition is false
+StepWaits       the step waits for something from outside: input, a callback, an event, the next poll, a workflow
+StepFailed      the step failed and changes nothing; a retry calls it again
+StepRepeats     the step failed, and the engine calls it again after a pause
+StepAborts      the step ends the process for good
 StepCompletes   the process is done
 """
 
@@ -22,7 +22,9 @@ from schemas.subscriptions import SubscriptionDocument
 
 @dataclass(frozen=True, kw_only=True)
 class ChildStart:
-    """A process that a step starts. Its id is known at once; it starts when the step's outcome is recorded."""
+    """A process that a step starts. The step gets the id at once. The process starts when the step's outcome is
+    recorded.
+    """
 
     process_id: UUID
     workflow: str
@@ -31,11 +33,21 @@ class ChildStart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StatedEvent:
+    """An event that a step publishes. WMS sends it when the step's outcome is recorded."""
+
+    name: str
+    body: Any = None
+    correlation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepEffects:
-    """What takes effect together with a step's success, or not at all."""
+    """The effects of a step. They take effect together with the step's success, or not at all."""
 
     models: tuple[SubscriptionDocument, ...] = ()
     children: tuple[ChildStart, ...] = ()
+    events: tuple[StatedEvent, ...] = ()
     #: Subscriptions that the process works on.
     related: tuple[UUID, ...] = ()
 
@@ -45,25 +57,28 @@ NO_EFFECTS = StepEffects()
 
 @dataclass(frozen=True, kw_only=True)
 class WaitTerms:
-    """What a step waits for, and for how long."""
+    """What a step waits for, and how long at most."""
 
     kind: WaitKind
     name: str = ""
     correlation: str = ""
     timeout: timedelta | None = None
-    #: For a poll: when the step is called again.
+    #: For a poll: after which time the engine calls the step again.
     every: timedelta | None = None
-    #: Where the answer goes in the state; empty: its keys are merged into the state.
+    #: The key of the state that gets the answer; empty: the answer's keys are merged into the state.
     result_key: str = ""
     assignee: Assignee = Assignee.SYSTEM
     #: For a fleet workflow: its request, and the events that it gets.
     request: Mapping[str, Any] | None = None
     events: tuple[Any, ...] = ()
+    #: How many dead letters it may have and still be a success, and how many of its results the state gets at most.
+    max_dead_letters: int = 0
+    max_results: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepSucceeded:
-    """The step has cleared: `changes` are merged over the state, and the keys in `removed` leave it."""
+    """The step has cleared. `changes` replace keys of the state, and the keys in `removed` leave it."""
 
     changes: Mapping[str, Any]
     removed: tuple[str, ...] = ()
@@ -74,7 +89,7 @@ class StepSucceeded:
 
 @dataclass(frozen=True)
 class StepSkipped:
-    """The step's condition said no: nothing was called."""
+    """A condition around the step is false, so the step's function was not called."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +101,7 @@ class StepWaits:
 
 @dataclass(frozen=True, kw_only=True)
 class StepFailed:
-    """The step raised an error, and nothing of it takes effect."""
+    """The step raised an error. It changes nothing."""
 
     error: Mapping[str, Any]
     status: ProcessStatus = ProcessStatus.FAILED
@@ -95,7 +110,7 @@ class StepFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRepeats:
-    """The step raised an error and is called again after a pause, which its retry policy says."""
+    """The step raised an error. The engine calls it again after the pause of its retry policy."""
 
     error: Mapping[str, Any]
 
@@ -116,6 +131,6 @@ StepOutcome = StepSucceeded | StepSkipped | StepWaits | StepFailed | StepRepeats
 
 
 def merge_outcome(state: Mapping[str, Any], outcome: StepSucceeded) -> dict[str, Any]:
-    """Return `state` after `outcome`: its changes replace keys as a whole, and removed keys are gone."""
+    """Return `state` after `outcome`: `changes` replace whole keys, and the keys in `removed` are removed."""
     merged = dict(outcome.changes) if outcome.replaces else {**state, **outcome.changes}
     return {key: value for key, value in merged.items() if key not in outcome.removed}

@@ -1,4 +1,4 @@
-"""What an installation says about its workflows: which products they attach to. Saying it twice is the same as once."""
+"""Register workflows and products. A registration says to which products a workflow is attached."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,9 @@ from schemas.subscriptions import ProductDocument
 
 
 class WorkflowRegistration(BaseModel):
-    """A workflow, and the products to which it is attached: those with its `tag` and a name like `search_phrase`."""
+    """A workflow, and the products to which it is attached: those with this `tag` whose name matches
+    `search_phrase`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -43,9 +45,9 @@ _PRODUCT_IDS = uuid5(NAMESPACE_URL, "ewms:products")
 
 
 def register_workflow(**params: Any) -> WorkflowRegistration:
-    """Attach a workflow to products. The name is that of its function; in `search_phrase`, `%` stands for any text.
+    """Attach a workflow to products. `name` is the name of its function; in `search_phrase`, `%` stands for any text.
 
-    A second call with the same name replaces the first.
+    A second call with the same name replaces the first registration.
 
         register_workflow(
             name="create_node_enrollment",
@@ -72,7 +74,7 @@ def register_product(
     fixed_inputs: Mapping[str, Any] | None = None,
     product_id: UUID | str | None = None,
 ) -> ProductDocument:
-    """Make a product known. A second call with the same name replaces the first.
+    """Register a product, and return it. A second call with the same name replaces the first product.
 
     register_product("Node Enrollment", tag="NodeEnrollment", product_type="Node")
     """
@@ -96,12 +98,12 @@ def list_registrations() -> list[WorkflowRegistration]:
 
 
 def list_products() -> list[ProductDocument]:
-    """Return all products that were registered, in the order of their names."""
+    """Return all registered products, in the order of their names."""
     return sorted(_PRODUCTS.values(), key=lambda product: product.name)
 
 
 def list_mismatches() -> list[str]:
-    """Return where code and registrations disagree, a sentence each: the worker says them at its start."""
+    """Return a sentence for each difference between code and registrations. The worker logs them when it starts."""
     defined = {one.name: one for one in list_definitions()}
     found = [f"{name} is registered, and no code defines it" for name in sorted(_REGISTRATIONS.keys() - defined.keys())]
     found += [f"{name} is defined, and not registered" for name in sorted(defined.keys() - _REGISTRATIONS.keys())]
@@ -113,13 +115,13 @@ def list_mismatches() -> list[str]:
 
 
 def find_target(definition: ProcessDefinition) -> Target:
-    """Return what the registration of `definition` says of its target; without one, what the code says."""
+    """Return the target of `definition`: the registration's if there is one, else the target in the code."""
     said = _REGISTRATIONS.get(definition.name)
     return said.target if said else definition.target
 
 
 def export_definition(definition: ProcessDefinition, pool: str = "default") -> Definition:
-    """Return `definition` as a worker of `pool` registers it, with what its registration says of it."""
+    """Return `definition` in the form that a worker of `pool` sends to WMS, with the facts of its registration."""
     said = _REGISTRATIONS.get(definition.name)
     return Definition(
         name=definition.name,
@@ -136,7 +138,7 @@ def export_definition(definition: ProcessDefinition, pool: str = "default") -> D
 
 @contextmanager
 def keep_registrations() -> Iterator[None]:
-    """Forget at the end of the block what it has registered: for tests."""
+    """At the end of the block, restore the registrations from before the block. Tests use this."""
     registrations, products = dict(_REGISTRATIONS), dict(_PRODUCTS)
     try:
         yield

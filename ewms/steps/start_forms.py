@@ -1,4 +1,4 @@
-"""The first page of a workflow's form: which product, or which subscription."""
+"""The first page of a workflow's form: it asks for the product, or for the subscription."""
 
 from collections.abc import Generator
 from typing import Any
@@ -17,9 +17,9 @@ from schemas.subscriptions import SubscriptionFilter
 
 
 def wrap_create_initial_input_form(form: Form | None) -> StateForm:
-    """Return `form` with a page before it that asks for the product. The form finds `product` and `product_name`.
+    """Return `form` after a page that asks for the product. The form gets `product` and `product_name` in its state.
 
-    `@create_workflow` does this; call it for a decorator of your own.
+    `@create_workflow` does this. Call this function in a decorator of your own.
 
         initial_input_form = wrap_create_initial_input_form(ask_for_node)
     """
@@ -27,9 +27,10 @@ def wrap_create_initial_input_form(form: Form | None) -> StateForm:
 
 
 def wrap_modify_initial_input_form(form: Form | None) -> StateForm:
-    """Return `form` with a page before it that asks for the subscription, and refuses one that is not ready for this.
+    """Return `form` after a page that asks for a subscription. The page refuses a subscription that is not ready.
 
-    The form finds `subscription_id`, `product`, `customer_id` and `version`. `@modify_workflow` and its like do this.
+    The form gets `subscription_id`, `product`, `customer_id` and `version` in its state. The decorators of workflows on
+    a subscription call this function.
 
         initial_input_form = wrap_modify_initial_input_form(ask_for_speed)
     """
@@ -53,18 +54,7 @@ def _ask_product(state: dict[str, Any]) -> Generator[type[BaseModel], Any, dict[
 
 def _ask_subscription(state: dict[str, Any]) -> Generator[type[BaseModel], Any, dict[str, Any]]:
     scope = current_scope("the form of a workflow on a subscription")
-
-    class ChooseSubscription(FormPage):
-        subscription_id: UUID
-        version: int | None = None
-
-        @model_validator(mode="after")
-        def check_gate(self) -> "ChooseSubscription":
-            if obstacles := check_start(scope, scope.workflow, scope.target, self.subscription_id, self.version):
-                raise ValueError("; ".join(one.text for one in obstacles))
-            return self
-
-    answer: Any = yield ChooseSubscription
+    answer: Any = yield make_subscription_page(scope.workflow, scope.target)
     subscription = scope.read_subscription(answer.subscription_id)
     return {
         "subscription_id": str(subscription.subscription_id),
@@ -74,10 +64,29 @@ def _ask_subscription(state: dict[str, Any]) -> Generator[type[BaseModel], Any, 
     }
 
 
+def make_subscription_page(workflow: str, target: Target) -> type[FormPage]:
+    """Return the page that asks for a subscription. The page refuses a subscription on which `workflow` may not start
+    now.
+    """
+
+    class ChooseSubscription(FormPage):
+        subscription_id: UUID
+        version: int | None = None
+
+        @model_validator(mode="after")
+        def check_gate(self) -> "ChooseSubscription":
+            scope = current_scope("the form of a workflow on a subscription")
+            if obstacles := check_start(scope, workflow, target, self.subscription_id, self.version):
+                raise ValueError("; ".join(one.text for one in obstacles))
+            return self
+
+    return ChooseSubscription
+
+
 def check_start(
     scope: StepScope, workflow: str, target: Target, subscription_id: UUID, version: int | None = None
 ) -> list[StartObstacle]:
-    """Return every reason against a start of `workflow` on the subscription, from what is stored now."""
+    """Return all reasons why `workflow` may not start on the subscription as it is stored now."""
     subscription = scope.source.read_subscription(subscription_id)
     if subscription is None:
         return find_obstacles(GateQuestion(workflow=workflow, target=target, subscription=None))

@@ -1,4 +1,4 @@
-"""Errors that step functions raise on purpose, and what any error of theirs means for the process."""
+"""Errors that step functions raise on purpose, and the status that a process gets after an error."""
 
 import traceback
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from ewms.steps.json_values import NotPlain, to_plain
 from ewms.steps.outcomes import StepFailed
 from schemas.processes import Assignee, ProcessStatus
 
-#: Statuses by which another service says that it is away.
+#: HTTP statuses of a service that is not available.
 _AWAY = frozenset({502, 503, 504})
 
 
 class ProcessFailureError(Exception):
-    """A step failed; `details` go into the log beside the message.
+    """The step fails. The log shows `details` beside the message.
 
     raise ProcessFailureError("the router has no such port", details={"port": port})
     """
@@ -25,21 +25,22 @@ class ProcessFailureError(Exception):
 
 
 class InconsistentDataError(ProcessFailureError):
-    """A check found that two places disagree: the process is `inconsistent_data`, and the NOC has to act.
+    """A check found that two systems disagree. In a task, the process gets the status `inconsistent_data`, and the NOC
+    must act.
 
-    raise InconsistentDataError("the monitoring does not know the node", details={"node": node_name})
+        raise InconsistentDataError("the monitoring does not know the node", details={"node": node_name})
     """
 
 
 class ProcessAborted(Exception):
-    """End the process for good. Nobody can resume it.
+    """End the process for good. A person cannot resume it.
 
     raise ProcessAborted("the order was withdrawn")
     """
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
-    """Return `error` as the log has it: class, text, traceback, and what an HTTP error or a failure brings."""
+    """Return `error` as the log shows it: class, text, traceback, and the facts of an HTTP error or a failure."""
     described: dict[str, Any] = {
         "class": type(error).__name__,
         "error": str(error),
@@ -57,7 +58,7 @@ def describe_error(error: BaseException) -> dict[str, Any]:
 
 
 def find_http_status(error: BaseException) -> int | None:
-    """Return the HTTP status that `error` carries, as the errors of HTTP clients do; None: it carries none."""
+    """Return the HTTP status of `error`, if it is an error of an HTTP client. Return None if it has no status."""
     response = getattr(error, "response", None)
     for holder, name in ((error, "status"), (error, "status_code"), (response, "status_code"), (response, "status")):
         value = getattr(holder, name, None)
@@ -66,8 +67,10 @@ def find_http_status(error: BaseException) -> int | None:
     return None
 
 
-def fail_by(error: BaseException, *, is_task: bool) -> StepFailed:
-    """Return what `error` makes of the process. In a task, failed checks and absent services have own statuses."""
+def judge_error(error: BaseException, *, is_task: bool) -> StepFailed:
+    """Return the failure that follows from `error`. In a task, failed checks and absent services have their own
+    statuses.
+    """
     described = describe_error(error)
     if is_task and isinstance(error, AssertionError | InconsistentDataError):
         return StepFailed(error=described, status=ProcessStatus.INCONSISTENT_DATA, assignee=Assignee.NOC)

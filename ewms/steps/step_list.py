@@ -1,7 +1,7 @@
 """Steps and step lists: `begin >> a >> b`. (core)
 
-A step's key is its position in the list, because one step may stand in a list several times. A list is never changed:
-`>>` makes a new one.
+A step's key is its position in the list, because a step may occur several times in a list. A list never changes: `>>`
+makes a new list.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ Predicate = Callable[[dict[str, Any]], Any]
 
 
 class StepKind(StrEnum):
-    """What happens at a step's turn."""
+    """The kinds of steps: what the engine does when the process comes to a step."""
 
     INIT = "init"
     STEP = "step"
@@ -32,41 +32,43 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True)
 class Guard:
-    """Ask `predicate` about the state at the step's turn; if it says no, the step is skipped."""
+    """A condition: the process calls `predicate` with the state before the step, and skips the step if the result is
+    false.
+    """
 
     predicate: Predicate
 
 
 @dataclass(frozen=True)
 class Focus:
-    """Show the step only the object under `key`, and put what it returns in there."""
+    """The step sees only the object under `key`, and its result is merged into that object."""
 
     key: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One thing to do. Call it like its function: `my_step(node="a")` calls the function with that argument."""
+    """One piece of work in a list. A call such as `my_step(node="a")` calls the step's function."""
 
     name: str
     kind: StepKind = StepKind.STEP
     function: Callable[..., Any] | None = None
     assignee: Assignee = Assignee.SYSTEM
-    #: What stands around the step, the outermost first.
+    #: The conditions and focuses around the step, the outermost first.
     scopes: tuple[Guard | Focus, ...] = ()
-    #: How it is called again by itself after an error; None: it is not.
+    #: When the engine calls the step again after an error; None: never by itself.
     retry: RetryPolicy | None = None
     wait: WaitTerms | None = None
-    #: The state's key whose value an awaited event has to carry.
+    #: The state's key whose value an awaited event must carry.
     correlation_key: str = ""
     members: "StepList | None" = None
     #: How many steps before this one a retry begins.
     retries_from: int = 0
-    #: Whether the next step waits for an answer to what this one does, so that it gets the answer's address.
+    #: Whether the next step waits for an answer to this one. Then this step gets the answer's address.
     gets_callback_route: bool = False
     #: Whether a worker calls the function in a process of its own.
     isolate: bool = False
-    #: Whether a person with these rights may resume or retry it; None: who may start the workflow.
+    #: Whether a person with these rights may resume or retry the step. None: anybody may who may start the workflow.
     authorize: Callable[[Any], bool] | None = field(default=None, compare=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -78,7 +80,7 @@ class Step:
         return StepList((self,)) >> other
 
     def place_within(self, scope: Guard | Focus) -> Self:
-        """Return the step with `scope` around all scopes that it has."""
+        """Return the step with `scope` as its outermost scope."""
         return replace(self, scopes=(scope, *self.scopes))
 
 
@@ -143,11 +145,11 @@ init = Step(name="Start", kind=StepKind.INIT)
 done = Step(name="Done", kind=StepKind.DONE)
 
 
-def surround(steps: Step | StepList, scope: Guard | Focus) -> StepList:
-    """Return `steps` with `scope` around each.
+def place_within_scope(steps: Step | StepList, scope: Guard | Focus) -> StepList:
+    """Return `steps`, with each step wrapped in `scope`.
 
     Raises:
-        TypeError: `done` is among them; it ends the list wherever it stands.
+        TypeError: the steps contain `done`, which ends the whole step list.
     """
     if any(step.kind is StepKind.DONE for step in begin >> steps):
         raise TypeError("`done` ends the step list, so it cannot stand in a condition or a focus")
@@ -155,13 +157,13 @@ def surround(steps: Step | StepList, scope: Guard | Focus) -> StepList:
 
 
 def keys_of(steps: StepList) -> list[str]:
-    """Return each step's key: its position, as text."""
+    """Return the key of each step: its position, as text."""
     return [str(position) for position in range(len(steps))]
 
 
 @dataclass(frozen=True)
 class ScopedState:
-    """The part of the state that a step sees. `is_wanted`: no condition around the step said no."""
+    """The part of the state that a step sees, and its path in the state. If not `is_wanted`, a condition is false."""
 
     is_wanted: bool
     view: dict[str, Any]
@@ -169,11 +171,13 @@ class ScopedState:
 
 
 def enter_scopes(step: Step, state: Mapping[str, Any]) -> ScopedState:
-    """Ask the conditions around `step`, the outermost first; the inner ones only if the outer said yes.
+    """Evaluate the conditions around `step`, the outermost first, up to the first that is false. Return what the step
+    sees.
 
     Raises:
-        KeyError: the step is focused on a key that the state has not; or whatever a condition raises.
+        KeyError: the step is focused on a key that the state lacks.
         TypeError: the value under that key is no object.
+        Exception: an exception of a condition passes through.
     """
     view, path = dict(state), tuple[str, ...]()
     for scope in step.scopes:
@@ -189,7 +193,10 @@ def enter_scopes(step: Step, state: Mapping[str, Any]) -> ScopedState:
 
 
 def widen_changes(state: Mapping[str, Any], path: tuple[str, ...], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `changes` of the object at `path` as changes of the whole `state`."""
+    """Return `changes`, which are about the object at `path` in `state`, as changes of `state` itself.
+
+    For the path `("a",)` and the changes `{"x": 1}` the result is `{"a": {**state["a"], "x": 1}}`.
+    """
     if not path:
         return dict(changes)
     key, *deeper = path

@@ -1,23 +1,22 @@
-"""Steps that each process on a subscription has: relate, lock, set the lifecycle, unlock."""
+"""The steps that processes on a subscription share: relate the process, lock, set the lifecycle, unlock."""
 
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from ewms.steps.authoring import step
-from ewms.steps.models.storage import expand_document
 from ewms.steps.models.subscriptions import SUBSCRIPTION_MODEL_REGISTRY, SubscriptionModel, change_lifecycle
 from ewms.steps.step_list import Step, StepList, begin
 from ewms.steps.step_scope import StepScope, current_scope
 from schemas.processes import Target
-from schemas.subscriptions import SubscriptionDocument, SubscriptionLifecycle
+from schemas.subscriptions import SubscriptionDocument, SubscriptionLifecycle, expand_document
 
 #: Where `unsync` keeps the subscriptions as they were before the process.
 _BACKUP = "__old_subscriptions__"
 
 
 def store_process_subscription(target: Target | str | None = None) -> Step:
-    """Make the step that relates the process to the state's `subscription_id`. `target` is taken and not needed.
+    """Make the step that relates the process to the state's `subscription_id`. `target` has no effect.
 
     begin >> construct_node_model >> store_process_subscription(Target.CREATE)
     """
@@ -32,9 +31,10 @@ def store_process_subscription(target: Target | str | None = None) -> Step:
 
 
 def set_status(status: SubscriptionLifecycle | str) -> Step:
-    """Make the step that sets the subscription's lifecycle. `@create_workflow` and `@terminate_workflow` add it.
+    """Make the step that sets the subscription's lifecycle. `@create_workflow` and `@terminate_workflow` add such a
+    step.
 
-    begin >> set_status(SubscriptionLifecycle.PROVISIONING) >> configure_node
+        begin >> set_status(SubscriptionLifecycle.PROVISIONING) >> configure_node
     """
     wanted = SubscriptionLifecycle(status)
 
@@ -57,7 +57,7 @@ def set_status(status: SubscriptionLifecycle | str) -> Step:
 
 @step("Lock subscription")
 def unsync(subscription_id: UUID, __old_subscriptions__: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Set the subscription out of sync, so that no other process changes it. It fails if that is so already.
+    """Set the subscription out of sync, so that no other process changes it. Fail if it is out of sync already.
 
     begin >> store_process_subscription() >> unsync >> change_speed >> resync
     """
@@ -72,7 +72,7 @@ def unsync(subscription_id: UUID, __old_subscriptions__: dict[str, Any] | None =
 
 @step("Lock subscription")
 def unsync_unchecked(subscription_id: UUID, __old_subscriptions__: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Set the subscription out of sync, whether it is already or not. Validations do so.
+    """Set the subscription out of sync, even if it is out of sync already. Validations use this.
 
     begin >> store_process_subscription() >> unsync_unchecked >> check_node >> resync
     """
@@ -82,7 +82,7 @@ def unsync_unchecked(subscription_id: UUID, __old_subscriptions__: dict[str, Any
 
 @step("Unlock subscription")
 def resync(subscription_id: UUID) -> dict[str, Any]:
-    """Set the subscription in sync again. The last step of each process on a subscription does so.
+    """Set the subscription in sync again, as the last step of each process on a subscription.
 
     begin >> unsync >> change_speed >> resync
     """
@@ -91,7 +91,7 @@ def resync(subscription_id: UUID) -> dict[str, Any]:
 
 
 def ensure_provisioning_status(steps: Step | StepList | Callable[[], Step | StepList]) -> StepList:
-    """Return `steps` with the subscription in the lifecycle `provisioning` before them, and `active` after them.
+    """Return `steps` between two steps: the first sets the lifecycle `provisioning`, the last sets `active`.
 
     begin >> ensure_provisioning_status(begin >> change_vlan >> change_description)
     """
@@ -100,14 +100,16 @@ def ensure_provisioning_status(steps: Step | StepList | Callable[[], Step | Step
 
 
 def _lock_subscription(scope: StepScope, document: SubscriptionDocument, backup: dict[str, Any]) -> dict[str, Any]:
-    before = {str(document.subscription_id): expand_document(document, scope)}
+    before = {str(document.subscription_id): expand_document(document, scope.read_subscription)}
     saved = _save_subscription(scope, document.model_copy(update={"insync": False}))
     return {**saved, _BACKUP: before | backup}
 
 
 def _save_subscription(scope: StepScope, document: SubscriptionDocument) -> dict[str, Any]:
-    """Save `document` and return the state's copy of it, as its model shows it where the registry knows one."""
+    """Save `document`, and return the copy of it for the state. If the registry has its class, the copy is made by the
+    model.
+    """
     scope.save(document)
     if document.product.name in SUBSCRIPTION_MODEL_REGISTRY:
         return {"subscription": SubscriptionModel.from_document(document, scope).as_plain()}
-    return {"subscription": expand_document(document, scope)}
+    return {"subscription": expand_document(document, scope.read_subscription)}

@@ -1,4 +1,4 @@
-"""What a step's outcome is on the wire: the fields of `node.ended`. (core)"""
+"""Turn a step's outcome into the fields of the event `node.ended`. (core)"""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -17,14 +17,14 @@ from ewms.steps.outcomes import (
 )
 from schemas.graph import WaitKind
 from schemas.ids import RunUuid
-from schemas.runs import ChildRequest, NodeError, Outcome
+from schemas.runs import ChildRequest, NodeError, Outcome, WantedWorkflow
 
 #: Parts of an error that have fields of their own.
 _OWN = {"class": "error_class", "error": "message", "traceback": "traceback"}
 
 
 def describe_outcome(outcome: StepOutcome, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of `node.ended` that `outcome` of a step in `state` decides."""
+    """Return the fields of `node.ended` for `outcome`. `state` is the state before the step."""
     match outcome:
         case StepSucceeded(changes=changes, effects=effects):
             removed = {*outcome.removed, *(key for key in state if outcome.replaces and key not in changes)}
@@ -34,9 +34,12 @@ def describe_outcome(outcome: StepOutcome, state: Mapping[str, Any]) -> dict[str
                 "removed": tuple(sorted(removed)),
                 "models": tuple(model.model_dump(mode="json") for model in effects.models),
                 "children": tuple(map(_describe_child, effects.children)),
+                "events": tuple(
+                    {"name": one.name, "correlation": one.correlation, "body": one.body} for one in effects.events
+                ),
             }
             if effects.related:
-                found["artifacts"] = {"subscriptions": [str(one) for one in effects.related]}
+                found["subscriptions"] = tuple(str(one) for one in effects.related)
             return found
         case StepSkipped():
             return {"outcome": Outcome.SKIPPED}
@@ -55,14 +58,20 @@ def describe_outcome(outcome: StepOutcome, state: Mapping[str, Any]) -> dict[str
         case StepRepeats(error=error):
             return {"outcome": Outcome.FAILED, "error": describe_failure(error)}
         case StepWaits(terms=terms):
-            found = {"outcome": Outcome.PENDING, "poll_after_s": (terms.every or timedelta()).total_seconds()}
             if terms.kind is WaitKind.CHILD:
-                found["artifacts"] = {"request": terms.request, "events": list(terms.events)}
-            return found
+                # The next node runs the workflow, and waits for its end.
+                wanted = WantedWorkflow(
+                    request=dict(terms.request or {}),
+                    events=terms.events,
+                    max_dead_letters=terms.max_dead_letters,
+                    max_results=terms.max_results,
+                )
+                return {"outcome": Outcome.SUCCESSFUL, "artifacts": wanted.as_artifacts()}
+            return {"outcome": Outcome.PENDING, "poll_after_s": (terms.every or timedelta()).total_seconds()}
 
 
 def describe_failure(error: Mapping[str, Any]) -> NodeError:
-    """Return an error of a step as `node.ended` carries it."""
+    """Return a step's error in the form that `node.ended` has."""
     own = {name: str(error.get(key, "")) for key, name in _OWN.items()}
     return NodeError(**own, details={key: value for key, value in error.items() if key not in _OWN})
 

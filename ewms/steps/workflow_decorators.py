@@ -1,4 +1,4 @@
-"""The decorators that define workflows: each puts the steps around the author's that its kind of workflow needs."""
+"""The decorators that define workflows. Each adds the steps that its kind of workflow needs."""
 
 import inspect
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Decorator = Callable[[ListFunction], ProcessDefinition]
 
 @dataclass(frozen=True, kw_only=True)
 class _Frame:
-    """The steps around those that the author writes, and the form before the author's form."""
+    """The steps before and after the author's steps, and the page before the author's form."""
 
     target: Target
     before: StepList = begin
@@ -34,7 +34,7 @@ def _make_decorator(
     additional_steps: StepList | None,
     extra: dict[str, Any],
 ) -> Any:
-    """Return the decorator; or the definition, where the decorator stands bare above a function."""
+    """Return the decorator. If `description` is the decorated function (no brackets), return the definition."""
 
     def decorate(function: ListFunction) -> ProcessDefinition:
         steps = function()
@@ -79,9 +79,9 @@ def create_workflow(
     additional_steps: StepList | None = None,
     **extra: Any,
 ) -> Any:
-    """Define a workflow that makes a subscription and leaves it in the lifecycle `status`.
+    """Define a workflow that makes a subscription and sets it to the lifecycle `status` at the end.
 
-    Its form begins with the product. The subscription is in sync when all steps have cleared.
+    The form begins with a page that asks for the product. The subscription is in sync when all steps have cleared.
 
         @create_workflow("Create a node", initial_input_form=ask_for_node, status=SubscriptionLifecycle.PROVISIONING)
         def create_node() -> StepList:
@@ -113,7 +113,7 @@ def modify_workflow(
     additional_steps: StepList | None = None,
     **extra: Any,
 ) -> Any:
-    """Define a workflow that changes a subscription. It is out of sync until all steps have cleared.
+    """Define a workflow that changes a subscription. The subscription is out of sync until all steps have cleared.
 
     @modify_workflow("Change the speed", initial_input_form=ask_for_speed)
     def modify_speed() -> StepList:
@@ -141,7 +141,7 @@ def terminate_workflow(
     additional_steps: StepList | None = None,
     **extra: Any,
 ) -> Any:
-    """Define a workflow that undoes a subscription and leaves it terminated. It is usable in every lifecycle.
+    """Define a workflow that ends a subscription: its last lifecycle is `terminated`. It may start in every lifecycle.
 
     @terminate_workflow("Terminate the node")
     def terminate_node() -> StepList:
@@ -176,7 +176,7 @@ def reconcile_workflow(description: str = "", *, initial_input_form: Form | None
 def reconcile_workflow(
     description: ListFunction | str = "", *, initial_input_form: Form | None = None, **extra: Any
 ) -> Any:
-    """Define a workflow that brings a subscription and the outside world together again.
+    """Define a workflow that makes a subscription and other systems agree again.
 
     @reconcile_workflow("Bring the node's configuration in line")
     def reconcile_node() -> StepList:
@@ -191,7 +191,7 @@ def task(description: ListFunction, /) -> ProcessDefinition: ...
 @overload
 def task(description: str = "", *, initial_input_form: Form | None = None, **extra: Any) -> Decorator: ...
 def task(description: ListFunction | str = "", *, initial_input_form: Form | None = None, **extra: Any) -> Any:
-    """Define a task of the system: steps that belong to no single subscription.
+    """Define a task of the system: its steps work on no particular subscription.
 
     @task("Remove old notes")
     def remove_old_notes() -> StepList:

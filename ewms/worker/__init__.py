@@ -1,1 +1,1 @@
-"""The step worker: it takes `node.run`, calls the function, publishes `node.ended`, and remembers nothing."""
+"""The step worker. It takes `node.run`, calls the step's function, and publishes `node.ended`. It stores nothing."""

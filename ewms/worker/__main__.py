@@ -8,7 +8,7 @@ from runtime.process import run_process
 
 
 def run_until_told(**settings: Any) -> None:
-    """Run a step worker until a signal, and end the process with its exit code; `settings` override the environment."""
+    """Run a step worker until a signal comes, then end the process. `settings` override the environment."""
     run_process(lambda: run_worker(WorkerSettings(**settings)), service="steps")
 
 

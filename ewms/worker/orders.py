@@ -1,40 +1,49 @@
-"""Take orders from the pool's queue and carry them out. The order is acknowledged after WMS holds how it ended.
+"""Take orders from the pool's queue and carry them out. The worker acknowledges an order after WMS has got its result.
 
     node.run ─► the function (node.taken, if it takes long) ─► node.ended, confirmed ─► acknowledge
 
-So the broker is the lease: a worker that dies loses its connection, and the order goes to another one.
+If a worker dies, its connection ends, and the broker gives its unacknowledged orders to other workers.
 """
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from ewms.worker.coroutine_loop import CoroutineLoop
 from ewms.worker.isolation import call_isolated
-from ewms.worker.offers import Offer
+from ewms.worker.offers import AnyOffer
 from ewms.worker.order_book import OrderBook, OrderKey, OrderVerdict, key_of
-from ewms.worker.step_calling import call_ordered
+from ewms.worker.step_calling import carry_order_out
+from ewms.worker.subscription_source import AskWms, refuse_questions
 from runtime.amqp import full_jitter
 from runtime.clock import utc_now
+from runtime.failpoints import failpoint
 from runtime.telemetry import counter, log
 from schemas.errors import EWMSError, Rejected
-from schemas.events import NodeEnded, NodeRun, NodeTaken, Payload, UnknownType, build_event
+from schemas.events import (
+    NodeEnded,
+    NodeReturned,
+    NodeRun,
+    NodeTaken,
+    Payload,
+    ReturnReason,
+    UnknownType,
+    build_event,
+)
 from schemas.ids import DefinitionHash, EventId
 from schemas.topology import CONTROL_EXCHANGE, pool_service
 from schemas.wire import EVENT_CONTENT_TYPE, event_from_bytes, event_to_bytes
 
-#: How long a worker keeps an order that is for others, before it gives it back: others have time to take theirs.
-_OTHERS_TURN_S = 0.5
-
-#: A step that ends sooner is never reported as taken.
+#: The worker does not report a step as taken if it ends sooner than this, in seconds.
 _TAKING_PAUSE_S = 0.25
 
 _called = counter("steps_called_total", "Steps that a worker has called, by how they ended.", ["outcome"])
 
 
 class Publishes(Protocol):
-    """The part of a publisher that a worker needs."""
+    """The method of a publisher that a worker uses."""
 
     async def publish(
         self,
@@ -47,12 +56,12 @@ class Publishes(Protocol):
         user_id: str,
         timeout_s: float | None,
     ) -> None:
-        """Return when the broker holds the event."""
+        """Publish an event. Return when the broker has it."""
         ...
 
 
 class LoanedOrder(Protocol):
-    """The part of a delivery that a worker needs."""
+    """The methods of a delivery that a worker uses."""
 
     @property
     def body(self) -> bytes:
@@ -61,20 +70,24 @@ class LoanedOrder(Protocol):
 
     @property
     def is_redelivered(self) -> bool:
-        """Whether the broker has delivered it before."""
+        """Whether the broker has delivered this order before."""
+        ...
+
+    async def is_still_lent(self) -> bool:
+        """Ask the broker whether the order is still this worker's, and return the answer."""
         ...
 
     async def ack(self) -> bool:
-        """Report it as done."""
+        """Tell the broker that the order is done. Return False if the order is no longer this worker's."""
         ...
 
     async def release(self) -> bool:
-        """Give it back as if it had never been taken."""
+        """Give the order back to the broker. Return False if the order is no longer this worker's."""
         ...
 
 
 class WmsVoice:
-    """Tells WMS something, as the pool's user."""
+    """Sends reports to WMS, as the pool's user."""
 
     def __init__(self, publisher: Publishes, *, pool: str, worker: str) -> None:
         self._publisher = publisher
@@ -82,10 +95,10 @@ class WmsVoice:
         self._source = f"ewms/steps/{worker}"
 
     async def say(self, payload: Payload, *, timeout_s: float | None = 10.0) -> None:
-        """Return when the broker holds `payload` for WMS.
+        """Send `payload` to WMS. Return when the broker has it.
 
         Raises:
-            Unavailable: the broker is away, or WMS has no inbox yet.
+            Unavailable: the broker does not answer, or WMS has no inbox yet.
         """
         event = build_event(payload, event_id=EventId(str(uuid.uuid4())), source=self._source, time=utc_now())
         await self._publisher.publish(
@@ -100,37 +113,47 @@ class WmsVoice:
 
 
 class OrderIntake:
-    """Carries orders out, several at a time."""
+    """Carries out orders, several at a time."""
 
     def __init__(
         self,
-        offers: Mapping[DefinitionHash, Offer],
+        offers: Mapping[DefinitionHash, AnyOffer],
         voice: WmsVoice,
         *,
         worker: str,
         n_slots: int,
         modules: Sequence[str] = (),
+        alias: str = "",
+        ask: AskWms = refuse_questions,
+        has_stood_still: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`modules` are those that an isolated step's process imports."""
+        """The process of an isolated step imports `modules`, with `alias`. `ask` asks WMS on behalf of a step.
+
+        If `has_stood_still()`, the worker first asks the broker whether the order is still its own.
+        """
+        self._has_stood_still = has_stood_still
+        self._ask = ask
         self._offers = offers
-        self._modules = modules
+        self._modules, self._alias = modules, alias
         self._voice = voice
         self._worker = worker
         self._threads = ThreadPoolExecutor(max_workers=n_slots, thread_name_prefix="step")
+        self._coroutines = CoroutineLoop()
         self._tasks: set[asyncio.Task[None]] = set()
-        #: Set when WMS has heard how the order under way has ended.
+        #: Set when WMS has heard of the end of the order under way.
         self._ends: dict[OrderKey, asyncio.Event] = {}
         self.book = OrderBook()
 
     def take_delivery(self, delivery: LoanedOrder) -> None:
-        """Begin to carry `delivery` out."""
+        """Start to carry out the order in `delivery`. Return at once."""
         self._keep_task(self._carry_out(delivery))
 
     async def drain(self) -> None:
-        """Return when the orders under way have ended, and WMS holds how."""
+        """Return when the orders under way have ended, and WMS has got their results."""
         while self._tasks:
             await asyncio.wait(self._tasks)
         self._threads.shutdown(wait=False)
+        self._coroutines.close()
 
     def _keep_task(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
@@ -149,52 +172,68 @@ class OrderIntake:
             await delivery.ack()
             return
         if order.definition_hash not in self._offers:
-            await self._leave_to_others(order, delivery)
+            await self._return_order(order, ReturnReason.NOT_OFFERED)
+            await delivery.ack()
             return
         verdict = self.book.begin_order(order, utc_now(), is_redelivered=delivery.is_redelivered)
         if verdict is OrderVerdict.CARRY_OUT:
             ended = self._ends[key_of(order)] = asyncio.Event()
-            if delivery.is_redelivered:
-                # Whoever had it may have been ended by it. WMS counts that before it can happen again.
-                await self._say_taken(order)
-            await self._call_and_tell(order)
+            may_call = await self._may_call(delivery)
+            if may_call:
+                await self._call_and_tell(order)
+            else:
+                log.info("an order is left to others", run=order.run, node=order.node, attempt=order.attempt)
+                self.book.forget_order(order)
             del self._ends[key_of(order)]
             ended.set()
+            if not may_call:
+                # A broker that did not answer in time counts it still as lent: an acknowledgement would lose it.
+                await delivery.release()
+                return
+        elif verdict is OrderVerdict.LOST:
+            await self._return_order(order, ReturnReason.LOST)
         elif delivery.is_redelivered:
-            # It was lost with a connection of this worker, and is the lease of what runs here: keep it as long.
+            # It was lost with a connection of this worker. While the step runs here, keep this loan.
             if (first := self._ends.get(key_of(order))) is not None:
                 await first.wait()
+            if not self.book.knows_order(order):
+                # The first was left to others: to this one.
+                await self._return_order(order, ReturnReason.LOST)
         else:
             log.debug("an order is left alone", why=verdict, run=order.run, node=order.node, attempt=order.attempt)
         await delivery.ack()
 
-    async def _leave_to_others(self, order: NodeRun, delivery: LoanedOrder) -> None:
-        """Give back an order for another version of a definition: a worker of the pool may have that.
+    async def _return_order(self, order: NodeRun, reason: ReturnReason) -> None:
+        fence = self._fence_of(order)
+        await self._say_until_heard(NodeReturned(**fence, n_lost=order.n_lost, reason=reason))
 
-        WMS sends it again in time, so one that nobody takes need not go round for ever.
-        """
-        if order.valid_until is not None and order.valid_until < utc_now():
-            await delivery.ack()
-            return
-        await asyncio.sleep(_OTHERS_TURN_S)
-        await delivery.release()
+    async def _may_call(self, delivery: LoanedOrder) -> bool:
+        failpoint("worker.accepted")
+        return not self._has_stood_still() or await delivery.is_still_lent()
 
     async def _call_and_tell(self, order: NodeRun) -> None:
         started_at = utc_now()
         loop = asyncio.get_running_loop()
-        # Most steps end before anybody would see that they were taken.
+        # Most steps end so soon that nobody would see the report.
         taking = loop.call_later(_TAKING_PAUSE_S, lambda: self._keep_task(self._say_taken(order)))
-        step = self._offers[order.definition_hash].find_step(order.node)
-        if step is not None and step.isolate:
-            fields = await loop.run_in_executor(self._threads, call_isolated, order, self._modules)
+        if self._offers[order.definition_hash].is_isolated(order.node):
+            fields = await loop.run_in_executor(
+                self._threads, call_isolated, order, self._modules, self._ask, self._alias
+            )
         else:
-            fields = await loop.run_in_executor(self._threads, call_ordered, order, self._offers, loop)
+            fields = await carry_order_out(
+                order, self._offers, threads=self._threads, coroutines=self._coroutines, ask=self._ask
+            )
+        failpoint("worker.called")
         taking.cancel()
-        ended = NodeEnded(**self._fence_of(order), **fields, started_at=started_at, ended_at=utc_now())
+        ended = NodeEnded(
+            **self._fence_of(order), **fields, n_polls=order.n_polls, started_at=started_at, ended_at=utc_now()
+        )
         _called.labels(str(ended.outcome)).inc()
         if ended.error is not None:
             log.info("a step failed", step=order.name, run=order.run, error=ended.error.error_class)
         await self._say_until_heard(ended)
+        failpoint("worker.confirmed")
         self.book.end_order(order)
 
     def _fence_of(self, order: NodeRun) -> dict[str, Any]:
@@ -202,12 +241,12 @@ class OrderIntake:
 
     async def _say_taken(self, order: NodeRun) -> None:
         try:
-            await self._voice.say(NodeTaken(**self._fence_of(order), taken_at=utc_now()))
+            await self._voice.say(NodeTaken(**self._fence_of(order), n_lost=order.n_lost, taken_at=utc_now()))
         except EWMSError as error:
             log.debug("nobody heard that a step was taken", reason=error.reason)
 
-    async def _say_until_heard(self, ended: NodeEnded) -> None:
-        """Publish `ended` again and again until the broker holds it: what a step has done must not be lost."""
+    async def _say_until_heard(self, ended: NodeEnded | NodeReturned) -> None:
+        """Publish `ended` until the broker has it: the result of a step must not be lost."""
         n_failures = 0
         while True:
             try:

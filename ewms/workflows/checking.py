@@ -1,7 +1,7 @@
 """Check a request before it is sent: refuse it if its tasks could never run, and find oddities."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
 from ewms.errors import CannotRun
@@ -16,10 +16,11 @@ from schemas.rules.complaints import Complaint
 _CLUSTERS_WITHIN_S = 3.0
 
 
-def find_complaints(body: Any, clusters: Collection[str] | None = None) -> list[Complaint]:
+def find_complaints(body: Any, clusters: Mapping[str, str] | None = None) -> list[Complaint]:
     """Return everything that is wrong or odd in the request `body`.
 
-    `clusters` are the names of all cluster locations; None if we do not know them, and then no name is checked.
+    `clusters` are the names of all cluster locations, each with the location that it is an alias of, or "". None if we
+    do not know them: then no name is checked.
 
     Raises:
         Rejected: the request cannot be written as JSON.
@@ -44,7 +45,7 @@ def find_complaints(body: Any, clusters: Collection[str] | None = None) -> list[
         ) from error
 
 
-def refuse_what_cannot_run(body: Any, clusters: Collection[str] | None = None) -> None:
+def refuse_what_cannot_run(body: Any, clusters: Mapping[str, str] | None = None) -> None:
     """Raise an error if a task of the request `body` could never run; otherwise return.
 
     `clusters` as for `find_complaints`.
@@ -57,11 +58,11 @@ def refuse_what_cannot_run(body: Any, clusters: Collection[str] | None = None) -
         raise CannotRun(sure)
 
 
-async def fetch_cluster_names(gateway: Gateway) -> list[str] | None:
-    """Return the names of all cluster locations; None if the server does not answer within 3 s."""
+async def fetch_cluster_names(gateway: Gateway) -> dict[str, str] | None:
+    """Return the cluster locations as `find_complaints` takes them; None if the server does not answer within 3 s."""
     try:
         async with asyncio.timeout(_CLUSTERS_WITHIN_S):
             answer = ClustersAnswer.model_validate(await gateway.get_json("/clusters"), extra="ignore")
     except (EWMSError, TimeoutError, ValueError):
         return None
-    return [cluster.name for cluster in answer.clusters]
+    return answer.alias_targets()

@@ -42,7 +42,7 @@ class FailureFilter(TypedDict, total=False):
     signature: str | None
 
 
-#: What to call with the number of letters that have been handled so far.
+#: A function that the client calls with the number of letters that it has handled so far.
 Progress = Callable[[int], None]
 
 
@@ -164,7 +164,7 @@ class AsyncFailures:
         return n_done
 
     async def _find_name(self, letter: str) -> str:
-        """Return the name of the dead letter that `letter` means: a name already, or the id of its event."""
+        """Return the name of a dead letter. `letter` is that name, or the id of the event."""
         if _LETTER.fullmatch(letter):
             return letter
         async for found in self._fetch_pages("dead-letters", {"event_id": letter}):
@@ -208,15 +208,15 @@ class Failures:
 
     def errors(self) -> list[ErrorGroup]:
         """Return what went wrong so far, by task and error signature, the most frequent first."""
-        return self._portal.run_coroutine(self._failures.errors())
+        return self._portal.run_coroutine(self._failures.errors)
 
     def attempts(self, *, n: int | None = None, **which: Unpack[FailureFilter]) -> list[Attempt]:
         """Return failed attempts, the newest first: `n` of them at most, or all if `n` is None."""
-        return self._portal.run_coroutine(self._failures.attempts(n=n, **which))
+        return self._portal.run_coroutine(lambda: self._failures.attempts(n=n, **which))
 
     def groups(self) -> DeadLetterGroups:
         """Count the dead letters by task and error signature, the largest group first, and in all."""
-        return self._portal.run_coroutine(self._failures.groups())
+        return self._portal.run_coroutine(self._failures.groups)
 
     def dead_letters(self, **which: Unpack[FailureFilter]) -> Iterator[DeadLetter]:
         """Yield the dead letters, the oldest first, without their bodies."""
@@ -237,14 +237,14 @@ class Failures:
         Raises:
             NotThere: the dead letter does not exist.
         """
-        return self._portal.run_coroutine(self._failures.show(letter))
+        return self._portal.run_coroutine(lambda: self._failures.show(letter))
 
     def body(self, letter: str) -> bytes:
         """Return the bytes of a dead letter's event, as they were published.
 
         `letter` is the letter's name or its event's id.
         """
-        return self._portal.run_coroutine(self._failures.body(letter))
+        return self._portal.run_coroutine(lambda: self._failures.body(letter))
 
     def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
         """Send dead letters back to the queues that they came from, and return how many.
@@ -257,15 +257,15 @@ class Failures:
             AlreadyThere: the workflow is over, or a queue takes no more; the remaining letters stay.
             Rejected: `letters` and conditions are given at once.
         """
-        return self._portal.run_coroutine(self._failures.replay(*letters, progress=progress, **which))
+        return self._portal.run_coroutine(lambda: self._failures.replay(*letters, progress=progress, **which))
 
     def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
         """Throw dead letters away, and return how many. Nothing brings them back.
 
         The arguments are those of `replay`: without any, all dead letters are thrown away.
         """
-        return self._portal.run_coroutine(self._failures.discard(*letters, progress=progress, **which))
+        return self._portal.run_coroutine(lambda: self._failures.discard(*letters, progress=progress, **which))
 
     def orders(self) -> list[LetterAudit]:
         """Return the replays and discards of dead letters and who ordered them, the newest first."""
-        return self._portal.run_coroutine(self._failures.orders())
+        return self._portal.run_coroutine(self._failures.orders)

@@ -40,7 +40,7 @@ class Task:
     max_runtime: Duration = "1h"
     #: Environment variables of the task.
     env: Mapping[str, str] = field(default_factory=dict)
-    #: What a worker runs once, before its first event; "" runs nothing.
+    #: The container that a worker runs once, before its first event; "": none.
     init_image: str = ""
     init_args: str = ""
     init_env: Mapping[str, str] = field(default_factory=dict)

@@ -33,13 +33,16 @@ def latest_done(counted: Sequence[DatedCount], *, is_final: bool = False) -> Eve
     if counted[-1].done.is_whole:
         # Compare final totals only. An earlier one may be larger: the user may have expected more results then.
         n_all = max((one.done.n_all for one in counted if one.done.is_whole), default=n_all)
-    n_done = min(max(one.done.n_done for one in counted), n_all)
     # The number of failed events may go down: a replayed event has not failed any more.
-    return EventsDone(n_done, n_all, counted[-1].done.is_whole, n_failed=counted[-1].done.n_failed)
+    n_failed = counted[-1].done.n_failed
+    n_now, n_most = counted[-1].done.n_done, max(one.done.n_done for one in counted)
+    # The counts of queues are late: an event that fails may have been counted as done. Both together are at most all.
+    n_done = min(max(n_now, min(n_most, n_all - n_failed)), n_all)
+    return EventsDone(n_done, n_all, counted[-1].done.is_whole, n_failed=n_failed)
 
 
 def seconds_left(counted: Sequence[DatedCount]) -> float | None:
-    """Return how many seconds the rest takes at the recent rate; None if nothing is left, or nothing can be said."""
+    """Return how many seconds the rest takes at the recent rate; None if nothing is left, or the rate is unknown."""
     latest = latest_done(counted)
     if latest is None or not latest.is_whole or latest.n_done + latest.n_failed >= latest.n_all:
         return None

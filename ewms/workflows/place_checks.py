@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 
 from ewms.gateway.http import Gateway
-from ewms.gateway.queries import query_all
+from ewms.gateway.queries import query_all, read_workflow
 from ewms.queues.queue_access import fetch_public_profiles
 from ewms.workflows.taskforces import fetch_health
 from runtime.amqp import Connection
-from schemas.api.health import TaskforceHealth
+from schemas.api.health import StallCause, TaskforceHealth
 from schemas.api.workflows import ClustersAnswer
 from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
@@ -24,10 +24,18 @@ _N_WORKFLOWS = 5
 #: The causes of missing workers that lie with the place and not with the task.
 _CAUSES_OF_PLACE = ("tms-silent", "start-failed", "no-slot")
 
+#: The causes of missing workers that have begun and failed. The task or the place may be at fault.
+_CAUSES_OF_FAILURE = ("paused", "pilot-failed", "gone", "held", "all-bad")
+
+#: The causes of a stall in which workers take events, and fail on every one.
+_CAUSES_OF_FAILING = ("all-bad", "all-failed")
+
+_WHOSE_FAULT = "the task is at fault, or this place lacks what it needs"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was checked, whether it is well, what the check showed, and the remedy if it is not well."""
+    """The result of one check: its name, whether all is well, its finding, and the remedy if something is wrong."""
 
     what: str
     is_well: bool
@@ -52,7 +60,8 @@ async def check_broker(gateway: Gateway, workflows: Sequence[WorkflowId]) -> Fin
             break
     if profile is None:
         told = "the gateway names the broker only with an open public queue, and none of your workflows has one"
-        return Finding("broker", True, told, "submit one, wait with `--for active`, and ask again", is_tried=False)
+        remedy = "submit one, type `ewms workflow wait WORKFLOW --for active`, then `ewms doctor` again"
+        return Finding("broker", True, told, remedy, is_tried=False)
     address, token = profile.broker_address or "", profile.auth_token or ""
     # Leave out what stands before the @: it names an account.
     place = address.rpartition("@")[2].partition("/")[0]
@@ -77,6 +86,8 @@ async def check_clusters(gateway: Gateway) -> AsyncIterator[Finding]:
         return
     names: dict[str, list[str]] = {}
     for cluster in clusters:
+        if cluster.alias_of:
+            continue
         names.setdefault(cluster.schedd, []).append(cluster.name)
     for schedd, called in names.items():
         yield await _check_cluster(
@@ -91,13 +102,18 @@ async def _check_cluster(gateway: Gateway, what: str, there: Collection[Taskforc
         return Finding(what, True, told, remedy, is_tried=False)
     newest = max(there, key=lambda taskforce: taskforce.timestamp)
     try:
-        return describe_place(what, newest.taskforce_uuid, await fetch_health(gateway, newest.taskforce_uuid))
+        _, stall = await read_workflow(gateway, WorkflowId(newest.workflow_id))
+        causes = [cause for cause in stall.causes if cause.task_id in ("", newest.task_id)] if stall else []
+        return describe_place(what, newest.taskforce_uuid, await fetch_health(gateway, newest.taskforce_uuid), causes)
     except EWMSError as error:
         return Finding(what, False, error.reason, error.hint)
 
 
-def describe_place(what: str, uuid: str, health: TaskforceHealth) -> Finding:
-    """Return a finding on a place, from the health of the taskforce `uuid` that runs there."""
+def describe_place(what: str, uuid: str, health: TaskforceHealth, causes: Collection[StallCause] = ()) -> Finding:
+    """Return a finding on a place, from the health of the taskforce `uuid` that runs there.
+
+    `causes` are those for which its task is stalled.
+    """
     place = next((missing for missing in health.missing if missing.cause in _CAUSES_OF_PLACE), None)
     if place is not None:
         return Finding(what, False, f"{uuid}: {place.n_workers} worker(s) {place.text}", place.command)
@@ -106,6 +122,14 @@ def describe_place(what: str, uuid: str, health: TaskforceHealth) -> Finding:
         return Finding(
             what, False, told, "wait a minute; if nothing changes, tell the people who run this access point"
         )
+    failing = next((cause for cause in causes if cause.cause in _CAUSES_OF_FAILING), None)
+    if failing is not None:
+        return Finding(what, False, f"{uuid}: {failing.text}; {_WHOSE_FAULT}", failing.command)
+    failed = [missing for missing in health.missing if missing.cause in _CAUSES_OF_FAILURE]
+    if failed and not health.n_at_work and len(failed) == len(health.missing):
+        why = ", ".join(f"{missing.n_workers} {missing.text}" for missing in failed)
+        told = f"{uuid}: all {health.n_wanted} worker(s) failed: {why}; {_WHOSE_FAULT}"
+        return Finding(what, False, told, failed[0].command)
     told = f"{uuid}: {health.n_at_work} of {health.n_wanted} worker(s) take events"
     if not health.missing:
         return Finding(what, True, told)

@@ -6,13 +6,19 @@ facts, facts, facts ...  ->  rates, work left, an estimate of the end, problems 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ewms.stalls import describe_cause
 from ewms.workflows.events_done import DatedCount, latest_done, seconds_left
 from ewms.workflows.state import WorkflowState
+from schemas.api.health import ALL_FAILED, StallCause
 from schemas.api.queues import QueueDepth, QueueDepths
-from schemas.endings import Ending, outcome_words
+from schemas.endings import Completion, Ending, outcome_words
+from schemas.failures.failed_runs import advise_failed_run
 from schemas.phases import Phase
-from schemas.progress import EventsDone, count_done
+from schemas.progress import EventsDone, count_done, has_all_failed, task_levels
 from schemas.statuses import JobStatus, PilotStatus
+
+#: Parts of the text of a hold in which a job waits for its next start.
+_PAUSES, _KILLED = "starts again after a pause", "was killed by"
 
 #: Rates are averages over this many seconds: long enough to be steady, short enough to be current.
 RATE_WINDOW_S = 10.0
@@ -86,7 +92,7 @@ class Progress:
 
     @property
     def phase(self) -> str:
-        """Return how the workflow stands in a few words, such as "starting", "waiting for workers" or "stalled"."""
+        """Return how the workflow stands in a few words, such as "starting", "stalled" or "all failed"."""
         state = self.facts.state
         ending = self.facts.ending
         completion = ending.completion if ending is not None else None
@@ -94,7 +100,9 @@ class Progress:
             return outcome_words(state.workflow.deactivated, completion) or "over"
         if state.workflow.deactivated is not None:
             return "ending"
-        if state.stall is not None:
+        if is_all_failed(self.facts):
+            return "all failed"
+        if find_stall_causes(self.facts):
             return "stalled"
         if WorkerCounts.from_statuses(state.workers).running:
             return "running"
@@ -109,6 +117,7 @@ def compute_progress(history: Sequence[Observation]) -> Progress:
     past = next((facts for facts in history if now.at_s - facts.at_s <= RATE_WINDOW_S), now)
     counted = _count_each(history)
     is_over = now.state.over
+    done = latest_done(counted, is_final=now.ending is not None and now.ending.completion is not None)
     return Progress(
         facts=now,
         elapsed_s=now.at_s - history[0].at_s,
@@ -116,22 +125,24 @@ def compute_progress(history: Sequence[Observation]) -> Progress:
         sent_per_s=None if is_over else _rate_per_s(past.at_s, past.n_sent, now.at_s, now.n_sent),
         received_per_s=_rate_per_s(past.at_s, past.n_received, now.at_s, now.n_received),
         queue_per_s={} if is_over else _queue_rates(past, now),
-        done=latest_done(counted, is_final=now.ending is not None and now.ending.completion is not None),
+        done=done,
         eta_s=None if is_over else seconds_left(counted),
-        problems=tuple(find_problems(now)),
+        problems=tuple(find_problems(now, done)),
     )
 
 
-def find_problems(facts: Observation) -> list[Problem]:
-    """Return the problems of the workflow, the worst first."""
+def find_problems(facts: Observation, done: EventsDone | None = None) -> list[Problem]:
+    """Return the problems of the workflow, the worst first. `done` is how many events are settled."""
     state, workflow = facts.state, facts.state.workflow.workflow_id
     errors = f"ewms task errors {workflow}"
     logs = f"ewms task logs {workflow}"
-    found = [Problem(f"stalled: {cause.text}", cause.command) for cause in (state.stall.causes if state.stall else ())]
+    has_failed = is_all_failed(facts)
+    found = [_describe_failed_run(facts)] if has_failed else []
+    found += [Problem(describe_cause(cause), cause.command) for cause in find_stall_causes(facts)]
     for job, pilots in state.workers.items():
         if job.startswith(JobStatus.HELD):
             reason = job.partition(":")[2].strip() or "no reason given"
-            found.append(Problem(f"{sum(pilots.values())} worker(s) held: {reason}", f"ewms taskforce list {workflow}"))
+            found.append(Problem(f"{sum(pilots.values())} worker(s) held: {reason}", _explain_hold(state, job)))
     for taskforce in state.taskforces:
         failures = [change for change in taskforce.phase_change_log if not change.was_successful]
         if failures and taskforce.phase in (Phase.PENDING_STARTER, Phase.PENDING_STOPPER):
@@ -140,11 +151,13 @@ def find_problems(facts: Observation) -> list[Problem]:
                 f"{taskforce.taskforce_uuid}: {len(failures)} failed attempt(s) at {last.target_phase}: {last.context}"
             )
             found.append(Problem(text, f"ewms taskforce show {taskforce.taskforce_uuid}"))
-    n_delayed = sum(queue.n_delayed for queue in facts.depths.queues) if facts.depths else 0
-    if n_delayed:
-        found.append(Problem(f"{n_delayed} event(s) failed and wait for their next attempt", errors))
-    if facts.depths is not None and facts.depths.n_dead:
+    if n_delayed := _count_delayed(facts, done):
+        found.append(Problem(f"{n_delayed} event(s) failed and are put off until their next attempt", errors))
+    if facts.depths is not None and facts.depths.n_dead and not has_failed:
         found.append(Problem(f"{facts.depths.n_dead} event(s) given up: dead letters", f"ewms dlq list {workflow}"))
+    if facts.ending is not None and facts.ending.completion is Completion.DONE:
+        # Whatever failed on the way was repeated, and succeeded.
+        return found
     n_fatal = sum(pilots.get(PilotStatus.FATAL_ERROR, 0) for pilots in state.workers.values())
     if n_fatal:
         found.append(Problem(f"{n_fatal} pilot(s) ended with an error", logs))
@@ -154,6 +167,66 @@ def find_problems(facts: Observation) -> list[Problem]:
         for error, n in list(state.task_errors.items())[:3]
     ]
     return found
+
+
+def _explain_hold(state: WorkflowState, job: str) -> str:
+    """Return the command that shows more about jobs with the status `job`; `ewms taskforce why` names the same one."""
+    workflow = state.workflow.workflow_id
+    if _PAUSES in job:
+        # A pilot that was killed has reported no error. What it logged before is all there is.
+        kind = "errors" if state.task_errors and _KILLED not in job else "logs"
+        return f"ewms task {kind} {workflow}"
+    held = next(one.taskforce_uuid for one in state.taskforces if job in one.compound_statuses)
+    return f"ewms taskforce show {held}"
+
+
+def is_all_failed(facts: Observation) -> bool:
+    """Return whether every event of a workflow that has not ended has failed."""
+    state = facts.state
+    return state.workflow.deactivated is None and has_all_failed(state.task_directives, facts.depths)
+
+
+def find_stall_causes(facts: Observation) -> list[StallCause]:
+    """Return why the workflow is stalled, as far as its queues agree.
+
+    WMS looked at the queues some seconds before. So this leaves out a cause whose events have left their queues since,
+    and one that says that every event has failed: `is_all_failed` knows better.
+    """
+    if facts.state.stall is None:
+        return []
+    if facts.depths is None:
+        return facts.state.stall.causes
+    n_held = {queue.mqid: count_events(queue) for queue in facts.depths.queues}
+    emptied = {
+        str(task.task_id)
+        for task in facts.state.task_directives
+        if not any(n_held.get(mqid) for mqid in task.input_queues)
+    }
+    return [
+        cause
+        for cause in facts.state.stall.causes
+        if cause.cause != ALL_FAILED and not (cause.n_events and cause.task_id in emptied)
+    ]
+
+
+def _describe_failed_run(facts: Observation) -> Problem:
+    assert facts.depths is not None
+    is_closed = facts.ending is not None and facts.ending.inputs_closed_at is not None
+    workflow_id, n_failed, n_dead = facts.state.workflow.workflow_id, facts.depths.n_failed, facts.depths.n_dead
+    return Problem(*advise_failed_run(workflow_id, n_failed=n_failed, n_dead=n_dead, is_closed=is_closed))
+
+
+def _count_delayed(facts: Observation, done: EventsDone | None) -> int:
+    """Return how many events wait for their next attempt.
+
+    The broker counts its queues some seconds late, and MQS counts dead letters at once: both may count an event.
+    """
+    n_delayed = sum(queue.n_delayed for queue in facts.depths.queues) if facts.depths else 0
+    expects = facts.ending is not None and facts.ending.expected_results is not None
+    if done is None or expects or len(task_levels(facts.state.task_directives)) > 1:
+        # These counts are of other events.
+        return n_delayed
+    return max(0, min(n_delayed, done.n_all - done.n_done - done.n_failed))
 
 
 def count_events(queue: QueueDepth) -> int:

@@ -27,7 +27,7 @@ from schemas.phases import Phase
 
 log = logging.getLogger("ewms")
 
-#: What `wait` can wait for: "active" public queues, the workflow being "over", or a phase of every taskforce.
+#: `wait` waits until the public queues are "active", the workflow is "over", or every taskforce has reached a phase.
 Until = Literal["active", "over"] | Phase
 
 
@@ -59,7 +59,8 @@ class AsyncRun:
     async def stall(self) -> Stall | None:
         """Return why events wait and nothing is on its way to work on them; None if the workflow is not stalled.
 
-        Each of its `causes` has a `text` and the `command` to type next.
+        Each of its `causes` has a `text` and the `command` to type next. If every event has failed, that is a cause,
+        too (`stall.is_all_failed`): nothing happens until the user acts.
         """
         return (await read_workflow(self._gateway, self.id))[1]
 
@@ -135,7 +136,7 @@ class AsyncRun:
     async def _poll_until(self, until: Until, looks: Polling, listener: "_StallListener") -> WorkflowOutcome:
         if until == "active":
             while not await self._is_active():
-                listener.hear_stall(await self.stall())
+                listener.report_stall(await self.stall())
                 await looks.wait_for_next()
             return WorkflowOutcome(await self.show())
         phase = None if until == "over" else _parse_phase(until)
@@ -143,7 +144,7 @@ class AsyncRun:
             state = await self.show()
             if state.over if phase is None else state.has_reached(phase):
                 return WorkflowOutcome(state, await self._count_dead(), await self.ending())
-            listener.hear_stall(state.stall)
+            listener.report_stall(state.stall, is_ending=state.workflow.deactivated is not None)
             await looks.wait_for_next()
 
     async def ending(self) -> Ending | None:
@@ -181,7 +182,7 @@ class AsyncRun:
         return Ending.model_validate(answer, extra="ignore")
 
     async def finish(self) -> DeactivationAnswer:
-        """End the workflow and label it finished: its workers stop, and MQS removes its queues later.
+        """End the workflow, labeled finished, and return at once. Its workers stop later, then MQS removes its queues.
 
         Raises:
             AlreadyThere: the workflow has ended before.
@@ -189,7 +190,7 @@ class AsyncRun:
         return await self._end_as("finished")
 
     async def abort(self) -> DeactivationAnswer:
-        """End the workflow and label it aborted: its workers stop, and MQS removes its queues later.
+        """End the workflow, labeled aborted, and return at once. Its workers stop later, then MQS removes its queues.
 
         Raises:
             AlreadyThere: the workflow has ended before.
@@ -244,13 +245,15 @@ class _StallListener:
         self._fail = fail
         self._notices = StallNotices(workflow)
 
-    def hear_stall(self, stall: Stall | None) -> None:
+    def report_stall(self, stall: Stall | None, *, is_ending: bool = False) -> None:
         """Report `stall`, the latest that was seen (None: not stalled), if it differs from the one before.
+
+        `is_ending` says whether the workflow has ended, and its taskforces end too.
 
         Raises:
             RunStalled: the workflow is stalled, and the caller wants that as a failure.
         """
         if stall is not None and self._fail:
             raise make_stall_error(self._workflow, stall)
-        if news := self._notices.next_notice(stall):
+        if news := self._notices.next_notice(stall, is_ending=is_ending):
             self._on_notice(news)

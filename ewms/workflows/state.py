@@ -44,7 +44,7 @@ class WorkflowState:
 
     @property
     def task_errors(self) -> dict[str, int]:
-        """Return the most frequent errors of all taskforces, the most frequent first."""
+        """Return how often each of the most frequent errors of all taskforces came, the most frequent first."""
         counts: Counter[str] = Counter()
         for taskforce in self.taskforces:
             counts.update(taskforce.top_task_errors)
@@ -114,7 +114,7 @@ class WorkflowOutcome:
         """Return how many dead letters count as results."""
         return self.ending.n_dead if self.ending is not None and self.ending.count_failures else 0
 
-    def problems(self) -> list[str]:
+    def find_problems(self) -> list[str]:
         """Return what went wrong, one sentence each; empty for a success."""
         found = []
         if self.state.workflow.deactivated is Deactivated.ABORTED:
@@ -140,7 +140,7 @@ class WorkflowOutcome:
             DoneWithFailures: some events are dead letters, or expected results are missing.
             OutcomeFailed: something else went wrong.
         """
-        if not (problems := self.problems()):
+        if not (problems := self.find_problems()):
             return self
         if self.state.workflow.deactivated is Deactivated.ABORTED:
             raise Aborted(problems)

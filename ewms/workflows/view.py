@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ewms.workflows.progress import Progress, WorkerCounts
+from schemas.api.queues import QueueDepth
 from schemas.phases import Phase
 from schemas.progress import EventsDone
 
@@ -28,35 +29,55 @@ def render_progress(progress: Progress) -> RenderableType:
     return Group(*parts)
 
 
-def format_progress(progress: Progress) -> str:
-    """Return the same facts as one line of text, for logs."""
-    workers = WorkerCounts.from_statuses(progress.facts.state.workers)
+def format_progress(progress: Progress, told: Progress | None = None) -> str:
+    """Return the same facts as one line of text, for logs. `told` is the line before: its problems are not repeated."""
+    return f"[{format_clock(progress.elapsed_s)}]  {describe_progress(progress, told)}"
+
+
+def describe_progress(progress: Progress, told: Progress | None = None) -> str:
+    """Return `progress` as one line of text without a time.
+
+    `told` is the progress of the line before: problems that were in it are only counted.
+    """
+    state, depths = progress.facts.state, progress.facts.depths
+    phases = ", ".join(f"{n} {phase}" for phase, n in state.phases.items())
     words = [
-        f"[{format_clock(progress.elapsed_s)}]",
         progress.phase + ":",
-        " ".join(f"{phase}={n}" for phase, n in progress.facts.state.phases.items()),
-        f"workers idle={workers.idle} running={workers.running} tasking={workers.tasking} held={workers.held}",
+        f"taskforces {phases}" if phases else "",
+        f"workers {_describe_workers(WorkerCounts.from_statuses(state.workers)).plain or 'none'}",
     ]
-    if progress.facts.depths is not None:
-        depths = progress.facts.depths
-        words.append(
-            "queues "
-            + " ".join(
-                f"{queue.alias}={queue.n_ready}+{queue.n_unacknowledged}"
-                + (f"+{queue.n_delayed}" if queue.n_delayed else "")
-                for queue in depths.queues
-            )
-            + f" dead={depths.n_dead}"
-        )
+    if depths is not None:
+        queues = [_describe_queue(queue) for queue in depths.queues]
+        words.append(f"queues up to {depths.max_age_s:.0f} s ago: {'; '.join(queues)}; {depths.n_dead} dead letters")
     if progress.done is not None:
-        failed = f" failed={progress.done.n_failed}" if progress.done.n_failed else ""
-        words.append(f"events done={progress.done.n_done}/{progress.done.n_all}{failed}{_so_far(progress.done)}")
+        words.append(_describe_done(progress))
     if progress.eta_s is not None:
         words.append(f"about {format_clock(progress.eta_s)} left")
     if progress.received_per_s is not None:
         words.append(f"{progress.received_per_s:.1f}/s")
-    words += [f"! {problem.text} -> {problem.command}" for problem in progress.problems]
+    known = told.problems if told is not None else ()
+    words += [f"! {problem.text} -> {problem.command}" for problem in progress.problems if problem not in known]
+    if n_known := sum(problem in known for problem in progress.problems):
+        words.append(f"! {n_known} problem(s) as before")
     return "  ".join(word for word in words if word)
+
+
+def _describe_queue(queue: QueueDepth) -> str:
+    """Return the counts of a queue in the words of the table's columns, without those that are zero."""
+    counts = ((queue.n_unacknowledged, "in work"), (queue.n_delayed, "put off"))
+    return ", ".join([f"{queue.alias} {queue.n_ready} waiting", *(f"{n} {word}" for n, word in counts if n)])
+
+
+def _describe_done(progress: Progress) -> str:
+    """Return how many events are done and failed, in the words that stand beside the bar."""
+    done = progress.done
+    assert done is not None
+    return (
+        f"{done.n_done} of {done.n_all} events "
+        + ("done" if progress.facts.n_received is None else "returned")
+        + (f", {done.n_failed} failed{_mark_made(done)}" if done.n_failed else "")
+        + _mark_partial(done)
+    )
 
 
 def format_clock(seconds: float) -> str:
@@ -72,7 +93,7 @@ def _render_headline(progress: Progress) -> Text:
     if facts.title:
         text.append(f"{facts.title}  ", style="bold")
     text.append(facts.state.workflow.workflow_id, style="cyan")
-    styles = {"running": "bold green", "stalled": "bold red"}
+    styles = {"running": "bold green", "stalled": "bold red", "all failed": "bold red"}
     text.append(f"  {progress.phase}", style=styles.get(progress.phase, "bold"))
     if facts.ending is not None and facts.ending.reason:
         text.append(f": {facts.ending.reason}", style="bold red")
@@ -113,8 +134,8 @@ def _taskforce_table(progress: Progress) -> Table:
 def _describe_workers(workers: WorkerCounts) -> Text:
     counts = (
         (workers.idle, "idle", ""),
-        (workers.running, "running", ""),
-        (workers.tasking, "tasking", "green"),
+        # The tasking ones are some of the running ones.
+        (workers.running, f"running ({workers.tasking} tasking)" if workers.tasking else "running", "green"),
         (workers.held, "held", "red"),
         (workers.gone, "gone", "dim"),
     )
@@ -165,17 +186,19 @@ def _progress_bar(progress: Progress) -> Table | None:
     grid = Table.grid(padding=(0, 1))
     grid.add_row(
         ProgressBar(total=max(done.n_all, 1), completed=done.n_done, width=40),
-        f"{done.n_done} of {done.n_all} events "
-        + ("done" if progress.facts.n_received is None else "returned")
-        + (f", {done.n_failed} failed" if done.n_failed else "")
-        + _so_far(done),
+        _describe_done(progress),
         f"{100 * done.n_done // done.n_all} %" if done.is_whole and done.n_all else "",
         "" if progress.eta_s is None else Text(f"about {format_clock(progress.eta_s)} left", style="dim"),
     )
     return grid
 
 
-def _so_far(done: EventsDone) -> str:
+def _mark_made(done: EventsDone) -> str:
+    # Of one event a task may make many, and each can fail: then done and failed do not add up to all.
+    return " (with those made of them)" if done.n_done + done.n_failed > done.n_all else ""
+
+
+def _mark_partial(done: EventsDone) -> str:
     # While more events may come, the number so far is not the total.
     return "" if done.is_whole else " so far"
 

@@ -64,7 +64,7 @@ async def list_logs(
         if info.stream in streams
     ]
     if not found:
-        raise NotThere(_describe_absence(id_, workers), hint=_hint_when(taskforces))
+        raise NotThere(_describe_absence(id_, workers), hint=_hint_about_logs(taskforces))
     return found
 
 
@@ -118,7 +118,7 @@ def _describe_absence(id_: str, workers: Collection[int]) -> str:
     return f"{id_} has no logs{which}"
 
 
-def _hint_when(taskforces: list[Taskforce]) -> str:
+def _hint_about_logs(taskforces: list[Taskforce]) -> str:
     if not any(taskforce.worker_config.do_transfer_worker_stdouterr for taskforce in taskforces):
         return (
             "its request does not keep logs: set worker_config.do_transfer_worker_stdouterr to true "

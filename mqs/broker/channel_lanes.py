@@ -22,23 +22,30 @@ class ChannelLanes:
         self._connection = connection
         self._lanes = asyncio.Semaphore(_N_LANES)
 
-    async def do_on_all(
+    async def act_on_all(
         self,
         items: Iterable[Item],
         act: Callable[[Channel, Item], Awaitable[None]],
         *,
         missing_ok: bool = False,
     ) -> None:
-        """Do `act` on every item, over several channels at a time."""
+        """Do `act` on every item, over several channels at a time.
+
+        With `missing_ok`, skip items that do not exist.
+
+        Raises:
+            Broken: the broker has an item already, with other properties.
+            EWMSError: another error of `act`.
+        """
         left = list(reversed(list(items)))
 
-        async def lane() -> None:
+        async def fill_lane() -> None:
             async with self._lanes:
                 while left:
                     async with self._connection.lend_channel() as channel:
-                        await run(channel)
+                        await act_in_turn(channel)
 
-        async def run(channel: Channel) -> None:
+        async def act_in_turn(channel: Channel) -> None:
             while left:
                 try:
                     await act(channel, left.pop())
@@ -49,7 +56,7 @@ class ChannelLanes:
                 except ChannelPreconditionFailed as error:
                     raise Broken(f"the broker has it already, but with other properties: {error}") from error
 
-        results = await asyncio.gather(*(lane() for _ in range(min(_N_LANES, len(left)))), return_exceptions=True)
+        results = await asyncio.gather(*(fill_lane() for _ in range(min(_N_LANES, len(left)))), return_exceptions=True)
         for result in results:
             if result is not None:
                 raise result

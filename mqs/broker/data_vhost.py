@@ -5,7 +5,7 @@ as they are. Only the management API has the policies and the numbers of unackno
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import unquote
 
@@ -16,6 +16,7 @@ from mqs.broker.channel_lanes import ChannelLanes
 from mqs.broker.channel_steps import declare_chain, delete_exchange, delete_queue, unbind_queue
 from mqs.broker.management import Load, Management, Totals
 from mqs.broker.owner_shares import FULL_POLICY, full_patterns
+from mqs.broker.picture import QueueReport
 from mqs.broker.queue_seals import SETTLE_S, QueueSeals
 from mqs.broker.topology import (
     ATTEMPTS,
@@ -27,9 +28,9 @@ from mqs.broker.topology import (
     full_policy_document,
     is_for_results,
     policy_documents,
-    way_in,
+    queue_binding,
 )
-from mqs.broker.traffic import Counters
+from mqs.broker.traffic import BrokerLife, Counters
 from runtime.amqp import Connection, ConnectionLost, Consumer
 from runtime.amqp.consumer import OnDelivery
 from runtime.telemetry import log
@@ -51,6 +52,8 @@ class QueueCount:
     #: Failed events, which the broker holds until their next attempt is due.
     n_delayed: int = 0
     n_consumers: int = 0
+    #: The queue's last report as a whole: its numbers are of one moment.
+    reported: QueueReport = field(default_factory=QueueReport)
 
     @property
     def n_events(self) -> int:
@@ -96,10 +99,11 @@ class DataVhost:
         """Make the vhost ready for workflows: the exchange of dead letters, and the policies.
 
         Raises:
-            Broken: the broker does not keep a policy.
+            Broken: the exchange has other properties at the broker, or the broker does not keep a policy.
+            Rejected: the broker refuses a policy.
             Unavailable: the broker is away for longer than `wait_s`.
         """
-        await self._lanes.do_on_all([VHOST_CHAIN], declare_chain)
+        await self._lanes.act_on_all([VHOST_CHAIN], declare_chain)
         version = await self._api.read_version(wait_s=wait_s)
         delayed_retry = version >= _DELAYED_RETRY_SINCE
         if not delayed_retry:
@@ -112,26 +116,26 @@ class DataVhost:
 
     async def declare_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
         """Create the exchanges and queues of a workflow. Existing ones stay as they are."""
-        await self._lanes.do_on_all(declaration_stages(workflow_id, mqids)[0], declare_chain)
+        await self._lanes.act_on_all(declaration_stages(workflow_id, mqids)[0], declare_chain)
 
     async def bind_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
         """Bind the exchanges and queues of a workflow, which must exist. Existing bindings stay."""
-        await self._lanes.do_on_all(declaration_stages(workflow_id, mqids)[1], declare_chain)
+        await self._lanes.act_on_all(declaration_stages(workflow_id, mqids)[1], declare_chain)
 
     async def bind_attempts(self, workflow_ids: Iterable[WorkflowId]) -> None:
         """Let the pilots of workflows report failed attempts. Skip workflows without a dead exchange."""
-        await self._lanes.do_on_all([(ATTEMPTS,)], declare_chain)
-        await self._lanes.do_on_all(
+        await self._lanes.act_on_all([(ATTEMPTS,)], declare_chain)
+        await self._lanes.act_on_all(
             [(attempts_binding(workflow),) for workflow in workflow_ids], declare_chain, missing_ok=True
         )
 
     async def consume_attempts(self, on_delivery: OnDelivery, *, prefetch: int) -> Consumer:
         """Consume the reports of failed attempts. The consumer calls `on_delivery` with each."""
 
-        async def prepare(channel: Channel) -> None:
+        async def declare_attempts(channel: Channel) -> None:
             await declare_chain(channel, (ATTEMPTS,))
 
-        return await self._connection.consume(ATTEMPTS_QUEUE, on_delivery, prefetch=prefetch, prepare=prepare)
+        return await self._connection.consume(ATTEMPTS_QUEUE, on_delivery, prefetch=prefetch, prepare=declare_attempts)
 
     @property
     def on_connected(self) -> list[Callable[[], None]]:
@@ -148,24 +152,24 @@ class DataVhost:
 
     async def shut_queues(self, mqids: Sequence[Mqid]) -> None:
         """Let no more events into queues. Publishers get their events back. Skip queues that are shut or gone."""
-        await self._lanes.do_on_all(map(way_in, mqids), unbind_queue, missing_ok=True)
+        await self._lanes.act_on_all(map(queue_binding, mqids), unbind_queue, missing_ok=True)
 
     async def remove_queues(self, doomed: Deletion) -> None:
         """Delete queues with the events in them, and exchanges. Ignore those that are gone already."""
         # Delete exchanges first, so that no client publishes an event that would be deleted unseen.
-        await self._lanes.do_on_all(doomed.exchanges, delete_exchange)
-        await self._lanes.do_on_all(doomed.queues, delete_queue)
+        await self._lanes.act_on_all(doomed.exchanges, delete_exchange)
+        await self._lanes.act_on_all(doomed.queues, delete_queue)
 
     async def count_queues(self, queues: Sequence[str]) -> dict[str, QueueCount]:
-        """Count the events in each existing queue of `queues`. It counts ready events last."""
+        """Return how many events each existing queue of `queues` holds, by its name. This counts ready events last."""
         totals = await self._api.read_totals(queues)
         ready: dict[str, tuple[int, int]] = {}
 
-        async def count(channel: Channel, queue: str) -> None:
+        async def count_ready(channel: Channel, queue: str) -> None:
             declared = await channel.queue_declare(queue, passive=True)
             ready[queue] = (declared.message_count or 0, declared.consumer_count or 0)
 
-        await self._lanes.do_on_all(queues, count, missing_ok=True)
+        await self._lanes.act_on_all(queues, count_ready, missing_ok=True)
         return {
             # Only MQS takes dead letters, so it knows the number on loan without a question to the broker.
             queue: QueueCount(n_ready, self.n_held(queue))
@@ -173,6 +177,11 @@ class DataVhost:
             else _count_of(totals.get(queue, Totals()), n_ready=n_ready, n_consumers=n_consumers)
             for queue, (n_ready, n_consumers) in ready.items()
         }
+
+    @property
+    def epoch(self) -> int:
+        """A number that changes when the broker may have restarted. Then its queues have not reported yet."""
+        return self._n_reconnects
 
     async def count_in_one_life(self, queues: Sequence[str]) -> tuple[int, dict[str, QueueCount]]:
         """Return a number that changes when the broker may have restarted meanwhile, and the counts of `queues`.
@@ -189,11 +198,19 @@ class DataVhost:
         return before, counts
 
     async def read_counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
-        """Return the broker's counters of `queues`, or of all queues (None), since the broker started."""
+        """Return the broker's counters of `queues`, or of all queues (None), by the queue's name. They count since the
+        broker started.
+        """
         return await self._api.read_counters(queues)
 
+    async def read_life(self) -> BrokerLife:
+        """Return the life of the broker, to see whether it has restarted since an earlier look."""
+        return await self._api.read_life()
+
     async def count_all(self) -> dict[str, QueueCount]:
-        """Count the events in every queue of the vhost. The numbers are some seconds old and leave out consumers."""
+        """Return how many events every queue of the vhost holds, by its name. The numbers are some seconds old and
+        leave out consumers.
+        """
         totals = await self._api.read_totals()
         return {queue: _count_of(figures, n_ready=figures.n_ready) for queue, figures in totals.items()}
 
@@ -202,6 +219,7 @@ class DataVhost:
 
         Raises:
             Unavailable: the management API is away.
+            Broken: `prepare_vhost` was not called before.
         """
         if self._limits is None:
             raise Broken("fill_queues needs prepare_vhost first")
@@ -243,4 +261,5 @@ class DataVhost:
 
 
 def _count_of(totals: Totals, *, n_ready: int, n_consumers: int = 0) -> QueueCount:
-    return QueueCount(n_ready, totals.n_unacknowledged, totals.n_delayed, n_consumers)
+    reported = QueueReport(totals.n_ready, totals.n_unacknowledged, totals.n_delayed)
+    return QueueCount(n_ready, totals.n_unacknowledged, totals.n_delayed, n_consumers, reported)

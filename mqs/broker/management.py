@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2
 
 from mqs.broker.owner_shares import name_pattern, split_names
-from mqs.broker.traffic import Counters
+from mqs.broker.traffic import BrokerLife, Counters
 from runtime.retry import call_until_there
 from runtime.telemetry import log
 from schemas.errors import Broken, Rejected, Unavailable
@@ -67,6 +67,21 @@ class Management:
         text = overview["rabbitmq_version"]
         return tuple(int(part) for part in text.split("-", maxsplit=1)[0].split(".") if part.isdigit())
 
+    async def read_life(self) -> BrokerLife:
+        """Return the life of the broker's one node. It is unknown in a cluster, or without the tag `monitoring`.
+
+        Raises:
+            Unavailable: the broker is away.
+        """
+        try:
+            nodes = await self._get_json("/api/nodes", {"columns": "name,os_pid,uptime"})
+        except Rejected:
+            return BrokerLife()
+        if len(nodes) != 1:
+            return BrokerLife()
+        # In its first seconds a node has neither.
+        return BrokerLife(str(nodes[0].get("os_pid", "")), nodes[0].get("uptime", 0) / 1000)
+
     async def set_policy(self, name: str, wanted: Mapping[str, Any]) -> None:
         """Set the policy `name` to `wanted`, and check that the broker keeps it.
 
@@ -85,7 +100,11 @@ class Management:
         log.info("policy set", policy=name, definition=wanted["definition"])
 
     async def read_totals(self, queues: Sequence[str] | None = None) -> dict[str, Totals]:
-        """Count the events in `queues`, or in every queue (None). A queue that has not reported counts as empty."""
+        """Return how many events each of `queues` holds, or every queue (None), by the queue's name.
+
+        The numbers are those of the queue's last report, or 0 if it has not reported. Leave out queues that do not
+        exist.
+        """
         path = f"/api/queues/{self._vhost}"
         if queues is None:
             return {queue["name"]: _parse_totals(queue) for queue in await self._get_json(path, _TOTALS)}
@@ -106,7 +125,9 @@ class Management:
         return Load(sum(bytes_of.values()), len(open_ones), bytes_of, _parse_counters(queues))
 
     async def read_counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
-        """Return the broker's counters of `queues`, or of every queue (None). Leave out queues without any traffic."""
+        """Return the broker's counters of `queues`, or of every queue (None), by the queue's name. Leave out queues
+        without any traffic.
+        """
         path = f"/api/queues/{self._vhost}"
         if queues is None:
             return _parse_counters(await self._get_json(path, {"columns": _COUNTERS}))

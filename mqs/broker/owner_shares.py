@@ -30,7 +30,11 @@ class OwnerShare:
 
 
 def find_owners_over(held: Mapping[str, OwnerShare], before: Collection[str], *, max_bytes: int) -> frozenset[str]:
-    """Return the owners whose queues must be full now. `before` are the owners whose queues have been full."""
+    """Return the owners whose queues must refuse new events now. `held` is what the queues of each owner hold.
+
+    Such an owner has `max_bytes` or more. An owner in `before`, whose queues refuse events already, stays in until it
+    has less than 90 % of that.
+    """
     return frozenset(
         owner
         for owner, mine in held.items()

@@ -43,9 +43,9 @@ class QueueSeals:
     async def _seal_once(self) -> None:
         try:
             name = new_seal_name(Service.MQS)
-            await self._lanes.do_on_all([name], declare_seal)
+            await self._lanes.act_on_all([name], declare_seal)
             # Delete the seal in the background: no caller needs to wait, and a seal that stays expires.
-            deletion = asyncio.create_task(self._lanes.do_on_all([name], delete_queue), name=f"delete {name}")
+            deletion = asyncio.create_task(self._lanes.act_on_all([name], delete_queue), name=f"delete {name}")
             self._deletions.add(deletion)
             deletion.add_done_callback(self._forget_deletion)
         except (AccessRefused, Broken) as error:

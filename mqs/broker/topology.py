@@ -114,10 +114,10 @@ def attempts_binding(workflow_id: WorkflowId) -> Binding:
 def queue_chain(mqid: Mqid) -> Chain:
     """Return the exchange, the queue `mqid`, and the only binding into it."""
     exchange = event_exchange(mqid)
-    return (Exchange(exchange), QueueDeclaration(mqid, EVENT_QUEUE_ARGUMENTS), way_in(mqid))
+    return (Exchange(exchange), QueueDeclaration(mqid, EVENT_QUEUE_ARGUMENTS), queue_binding(mqid))
 
 
-def way_in(mqid: Mqid) -> Binding:
+def queue_binding(mqid: Mqid) -> Binding:
     """Return the only binding into queue `mqid`. Without it the broker returns events to their publishers."""
     return Binding(event_exchange(mqid), mqid, key=mqid)
 

@@ -1,13 +1,17 @@
 """Count how many events a queue has ever received, and how many have left it. Both numbers only grow. (core)
 
 The broker counts the events that are published onto a queue and those that are acknowledged. It begins at zero when it
-restarts. MQS keeps the counts from before the restart. It misses the events between its last look and the restart,
-except for events that are still in the queue.
+restarts. MQS keeps the counts from before the restart, and also the largest numbers of a queue that it has ever shown:
+the broker counts some seconds late, so these may be larger. MQS misses the events between its last look and the
+restart, except for events that are still in the queue.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.registry import register_collection
+
+#: How old the broker's counts of traffic may be: it takes them every 5 s by default.
+COUNTED_WITHIN_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,18 @@ class Counters:
     n_acknowledged: int = 0
 
 
+#: A broker that has run for this much less time than before has restarted. Less may be an error of the clocks.
+_CLOCKS_DIFFER_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerLife:
+    """The broker's process, and how long it had run when MQS looked. Each may be unknown."""
+
+    process: str = ""
+    up_s: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class QueueTraffic:
     """The counts of the events that have gone through a queue."""
@@ -26,6 +42,11 @@ class QueueTraffic:
     before: Counters = Counters()
     #: The counts since then.
     now: Counters = Counters()
+    #: The life of the broker that counted `now`.
+    life: BrokerLife = BrokerLife()
+    #: The largest numbers that MQS has ever shown: of events that came, without replays, and of those that have gone.
+    n_arrived: int = 0
+    n_gone: int = 0
 
     @property
     def n_left(self) -> int:
@@ -37,42 +58,33 @@ class QueueTraffic:
 MQ_TRAFFIC = register_collection("MQTrafficColl", QueueTraffic)
 
 
-def add_count(traffic: QueueTraffic, counted: Counters) -> QueueTraffic:
-    """Return `traffic` with the broker's new counts. Lower counts than before mean that the broker has restarted."""
-    if counted.n_published < traffic.now.n_published or counted.n_acknowledged < traffic.now.n_acknowledged:
-        before = Counters(
-            traffic.before.n_published + traffic.now.n_published,
-            traffic.before.n_acknowledged + traffic.now.n_acknowledged,
-        )
-        return QueueTraffic(before, counted)
-    return QueueTraffic(traffic.before, counted)
+def has_restarted(before: BrokerLife, now: BrokerLife) -> bool:
+    """Return whether the broker has surely restarted between two looks at it."""
+    if before.process and now.process and before.process != now.process:
+        return True
+    # In a container, each broker has the same process id.
+    return before.up_s is not None and now.up_s is not None and now.up_s + _CLOCKS_DIFFER_S < before.up_s
 
 
-@dataclass(frozen=True, slots=True)
-class QueueSight:
-    """The last counts of a queue, and since when they have not changed."""
-
-    n_arrived: int
-    n_ready: int
-    since_s: float
+def are_lower(counted: Counters, before: Counters) -> bool:
+    """Return whether the broker has counted less than `before`, so that it must have begun anew."""
+    return counted.n_published < before.n_published or counted.n_acknowledged < before.n_acknowledged
 
 
-def add_sight(before: QueueSight | None, *, n_arrived: int, n_ready: int, at_s: float) -> QueueSight:
-    """Return the sight of a queue after one more look, at `at_s` of a monotonic clock."""
-    if before is not None and (before.n_arrived, before.n_ready) == (n_arrived, n_ready):
-        return before
-    return QueueSight(n_arrived, n_ready, at_s)
+def add_count(traffic: QueueTraffic, counted: Counters | None, life: BrokerLife) -> QueueTraffic:
+    """Return `traffic` with the broker's new counts. None: no event has come or left in this `life` of the broker.
 
-
-def count_gone(traffic: QueueTraffic, sight: QueueSight, n_held: int, *, at_s: float, settle_s: float) -> int:
-    """Return how many events have certainly left a queue. By its last report, `n_held` events are in it.
-
-    An event that a consumer has just taken is no longer ready, and not yet in the report, which is up to `settle_s`
-    seconds old. So this function uses the report only if nothing has moved for that long. Until then only acknowledged
-    events count as gone.
+    After a restart, the counts from before it are at least the numbers that MQS has shown.
     """
-    by_report = max(0, sight.n_arrived - n_held)
-    return by_report if at_s >= sight.since_s + settle_s else min(by_report, traffic.n_left)
+    is_new = has_restarted(traffic.life, life)
+    if counted is None and not is_new:
+        return traffic
+    counted = counted or Counters()
+    if is_new or are_lower(counted, traffic.now):
+        n_published = traffic.before.n_published + traffic.now.n_published
+        before = Counters(max(n_published, traffic.n_arrived), max(traffic.n_left, traffic.n_gone))
+        return replace(traffic, before=before, now=counted, life=life)
+    return replace(traffic, now=counted, life=life)
 
 
 def count_arrived(traffic: QueueTraffic, n_ready: int) -> int:

@@ -1,9 +1,9 @@
 """Decide which groups of queues may be activated now. (core)
 
-MQS serves groups by priority, then by age. Waiting raises the priority, so that no group waits for ever behind more
-important ones. Smaller groups may pass a group that does not fit, but only until it has waited for `patience`. After
-that, MQS keeps released room for it. A group whose owner has too many queues waits until some of these are deleted. MQS
-keeps no room for such a group.
+MQS serves groups by priority, then by age. Waiting raises the priority, so that no group waits for ever. A smaller
+group may overtake a group that does not fit, but only until the larger group has waited for `patience`. After that, MQS
+keeps released room for the larger group. A group whose owner has too many queues waits until some of these are deleted.
+MQS keeps no room for such a group.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from schemas.ids import WorkflowId
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the broker may carry. None means no limit. If a limit is reached, every new group waits."""
+    """The limits of the broker's load. None means no limit. If a limit is reached, every new group waits."""
 
     max_queues: int | None = None
     max_bytes: int | None = None
@@ -33,7 +33,9 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the broker carries: queues by MQS's ledger, bytes and connections by the broker's last count."""
+    """The present load of the broker: queues as MQS has counted them, bytes and connections as the broker has counted
+    them last.
+    """
 
     n_queues: int = 0
     n_bytes: int = 0
@@ -68,7 +70,7 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The group must wait, for `reason`. Without a `shortage`, deleting queues would not help."""
+    """The group must wait, for `reason`. If `shortage` is None, deleting queues would not help."""
 
     reason: str
     shortage: Shortage | None = None
@@ -79,13 +81,15 @@ Verdict = Admitted | Deferred
 
 @dataclass(slots=True)
 class _SharedShortage:
-    """Adds up the shortages of the waiting groups, so that no free room counts twice."""
+    """Adds up the shortages of the waiting groups. No free room counts twice."""
 
     n_wanted: int = 0
     n_missing: int = 0
 
     def add_group(self, n_queues: int, n_free: int) -> int:
-        """Add a group that wants `n_queues` while `n_free` are free. Return how many more queues must be deleted."""
+        """Add a group that wants `n_queues` while `n_free` are free. Return how many more queues must be deleted for
+        it.
+        """
         self.n_wanted += n_queues
         n_more = max(0, self.n_wanted - n_free) - self.n_missing
         self.n_missing += max(0, n_more)
@@ -101,7 +105,7 @@ def rank_applicant(applicant: Applicant, *, aging: timedelta, now: datetime) -> 
 def judge_applicants(
     applicants: Iterable[Applicant], usage: Usage, budget: Budget, now: datetime
 ) -> dict[WorkflowId, Verdict]:
-    """Judge all `applicants` together. Return the verdict for each, in the order of service."""
+    """Decide about all `applicants` together. Return the verdict for each, in the order in which they are served."""
     decided: dict[WorkflowId, Verdict] = {}
     pressure = _describe_pressure(usage, budget)
     n_queues = usage.n_queues

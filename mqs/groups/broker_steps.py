@@ -42,14 +42,14 @@ class Declare:
 
 @dataclass(frozen=True, slots=True)
 class Shut:
-    """Let no more events into these queues: no task takes events from them any more, and publishers must notice it."""
+    """Close these queues to new events, because no task will take events from them. Publishers get an error."""
 
     mqids: tuple[Mqid, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Delete these queues; with `with_dead_letters`, also the workflow's dead letters."""
+    """Delete these queues. If `with_dead_letters`, also delete the workflow's dead letters."""
 
     mqids: tuple[Mqid, ...]
     with_dead_letters: bool
@@ -69,7 +69,7 @@ class Remind:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Do nothing on the broker: these queues were named but never created."""
+    """Do nothing on the broker: these queues were reserved but never created."""
 
 
 Task = Declare | Shut | Remove | Look | Remind | Forget
@@ -78,7 +78,7 @@ Task = Declare | Shut | Remove | Look | Remind | Forget
 def next_step(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], now: datetime, rules: Rules
 ) -> Task | None:
-    """Return the next step on the broker for `group` at `now`; None if no step is due."""
+    """Return the next step on the broker for `group` at `now`. Return None if no step is due."""
     match group.state:
         case GroupState.RESERVED:
             if group.unasked:
@@ -112,13 +112,13 @@ def next_step(
 
 
 def last_used_at(group: MQGroupDocument) -> datetime:
-    """Return when the queues of `group` were last known to be in use, but not earlier than the group's beginning."""
+    """Return when the queues of `group` were last known to be in use, but not earlier than their activation."""
     used_at = group.last_used_at or group.over_at or datetime.fromtimestamp(group.timestamp, UTC)
     # No client could use them while the group waited for them.
     return max(used_at, group.activated_at or used_at)
 
 
 def over_at(group: MQGroupDocument) -> datetime:
-    """Return the time since when the workflow of a retiring `group` is over."""
+    """Return when the workflow of a retiring `group` became over."""
     assert group.over_at is not None, "a retiring group knows since when"
     return group.over_at

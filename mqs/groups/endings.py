@@ -15,9 +15,9 @@ from schemas.ids import Mqid
 
 
 def apply_ending(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetime) -> GroupDecision:
-    """Record in the group how WMS wants the workflow to end. A repeated order only gets its answer again.
+    """Record in the group how WMS wants the workflow to end. For a repeated order, only repeat the answer.
 
-    An order that overtakes the request for queues has no effect; WMS repeats it.
+    An order that arrives before the request for queues has no effect; WMS repeats it.
     """
     if group is None or group.state not in (GroupState.RESERVED, GroupState.ACTIVE):
         return UNCHANGED
@@ -37,17 +37,19 @@ def apply_ending(group: MQGroupDocument | None, event: WorkflowEnding, *, now: d
 
 
 def find_inputs_to_shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], level: int) -> tuple[Mqid, ...]:
-    """Return the public inputs on `level` to shut, after all levels before it are empty for good.
+    """Return the public inputs on `level` to shut. All levels before it must be empty for good.
 
-    Tasks and users publish onto a queue in the same way. So an input onto which tasks publish stays open until its
-    level's turn comes.
+    Tasks and users publish onto a queue in the same way. So an input onto which tasks publish stays open until all
+    earlier levels are empty.
     """
     here = set(group.levels[level])
     return tuple(p.mqid for p in profiles if p.mqid in here and p.is_public and p.shut_at is None)
 
 
 def count_results(arrived: Mapping[Mqid, int], profiles: Sequence[MQProfileDocument]) -> int:
-    """Return how many results have arrived. `arrived` maps each queue to the number of all events it has received."""
+    """Return how many results have arrived. `arrived` gives for each queue the number of all events that it has
+    received.
+    """
     return sum(arrived.get(profile.mqid, 0) for profile in profiles if profile.is_public and profile.is_output)
 
 
@@ -59,9 +61,9 @@ def mark_results_arrived(
     *,
     now: datetime,
 ) -> GroupDecision:
-    """Record that the expected results have arrived, and inform WMS. Change nothing while some are missing.
+    """If the expected results have arrived, record that, and inform WMS. Otherwise change nothing.
 
-    `arrived` holds how many events each queue has ever received.
+    `arrived` gives for each queue the number of all events that it has received.
     """
     n_results = count_results(arrived, profiles)
     n = n_results + (n_dead if group.counts_dead else 0)
@@ -83,9 +85,9 @@ def mark_results_arrived(
 def mark_drained(
     group: MQGroupDocument, rev: int, n_dead: int, n_results: int | None = None, *, now: datetime
 ) -> GroupDecision:
-    """Return the group as drained, unless it has changed since the watch began at `rev`.
+    """Return the group as drained. If the group has changed after `rev`, or no longer waits for this, change nothing.
 
-    `n_results` is how many results have arrived, if WMS expects a number.
+    `n_results` is how many results have arrived, if WMS expects a number of results.
     """
     if group.rev != rev or not is_closing(group) or is_replaying(group, now):
         return UNCHANGED

@@ -1,9 +1,10 @@
 """Decide about queues of another WMS, which reserves them over REST first and activates them later. (core)
 
-Our own WMS names its queues and asks for them in one step (`mqs.groups.lifecycle`). The queues of another WMS have no
-owner here: only that WMS knows its users. It never reports that a workflow is over, so MQS deletes its queues when they
-are abandoned. Queues are abandoned if for the whole of `Rules.abandoned` every look has found them empty and without a
-consumer, and no token was requested. No token lives longer than that, so no user or pilot can use them any more.
+Our own WMS names its queues and requests them in one step (`mqs.groups.lifecycle`). The queues of another WMS have no
+owner here, because only that WMS knows its users. It never reports that a workflow is over, so MQS deletes its queues
+when they are abandoned. Queues are abandoned if for the whole of `Rules.abandoned` every check has found them empty and
+without a consumer, and no token was requested. No token lives longer than that, so no user or pilot can use them any
+more.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ def reserve_group(
 ) -> GroupDecision:
     """Return a new group that reserves `queues` for `site`. A repeated request changes nothing.
 
-    The request also reserves an abandoned group again, under its old names.
+    If the group was abandoned, the request reserves it again, under its old names.
     """
     if group is not None:
         return _reserve_again(group, profiles, now, rules)
@@ -69,7 +70,9 @@ def reserve_group(
 def request_activation(
     group: MQGroupDocument, priority: int | None, verdict: Verdict, *, now: datetime, rules: Rules
 ) -> GroupDecision:
-    """Apply a request for activation and its verdict. A group that already waits takes the new verdict."""
+    """Apply a request for activation and its verdict, and return the group's change. A group that already waits takes
+    the new verdict.
+    """
     if group.state is not GroupState.RESERVED or group.admitted_at is not None:
         return UNCHANGED
     admitted = isinstance(verdict, Admitted)
@@ -87,7 +90,7 @@ def request_activation(
 
 
 def note_use(group: MQGroupDocument | None, *, now: datetime, rules: Rules) -> GroupDecision:
-    """Note that a token was requested, so the group is in use. Write this at most once in `Rules.look`."""
+    """Record that a token was requested, so the group is in use. Write this at most once in `Rules.look`."""
     if group is None or group.owner or group.state is not GroupState.ACTIVE:
         return UNCHANGED
     if group.last_used_at is not None and now < group.last_used_at + rules.look:
@@ -96,7 +99,7 @@ def note_use(group: MQGroupDocument | None, *, now: datetime, rules: Rules) -> G
 
 
 def apply_look(group: MQGroupDocument, *, in_use: bool, now: datetime, rules: Rules) -> GroupDecision:
-    """Decide after a look at an active group's queues: retire it as abandoned, or look again later."""
+    """Decide after a check of an active group's queues: retire the group as abandoned, or check again later."""
     if group.owner or group.state is not GroupState.ACTIVE:
         return UNCHANGED
     used_at = now if in_use else last_used_at(group)
@@ -110,7 +113,9 @@ def apply_look(group: MQGroupDocument, *, in_use: bool, now: datetime, rules: Ru
 def forget_group(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules
 ) -> GroupDecision:
-    """Retire a group whose queues were reserved but never activated."""
+    """Retire a group whose queues were reserved but not activated for the time `rules.abandoned`. Otherwise change
+    nothing.
+    """
     if not group.unasked or group.state is not GroupState.RESERVED or now < last_used_at(group) + rules.abandoned:
         return UNCHANGED
     return GroupDecision(retire_group(group, now), retire_profiles(profiles, now))

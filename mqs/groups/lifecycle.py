@@ -30,7 +30,7 @@ from schemas.events import (
 
 @dataclass(frozen=True, slots=True)
 class GroupDecision:
-    """The consequences of a stimulus; empty if the stimulus comes late or twice."""
+    """The changes and events that follow from a stimulus. It is empty if the stimulus comes late or twice."""
 
     #: The changed group; None if it stays as it is.
     group: MQGroupDocument | None = None
@@ -55,7 +55,7 @@ def apply_request(
 ) -> GroupDecision:
     """Return the decision about a workflow's request for queues.
 
-    A repeated request gets its answer again. It changes only the list of schedds, because workers that are added later
+    For a repeated request, repeat the answer. Only the list of schedds may change, because workers that are added later
     may bring a new schedd.
     """
     if group is None:
@@ -72,7 +72,7 @@ def apply_request(
 
 
 def apply_verdict(group: MQGroupDocument, verdict: Verdict, *, now: datetime, rules: Rules) -> GroupDecision:
-    """Apply a new verdict to a waiting group. The activation informs WMS that the wait is over."""
+    """Apply a new verdict to a waiting group. WMS learns of the end of the wait by the activation."""
     if group.state is not GroupState.RESERVED or group.admitted_at is not None:
         return UNCHANGED
     match verdict:
@@ -109,7 +109,9 @@ def mark_active(
 
 
 def remind_wms(group: MQGroupDocument, *, now: datetime, rules: Rules) -> GroupDecision:
-    """Inform WMS again that an active group exists, in case the event about the workflow's end was lost."""
+    """Return the change and the event that inform WMS again that an active group exists, in case the event about the
+    workflow's end was lost.
+    """
     if group.state is not GroupState.ACTIVE:
         return UNCHANGED
     return GroupDecision(
@@ -119,14 +121,14 @@ def remind_wms(group: MQGroupDocument, *, now: datetime, rules: Rules) -> GroupD
 
 
 def count_held(group: MQGroupDocument | None) -> int:
-    """Return how many queues of the broker's budget `group` holds."""
+    """Return how many queues of `group` count in the broker's budget."""
     if group is None or group.admitted_at is None or group.state is GroupState.RETIRED:
         return 0
     return group.n_queues
 
 
 def count_queues(event: WorkflowRequested) -> int:
-    """Return how many queues a workflow requests: its own, and one for its dead letters."""
+    """Return how many queues a workflow needs: those that it requests, and one more for all its dead letters."""
     return len(event.queues) + 1
 
 

@@ -1,7 +1,7 @@
 """Make room for waiting workflows: delete as many idle queues of ended workflows as they need.
 
-A queue is idle if two looks, `Rules.settle` apart, find it empty and unused. MQS needs two looks, because the broker's
-counts of unacknowledged events are some seconds old.
+A queue is idle if two checks, `Rules.settle` apart, find it empty and without a consumer. MQS needs two checks, because
+the broker's counts of unacknowledged events are some seconds old.
 """
 
 import asyncio
@@ -41,14 +41,14 @@ class RoomMaker:
         self._loop.start()
 
     async def stop(self) -> None:
-        """Stop. This cancels a round that is under way."""
+        """Stop the loop. This cancels a deletion that is under way."""
         await self._loop.stop()
 
     async def make_room(self) -> int:
-        """Delete idle queues for waiting groups. Return how many.
+        """Delete idle queues for waiting groups. Return the number of deleted queues.
 
         Raises:
-            Unavailable: the broker or the database is away.
+            Unavailable: the broker or the database does not answer.
         """
         n_gone = 0
         for shortage in await self._groups.ledger.find_shortages():

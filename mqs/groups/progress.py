@@ -8,6 +8,7 @@ event twice.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from mqs.groups.lifecycle import GroupDecision
 from schemas.documents import MQGroupDocument, MQProfileDocument
@@ -16,7 +17,9 @@ from schemas.ids import Mqid
 
 
 def count_letters(group: MQGroupDocument, action: LetterAction, n_of: Mapping[str, int]) -> GroupDecision:
-    """Add `n_of` (queue of origin -> dead letters) to those replayed or discarded. Negative numbers take some back."""
+    """Return the group's change that adds `n_of` (queue of origin -> dead letters) to its replayed or discarded
+    letters. Negative numbers subtract.
+    """
     if action is LetterAction.DISCARD:
         n_discarded = max(0, group.n_discarded + sum(n_of.values()))
         return GroupDecision(group.model_copy(update={"n_discarded": n_discarded}))
@@ -27,19 +30,28 @@ def count_letters(group: MQGroupDocument, action: LetterAction, n_of: Mapping[st
 
 
 def count_failed(group: MQGroupDocument, n_dead: int) -> int:
-    """Return how many events of the workflow have failed. `n_dead` letters are in its dead queue.
+    """Return how many events of the workflow have failed. `n_dead` is the number of letters in its dead queue.
 
-    For a workflow that ended by itself this is the number at its end. Later replays and discards do not change it.
+    If the workflow has ended by itself, return the number at its end. Later replays and discards do not change it.
     """
     return group.n_failed_at_end if group.drained_at is not None else n_dead + group.n_discarded
+
+
+def may_grow(profile: MQProfileDocument, now: datetime, *, counted_within: timedelta) -> bool:
+    """Return whether the count of a queue may still grow: events may have come before MQS shut it, and are not counted
+    yet.
+
+    The broker counts arrivals within `counted_within`.
+    """
+    return profile.is_public and (profile.shut_at is None or now - profile.shut_at < counted_within)
 
 
 def count_seen(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], arrived: Mapping[str, int]
 ) -> dict[Mqid, int | None]:
-    """Return how many events each queue has received; None if their fate is unknown.
+    """Return how many events each queue has received. The value is None if their fate is unknown.
 
-    If a user has ended the workflow, MQS has deleted its queues together with the events in them.
+    That is so if a user has ended the workflow: MQS has deleted its queues together with the events in them.
     """
     return {
         profile.mqid: None

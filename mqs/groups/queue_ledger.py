@@ -1,6 +1,6 @@
-"""Give the room on the broker to groups of queues: judge them by the budget, and record the admitted ones.
+"""Give groups of queues their room on the broker: compare them with the budget, and record the admitted groups.
 
-One task at a time holds the ledger, so that two groups never get the same room.
+Only one task at a time may use the ledger, so that two groups never get the same room.
 """
 
 import asyncio
@@ -45,7 +45,10 @@ class QueueLedger:
         *,
         inbox_id: str | None = None,
     ) -> Decision | Repeated:
-        """Record the decision of `decide` about a group and its verdict. The verdict depends on all waiting groups."""
+        """Compute the verdict on a group, and record the decision that `decide` makes of it.
+
+        The verdict depends on all waiting groups. `applicant` returns the group as an applicant.
+        """
 
         short: list[Shortage] = []
 
@@ -72,13 +75,15 @@ class QueueLedger:
         return made
 
     async def admit_waiting(self) -> list[WorkflowId]:
-        """Judge every waiting group again. Record those that the budget allows now as admitted, and return them."""
+        """Decide about every waiting group again. Record the groups that now fit the budget as admitted, and return the
+        ids of their workflows.
+        """
         if not await repository.find_waiting(self._store):
             return []
         admitted: list[WorkflowId] = []
         short: list[Shortage] = []
 
-        async def admit(tx: Transaction) -> Decision:
+        async def admit_applicants(tx: Transaction) -> Decision:
             now = utc_now()
             groups = await repository.find_waiting(tx)
             book = await repository.load_ledger(tx)
@@ -97,7 +102,7 @@ class QueueLedger:
             return Decision((*changes, *repository.ledger_changes(book, repository.count_more_held(pairs))))
 
         async with self.turn:
-            await self._store.transact(admit)
+            await self._store.transact(admit_applicants)
         failpoint("mqs.admitted")
         self._report_shortage(short)
         return admitted
@@ -110,13 +115,13 @@ class QueueLedger:
         return sum_shortages(judge_applicants(applicants, usage, self._budget, utc_now()).values())
 
     async def balance_count(self) -> None:
-        """Count the queues of all groups afresh, because an earlier process may have miscounted them."""
+        """Count the queues of all groups again, and correct the ledger: an earlier process may have miscounted them."""
 
-        async def balance(tx: Transaction) -> Decision:
+        async def correct_count(tx: Transaction) -> Decision:
             return repository.balance_ledger(await repository.load_ledger(tx), await repository.count_queues_held(tx))
 
         async with self.turn:
-            await self._store.transact(balance)
+            await self._store.transact(correct_count)
 
     def _report_shortage(self, short: Sequence[Shortage]) -> None:
         if short:

@@ -1,6 +1,6 @@
 """Carry out on the broker the steps that a group's stored state needs, and record them as done.
 
-One task at a time works on a group. Every step is safe to repeat. So MQS repeats a step that fails or is interrupted:
+One task at a time works on a group. Every step is safe to repeat. So MQS repeats a step that failed or was interrupted:
 at the workflow's next event, at its `wake_at`, or at the next start.
 """
 
@@ -44,12 +44,14 @@ class Reconciler:
         self.turns = Turns()
 
     async def advance_group(self, workflow_id: WorkflowId, *, known: StoredGroup | None = None) -> bool:
-        """Carry out the steps that the group's stored state needs, until none is due. Return whether it deleted queues.
+        """Carry out the steps that the group's stored state needs, until none is due. Return whether queues were
+        deleted.
 
-        `known` is the stored state, if the caller has just written it. If it is out of date, this repeats some steps.
+        `known` is the stored state, if the caller has just written it. If `known` is out of date, some steps are
+        repeated.
 
         Raises:
-            Unavailable: the broker or the database is away. A repeated call continues from there.
+            Unavailable: the broker or the database does not answer. A repeated call continues.
         """
         released = False
         async with self.turns.hold_turn(workflow_id):
@@ -83,10 +85,10 @@ class Reconciler:
                         return released
 
     async def shut_queues(self, workflow_id: WorkflowId, what: Shut) -> None:
-        """Let no more events into the queues of `what`.
+        """Close the queues of `what` to new events.
 
         Raises:
-            Unavailable: the broker or the database is away.
+            Unavailable: the broker or the database does not answer.
         """
         async with self.turns.hold_turn(workflow_id):
             await self._shut_queues(workflow_id, what)
@@ -100,10 +102,10 @@ class Reconciler:
         return await self._find_idle(await repository.find_group(self._store, workflow_id))
 
     async def remove_idle(self, workflow_id: WorkflowId, idle_before: Collection[str]) -> int:
-        """Delete the queues that were idle before and are still idle. Return how many.
+        """Delete the queues that were idle before and are still idle. Return their number.
 
         Raises:
-            Unavailable: the broker or the database is away.
+            Unavailable: the broker or the database does not answer.
         """
         async with self.turns.hold_turn(workflow_id):
             found = await repository.find_group(self._store, workflow_id)
@@ -179,7 +181,7 @@ class Reconciler:
         in_use = any(count.is_in_use for count in counts.values())
         unused: Remove | None = None
 
-        def decide(group: MQGroupDocument, profiles: Sequence[MQProfileDocument]) -> GroupDecision:
+        def judge_look(group: MQGroupDocument, profiles: Sequence[MQProfileDocument]) -> GroupDecision:
             nonlocal unused
             if group.state is GroupState.ACTIVE:
                 return foreign_groups.apply_look(group, in_use=in_use, now=utc_now(), rules=self._rules)
@@ -187,7 +189,7 @@ class Reconciler:
             unused = after if isinstance(after, Remove) else None
             return lifecycle.UNCHANGED if isinstance(after, Remove) else after
 
-        await self._record_decision(workflow_id, decide)
+        await self._record_decision(workflow_id, judge_look)
         if unused is not None:
             await self._remove_queues(workflow_id, unused)
         return unused is not None
@@ -195,10 +197,10 @@ class Reconciler:
     async def _record_decision(
         self, workflow_id: WorkflowId, decide: Decide, *, known: StoredGroup | None = None
     ) -> MQGroupDocument | None:
-        """Record what `decide` returns for the current group. Return the group after that.
+        """Record the decision that `decide` makes about the current group. Return the group after the decision.
 
-        The first attempt uses the group in `known`, if given. The store rejects a change that was made for an older
-        state, and the next attempt reads the group again.
+        The first attempt uses the group in `known`, if it is given. If that state is out of date, the store rejects the
+        change, and the next attempt reads the group again.
         """
         after: MQGroupDocument | None = None
 

@@ -5,7 +5,7 @@ MQProfileColl  {_id: <mqid>, workflow_id, position, ...}
 MQLedgerColl   {_id: "queues", rev, n_queues}                     moves in the same transaction as the groups
 MQOrphanColl   {_id: <queue>, seen_at}                            queues on the broker that belong to no workflow
 FailedAttemptColl  {_id, workflow_id, cursor, expires_at, ...}    reports of pilots, the newest of each workflow
-MQTrafficColl  {_id: <mqid>, seen_at, before, now}                what has gone through a queue (`mqs.broker.traffic`)
+MQTrafficColl  {_id: <mqid>, seen_at, before, now, n_gone, ...}   what has gone through a queue (`mqs.broker.traffic`)
 """
 
 from collections import Counter
@@ -74,7 +74,7 @@ _MOST_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class StoredGroup:
-    """A workflow's group, with its profiles in reservation order. `group` is None if MQS does not know the workflow."""
+    """A workflow's group, with its profiles in the order of the reservation. `group` is None if there is no group."""
 
     group: MQGroupDocument | None
     profiles: tuple[MQProfileDocument, ...] = ()
@@ -90,13 +90,13 @@ async def find_group(reader: Reader, workflow_id: WorkflowId) -> StoredGroup:
 
 
 async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
-    """Return the profile of one queue."""
+    """Return the profile of one queue. Return None if there is no such queue."""
     document = await reader.find_one(MQ_PROFILES, {"_id": mqid})
     return None if document is None else MQProfileDocument.model_validate(document)
 
 
 async def find_over(reader: Reader, workflow_ids: Iterable[WorkflowId]) -> set[WorkflowId]:
-    """Return the workflows of `workflow_ids` whose queues are gone or were never requested."""
+    """Return the ids among `workflow_ids` whose queues were deleted or never requested."""
     asked = set(workflow_ids)
     there = {"_id": {"$in": sorted(asked)}, "state": {"$ne": GroupState.RETIRED.value}}
     return asked - {WorkflowId(one["_id"]) for one in await reader.find(MQ_GROUPS, there)}
@@ -117,13 +117,13 @@ async def find_ending(reader: Reader) -> list[MQGroupDocument]:
 
 
 async def find_retiring(reader: Reader) -> dict[WorkflowId, MQGroupDocument]:
-    """Return the groups whose workflow is over and whose queues are still there."""
+    """Return by workflow the groups whose workflow is over and whose queues still exist."""
     documents = await reader.find(MQ_GROUPS, {"state": GroupState.RETIRING.value})
     return {WorkflowId(document["_id"]): MQGroupDocument.model_validate(document) for document in documents}
 
 
 async def find_unfinished(reader: Reader) -> list[WorkflowId]:
-    """Return the workflows whose groups are under way from one state to the next."""
+    """Return the ids of the workflows whose groups are changing from one state to the next."""
     states = [GroupState.RESERVED.value, GroupState.RETIRING.value]
     # An active group always has a time for its next look, unless an earlier version has written it.
     unwatched = {"state": GroupState.ACTIVE.value, "wake_at": None}
@@ -132,13 +132,13 @@ async def find_unfinished(reader: Reader) -> list[WorkflowId]:
 
 
 async def count_queues_held(reader: Reader) -> int:
-    """Return how many queues all groups hold, counted afresh."""
+    """Count the queues of all groups in the database, and return the number."""
     documents = await reader.find(MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}, "admitted_at": {"$ne": None}})
     return sum(count_held(MQGroupDocument.model_validate(document)) for document in documents)
 
 
 async def count_queues_of_owners(reader: Reader, owners: Iterable[str]) -> dict[str, int]:
-    """Return how many queues each of `owners` (see `owner_of`) holds, counted afresh."""
+    """Count in the database how many queues each of `owners` (see `owner_of`) has. Return owner -> number."""
     n_queues = dict.fromkeys(owners, 0)
     sites = [owner.removeprefix(_SITE) for owner in n_queues if owner.startswith(_SITE)]
     users = [owner for owner in n_queues if not owner.startswith(_SITE)]
@@ -161,7 +161,10 @@ async def count_queues_of_owners(reader: Reader, owners: Iterable[str]) -> dict[
 
 
 async def find_owner_shares(store: Store, bytes_of: Mapping[str, int]) -> dict[str, OwnerShare]:
-    """Return the share of each owner, from the bytes in each queue. Leave out owners without bytes."""
+    """Return how many bytes and which queues each owner has. Leave out owners without bytes.
+
+    The keys of `bytes_of` are queues.
+    """
     groups = await store.find(
         MQ_GROUPS,
         {"state": {"$in": [GroupState.ACTIVE.value, GroupState.RETIRING.value]}},
@@ -192,32 +195,32 @@ def _owner_name(owner: str, site: str) -> str:
 
 
 async def load_ledger(reader: Reader) -> LedgerDocument | None:
-    """Return the ledger; None if MQS has never admitted a queue."""
+    """Return the ledger. Return None if MQS has never admitted a queue."""
     document = await reader.find_one(MQ_LEDGER, {"_id": _LEDGER_ID})
     return None if document is None else LedgerDocument.model_validate(document)
 
 
 async def find_known_queues(store: Store) -> set[str]:
-    """Return the queues that may be on the broker, dead letters included."""
+    """Return the names of the queues that may be on the broker, the dead queues included."""
     profiles = await store.find(MQ_PROFILES, {"retired_at": None}, projection={"_id": 1})
     groups = await store.find(MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}}, projection={"_id": 1})
     return {profile["_id"] for profile in profiles} | {dead_queue(WorkflowId(group["_id"])) for group in groups}
 
 
 async def find_orphans(reader: Reader) -> dict[str, datetime]:
-    """Return the queues that belong to no workflow, with the times when MQS first saw them."""
+    """Return the queues that belong to no workflow: queue -> the time when MQS first saw it."""
     return {orphan["_id"]: orphan["seen_at"] for orphan in await reader.find(MQ_ORPHANS, {})}
 
 
 async def find_workflows_with_queues(reader: Reader) -> list[WorkflowId]:
-    """Return the workflows that have queues on the broker."""
+    """Return the ids of the workflows that have queues on the broker, as MQS has recorded it."""
     states = [GroupState.ACTIVE.value, GroupState.RETIRING.value]
     documents = await reader.find(MQ_GROUPS, {"state": {"$in": states}, "activated_at": {"$ne": None}})
     return [WorkflowId(document["_id"]) for document in documents]
 
 
 async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -> int:
-    """Delete all but the newest `n_kept` failed attempts of a workflow. Return how many were deleted."""
+    """Delete all failed attempts of a workflow but the newest `n_kept`. Return how many were deleted."""
     last = await store.find(
         FAILED_ATTEMPTS,
         {"workflow_id": workflow_id},
@@ -260,7 +263,7 @@ def group_changes(before: StoredGroup, outcome: GroupDecision) -> tuple[Change, 
 
 
 def ledger_changes(book: LedgerDocument | None, n_more: int) -> tuple[Change, ...]:
-    """Return the changes that add `n_more` queues to the ledger; none for 0."""
+    """Return the changes that add `n_more` queues to the ledger. Return () if `n_more` is 0."""
     if not n_more:
         return ()
     return (_set_ledger(book, (book.n_queues if book else 0) + n_more),)
@@ -274,7 +277,9 @@ def balance_ledger(book: LedgerDocument | None, n_queues: int) -> Decision:
 
 
 def count_more_held(pairs: Iterable[tuple[MQGroupDocument | None, GroupDecision]]) -> int:
-    """Return by how many queues the outcomes change the budget in use; negative if they release queues."""
+    """Return by how many queues the decisions raise the use of the budget. The number is negative if they release
+    queues.
+    """
     return sum(count_held(outcome.group) - count_held(before) for before, outcome in pairs if outcome.group is not None)
 
 

@@ -42,11 +42,11 @@ class Groups:
         self.carrier = Reconciler(store, broker, rules=rules, ledger_turn=self.ledger.turn)
 
     async def request_queues(self, event_id: EventId, event: WorkflowRequested) -> None:
-        """Reserve the queues of a workflow, and create them if the budget allows it."""
+        """Reserve the queues of a workflow, and create them if the budget allows."""
 
         new: StoredGroup | None = None
 
-        def decide(found: StoredGroup, verdict: Verdict, now: datetime) -> GroupDecision:
+        def decide_request(found: StoredGroup, verdict: Verdict, now: datetime) -> GroupDecision:
             nonlocal new
             outcome = lifecycle.apply_request(found.group, event, verdict, now=now, rules=self._rules)
             new = StoredGroup(outcome.group, outcome.profiles) if found.group is None else None
@@ -57,7 +57,7 @@ class Groups:
             lambda found, now: Applicant(
                 event.workflow_id, lifecycle.count_queues(event), event.priority, now, event.owner
             ),
-            decide,
+            decide_request,
             inbox_id=f"{Service.MQS}:{event_id}",
         )
         if isinstance(made, Decision):
@@ -67,16 +67,16 @@ class Groups:
                 _deferred.inc(waits)
         failpoint("mqs.reserved")
         # Pass on the group that this transaction has stored, which saves reading it again.
-        await self._try_now(self.advance_group(event.workflow_id, known=new if isinstance(made, Decision) else None))
+        await self._try_work(self.advance_group(event.workflow_id, known=new if isinstance(made, Decision) else None))
 
     async def reserve_group(self, query: ReserveQuery) -> StoredGroup:
-        """Reserve names for the queues of another WMS's workflow, once. Return the group.
+        """Reserve names for the queues of another WMS's workflow, unless this was done before. Return the group.
 
         Raises:
             NotFound: the workflow belongs to another site, or to one of our own users.
         """
 
-        async def name(tx: Transaction) -> Decision:
+        async def reserve_queues(tx: Transaction) -> Decision:
             found = await repository.find_group(tx, query.workflow_id)
             if found.group is not None:
                 check_site(found.group, query.site, missing="MQGroup not found")
@@ -94,14 +94,14 @@ class Groups:
             return Decision(repository.group_changes(found, outcome))
 
         async with self.carrier.turns.hold_turn(query.workflow_id):
-            await self._store.transact(name)
+            await self._store.transact(reserve_queues)
             return await repository.find_group(self._store, query.workflow_id)
 
     async def activate_group(self, query: ActivateQuery) -> StoredGroup:
-        """Create the queues that another WMS has reserved. Return the group after that.
+        """Create the queues that another WMS has reserved, if the budget allows. Return the changed group.
 
         Raises:
-            Unavailable: the broker is away.
+            Unavailable: the broker does not answer.
         """
         await self.ledger.decide_with_budget(
             query.workflow_id,
@@ -122,45 +122,45 @@ class Groups:
         return await self.note_use(query.workflow_id)
 
     async def note_use(self, workflow_id: WorkflowId) -> StoredGroup:
-        """Note that a token was requested for a group of another WMS. Return the group after that."""
+        """Record that a token was requested for a group of another WMS. Return the changed group."""
 
-        async def note(tx: Transaction) -> Decision:
+        async def record_use(tx: Transaction) -> Decision:
             found = await repository.find_group(tx, workflow_id)
             outcome = foreign_groups.note_use(found.group, now=utc_now(), rules=self._rules)
             return Decision(repository.group_changes(found, outcome))
 
-        await self._store.transact(note)
+        await self._store.transact(record_use)
         return await repository.find_group(self._store, workflow_id)
 
     async def retire_group(self, event_id: EventId, event: WorkflowOver) -> None:
-        """Begin to delete a workflow's queues."""
+        """Start to delete the queues of a workflow that is over."""
 
-        async def retire(tx: Transaction) -> Decision:
+        async def begin_retirement(tx: Transaction) -> Decision:
             found = await repository.find_group(tx, event.workflow_id)
             outcome = retirement.apply_end(found.group, event.workflow_id, found.profiles, now=utc_now())
             return Decision(repository.group_changes(found, outcome), outcome.effects)
 
-        await self._store.transact(retire, inbox_id=f"{Service.MQS}:{event_id}")
+        await self._store.transact(begin_retirement, inbox_id=f"{Service.MQS}:{event_id}")
         failpoint("mqs.over")
-        await self._try_now(self.advance_group(event.workflow_id))
+        await self._try_work(self.advance_group(event.workflow_id))
 
     async def note_ending(self, event_id: EventId, event: WorkflowEnding) -> None:
         """Record how WMS wants the workflow to end by itself."""
 
-        async def note(tx: Transaction) -> Decision:
+        async def record_ending(tx: Transaction) -> Decision:
             found = await repository.find_group(tx, event.workflow_id)
             outcome = endings.apply_ending(found.group, event, now=utc_now())
             return Decision(repository.group_changes(found, outcome), outcome.effects)
 
-        await self._store.transact(note, inbox_id=f"{Service.MQS}:{event_id}")
+        await self._store.transact(record_ending, inbox_id=f"{Service.MQS}:{event_id}")
         failpoint("mqs.closed")
-        await self._try_now(self.advance_group(event.workflow_id))
+        await self._try_work(self.advance_group(event.workflow_id))
 
     async def shut_queues(self, workflow_id: WorkflowId, mqids: tuple[Mqid, ...]) -> None:
-        """Let no more events into these queues.
+        """Close these queues to new events.
 
         Raises:
-            Unavailable: the broker or the database is away.
+            Unavailable: the broker or the database does not answer.
         """
         await self.carrier.shut_queues(workflow_id, Shut(mqids))
 
@@ -168,20 +168,20 @@ class Groups:
         """Carry out the steps that the group's stored state needs, until none is due. `known` is that state, if known.
 
         Raises:
-            Unavailable: the broker or the database is away. A repeated call continues from there.
+            Unavailable: the broker or the database does not answer. A repeated call continues.
         """
         if await self.carrier.advance_group(workflow_id, known=known):
-            await self._try_now(self.reconsider_waiting())
+            await self._try_work(self.reconsider_waiting())
 
     async def reconsider_waiting(self) -> None:
-        """Judge every waiting group again, and activate those that the budget now allows."""
+        """Decide about every waiting group again, and activate those that now fit the budget."""
         await self._advance_all(await self.ledger.admit_waiting())
 
     async def wake_group(self, workflow_id: WorkflowId) -> None:
-        """Work on a group whose `wake_at` has come.
+        """Do the work of a group whose `wake_at` has come.
 
         Raises:
-            Unavailable: the database or the broker is away. The timers wake the group again.
+            Unavailable: the database or the broker does not answer. The timers wake the group again.
         """
         group = (await repository.find_group(self._store, workflow_id)).group
         if group is None or group.state is not GroupState.RESERVED or group.admitted_at or group.unasked:
@@ -191,21 +191,21 @@ class Groups:
             await self.reconsider_waiting()
 
     async def resume_all(self) -> None:
-        """Take over from an earlier process: count the ledger afresh, then go on with every unfinished group."""
+        """Continue the work of an earlier process: correct the ledger, then continue every unfinished group."""
         await self.ledger.balance_count()
         await self._advance_all(await repository.find_unfinished(self._store))
-        await self._try_now(self.reconsider_waiting())
+        await self._try_work(self.reconsider_waiting())
 
     async def _advance_all(self, workflow_ids: Sequence[WorkflowId]) -> None:
         slots = asyncio.Semaphore(_N_AT_ONCE)
 
-        async def one(workflow_id: WorkflowId) -> None:
+        async def advance_in_turn(workflow_id: WorkflowId) -> None:
             async with slots:
-                await self._try_now(self.advance_group(workflow_id))
+                await self._try_work(self.advance_group(workflow_id))
 
-        await asyncio.gather(*map(one, workflow_ids))
+        await asyncio.gather(*map(advance_in_turn, workflow_ids))
 
-    async def _try_now(self, work: Awaitable[None]) -> None:
+    async def _try_work(self, work: Awaitable[None]) -> None:
         # The work is recorded and the timers will repeat it, so the event counts as handled.
         try:
             await work

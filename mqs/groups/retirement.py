@@ -17,8 +17,8 @@ def apply_end(
 ) -> GroupDecision:
     """Return the group after the end of its workflow.
 
-    An end that overtakes the request makes a group that is retired already. Otherwise the late request would create
-    queues that MQS never deletes.
+    If the end arrives before the request for queues, return a group that is retired already. Otherwise the late request
+    would create queues that MQS never deletes.
     """
     if group is None:
         return GroupDecision(
@@ -72,7 +72,7 @@ def mark_removed(
 def apply_look(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, in_use: bool, now: datetime, rules: Rules
 ) -> GroupDecision | Remove:
-    """Decide after a look at a retiring group's queues: delete them all, or look again later."""
+    """Decide after a check of a retiring group's queues: return `Remove` to delete them all, or when to check again."""
     if group.state is not GroupState.RETIRING:
         return UNCHANGED
     used_at = now if in_use else last_used_at(group)
@@ -83,7 +83,7 @@ def apply_look(
 
 
 def retire_group(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
-    """Return `group` as retired. The broker has nothing of it any more."""
+    """Return `group` as retired: it has nothing on the broker any more."""
     return group.model_copy(
         update={
             "state": GroupState.RETIRED,

@@ -1,8 +1,8 @@
-"""Choose the queues of ended workflows that give way to a waiting workflow (ruling 8). (core)
+"""Choose the queues of ended workflows that MQS deletes earlier to make room for a waiting workflow (ruling 8). (core)
 
-A queue whose workflow is over gets no more events. Once it is empty and has no consumer, it stays for `Rules.unused`,
-so that its user finds an empty queue and no error. While another workflow waits for room, MQS deletes it at once. Its
-user then gets the error that the workflow is over and its queue was deleted.
+A queue whose workflow is over gets no more events. When it is empty and has no consumer, it stays for `Rules.unused`,
+so that its user finds an empty queue and no error. While another workflow waits for room, MQS deletes the queue at
+once. Its user then gets the error that the workflow is over and the queue was deleted.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ def sum_shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:
 def find_candidates(
     groups: Mapping[WorkflowId, MQGroupDocument], owners: Mapping[WorkflowId, str], shortage: Shortage
 ) -> list[WorkflowId]:
-    """Return the workflows whose queues may give way, in the order of their ends."""
+    """Return the ids of the workflows whose queues MQS may delete to end `shortage`, in the order of their ends."""
     may_go = [
         group
         for name, group in groups.items()
@@ -39,9 +39,10 @@ def find_candidates(
 def find_idle_queues(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], in_use: Collection[str]
 ) -> tuple[str, ...]:
-    """Return the idle queues of a retiring group. `in_use` are the queues that hold events or have a consumer.
+    """Return the idle queues of a retiring group. Return none if the group is in another state.
 
-    A public queue that still accepts events is not idle.
+    `in_use` are the queues that hold events or have a consumer. A public queue that still accepts events is not idle.
+    The dead queue is the last of the result, and only if all other queues of the group are idle, too.
     """
     if group.state is not GroupState.RETIRING:
         return ()
@@ -59,7 +60,9 @@ def find_idle_queues(
 def choose_removal(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], idle: Sequence[Collection[str]]
 ) -> Remove | None:
-    """Return the queues of a group to delete: those that were idle at every look in `idle`. None without any."""
+    """Return the queues of a group to delete: those that were idle at every check in `idle`. Return None if there are
+    none.
+    """
     if group.state is not GroupState.RETIRING or not idle:
         return None
     always = set(idle[0]).intersection(*idle[1:])

@@ -1,4 +1,4 @@
-"""Store the failed attempts that pilots report. MQS acknowledges a report after storing it."""
+"""Store the failed attempts that pilots report. MQS acknowledges a report after it has stored it."""
 
 import secrets
 from collections import Counter, deque
@@ -36,7 +36,7 @@ _refused = counter("mqs_failed_attempts_refused_total", "Reports of failed attem
 
 
 class AttemptsIntake:
-    """Takes the reports from their queue, batch by batch."""
+    """Takes the reports from their queue, and stores them in batches."""
 
     def __init__(self, store: Store, broker: DataVhost, *, max_per_workflow: int, retention: timedelta) -> None:
         self._store = store
@@ -62,7 +62,7 @@ class AttemptsIntake:
         )
 
     async def start(self) -> None:
-        """Begin to take reports. Bind older workflows, so that their pilots can send reports too."""
+        """Start to take reports. Bind older workflows to the queue, so that their pilots can send reports too."""
         self._consumer = await self._broker.consume_attempts(self._take_delivery, prefetch=_PREFETCH)
         # A broker that comes back may have lost its bindings.
         self._broker.on_connected.append(self._binding.wake)
@@ -82,7 +82,7 @@ class AttemptsIntake:
         self._storing.wake()
 
     async def _store_waiting(self) -> float | None:
-        """Store the oldest reports that wait. Return 0 if there are more."""
+        """Store the oldest reports that wait. Return 0 if more wait, else None."""
         # Leave out deliveries whose channel was lost: they come again by themselves.
         self._waiting = deque(one for one in self._waiting if not (one.is_lost or one.settled))
         if batch := list(islice(self._waiting, _BATCH)):
@@ -129,7 +129,7 @@ class AttemptsIntake:
         return {"_id": document_id(workflow_id, attempt), **document.model_dump()}
 
     async def _trim_attempts(self, workflow_id: WorkflowId, n_more: int) -> None:
-        """Sometimes delete a workflow's oldest attempts above its bound; see `_TRIM_EVERY`."""
+        """Delete a workflow's oldest attempts above the limit, but not at every call; see `_TRIM_EVERY`."""
         self._n_untrimmed[workflow_id] += n_more
         if workflow_id in self._known and self._n_untrimmed[workflow_id] < _TRIM_EVERY:
             return

@@ -39,12 +39,12 @@ class DeadLetterDesk:
         self._marks = ReplayMarks(store)
 
     async def answer_query(self, query: AnyLetterQuery) -> AnyLetterAnswer:
-        """Return the answer to a question, or carry out an order.
+        """Answer a question, or carry out an order, and return the answer.
 
         Raises:
             NotFound: the workflow or the letter does not exist.
             Conflict: the workflow is over, so MQS replays no letters into it.
-            Unavailable: the broker is away.
+            Unavailable: the broker does not answer.
         """
         match query:
             case LettersOrder():

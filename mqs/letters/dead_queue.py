@@ -1,8 +1,8 @@
 """Read dead queues: take all letters of a workflow on loan while users look at them, and give them back afterwards.
 
 A queue has no index. So one reader at a time takes all letters on loan, remembers the headers of each, and keeps only
-small bodies. To fetch another body it gives that letter back, and the broker delivers the letter again at once. Only
-acknowledged letters leave the queue. A reader without use ends, and then all letters are back in their queue.
+small bodies. To read another body, the reader gives that letter back, and the broker delivers the letter again at once.
+Only acknowledged letters leave the queue. A reader that is not used ends, and then all letters are back in their queue.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class DeadReader:
 
     @property
     def letters(self) -> list[Letter]:
-        """Return every letter that is on loan, once."""
+        """Return every letter on loan. Copies of a letter are returned once."""
         return [entry.letter for entry in self._entries.values()]
 
     async def open(self) -> None:
@@ -79,7 +79,8 @@ class DeadReader:
 
         Raises:
             NotFound: the dead queue does not exist.
-            Unavailable: the broker is away, or another MQS reads the queue.
+            Unavailable: the broker does not answer, or another MQS process reads the queue.
+            ConnectionLost: the broker went away before all letters had arrived.
         """
         await self._connection.wait_until_ready(_CALL_S)
         channel = self._channel = await self._connection.open_channel(confirms=False)
@@ -109,7 +110,11 @@ class DeadReader:
             raise ConnectionLost("the broker went away while dead letters were read")
 
     async def count_behind(self) -> int:
-        """Return how many letters are in the queue beside those on loan."""
+        """Return how many letters the queue holds that are not on loan.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
         try:
             declared = await self._open_channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
         except (*LIBRARY_ERRORS, TimeoutError) as error:
@@ -131,18 +136,18 @@ class DeadReader:
         return name in self._entries
 
     def kept_body(self, name: str) -> bytes | None:
-        """Return the body of a letter if the reader keeps it; else None."""
+        """Return the body of a letter. Return None if the reader does not keep it."""
         if self._last[0] == name:
             return self._last[1]
         entry = self._entries.get(name)
         return None if entry is None else entry.body
 
     async def fetch_body(self, name: str) -> bytes:
-        """Return the body of a letter as it is in the queue.
+        """Return the body of a letter, unchanged.
 
         Raises:
             NotFound: there is no such letter.
-            Unavailable: the broker does not deliver it again.
+            Unavailable: the broker does not deliver the letter again.
         """
         self.find_letter(name)
         if (kept := self.kept_body(name)) is not None:
@@ -164,7 +169,7 @@ class DeadReader:
         """Remove a letter from the queue for good.
 
         Raises:
-            Unavailable: the loan is over, and the letter is still in its queue.
+            Unavailable: the loan has ended, and the letter is still in its queue.
         """
         await self._settle_copies(lambda channel, tag: channel.basic_ack(tag, wait=False), name)
         if (entry := self._entries.pop(name, None)) is not None:

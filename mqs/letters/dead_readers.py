@@ -34,11 +34,11 @@ class DeadReaders:
 
     @asynccontextmanager
     async def lend_reader(self, workflow_id: WorkflowId) -> AsyncIterator[DeadReader]:
-        """Give the block a reader with all letters of a workflow. Another block for the same workflow waits.
+        """During the block, lend a reader with all letters of a workflow. Another block for the same workflow waits.
 
         Raises:
             NotFound: the workflow has no dead queue.
-            Unavailable: the broker is away, or too many readers are in use.
+            Unavailable: the broker does not answer, or too many readers are in use.
         """
         if (timer := self._timers.pop(workflow_id, None)) is not None:
             timer.cancel()

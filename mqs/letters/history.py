@@ -21,7 +21,7 @@ _MAX_EXAMPLE = 500
 
 
 async def find_failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAnswer:
-    """Return the failed attempts that match `query`, the newest first."""
+    """Return a page of the failed attempts that match `query`, the newest first, and where the next page begins."""
     wanted: dict[str, Any] = {"workflow_id": query.workflow_id}
     for name in ("event_id", "task_id", "signature"):
         if (value := getattr(query, name)) is not None:

@@ -1,4 +1,4 @@
-"""Handle dead letters as data: read one, choose from several, and prepare one for a replay. (core)
+"""Handle dead letters as data: read a letter, select letters, and prepare a letter for a replay. (core)
 
 A pilot writes into `x-ewms-dead-*` why it gave up an event. The broker writes its own reasons (delivery limit, expired,
 rejected) into `x-first-death-*` and `x-death`.
@@ -48,17 +48,19 @@ class Letter:
 
     @property
     def place(self) -> tuple[datetime, str]:
-        """The letter's place among those of its workflow. It stays the same while users read pages of letters."""
+        """The sort key of the letter among those of its workflow. It stays the same while users read pages of
+        letters.
+        """
         return self.dead_at or _OLDEST, self.letter
 
     @property
     def cursor(self) -> str:
-        """The letter's place as text, for `after` in a query."""
+        """The letter's sort key as text, for `after` in a query."""
         return f"{self.place[0].isoformat()}~{self.letter}"
 
 
 def letter_of(body: bytes, event_id: str, content_type: str, headers: Mapping[str, Any]) -> Letter:
-    """Return the letter that a message in a dead queue holds."""
+    """Return the letter in a message of a dead queue."""
     queue = _read_text(headers, Header.DEAD_QUEUE) or _read_text(headers, Header.FIRST_DEATH_QUEUE)
     broker_reason = _read_text(headers, Header.FIRST_DEATH_REASON)
     reason = _read_text(headers, Header.DEAD_REASON) or broker_reason or "unknown"
@@ -87,7 +89,7 @@ def letter_of(body: bytes, event_id: str, content_type: str, headers: Mapping[st
 
 
 def show_letter(letter: Letter, *, body: bytes | None = None, whole: bool = False) -> DeadLetter:
-    """Return a letter as users see it. `whole` adds its headers and its whole error."""
+    """Return a letter in the form for users. If `whole`, include its headers and its whole error."""
     error = letter.error
     if not whole and len(error) > MAX_ERROR:
         error = f"{error[: MAX_ERROR - 1]}…"
@@ -122,7 +124,7 @@ def matches_filter(letter: Letter, which: LetterFilter) -> bool:
 
 
 def select_letters(letters: Iterable[Letter], which: LetterFilter, *, after: str | None = None) -> list[Letter]:
-    """Return the letters that pass the filter, the oldest first, and only those after the place `after`."""
+    """Return the letters that match the filter, the oldest first, and only those after the cursor `after`."""
     wanted = sorted((letter for letter in letters if matches_filter(letter, which)), key=lambda letter: letter.place)
     if after is None:
         return wanted
@@ -145,9 +147,9 @@ def group_letters(letters: Iterable[Letter]) -> list[LetterGroup]:
 
 
 def replay_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the headers of a replayed event: the sender's own, and the number of replays.
+    """Return the headers of a replayed event: the sender's own headers, and the number of replays.
 
-    It leaves out headers that the client library can read but not write. Otherwise the event could not go back at all.
+    Leave out headers that the client library can read but not write. Otherwise the event could not be sent back.
     """
     own = {name: value for name, value in headers.items() if not name.startswith(_BROKERS) and _can_be_sent(value)}
     return {**own, Header.REPLAYS.value: n_replays(headers) + 1}
@@ -184,7 +186,7 @@ def _make_group(members: Sequence[Letter]) -> LetterGroup:
     )
 
 
-#: What the broker's reasons mean. Source: RabbitMQ documentation, "Dead Letter Exchanges", and rulings 5 and 6.
+#: The meaning of the broker's reasons. Source: RabbitMQ documentation, "Dead Letter Exchanges", and rulings 5 and 6.
 _BROKER_ERRORS = {
     "delivery_limit": "more pilots have ended or returned the event than the broker allows",
     "expired": "the event waited longer than its publisher allowed",

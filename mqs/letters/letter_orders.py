@@ -1,7 +1,7 @@
 """Carry out orders about dead letters: replay them to the queue of origin, or discard them.
 
-MQS publishes a replay, waits for the confirm, and only then removes the letter from the dead queue. After a crash in
-between the letter is still there, and the next replay has the same event id. MQS replays nothing into a workflow that
+MQS publishes a replay, waits for the confirm, and only then removes the letter from the dead queue. If a crash comes in
+between, the letter is still there, and the next replay has the same event id. MQS replays nothing into a workflow that
 is over. No workflow ends while a replay may be under way: see `mqs.letters.replay_marks`.
 """
 
@@ -53,7 +53,7 @@ class LetterOrders:
     """Replays and discards letters of all workflows."""
 
     def __init__(self, store: Store, connection: Connection, readers: DeadReaders, *, per_s: float) -> None:
-        """`per_s` is how many letters MQS replays a second at most, for all workflows together."""
+        """`per_s` is how many letters MQS replays in a second at most, for all workflows together."""
         self._store = store
         self._connection = connection
         self._readers = readers
@@ -62,12 +62,12 @@ class LetterOrders:
         self._free_at_s = 0.0
 
     async def carry_out_order(self, order: LettersOrder) -> LettersDone:
-        """Carry out an order. Return how many letters are done, missing and left, and why it stopped early, if so.
+        """Carry out an order. Return how many letters are done, missing and left, and the reason if it stopped early.
 
         Raises:
             NotFound: the workflow does not exist.
             Conflict: the workflow is over, so MQS replays no letters into it.
-            Unavailable: the broker is away.
+            Unavailable: the broker does not answer.
         """
         if order.action is LetterAction.DISCARD:
             if not await self._marks.has_dead_queue(order.workflow_id):
@@ -99,13 +99,13 @@ class LetterOrders:
         return LetterAuditAnswer(orders=[LetterAudit.model_validate(document) for document in documents])
 
     async def confirm_replays(self) -> None:
-        """Return once the broker has read every replay that this process has sent.
+        """Return when the broker has read every replay that this process has sent.
 
-        The broker reads a connection in order. So it returns an event without a queue only after it has read the
-        replays before that event.
+        The broker reads a connection in order. So the broker returns an event without a queue only after it has read
+        the replays before that event.
 
         Raises:
-            Unavailable: the broker is away, or accepts no events for now.
+            Unavailable: the broker does not answer, or accepts no events for now.
         """
         with suppress(Unroutable):
             await self._connection.publish(
@@ -161,7 +161,7 @@ class LetterOrders:
         )
 
     async def _count_letters(self, order: LettersOrder, n_of: Counter[str]) -> None:
-        """Add `n_of` letters, by queue of origin, to those replayed or discarded."""
+        """Add `n_of` letters, by queue of origin, to the replayed or discarded letters of the workflow."""
         if not n_of:
             return
 
@@ -221,7 +221,7 @@ class LetterOrders:
 
 
 def _stop_reason(error: Unavailable) -> str:
-    """Return the sentence for the user about why a replay has stopped."""
+    """Return a sentence that tells the user why a replay has stopped."""
     if isinstance(error, QueueFull):
         return "the queue of origin is full: wait until its workers have taken some events"
     return error.reason

@@ -1,6 +1,6 @@
-"""Mark a group of queues as replaying, so that its run does not end while a replay may be under way.
+"""Mark a group of queues as replaying, so that its workflow does not end while a replay may be under way.
 
-`mqs.end_watch` finds out what became of replays that the broker has not confirmed.
+`mqs.end_watch` finds out what has happened to replays that the broker has not confirmed.
 """
 
 from datetime import timedelta
@@ -28,7 +28,7 @@ class ReplayMarks:
         self._store = store
 
     async def begin_replay(self, workflow_id: WorkflowId) -> frozenset[str]:
-        """Mark the workflow as replaying, so that its run does not end meanwhile. Return its input queues.
+        """Mark the workflow as replaying, so that it does not end meanwhile. Return the ids of its input queues.
 
         Raises:
             NotFound, Conflict: there is no such workflow, or it is over.
@@ -76,7 +76,7 @@ class ReplayMarks:
         _require_open_group(await repository.find_group(self._store, workflow_id))
 
     async def has_dead_queue(self, workflow_id: WorkflowId) -> bool:
-        """Return whether the workflow has a dead queue on the broker.
+        """Return whether the workflow has a dead queue, as MQS has recorded it. This does not ask the broker.
 
         Raises:
             NotFound: the workflow does not exist.
@@ -88,7 +88,12 @@ class ReplayMarks:
 
 
 def _require_open_group(found: StoredGroup) -> MQGroupDocument:
-    """Return the group. Raise NotFound without active queues, and Conflict if the workflow is over."""
+    """Return the group.
+
+    Raises:
+        NotFound: the workflow has no active queues.
+        Conflict: the workflow is over.
+    """
     if found.group is None or found.group.activated_at is None:
         raise NotFound(_NO_WORKFLOW)
     if found.group.state is not GroupState.ACTIVE or found.group.drained_at is not None:

@@ -20,7 +20,7 @@ _CLOCK_TRUST = timedelta(days=1)
 
 
 def workflow_of_exchange(exchange: str) -> WorkflowId | None:
-    """Return the workflow whose pilots alone may publish to `exchange`; None if it is not a dead exchange."""
+    """Return the workflow whose pilots alone may publish to `exchange`. Return None if it is not a dead exchange."""
     workflow = exchange.removeprefix(_PREFIX)
     return WorkflowId(workflow) if exchange.startswith(_PREFIX) and WORKFLOW_ID.fullmatch(workflow) else None
 
@@ -74,7 +74,7 @@ def document_of(
 
 
 def attempt_of(document: FailedAttemptDocument) -> Attempt:
-    """Return a stored attempt in the form that users see."""
+    """Return a stored attempt in the form for users."""
     return Attempt.model_validate(document.model_dump())
 
 

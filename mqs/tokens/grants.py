@@ -84,7 +84,7 @@ class Grant:
 def user_grant(profile: MQProfileDocument, subject: str) -> Grant:
     """Return a user's rights on a public queue: to publish onto an input, or to consume from an output.
 
-    The subject is the user's own, because the broker refuses to renew a token by one with another subject.
+    The subject is the user's own, because the broker does not replace a token by one with another subject.
     """
     return Grant(
         subject=f"user/{subject}",
@@ -94,10 +94,10 @@ def user_grant(profile: MQProfileDocument, subject: str) -> Grant:
 
 
 def count_pilot_connections(query: GrantQuery) -> int:
-    """Return how many connections the pilots of a taskforce may have together; 0 means no limit.
+    """Return how many connections the pilots of a taskforce may have together. 0 means no limit.
 
-    A pilot needs at most one for each input, because a connection has few channels. Pilots may have twice as many as
-    they need: the broker notices late that a worker has gone, and the worker's successor connects meanwhile.
+    A pilot needs at most one connection for each input, because a connection has few channels. Pilots may have twice as
+    many as they need: the broker notices late that a worker has ended, and its successor connects meanwhile.
     """
     if not query.n_workers:
         return 0
@@ -105,7 +105,9 @@ def count_pilot_connections(query: GrantQuery) -> int:
 
 
 def limits_grant() -> Grant:
-    """Return the grant of MQS's own token for limiting users. It may administer the broker, but not enter a vhost."""
+    """Return the grant for the token with which MQS limits users. It may administer the broker, but not enter a
+    vhost.
+    """
     return Grant(subject="mqs/limits", tags=("administrator",))
 
 
@@ -115,8 +117,8 @@ def pilot_grant(
     """Return the rights of a taskforce's pilots: take events from inputs, publish onto outputs, publish dead letters.
 
     Raises:
-        Forbidden: `caller` is not a TMS of this workflow, or it names queues of another workflow. Both have the same
-            error, so that a stranger cannot find out what exists.
+        Forbidden: `caller` is not a TMS of this workflow, or `query` names queues of another workflow. Both have the
+            same error, so that a stranger cannot find out what exists.
         Unavailable: the queues are not active yet.
         Conflict: the workflow is over.
     """
@@ -128,7 +130,7 @@ def pilot_grant(
 def task_grant(
     group: MQGroupDocument | None, profiles: Sequence[MQProfileDocument], query: GrantQuery | TaskProfilesQuery
 ) -> Grant:
-    """Return the same as `pilot_grant`, but do not check the caller: WMS asks for a TMS that it serves over REST.
+    """Return the same rights as `pilot_grant`. Do not check the caller: WMS asks for a TMS that works over REST.
 
     Raises:
         Forbidden, Unavailable, Conflict: as `pilot_grant`.
@@ -165,19 +167,19 @@ def service_grant(profile: MQProfileDocument) -> Grant:
 
 
 def widen_for_existing_clients(grant: Grant, mqids: Iterable[Mqid], *, shut: bool = False) -> Grant:
-    """Return `grant` with the further rights that existing message clients need for the queues `mqids`.
+    """Return `grant` with the further rights that old message clients need for the queues `mqids`.
 
-    For queues that are `shut` the grant may not publish. Otherwise the broker would confirm events that no task takes.
+    If the queues are `shut`, the grant may not publish. Otherwise the broker would confirm events that no task takes.
 
-    Existing clients declare a queue whenever they open a channel, and publish over the default exchange. So the bearer
-    can publish onto every queue of the vhost whose name it knows, and can take and delete the queues `mqids`. Source:
-    contract, 5.1 and 6.
+    Old clients declare a queue whenever they open a channel, and publish over the default exchange. So the holder of
+    the token can publish onto every queue of the vhost whose name it knows, and can take and delete the queues `mqids`.
+    Source: contract, 5.1 and 6.
     """
     return replace(grant, by_name=tuple(dict.fromkeys(mqids)), publishes_by_name=not shut)
 
 
 def check_gateway(caller: str) -> None:
-    """Check that `caller` is WMS, which asks for users whose rights it has checked.
+    """Check that `caller` is WMS. WMS asks for users, and has checked their rights.
 
     Raises:
         Forbidden: the caller is another service.
@@ -199,7 +201,7 @@ def check_site(group: MQGroupDocument | None, site: str, *, missing: str) -> Non
 def token_claims(
     grant: Grant, *, issuer: str, audience: Audience, now: datetime, life: timedelta, token_id: str
 ) -> dict[str, Any]:
-    """Return the claims of a token for `grant`. Its times are whole seconds since 1970."""
+    """Return the claims of a token for `grant`. Times are whole seconds since 1970."""
     issued = int(now.timestamp())
     rights = grant.rights
     said: dict[str, Any] = {

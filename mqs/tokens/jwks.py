@@ -1,4 +1,4 @@
-"""Serve the public keys over HTTP to all that check tokens. The path has no version and needs no login."""
+"""Serve the public keys over HTTP to all services that check tokens. The path has no version and needs no login."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response

@@ -1,6 +1,6 @@
 """Decide which public keys stay listed when the signing key changes. (core)
 
-A token may outlive its signing key. So the broker must find the old key until the key's last token has expired.
+A token may outlive the key that signed it. So the broker must find the old key until the key's last token has expired.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,9 @@ def is_signing(keys: Recorded, kid: str) -> bool:
 
 
 def rotate_key(keys: Recorded, kid: str, jwk: Mapping[str, str], *, now: datetime, life: timedelta) -> Decision:
-    """Return the decision that makes `kid` the signing key. Former keys stay for the `life` of their last tokens."""
+    """Return the decision that makes `kid` the signing key. Earlier keys stay listed for `life`, until their last
+    tokens expire.
+    """
     changes: list[Change] = [
         Update(MQ_KEYS, former, set={"expires_at": now + life})
         for former, key in keys.items()

@@ -1,7 +1,7 @@
-"""Sign broker tokens with the key files, and record the keys that JWKS lists.
+"""Sign broker tokens with the key files, and record the keys for JWKS.
 
-MQS checks the files at every use, so to rotate the key an operator only replaces the files. MQS records a new key
-before the key signs anything, so JWKS has the key of every token.
+MQS checks the files at every use, so an operator rotates the key by replacing the files. MQS records a new key before
+the key signs anything, so JWKS has the key of every token.
 """
 
 import asyncio
@@ -61,10 +61,10 @@ class SigningKeyFiles:
         self._key: SigningKey | None = None
 
     def current_key(self) -> SigningKey:
-        """Return the key in the files. While they do not match, in the middle of a replacement, return the former key.
+        """Return the key in the files. If the files do not match (during a replacement), return the key before.
 
         Raises:
-            Broken: the files hold no usable key pair, and there is no former key.
+            Broken: the files have no usable key pair, and there is no key before.
         """
         try:
             stamp = tuple((s.st_mtime_ns, s.st_ino) for s in (self._private.stat(), self._public.stat()))
@@ -96,7 +96,8 @@ class TokenIssuer:
         self._recording = asyncio.Lock()
 
     async def mint_token(self, grant: Grant, *, life: timedelta) -> MintedToken:
-        """Return a token for `grant` that lives for `life`, or for the issuer's longest life if that is shorter.
+        """Make a token for `grant`, and return it. It lives for `life`, or for the issuer's longest life if that is
+        shorter.
 
         Raises:
             Unprocessable: the token names more queues than fit into the broker's login.

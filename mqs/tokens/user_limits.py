@@ -1,12 +1,12 @@
-"""Limit the broker connections of a user, or of a taskforce's pilots. The broker itself counts them.
+"""Limit the broker connections of a user, or of a taskforce's pilots. The broker itself counts the connections.
 
-RabbitMQ keeps such limits with its internal users, and counts connections by the subject of a token. So MQS makes an
-internal user with the name of each subject. It carries only the limit: it has no password and no rights. We have tried
-this with RabbitMQ 4.3.6. The names begin with `user/`, or with `wf/` for a taskforce's pilots. Names of our services
-never do. MQS removes the names of pilots when their workflow's queues are gone.
+RabbitMQ stores such limits with its internal users, and counts connections by the subject of a token. So MQS makes an
+internal user with the name of each subject. This user has only the limit: no password and no rights. We have tried this
+with RabbitMQ 4.3.6. The names begin with `user/`, or with `wf/` for a taskforce's pilots. Names of our services never
+do. MQS removes the names of pilots when their workflow's queues are deleted.
 
 Only an administrator of the broker may do this, and the user `mqs` is not an administrator. But MQS signs the tokens
-that the broker trusts. So it signs a token for itself that lives for a minute.
+that the broker trusts. So MQS signs a token for itself that lives for a minute.
 """
 
 import asyncio
@@ -31,10 +31,13 @@ _MAX_REMEMBERED = 10_000
 
 
 class UserLimits:
-    """Sets each user's limit once in the life of this process, before the user gets the first token."""
+    """Limits each user's connections to the broker.
+
+    A process sets the limit of a user only once, before the user gets the first token.
+    """
 
     def __init__(self, api_url: str, issuer: TokenIssuer, *, max_connections: int) -> None:
-        """A `max_connections` of 0 means no limit."""
+        """`max_connections` is the limit for each user. 0 means no limit."""
         parts = urlsplit(api_url)
         self._http = httpx2.AsyncClient(
             base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
@@ -60,7 +63,7 @@ class UserLimits:
             _note_pilot(self._pilots, subject)
 
     async def workflows_with_pilots(self) -> set[WorkflowId]:
-        """Return the workflows whose pilots have a limit.
+        """Return the ids of the workflows whose pilots have a limit on the broker; none if MQS sets no limits.
 
         Raises:
             Unavailable: the broker does not answer.
@@ -75,7 +78,7 @@ class UserLimits:
         return set(self._pilots)
 
     async def forget_pilots(self, over: Collection[WorkflowId]) -> None:
-        """Remove the limits of the pilots of workflows that are `over`.
+        """Remove the limits of the pilots of the workflows `over`.
 
         Raises:
             Unavailable: the broker does not answer.
@@ -91,7 +94,7 @@ class UserLimits:
         await self._http.aclose()
 
     async def _limit_once(self, subject: str, max_connections: int) -> bool:
-        """Limit the connections of `subject`. Return whether the limit is new and was set."""
+        """Limit the connections of `subject`. Return whether the limit was set by this call."""
         if subject in self._done:
             return False
         try:

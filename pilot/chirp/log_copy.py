@@ -1,8 +1,8 @@
 """Copy the end of the pilot's own log to the access point while the pilot works.
 
-HTCondor transfers a job's standard error when the job ends by itself, but not when the job is removed, as `finish` and
-`abort` do. So after a warning a pilot copies the end of its log to where HTCondor would put it, through the job's
-chirp proxy. If the job ends by itself, HTCondor replaces the copy by the whole log.
+HTCondor transfers a job's standard error when the job ends by itself, but not when `finish` or `abort` removes the job.
+So after each warning the pilot copies the end of its log through the job's chirp proxy, to the path where HTCondor
+would put the log. If the job ends by itself, HTCondor replaces the copy by the whole log.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from pilot.chirp.proxy import ChirpProxy
 
 log = logging.getLogger(__name__)
 
-#: How many bytes of the log's end a copy has.
+#: The most bytes that a copy has, counted from the end of the log.
 MAX_BYTES = 64 * 1024
-#: The first copy waits for further lines of the same moment. Each further copy waits twice as long. So ten thousand
-#: workers whose tasks all fail write at most a megabyte a second together.
+#: The first copy waits, because more lines may follow at once. Each further copy waits twice as long as the copy
+#: before. So ten thousand workers whose tasks all fail write at most a megabyte a second together.
 _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 600.0
 _TIMEOUT_S = 10.0
@@ -27,12 +27,12 @@ _MODE = 0o600
 
 
 def next_wait_s(wait_s: float) -> float:
-    """Return how many seconds the next copy waits, if the last one waited `wait_s`."""
+    """Return how many seconds the next copy waits, if the copy before waited `wait_s`."""
     return min(2 * wait_s, _LONGEST_WAIT_S)
 
 
 def open_own_log() -> int | None:
-    """Return a descriptor that reads this process's standard error; None if that is not a file."""
+    """Open this process's standard error to read, and return the descriptor. Return None if that is not a file."""
     with suppress(OSError):
         fd = os.open("/proc/self/fd/2", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         if stat.S_ISREG(os.fstat(fd).st_mode):

@@ -1,8 +1,8 @@
 """Take HTCondor's chirp proxy for the pilot alone, before any task runs.
 
-HTCondor writes the proxy's address and its secret into a file of the job. Every reader of that file can use the proxy.
-Through it the access point reads and writes any file of TMS's account, and changes any attribute of the job. A task
-without a container has the pilot's account and could read the file. So the pilot reads it first, and removes it.
+HTCondor writes the proxy's address and secret into a file of the job. A process that can read the file can use the
+proxy, and so read and write any file of TMS's account on the access point, and change any attribute of the job. A task
+without a container has the pilot's account and could read the file. So the pilot reads the file first, and removes it.
 """
 
 import logging
@@ -21,7 +21,7 @@ _FILE = ".chirp.config"
 
 @dataclass(frozen=True, slots=True)
 class ChirpProxy:
-    """The address of this job's chirp proxy, and the secret that opens it."""
+    """The address of this job's chirp proxy, and the secret (`cookie`) that opens the proxy."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class ChirpProxy:
 
     @contextmanager
     def open_connection(self) -> Iterator[Any]:
-        """Open a connection to the proxy for the length of the block. Its calls block the thread.
+        """Open a connection to the proxy, and close it at the end of the `with` block. Its calls block the thread.
 
         Raises:
             OSError: the proxy does not answer, or refuses.
@@ -44,7 +44,10 @@ class ChirpProxy:
 
 
 def take_proxy(environment: Mapping[str, str], directory: str) -> ChirpProxy | None:
-    """Return the chirp proxy of the job in `directory`, and remove the file that names it; None without a proxy."""
+    """Read the file that names the job's chirp proxy, remove the file, and return the proxy.
+
+    Without a name in `environment`, the file lies in `directory`. Return None if there is no file or it is unreadable.
+    """
     file = Path(environment.get(CHIRP_VARIABLE) or Path(directory, _FILE))
     try:
         host, port, cookie = file.read_text().split()

@@ -1,6 +1,6 @@
 """Send the pilot's chirps: to HTCondor by htchirp, or into an inherited pipe.
 
-The pilot never waits for a chirp: a background task sends it, and repeats it if it fails.
+The pilot never waits for a chirp: a background task sends each chirp, and repeats a chirp that failed.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from schemas.statuses import PilotStatus
 
 log = logging.getLogger(__name__)
 
-#: Seconds from a failed chirp to the next try. The last number holds for all further tries.
+#: Seconds from a failed chirp to the next try. The last number also holds for all later tries.
 _AGAIN_S = (0.5, 2.0, 10.0, 60.0)
 
 #: How many seconds the pilot waits for its last chirps before it ends.
@@ -31,14 +31,18 @@ FLUSH_S = 10.0
 
 
 class ChirpChannel(Protocol):
-    """A way to send chirps."""
+    """The way by which chirps leave the pilot: HTCondor, a pipe, or none."""
 
     async def send_values(self, values: Mapping[ChirpAttribute, Value]) -> None:
-        """Send all of `values`. Raises: OSError, if they cannot be sent now."""
+        """Send all of `values`.
+
+        Raises:
+            OSError: the values cannot be sent now.
+        """
 
 
 class PipeChirp:
-    """Chirps into a pipe to the launcher of a local pool, one line for each attribute."""
+    """Writes chirps into a pipe to the launcher of a local pool, one line for each attribute."""
 
     def __init__(self, fd: int) -> None:
         os.set_inheritable(fd, False)
@@ -52,7 +56,7 @@ class PipeChirp:
 
 
 class CondorChirp:
-    """Chirps through HTCondor's proxy. Its library blocks, so the calls run in a separate thread."""
+    """Chirps through HTCondor's proxy. The library for that blocks, so its calls run in a separate thread."""
 
     def __init__(self, dest: ChirpDest, proxy: ChirpProxy | None) -> None:
         self._dest = dest
@@ -75,16 +79,16 @@ class CondorChirp:
 
 
 class NoChirp:
-    """Drops all chirps, for a pilot that has no HTCondor and no pipe."""
+    """Drops all chirps, because the pilot can send them neither to HTCondor nor into a pipe."""
 
     async def send_values(self, values: Mapping[ChirpAttribute, Value]) -> None:
         return
 
 
 def choose_channel(settings: Chirp, proxy: ChirpProxy | None) -> ChirpChannel:
-    """Return the channel for chirps that the settings choose. `proxy` is HTCondor's chirp proxy.
+    """Return the channel for chirps that `settings` name. `proxy` is HTCondor's chirp proxy.
 
-    If the settings name a pipe that is not open, drop all chirps.
+    If `settings` name a pipe that is not open, return the channel that drops all chirps.
     """
     if not settings.wanted:
         return NoChirp()
@@ -100,7 +104,7 @@ def choose_channel(settings: Chirp, proxy: ChirpProxy | None) -> ChirpChannel:
 
 
 class Chirper:
-    """Keeps the chirps that wait, and sends them when they are due."""
+    """Keeps the chirps that are not sent yet, and sends them when they are due."""
 
     def __init__(self, voice: ChirpChannel, interval_s: float) -> None:
         self._voice = voice
@@ -112,7 +116,7 @@ class Chirper:
         self._n_failed = 0
 
     def start_chirping(self) -> None:
-        """Begin to chirp: first the start time and the status STARTED."""
+        """Begin to send chirps in the background. The first chirp has the start time and the status STARTED."""
         self._backlog = replace(
             self._backlog, values={ChirpAttribute.STARTED_AT: int(time.time()), **self._backlog.values}
         )
@@ -120,13 +124,16 @@ class Chirper:
         self._task = asyncio.create_task(self._send_when_due(), name="chirps")
 
     def set_status(self, status: PilotStatus, error: str = "", traceback: str = "", *, bad_machine: str = "") -> None:
-        """Chirp a status at once, and the name of a bad machine if there is one."""
+        """Chirp a status, its error and its traceback without waiting for the interval.
+
+        If `bad_machine` is given, also chirp that name, with the time.
+        """
         bad = f"{int(time.time())} {bad_machine}" if bad_machine else ""
         self._backlog = attributes.with_status(self._backlog, status, error, traceback, bad_machine=bad)
         self._changed.set()
 
     def set_counters(self, *, n_failed: int, n_success: int, failure: Failure | None = None) -> None:
-        """Chirp the counters when they are due."""
+        """Chirp the counters, and the last task's `failure` if there is one, when they are due."""
         self._backlog = attributes.with_counters(
             self._backlog,
             n_failed=n_failed,
@@ -137,7 +144,7 @@ class Chirper:
         self._changed.set()
 
     async def close(self) -> None:
-        """Chirp what is left, for at most `FLUSH_S` seconds, and stop."""
+        """Send the chirps that are not sent yet, for at most `FLUSH_S` seconds. Then stop chirping."""
         if self._task is None:
             return
         self._backlog = replace(self._backlog, urgent=bool(self._backlog.values))

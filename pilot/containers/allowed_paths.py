@@ -1,11 +1,11 @@
 """Decide whether a task may use a path of the worker as its image or as an external directory. (core)
 
     image      an image file, or a directory that looks like the root file system of an image
-    directory  below a root that the operator has opened (`EWMS_PILOT_EXTERNAL_ROOTS`); by default there is none
+    directory  below a root that the operator has opened (`EWMS_PILOT_EXTERNAL_ROOTS`); by default there is no such root
 
-Neither may be, contain, or lie in a directory of EWMS itself: a pilot's directory holds its token, and TMS's directory
-holds the tokens of all pilots. The rules apply to the real path, after all links. The shell (`held_paths.py`) follows
-links and looks into directories; this module decides.
+An image or a directory may not be, contain, or lie in a directory of EWMS itself: a pilot's directory holds its token,
+and TMS's directory holds the tokens of all pilots. The rules apply to the real path, after all links. The shell
+(`held_paths.py`) follows links and looks into directories; this module decides.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,13 +25,13 @@ SYSTEM = (
 #: A root file system has all directories of `_ROOT_HAS`, and one of `_PROGRAMS`.
 _ROOT_HAS = ("etc", "proc", "dev")
 _PROGRAMS = ("bin", "usr")
-#: Apptainer marks its root file systems by this entry.
+#: Each root file system that apptainer builds has this entry.
 _APPTAINERS = ".singularity.d"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlaces:
-    """The directories of this worker with special rules. All are real paths: the kernel has followed the links."""
+    """The directories of this worker for which special rules hold. All paths are real paths, after all links."""
 
     #: The pilot's own directory. It holds the pilot's token.
     own: str
@@ -39,31 +39,32 @@ class WorkerPlaces:
     shared: str = ""
     protected: tuple[str, ...] = ()
     external_roots: tuple[str, ...] = ()
-    #: Images must lie in one of these. If there are none, images may lie anywhere but in `SYSTEM`.
+    #: Images must lie in one of these roots. If there are no roots, images may lie anywhere but in `SYSTEM`.
     image_roots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PathFacts:
-    """Facts about a path of the worker: its real path and its kind, and for a directory the names in it."""
+    """Facts about a path of the worker: its real path, its kind, and for a directory the names of its entries."""
 
     real: str
     is_directory: bool
-    #: Whether it is the worker's own root directory `/`, under any name.
+    #: Whether the path leads to the worker's own root directory `/`.
     is_root: bool = False
     names: frozenset[str] = frozenset()
-    #: Whether it is a file that begins like an image that apptainer can mount.
+    #: Whether the path leads to a file that begins like an image that apptainer can mount.
     is_image_file: bool = False
 
 
 def external_mounts(
     directories: Iterable[str], looked: Mapping[str, PathFacts], places: WorkerPlaces
 ) -> tuple[Mount, ...]:
-    """Return the read-only mounts of `EWMS_PILOT_EXTERNAL_DIRECTORIES`, each at its own path.
+    """Return the read-only mounts of the external `directories`, each mounted in the container at the same path.
 
     `looked` maps each existing path to the facts about it.
 
-    Raises: MountRefused, naming the directory, the rule and the remedy.
+    Raises:
+        MountRefused: a task may not use a directory; the text names the directory, the rule and the remedy.
     """
     mounts = []
     for path in directories:
@@ -83,7 +84,7 @@ def external_mounts(
 
 
 def check_image(name: str, looked: PathFacts, places: WorkerPlaces) -> None:
-    """Raise ImageUnusable if no task may run in the image `name`. The error names the image, the rule, the remedy."""
+    """Raise ImageUnusable if no task may use the image `name`. The text names the image, the rule and the remedy."""
     if problem := image_problem(name) or _image_problem(looked, places):
         raise ImageUnusable(_refusal_text("the image", name, problem))
 
@@ -131,7 +132,7 @@ def looks_like_an_image(names: Iterable[str]) -> bool:
 
 
 def _reserved_problem(looked: PathFacts, places: WorkerPlaces) -> str:
-    """Return why no task may see this path, even if the operator opens it; empty if a task may."""
+    """Return why no task may see this path, even if the operator opens the path. Return "" if tasks may see it."""
     real = looked.real
     if looked.is_root:
         return "is the worker's own file system; name a directory that was made for tasks"

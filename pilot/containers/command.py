@@ -1,8 +1,8 @@
-"""Turn a program and an event's files into a command: argv, environment, mounts. Never a shell. (core)
+"""Make a command (argv, environment, mounts) of a program and an event's files. No shell is involved. (core)
 
     cp {{INFILE}} {{OUTFILE}}   ->   cp /ewms-pilot-data/task-io/infile-<uuid>.in /ewms-pilot-data/task-io/outfile-...
 
-Placeholders are filled in after the arguments were split, so a path never becomes two arguments.
+The program is split into arguments before the placeholders are replaced, so a path never becomes two arguments.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _INFILE, _OUTFILE = FILE_PLACEHOLDERS[:2], FILE_PLACEHOLDERS[2:]
 
 @dataclass(frozen=True, slots=True)
 class RunPlace:
-    """The paths on the worker of one run's files. A path is empty if the run has none: a source has no infile."""
+    """The paths of one run's files, on the worker or as the task sees them. A path is empty without such a file."""
 
     task_io: str = ""
     infile: str = ""
@@ -36,7 +36,7 @@ class RunPlace:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command to start, with `environment` alone. `kill_argv` ends a container that no signal reaches."""
+    """A command to start with exactly `environment`. `kill_argv` ends a container that signals do not reach."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
@@ -48,7 +48,7 @@ class Runtime(Protocol):
 
     @property
     def on_host(self) -> bool:
-        """Whether paths in arguments are the worker's (a bare process) and not a container's."""
+        """Whether the paths in the arguments are paths of the worker (a bare process), not of a container."""
 
     @property
     def has_home(self) -> bool:
@@ -63,16 +63,16 @@ class Runtime(Protocol):
         *,
         listens: bool = False,
     ) -> Command:
-        """Return the command that runs `arguments` in the image; `name` is unique to this run.
+        """Return the command that runs `arguments` in the image. `name` is unique to this run.
 
-        `listens`: the container reads the command's standard input.
+        With `listens`, the container reads the command's standard input.
         """
 
 
 def task_command(
     runtime: Runtime, program: Program, external: Sequence[Mount], place: RunPlace, name: str, *, listens: bool = False
 ) -> Command:
-    """Return the command of one run of the task, or of the init program, at `place`."""
+    """Return the command of one run of `program` (the task or the init program), whose files are at `place`."""
     seen = _seen_on_host(place) if runtime.on_host else _seen_in_container(place)
     arguments = tuple(_fill_placeholders(argument, seen) for argument in program.args)
     named = {ENV_INFILE: seen.infile, ENV_OUTFILE: seen.outfile, ENV_DATA_HUB: seen.data_hub}
@@ -86,7 +86,7 @@ def task_command(
 
 
 def task_mounts(external: Sequence[Mount], place: RunPlace) -> tuple[Mount, ...]:
-    """Return all mounts of a run: the `external` ones, and those for its own files at `place`."""
+    """Return all mounts of a run: the `external` mounts, and the mounts of the run's own files at `place`."""
     own = ((place.task_io, TASK_IO), (place.data_hub, DATA_HUB), (place.home, TASK_HOME))
     return (*(Mount(source, target) for source, target in own if source), *external)
 

@@ -1,4 +1,4 @@
-"""Run the task on each event in a container of its own: infile, container, outfile."""
+"""Run the task on each event in a container of its own: write the infile, run the container, read the outfile."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class _Run:
 
 
 class ContainerPerEvent:
-    """Runs each event in its own container, and keeps track of those that run now."""
+    """Runs each event in its own container, and knows which containers run now."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class ContainerPerEvent:
         self._runs: dict[int, _Run] = {}
 
     def start_run(self, key: int, event: DataEvent | None, attempt: int) -> None:
-        """Run a container on an event. The number of the `attempt` makes no difference."""
+        """Run a container on `event`. Ignore `attempt`, its number: only warm tasks use it."""
         run = self._runs[key] = _Run()
         body = build_infile(event, self._settings.infile_ext) if event else None
         if isinstance(body, Failure):
@@ -71,7 +71,7 @@ class ContainerPerEvent:
             run.timer = self._loop.call_later(self._settings.task_timeout_s, self._time_out, run)
 
     def kill_all(self) -> None:
-        """End all containers."""
+        """Kill all containers. Their runs end as `interrupted`."""
         for run in self._runs.values():
             if run.child is not None and not run.child.has_ended:
                 run.interrupted = True

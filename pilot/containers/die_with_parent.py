@@ -1,8 +1,8 @@
-"""Make a command end with the pilot: if the pilot ends for any reason, everything that the command started ends.
+"""Make a command end with the pilot: if the pilot ends for any reason, all processes that the command started end too.
 
 A task that works on one event ends by itself if its pilot is killed. A task that waits for the next line may not
-notice. So a small process stands between the pilot and the command. The kernel signals it when the pilot dies, and
-hands it the orphans among its descendants, as it does to the pilot. It costs 15 ms and a few MB a container. (core)
+notice. So a small process runs between the pilot and the command. The kernel signals this process when the pilot dies,
+and makes it the parent of orphans among its descendants. It costs 15 ms and a few MB for each container. (core)
 """
 
 import sys
@@ -64,7 +64,7 @@ end()
 
 
 def tie_to_parent(command: Command, program: str, pid: int) -> Command:
-    """Return a command that runs `command` and ends if its parent `pid` ends. `program` is the path of its program."""
+    """Return a command that runs `command`, and ends if its parent `pid` ends. `program` is the path to execute."""
     locale = "1" if "LC_CTYPE" in command.environment else ""
     argv = (sys.executable, "-I", "-S", "-c", _TETHER, str(pid), locale, program, *command.argv)
     return replace(command, argv=argv)

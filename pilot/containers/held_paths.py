@@ -1,8 +1,8 @@
-"""Check a path of the worker, and notice if the file or directory is exchanged afterwards.
+"""Check a path of the worker, and notice if the file or directory at the path is exchanged after the check.
 
-A path is only a name: an account that may write one of its directories can make it lead elsewhere after the check. So
-the pilot first opens the path, and then asks the kernel where it lies. Before each container starts, the path must
-still lead to the same file.
+An account that may write a directory of the path can make the path lead elsewhere. So the pilot first opens the path,
+and then asks the kernel for the real path of the opened file. Before each container starts, the pilot checks that the
+path still leads to the same file.
 """
 
 import errno
@@ -40,14 +40,14 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class PinnedRuntime:
-    """A runtime whose containers start only while its pins hold."""
+    """A runtime whose containers start only if the path of each pin still leads to the file that was checked."""
 
     runtime: Runtime
     pins: tuple[Pin, ...]
 
     @property
     def on_host(self) -> bool:
-        """Whether paths in arguments are the worker's and not a container's."""
+        """Whether the paths in the arguments are paths of the worker, not of a container."""
         return self.runtime.on_host
 
     @property
@@ -64,16 +64,21 @@ class PinnedRuntime:
         *,
         listens: bool = False,
     ) -> Command:
-        """Return the runtime's command. Raises: OSError, if a pinned path leads elsewhere by now."""
+        """Return the runtime's command.
+
+        Raises:
+            OSError: a pinned path is missing or leads elsewhere by now.
+        """
         for pin in self.pins:
             pin.check_unchanged()
         return self.runtime.build_command(arguments, environment, mounts, name, listens=listens)
 
 
 def look_at(path: str, *, inside: bool) -> tuple[PathFacts, Pin] | None:
-    """Return facts about `path`, and a pin on it; None if it does not exist. A slow file system may delay this.
+    """Return facts about `path`, and a pin on it. Return None if the path does not exist or cannot be read.
 
-    With `inside`, also read what shows whether it is an image: a directory's names, or a file's first bytes.
+    With `inside`, also read what shows an image: a directory's names, or a file's first bytes. A slow file system may
+    delay this call.
     """
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -99,7 +104,10 @@ def look_at(path: str, *, inside: bool) -> tuple[PathFacts, Pin] | None:
 
 
 def find_places(told: PilotSettings, scratch: str) -> WorkerPlaces:
-    """Return the directories of this worker with special rules. `scratch` is HTCondor's directory of the job, or ''."""
+    """Return the directories of this worker for which special rules hold.
+
+    `scratch` is the job's directory from HTCondor; empty without HTCondor.
+    """
     own = os.path.realpath(Path.cwd())
     # HTCondor puts the jobs' directories side by side, and runs many jobs as the same user.
     shared = str(Path(scratch).resolve().parent) if scratch else ""

@@ -1,4 +1,4 @@
-"""Run the init container, once, before the first event."""
+"""Run the init container once, before the first event."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from pilot.settings import PilotSettings
 
 
 class InitRun:
-    """The init container's only run. It calls `on_end` with its failure, or with None after a success."""
+    """Runs the init container once. At the end it calls `on_end` with the failure, or with None after a success."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Clean up after a run: print its output if it failed or the user wants it, and remove its files."""
+"""Clean up after a run: print its output if the run failed or the user wants that, and remove its files."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ class Leftovers:
             self.remove_files(files)
 
     def remove_files(self, files: RunFiles) -> None:
-        """Remove the files of a run: a few at once, a tree in a thread."""
+        """Remove the files of a run: at once if they are only the usual few files, else in a thread."""
         if not remove_run(files):
             removal = asyncio.get_running_loop().create_task(asyncio.to_thread(remove_tree, files.directory))
             self._removals.add(removal)
@@ -44,13 +44,13 @@ class Leftovers:
 
 
 class Printer:
-    """Prints the output of runs, within the pilot's budget. A pilot has one printer."""
+    """Prints the output of runs within the pilot's `OutputBudget`. A pilot has one printer."""
 
     def __init__(self) -> None:
         self._budget = OutputBudget()
 
     def may_print(self, n_bytes: int) -> bool:
-        """Return whether the budget allows an output of `n_bytes`. If so, count it as printed."""
+        """Return whether the budget allows an output of `n_bytes`. If the budget does, take `n_bytes` from it."""
         n_left_out = self._budget.n_left_out
         self._budget, may = spend_budget(self._budget, n_bytes, time.monotonic())
         if not may and not n_left_out:
@@ -60,7 +60,9 @@ class Printer:
         return may
 
     def print_output(self, name: str, run: str, text: str, *, always: bool = False) -> None:
-        """Print a run's output on the stream `name`. `always` ignores the budget, for users who want all output."""
+        """Print `text`, a run's output on the stream `name`, if the budget allows that. With `always`, ignore the
+        budget.
+        """
         if text and (always or self.may_print(len(text))):
             print(f"--- {name} of {run}\n{text}\n---", file=sys.stderr)  # noqa: T201 - it is the output
 

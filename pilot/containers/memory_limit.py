@@ -1,8 +1,8 @@
 """Decide whether a worker uses too much memory, and which of its containers must end. (core)
 
-`worker_memory` limits what one worker may use: the pilot and everything that it has started. The kernel or HTCondor
-would end the largest process, or the whole worker with all events in hand. So the pilot checks first, and ends the
-container that uses the most.
+`worker_memory` limits what one worker may use: the pilot and all processes that it has started. Above the limit, the
+kernel or HTCondor would end the largest process, or the whole worker with all its events. So the pilot checks first,
+and ends the container that uses the most memory.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ class ProcessMemory:
 
 @dataclass(frozen=True, slots=True)
 class MemoryExcess:
-    """A worker uses `n_bytes`, more than its limit. `pid` is the process of the container that must end."""
+    """A worker uses `n_bytes`, more than its limit. `pid` is the first process of the container that must end."""
 
     pid: int
     n_bytes: int
@@ -28,9 +28,10 @@ class MemoryExcess:
 def find_excess(
     processes: Mapping[int, ProcessMemory], containers: Collection[int], limit_bytes: int
 ) -> MemoryExcess | None:
-    """Return the excess over `limit_bytes`; None if there is none, or if ending a container would not help.
+    """Return the excess over `limit_bytes`. Return None if there is no excess, or if no container uses memory.
 
-    `containers` are the processes that the pilot has started. Each counts with all of its descendants.
+    `processes` maps pids to processes. `containers` are the pids that the pilot has started; each counts with all its
+    descendants.
     """
     n_bytes = sum(process.n_bytes for process in processes.values())
     used = dict.fromkeys(containers, 0)

@@ -1,8 +1,8 @@
-"""Watch the memory of the worker's processes. If together they exceed the limit, end the container that uses most.
+"""Watch the memory of the worker's processes. If their sum exceeds the limit, end the container that uses the most.
 
-The exact measure is PSS: a process's own memory, and its share of the memory that it shares with others. PSS is slow
-to read. So the watch first sums the resident memory, which counts shared memory for each process, and reads PSS only
-if that sum exceeds the limit.
+The exact measure is PSS: a process's own memory, and its part of the memory that it shares with other processes. PSS is
+slow to read. So the watch first sums the resident memory, which counts shared memory in full for each process. The
+watch reads PSS only if that sum exceeds the limit.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryWatch:
-    """The loop that watches while containers run. A `limit_bytes` of 0 turns it off."""
+    """A loop that watches the memory while containers run. With a `limit_bytes` of 0 there is no loop."""
 
     def __init__(self, children: TaskProcesses, limit_bytes: int, *, interval_s: float = _INTERVAL_S) -> None:
         self._children = children
@@ -35,7 +35,7 @@ class MemoryWatch:
         self._loop: asyncio.Task[None] | None = None
 
     def start_watching(self) -> None:
-        """Begin to watch."""
+        """Begin to watch, and to explain why the kernel killed a child."""
         self._children.on_killed = self._explain_kill
         if self._limit_bytes:
             self._loop = asyncio.create_task(self._watch_repeatedly(), name="memory watch")
@@ -58,18 +58,18 @@ class MemoryWatch:
         containers = {child.pid: child for child in self._children.running}
         if not containers:
             return
-        excess = await asyncio.to_thread(self._look, list(containers))
+        excess = await asyncio.to_thread(self._measure_excess, list(containers))
         if excess is not None and not containers[excess.pid].has_ended:
             self._end_container(containers[excess.pid], excess)
         self._n_failures = 0
 
     def _log_failure(self, text: str) -> None:
-        """Log the current exception if it is the first in a row, or every hundredth."""
+        """Log `text` with the current exception, if this failure is the first in a row or one of every hundred."""
         if self._n_failures % _LOG_EVERY == 0:
             log.exception("%s", text)
         self._n_failures += 1
 
-    def _look(self, containers: list[int]) -> MemoryExcess | None:
+    def _measure_excess(self, containers: list[int]) -> MemoryExcess | None:
         pids = list(_walk_tree(os.getpid()))
         processes = {pid: ProcessMemory(parent, _resident_bytes(pid)) for pid, parent in pids}
         if find_excess(processes, containers, self._limit_bytes) is None:
@@ -85,7 +85,7 @@ class MemoryWatch:
         self._children.kill_child(child)
 
     def _explain_kill(self, child: TaskProcess) -> None:
-        """Give `child`, which SIGKILL has ended, its failure if the kernel has killed a process for lack of memory."""
+        """Set the failure of `child`, which SIGKILL ended, if the kernel has killed a process for lack of memory."""
         n_kills = count_kernel_kills()
         if n_kills > self._n_kernel_kills and child.failure is None:
             child.failure = kernel_out_of_memory(self._limit_bytes)
@@ -94,12 +94,18 @@ class MemoryWatch:
 
 
 def count_kernel_kills(proc: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int:
-    """Return how many processes of this worker's control group the kernel has killed for lack of memory."""
-    return max((_kills_in(path) for path in _counter_files(_read_text(proc), root)), default=0)
+    """Return how many processes of this worker's control group the kernel has killed for lack of memory.
+
+    `proc` is the file that names the groups; `root` is the directory in which the kernel shows them.
+    """
+    return max((_read_kill_count(path) for path in _counter_files(_read_text(proc), root)), default=0)
 
 
 def _counter_files(groups: str, root: str) -> Iterator[str]:
-    """Yield the files that count kernel kills, from the lines of /proc/PID/cgroup: `0::/path` or `4:memory:/path`."""
+    """Yield the path of each file that counts kernel kills.
+
+    `groups` is the text of /proc/PID/cgroup, with lines like `0::/path` or `4:memory:/path`.
+    """
     for line in groups.splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -111,7 +117,7 @@ def _counter_files(groups: str, root: str) -> Iterator[str]:
                 yield f"{root}/memory{place}/memory.oom_control"
 
 
-def _kills_in(path: str) -> int:
+def _read_kill_count(path: str) -> int:
     for line in _read_text(path).splitlines():
         name, _, value = line.partition(" ")
         if name == "oom_kill" and value.isdigit():
@@ -120,7 +126,7 @@ def _kills_in(path: str) -> int:
 
 
 def _walk_tree(pid: int) -> Iterator[tuple[int, int]]:
-    """Yield `pid` and every process below it, each with its parent."""
+    """Yield the pid and the parent's pid of each process: first `pid` (with parent 0), then all its descendants."""
     queue = [(pid, 0)]
     while queue:
         pid, parent = queue.pop()

@@ -1,7 +1,7 @@
-"""Decide which directories of the worker a task container may see, and how. (core)
+"""Decide which directories of the worker a task container may see, and whether the container may write them. (core)
 
-Source: contract, 8.3. The rules apply to a path as it is written, and to its real path after all links. So a link into
-a forbidden place is as forbidden as the place.
+Source: contract, 8.3. The rules apply to a path as the user writes it, and to its real path after all links. So a link
+to a forbidden directory is forbidden too.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from schemas.rules.worker_paths import directory_problem, is_within, path_proble
 #: Paths in the container at which a task finds its files.
 TASK_IO = "/ewms-pilot-data/task-io"
 DATA_HUB = "/ewms-pilot-data/data-hub"
-#: Path in the container of its home directory: one for each run, or for each warm container.
+#: Path of the home directory in the container. Each run has its own home directory, or each warm container.
 TASK_HOME = "/ewms-pilot-data/home"
 
 READ_ONLY = ("/etc", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/root", "/var/log", "/var/cache", "/var/spool")
@@ -31,7 +31,7 @@ class Mount:
 
 
 def check_path(path: str) -> None:
-    """Raise MountRefused if `path` cannot be written into a container runtime's arguments."""
+    """Raise MountRefused if the arguments of a container runtime cannot contain `path`."""
     if problem := path_problem(path):
         raise MountRefused(f"the directory {path!r} {problem}")
 

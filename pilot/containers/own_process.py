@@ -14,9 +14,10 @@ _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 
 
 def prepare_process(directory: str) -> None:
-    """Prepare this process: adopt orphans of its children, and protect its memory and its modules from children.
+    """Protect this process from the tasks that it starts, and make it the parent of orphans among its descendants.
 
-    Tasks without a container can write into the pilot's own `directory`, so Python must not look for modules there.
+    Tasks cannot read this process's memory and inherit no descriptors. A task without a container can write into the
+    pilot's `directory`, so Python no longer looks for modules there.
     """
     sys.path[:] = drop_directory(sys.path, directory)
     for fd in os.listdir("/proc/self/fd"):
@@ -29,7 +30,7 @@ def prepare_process(directory: str) -> None:
 
 
 def process_began_s() -> float:
-    """Return when this process began, in seconds of the monotonic clock. That is before its interpreter started."""
+    """Return when this process began, in seconds of the monotonic clock. Its interpreter started a little later."""
     status = read_status(os.getpid())
     ticks = int(status[19]) if status else 0
     age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
@@ -37,7 +38,7 @@ def process_began_s() -> float:
 
 
 def drop_directory(module_path: Sequence[str], directory: str) -> list[str]:
-    """Return Python's `module_path` without `directory`, but keep the directory that contains EWMS itself."""
+    """Return Python's `module_path` without `directory`. But if EWMS itself lies in `directory`, leave nothing out."""
     ours = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     left_out = os.path.realpath(directory)
     if left_out == ours:

@@ -4,12 +4,12 @@ import os
 import signal
 from contextlib import suppress
 
-#: A process tree may fork during the kill. The pilot walks it again at most this often.
+#: Processes may fork during the kill. So the pilot looks for descendants again, at most this many times.
 _MAX_WALKS = 20
 
 
 def kill_tree(pid: int) -> None:
-    """Send SIGKILL to `pid`, to its process group if it leads one, and to all descendants."""
+    """Send SIGKILL to the process `pid`, to the process group that it leads, and to all its descendants."""
     for _ in range(_MAX_WALKS):
         descendants = _find_descendants(pid)
         with suppress(ProcessLookupError, PermissionError):
@@ -22,7 +22,7 @@ def kill_tree(pid: int) -> None:
 
 
 def _find_descendants(pid: int) -> list[int]:
-    """Return the living descendants of `pid`, from one pass over all processes."""
+    """Return the pids of the living descendants of `pid`. This reads all processes once."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit() and (status := read_status(int(name))) is not None and status[0] not in "ZX":
@@ -36,7 +36,10 @@ def _find_descendants(pid: int) -> list[int]:
 
 
 def read_status(pid: int) -> list[str] | None:
-    """Return the fields of /proc/PID/stat after the name: state, ppid, pgrp, session, ...; None without the process."""
+    """Return the fields of /proc/PID/stat after the process's name: state, ppid, pgrp, session, ...
+
+    Return None if there is no such process.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b") ")[2].decode().split()
@@ -45,13 +48,13 @@ def read_status(pid: int) -> list[str] | None:
 
 
 def read_session(pid: int) -> int:
-    """Return the session of a process; 0 if there is no such process."""
+    """Return the session id of the process `pid`. Return 0 if there is no such process."""
     status = read_status(pid)
     return int(status[3]) if status else 0
 
 
 def reap_child(pid: int) -> bool:
-    """Take the exit status of a child that has ended, and return True; False if it lives."""
+    """Take the exit status of the child `pid` if it has ended. Return False if the child still runs, else True."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:

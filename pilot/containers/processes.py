@@ -1,8 +1,8 @@
-"""Run commands as children of the pilot, and end them with everything that they have started.
+"""Run commands as children of the pilot, and end each command with all processes that it has started.
 
-`posix_spawn` starts a command in a new session, without a shell, with only its three standard descriptors. A
-pidfd on the event loop reports its end. The pilot is a subreaper: if a task leaves processes behind, even in another
-session, these become the pilot's children, and it finds and kills them.
+`posix_spawn` starts a command in a new session, without a shell, with only its three standard descriptors. A pidfd on
+the event loop reports the end of the command. The pilot is a subreaper: processes that a task leaves behind, even in
+another session, become children of the pilot, which finds and kills them.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from pilot.containers.process_tree import kill_tree, read_session, reap_child
 from pilot.errors import Failure
 from schemas.rules.placeholders import ENV_RUN
 
-#: Python ignores these signals. A program expects their default.
+#: Python ignores some of these signals or handles them. A program expects the default reaction to each.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
 
 #: The exit code of a program that SIGKILL has ended, and of a container in which SIGKILL ended the task.
@@ -30,18 +30,18 @@ _ENGINE_S = 10.0
 
 
 class TaskProcess:
-    """One running command. It calls `on_end` once, with the exit code (128 + n if a signal ended the command).
+    """A command that runs. It calls `on_end` once, with the exit code: 128 + n if signal n ended the command.
 
     A docker container is not the command's child. So a docker command counts as ended only after the engine has removed
-    its container.
+    the command's container.
     """
 
     def __init__(self, pid: int, command: Command, on_end: Callable[[int], None]) -> None:
         self.pid = pid
         self.command = command
         self.killer: TaskProcess | None = None
-        #: Why the pilot or the kernel ended the command; None otherwise. `on_failure` gets it before `on_end` is
-        #: called.
+        #: Why the pilot or the kernel ended the command; None in other cases. `on_failure` is called with the failure
+        #: before `on_end` is called.
         self.failure: Failure | None = None
         self.on_failure: Callable[[Failure], None] = lambda _: None
         self.was_killed = False
@@ -58,13 +58,13 @@ class TaskProcess:
         self._code = code
 
     def note_end(self) -> None:
-        """Call `on_end` if the command has ended, and also its `kill_argv` command if one runs."""
+        """Call `on_end` if the command has ended, and its `kill_argv` command too, if that was started."""
         if self._code is not None and (self.killer is None or self.killer.has_ended):
             self._on_end(self._code)
 
 
 class Pipes(NamedTuple):
-    """The pilot's ends of a command's standard streams. They do not block. The caller closes them."""
+    """The pilot's ends of a command's standard streams. They do not block. The caller must close them."""
 
     stdin: int
     stdout: int
@@ -80,18 +80,22 @@ class TaskProcesses:
         self._none_left = asyncio.Event()
         #: Called with a child that SIGKILL has ended, if the signal did not come from the pilot.
         self.on_killed: Callable[[TaskProcess], None] = lambda _: None
-        # The kernel gives orphans to the main thread. That thread also spawns everything.
+        # Orphans become children of the main thread. The main thread also starts all commands.
         self._list = f"/proc/self/task/{threading.main_thread().native_id}/children"
 
     @property
     def running(self) -> tuple[TaskProcess, ...]:
-        """The children that run."""
+        """The children that still run."""
         return tuple(self._running.values())
 
     def spawn_to_files(
         self, command: Command, *, stdout: str, stderr: str, on_end: Callable[[int], None]
     ) -> TaskProcess:
-        """Start `command` and write its output to files. Raises: OSError if it cannot be started."""
+        """Start `command`, and write its output to the files `stdout` and `stderr`.
+
+        Raises:
+            OSError: the command cannot be started.
+        """
         write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         return self._spawn_child(
             command,
@@ -104,7 +108,11 @@ class TaskProcesses:
         )
 
     def spawn_piped(self, command: Command, *, on_end: Callable[[int], None]) -> tuple[TaskProcess, Pipes]:
-        """Start `command` with a pipe to each of its three streams. Raises: OSError if it cannot be started."""
+        """Start `command` with a pipe to each of its three streams.
+
+        Raises:
+            OSError: the command cannot be started.
+        """
         ends: list[int] = []
         try:
             for _ in range(3):
@@ -136,7 +144,7 @@ class TaskProcesses:
         return self._watch_child(TaskProcess(pid, command, on_end))
 
     def kill_child(self, child: TaskProcess) -> None:
-        """Kill `child` and everything that it has started, at once."""
+        """Kill `child` and all its descendants at once. Do nothing if it has ended or is being killed."""
         if child.has_ended or child.killer is not None:
             return
         child.was_killed = True
@@ -155,7 +163,7 @@ class TaskProcesses:
             kill_tree(killer.pid)
 
     async def kill_all(self) -> None:
-        """Kill everything. Return once everything has ended, or after a time limit."""
+        """Kill all children. Return as soon as all have ended, but after `_ENGINE_S` + 1 seconds at the latest."""
         killers = {child.killer for child in self._running.values()}
         for child in list(self._running.values()):
             if child not in killers:
@@ -167,7 +175,10 @@ class TaskProcesses:
                     await self._none_left.wait()
 
     def kill_strays(self) -> None:
-        """Kill and reap the processes that ended commands have left behind."""
+        """Kill and reap the processes that ended commands have left behind.
+
+        While a command runs, spare a stray that belongs to a running command, or whose environment is unreadable.
+        """
         try:
             with open(self._list, "rb") as file:
                 pids = [int(pid) for pid in file.read().split()]
@@ -188,7 +199,7 @@ class TaskProcesses:
         fd = os.pidfd_open(child.pid)
         self._running[child.pid] = child
 
-        def ended() -> None:
+        def note_end() -> None:
             self._loop.remove_reader(fd)
             os.close(fd)
             # As long as the leader is not reaped, no other group can get this number.
@@ -208,22 +219,26 @@ class TaskProcesses:
             if not self._running:
                 self._none_left.set()
 
-        self._loop.add_reader(fd, ended)
+        self._loop.add_reader(fd, note_end)
         return child
 
     def _belongs_to_run(self, pid: int) -> bool:
-        """Return whether a stray process belongs to a run that goes on: its environment has that run's name."""
+        """Return whether the process `pid` has the name of a running command in its environment, or is unreadable."""
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 mine = file.read()
         except OSError:
-            return True  # it cannot be read: leave the process alone until nothing runs
+            return True  # the environment is unreadable: leave the process alone until no command runs
         marks = (child.command.environment.get(ENV_RUN, "") for child in self._running.values())
         return any(f"{ENV_RUN}={mark}".encode() in mine for mark in marks if mark)
 
 
 def find_program(command: Command) -> str:
-    """Return the path of the command's program, found by PATH in the command's own environment. Raises: OSError."""
+    """Return the path of the command's program, found by PATH in the command's own environment.
+
+    Raises:
+        FileNotFoundError: no directory in PATH has the program.
+    """
     name = command.argv[0]
     if "/" in name:
         return name

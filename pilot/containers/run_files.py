@@ -1,4 +1,4 @@
-"""The pilot's files on the worker: one directory a run, its infile and outfile, its output.
+"""The pilot's files on the worker. Each run has a directory with its infile, its outfile and its output.
 
     <parent>/ewms-pilot-data/<uuid>/task-io/{infile-<uuid>.<ext>,outfile-<uuid>.<ext>}
                              <uuid>/home/
@@ -9,9 +9,9 @@
                              warm-<hex>/outputs/stderrfile
                              data-hub/
 
-A task may leave anything in the place of its outfile. So the pilot opens it without following links, accepts only a
-regular file, and never reads more than `MAX_EVENT_BYTES`. These few calls are a good part of an event's cost, so this
-module uses `os`, which takes half of pathlib's time.
+At the path of its outfile a task may leave a link, a FIFO or a huge file. So the pilot opens the path without following
+links, accepts only a regular file, and reads at most `MAX_EVENT_BYTES`. These calls are a large part of the cost of an
+event, so this module uses `os`, which takes half of pathlib's time.
 """
 
 import os
@@ -41,22 +41,22 @@ class RunFiles:
 
     @property
     def home(self) -> str:
-        """Return the home directory of the run."""
+        """The path of the run's home directory."""
         return f"{self.directory}/home"
 
     @property
     def stdout(self) -> str:
-        """Return the path of the file that takes the run's standard output."""
+        """The path of the file that takes the run's standard output."""
         return f"{self.outputs}/stdoutfile"
 
     @property
     def stderr(self) -> str:
-        """Return the path of the file that takes the run's standard error."""
+        """The path of the file that takes the run's standard error."""
         return f"{self.outputs}/stderrfile"
 
 
 class WorkDirectory:
-    """All of a pilot's files. With `shared`, a container runs as another user, who may write here (docker)."""
+    """All of a pilot's files. With `shared` (docker), containers run as another user, who may write their files."""
 
     def __init__(self, parent: str, *, infile_ext: str, outfile_ext: str, shared: bool = False) -> None:
         self.path = f"{os.path.realpath(parent)}/{_DIRECTORY}"
@@ -66,14 +66,14 @@ class WorkDirectory:
         self._shared = shared
 
     def make_directories(self) -> None:
-        """Make the directories that outlive a run. No other account of the worker can look into them."""
+        """Make the directories that exist longer than a run. Other accounts of the worker cannot look into them."""
         os.makedirs(self.path, mode=0o700, exist_ok=True)
         os.chmod(self.path, 0o700)
         os.makedirs(self.data_hub, exist_ok=True)
         os.chmod(self.data_hub, self._mode)
 
     def begin_run(self, infile: bytes | None) -> RunFiles:
-        """Make the directory of one run of the task, with its infile if there is an event."""
+        """Make the directory of one run of the task. Write the infile, unless `infile` is None."""
         name = uuid.uuid4().hex
         directory = f"{self.path}/{name}"
         task_io, outputs = f"{directory}/task-io", f"{directory}/outputs"
@@ -103,7 +103,7 @@ class WorkDirectory:
         )
 
     def begin_outputs(self, kind: str) -> RunFiles:
-        """Make the directory of a run without infile and outfile."""
+        """Make the directory of a run that has no infile and no outfile. `kind` begins its name."""
         name = f"{kind}-{uuid.uuid4().hex}"
         directory = f"{self.path}/{name}"
         os.makedirs(f"{directory}/outputs", mode=0o700)
@@ -112,7 +112,7 @@ class WorkDirectory:
 
 
 def remove_run(files: RunFiles) -> bool:
-    """Remove a run's files by a few fast calls. Return False if others remain: then call `remove_tree`."""
+    """Remove a run's files by a few fast calls. Return False if some remain: then call `remove_tree`."""
     try:
         if files.task_io:
             for name in os.listdir(files.task_io):
@@ -129,7 +129,10 @@ def remove_run(files: RunFiles) -> bool:
 
 
 def remove_tree(directory: str) -> None:
-    """Remove a directory with everything in it, even directories without the right to list or write them."""
+    """Remove a directory and all that is in it, even subdirectories without the right to list or write them.
+
+    Links are removed, not followed. Errors are ignored.
+    """
     for parent, names, _ in os.walk(directory):
         for name in names:
             with suppress(OSError):
@@ -139,7 +142,10 @@ def remove_tree(directory: str) -> None:
 
 
 def read_outfile(files: RunFiles) -> bytes | Failure | None:
-    """Return the outfile's bytes; `None` if the task wrote no outfile; a failure if it is too large or unreadable."""
+    """Return the outfile's bytes, or a failure if the outfile is too large or unreadable.
+
+    Return None if the task wrote no outfile.
+    """
     path = f"{files.task_io}/{files.outfile}"
     try:
         # O_NONBLOCK: the pilot must not hang if the task has left a FIFO here.
@@ -165,7 +171,7 @@ def read_outfile(files: RunFiles) -> bytes | Failure | None:
 
 
 def read_tail(path: str, n_bytes: int = _STDERR_TAIL) -> str:
-    """Return the last `n_bytes` of a text file; empty if there is no such file."""
+    """Return the last `n_bytes` of a text file. Return "" if the file is missing or unreadable."""
     try:
         with open(path, "rb") as file:
             file.seek(-min(n_bytes, os.fstat(file.fileno()).st_size), os.SEEK_END)

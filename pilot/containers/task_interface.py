@@ -1,4 +1,4 @@
-"""The interface of both ways to run a task: a container per event, or warm containers. (core)"""
+"""The interface of the two ways to run a task: a container for each event, or warm containers. (core)"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +9,7 @@ from schemas.payloads.data_events import DataEvent
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """How a run ended: well, with `failure`, or `interrupted` because the pilot killed it. `output` may be None."""
+    """How a run ended: well, with a `failure`, or `interrupted` because the pilot killed it. `output` may be None."""
 
     output: bytes | None = None
     output_type: str = ""
@@ -20,10 +20,10 @@ class RunOutcome:
 
 
 class Tasks(Protocol):
-    """A way to run the task on events. Each start leads to one outcome, maybe before `start_run` has returned."""
+    """A way to run the task on events. Each started run has one outcome, maybe before `start_run` returns."""
 
     def start_run(self, key: int, event: DataEvent | None, attempt: int) -> None:
-        """Run the task on an event, for the `attempt`-th time (from 1). A source's only run has no event."""
+        """Start the `attempt`-th try (from 1) of the task on `event`. A source runs once, with None as its `event`."""
 
     def kill_all(self) -> None:
-        """End all runs at once. Their outcomes are `interrupted`."""
+        """Kill all runs at once. Their outcomes are `interrupted`."""

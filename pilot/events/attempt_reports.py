@@ -1,7 +1,7 @@
-"""Report failed attempts to MQS while the pilot works, so that users see them at once.
+"""Report failed attempts to MQS while the pilot works, so that users see the attempts at once.
 
-A report is optional. The pilot drops it if there are too many reports, or if the broker is slow or refuses it. So a
-report never delays an event or costs a result.
+Reports are optional. The pilot drops a report if there are too many, or if the broker is slow or refuses the report. So
+a report never delays an event and never costs a result.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from schemas.pilot.pilot_wire import QueueEndpoint
 
 log = logging.getLogger(__name__)
 
-#: How long one report may take, and how long the pilot waits for the last ones before it leaves.
+#: How long one report may take, and how long the pilot waits for its last reports before it leaves.
 _TIMEOUT_S = 10.0
 _LAST_WAIT_S = 2.0
 
@@ -47,7 +47,10 @@ class AttemptReports:
     def report_attempt(
         self, queue: QueueEndpoint, delivery: Delivery, run: TaskRun, *, failure: Failure, gave_up: bool
     ) -> None:
-        """Begin to send a report of a failed attempt, unless the pilot has sent too many (`ReportAllowance`)."""
+        """Begin to send a report of a failed attempt, unless the pilot has sent too many (`ReportAllowance`).
+
+        Do nothing if the broker has refused a report, or if the workflow is unknown.
+        """
         loop = asyncio.get_running_loop()
         if self._refused or not self._settings.workflow_id:
             return
@@ -73,7 +76,7 @@ class AttemptReports:
         task.add_done_callback(self._under_way.discard)
 
     async def finish_sending(self) -> None:
-        """Wait at most `_TIMEOUT_S` for the last reports, and cancel those that are not sent by then."""
+        """Wait at most `_LAST_WAIT_S` for the last reports. Cancel the reports that are not sent by then."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=_LAST_WAIT_S)
         for task in tuple(self._under_way):

@@ -1,7 +1,7 @@
-"""Choose the headers that go from an event to its outputs and dead letter. (core)
+"""Choose the headers that go from an event to its outputs and its dead letter. (core)
 
-A dead letter keeps each header that AMQP can carry again; an output keeps a valid trace. A result matters more than its
-headers: the pilot leaves out a header that AMQP cannot carry, and the log names it.
+A dead letter keeps each header that AMQP can carry again. An output keeps only a valid trace. A result matters more
+than headers: the pilot leaves out a header that AMQP cannot carry, and logs the header's name.
 """
 
 import re
@@ -19,7 +19,7 @@ _MAX_INTEGER = 2**63
 
 
 def read_trace(headers: Mapping[str, Any]) -> str:
-    """Return the W3C `traceparent` of an event; empty if it has none or an invalid one."""
+    """Return the W3C `traceparent` of an event. Return "" if the event has no trace or an invalid one."""
     trace = headers.get(Header.TRACE)
     return trace if isinstance(trace, str) and _TRACE.fullmatch(trace) else ""
 
@@ -30,9 +30,9 @@ def has_bad_trace(headers: Mapping[str, Any]) -> bool:
 
 
 def split_headers(headers: Iterable[tuple[str, Any]]) -> tuple[dict[str, HeaderValue], list[str]]:
-    """Return the headers that can be sent again, and the names of the others.
+    """Return the headers that can be sent again, and the names of the other headers.
 
-    The AMQP library can read some tables, times and bytes that it cannot write.
+    The AMQP library can read some tables, times and bytes that it cannot write. `MAX_HEADERS_BYTES` limits the sum.
     """
     kept: dict[str, HeaderValue] = {}
     dropped: list[str] = []
@@ -48,7 +48,7 @@ def split_headers(headers: Iterable[tuple[str, Any]]) -> tuple[dict[str, HeaderV
 
 
 def _size_of(value: Any) -> int | None:
-    """Return about how many bytes `value` takes as a header; None if AMQP cannot carry it."""
+    """Return about how many bytes the header value takes. Return None if AMQP cannot carry the value."""
     match value:
         case bool() | float():
             return 8

@@ -13,7 +13,7 @@ MAX_EXCERPT = 200
 
 
 def name_event(event: DataEvent | None, *, attempt: int, queue: str) -> str:
-    """Return the name of `event` in the log. None means the only run of a task that takes no events."""
+    """Return the name of `event` in the log. If `event` is None, name the only run of a task that takes no events."""
     if event is None:
         return "the task's run"
     said = [f"attempt {attempt}", f"of queue {queue}"]
@@ -25,13 +25,13 @@ def name_event(event: DataEvent | None, *, attempt: int, queue: str) -> str:
 
 
 def read_key(event: DataEvent) -> str:
-    """Return the key that the sender gave to `event`; empty without a key."""
+    """Return the key that the sender gave to `event`. Return "" if there is no key."""
     key = event.headers.get(Header.KEY, "")
     return _plain_text(key, MAX_EXCERPT) if isinstance(key, str) else ""
 
 
 def excerpt_input(event: DataEvent) -> str:
-    """Return the beginning of `event`'s input as one printable line, after its size and content type."""
+    """Return one printable line: the size and content type of `event`'s input, then the beginning of the input."""
     body, kind = event.body, event.content_type or "no content type"
     if legacy_wire.is_legacy(body, event.content_type):
         kind = "an existing client"

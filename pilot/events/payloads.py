@@ -1,10 +1,10 @@
 """Turn an event's bytes into an infile, and an outfile's bytes into an event. (core)
 
-event -> infile    the payload's bytes as they are
-outfile -> event   `.json`: checked, application/json; else text/plain if it is UTF-8, application/octet-stream if not
+event -> infile    the payload's bytes as they are outfile -> event   `.json`: checked, application/json; else
+text/plain if it is UTF-8, application/octet-stream if not
 
-Every queue may also hold events of existing message clients, which carry JSON. The pilot writes such events only onto a
-queue whose wire is `legacy`. A JSON string becomes the infile without its quotes, with any extension. Any other value
+Every queue may also hold events of existing message clients, which contain JSON. The pilot writes such events only onto
+a queue whose wire is `legacy`. A JSON string becomes the infile without its quotes, with any extension. Any other value
 needs a `.json` infile. JSON means RFC 8259 in both directions and both task modes: see `schemas.payloads.json_text`.
 """
 
@@ -19,7 +19,10 @@ from schemas.topology import MAX_EVENT_BYTES
 
 
 def build_infile(event: DataEvent, extension: str) -> bytes | Failure:
-    """Return the infile's bytes for `event`; a failure if they are too many, or are not JSON where they must be."""
+    """Return the infile's bytes for `event`.
+
+    Return a failure if the event is too large, or is not JSON although its content type or the extension needs JSON.
+    """
     if len(event.body) > MAX_EVENT_BYTES:
         return invalid_infile(f"the event has {len(event.body)} bytes; the limit is {MAX_EVENT_BYTES}")
     if legacy_wire.is_legacy(event.body, event.content_type):
@@ -48,12 +51,13 @@ def choose_output_type(body: bytes, extension: str) -> str | Failure:
 
 
 def encode_for_legacy(body: bytes, content_type: str, headers: Mapping[str, HeaderValue]) -> bytes | None:
-    """Return the outfile's `body` in the format of existing message clients; `None` if that format cannot hold it.
+    """Return the outfile's `body` in the format of existing message clients. Return None if it cannot hold `body`.
 
-    The caller then sends the body unchanged: mostly bytes that are not text. Pilots and our client can read it. An
-    existing client cannot receive such bytes at all.
+    After None, the caller sends `body` unchanged; mostly it is bytes that are not text. Pilots and our client can read
+    such an event. An existing client cannot.
 
-    Raises: CodecMissing.
+    Raises:
+        CodecMissing: this worker lacks a library that the format needs.
     """
     trace = {Header.TRACE.value: headers[Header.TRACE]} if Header.TRACE in headers else {}
     try:

@@ -1,4 +1,4 @@
-"""Publish a run's output once to every output queue, and publish dead letters with their reasons."""
+"""Publish a run's output once to each output queue, and publish dead letters with their reasons."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class TaskRun:
 
     event: DataEvent | None
     started_s: float = 0.0
-    #: When the task ended. The pilot may decide some time later what becomes of a failed event.
+    #: When the task ended. The pilot may decide later whether a failed event gets another attempt.
     ended_s: float = 0.0
     output: bytes = b""
     output_type: str = ""
@@ -42,10 +42,10 @@ class TaskRun:
 
 
 class Publishing:
-    """Publishes for one pilot.
+    """Publishes outputs and dead letters for one pilot.
 
-    It calls `on_end` after each publication that was not dropped, with three values: its key; the failure if the broker
-    refused it, else None; and whether the broker may take it a little later.
+    It calls `on_end` after each publication that was not dropped, with three values: the publication's key; the failure
+    if the broker refused the publication, else None; and whether the broker may accept the publication a little later.
     """
 
     def __init__(
@@ -58,21 +58,21 @@ class Publishing:
 
     @property
     def under_way(self) -> Iterable[asyncio.Task[None]]:
-        """The publications that are under way."""
+        """The publications that have begun and not ended."""
         return self._under_way.values()
 
     def publish_output(self, key: int, run: TaskRun, after_s: float) -> None:
-        """Publish a run's output after `after_s` seconds, to the output queues that do not have it yet."""
+        """After `after_s` seconds, publish the output of `run` to each output queue that does not have it yet."""
         self._begin_task(key, self._publish_output(run, after_s))
 
     def publish_dead_letter(
         self, key: int, queue: QueueEndpoint, delivery: Delivery, *, failure: Failure, attempt: int, after_s: float
     ) -> None:
-        """Publish the event of a delivery to the workflow's dead letters after `after_s` seconds."""
+        """After `after_s` seconds, publish the event of `delivery` as a dead letter of the workflow."""
         self._begin_task(key, self._publish_dead_letter(queue, delivery, failure, attempt, after_s))
 
     def drop_publication(self, key: int) -> None:
-        """Cancel the publication of `key`, if one is under way."""
+        """Cancel the publication with the key `key`, if it has begun and not ended."""
         if (task := self._under_way.pop(key, None)) is not None:
             task.cancel()
 

@@ -1,4 +1,7 @@
-"""Connect the pilot to its input and output queues: one connection for each broker and token, more for many inputs."""
+"""Connect the pilot to its input and output queues.
+
+There is one connection for each broker and token, and more connections if the pilot has many inputs.
+"""
 
 import asyncio
 import logging
@@ -24,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _Key = tuple[str, str]
 
-#: A connection needs one channel for each input, and these two: one to publish, and one in reserve.
+#: A connection needs one channel for each input, and two further channels: one to publish, and one in reserve.
 _OTHER_CHANNELS = 2
 
 
@@ -44,7 +47,7 @@ class PilotQueues:
         self._wanted = False
         self._subscribing = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None
-        #: Called with every event, and with every queue whose deliveries are lost.
+        #: `on_delivery` is called with each event and its queue, `on_lost` with each queue whose deliveries are lost.
         self.on_delivery: Callable[[QueueEndpoint, Delivery], None] = lambda _queue, _delivery: None
         self.on_lost: Callable[[QueueEndpoint], None] = lambda _queue: None
         #: Called when the pilot finds out that a queue was deleted.
@@ -55,7 +58,9 @@ class PilotQueues:
     async def connect(self) -> None:
         """Connect to every broker of the queues.
 
-        Raises: TokenUnusable, or BrokerAway if a broker cannot be reached or refuses the token.
+        Raises:
+            TokenUnusable: the token file has no usable token.
+            BrokerAway: a broker cannot be reached, or refuses the token.
         """
         queues = (*self._settings.inputs, *self._settings.outputs)
         if any(not queue.token for queue in queues):
@@ -72,7 +77,7 @@ class PilotQueues:
             self._renewing = asyncio.create_task(self._renew_token(), name="token renewal")
 
     async def _spread_inputs(self, key: _Key, connections: list[Connection]) -> None:
-        """Assign a connection to each input, and open more if needed: a broker limits the channels of a connection."""
+        """Choose a connection for each input. Open more if needed: a broker limits the channels of a connection."""
         inputs = [queue.mqid for queue in self._settings.inputs if _connection_key(queue) == key]
         each = inputs_per_connection(connections[0].max_channels)
         for start in range(0, len(inputs), each):
@@ -85,9 +90,13 @@ class PilotQueues:
         return [connection for connections in self._connections.values() for connection in connections]
 
     async def _read_token(self) -> None:
-        """Read the token. If it has expired, wait until TMS has renewed it.
+        """Read the token. If it has expired, wait for TMS to renew it, at most as long as a reconnect may take.
 
-        After a long stop a pool restarts its jobs with their old files, before TMS has renewed the tokens.
+        A pool that was stopped for long restarts its jobs with their old token files, before TMS has renewed the
+        tokens.
+
+        Raises:
+            TokenUnusable: the token file has no usable token.
         """
         self._token = self._token_file.read_token()
         until = self._clock() + self._settings.reconnect_timeout_s
@@ -107,21 +116,21 @@ class PilotQueues:
         )
 
     def _current_token(self) -> str:
-        """Return the newest token, for a reconnect. If the file is unusable now, return the last good token."""
+        """Return the newest token for a reconnect. If the token file is unusable now, return the last good token."""
         with suppress(EWMSError):
             self._token = self._token_file.read_token()
         return self._token
 
     @property
     def is_standing(self) -> bool:
-        """Whether all connections stand, and all subscriptions that the pilot has asked for."""
+        """Whether all connections are open and, if the pilot wants events, all its subscriptions are active."""
         if not all(connection.is_connected for connection in self._all_connections):
             return False
         return not self._wanted or all(consumer.is_active for consumer in self._consumers.values())
 
     @property
     def complaint(self) -> str:
-        """Return the last error of a broker that is away or refuses a queue; else an empty text."""
+        """The last error of a broker that is away or refuses a queue; empty if there is no such error."""
         reasons = [connection.error.reason for connection in self._all_connections if connection.error]
         for queue in self._settings.inputs:
             consumer = self._consumers.get(queue.mqid)
@@ -130,9 +139,12 @@ class PilotQueues:
         return next(iter(reasons), "")
 
     async def start_listening(self, prefetch: int) -> None:
-        """Take events from all input queues. Each may deliver `prefetch` unsettled ones, beside those in hand already.
+        """Take events from all input queues. Each queue may deliver `prefetch` events that are not settled yet.
 
-        Raises: BrokerAway: a queue is missing or refused.
+        Events that are already in hand do not count.
+
+        Raises:
+            BrokerAway: the broker refuses a queue. The subclass QueueGone: the queue does not exist.
         """
         async with self._subscribing:
             self._wanted = True
@@ -145,7 +157,7 @@ class PilotQueues:
                     await consumer.resume()
 
     async def stop_listening(self) -> None:
-        """Take no more events; unsettled ones stay with the pilot."""
+        """Take no more events. The pilot keeps the events that are not settled."""
         async with self._subscribing:
             self._wanted = False
             for consumer in self._consumers.values():
@@ -170,7 +182,7 @@ class PilotQueues:
                 raise BrokerAway(f"the input queue {queue} cannot be used: {error.reason}") from error
 
     def _on_refused(self, queue: QueueEndpoint, error: EWMSError) -> None:
-        """Note that the broker refuses a queue. Call `on_gone` if the queue is gone for good."""
+        """Note that the broker refuses a queue. Call `on_gone` if the queue counts as deleted."""
         is_missing = isinstance(error, NotDeclared)
         self._refused[queue.mqid] = error.reason
         seen = self._refusals.get(queue.mqid, Refusals()).add_attempt(self._clock(), is_missing=is_missing)
@@ -179,9 +191,11 @@ class PilotQueues:
             self.on_gone(QueueGone(describe_gone("input", queue, self._settings.workflow_id)))
 
     async def publish_output(self, queue: QueueEndpoint, event: DataEvent) -> None:
-        """Publish an output event. Return once the broker has confirmed it, however long it is away or blocked.
+        """Publish an output event, and return once the broker has confirmed it. If the broker is away or blocked, wait.
 
-        Raises: the errors of `ConfirmedPublisher.publish`, except `ConnectionLost`.
+        Raises:
+            QueueGone: the output queue does not exist.
+            EWMSError: any other error of `ConfirmedPublisher.publish`, except `ConnectionLost`.
         """
         try:
             await self._publish_event(queue, event_exchange(queue.mqid), queue.mqid, event)
@@ -192,12 +206,16 @@ class PilotQueues:
             raise gone from error
 
     async def publish_dead(self, queue: QueueEndpoint, event: DataEvent) -> None:
-        """Publish an event of `queue` to the workflow's dead letters. Raises as `publish_output` does."""
+        """Publish an event of `queue` to the workflow's dead letters, and return once the broker has confirmed it.
+
+        Raises:
+            EWMSError: any error of `ConfirmedPublisher.publish`, except `ConnectionLost`.
+        """
         workflow = self._settings.workflow_id
         await self._publish_event(queue, dead_exchange(workflow), workflow, event)
 
     async def publish_attempt(self, queue: QueueEndpoint, event: DataEvent) -> None:
-        """Publish the report of a failed attempt at an event of `queue`. Raises as `publish_output` does."""
+        """Publish the report of a failed attempt at an event of `queue`. Raises the errors of `publish_dead`."""
         await self._publish_event(queue, dead_exchange(self._settings.workflow_id), ATTEMPTS_KEY, event)
 
     async def _publish_event(self, queue: QueueEndpoint, exchange: str, routing_key: str, event: DataEvent) -> None:
@@ -220,7 +238,7 @@ class PilotQueues:
         await asyncio.gather(*(connection.close() for connection in self._all_connections))
 
     async def _fetch_token(self) -> None:
-        """Fetch the renewed token from TMS's file, if half of the current token's life is over."""
+        """Fetch the renewed token from TMS's file, if the current token is past half of its life."""
         half_at = half_life_at(self._token)
         if half_at is None or self._clock() < half_at:
             return
@@ -235,7 +253,7 @@ class PilotQueues:
         return [connection for (_, own_token), connections in by_token if not own_token for connection in connections]
 
     async def _renew_token(self) -> None:
-        """Watch the token file, and send each new token to the brokers over the open connections."""
+        """Look at the token file repeatedly, and send each new token to the brokers over the open connections."""
         while True:
             await asyncio.sleep(look_again_in_s(self._token, self._clock()))
             try:
@@ -261,12 +279,15 @@ class PilotQueues:
 
 
 def inputs_per_connection(max_channels: int) -> int:
-    """Return how many inputs one connection with `max_channels` channels can serve."""
+    """Return how many input queues one connection can serve if the broker allows it `max_channels` channels."""
     return max(1, max_channels - _OTHER_CHANNELS)
 
 
 def output_event_id(parent: EventId, task: TaskId, index: int) -> EventId:
-    """Return the id of an output: derived from its input's id, or random if the input has no usable id."""
+    """Return the id of an output event.
+
+    It is derived from `parent`, the id of the input event. Without a usable `parent`, it is random.
+    """
     return (output_id(parent, task, index) if parent else None) or EventId(str(uuid.uuid4()))
 
 

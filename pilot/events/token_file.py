@@ -1,7 +1,7 @@
-"""Read the broker token from a file that only its owner can read, and decide when to look for a new token.
+"""Read the broker token from a file that only its owner can read, and decide when to read the file again.
 
-TMS rewrites the file. The pilot reads it again at half of the token's life, and then at intervals. It reads only the
-times from a token. The broker checks the signature.
+TMS replaces the file. The pilot reads it again at half of the token's life, and then at intervals. From a token the
+pilot reads only the times. The broker checks the signature.
 """
 
 import base64
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pilot.errors import TokenUnusable
 
-#: The shortest and the longest wait between two looks at the file.
+#: The shortest and the longest wait until the pilot reads the file again.
 _SOONEST_S, _LATEST_S = 1.0, 60.0
 #: The longest wait after half of the token's life is over.
 _LATE_S = 5.0
@@ -21,7 +21,7 @@ _MAX_BYTES = 64 * 1024
 
 
 def half_life_at(token: str) -> float | None:
-    """Return the time (Unix) at which half of the token's life is over; `None` if the token has no times. (core)"""
+    """Return the Unix time at which half of the token's life is over. Return None if the token has no times. (core)"""
     life = _read_life(token)
     return None if life is None else sum(life) / 2
 
@@ -44,9 +44,10 @@ def _read_life(token: str) -> tuple[float, float] | None:
 
 
 def look_again_in_s(token: str, now: float) -> float:
-    """Return how many seconds to wait before the next look at the file. (core)
+    """Return how many seconds to wait until the pilot reads the file again. (core)
 
-    In the first half of the token's life a new one is not urgent. In the second half the pilot depends on it.
+    In the first half of the token's life a new token is not urgent. In the second half the pilot depends on the new
+    token.
     """
     life = _read_life(token)
     if life is None:
@@ -62,14 +63,16 @@ def look_again_in_s(token: str, now: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TokenFile:
-    """A file that holds a token. TMS renames a new file into its place, and the next read returns the new token."""
+    """A file that contains a token. TMS exchanges the file at once, so every read returns a whole token."""
 
     path: str
 
     def read_token(self) -> str:
-        """Return the token.
+        """Return the token in the file.
 
-        Raises: TokenUnusable: there is no file, others can read it, another account owns it, or it is empty.
+        Raises:
+            TokenUnusable: the file is missing, not regular, readable by others, owned by another account, or has no
+                token.
         """
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -1,9 +1,8 @@
-"""Fetch the renewed token from where TMS keeps it, into the token file beside the pilot.
+"""Copy the renewed token from TMS's file into the token file beside the pilot.
 
-HTCondor transfers input files only when a job starts, so a running pilot must ask for the new token. It asks through
-the job's own chirp proxy: the shadow reads the access point's file as the job's owner. This needs no further address
-that workers must reach, and no further credential that could be stolen. In the local pool the pilot reads the file
-itself.
+HTCondor transfers input files only when a job starts, so a running pilot must fetch the new token. It reads TMS's file
+through the job's own chirp proxy: the shadow reads that file on the access point as the job's owner. So workers need no
+further address and no further credential that could be stolen. In the local pool the pilot reads TMS's file itself.
 """
 
 import asyncio
@@ -15,12 +14,12 @@ from pilot.chirp.proxy import ChirpProxy
 from pilot.settings import PilotSettings
 
 _MAX_BYTES = 64 * 1024
-#: How long to wait for the shadow. It answers at once, or not at all.
+#: How long to wait for the shadow's answer, which comes at once or never.
 _TIMEOUT_S = 30.0
 
 
 class TokenSource:
-    """The file on the access point in which TMS renews the token. If the settings name no file, fetch nothing."""
+    """TMS's file of the renewed token, on the access point. If the settings name no file, the pilot fetches nothing."""
 
     def __init__(self, settings: PilotSettings, proxy: ChirpProxy | None) -> None:
         self._source = settings.token_source
@@ -29,9 +28,12 @@ class TokenSource:
         self._proxy = proxy
 
     async def fetch_token(self) -> None:
-        """Replace the token file by the renewed token.
+        """Replace the pilot's token file by the renewed token.
 
-        Raises: OSError: the token could not be fetched. The old file stays.
+        Raises:
+            OSError: the token could not be fetched, or is empty. The old token file stays.
+            TimeoutError: the shadow does not answer.
+            ImportError: this job has no library for chirp.
         """
         if not self._source:
             return
@@ -52,7 +54,7 @@ class TokenSource:
 
 
 def _replace_file(file: Path, token: bytes) -> None:
-    """Replace `file` by one that holds `token`. No reader sees it half written, and no other account can read it."""
+    """Replace `file` by a file with `token`. Readers see the old or the new file whole. Only the owner can read it."""
     partial = file.with_name(f".{file.name}.new")
     with suppress(FileNotFoundError):
         partial.unlink()

@@ -1,7 +1,7 @@
-"""Reduce a failed container's output to one line, and to a longer text with the details. (core)
+"""Make one line, and a longer text with details, of a failed container's output. (core)
 
 The line says why the program failed, for programs of many languages. It is short and printable. `without_names` removes
-everything that differs from run to run, so that the same failure of a thousand events is one key of `top_task_errors`.
+all parts that differ from run to run. So the same failure of a thousand events is one key of `top_task_errors`.
 """
 
 import re
@@ -22,16 +22,16 @@ _NAMES = (
     (re.compile(r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b0x[0-9a-f]{5,16}\b", re.IGNORECASE), "0x..."),
 )
-#: The exit status of apptainer, and of docker and podman, if they themselves have failed.
+#: The exit status by which apptainer, and docker and podman, say that they themselves have failed.
 _APPTAINERS_OWN, _ENGINES_OWN = 255, 125
 
 
 def last_words(stderr: str) -> tuple[str, str]:
-    """Return the line that best explains why a container failed, and its traceback (empty if there is none).
+    """Return the line of `stderr` that best explains why a container failed, and the traceback; empty without one.
 
     The line is the first of these that exists: the exception of the last Python traceback; the container runtime's
     fatal message; the report of another language; the last line that the program itself printed; the runtime's last
-    line; `<no stderr logs>`.
+    error; `<no stderr logs>`.
     """
     lines = [_strip_unprintable(line) for line in stderr.splitlines()]
     if (traceback := find_traceback(lines)) is not None:
@@ -54,9 +54,9 @@ def last_words(stderr: str) -> tuple[str, str]:
 
 
 def is_runtimes_own(exit_code: int, stderr: str) -> bool:
-    """Return whether the container runtime itself failed, not the task in it.
+    """Return whether the container runtime itself failed, and not the task in the container.
 
-    Apptainer ends with 255 after a line of its own; docker and podman with 125. Source: their manuals.
+    Apptainer then prints a fatal message and exits with 255. Docker and podman exit with 125. Source: their manuals.
     """
     lines = [_strip_unprintable(line) for line in stderr.splitlines()]
     report = find_fatal(lines)
@@ -65,7 +65,7 @@ def is_runtimes_own(exit_code: int, stderr: str) -> bool:
 
 
 def last_lines(output: str) -> str:
-    """Return the last lines of a task's output: printable, and without empty lines at the end."""
+    """Return the last lines of a task's output: printable, and without empty lines at the end of the text."""
     lines = [_strip_unprintable(line) for line in output.splitlines()]
     while lines and not lines[-1]:
         lines.pop()
@@ -73,7 +73,7 @@ def last_lines(output: str) -> str:
 
 
 def one_line(text: str) -> tuple[str, str]:
-    """Return a program's text about a failure as one line, and the traceback in it (empty without one)."""
+    """Return a program's own text about a failure as one line, and the traceback in that text; empty without one."""
     lines = [_strip_unprintable(line) for line in text.splitlines()]
     if (traceback := find_traceback(lines)) is not None:
         said, own = traceback
@@ -82,14 +82,17 @@ def one_line(text: str) -> tuple[str, str]:
 
 
 def without_names(text: str) -> str:
-    """Return `text` without the parts that differ between equal failures: ids, names of a run's files, addresses."""
+    """Return `text` without what differs between equal failures: ids, names of a run's files, addresses in memory."""
     for pattern, instead in _NAMES:
         text = pattern.sub(instead, text)
     return text
 
 
 def shorten_middle(text: str, limit: int) -> str:
-    """Return `text` in at most `limit` characters: its beginning and, twice as long, its end."""
+    """Return `text` in at most `limit` characters. If it is longer, cut out the middle.
+
+    The part after the cut is twice as long as the part before.
+    """
     if len(text) <= limit:
         return text
     n_first = (limit - 1) // 3

@@ -1,4 +1,4 @@
-"""Explain a container's exit code: a signal killed it, or its program could not be run. (core)"""
+"""Explain a container's exit code: a signal killed the program, or the program could not be run. (core)"""
 
 from collections.abc import Mapping
 
@@ -34,9 +34,9 @@ _SHELLS: Mapping[int, str] = {
 
 
 def explain_exit(exit_code: int, *, memory_bytes: int | None = None) -> str:
-    """Return the meaning of `exit_code`, for example "killed by SIGSEGV (an invalid memory access)"; empty if unknown.
+    """Return what `exit_code` means, for example "killed by SIGSEGV (an invalid memory access)". Return "" if unknown.
 
-    128 + n stands for signal n, in shells and here. `memory_bytes` is the memory that was requested for the worker.
+    128 + n means signal n, in shells and here. `memory_bytes` is the memory that was requested for the worker.
     """
     known = _SIGNALS.get(exit_code - 128)
     if known is None:
@@ -48,7 +48,7 @@ def explain_exit(exit_code: int, *, memory_bytes: int | None = None) -> str:
 
 
 def round_bytes(n_bytes: int) -> int:
-    """Return a size rounded up to two digits of its MB, so that error texts are the same from one event to the next."""
+    """Return the size, rounded up to two digits in MiB, so that error texts do not differ from event to event."""
     n_mib = max(1, round(n_bytes / MIB))
     step = int("1".ljust(len(str(n_mib)) - 1, "0"))
     return -(-n_mib // step) * step * MIB

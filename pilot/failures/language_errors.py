@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class ReportFound(NamedTuple):
-    """A report's message in one line, and the report's place: from line `first` to the line before `end`."""
+    """A report's message as one line, and the lines of the report: from `first` to before `end`."""
 
     said: str
     first: int
@@ -27,7 +27,7 @@ RUNTIME_LINE = re.compile(r"(DEBUG:   |VERBOSE: |INFO:    |WARNING: |ERROR:   |F
 RUNTIME_FAILED = re.compile(r"(ERROR|FATAL)\b")
 _RUNTIME_FATAL = re.compile(r"FATAL(:   |\s+\[U=.*?\]\s+)\S")
 
-#: A closing line. It explains nothing, so every other line is better.
+#: A closing line explains nothing, so every other line explains a failure better.
 TRAILER = re.compile(
     r"[\W_]*$|Aborted( \(core dumped\))?$|Execution halted$|Node\.js v[\d.]+$|: ?exit status \d+$|exit status \d+$"
     r"|note: .*RUST_BACKTRACE|make(\[\d+\])?: \*\*\* "
@@ -47,7 +47,7 @@ _CPP = re.compile(r"terminate called after throwing an instance of '(.*)'$")
 
 
 def find_fatal(lines: Sequence[str]) -> ReportFound | None:
-    """Return the container runtime's fatal message with all of its lines. The runtime prints nothing after it."""
+    """Return the container runtime's fatal message with all lines that follow. Return None if there is none."""
     for start, line in enumerate(lines):
         if _RUNTIME_FATAL.match(line):
             more = (each.strip() for each in lines[start + 1 :] if each.strip() and not _is_chatter(each))
@@ -60,13 +60,16 @@ def _is_chatter(line: str) -> bool:
 
 
 def find_report(lines: Sequence[str]) -> ReportFound | None:
-    """Return the last report in one of the languages above; None without one."""
+    """Return the last report of a program in one of the languages above. Return None if there is no report."""
     found = [report for find in _DIALECTS if (report := find(lines)) is not None]
     return max(found, key=lambda report: report.end, default=None)
 
 
 def _find_frames(lines: Sequence[str]) -> ReportFound | None:
-    """Find a report of Java, Scala, C#, JavaScript or Ruby: frames below a head. A chain's last head is the cause."""
+    """Find a report of Java, Scala, C#, JavaScript or Ruby: a head line with frames below.
+
+    In a chain the last head is the cause.
+    """
     last = _last_index(lines, _FRAME.match)
     if last is None:
         return None
@@ -80,9 +83,9 @@ def _find_frames(lines: Sequence[str]) -> ReportFound | None:
 
 
 def _find_head(lines: Sequence[str], frame: int) -> int | None:
-    """Return the index of the head above the frames up to `frame`: the line with the exception's type; None without.
+    """Return the index of the head line above the frames that end at index `frame`: the line with the exception's type.
 
-    A message may have several lines between the type and the frames.
+    Return None if there is no head. A message may have several lines between the type and the frames.
     """
     at = frame
     while at >= 0 and _FRAME.match(lines[at]):
@@ -114,7 +117,7 @@ def _find_rust(lines: Sequence[str]) -> ReportFound | None:
 
 
 def _find_causes(lines: Sequence[str]) -> ReportFound | None:
-    """Find a report of Rust: `Error: top`, an empty line, `Caused by:`, and the causes below, indented."""
+    """Find a report of Rust: `Error: top`, an empty line, `Caused by:`, and below, indented, the causes."""
     caused = _last_index(lines, re.compile(r"Caused by:$").match)
     head = None if caused is None else _last_index(lines[:caused], re.compile(r"Error: \S").match)
     if caused is None or head is None or caused - head > 5:
@@ -142,7 +145,7 @@ def _find_cpp(lines: Sequence[str]) -> ReportFound | None:
 
 
 def _find_traced(lines: Sequence[str]) -> ReportFound | None:
-    """Find a report of Fortran or Julia: a line of a fixed form, and below it a stack that explains less."""
+    """Find a report of Fortran or Julia: a line of a fixed form, with a stack below that explains less."""
     at = _last_index(lines, re.compile(r"Fortran runtime error: ").match)
     if at is None:
         stack = _last_index(lines, re.compile(r"Stacktrace:$").match)
@@ -161,7 +164,7 @@ _DIALECTS: tuple[Callable[[Sequence[str]], ReportFound | None], ...] = (
 
 
 def _with_next(lines: Sequence[str], at: int) -> str:
-    """Return the line at `at`, together with the next one if it ends with a colon."""
+    """Return the line at index `at`. If it ends with a colon, append the next line."""
     line = lines[at].strip()
     if line.endswith(":") and at + 1 < len(lines):
         return f"{line} {lines[at + 1].strip()}"

@@ -18,24 +18,24 @@ from collections.abc import Sequence
 
 _HEAD = "Traceback (most recent call last):"
 _GROUP_HEAD = f"+ Exception Group {_HEAD}"
-#: One of these lines stands between two exceptions of a chain.
+#: Python prints one of these lines between two exceptions of a chain.
 _CHAINED = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
 )
-#: One of these stands before a traceback that did not end the program. Source: CPython, `sys.unraisablehook`; asyncio.
+#: Python prints one of these before a traceback that did not end the program. Source: `sys.unraisablehook`; asyncio.
 _ASIDE = ("Exception ignored", "Task exception was never retrieved", "Future exception was never retrieved")
 #: A line of a group's tree, and a line that begins or ends a branch of the tree.
 _BRANCH = re.compile(r"\s*[|+]")
 _RULE = re.compile(r"\s*\+(-\+)?-{10,}( (\d+|\.\.\.) )?-*$")
-#: How many further lines of an exception's own text the traceback keeps at most.
+#: The most further lines of an exception's own text that the traceback keeps.
 _MAX_MORE = 20
 
 
 def find_traceback(lines: Sequence[str]) -> tuple[str, list[str]] | None:
-    """Return the exception's line of the last traceback in `lines`, and the lines of its whole chain.
+    """Return the exception's line of the last traceback in `lines`, and all lines of that traceback's chain.
 
-    A traceback that did not end the program counts only if there is no other.
+    A traceback that did not end the program counts only if there is no other. Return None if there is no traceback.
     """
     heads = [n for n, line in enumerate(lines) if line.strip() in (_HEAD, _GROUP_HEAD)]
     ending = [n for n in heads if not _is_aside(lines, n)]
@@ -52,7 +52,7 @@ def _is_aside(lines: Sequence[str], head: int) -> bool:
 
 
 def _find_beginning(lines: Sequence[str], heads: Sequence[int], head: int) -> int:
-    """Return the line where the chain of the traceback at `head` begins."""
+    """Return the index at which the chain begins that ends with the traceback at index `head`."""
     beginning = head
     for before in reversed(heads[: heads.index(head)]):
         between = [line.strip() for line in lines[before:beginning] if line.strip()]
@@ -63,7 +63,7 @@ def _find_beginning(lines: Sequence[str], heads: Sequence[int], head: int) -> in
 
 
 def _find_end(lines: Sequence[str], head: int) -> tuple[int, str]:
-    """Return the index after the traceback at `head`, and its exception's line: the first that is not indented."""
+    """Return the index after the traceback at index `head`, and its exception's line: the first line without indent."""
     indent = lines[head].find(_HEAD)
     for n in range(head + 1, len(lines)):
         text = _without_margin(lines[n], indent)
@@ -73,7 +73,10 @@ def _find_end(lines: Sequence[str], head: int) -> tuple[int, str]:
 
 
 def _join_text(lines: Sequence[str], n: int, indent: int) -> tuple[int, str]:
-    """Return the index after the exception's line at `n`, and that line. If it ends with a colon, add the next text."""
+    """Return the index after the exception's line at index `n`, and that line.
+
+    If the line ends with a colon, append the next line that is not empty.
+    """
     said = _without_margin(lines[n], indent)
     end = n + 1
     while end < len(lines) and end - n <= _MAX_MORE and lines[end].strip() and lines[end].strip() != _HEAD:
@@ -86,7 +89,7 @@ def _join_text(lines: Sequence[str], n: int, indent: int) -> tuple[int, str]:
 
 
 def _find_group_end(lines: Sequence[str], head: int) -> tuple[int, str]:
-    """Return the index after the tree at `head`, and the line of the last exception in it."""
+    """Return the index after the group's tree at index `head`, and the line of the tree's last exception."""
     end = head + 1
     while end < len(lines) and _BRANCH.match(lines[end]):
         end += 1
@@ -103,7 +106,10 @@ def _find_group_end(lines: Sequence[str], head: int) -> tuple[int, str]:
 
 
 def _find_exception(texts: Sequence[str]) -> str:
-    """Return the exception's line of one branch of a tree. An exception that was never raised has no traceback."""
+    """Return the exception's line in the texts of one branch of a tree; empty if the branch has no exception.
+
+    An exception that was never raised has no traceback.
+    """
     heads = [n for n, text in enumerate(texts) if text.strip().endswith(_HEAD)]
     for text in texts[heads[-1] + 1 :] if heads else texts:
         if text.strip() and not text[0].isspace() and not text.startswith("and ") and "more exception" not in text:

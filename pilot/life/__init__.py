@@ -1,1 +1,1 @@
-"""The pilot's decisions: (state, stimulus) -> (state, instructions). Every module here is a core."""
+"""The pilot's decisions: (state, stimulus) -> (state, instructions). Every module in this package is a core."""

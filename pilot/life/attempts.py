@@ -1,8 +1,8 @@
-"""Decide what follows a failed attempt at an event, another attempt or a dead letter, and write its headers. (core)
+"""Decide whether a failed event gets another attempt, and write the headers of its dead letter. (core)
 
-When a task fails, the pilot *rejects with requeue*: the queue's policy delays the next attempt and counts it
-(ruling 5). At the fifth failure the pilot publishes the event's own bytes, with the reasons, to the workflow's dead
-letters. Then it acknowledges the event.
+When a task fails, the pilot *rejects* the event *with requeue*: the queue's policy delays the next attempt and counts
+it (ruling 5). At the fifth failure the pilot publishes the event's own bytes, with the reasons, to the workflow's dead
+letters. Then the pilot acknowledges the event.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _BROKERS = frozenset({Header.DELIVERY_COUNT, Header.ACQUIRED_COUNT})
 
 
 def gives_up(failure: Failure, attempt: int) -> bool:
-    """Return whether the pilot gives up the event after this `failure` of its `attempt`-th delivery (from 1)."""
+    """Return whether the pilot gives the event up after `failure` at the attempt number `attempt` (from 1)."""
     return failure.final or attempt >= MAX_ATTEMPTS
 
 
@@ -37,7 +37,10 @@ def dead_letter_headers(
     worker: str,
     now: datetime,
 ) -> dict[str, HeaderValue]:
-    """Return a dead letter's headers: the sender's own, and the reason, queue, task and worker of the last attempt."""
+    """Return a dead letter's headers: the sender's headers, and the reason, queue, task and worker of the last attempt.
+
+    `headers` are the headers of the event. The headers that the broker adds on delivery are left out.
+    """
     return {
         **{key: value for key, value in headers if not _is_brokers(key)},
         Header.DEAD_REASON: failure.reason.value,
@@ -65,7 +68,7 @@ def failed_attempt(
     took_s: float,
     now: datetime,
 ) -> FailedAttempt:
-    """Return the report of one failed attempt at `event`. `took_s` is how many seconds the task ran."""
+    """Return the report of one failed attempt at `event`. `took_s` is for how many seconds the task ran."""
     key = event.headers.get(Header.KEY, "")
     return FailedAttempt(
         event_id=event.id,

@@ -1,4 +1,4 @@
-"""The instructions that the lifecycle gives to the pilot's shell, which carries them out in order. (core)"""
+"""The instructions that the lifecycle gives to the pilot's shell. The shell carries them out in order. (core)"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,19 +32,19 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class StopListening:
-    """End the subscriptions. The pilot keeps the events in hand."""
+    """End the subscriptions. The pilot keeps the events that it has in hand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Run the task on the event."""
+    """Run the task on the event with the key `key`."""
 
     key: int
 
 
 @dataclass(frozen=True, slots=True)
 class PublishOutput:
-    """Publish the run's outputs after `after_s` seconds, and answer `PublishConfirmed` or `PublishRefused`."""
+    """Publish the output of a run after `after_s` seconds. Answer `PublishConfirmed` or `PublishRefused`."""
 
     key: int
     after_s: float = 0.0
@@ -54,7 +54,7 @@ class PublishOutput:
 class PublishDeadLetter:
     """Publish the event to the workflow's dead letters after `after_s` seconds.
 
-    The answer is `PublishConfirmed` or `PublishRefused`.
+    Answer `PublishConfirmed` or `PublishRefused`.
     """
 
     key: int
@@ -64,24 +64,25 @@ class PublishDeadLetter:
 
 
 class Settlement(StrEnum):
-    """The ways to settle a delivery."""
+    """What to tell the broker about a delivery."""
 
     ACK = "ack"
-    #: The attempt failed and counts: the event comes again after a while.
+    #: The attempt failed and counts. The broker delivers the event again after a pause.
     REJECT = "reject"
-    #: The event failed for good, and the broker refused our dead letter: the broker makes its own, without our reasons.
+    #: The event failed for good, but the broker refused our dead letter. So the broker makes a dead letter itself,
+    #: without our reasons.
     DISCARD = "discard"
-    #: The event was not tried, or its failure does not count: it comes again at once, and no attempt counts.
+    #: The event was not tried, or its failure does not count. The broker delivers the event again at once.
     RETURN = "return"
-    #: The delivery is lost with its subscription: send nothing to the broker.
+    #: The delivery was lost with its subscription. Tell the broker nothing.
     FORGET = "forget"
 
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Settle the delivery at the broker, and drop the event.
+    """Tell the broker how the delivery ended, and drop the event.
 
-    With a `failure`, the pilot also reports a failed attempt. The failure does not count in comparisons.
+    With a `failure`, the pilot also reports a failed attempt. Comparisons ignore `failure`.
     """
 
     key: int
@@ -89,9 +90,14 @@ class Settle:
     failure: Failure | None = field(default=None, compare=False)
 
 
+def settle_event(held: HeldEvent, how: Settlement, failure: Failure | None = None) -> Settle:
+    """Return the instruction to settle `held` as `how`. If the delivery is lost, the pilot only drops the event."""
+    return Settle(held.key, how if held.live else Settlement.FORGET, failure)
+
+
 @dataclass(frozen=True, slots=True)
 class TakeOverDelivery:
-    """Let the run of `key` settle the new delivery `other` of the same event, because its own delivery was lost."""
+    """The run of the event `key` lost its delivery. Let it settle `other`, a new delivery of the same event."""
 
     key: int
     other: int
@@ -99,12 +105,12 @@ class TakeOverDelivery:
 
 @dataclass(frozen=True, slots=True)
 class KillAll:
-    """Kill everything that runs."""
+    """Kill all containers that run."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChirpStatus:
-    """Chirp a status and its error. If the worker `is_bad`, chirp its machine too."""
+    """Chirp a status and its error. If the worker `is_bad`, also chirp the name of its machine."""
 
     status: PilotStatus
     error: str = ""
@@ -124,7 +130,7 @@ class ChirpCounters:
 
 @dataclass(frozen=True, slots=True)
 class LeaveProcess:
-    """End the process with this exit status."""
+    """End the process with the exit status `status`."""
 
     status: int
 

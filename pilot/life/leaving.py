@@ -1,36 +1,43 @@
-"""Let a pilot leave: take no more events, finish those in hand or give them back, and report the end. (core)"""
+"""Let a pilot leave: take no more events, finish or return the events in hand, and report the end. (core)"""
 
 from dataclasses import replace
 
-from pilot.life.instructions import ChirpStatus, CoolDown, Instruction, KillAll, LeaveProcess, Settlement, StopListening
-from pilot.life.state import PilotState, Stage
-from pilot.life.steps import Step, report_status, settle_event
+from pilot.life.instructions import (
+    ChirpStatus,
+    CoolDown,
+    Instruction,
+    KillAll,
+    LeaveProcess,
+    Settlement,
+    StopListening,
+    settle_event,
+)
+from pilot.life.state import PilotState, Stage, Step, report_status
 from schemas.statuses import PilotStatus
 
-#: How many seconds finished results have to reach the broker, after the grace time of a stop.
+#: After the grace time of a stop, the broker has this many seconds to confirm the finished results.
 SETTLE_GRACE_S = 5.0
 
 
 def begin_stop(state: PilotState, now_s: float) -> Step:
-    """Take no more events. The tasks that run have the grace time to end."""
+    """Begin to stop: take no more events, and let the running tasks go on until the grace time is over."""
     if state.stage is Stage.QUARANTINED:
         return exit_with(state, state.exit_status, [])
     deadline_s = now_s + state.policy.drain_grace_s
     if state.stage is Stage.INIT:
-        state = replace(state, stage=Stage.DRAINING, killed=True, until_s=now_s + SETTLE_GRACE_S)
-        return finish_if_empty(state, now_s, [KillAll()])
+        return replace(state, stage=Stage.DRAINING, killed=True, until_s=now_s + SETTLE_GRACE_S), [KillAll()]
     until_s = deadline_s if state.until_s is None else state.until_s
     instructions: list[Instruction] = []
     if state.stage is Stage.LISTENING:
         state, instructions = begin_draining(state)
-    return finish_if_empty(replace(state, until_s=until_s), now_s, instructions)
+    return replace(state, until_s=until_s), instructions
 
 
 def begin_draining(state: PilotState) -> Step:
-    """Take no more events, give waiting events back to their queues, and let the running tasks end."""
+    """Take no more events, return waiting events to their queues, and let the running tasks end."""
     instructions: list[Instruction] = [StopListening()] if state.listening else []
     instructions += [settle_event(held, Settlement.RETURN) for held in state.waiting]
-    # These failures do not count as attempts, but the pilot reports them.
+    # The open failures do not count as attempts, but the pilot reports them.
     instructions += [settle_event(it.held, Settlement.RETURN, it.failure) for it in state.open.values()]
     state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, listening=False, full_since_s=None)
     if not state.is_empty:
@@ -38,21 +45,20 @@ def begin_draining(state: PilotState) -> Step:
     return state, instructions
 
 
-def abandon_all(state: PilotState, now_s: float) -> Step:
-    """Kill everything, because time is up. Events without a confirmed result go back to their queues."""
+def abandon_all(state: PilotState) -> Step:
+    """Kill all containers, because time is up. Return every event without a confirmed result to its queue."""
     settling = (item.held for item in state.settling.values())
     held = (*state.waiting, *(it.held for it in state.open.values()), *state.running.values(), *settling)
     instructions: list[Instruction] = [KillAll()] if state.running or state.init_runs or state.warm else []
-    # A quarantine may follow. A standing subscription would deliver the returned events here again, without end.
+    # A quarantine may follow. An active subscription would deliver the returned events to this pilot again and again.
     instructions += [StopListening()] if state.listening else []
     instructions += [settle_event(item, Settlement.RETURN) for item in held]
     state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, running={}, settling={}, init_runs=False)
-    state = replace(state, listening=False, warm=False, cooling=False)
-    return finish_if_empty(state, now_s, instructions)
+    return replace(state, listening=False, warm=False, cooling=False), instructions
 
 
 def finish_if_empty(state: PilotState, now_s: float, instructions: list[Instruction]) -> Step:
-    """End the pilot once no event is in hand."""
+    """End the pilot if no event is in hand. First let the warm containers end, if there are any."""
     if not state.is_empty:
         return state, instructions
     if state.warm:
@@ -71,10 +77,10 @@ def finish_if_empty(state: PilotState, now_s: float, instructions: list[Instruct
 
 
 def _should_keep_slot(state: PilotState) -> bool:
-    """Return whether the pilot enters quarantine: it stays a while, so that its worker takes no other job at once.
+    """Return whether the pilot enters quarantine: it stays in its slot, so that a bad worker takes no other job.
 
-    A pilot that has judged its worker as good has no reason to stay. It leaves because it is idle, or because no time
-    is left for another event.
+    A pilot that has found its worker good does not stay. It leaves because it is idle, or because no time is left for
+    another event.
     """
     if not state.policy.quarantine_s or state.asked_to_stop or state.is_closed or state.time_up:
         return False
@@ -82,7 +88,7 @@ def _should_keep_slot(state: PilotState) -> bool:
 
 
 def _begin_cooling(state: PilotState, now_s: float, instructions: list[Instruction]) -> Step:
-    """Let the warm containers end. After a requested stop they have the rest of its grace time."""
+    """Let the warm containers end. After a stop, they have what is left of its grace time."""
     if state.cooling:
         return state, instructions
     until_s = now_s + state.policy.drain_grace_s if state.until_s is None else state.until_s

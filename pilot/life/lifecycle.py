@@ -10,8 +10,11 @@ An event in the pilot's hands is in one of three states:
 
 The pilot acknowledges the event when the broker has confirmed the output or dead letter, never before.
 
-A delivery is *live* until its queue's subscription is lost. The broker then gives the event to another pilot. So a
-dead delivery is never settled, but its run goes on and its output is published.
+Each stimulus is handled in two parts: `_record_stimulus` notes what it changes, and `continue_work` decides how to go
+on.
+
+A delivery is *live* until its queue's subscription is lost. The broker then gives the event to another pilot. So this
+pilot never settles a delivery that is not live. But its run goes on, and the pilot publishes its output.
 """
 
 from dataclasses import replace
@@ -26,14 +29,14 @@ from pilot.life.instructions import (
     Start,
     StopListening,
     WarmUp,
+    settle_event,
 )
-from pilot.life.leaving import SETTLE_GRACE_S, abandon_all, begin_draining, begin_stop, exit_with, finish_if_empty
+from pilot.life.leaving import SETTLE_GRACE_S, abandon_all, begin_draining, begin_stop, exit_with
 from pilot.life.lookahead import LONG_S, choose_prefetch, mark_long
 from pilot.life.outcome import record_confirmation, record_end, record_refusal
-from pilot.life.retiring import begin_retiring, end_work, is_time_up, must_retire, retires_at
-from pilot.life.state import PilotState, Policy, Stage
-from pilot.life.stepping_aside import come_back
-from pilot.life.steps import Step, report_status, settle_event
+from pilot.life.retiring import end_work, is_time_up, must_retire, retires_at
+from pilot.life.state import PilotState, Policy, Stage, Step, report_status
+from pilot.life.stepping_aside import take_events_again
 from pilot.life.stimuli import (
     CooledDown,
     EventArrived,
@@ -53,7 +56,7 @@ from pilot.life.verdicts import charge_events, verdict_due_at
 from schemas.ids import EventId
 from schemas.statuses import PilotStatus
 
-#: While a subscription is missing, the pilot checks it at this interval.
+#: While a subscription is missing, the pilot checks the subscriptions at this interval.
 _AWAY_CHECK_S = 0.25
 
 
@@ -67,12 +70,17 @@ def begin_life(policy: Policy, now_s: float) -> Step:
 
 def advance_life(state: PilotState, stimulus: Stimulus) -> Step:
     """Return `state` after `stimulus`, and the instructions to carry out now."""
-    if state.stage is Stage.OVER:
-        late = isinstance(stimulus, EventArrived)
-        return state, [Settle(stimulus.held.key, Settlement.RETURN)] if late else []  # type: ignore[union-attr] # `late` says so
+    state, instructions = _record_stimulus(state, stimulus)
+    return continue_work(state, stimulus.now_s, instructions)
+
+
+def _record_stimulus(state: PilotState, stimulus: Stimulus) -> Step:
+    """Return `state` with the changes that `stimulus` alone causes. `continue_work` decides how the pilot goes on."""
     match stimulus:
         case EventArrived():
             return take_event(state, stimulus)
+        case _ if state.stage is Stage.OVER:
+            return state, []
         case RunEnded():
             return record_end(state, stimulus)
         case PublishConfirmed():
@@ -85,10 +93,8 @@ def advance_life(state: PilotState, stimulus: Stimulus) -> Step:
             return _handle_tick(state, stimulus)
         case InitEnded():
             return _init_ended(state, stimulus)
-        case CooledDown(now_s):
-            return (
-                finish_if_empty(replace(state, warm=False, cooling=False), now_s, []) if state.cooling else (state, [])
-            )
+        case CooledDown():
+            return (replace(state, warm=False, cooling=False) if state.cooling else state), []
         case StopAsked(now_s):
             return begin_stop(replace(state, asked_to_stop=True), now_s)
         case PilotBroken(now_s, error, gone):
@@ -96,7 +102,10 @@ def advance_life(state: PilotState, stimulus: Stimulus) -> Step:
 
 
 def wake_at(state: PilotState) -> float | None:
-    """Return when the next `Tick` is due, on the clock of the stimuli; None if time alone changes nothing."""
+    """Return the time at which the next `Tick` is due, in seconds like `now_s` of the stimuli.
+
+    Return None if time alone changes nothing.
+    """
     due: list[float] = []
     if state.until_s is not None:
         due.append(state.until_s)
@@ -110,7 +119,7 @@ def wake_at(state: PilotState) -> float | None:
         if state.aside_until_s is not None:
             due.append(state.aside_until_s)
         elif state.is_empty:
-            due.append(_idle_at(state))
+            due.append(_find_idle_end(state))
         if (at_s := verdict_due_at(state)) is not None:
             due.append(at_s)
         if _has_blocked_events(state) and state.full_since_s is not None:
@@ -119,17 +128,17 @@ def wake_at(state: PilotState) -> float | None:
 
 
 def _has_blocked_events(state: PilotState) -> bool:
-    """Return whether events wait here because all slots are busy. False if the user has set a prefetch."""
+    """Return whether events wait here because all slots are busy. Return False if the user has set a prefetch."""
     return bool(state.waiting) and state.full_since_s is not None and state.policy.prefetch is None
 
 
-def _idle_at(state: PilotState) -> float:
+def _find_idle_end(state: PilotState) -> float:
     policy = state.policy
     return state.quiet_since_s + (policy.idle_timeout_s if state.seen_any else policy.first_timeout_s)
 
 
 def _begin_listening(state: PilotState, now_s: float) -> Step:
-    """Begin to take events. A source has no events: it runs its task once."""
+    """Begin to take events. A source takes no events and runs its task once."""
     if state.policy.source:
         run = HeldEvent(key=0, event_id=EventId(""), attempt=1, queue="", live=False)
         state = replace(state, stage=Stage.DRAINING, running={0: run}, ready_s=now_s)
@@ -153,20 +162,19 @@ def _begin_listening(state: PilotState, now_s: float) -> Step:
 def _init_ended(state: PilotState, stimulus: InitEnded) -> Step:
     state = replace(state, init_runs=False)
     if state.stage is not Stage.INIT:
-        return finish_if_empty(state, stimulus.now_s, [])
+        return state, []
     if stimulus.failure is not None:
         failure = stimulus.failure
         state = replace(state, stage=Stage.DRAINING, fatal=failure.signature, traceback=failure.traceback)
-        state = replace(state, is_bad=state.policy.judges_worker)
-        return finish_if_empty(state, stimulus.now_s, [])
+        return replace(state, is_bad=state.policy.judges_worker), []
     return _begin_listening(state, stimulus.now_s)
 
 
 def _record_loss(state: PilotState, stimulus: SubscriptionLost) -> Step:
-    """Mark the queue's deliveries as dead. Forget events that wait, have an open verdict, or become dead letters."""
+    """Mark the queue's deliveries as lost. Forget events that wait, have an open verdict, or become dead letters."""
     queue, now_s = stimulus.queue, stimulus.now_s
     forgotten = [held.key for held in state.waiting if held.queue == queue]
-    # These events come again. A dead letter published now would become a second one then.
+    # The broker delivers these events again. A dead letter published now would be followed by a second dead letter.
     forgotten += [k for k, v in state.settling.items() if v.failure is not None and v.held.queue == queue]
     forgotten += [key for key, it in state.open.items() if it.held.queue == queue]
     state = replace(
@@ -181,7 +189,7 @@ def _record_loss(state: PilotState, stimulus: SubscriptionLost) -> Step:
         ticked_s=now_s,
         quiet_since_s=now_s,
     )
-    return continue_work(state, now_s, [Settle(key, Settlement.FORGET) for key in forgotten])
+    return state, [Settle(key, Settlement.FORGET) for key in forgotten]
 
 
 def _mark_dead(held: HeldEvent, queue: str) -> HeldEvent:
@@ -199,30 +207,24 @@ def _handle_tick(state: PilotState, stimulus: Tick) -> Step:
     if is_time_up(state, now_s):
         return end_work(state, now_s)
     if state.stage is Stage.LISTENING and must_retire(state, now_s):
-        return begin_retiring(state, now_s, [])
+        return begin_draining(state)
     if state.stage is Stage.QUARANTINED:
         return exit_with(state, state.exit_status, []) if _is_due(state.until_s, now_s) else (state, [])
     if state.stage is Stage.DRAINING and _is_due(state.until_s, now_s):
         if (state.running or state.init_runs) and not state.killed:
             return replace(state, killed=True, until_s=now_s + SETTLE_GRACE_S), [KillAll()]
-        return abandon_all(state, now_s)
+        return abandon_all(state)
     away_s = 0.0 if state.away_since_s is None else now_s - state.away_since_s
     if away_s >= state.policy.reconnect_timeout_s and not state.running and state.stage is not Stage.INIT:
         error = f"BrokerAway('no events can be taken for {away_s:.0f} s: {state.away_why or 'no connection'}')"
-        return abandon_all(replace(state, fatal=state.fatal or error), now_s)
+        return abandon_all(replace(state, fatal=state.fatal or error))
     if state.stage is Stage.LISTENING and state.away_since_s is None:
         if _is_due(verdict_due_at(state), now_s):
-            state, charged = charge_events(replace(state, quiet_since_s=now_s))
-            return continue_work(state, now_s, charged)
+            return charge_events(replace(state, quiet_since_s=now_s))
         if state.aside_until_s is not None:
-            return (
-                continue_work(come_back(state, now_s), now_s, [])
-                if _is_due(state.aside_until_s, now_s)
-                else (state, [])
-            )
-        if state.is_empty and _is_due(_idle_at(state), now_s):
-            state, instructions = begin_draining(state)
-            return finish_if_empty(state, now_s, instructions)
+            return (take_events_again(state, now_s) if _is_due(state.aside_until_s, now_s) else state), []
+        if state.is_empty and _is_due(_find_idle_end(state), now_s):
+            return begin_draining(state)
         if (
             _has_blocked_events(state)
             and state.full_since_s is not None

@@ -1,12 +1,12 @@
-"""Decide how many events to hold beyond those that run, by how long the task takes. (core)
+"""Decide how many events to hold besides those that run, by how long the task takes. (core)
 
-If tasks are short, the round trip to the broker would take most of the time, so a few events wait here. If tasks are
-long, no event waits here: a free worker could run it. Source: docs/reference/goals.md#pilot.
+If tasks are short, the round trip to the broker would take most of the time, so a few events wait in the pilot. If
+tasks are long, no event waits there: a free worker could run it. Source: docs/reference/goals.md#pilot.
 """
 
 from dataclasses import dataclass, replace
 
-#: Tasks count as short once their mean time falls below the first, and as long once it exceeds the second.
+#: Tasks count as short once their mean time falls below `SHORT_S`, and as long once the mean exceeds `LONG_S`.
 SHORT_S, LONG_S = 0.25, 0.5
 
 #: Tasks may count as short after `_JUDGED_AFTER` runs. `_WEIGHT` is the weight of a new run in the moving mean.
@@ -16,7 +16,7 @@ _WEIGHT = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The durations of the task so far: their moving mean, whether that counts as short, and the longest."""
+    """How long the task's runs took so far: the moving mean, whether the mean counts as short, and the longest run."""
 
     n: int = 0
     mean_s: float = 0.0
@@ -25,7 +25,7 @@ class Pace:
 
 
 def update_pace(pace: Pace, took_s: float) -> Pace:
-    """Return `pace` after one more run, of `took_s` seconds."""
+    """Return `pace` after one more run, which took `took_s` seconds."""
     n = pace.n + 1
     mean_s = took_s if pace.n == 0 else pace.mean_s + _WEIGHT * (took_s - pace.mean_s)
     short = mean_s < (LONG_S if pace.short else SHORT_S) and n >= _JUDGED_AFTER
@@ -33,12 +33,16 @@ def update_pace(pace: Pace, took_s: float) -> Pace:
 
 
 def mark_long(pace: Pace) -> Pace:
-    """Return `pace` while a run takes so long that no event should wait for it."""
+    """Return `pace` as that of a long task, because a run takes so long that no event should wait for it."""
     return replace(pace, mean_s=max(pace.mean_s, 2 * LONG_S), short=False)
 
 
 def choose_prefetch(pace: Pace, concurrency: int, fixed: int | None) -> int:
-    """Return how many unsettled events each queue may deliver: one a slot or more. `fixed` is the user's setting."""
+    """Return how many unsettled events each queue may deliver.
+
+    `concurrency` is the number of slots, `fixed` the user's own setting or None. The result is at least `concurrency`,
+    even if `fixed` is smaller.
+    """
     if fixed is not None:
         return max(fixed, concurrency)
     return 2 * concurrency + 2 if pace.short else concurrency

@@ -1,21 +1,26 @@
-"""Decide what becomes of an event after its run: its output, another attempt, or a dead letter. (core)"""
+"""Decide what follows a run: publish the output, try the event again, or make a dead letter. (core)"""
 
 from dataclasses import replace
 
 from pilot.errors import Failure
 from pilot.life.attempts import gives_up
-from pilot.life.instructions import ChirpCounters, Instruction, PublishDeadLetter, PublishOutput, Settlement
+from pilot.life.instructions import (
+    ChirpCounters,
+    Instruction,
+    PublishDeadLetter,
+    PublishOutput,
+    Settlement,
+    settle_event,
+)
 from pilot.life.leaving import begin_draining
 from pilot.life.lookahead import update_pace
 from pilot.life.retiring import cut_off_failure, overrun_failure
-from pilot.life.state import OpenVerdict, PilotState, Stage, UnsettledEvent
+from pilot.life.state import OpenVerdict, PilotState, Stage, Step, UnsettledEvent
 from pilot.life.stepping_aside import note_charged
-from pilot.life.steps import Step, settle_event
 from pilot.life.stimuli import HeldEvent, PublishConfirmed, PublishRefused, RunEnded
-from pilot.life.taking import continue_work
 from pilot.life.verdicts import charge_events, condemn_worker, extend_row, is_verdict_open, is_worker_bad
 
-#: Seconds from a full queue's refusal to the next publication. The last number holds for all further ones.
+#: Seconds from a full queue's refusal to the next publication. The last number also holds for all later refusals.
 _OFFER_AGAIN_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 #: How many different errors a pilot names in its last status.
@@ -33,7 +38,7 @@ def record_end(state: PilotState, stimulus: RunEnded) -> Step:
     instructions: list[Instruction] = []
     failure = overrun_failure(state, stimulus.took_s) if stimulus.interrupted else stimulus.failure
     if failure is not None:
-        state, instructions = _record_failure(state, held, failure, now_s)
+        state, instructions = _record_failure(state, held, failure)
     elif stimulus.interrupted:
         instructions.append(settle_event(held, Settlement.RETURN, cut_off_failure(state)))
     elif stimulus.has_output:
@@ -41,7 +46,7 @@ def record_end(state: PilotState, stimulus: RunEnded) -> Step:
         instructions.append(PublishOutput(key))
     else:
         state, instructions = _record_success(state, held)
-    return continue_work(state, now_s, instructions)
+    return state, instructions
 
 
 def _record_success(state: PilotState, held: HeldEvent) -> Step:
@@ -51,8 +56,8 @@ def _record_success(state: PilotState, held: HeldEvent) -> Step:
     return state, [settle_event(held, Settlement.ACK), *charged, ChirpCounters(state.n_failed, state.n_success)]
 
 
-def _record_failure(state: PilotState, held: HeldEvent, failure: Failure, now_s: float) -> Step:
-    """Count the failure, decide what becomes of its event, and stop if the policy demands it."""
+def _record_failure(state: PilotState, held: HeldEvent, failure: Failure) -> Step:
+    """Count the failure, decide what follows for its event, and stop if the policy demands that."""
     policy = state.policy
     text = failure.signature
     errors = state.errors if text in state.errors else (*state.errors, text)[:_MAX_ERRORS]
@@ -87,10 +92,8 @@ def record_confirmation(state: PilotState, stimulus: PublishConfirmed) -> Step:
     item = state.settling[stimulus.key]
     state = _without_settling(state, stimulus.key, stimulus.now_s)
     if item.failure is None:
-        state, instructions = _record_success(state, item.held)
-    else:
-        instructions = [settle_event(item.held, Settlement.ACK)]
-    return continue_work(state, stimulus.now_s, instructions)
+        return _record_success(state, item.held)
+    return state, [settle_event(item.held, Settlement.ACK)]
 
 
 def record_refusal(state: PilotState, stimulus: PublishRefused) -> Step:
@@ -107,9 +110,8 @@ def record_refusal(state: PilotState, stimulus: PublishRefused) -> Step:
         return state, [PublishOutput(key, after_s)]
     state = _without_settling(state, key, stimulus.now_s)
     if item.failure is not None:
-        return continue_work(state, stimulus.now_s, [settle_event(item.held, Settlement.DISCARD)])
-    state, instructions = _record_failure(state, item.held, stimulus.failure, stimulus.now_s)
-    return continue_work(state, stimulus.now_s, instructions)
+        return state, [settle_event(item.held, Settlement.DISCARD)]
+    return _record_failure(state, item.held, stimulus.failure)
 
 
 def _without_settling(state: PilotState, key: int, now_s: float) -> PilotState:

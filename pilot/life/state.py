@@ -1,13 +1,14 @@
-"""The data that a pilot's decisions read: the fixed policy, and the state, which each decision replaces. (core)
+"""The data of a pilot's decisions: the fixed policy, the state, and `Step`, the result of a decision. (core)
 
 Times are seconds of a monotonic clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pilot.errors import Failure
+from pilot.life.instructions import ChirpStatus, Instruction
 from pilot.life.lookahead import Pace
 from pilot.life.stimuli import HeldEvent
 from pilot.settings import PilotSettings
@@ -31,7 +32,7 @@ class Stage(StrEnum):
 class Policy:
     """The settings on which decisions depend.
 
-    A `source` has no input queue, and runs its task once. With `warm`, containers stay alive from event to event.
+    A `source` has no input queue, and runs its task once. With `warm`, a container runs event after event.
     """
 
     concurrency: int
@@ -55,12 +56,15 @@ class Policy:
 
     @property
     def judges_worker(self) -> bool:
-        """Whether the pilot finds out if an event or its worker is bad. Else it leaves at the first error, or never."""
+        """Whether the pilot finds out if the event or the worker is at fault.
+
+        Other pilots leave at the first error, or never because of errors.
+        """
         return not self.stop_on_error and self.max_failures_in_a_row > 0
 
 
 def derive_policy(settings: PilotSettings, *, ends_s: float | None = None, charges_events: bool = False) -> Policy:
-    """Return the policy that follows from the settings. The pilot must be done with its tasks at `ends_s`."""
+    """Return the policy that follows from the settings. `ends_s` is when the pilot must have ended its tasks."""
     return Policy(
         concurrency=settings.concurrency,
         first_timeout_s=settings.first_timeout_s,
@@ -83,7 +87,7 @@ def derive_policy(settings: PilotSettings, *, ends_s: float | None = None, charg
 
 @dataclass(frozen=True, slots=True)
 class UnsettledEvent:
-    """An event whose output is on the way to the broker; with a `failure`, its dead letter is on the way."""
+    """An event whose output is on the way to the broker or, if there is a `failure`, whose dead letter is."""
 
     held: HeldEvent
     failure: Failure | None = None
@@ -100,14 +104,14 @@ class OpenVerdict:
 
 @dataclass(frozen=True, slots=True)
 class PilotState:
-    """Everything that a decision needs beside the stimulus. `begin_life` builds the first state."""
+    """All that a decision needs besides the stimulus. `begin_life` makes the first state."""
 
     policy: Policy
     stage: Stage
     #: Since when the pilot has had no event in hand, although it could take events.
     quiet_since_s: float
     init_runs: bool = False
-    #: Whether containers are warm, and whether they are ending because no more events will come.
+    #: `warm`: whether warm containers run. `cooling`: whether they are ending because no more events will come.
     warm: bool = False
     cooling: bool = False
     waiting: tuple[HeldEvent, ...] = ()
@@ -115,13 +119,14 @@ class PilotState:
     settling: Mapping[int, UnsettledEvent] = field(default_factory=dict)
     #: Failed events whose verdict is open: the event or this worker may be at fault.
     open: Mapping[int, OpenVerdict] = field(default_factory=dict)
-    #: Whether the pilot wants its subscriptions, and how many unsettled events each may deliver.
+    #: Whether the pilot wants its subscriptions, and how many unsettled events each subscription may deliver.
     listening: bool = False
     prefetch: int = 0
-    #: How many verdicts were open when the present subscriptions began. Those events do not count in their prefetch.
+    #: How many verdicts were open when the present subscriptions began. The events of those do not use up prefetch.
     n_set_aside: int = 0
     pace: Pace = field(default_factory=Pace)
-    #: Since when all slots have been busy. Since when a subscription has been missing, and the broker's last error.
+    #: `full_since_s`: since when all slots have been busy. `away_since_s`: since when a subscription has been missing.
+    #: `away_why`: the broker's last error.
     full_since_s: float | None = None
     away_since_s: float | None = None
     away_why: str = ""
@@ -130,22 +135,23 @@ class PilotState:
     n_failed: int = 0
     n_success: int = 0
     failed_in_a_row: tuple[EventId, ...] = ()
-    #: The highest attempt number that was charged before the first success. Until when this pilot leaves events to
-    #: others.
+    #: `charged`: the highest attempt number that was charged before the first success. `aside_until_s`: until when this
+    #: pilot leaves events to other pilots.
     charged: int = 0
     aside_until_s: float | None = None
     errors: tuple[str, ...] = ()
     traceback: str = ""
-    #: Why the pilot itself cannot go on; empty if it can. Whether its worker is bad.
+    #: `fatal`: why the pilot itself cannot go on; empty if it can. `is_bad`: whether its worker is bad.
     fatal: str = ""
     is_bad: bool = False
-    #: Whether a queue is gone, so that no pilot is needed any more.
+    #: Whether a queue was deleted, so that no pilot is needed any more.
     is_closed: bool = False
     asked_to_stop: bool = False
-    #: When the grace of a stop, or the quarantine, ends.
+    #: When the grace time of a stop, or the quarantine, ends.
     until_s: float | None = None
     killed: bool = False
-    #: When the pilot was ready for its first event or for a source's only run. Whether its working time is over.
+    #: `ready_s`: when the pilot was ready for its first event, or for a source's only run. `time_up`: whether its
+    #: working time is over.
     ready_s: float = 0.0
     time_up: bool = False
     reported: PilotStatus = PilotStatus.STARTED
@@ -157,7 +163,7 @@ class PilotState:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the pilot has no event in hand."""
+        """Whether the pilot has no event in hand, and no init container runs."""
         return not (self.running or self.settling or self.waiting or self.open or self.init_runs)
 
     @property
@@ -166,3 +172,14 @@ class PilotState:
         if self.is_closed:
             return PilotExit.CLOSED
         return PilotExit.BAD_WORKER if self.is_bad else PilotExit.FAILED
+
+
+#: The result of a decision: the new state, and the instructions to carry out.
+Step = tuple[PilotState, list[Instruction]]
+
+
+def report_status(state: PilotState, status: PilotStatus, instructions: list[Instruction]) -> Step:
+    """Return the step that also chirps `status`. If `status` was reported last, add nothing."""
+    if state.reported is status:
+        return state, instructions
+    return replace(state, reported=status), [*instructions, ChirpStatus(status)]

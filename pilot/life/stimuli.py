@@ -1,4 +1,4 @@
-"""The stimuli of a pilot's lifecycle: everything that can happen to it. (core)
+"""The stimuli of a pilot's lifecycle: all that can happen to a pilot. (core)
 
 Times are seconds of a monotonic clock.
 """
@@ -11,9 +11,9 @@ from schemas.ids import EventId
 
 @dataclass(frozen=True, slots=True)
 class HeldEvent:
-    """An event in the pilot's hands. `key` is the pilot's own number for it.
+    """An event in the pilot's hands. `key` is the pilot's own number for the event.
 
-    While `live`, its delivery can be settled. A source's only run has no delivery.
+    While `live`, the pilot can settle the delivery. A source's only run has no delivery.
     """
 
     key: int
@@ -21,13 +21,13 @@ class HeldEvent:
     attempt: int
     queue: str
     live: bool = True
-    #: How often pilots have given the event back uncounted.
+    #: How many times pilots have returned the event to its queue without counting an attempt.
     n_returned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class InitEnded:
-    """The init container has ended, well or with `failure`."""
+    """The init container has ended: well, or with a `failure`."""
 
     now_s: float
     failure: Failure | None = None
@@ -62,7 +62,7 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class PublishConfirmed:
-    """The broker has confirmed everything that the pilot has published for the event."""
+    """The broker has confirmed the output on all output queues, or the dead letter."""
 
     now_s: float
     key: int
@@ -70,7 +70,10 @@ class PublishConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class PublishRefused:
-    """The broker has refused a publication for the event. If `passing`, it may accept it a little later."""
+    """The broker refused to take an output or the dead letter of the event.
+
+    If `passing`, the refusal is temporary, and the pilot tries again.
+    """
 
     now_s: float
     key: int
@@ -80,7 +83,7 @@ class PublishRefused:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionLost:
-    """The subscription to `queue` is gone, and every delivery from it is lost."""
+    """The subscription to `queue` has ended, and all deliveries from that queue are lost."""
 
     now_s: float
     queue: str
@@ -88,7 +91,7 @@ class SubscriptionLost:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed. `listening` is whether all subscriptions stand; if not, `why` is the broker's last error."""
+    """Time has passed. `listening`: all subscriptions are active. If not, `why` is the broker's last error."""
 
     now_s: float
     listening: bool = True
@@ -97,14 +100,14 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """Somebody asks the pilot to stop (SIGTERM)."""
+    """The pilot shall stop (SIGTERM)."""
 
     now_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class PilotBroken:
-    """The pilot cannot go on: it has no broker or no right to a queue, or its queue does not exist (`gone`)."""
+    """The pilot cannot go on: it has no broker, may not use a queue, or its queue does not exist (`gone`)."""
 
     now_s: float
     error: str

@@ -8,8 +8,9 @@ the other.
     from its fifth attempt on   a suspect: it runs alone, after all others, so that no other event ends with it
     from its seventh on         a dead letter, with the reason `killed-workers`
 
-Events that were in hand together come again together. In a fixed order an innocent event behind the guilty one would
-be lost with it each time. So the order reverses with each attempt: after two attempts every innocent event has run.
+If a pilot ends with several events in hand, these events come again together. In a fixed order, an innocent event that
+waits behind the guilty event would be lost with it each time. So the order reverses with each attempt: after two
+attempts every innocent event has run.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,14 +20,17 @@ from pilot.life.stimuli import HeldEvent
 from schemas.payloads.data_events import DeadReason
 from schemas.topology import MAX_ATTEMPTS
 
-#: From attempt SUSPECT_FROM on an event is a suspect. From GIVEN_UP_FROM on it is given up: at least two workers have
-#: ended with it in hand.
+#: From attempt SUSPECT_FROM on, an event is a suspect. From attempt GIVEN_UP_FROM on, the pilot gives the event up: at
+#: least two workers have ended with the event in hand.
 SUSPECT_FROM = MAX_ATTEMPTS
 GIVEN_UP_FROM = MAX_ATTEMPTS + 2
 
 
 def explain_kills(held: HeldEvent) -> Failure | None:
-    """Return why the pilot gives up the event without another run; None if it may run."""
+    """Return None if the event may run. Otherwise return the failure with which the pilot gives it up without a run.
+
+    The pilot gives an event up when at least two workers may have ended while they had it.
+    """
     if held.attempt < GIVEN_UP_FROM:
         return None
     return Failure(
@@ -39,7 +43,7 @@ def explain_kills(held: HeldEvent) -> Failure | None:
 
 
 def choose_next(waiting: Sequence[HeldEvent], busy: Iterable[HeldEvent], n_free: int) -> list[HeldEvent]:
-    """Return the events of `waiting` that start now. `busy` events run, and `n_free` slots are free."""
+    """Return the events of `waiting` to start now. The events in `busy` run, and `n_free` slots are free."""
     busy = tuple(busy)
     if n_free <= 0 or any(is_suspect(held) for held in busy):
         return []
@@ -54,5 +58,5 @@ def choose_next(waiting: Sequence[HeldEvent], busy: Iterable[HeldEvent], n_free:
 
 
 def is_suspect(held: HeldEvent) -> bool:
-    """Return whether the event must run alone: it has had at least `SUSPECT_FROM` attempts."""
+    """Return whether the event must run alone: its attempt number is at least `SUSPECT_FROM`."""
     return held.attempt >= SUSPECT_FROM

@@ -1,4 +1,4 @@
-"""Take events into the pilot's hands, and from there into its slots. (core)"""
+"""Take events from the broker into the pilot's hands, and start them when a slot is free. (core)"""
 
 from dataclasses import replace
 
@@ -8,17 +8,17 @@ from pilot.life.instructions import (
     Instruction,
     Listen,
     PublishDeadLetter,
+    Settle,
     Settlement,
     Start,
     StopListening,
     TakeOverDelivery,
 )
-from pilot.life.leaving import finish_if_empty
+from pilot.life.leaving import begin_draining, finish_if_empty
 from pilot.life.lookahead import choose_prefetch
-from pilot.life.retiring import begin_retiring, must_retire
-from pilot.life.state import PilotState, Stage, UnsettledEvent
+from pilot.life.retiring import must_retire
+from pilot.life.state import PilotState, Stage, Step, UnsettledEvent, report_status
 from pilot.life.stepping_aside import must_step_aside, step_aside
-from pilot.life.steps import Step, report_status, settle_event
 from pilot.life.stimuli import EventArrived, HeldEvent
 from pilot.life.suspects import choose_next, explain_kills, is_suspect
 from schemas.statuses import PilotStatus
@@ -27,7 +27,7 @@ from schemas.statuses import PilotStatus
 def take_event(state: PilotState, stimulus: EventArrived) -> Step:
     held = stimulus.held
     if state.stage is not Stage.LISTENING or not state.listening:
-        return state, [settle_event(held, Settlement.RETURN)]
+        return state, [Settle(held.key, Settlement.RETURN)]
     state = replace(state, seen_any=True)
     if held.event_id:
         for key, run in state.running.items():
@@ -39,16 +39,16 @@ def take_event(state: PilotState, stimulus: EventArrived) -> Step:
                 item = replace(item, held=replace(held, key=key))
                 return replace(state, settling={**state.settling, key: item}), [TakeOverDelivery(key, held.key)]
     if (failure := explain_kills(held)) is not None:
-        return give_up(replace(state, quiet_since_s=stimulus.now_s), held, failure)
+        return _give_up(replace(state, quiet_since_s=stimulus.now_s), held, failure)
     state = replace(state, waiting=(*state.waiting, held))
     if is_suspect(held) and state.prefetch > 1:
         # Take no other event until the suspect has run.
-        return fill_slots(replace(state, listening=False), stimulus.now_s, [StopListening()])
-    return fill_slots(state, stimulus.now_s, [])
+        return replace(state, listening=False), [StopListening()]
+    return state, []
 
 
-def give_up(state: PilotState, held: HeldEvent, failure: Failure) -> Step:
-    """Send an event to the dead letters without another run."""
+def _give_up(state: PilotState, held: HeldEvent, failure: Failure) -> Step:
+    """Make a dead letter of the event without another run."""
     text = failure.signature
     errors = state.errors if text in state.errors else (*state.errors, text)
     settling = {**state.settling, held.key: UnsettledEvent(held, failure)}
@@ -59,10 +59,8 @@ def give_up(state: PilotState, held: HeldEvent, failure: Failure) -> Step:
     ]
 
 
-def fill_slots(state: PilotState, now_s: float, instructions: list[Instruction]) -> Step:
-    """Fill the free slots with waiting events."""
-    if must_retire(state, now_s):
-        return begin_retiring(state, now_s, instructions)
+def _fill_slots(state: PilotState, now_s: float, instructions: list[Instruction]) -> Step:
+    """Start waiting events in the free slots."""
     chosen = choose_next(state.waiting, state.running.values(), state.policy.concurrency - len(state.running))
     if not chosen:
         return state, instructions
@@ -75,13 +73,14 @@ def fill_slots(state: PilotState, now_s: float, instructions: list[Instruction])
 
 
 def continue_work(state: PilotState, now_s: float, instructions: list[Instruction]) -> Step:
-    """Go on after an event has left a slot or the pilot: end, retire, step aside, or take more events."""
+    """Go on after any stimulus: end, retire, step aside, take more events, or do nothing."""
+    if state.stage is Stage.LISTENING and must_retire(state, now_s):
+        state, more = begin_draining(state)
+        instructions = [*instructions, *more]
     if state.stage is Stage.DRAINING:
         return finish_if_empty(state, now_s, instructions)
     if state.stage is not Stage.LISTENING:
         return state, instructions
-    if must_retire(state, now_s):
-        return begin_retiring(state, now_s, instructions)
     if state.aside_until_s is not None:
         return state, instructions
     if must_step_aside(state):
@@ -94,4 +93,4 @@ def continue_work(state: PilotState, now_s: float, instructions: list[Instructio
     if is_wanted and len(state.running) < state.policy.concurrency and not any(map(is_suspect, in_hand)):
         state = replace(state, listening=True, prefetch=n, n_set_aside=len(state.open))
         instructions.append(Listen(n))
-    return fill_slots(state, now_s, instructions)
+    return _fill_slots(state, now_s, instructions)

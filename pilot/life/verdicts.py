@@ -5,43 +5,42 @@ Before its first success the pilot knows nothing. So the verdict on a failed eve
 delivery and tries another event. A failure of the container runtime itself leaves the verdict open at any time.
 
     another event succeeds              the failed events are at fault: each failure counts as an attempt
-    enough different events fail        the worker is bad: all events go back uncounted; the pilot keeps its slot for
+    enough different events fail        the worker is bad: all events return uncounted; the pilot keeps its slot for
                                         the quarantine and takes no events, so that it does not drain the queue
     no other event comes for a while    the failure counts: the pilot cannot find out more
 
-An event that was charged before, or that two pilots gave back, is *known to fail*. Its failure counts at once, and is
-no evidence against this worker. Otherwise a task that always fails would send its events round for ever.
+An event that was charged before, or that two pilots returned, is *known to fail*. Its failure counts at once, and is no
+evidence against this worker. Otherwise the events of a task that always fails would go from worker to worker for ever.
 
-If the task fails on every worker, TMS marks the job. Each failure then counts at once, and no worker is bad, until
-this pilot has a success of its own.
+If the task fails on every worker, TMS marks the job. Each failure then counts at once, and no worker is bad, until this
+pilot has a success of its own.
 
-A worker may also go bad later. The pilot notices it when more fresh events fail in a row than the task's own failure
-rate explains.
+A worker may also become bad later. The pilot notices that when more fresh events fail in a row than the task's own
+failure rate explains.
 """
 
 from dataclasses import replace
 from math import ceil, log
 
 from pilot.errors import Failure
-from pilot.life.instructions import Instruction, Settlement
+from pilot.life.instructions import Instruction, Settlement, settle_event
 from pilot.life.leaving import begin_draining
-from pilot.life.state import PilotState, Stage
+from pilot.life.state import PilotState, Stage, Step
 from pilot.life.stepping_aside import note_charged
-from pilot.life.steps import Step, settle_event
 from pilot.life.stimuli import HeldEvent
 from schemas.ids import EventId
 from schemas.payloads.data_events import DeadReason
 
-#: An event that pilots have given back this often is known to fail.
+#: An event that pilots have returned this many times is known to fail.
 KNOWN_AFTER = 2
 
-#: Failures that come from what the event needs. Every worker of this task would fail likewise.
+#: Reasons that come from what the event needs. The event would fail in the same way on every worker of this task.
 _EVENTS_OWN = frozenset({DeadReason.TASK_OUTLIVED_WORKER, DeadReason.OUT_OF_MEMORY})
 
 #: How many seconds a verdict stays open while no other event comes.
 OPEN_S = 10.0
 
-#: A row of failures is the worker's fault if chance alone would produce it with a lower probability than this.
+#: A row of failures is the worker's fault if the row would arise by chance with a probability below this number.
 _BY_CHANCE = 1e-4
 
 
@@ -51,7 +50,7 @@ def is_known_to_fail(held: HeldEvent) -> bool:
 
 
 def is_verdict_open(state: PilotState, held: HeldEvent, failure: Failure) -> bool:
-    """Return whether it is still unknown if the event or the worker is at fault."""
+    """Return whether the pilot does not know yet if the event or the worker is at fault."""
     policy = state.policy
     return (
         policy.judges_worker
@@ -65,7 +64,10 @@ def is_verdict_open(state: PilotState, held: HeldEvent, failure: Failure) -> boo
 
 
 def extend_row(state: PilotState, held: HeldEvent, failure: Failure) -> tuple[EventId, ...]:
-    """Return the different events that failed in a row, with `held` if its failure is evidence against this worker."""
+    """Return the ids of the different events that failed in a row.
+
+    Add the id of `held` if its failure is evidence against this worker.
+    """
     event = held.event_id or EventId(str(held.key))
     row = state.failed_in_a_row
     is_events_own = failure.reason in _EVENTS_OWN or failure.final or is_known_to_fail(held)
@@ -96,7 +98,7 @@ def condemn_worker(state: PilotState) -> Step:
 
 
 def charge_events(state: PilotState) -> Step:
-    """Count the failures with an open verdict as attempts at their events."""
+    """Count each failure with an open verdict as a failed attempt at its event."""
     charged: list[Instruction] = [settle_event(it.held, Settlement.REJECT, it.failure) for it in state.open.values()]
     for it in state.open.values():
         state = note_charged(state, it.held)
@@ -104,6 +106,9 @@ def charge_events(state: PilotState) -> Step:
 
 
 def verdict_due_at(state: PilotState) -> float | None:
-    """Return when to decide the open verdicts if no other event comes by then; None if time decides nothing now."""
+    """Return when to decide the open verdicts if no other event comes by then.
+
+    Return None if no verdict is open, or if the pilot still runs or publishes an event.
+    """
     is_waiting = bool(state.open) and not (state.running or state.waiting or state.settling)
     return state.quiet_since_s + OPEN_S if is_waiting and state.stage is Stage.LISTENING else None

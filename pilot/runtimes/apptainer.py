@@ -14,7 +14,7 @@ from pilot.containers.mounts import TASK_HOME, Mount
 #: Variables of the pilot's environment that apptainer itself needs, to find its helpers and its caches.
 KEPT = ("APPTAINER_CACHEDIR", "APPTAINER_TMPDIR", "HOME", "USER", "XDG_RUNTIME_DIR")
 
-#: The run script of an image that defines none prints this, and succeeds.
+#: If an image defines no run script, apptainer's default script prints this text and succeeds.
 _NO_RUNSCRIPT = "There is no runscript defined for this container"
 
 #: The path of the run script in an image.
@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"(docker|oras|library|shub)://[A-Za-z0-9][A-Za-z0-9._:/@-
 
 @dataclass(frozen=True, slots=True)
 class Apptainer:
-    """Runs in `image`, an existing directory or .sif file. With `as_run` it starts the image's own entry point."""
+    """Runs tasks in `image`, a directory or .sif file. With `as_run`, the image's own entry point starts."""
 
     binary: str
     image: str
@@ -56,7 +56,7 @@ class Apptainer:
             "run" if self.as_run else "exec",
             "--userns",
             "--containall",
-            # These two together mount no home directory, and set HOME.
+            # These two options together set HOME and mount no home directory.
             "--no-home",
             "--home",
             home,
@@ -78,18 +78,18 @@ def build_argv(binary: str, image: str, sandbox: str) -> tuple[str, ...]:
 def is_address(name: str) -> bool:
     """Return whether `name` is the address of an image at a registry, for example docker://python:3.11.
 
-    The pilot builds a sandbox from no other kind of name. Otherwise apptainer would run the `%setup` of a definition
-    file on the worker, or read any archive there.
+    Without a file of the worker, the pilot builds a sandbox only from such an address. Otherwise apptainer would run
+    the `%setup` of a definition file on the worker, or read any archive there.
     """
     return _ADDRESS.fullmatch(name) is not None
 
 
 def has_entry_point(runscript: str | None) -> bool:
-    """Return whether an image's run script has its own entry point, and not only apptainer's default.
+    """Return whether the run script of an image has an entry point of the image, not only apptainer's default.
 
     Source: apptainer 1.4. For an OCI image `build` writes a run script that sets `OCI_ENTRYPOINT`. For an image without
-    an entry point it writes a script that only prints this fact and succeeds. That would look like a task without
-    output.
+    an entry point `build` writes a script that only prints that fact and succeeds. Such a run would look like a task
+    without output.
     """
     if runscript is None or _NO_RUNSCRIPT in runscript:
         return False

@@ -1,6 +1,6 @@
 """Run a task as a bare process of the worker. Its placeholders are paths of the worker. (core)
 
-Only its environment separates it from the pilot. The site decides which programs may run like this.
+Only the task's environment separates the task from the pilot. The site decides which programs may run like this.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """Runs each task with `environment`, overridden by the task's own variables."""
+    """Runs each task with `environment`. The task's own variables override it."""
 
     environment: Mapping[str, str]
     on_host: bool = True
@@ -29,5 +29,5 @@ class Bare:
         *,
         listens: bool = False,
     ) -> Command:
-        """Return the task's own command. Mounts are ignored."""
+        """Return the task's own command. A bare process has no mounts."""
         return Command(tuple(arguments), {**self.environment, **environment})

@@ -1,6 +1,6 @@
 """Run a task in a folder with bubblewrap: without an image format or a daemon, in a few milliseconds. (core)
 
-The container's root is an empty tmpfs, and every entry of the folder is mounted into it read-only. So bubblewrap can
+The container's root is an empty tmpfs. Each entry of the folder is mounted read-only in that root. So bubblewrap can
 make mount points that the folder lacks.
 """
 
@@ -12,13 +12,13 @@ from pilot.containers.command import Command
 from pilot.containers.mounts import Mount
 from pilot.runtimes.bare import DEFAULT_PATH
 
-#: Every container gets new directories of these names. Bubblewrap ignores the folder's own entries of these names.
+#: Every container gets new directories with these names. The folder's own entries with these names are not mounted.
 FRESH = frozenset({"proc", "dev", "tmp", "sys", "run"})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One name at the top of the folder. `link` is the target if the entry is a symbolic link, else empty."""
+    """An entry at the top of the folder. `link` is its target if it is a symbolic link, else empty."""
 
     name: str
     link: str = ""
@@ -26,7 +26,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Bubblewrap:
-    """Runs in the folder `root`, which becomes the container's file system. `entries` are the names at its top."""
+    """Runs tasks in the folder `root`, the container's file system. `entries` are all entries at the folder's top."""
 
     binary: str
     root: str

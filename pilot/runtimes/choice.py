@@ -1,4 +1,4 @@
-"""Look at this worker and choose how its task containers run. Fetch or build the image if the settings want that."""
+"""Look at this worker, and choose how its task containers run. Fetch or build the image if needed and allowed."""
 
 import asyncio
 import hashlib
@@ -28,13 +28,13 @@ from schemas.pilot.options import Platform
 
 log = logging.getLogger(__name__)
 
-#: How many characters of a run script the pilot reads at most.
+#: The most characters of a run script that the pilot reads.
 _MAX_RUNSCRIPT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image's name, and its file or directory on this worker. `path` is empty if there is none."""
+    """An image's name, and the file or directory with that name on this worker; `path` is empty if there is none."""
 
     name: str
     path: str = ""
@@ -47,14 +47,14 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeChoice:
-    """A runtime for an image, and pins on the files that must stay the same while it is in use."""
+    """A runtime for an image, and pins on the files that must not be exchanged while the runtime is in use."""
 
     runtime: Runtime
     pins: tuple[Pin, ...] = ()
 
 
 def look_up_image(name: str) -> Image:
-    """Return the image with this `name` on this worker. A slow file system may delay this: call it in a thread."""
+    """Look for the image `name` on this worker. A slow file system may delay this: call it in a thread."""
     seen = look_at(str(Path(name).absolute()), inside=True) if name else None
     if seen is None:
         return Image(name)
@@ -79,7 +79,7 @@ def _read_link(path: Path) -> str:
 
 
 def _read_head(script: Path) -> str | None:
-    """Return the beginning of a run script; None if the image has none."""
+    """Return the beginning of a run script. Return None if the image has no readable run script."""
     try:
         with script.open(errors="replace") as file:
             return file.read(_MAX_RUNSCRIPT) if script.is_file() else None
@@ -88,9 +88,9 @@ def _read_head(script: Path) -> str | None:
 
 
 def choose_platform(settings: PilotSettings, image: Image) -> Platform:
-    """Return the platform: the configured one, else apptainer for an image on this worker, else docker. (core)
+    """Return the platform: the configured one; else apptainer for an image on this worker; else docker. (core)
 
-    A configured apptainer program also chooses apptainer.
+    If the settings name an apptainer program, apptainer also runs images that are not on this worker.
     """
     return settings.platform or (Platform.APPTAINER if image.path or settings.apptainer else Platform.DOCKER)
 
@@ -103,9 +103,10 @@ async def choose_runtime(
     *,
     places: WorkerPlaces,
 ) -> RuntimeChoice:
-    """Return the runtime for an image, ready to run it. `environment` is the pilot's own.
+    """Choose the runtime for the image, and fetch or build the image if needed. `environment` is the pilot's own.
 
-    Raises: ImageUnusable: the image or the program to run it is missing or not allowed. The text has the remedy.
+    Raises:
+        ImageUnusable: the image or the program that runs it is missing or not allowed. The text has the remedy.
     """
     image = await asyncio.to_thread(look_up_image, image_name)
     platform = choose_platform(settings, image)
@@ -161,7 +162,11 @@ def _pins_of(image: Image) -> tuple[Pin, ...]:
 async def _build_sandbox(
     settings: PilotSettings, image: Image, children: TaskProcesses, binary: str, outer: Mapping[str, str]
 ) -> Image:
-    """Return a sandbox directory of `image`. Build it unless an earlier pilot of this user has built it."""
+    """Return a sandbox directory of `image`. Build it if no earlier pilot of this user has built it.
+
+    Raises:
+        ImageUnusable: the settings or the image allow no build, or the build fails.
+    """
     if settings.apptainer_directory_only:
         raise ImageUnusable(
             f"the image {image.name!r} is neither a sandbox directory nor a .sif file of this worker; name the path of "
@@ -175,7 +180,7 @@ async def _build_sandbox(
     digest = hashlib.sha256((image.path or image.name).encode()).hexdigest()[:16]
     sandbox = f"{settings.apptainer_build_dir}/ewms-sandbox-{os.geteuid()}-{digest}"
     if not await asyncio.to_thread(_is_own_directory, sandbox):
-        # Build it beside its place, then rename it: another pilot of this worker never sees an incomplete one.
+        # Build the sandbox beside its path, then rename it: other pilots of this worker never see it incomplete.
         partial = f"{sandbox}.{os.getpid()}"
         try:
             said = await _run_command(children, apptainer.build_argv(binary, image.path or image.name, partial), outer)
@@ -183,13 +188,13 @@ async def _build_sandbox(
                 why = f"apptainer cannot build a sandbox from the image {image.name!r}: {said.last_words}"
                 raise ImageUnusable(why)
         finally:
-            # Remove it now: its name has this process's number, so no later pilot would find it.
+            # Remove the partial sandbox now: its name has this process's number, so no later pilot would find it.
             shutil.rmtree(partial, ignore_errors=True)
     return await asyncio.to_thread(look_up_image, sandbox)
 
 
 def _is_own_directory(path: str) -> bool:
-    """Return whether `path` is a directory of this account. Other accounts may be able to write into its parent."""
+    """Return whether `path` is a directory that this account owns. Other accounts may write into its parent."""
     try:
         return Path(path).is_dir() and Path(path).lstat().st_uid == os.geteuid()
     except OSError:
@@ -203,7 +208,11 @@ def _move_into_place(partial: str, sandbox: str) -> bool:
 
 
 def _find_binary(name: str, given: str, environment: Mapping[str, str], remedy: str) -> str:
-    """Return the path of the program `name` that runs containers: `given` by the settings, or found in PATH."""
+    """Return the path of the program that runs containers: `given` from the settings, or `name` found in PATH.
+
+    Raises:
+        ImageUnusable: the program is not on this worker. The text has the `remedy`.
+    """
     path = given or shutil.which(name, path=environment.get("PATH") or DEFAULT_PATH)
     if not path or not os.access(path, os.X_OK):
         raise ImageUnusable(f"the program {given or name!r} that runs the task's image is not on this worker; {remedy}")
@@ -211,7 +220,7 @@ def _find_binary(name: str, given: str, environment: Mapping[str, str], remedy: 
 
 
 def _outer_environment(binary: str, environment: Mapping[str, str], kept: Sequence[str]) -> dict[str, str]:
-    """Return the environment of the program that runs containers: PATH, and the `kept` variables of the pilot."""
+    """Return the environment for the program that runs containers: PATH, and the pilot's variables named in `kept`."""
     path = f"{Path(binary).parent}:{DEFAULT_PATH}"
     return {"PATH": path, **{name: environment[name] for name in kept if name in environment}}
 
@@ -226,10 +235,14 @@ class _CommandResult:
 
 
 async def _run_command(children: TaskProcesses, argv: Sequence[str], environment: Mapping[str, str]) -> _CommandResult:
-    """Run a command of the container program, and wait for its end."""
+    """Run a command of the container program, and wait until it has ended.
+
+    Raises:
+        ImageUnusable: the command cannot be started.
+    """
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-    def told(code: int) -> None:
+    def note_exit(code: int) -> None:
         # If the caller no longer waits, the future is cancelled; the command still ends and calls this.
         if not ended.done():
             ended.set_result(code)
@@ -238,7 +251,7 @@ async def _run_command(children: TaskProcesses, argv: Sequence[str], environment
         stdout, stderr = f"{directory}/stdout", f"{directory}/stderr"
         try:
             command = Command(tuple(argv), environment)
-            child = children.spawn_to_files(command, stdout=stdout, stderr=stderr, on_end=told)
+            child = children.spawn_to_files(command, stdout=stdout, stderr=stderr, on_end=note_exit)
         except OSError as error:
             raise ImageUnusable(f"{argv[0]!r} cannot be started: {error.strerror or error}") from error
         try:

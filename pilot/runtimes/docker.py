@@ -1,6 +1,6 @@
 """Run a task with docker or podman, which take the same arguments. (core)
 
-The client process only waits for the container. To end the container, a second command names it.
+The client process only waits for the container. A second command ends the container by its name.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pilot.containers.command import Command
 from pilot.containers.mounts import Mount
 
-#: Variables of the pilot's environment that the client itself needs, to find its daemon and its storage.
+#: Variables of the pilot's environment that the client itself needs, to find the daemon and the storage of images.
 KEPT = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "CONTAINERS_CONF", "HOME", "XDG_RUNTIME_DIR", "TMPDIR")
 
 #: Source: the grammar of references of the distribution project, which docker and podman share.
@@ -23,7 +23,7 @@ _REFERENCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Docker:
-    """Runs with `binary`, the client of docker or podman. `image` is a reference to an image that is on this worker."""
+    """Runs tasks by `binary`, the client of docker or podman. `image` is a reference to an image on this worker."""
 
     binary: str
     image: str
@@ -62,7 +62,7 @@ class Docker:
 
 
 def is_reference(name: str) -> bool:
-    """Return whether `name` names an image at a registry or in the engine's store. Paths and archives never do."""
+    """Return whether `name` can name an image at a registry or in the engine's store. A path or an archive cannot."""
     return _REFERENCE.fullmatch(name) is not None
 
 

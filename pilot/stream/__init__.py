@@ -1,1 +1,1 @@
-"""Run warm tasks: one container for each slot stays alive and gets events as lines. `lines` and `slot` are cores."""
+"""Run warm tasks: one container for each slot runs on and gets one event a line. `lines` and `slot` are cores."""

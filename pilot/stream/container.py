@@ -1,4 +1,4 @@
-"""Be the shell of one slot of warm tasks: give stimuli to the core, and carry out its instructions."""
+"""The shell of one slot of warm tasks: give stimuli to the core, and carry out its instructions."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class WarmSlot:
-    """A slot, its container, and the event in it."""
+    """A slot of warm tasks, with its container and its event."""
 
     def __init__(
         self,
@@ -76,11 +76,11 @@ class WarmSlot:
         return self._slot.key is None
 
     def warm_up(self) -> None:
-        """Start a container before the first event comes."""
+        """Start a container ahead, before the first event comes."""
         self.handle_stimulus(slot.WarmedUp(self._loop.time()))
 
     def give_event(self, key: int, event_id: str, line: bytes) -> None:
-        """Put an event into this slot and send its `line` to the container. The slot must be free."""
+        """Put an event into this slot, and send `line` to the container. Call this only if the slot is free."""
         self._event_id, self._line = event_id, line
         self.handle_stimulus(slot.Given(self._loop.time(), key))
 
@@ -113,7 +113,7 @@ class WarmSlot:
                 self._line = b""
                 self._print_stderr(outcome)
                 if outcome.failure is not None and self._talk is not None:
-                    outcome = replace(outcome, last_lines=last_lines(self._talk.stderr.text(self._mark)))
+                    outcome = replace(outcome, last_lines=last_lines(self._talk.stderr.read_tail(self._mark)))
                 self._on_end(key, outcome)
             case slot.Spawn():
                 self._start_container()
@@ -152,7 +152,7 @@ class WarmSlot:
         self._talk = ContainerPipes(
             pipes,
             on_line=self._on_answer,
-            on_unasked=self._spoke_unasked,
+            on_unasked=self._note_misbehaviour,
             on_closed=lambda: self.handle_stimulus(slot.Closed(self._loop.time())),
         )
 
@@ -167,7 +167,7 @@ class WarmSlot:
             printer.print_output("stdout", self._name, line[:DUMPED_BYTES].decode(errors="replace"))
             self.handle_stimulus(slot.Misbehaved(said))
 
-    def _spoke_unasked(self) -> None:
+    def _note_misbehaviour(self) -> None:
         failure = unasked_failure()
         if self.phase is SlotPhase.WARM:  # a container may write anything while it ends
             log.warning("the pilot replaces a warm container: %s", failure)
@@ -180,7 +180,7 @@ class WarmSlot:
         self._set_timer(None)
         self._silence.end_wait()
         unread = talk.has_read_nothing()
-        words, traceback = last_words(talk.stderr.text())
+        words, traceback = last_words(talk.stderr.read_tail())
         talk.close()
         if self.is_free and self._slot.phase is SlotPhase.WARM:
             log.warning("a warm container ended between two events (exit code %d): %s", code, words)
@@ -192,20 +192,20 @@ class WarmSlot:
     def _print_stderr(self, outcome: RunOutcome) -> None:
         failed = outcome.failure is not None and not outcome.interrupted
         if self._talk is not None and (failed or self._settings.dump_output):
-            text = self._talk.stderr.text(self._mark, DUMPED_BYTES)
+            text = self._talk.stderr.read_tail(self._mark, DUMPED_BYTES)
             printer.print_output("stderr", self._name, text, always=self._settings.dump_output)
 
     def _keep_stderr(self, talk: ContainerPipes) -> None:
-        """Write the end of the container's standard error into a file, if the settings keep files."""
+        """Write the end of the container's standard error into a file, if the settings tell to keep files."""
         if not self._settings.keep_files or self._files is None:
             return
         try:
-            Path(self._files.stderr).write_text(talk.stderr.text())
+            Path(self._files.stderr).write_text(talk.stderr.read_tail())
         except OSError as error:
             log.warning("the standard error of a warm container cannot be kept: %s", os_text(error))
 
     def _put_away(self) -> None:
-        """Remove the container's files, unless the settings keep files."""
+        """Remove the container's files, unless the settings tell to keep files."""
         if self._files is not None and not self._settings.keep_files:
             self._leftovers.remove_files(self._files)
         self._files = None

@@ -2,13 +2,13 @@
 
     {"id":"9f1c...","attempt":1,"data":<the event's JSON>}    in
     {"id":"9f1c...","data":<any JSON>}                        out: done, with an output
-    {"id":"9f1c..."}                                          out: done, without one
-    {"id":"9f1c...","error":"text"}                           out: failed; the container stays
+    {"id":"9f1c..."}                                          out: done, without output
+    {"id":"9f1c...","error":"text"}                           out: failed; the container runs on
 
-All is UTF-8. The pilot sends the event's JSON as it is, with blanks for line breaks, so no number loses a digit on the
-way in. It writes the output's JSON anew with Python's numbers: integers stay exact, all others become doubles. It
-refuses NaN and the infinities both ways (`schemas.payloads.json_text`), and also a number in an answer that is too
-large for a double.
+All lines are UTF-8. The pilot sends the event's JSON unchanged, but with blanks for line breaks, so no number loses a
+digit on the way in. The pilot writes the output's JSON anew with Python's numbers: integers stay exact, all other
+numbers become doubles. In both directions the pilot refuses NaN and the infinities (`schemas.payloads.json_text`). In
+an answer it also refuses a number that is too large for a double.
 """
 
 import json
@@ -30,7 +30,10 @@ _NO_LINE_BREAKS = bytes.maketrans(b"\r\n", b"  ")
 
 
 def build_request(event: DataEvent, attempt: int) -> bytes | Failure:
-    """Return the line for the `attempt`-th attempt (from 1) at `event`; a failure if the event is not JSON."""
+    """Return the line for the `attempt`-th attempt (from 1) at `event`.
+
+    Return a failure if the event is too large, not JSON, or not readable on this worker.
+    """
     if len(event.body) > MAX_EVENT_BYTES:
         return invalid_infile(f"the event has {len(event.body)} bytes; the limit is {MAX_EVENT_BYTES}")
     if legacy_wire.is_legacy(event.body, event.content_type):
@@ -51,7 +54,7 @@ def build_request(event: DataEvent, attempt: int) -> bytes | Failure:
 
 
 def parse_answer(line: bytes, event_id: str) -> RunOutcome | Failure:
-    """Return the outcome that a warm task's answer states; a failure if the answer breaks the rules of these lines."""
+    """Return the outcome that a warm task's answer states. Return a failure if the answer breaks the rules above."""
     if len(line) > MAX_LINE_BYTES:
         return answer_too_long(MAX_LINE_BYTES)
     try:
@@ -87,7 +90,7 @@ def unasked_failure() -> Failure:
 
 
 class NotFinite(ValueError):
-    """A number that JSON cannot represent."""
+    """A number that JSON cannot represent, because it is infinite or NaN."""
 
 
 def _encode_json(value: Any, *, ensure_ascii: bool = False) -> bytes:

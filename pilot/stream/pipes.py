@@ -1,4 +1,4 @@
-"""Handle the pipes of a warm container: lines in, lines out, and the end of its standard error. All are bounded."""
+"""Handle the pipes of a warm container: lines in, lines out, and the end of its standard error, each with a limit."""
 
 import array
 import asyncio
@@ -12,12 +12,12 @@ from pilot.containers.processes import Pipes
 from pilot.stream.lines import MAX_LINE_BYTES
 
 _CHUNK_BYTES = 64 * 1024
-#: How many bytes of standard error's end the pilot keeps.
+#: How many bytes from the end of standard error the pilot keeps.
 TAIL_BYTES = 64 * 1024
 
 
 class Tail:
-    """Keeps the last `limit` bytes of a stream. `total` counts all of the stream's bytes."""
+    """Keeps the last `limit` bytes of a stream. `total` is the number of all bytes that the stream has had."""
 
     def __init__(self, limit: int = TAIL_BYTES) -> None:
         self._limit = limit
@@ -31,18 +31,18 @@ class Tail:
         if len(self._kept) > 2 * self._limit:
             del self._kept[: -self._limit]
 
-    def text(self, since: int = 0, limit: int = TAIL_BYTES) -> str:
-        """Return the stream's text after its first `since` bytes, but at most its last `limit` bytes."""
+    def read_tail(self, since: int = 0, limit: int = TAIL_BYTES) -> str:
+        """Return the text that follows the stream's first `since` bytes, but at most its last `limit` bytes."""
         wanted = min(self.total - since, limit, self._limit, len(self._kept))
         return self._kept[len(self._kept) - wanted :].decode(errors="replace")
 
 
 class ContainerPipes:
-    """The exchange with one container: one line goes in, one comes out.
+    """The pipes to and from one container. The container gets one line, and answers with one line.
 
-    It calls `on_line` with an answer, and whether more than blank space followed it. It calls `on_unasked` if the
-    container writes while no line waits for an answer, and `on_closed` once the container closes its standard input or
-    output.
+    `on_line` is called with an answer, and with whether more than blank space followed the answer. `on_unasked` is
+    called if the container writes while no line waits for an answer. `on_closed` is called once the container closes
+    its standard input or output.
     """
 
     def __init__(
@@ -62,20 +62,23 @@ class ContainerPipes:
         self._line_bytes = 0
         self._waits = False
         self._hushed = False
-        #: Whether the container has broken a rule of the lines. The pilot then ignores its further output.
+        #: Whether the container has broken a rule of the lines. The pilot then ignores all further output.
         self._heard_enough = False
         self.stderr = Tail()
         self._loop.add_reader(pipes.stdout, self._read_stdout)
         self._loop.add_reader(pipes.stderr, self._read_stderr)
 
     def send_line(self, line: bytes) -> None:
-        """Send a line to the container. If the pipe is full, the rest follows once there is room."""
+        """Send a line to the container. If the pipe is full, send the rest when the pipe has room."""
         self._asked = True
         self._unsent, self._line_bytes = memoryview(line), len(line)
         self._write_rest()
 
     def has_read_nothing(self) -> bool:
-        """Return whether the container has read nothing of the last line, as far as the pipe shows."""
+        """Return whether all bytes of the last line that were written are still in the pipe.
+
+        Then the container has not read any of them. Return False if the container's input is closed.
+        """
         if self._hushed:
             return False
         waiting = array.array("i", [0])
@@ -125,7 +128,7 @@ class ContainerPipes:
             self._on_closed()
 
     def _take_in(self, chunk: bytes) -> bool:
-        """Handle a piece of standard output. Return False if the pilot ignores this container's further output."""
+        """Handle a piece of standard output. Return False if the pilot ignores all further output of this container."""
         if not self._asked:
             if not chunk.strip():  # an extra blank line does no harm
                 return True
@@ -158,7 +161,7 @@ class ContainerPipes:
             self._loop.remove_reader(self._pipes.stderr)
 
     def _read_chunk(self, fd: int) -> bytes | None:
-        """Return the bytes that are ready, `b""` at the end of the stream, `None` if nothing is ready."""
+        """Return the bytes that are ready. Return `b""` at the end of the stream, and None if no bytes are ready."""
         with suppress(BlockingIOError):
             return os.read(fd, _CHUNK_BYTES)
         return None

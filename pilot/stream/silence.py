@@ -1,7 +1,7 @@
-"""Warn if a warm task has its event and does not answer for long.
+"""Warn if a warm task has its event and does not answer for a long time.
 
-The task may still be working, or its answer may wait in the task's own output buffer. The pilot cannot find out. So it
-warns once for each container, and names what to check.
+The task may still be working, or its answer may lie in the task's own output buffer. The pilot cannot find out which.
+So it warns once for each container, and names what to check.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ log = logging.getLogger(__name__)
 
 SILENT_S = 60.0
 
-#: This variable makes Python write each line at once. A task's own value overrides it.
+#: This variable makes Python write each line at once. The task's own variables override this value.
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 
 
 class Silence:
-    """The silence of one container, from an event's line to its answer."""
+    """A timer that warns if one container does not answer. It runs from an event's line to the answer."""
 
     def __init__(self, name: str, *, has_read: Callable[[], bool], after_s: float = SILENT_S) -> None:
         self._name = name
@@ -27,13 +27,13 @@ class Silence:
         self._was_told = False
 
     def begin_wait(self, event_id: str) -> None:
-        """Note that the container has its event."""
+        """Start the timer: the container has its event. Do nothing if the warning was given for this container."""
         self.end_wait()
         if not self._was_told:
             self._timer = asyncio.get_running_loop().call_later(self._after_s, self._warn_silent, event_id)
 
     def end_wait(self) -> None:
-        """Note that the container has answered or ended."""
+        """Stop the timer: the container has answered or ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -2,10 +2,12 @@
 
     COLD -> WARM -> ENDING -> COLD | WARM
 
-The pilot starts a container ahead, so that the first event finds it warm. A container that has answered an event is
-started again when it ends. A container that ended without any answer is started again only for the next event. So a
-container that dies at once uses up attempts like any failing task, and does not start again and again. If a container
-spoils an event, the slot reports the end of that event once the container has ended.
+The pilot starts a container ahead, so that the first event finds a warm container. When a container ends that has
+answered an event, the slot starts a new one at once. When a container ends that has answered none, the slot starts a
+new one only for the next event. So a container that always dies uses up attempts like any task that fails, and does not
+start again and again.
+
+If a container ends because of an event, the slot reports the outcome of that event after the container's end.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +18,8 @@ from pilot.errors import TASK, Failure, container_ended, container_timed_out
 from pilot.failures.error_text import NOTHING
 from schemas.payloads.data_events import DeadReason
 
-#: A container that has closed a pipe has this many seconds to end by itself. Then the failure can name its exit code.
+#: A container that has closed a pipe has this many seconds to end by itself, so that the failure can name its exit
+#: code.
 LAST_WORDS_S = 1.0
 
 
@@ -30,9 +33,10 @@ class SlotPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many seconds an event may take (`None` for no limit), and a container's start before its first event.
+    """The limits of a slot. Times are seconds.
 
-    `memory_bytes` is the memory that was requested for the worker; None if unknown.
+    `timeout_s` limits one event (None: no limit). `start_s` is added for the start of a container. `memory_bytes` is
+    the memory that was requested for the worker (None: unknown).
     """
 
     timeout_s: float | None
@@ -42,14 +46,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The state of one slot: everything that a decision needs beside the stimulus."""
+    """The state of one slot: all that a decision needs besides the stimulus."""
 
     limits: Limits
     phase: SlotPhase = SlotPhase.COLD
     started_s: float = 0.0
     #: How many events this container has answered.
     n_answers: int = 0
-    #: The event in this slot (None without one), whether its line was sent, and its outcome once that is decided.
+    #: `key`: the event in this slot, or None. `given`: whether its line was sent. `verdict`: its outcome, once decided.
     key: int | None = None
     given: bool = False
     verdict: RunOutcome | None = None
@@ -61,14 +65,14 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class WarmedUp:
-    """The slot shall start a container before the first event comes."""
+    """The slot must start a container before the first event comes."""
 
     now_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An event has come for this slot."""
+    """The slot has got an event."""
 
     now_s: float
     key: int
@@ -76,7 +80,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The container has answered its event. `more` is whether it wrote something after the answer."""
+    """The container has answered its event. `more`: it wrote more after the answer."""
 
     outcome: RunOutcome
     more: bool = False
@@ -98,12 +102,12 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The time that `Send` or `Await` has set is up."""
+    """The time limit that `Send` or `Await` has set is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The container and its process tree have ended. `unread` is whether it has read nothing of its last line."""
+    """The container and all its processes have ended. `unread`: it has read nothing of its last line."""
 
     now_s: float
     code: int
@@ -114,7 +118,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Unstartable:
-    """The container's command could not be started at all."""
+    """The container's command could not be started."""
 
     failure: Failure
 
@@ -126,7 +130,7 @@ class Dismissed:
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """The pilot kills everything, at once."""
+    """The pilot kills all containers at once."""
 
 
 Stimulus = WarmedUp | Given | Answered | Misbehaved | Closed | Due | Gone | Unstartable | Dismissed | Killed
@@ -139,7 +143,7 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send the event's line to the container. Answer `Due` at `due_s` if it has not answered by then."""
+    """Send the event's line to the container. If the container has not answered by `due_s`, answer `Due`."""
 
     key: int
     due_s: float | None
@@ -147,24 +151,24 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Await:
-    """Answer `Due` at `due_s` if the container has not ended by then."""
+    """If the container has not ended by `due_s`, answer `Due`."""
 
     due_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class CloseInput:
-    """Close the container's standard input: no more events come, so the container may end."""
+    """Close the container's standard input, so that the container ends: no more events come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """End the container with everything it started."""
+    """Kill the container and all its processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Report the outcome of the event. The slot is free."""
+    """Report the outcome of the event. The slot is free again."""
 
     key: int
     outcome: RunOutcome
@@ -175,7 +179,7 @@ Step = tuple[Slot, list[Instruction]]
 
 
 def advance_slot(slot: Slot, stimulus: Stimulus) -> Step:
-    """Return `slot` after `stimulus`, and the instructions to carry out. A late stimulus changes nothing."""
+    """Return `slot` after `stimulus`, and the instructions to carry out. A stimulus that comes too late is ignored."""
     match stimulus:
         case WarmedUp(now_s) if slot.phase is SlotPhase.COLD and not slot.closing:
             return _start_container(slot, now_s)
@@ -220,7 +224,7 @@ def _is_at_work(slot: Slot) -> bool:
 
 
 def _start_container(slot: Slot, now_s: float) -> Step:
-    """Start a container, and send it the event that waits in this slot, if there is one."""
+    """Start a container. If an event waits in this slot, send it to the container."""
     slot = Slot(slot.limits, SlotPhase.WARM, started_s=now_s, key=slot.key)
     if slot.key is None:
         return slot, [Spawn()]
@@ -242,14 +246,14 @@ def _take_event(slot: Slot, now_s: float, key: int) -> Step:
 
 
 def _send_event(slot: Slot, now_s: float, key: int) -> Step:
-    """Send the event to the container. A container's first event has more time, because the container starts."""
+    """Send the event to the container. The first event has more time, because the container is still starting."""
     from_s = now_s if slot.n_answers else max(now_s, slot.started_s + slot.limits.start_s)
     due_s = None if slot.limits.timeout_s is None else from_s + slot.limits.timeout_s
     return replace(slot, key=key, given=True), [Send(key, due_s)]
 
 
 def _begin_ending(slot: Slot, verdict: RunOutcome | None, instructions: list[Instruction]) -> Step:
-    """Begin to end the container. If it has an event, the first `verdict` becomes the outcome of that event."""
+    """Begin to end the container. If it has an event without an outcome, `verdict` becomes its outcome."""
     if slot.key is not None:
         slot = replace(slot, verdict=slot.verdict or verdict)
     return replace(slot, phase=SlotPhase.ENDING), instructions

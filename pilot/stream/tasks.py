@@ -16,13 +16,13 @@ from pilot.stream.lines import build_request
 from pilot.stream.slot import SlotPhase
 from schemas.payloads.data_events import DataEvent
 
-#: The next event goes to a slot whose container is warm, else to one that starts a container, else to one whose old
+#: The next event goes to a slot with a warm container, else to a slot without a container, else to a slot whose old
 #: container is still ending.
 _BEST = (SlotPhase.WARM, SlotPhase.COLD, SlotPhase.ENDING)
 
 
 class WarmTasks:
-    """All warm containers of a pilot. They call `on_cold` when the last one has ended after `cool_down`."""
+    """All warm containers of a pilot. They call `on_cold` when, after `cool_down`, the last container has ended."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class WarmTasks:
             each.warm_up()
 
     def start_run(self, key: int, event: DataEvent | None, attempt: int) -> None:
-        """Give an event to a free slot. An event that is not JSON fails at once."""
+        """Give the event to a free slot. An event that is not JSON fails at once."""
         assert event is not None, "a source has no stream mode"
         line = build_request(event, attempt)
         if isinstance(line, Failure):

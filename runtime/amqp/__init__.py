@@ -1,8 +1,8 @@
 """RabbitMQ: connect and stay connected, renew the token, publish with confirms, consume.
 
 Every process uses this package, also the pilot and the user's client. So it imports only aio-pika and those modules of
-`schemas` that need no pydantic. aio-pika opens the connections. Declarations and events go over aio-pika's lower layer
-(channels of aiormq), which halves the time for each event.
+`schemas` that need no pydantic. aio-pika opens the connections. We declare queues and exchanges over aio-pika's lower
+layer (channels of aiormq), and send and read events as frames of our own (`runtime.amqp.wire`).
 """
 
 from runtime.amqp.address import broker_url
@@ -11,7 +11,8 @@ from runtime.amqp.connection import Connection
 from runtime.amqp.consumer import Consumer
 from runtime.amqp.delivery import Delivery
 from runtime.amqp.errors import AccessRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
-from runtime.amqp.publisher import ConfirmedPublisher, event_properties
+from runtime.amqp.publisher import ConfirmedPublisher
+from runtime.amqp.wire.properties import EventProperties
 
 __all__ = [
     "AccessRefused",
@@ -20,10 +21,10 @@ __all__ = [
     "ConnectionLost",
     "Consumer",
     "Delivery",
+    "EventProperties",
     "NotDeclared",
     "QueueFull",
     "Unroutable",
     "broker_url",
-    "event_properties",
     "full_jitter",
 ]

@@ -1,4 +1,4 @@
-"""Convert a broker's address from the form in settings and profiles to the URL that the library needs.
+"""Convert the address of a broker, as settings and profiles write it, to the URL that the library needs.
 
 user@host:5672/ewms     amqp://user:pass@127.0.0.1:5672/ewms-control     host
 """
@@ -14,10 +14,12 @@ _HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15, name: str = "") -> URL:
-    """Return the URL of `address`, `[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`; a `token` replaces the password.
+    """Return the URL of `address`, which is `[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`.
+
+    A `token` replaces the password. If `address` has `?heartbeat=SECONDS`, that is the heartbeat, else `heartbeat_s`.
 
     Raises:
-        Rejected: `address` is not a broker's address.
+        Rejected: `address` is not the address of a broker.
     """
     text = address if "://" in address else f"amqp://{address}"
     try:
@@ -31,7 +33,7 @@ def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15,
     if token is not None:
         # RabbitMQ's OAuth backend ignores the user name, but PLAIN requires one.
         url = url.with_user(url.user or "ewms").with_password(token)
-    query = {"heartbeat": str(heartbeat_s)}
+    query = {"heartbeat": url.query.get("heartbeat", str(heartbeat_s))}
     if name:
         query["name"] = name
     return url.update_query(query)

@@ -1,13 +1,14 @@
-"""The pause before another try, with full jitter: ten thousand pilots must not come back at the same moment."""
+"""Choose a random pause before another try (full jitter), so that ten thousand pilots do not return at one moment."""
 
 import random
 
 
 def full_jitter(attempt: int, *, base_s: float = 0.5, cap_s: float = 30.0) -> float:
-    """Return the seconds to wait before repetition number `attempt` (from 0): random, up to `base_s * 2**attempt`.
+    """Return how many seconds to wait before repetition number `attempt` (from 0).
 
-    Of all kinds of jitter this one puts the smallest load on the server. Source: M. Brooker, "Exponential Backoff And
-    Jitter" (AWS Architecture Blog).
+    The pause is random, between 0 and the smaller of `cap_s` and `base_s * 2**attempt`. Of all kinds of jitter this
+    kind puts the smallest load on the server. Source: M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture
+    Blog).
     """
     # Bound the exponent first: attempt 10 000 of a long outage must not overflow a float.
     ceiling = min(cap_s, base_s * 2.0 ** min(attempt, 60))

@@ -1,7 +1,7 @@
-"""Tell a cancelled task from a cancelled wait.
+"""Distinguish a cancelled task from a cancelled wait.
 
-The library cancels whatever waits on a channel that closes. To the waiting task this looks as if somebody had cancelled
-the task itself, and only then must the task end.
+If a channel closes, the library cancels all waits on that channel. To the waiting task this looks as if the task itself
+was cancelled. But only if the task itself was cancelled must it end.
 """
 
 import asyncio
@@ -9,12 +9,12 @@ import asyncio
 from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost, translate_error
 from schemas.errors import EWMSError
 
-#: Whatever a wait on a channel can raise when the broker or the way to it is at fault, or when the task was cancelled.
+#: The errors of a wait on a channel: the broker or the network is at fault, or the task was cancelled.
 CHANNEL_ERRORS = (*LIBRARY_ERRORS, asyncio.CancelledError)
 
 
 def translate_channel_error(error: BaseException) -> EWMSError:
-    """Return what one of `CHANNEL_ERRORS` means to a caller.
+    """Return the error of our families for `error`, which is one of `CHANNEL_ERRORS`.
 
     Raises:
         CancelledError: the running task itself was cancelled.

@@ -15,13 +15,13 @@ from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost, translate_error
 #: The largest number that a channel can have.
 _MAX_CHANNELS = 65_535
 
-#: How many idle channels the pool keeps for the next borrowers. A broker may allow a connection only 16 in all.
+#: How many idle channels the pool keeps for the next borrowers. A broker may allow a connection only 16 channels.
 _MAX_IDLE = 8
 _CLOSE_TIMEOUT_S = 5.0
 
 
 class ChannelPool:
-    """The channels of one connection. `open_transport` returns that connection, or raises if it is not open."""
+    """The channels of one connection. `open_transport` returns the open connection, or raises ConnectionLost."""
 
     def __init__(self, open_transport: Callable[[], aio_pika.abc.AbstractConnection], *, timeout_s: float) -> None:
         self._open_transport = open_transport
@@ -38,13 +38,16 @@ class ChannelPool:
 
     @asynccontextmanager
     async def lend_channel(self) -> AsyncIterator[Channel]:
-        """Lend a channel to declare topology. The library's errors become our error families.
+        """Lend a channel to declare queues and exchanges. Errors of the library become errors of our families.
 
-        The channel stays open for the next borrower. After an error in the block the pool closes it.
+        The channel stays open for the next borrower. After an error in the block the pool closes the channel.
 
-        It is a channel of aiormq, because aio-pika 10.2 leaks memory: each of its channels leaves a callback on the
-        connection and, with it, the channel (some 4 KB), until the connection ends. `UnderlayChannel.close` removes the
-        callback from the wrong future, because aiormq 7.2 makes a new future at each `closing`.
+        The channel is one of aiormq, because aio-pika 10.2 leaks memory: each channel of aio-pika leaves a callback on
+        the connection and, with that, the channel (some 4 KB), until the connection ends. `UnderlayChannel.close`
+        removes the callback from the wrong future, because aiormq 7.2 makes a new future at each `closing`.
+
+        Raises:
+            EWMSError: the broker refused a declaration, or the channel or the connection was lost.
         """
         try:
             channel = self._take_idle() or await self.open_channel(confirms=False)
@@ -61,14 +64,18 @@ class ChannelPool:
             await asyncio.gather(channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
 
     async def open_channel(self, *, confirms: bool) -> Channel:
-        """Open a channel of the lower layer, for events."""
+        """Open a channel of aiormq. With `confirms`, the broker confirms events that are published on it.
+
+        Raises:
+            ConnectionLost: the connection is not open, or the channel does not open in time.
+        """
         transport = self._open_transport()
         if transport.transport is None:
             raise ConnectionLost("the connection was just closed")
         try:
             async with asyncio.timeout(self._timeout_s):
                 channel = await transport.transport.connection.channel(
-                    _free_number(transport), publisher_confirms=confirms, on_return_raises=True
+                    _find_free_number(transport), publisher_confirms=confirms, on_return_raises=True
                 )
                 # The abstract class lacks the arguments `wait` of publish and `timeout` of close.
                 return cast(Channel, channel)
@@ -84,7 +91,7 @@ class ChannelPool:
         return None
 
 
-def _free_number(transport: aio_pika.abc.AbstractConnection) -> int:
+def _find_free_number(transport: aio_pika.abc.AbstractConnection) -> int:
     # The library counts from the highest number in use. With channels that come and go it would exceed the broker's
     # `channel_max`, and the broker would end the whole connection. So take the lowest free number.
     taken = transport.transport.connection.channels if transport.transport else {}

@@ -1,4 +1,4 @@
-"""A connection to the broker with its publishers and its consumers, which it restores after an outage."""
+"""A connection to the broker that comes back after an outage, with its publishers and its consumers."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from schemas.errors import EWMSError
 
 
 class Connection(Link):
-    """A link, its publishers and its consumers. Build it with `Connection.connect`."""
+    """A link with its publishers and its consumers. Open it by `Connection.connect`."""
 
     def __init__(
         self, address: str, *, token: Token, name: str, heartbeat_s: int, timeout_s: float, backoff_cap_s: float
@@ -48,7 +48,7 @@ class Connection(Link):
         )
 
     def open_publisher(self, *, window: int = 100) -> ConfirmedPublisher:
-        """Return a publisher with a channel of its own and at most `window` unconfirmed events."""
+        """Return a new publisher. It has its own channel, and at most `window` events wait for a confirm at once."""
         publisher = ConfirmedPublisher(self, window=window)
         self._publishers.append(publisher)
         return publisher
@@ -64,11 +64,11 @@ class Connection(Link):
         on_lost: Callable[[], None] | None = None,
         on_refused: Callable[[EWMSError], None] | None = None,
     ) -> Consumer:
-        """Subscribe to `queue`. The event loop calls `on_delivery` with every event. See `Consumer`.
+        """Subscribe to `queue`. The event loop calls `on_delivery` with each event. See `Consumer`.
 
         Raises:
-            Missing: the queue does not exist.
-            AccessRefused: the rights do not allow it.
+            NotDeclared: the queue does not exist.
+            AccessRefused: the user has no right to read the queue.
             ConnectionLost: the broker is away.
         """
         consumer = Consumer(
@@ -87,7 +87,7 @@ class Connection(Link):
         return consumer
 
     async def close(self) -> None:
-        """Unsubscribe, wait until the broker has applied all settlements, send the waiting frames, and close."""
+        """Unsubscribe, wait until the broker has applied all settlements, send the frames that wait, and close."""
         await asyncio.gather(*(consumer.close() for consumer in self._consumers))
         await asyncio.gather(*(publisher.close() for publisher in self._publishers))
         await super().close()

@@ -1,9 +1,10 @@
-"""Consume events: the broker pushes them to a callback. A lost subscription is restored until its owner closes it.
+"""Consume events: the broker pushes each event to a callback. A lost subscription is restored.
 
 `close` waits until the broker has applied all settlements. The broker does not wait by itself: a channel of RabbitMQ
-has at most 32 commands on their way to a quorum queue. It keeps further settlements in memory, and drops them when it
-closes: of 100 acknowledgements in one burst it applied 33. To cancel the subscription first makes the channel send the
-kept settlements and wait for the queue. Source: rabbit_fifo_client.erl, SOFT_LIMIT, settle/3 and cancel_checkout/3.
+sends a quorum queue at most 32 commands at once. The channel keeps further settlements in memory, and drops them when
+the channel closes: of 100 acknowledgements in one burst RabbitMQ applied 33. If the subscription is cancelled first,
+the channel sends the kept settlements and waits for the queue. Source: rabbit_fifo_client.erl, SOFT_LIMIT, settle/3 and
+cancel_checkout/3.
 """
 
 import asyncio
@@ -17,17 +18,18 @@ from aiormq.channel import Channel
 
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
-from runtime.amqp.delivery import Delivery
+from runtime.amqp.delivery import Content, Delivery
 from runtime.amqp.errors import LIBRARY_ERRORS, translate_error
 from runtime.amqp.link import Link
+from runtime.amqp.wire.consuming import DeliveryTaker, LibraryContent, Settler
 from schemas.errors import EWMSError
 
 log = logging.getLogger(__name__)
 
-#: After a subscription that lasted this long, the back-off starts from its beginning.
+#: After a subscription that lasted this long, the pauses between attempts start from the shortest again.
 _GOOD_AFTER_S = 10.0
 
-#: The broker always applies this many settlements: half of the 32 commands that a channel sends at once.
+#: The broker applies this many settlements in any case: half of the 32 commands that a channel sends at once.
 _NEVER_HELD_BACK = 16
 
 _CANCEL_TIMEOUT_S = 10.0
@@ -35,15 +37,15 @@ _CLOSE_TIMEOUT_S = 5.0
 
 OnDelivery = Callable[[Delivery], None]
 
-#: Runs on a channel before every subscription, and declares the queues and exchanges that must exist.
+#: Called before every subscription, with a channel on which to declare the queues and exchanges that must exist.
 Prepare = Callable[[Channel], Awaitable[None]]
 
 
 class Consumer:
-    """A subscription that comes back after an outage until it is closed. Build it with `Connection.consume`.
+    """A subscription that is restored after each outage, until its owner closes it. Build it by `Connection.consume`.
 
-    The event loop calls `on_delivery`, which must not wait: it starts a task or fills a list. It calls `on_lost` when
-    all unsettled deliveries have lost their lease, and `on_refused` at every failed attempt to subscribe again.
+    The event loop calls `on_delivery`, which must not wait: it starts a task or fills a list. `on_lost` is called when
+    all unsettled deliveries are lost. `on_refused` is called at every failed attempt to subscribe again.
     """
 
     def __init__(
@@ -67,15 +69,16 @@ class Consumer:
         self._on_lost = on_lost
         self._on_refused = on_refused
         self._channel: Channel | None = None
+        self._settler: Settler | None = None
         self._tag = ""
-        #: The subscription that the broker has ended last.
+        #: The tag of the last subscription that the broker itself ended.
         self._ended_tag: str | None = None
         self._paused = False
         self._closed = False
         self._changed = asyncio.Event()
         self._fallen = False
         self._subscribing = asyncio.Lock()
-        #: The number of settlements since the broker last confirmed that it had applied all.
+        #: The number of settlements since the broker last confirmed that it had applied all settlements.
         self._n_unapplied = 0
         self._keeper: asyncio.Task[None] | None = None
 
@@ -86,21 +89,25 @@ class Consumer:
 
     @property
     def is_closed(self) -> bool:
-        """Whether its owner has closed it."""
+        """Whether the owner has closed this consumer."""
         return self._closed
 
     @property
     def channel(self) -> Channel | None:
-        """Return the channel of the deliveries. A request for a direct reply must use this channel."""
+        """The channel of the deliveries, or None. A request for a direct reply must use this channel."""
         return self._channel
 
     async def start(self) -> None:
-        """Subscribe for the first time. This raises an error; after a later failure the consumer tries again."""
+        """Subscribe for the first time. After a later failure the consumer subscribes again by itself.
+
+        Raises:
+            EWMSError: the first subscription failed.
+        """
         await self._subscribe_once()
         self._keeper = asyncio.create_task(self._stay_subscribed(), name=f"consumer of {self.queue}")
 
     async def pause(self) -> None:
-        """Take no more events. Unsettled events stay on loan."""
+        """Take no more events. Unsettled events remain with this consumer."""
         async with self._subscribing:
             self._paused = True
             await self._cancel_subscription()
@@ -111,9 +118,10 @@ class Consumer:
         self._changed.set()
 
     async def set_prefetch(self, prefetch: int) -> None:
-        """Begin a new subscription with which the broker lends at most `prefetch` unsettled events at once.
+        """Ask for a new subscription, with which the broker lends at most `prefetch` unsettled events at once.
 
-        Events on loan belong to the old subscription, and do not count for the new one.
+        Return when the old subscription is over; the new one begins soon after. Events that are on loan already come on
+        top of the `prefetch` events.
         """
         async with self._subscribing:
             self._prefetch = prefetch
@@ -121,7 +129,7 @@ class Consumer:
         self._changed.set()
 
     async def close(self) -> None:
-        """Unsubscribe after the broker has applied all settlements. Unsettled events go back to the queue."""
+        """Unsubscribe after the broker has applied all settlements. Unsettled events return to the queue."""
         if self._closed:
             return
         self._closed = True
@@ -133,14 +141,14 @@ class Consumer:
             if self._channel is None or self._channel.is_closed:
                 return
             if self._link.blockade.reason:
-                return  # a broker that does not read cannot answer; it applies the settlements when it reads on
+                return  # a broker that does not read cannot answer; it applies the settlements once it reads again
             if not self._tag and self._n_unapplied > _NEVER_HELD_BACK:
                 await self._subscribe_to_cancel(self._channel)
             await self._cancel_subscription()
             await asyncio.gather(self._channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
 
     async def _subscribe_to_cancel(self, channel: Channel) -> None:
-        """Subscribe once more after a pause, in order to cancel the subscription: only a cancel waits for the queue."""
+        """Subscribe once more after a pause, only to cancel that subscription: only a cancel waits for the queue."""
         tag = f"ewms.{uuid.uuid4().hex}"
         try:
             # Borrow as few events as possible.
@@ -154,12 +162,14 @@ class Consumer:
     async def _cancel_subscription(self) -> None:
         tag, self._tag = self._tag, ""
         if tag and self._channel is not None and not self._channel.is_closed:
+            if self._settler is not None:
+                self._settler.flush_acks()
             # Settlements during the wait for the answer may reach the broker after the cancel, so count them from here.
             self._n_unapplied = 0
             try:
                 await self._channel.basic_cancel(tag, timeout=_CANCEL_TIMEOUT_S)
             except (*LIBRARY_ERRORS, TimeoutError) as error:
-                # The channel is gone, and so is the subscription.
+                # The channel is closed, and with it the subscription has ended.
                 log.debug("cancelling the consumer of %s: %r", self.queue, error)
 
     async def _subscribe_once(self) -> None:
@@ -172,6 +182,9 @@ class Consumer:
                             await self._prepare(topology)
                     self._channel = await self._link.open_channel(confirms=True)
                     self._n_unapplied = 0
+                    self._settler = Settler(self._channel)
+                    if (tap := self._link.find_tap(self._channel)) is not None:
+                        DeliveryTaker(tap, self._channel, self._take_content)
                     self._channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
                     self._channel.closing.add_done_callback(self._on_channel_closed)
                 if self._paused or self._tag:
@@ -182,27 +195,33 @@ class Consumer:
                 await self._channel.basic_consume(
                     self.queue, self._take_message, no_ack=self._no_ack, consumer_tag=tag, timeout=10.0
                 )
-                # If the queue went right then, its end was read before this task went on: nothing is subscribed.
+                # If the queue was deleted at once, this task learns of that only now: there is no subscription.
                 if self._ended_tag != tag:
                     self._tag = tag
             except (*CHANNEL_ERRORS, TimeoutError) as error:
                 raise translate_channel_error(error) from error
 
     async def _take_message(self, message: DeliveredMessage) -> None:
-        delivery = Delivery(message, on_settled=self._count_settled)
-        if self._closed:
-            # Nobody waits for the event any more. If the closing channel returned it, that would count as a failed
-            # attempt. Without acknowledgements nothing returns.
-            if not self._no_ack:
-                await delivery.release()
-        else:
+        """Take a delivery from the library, if the connection has no tap."""
+        self._take_content(LibraryContent(message))
+
+    def _take_content(self, content: Content) -> None:
+        assert self._settler is not None
+        if not self._no_ack:
+            self._settler.note_delivery(content.tag)
+        delivery = Delivery(content, self._settler, on_settled=self._count_settled)
+        if not self._closed:
             self._on_delivery(delivery)
+        elif not self._no_ack:
+            # The owner has closed this consumer. If the closing channel returned the event, a failed attempt would
+            # count. Without acknowledgements no event returns.
+            delivery.release_now()
 
     def _count_settled(self) -> None:
         self._n_unapplied += 1
 
     def _on_cancelled(self, frame: Any) -> None:
-        # The broker ended the subscription: the queue or its node is gone. The channel and its loans stay.
+        # The broker ended the subscription: the queue or its node is down. The channel and its loans stay.
         self._ended_tag = frame.consumer_tag
         self._note_loss()
 
@@ -245,7 +264,7 @@ class Consumer:
                 await self._link.wait_until_ready()
                 await self._subscribe_once()
                 since = loop.time()
-            except Exception as error:  # noqa: BLE001 - a consumer that stops coming back would starve in silence
+            except Exception as error:  # noqa: BLE001 - without this loop the consumer would silently get no more events
                 refused = translate_error(error)
                 log.warning("cannot consume from %s (attempt %d): %s", self.queue, attempt + 1, refused.reason)
                 self._tell_refused(refused)

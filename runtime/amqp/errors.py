@@ -1,6 +1,6 @@
 """Convert the broker's answers to the error families, which say who must act next.
 
-Source of the reply codes: AMQP 0-9-1 specification, "Reply code listing".
+Source: AMQP 0-9-1 specification, "Reply code listing".
 """
 
 import re
@@ -25,29 +25,29 @@ LIBRARY_ERRORS = (AMQPError, ConnectionError, OSError, RuntimeError)
 
 
 class ConnectionLost(Unavailable):
-    """The connection to the broker is down, or went down before the answer."""
+    """The connection to the broker is closed, or was closed before the broker's answer."""
 
 
 class Unroutable(Unavailable):
-    """The event found no queue. It is not lost: the broker returned it, and the queue may appear later."""
+    """No queue is bound that takes the event. The broker returned the event, and a queue may be bound later."""
 
 
 class QueueFull(Unavailable):
-    """The queue refused the event because it is at its length limit. It keeps the events that it has accepted."""
+    """The queue refused the event because the queue has reached its length limit. It keeps the events that it has."""
 
 
 class NotDeclared(Unavailable):
-    """The exchange or the queue does not exist, or not yet."""
+    """The exchange or the queue does not exist, or does not exist yet."""
 
 
 class AccessRefused(Rejected):
-    """The credentials or their rights do not allow this."""
+    """The broker refused the credentials, or the credentials give no right to do this."""
 
     code: ClassVar[int] = 403
 
 
 def translate_error(error: BaseException | None) -> EWMSError:
-    """Return the error of our families for an error of the library."""
+    """Return the error of our families for `error`, an error of the library."""
     match error:
         case EWMSError():
             return error

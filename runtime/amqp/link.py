@@ -1,14 +1,15 @@
-"""A lasting connection to the broker: it reconnects with jitter, and renews its token while it is open.
+"""A lasting connection to the broker: it reconnects with random pauses, and renews its token while it is open.
 
-aio-pika's own robust connection waits a fixed time between attempts and keeps its first token. And it silently leaves
-out a consumer if it has no right to declare the consumer's queue. So we use the plain connection. Consumers and
-publishers restore themselves: consumers subscribe by queue name only, publishers open a channel when they need one.
+aio-pika's own robust connection waits a fixed time between attempts and keeps its first token. And it silently drops a
+consumer that has no right to declare its queue. So we use aio-pika's plain connection. Consumers and publishers restore
+themselves: a consumer subscribes to the name of its queue, and a publisher opens a channel when it needs one.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import Any, Self
 
 import aio_pika
@@ -22,18 +23,20 @@ from runtime.amqp.channel_pool import ChannelPool
 from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translate_error
 from runtime.amqp.oddities import accept_odd_properties
 from runtime.amqp.sending import SendQueue
+from runtime.amqp.wire.publishing import LibraryPublishing, OnOutcome, PublishingChannel, TappedPublishing
+from runtime.amqp.wire.tap import Tap, TappedConnection, find_unknown_library
 from schemas.errors import EWMSError
 
 log = logging.getLogger(__name__)
 
-#: After a connection that lasted this long, the back-off starts from its beginning.
+#: After a connection that lasted this long, the pauses between attempts start from the shortest again.
 _GOOD_AFTER_S = 10.0
 _BLOCKED_CLOSE_TIMEOUT_S = 0.5
 Token = str | Callable[[], str] | None
 
 
 class Link:
-    """A connection that comes back after each loss until it is closed. Build it with `Link.connect`."""
+    """A connection that is restored after each loss, until its owner closes it. Open it by `Link.connect`."""
 
     def __init__(
         self, address: str, *, token: Token, name: str, heartbeat_s: int, timeout_s: float, backoff_cap_s: float
@@ -52,9 +55,9 @@ class Link:
         self._since = 0.0
         self._keeper: asyncio.Task[None] | None = None
         self._channels = ChannelPool(self._open_transport, timeout_s=timeout_s)
-        #: Callbacks for each loss of the connection, with the reason. The connection comes back by itself.
+        #: Called at each loss of the connection, with the reason. The link reconnects by itself.
         self.on_lost: list[Callable[[EWMSError], None]] = []
-        #: Callbacks for each new connection, before any consumer has subscribed.
+        #: Called at each reconnect, before any consumer has subscribed.
         self.on_connected: list[Callable[[], None]] = []
         #: The error of the last attempt to connect; None while the connection is up.
         self.error: EWMSError | None = None
@@ -73,14 +76,15 @@ class Link:
         wait_s: float = 0.0,
         backoff_cap_s: float = 30.0,
     ) -> Self:
-        """Return an open connection to `address` (`[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`).
+        """Open a connection to `address` (`[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`), and return its link.
 
-        `token` is the password. If it is a callable, the link calls it at every connect, for example to read a file
-        again. This waits up to `wait_s` for a broker that does not answer yet, but does not retry refused credentials.
+        `token` is the password. If `token` is a callable, the link calls it at every connect, for example to read a
+        file again. If no broker answers, try again for up to `wait_s` seconds. Do not retry refused credentials.
 
         Raises:
             AccessRefused: the broker refuses the credentials, the token or the vhost.
             ConnectionLost: no broker answers.
+            Rejected: `address` is not the address of a broker.
         """
         self = cls(
             address, token=token, name=name, heartbeat_s=heartbeat_s, timeout_s=timeout_s, backoff_cap_s=backoff_cap_s
@@ -111,10 +115,10 @@ class Link:
         return self._channels.max_channels
 
     async def wait_until_ready(self, timeout_s: float | None = None) -> None:
-        """Return when the connection is open.
+        """Wait until the connection is open.
 
         Raises:
-            ConnectionLost: its owner has closed it, or it is not back within `timeout_s`.
+            ConnectionLost: the owner has closed the link, or the connection is not open within `timeout_s`.
         """
         if self._up.is_set():
             return
@@ -127,10 +131,10 @@ class Link:
             raise ConnectionLost("the connection is closed")
 
     async def renew_token(self, token: str, *, timeout_s: float = 10.0) -> None:
-        """Replace the token on the open connection and for every reconnect. The `sub` must be the same.
+        """Replace the token on the open connection, and for every reconnect. The new token must have the same `sub`.
 
         Raises:
-            AccessRefused: the broker refused it and closed the connection. The link keeps the old token.
+            AccessRefused: the broker refused the new token and closed the connection. The link keeps the old token.
         """
         transport = self._transport
         if not self._up.is_set() or transport is None:
@@ -147,7 +151,7 @@ class Link:
         (outcome,) = await asyncio.gather(renewal, return_exceptions=True)
         if isinstance(outcome, BaseException) and isinstance(refusal := translate_error(outcome), AccessRefused):
             raise refusal
-        # If the connection was lost meanwhile, the broker may or may not have the new token. Keep the new token.
+        # Keep the new token. If the connection was lost meanwhile, the link uses it to reconnect.
         self._keep_token(token)
 
     def _keep_token(self, token: str) -> None:
@@ -157,17 +161,34 @@ class Link:
 
     @asynccontextmanager
     async def lend_channel(self) -> AsyncIterator[Channel]:
-        """Lend a channel to declare topology. The library's errors become our error families. See `ChannelPool`."""
+        """Lend a channel to declare queues and exchanges. Errors of the library become ours. See `ChannelPool`."""
         await self.wait_until_ready(self._timeout_s)
         async with self._channels.lend_channel() as channel:
             yield channel
 
     async def open_channel(self, *, confirms: bool) -> Channel:
-        """Open a channel of the lower layer, for events."""
+        """Open a channel of aiormq. See `ChannelPool.open_channel`."""
         return await self._channels.open_channel(confirms=confirms)
 
+    async def open_publishing_channel(self, on_outcome: OnOutcome) -> PublishingChannel:
+        """Open a channel that publishes with confirms. It calls `on_outcome` with each event's outcome."""
+        channel = await self.open_channel(confirms=True)
+        tap = self.find_tap(channel)
+        return LibraryPublishing(channel, on_outcome) if tap is None else TappedPublishing(tap, channel, on_outcome)
+
+    def find_tap(self, channel: Channel) -> Tap | None:
+        """Return the tap on the channel's connection. Return None if the library takes all frames itself."""
+        transport = self._transport
+        if not isinstance(transport, TappedConnection) or transport.transport is None:
+            return None
+        # The link may have reconnected since it opened the channel.
+        return transport.tap if transport.transport.connection is channel.connection else None
+
     async def close(self) -> None:
-        """Close the connection for good. Close its channels before: this drops frames that the library has not sent."""
+        """Close the connection for good, and drop the frames that the library has not sent.
+
+        To send those frames, close their channels first.
+        """
         if self._closed:
             return
         self._closed = True
@@ -195,7 +216,7 @@ class Link:
     async def _open_connection(self) -> aio_pika.abc.AbstractConnection:
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await aio_pika.connect(self._build_url())
+                return await aio_pika.connect(self._build_url(), connection_class=_choose_connection())
         except (*LIBRARY_ERRORS, TimeoutError) as error:
             self.error = translate_error(error)
             raise self.error from error
@@ -212,7 +233,7 @@ class Link:
         self._since = asyncio.get_running_loop().time()
         self.error = None
 
-        def closed(_: Any, reason: BaseException | None) -> None:
+        def note_closed(_: Any, reason: BaseException | None) -> None:
             if queue is not None:
                 queue.abandon_all()
             if transport is self._transport and not self._closed:
@@ -221,13 +242,13 @@ class Link:
                 self._lost.set()
                 self.blockade.end_blockade()
 
-        transport.close_callbacks.add(closed)
+        transport.close_callbacks.add(note_closed)
         self._up.set()
         for callback in self.on_connected:
             self._call_listener(callback)
 
     def _call_listener(self, callback: Callable[..., object], *arguments: object) -> None:
-        """Call a listener. A defect in it must not keep the connection from coming back."""
+        """Call `callback`, and only log its errors: they must not keep the link from reconnecting."""
         try:
             callback(*arguments)
         except Exception:
@@ -258,3 +279,16 @@ class Link:
                 break
             self._adopt_connection(transport)
             log.info("connected to the broker again")
+
+
+def _choose_connection() -> type[aio_pika.abc.AbstractConnection]:
+    """Return the class of connections: with a tap, or the library's own if we have not tested this version of it."""
+    if unknown := find_unknown_library():
+        _warn_once(unknown)
+        return aio_pika.Connection
+    return TappedConnection
+
+
+@cache
+def _warn_once(unknown: str) -> None:
+    log.warning("events are slower: EWMS does not know the frames of %s", unknown)

@@ -1,8 +1,8 @@
 """Read events with invalid properties: a text that is not UTF-8, a time after the year 9999.
 
-A publisher can write any bytes into properties, and the broker does not check them. The library then raises an error,
-and the connection ends with all events on loan. This repeats with every delivery of such an event. Source: pamqp 4.0,
-module `decode`: texts and names of headers raise UnicodeDecodeError; times in microseconds raise ValueError,
+A publisher can write any bytes into properties, and the broker does not check them. The library raises an error at such
+bytes, and the connection ends with all events on loan. That repeats at every delivery of such an event. Source: pamqp
+4.0, module `decode`: texts and names of headers raise UnicodeDecodeError; times in microseconds raise ValueError,
 OverflowError or OSError.
 """
 
@@ -28,7 +28,7 @@ def read_short_str(value: bytes) -> tuple[int, str]:
 
 
 def read_timestamp(value: bytes) -> tuple[int, datetime | None]:
-    """Return how many bytes a time takes, and the time; None if Python cannot represent it."""
+    """Return how many bytes a time takes, and the time. The time is None if Python cannot represent it."""
     try:
         read: tuple[int, datetime] = _timestamp(value)
         return read
@@ -39,7 +39,7 @@ def read_timestamp(value: bytes) -> tuple[int, datetime | None]:
 
 
 def read_table(value: bytes) -> tuple[int, dict[str, Any]]:
-    """Return how many bytes headers take, and the headers. Bytes of names that are not UTF-8 become escapes."""
+    """Return how many bytes headers take, and the headers. In names, bytes that are not UTF-8 become escapes."""
     try:
         read: tuple[int, dict[str, Any]] = _table(value)
         return read
@@ -54,6 +54,6 @@ def read_table(value: bytes) -> tuple[int, dict[str, Any]]:
 
 
 def accept_odd_properties() -> None:
-    """Make the library read properties and headers with these functions, in the whole process."""
+    """Make the library read properties and headers with the functions of this module, in the whole process."""
     _METHODS.update(shortstr=read_short_str, timestamp=read_timestamp, table=read_table)
     decode.TABLE_MAPPING.update({b"T": read_timestamp, b"F": read_table})

@@ -1,57 +1,49 @@
-"""Publish with confirms: many events at once, with a limit on unconfirmed ones, and an outcome for each.
+"""Publish with confirms: many events at once, with a limit on unconfirmed events, and an outcome for each event.
 
-`publish` returns when the broker has the event in a queue; otherwise it raises an error. If the connection is lost
-before the confirm, the publisher sends the event again with the same id, so the event may arrive twice.
+`publish` returns when the broker has stored the event in a queue; otherwise it raises an error. If the connection is
+lost before the confirm, the publisher sends the event again with the same id, so the event may arrive twice.
+
+    post ─► fast: the channel is open ─► frames ─► confirm ─► the waits end
+        └─► slow, in a task of its own: open the channel, wait for the broker, or send again ─► as above
 """
 
 import asyncio
 import logging
-import re
-from dataclasses import dataclass, field
+from collections import deque
+from functools import partial
 from typing import Any
-
-from aiormq.channel import Channel
-from aiormq.exceptions import AMQPChannelError, ChannelPreconditionFailed, DeliveryError
-from pamqp.commands import Basic
 
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
-from runtime.amqp.errors import AccessRefused, ConnectionLost, translate_error
+from runtime.amqp.channel_loss import find_error_of_event, translate_loss
+from runtime.amqp.deadlines import Deadlines
+from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost
+from runtime.amqp.in_flight import ConfirmWaiter, EventInFlight
 from runtime.amqp.link import Link
-from schemas.errors import EWMSError, TooLarge
+from runtime.amqp.wire.properties import EventProperties
+from runtime.amqp.wire.publishing import DRAIN_FROM_BYTES, PublishingChannel
+from schemas.errors import EWMSError
 
 log = logging.getLogger(__name__)
 
-#: From this size on, a publish waits until the socket has accepted the body. Otherwise large bodies of a whole window
-#: would collect in memory.
-_DRAIN_FROM_BYTES = 32 * 1024
-
-_TOO_LARGE = re.compile(r"message size (\d+)")
-
-
-@dataclass(slots=True)
-class EventInFlight:
-    """One event on its way. `work` is done when the broker has the event; `n_waiting` callers wait for that."""
-
-    message_id: str
-    exchange: str
-    routing_key: str
-    body: bytes
-    work: asyncio.Task[None] = field(init=False)
-    n_waiting: int = 0
-    #: Whether the event is on an open channel: the broker may have it, or will get it when it reads on.
-    is_handed_over: bool = False
-
 
 class ConfirmedPublisher:
-    """A channel with confirms, which the publisher reopens after a loss. Build it with `Connection.open_publisher`."""
+    """A channel with confirms, which the publisher reopens after a loss. Open it by `Connection.open_publisher`."""
 
     def __init__(self, link: Link, *, window: int) -> None:
         self._link = link
-        self._window = asyncio.Semaphore(window)
+        self._window = window
+        #: How many events have been started and have no outcome yet.
+        self._n_on_way = 0
+        #: Events that wait for room in the window.
+        self._backlog: deque[EventInFlight] = deque()
         self._opening = asyncio.Lock()
-        self._channel: Channel | None = None
+        self._sending_large = asyncio.Lock()
+        self._channel: PublishingChannel | None = None
+        self._is_starting = False
+        #: The latest event of each id.
         self._in_flight: dict[str, EventInFlight] = {}
+        self._deadlines: Deadlines[ConfirmWaiter] = Deadlines(self._expire_wait)
 
     async def publish(
         self,
@@ -65,26 +57,26 @@ class ConfirmedPublisher:
         user_id: str = "",
         timeout_s: float | None = 30.0,
     ) -> None:
-        """Publish one persistent event, and return when the broker has it. An empty `content_type` sets none.
+        """Publish one persistent event, and return when the broker has it. With an empty `content_type`, set none.
 
-        The broker refuses a `user_id` of another user than the connection's, so the receiver can trust it.
+        The broker refuses a `user_id` that is not the user of the connection, so the receiver can trust `user_id`.
 
-        While the broker is away, or accepts nothing because it is low on memory or disk, this waits, at most
-        `timeout_s` in all; None waits without limit. Call it from many tasks at once to fill the window. If the window
-        is full, callers wait.
-
-        The publisher sends an event again only if its channel is lost. If you publish it again after a timeout, under
-        the same id, you wait for the confirm of the first one.
+        While the broker is away, or accepts nothing because it is low on memory or disk, this call waits, at most
+        `timeout_s` seconds in all (None: without limit). Call it from many tasks at once to fill the window. If the
+        window is full, callers wait. The publisher sends an event twice only if the channel is lost. If you publish the
+        same event again after a timeout, with the same id, you wait for the confirm of the first.
 
         Raises:
-            Unroutable: no queue is bound for it; the broker returned it.
-            QueueFull: the queue refused it.
-            Missing: the exchange does not exist.
-            AccessRefused: the rights do not allow it.
-            TooLarge: it is larger than the broker's `max_message_size` (4 MiB with our settings).
-            ConnectionLost: the broker was away, or accepted nothing, for too long. It may or may not have the event.
+            Unroutable: no bound queue takes the event, so the broker returned it.
+            QueueFull: the queue refused the event.
+            NotDeclared: the exchange does not exist.
+            AccessRefused: the user has no right to publish to the exchange.
+            TooLarge: the event is larger than the broker's `max_message_size` (4 MiB with our settings).
+            Rejected: a name, an id or the content type has more than 255 bytes.
+            ConnectionLost: the broker was away, or accepted nothing, for too long. The broker may have the event or
+                not.
         """
-        properties = event_properties(message_id, content_type, headers, user_id)
+        properties = EventProperties(message_id, content_type, headers, user_id)
         await self.send_event(exchange, routing_key, body, properties, timeout_s=timeout_s)
 
     async def send_event(
@@ -92,166 +84,211 @@ class ConfirmedPublisher:
         exchange: str,
         routing_key: str,
         body: bytes,
-        properties: Basic.Properties,
+        properties: EventProperties,
         *,
         timeout_s: float | None = 30.0,
     ) -> None:
-        """Publish with the caller's AMQP `properties`, which must have a `message_id`; otherwise like `publish`."""
-        sending = self.begin_sending(exchange, routing_key, body, properties)
+        """Publish an event with these AMQP `properties`, and return when the broker has it. Errors as for `publish`."""
+        waiter = self.post_event(exchange, routing_key, body, properties, timeout_s=timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
-                await asyncio.shield(sending.work)
-        except TimeoutError as error:
-            raise self.timeout_error() from error
-        finally:
-            self.stop_waiting(sending)
+            await waiter
+        except asyncio.CancelledError:
+            self._recall_unwanted(waiter.event)
+            raise
 
-    def begin_sending(
-        self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties
-    ) -> EventInFlight:
-        """Begin to send an event, without waiting. The caller must call `stop_waiting` when it stops waiting.
+    def post_event(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        properties: EventProperties,
+        *,
+        timeout_s: float | None = 30.0,
+    ) -> ConfirmWaiter:
+        """Begin to send an event, and return the future of its confirm. The future raises the errors of `publish`.
 
-        If the same event is already on its way, under the same id, the publisher sends it once.
+        If the same event, with the same id, is already being sent, the publisher sends it only once.
         """
-        message_id = properties.message_id or ""
-        earlier = self._in_flight.get(message_id)
-        if earlier is not None and (earlier.exchange, earlier.routing_key, earlier.body) == (
-            exchange,
-            routing_key,
-            body,
-        ):
-            sending = earlier
+        earlier = self._in_flight.get(properties.message_id)
+        if earlier is not None and earlier.is_same(exchange, routing_key, body):
+            waiter = ConfirmWaiter(earlier)
         else:
-            sending = EventInFlight(message_id, exchange, routing_key, body)
-            sending.work = asyncio.create_task(self._send_until_confirmed(sending, properties, earlier))
-            sending.work.add_done_callback(lambda _: self._forget_event(sending))
-            self._in_flight[message_id] = sending
-        sending.n_waiting += 1
-        return sending
+            event = EventInFlight(exchange, routing_key, body, properties)
+            waiter = ConfirmWaiter(event)
+            self._in_flight[properties.message_id] = event
+            if earlier is None:
+                self._backlog.append(event)
+                self._start_waiting_events()
+            else:
+                # The broker returns an event by its id, so only one event with an id may be on its way.
+                earlier.follower, event.predecessor = event, earlier
+        if timeout_s is not None and not waiter.done():
+            self._deadlines.add_wait(waiter, timeout_s)
+        return waiter
 
-    def stop_waiting(self, sending: EventInFlight) -> None:
-        """Stop waiting for `sending`. When nobody waits, recall the event, unless the broker may have it already."""
-        sending.n_waiting -= 1
-        if not sending.n_waiting and not sending.is_handed_over:
-            sending.work.cancel()
-            self._forget_event(sending)
+    async def close(self) -> None:
+        """Close the channel. Send the frames that wait first, unless the broker does not read."""
+        for event in [*self._in_flight.values()]:
+            self._recall_unwanted(event)
+        if self._link.blockade.reason:
+            return  # the answer to a close would not come
+        if self._channel is not None:
+            await self._channel.close()
 
-    def timeout_error(self) -> ConnectionLost:
-        """Return the error for an event without a confirm in time, with the reason if we know it."""
+    def _start_waiting_events(self) -> None:
+        if self._is_starting:
+            return  # called while an event is being started: the loop below goes on
+        self._is_starting = True
+        try:
+            while self._backlog and self._n_on_way < self._window:
+                event = self._backlog.popleft()
+                if not event.is_over:  # not recalled
+                    self._n_on_way += 1
+                    self._start_event(event)
+        finally:
+            self._is_starting = False
+
+    def _start_event(self, event: EventInFlight) -> None:
+        channel = self._channel
+        if channel is not None and self._is_fast(channel, event):
+            try:
+                channel.send_event(event)
+            except LIBRARY_ERRORS:
+                pass  # the channel has just closed
+            except Exception as error:  # noqa: BLE001 - AMQP cannot hold the event: that is its outcome
+                self._end_event(event, error)
+                return
+            else:
+                event.is_handed_over = True
+                return
+        self._start_task(event, None)
+
+    def _start_task(self, event: EventInFlight, lost: EWMSError | None) -> None:
+        event.task = asyncio.create_task(self._send_until_confirmed(event, lost))
+        # A task that is cancelled before it starts runs none of its own code.
+        event.task.add_done_callback(partial(self._end_task, event))
+
+    def _end_task(self, event: EventInFlight, task: "asyncio.Task[None]") -> None:
+        event.task, event.outcome = None, None
+        # A task is cancelled when the last caller has stopped waiting, or with the whole loop.
+        self._end_event(event, ConnectionLost("the publisher was stopped") if task.cancelled() else task.exception())
+
+    def _is_fast(self, channel: PublishingChannel, event: EventInFlight) -> bool:
+        """Return whether the publisher can send the event at once."""
+        return not (channel.is_closed or self._link.blockade.reason or len(event.body) >= DRAIN_FROM_BYTES)
+
+    def _note_outcome(self, event: EventInFlight, error: BaseException | None) -> None:
+        """Record the outcome of an event that was sent on a channel. See `publishing.OnOutcome`."""
+        event.is_handed_over = False
+        if event.outcome is not None:
+            if not event.outcome.done():
+                event.outcome.set_result(error)
+            return
+        if error is None or isinstance(error, EWMSError):
+            self._end_event(event, error)
+        elif (verdict := find_error_of_event(error, event.exchange, event.body)) is not None:
+            verdict.__cause__ = error
+            self._end_event(event, verdict)
+        else:
+            self._start_task(event, translate_loss(error))
+
+    def _end_event(self, event: EventInFlight, error: BaseException | None) -> None:
+        """End the waits for an event, and start the next events."""
+        event.is_over = True
+        self._n_on_way -= 1
+        self._forget_event(event)
+        event.end_waits(error)
+        self._start_waiting_events()
+
+    def _forget_event(self, event: EventInFlight) -> None:
+        before, after = event.predecessor, event.follower
+        event.predecessor = event.follower = None
+        is_latest = self._in_flight.get(event.message_id) is event
+        if after is not None:
+            after.predecessor = before
+        if before is not None:
+            # This event still waited for `before` when its last caller stopped waiting.
+            before.follower = after
+            if is_latest:
+                self._in_flight[event.message_id] = before
+            return
+        if is_latest:
+            del self._in_flight[event.message_id]
+        if after is not None:
+            self._backlog.append(after)
+
+    def _expire_wait(self, waiter: ConfirmWaiter) -> None:
+        waiter.set_exception(self._timeout_error())
+        self._recall_unwanted(waiter.event)
+
+    def _recall_unwanted(self, event: EventInFlight) -> None:
+        """Drop the event if no caller waits for it, unless the broker may have it already."""
+        if event.is_handed_over or event.is_over or event.has_waiters:
+            return
+        # Forget the event at once, so that no later call joins an event that is being dropped.
+        event.is_over = True
+        self._forget_event(event)
+        if event.task is not None:
+            event.task.cancel()
+        else:
+            event.drop_content()
+
+    def _timeout_error(self) -> ConnectionLost:
+        """Return the error for an event that was not confirmed in time, with the reason if we know it."""
         if reason := self._link.blockade.reason:
             return ConnectionLost(f"the broker takes no events for now: {reason}")
         error = self._link.error
         return ConnectionLost(error.reason if error else "the broker did not confirm in time")
 
-    def _forget_event(self, sending: EventInFlight) -> None:
-        if self._in_flight.get(sending.message_id) is sending:
-            del self._in_flight[sending.message_id]
-        if sending.work.done() and not sending.work.cancelled():
-            sending.work.exception()  # the waiting callers got the error; mark it as seen if none is left
+    async def _send_until_confirmed(self, event: EventInFlight, lost: EWMSError | None) -> None:
+        """Send an event until it is confirmed. `lost` is an earlier try's error. Raises the errors of `publish`."""
+        attempt = 0
+        while lost is not None or (lost := await self._send_once(event)) is not None:
+            if not event.has_waiters:
+                raise ConnectionLost(lost.reason)
+            log.debug("publishing again: %r", lost)
+            await asyncio.sleep(full_jitter(attempt, base_s=0.05, cap_s=2.0))
+            attempt, lost = attempt + 1, None
 
-    async def _send_until_confirmed(
-        self, sending: EventInFlight, properties: Basic.Properties, earlier: EventInFlight | None
-    ) -> None:
-        if earlier is not None:
-            # The library finds a returned event by its id, so only one event with an id may be on its way.
-            await asyncio.wait({earlier.work})
-        async with self._window:
-            attempt = 0
-            while True:
-                lost = await self._send_once(sending, properties)
-                if lost is None:
-                    return
-                if not sending.n_waiting:
-                    raise ConnectionLost(lost.reason)
-                log.debug("publishing again: %r", lost)
-                await asyncio.sleep(full_jitter(attempt, base_s=0.05, cap_s=2.0))
-                attempt += 1
-
-    async def _send_once(self, sending: EventInFlight, properties: Basic.Properties) -> EWMSError | None:
-        """Return None when the broker has confirmed, or the error that ended the channel before that."""
+    async def _send_once(self, event: EventInFlight) -> EWMSError | None:
+        """Send an event. Return None once it is confirmed, or the error that ended the channel before that."""
+        event.outcome = asyncio.get_running_loop().create_future()
         try:
             await self._link.blockade.wait_until_over()
-            channel = self._channel
-            if channel is None or channel.is_closed:
-                channel = await self._open_channel()
-            sending.is_handed_over = True
-            await channel.basic_publish(
-                sending.body,
-                exchange=sending.exchange,
-                routing_key=sending.routing_key,
-                properties=properties,
-                mandatory=True,
-                wait=len(sending.body) >= _DRAIN_FROM_BYTES,
-            )
-        except DeliveryError as error:
-            raise translate_error(error) from error
-        except CHANNEL_ERRORS as error:
-            lost = translate_channel_error(error)
-            if (verdict := _error_of_event(error, sending.exchange, sending.body)) is not None:
-                raise verdict from error
+            channel = await self._open_channel()
+            if len(event.body) < DRAIN_FROM_BYTES:
+                channel.send_event(event)
+                event.is_handed_over = True
+            else:
+                await self._send_large_event(channel, event)
+            error = await event.outcome
+        except ConnectionLost as lost:
             return lost
-        except ConnectionLost as error:
-            return error
-        else:
-            return None
+        except CHANNEL_ERRORS as closed:
+            return translate_channel_error(closed)
         finally:
-            sending.is_handed_over = False
+            event.is_handed_over = False
+        if error is None:
+            return None
+        if isinstance(error, EWMSError):
+            raise error
+        if (verdict := find_error_of_event(error, event.exchange, event.body)) is not None:
+            raise verdict from error
+        return translate_loss(error)
 
-    async def _open_channel(self) -> Channel:
+    async def _send_large_event(self, channel: PublishingChannel, event: EventInFlight) -> None:
+        """Send an event after the socket has accepted the large events before it."""
+        assert event.outcome is not None
+        async with self._sending_large:
+            drained = channel.send_event(event)
+            event.is_handed_over = True
+            if drained is not None:
+                waits: set[asyncio.Future[Any]] = {drained, event.outcome}
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _open_channel(self) -> PublishingChannel:
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
                 await self._link.wait_until_ready()
-                self._channel = await self._link.open_channel(confirms=True)
+                self._channel = await self._link.open_publishing_channel(self._note_outcome)
             return self._channel
-
-    async def close(self) -> None:
-        """Close the channel. Waiting frames of the library go out first, unless the broker does not read."""
-        left = [sending.work for sending in self._in_flight.values() if not sending.n_waiting]
-        for work in left:
-            work.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        if self._link.blockade.reason:
-            return  # the answer to a close would not come
-        if self._channel is not None and not self._channel.is_closed:
-            await asyncio.gather(self._channel.close(timeout=5.0), return_exceptions=True)
-
-
-def event_properties(
-    message_id: str,
-    content_type: str,
-    headers: dict[str, Any] | None = None,
-    user_id: str = "",
-    *,
-    is_persistent: bool = True,
-) -> Basic.Properties:
-    """Return the properties of an event, without the empty ones.
-
-    A broker that restarts loses events that are not persistent, except in quorum queues.
-    """
-    return Basic.Properties(
-        content_type=content_type or None,
-        delivery_mode=2 if is_persistent else 1,
-        message_id=message_id,
-        headers=headers or None,
-        user_id=user_id or None,
-    )
-
-
-def _error_of_event(error: BaseException, exchange: str, body: bytes) -> EWMSError | None:
-    """Return the error if this event closed the channel; None if another event on the same channel did.
-
-    When the broker refuses one event, it closes the channel, and so the other events on it fail, too. The broker's text
-    names the exchange or the size that it refuses.
-    """
-    if not isinstance(error, AMQPChannelError):
-        return None  # the connection ended, and no single event caused that
-    text = str(error)
-    if isinstance(error, ChannelPreconditionFailed):
-        match = _TOO_LARGE.search(text)
-        return TooLarge(text[:500]) if match and int(match[1]) == len(body) else None
-    meaning = translate_error(error)
-    # The broker calls the nameless exchange `amq.default`.
-    named = f"'{exchange or 'amq.default'}'"
-    if named in text or (isinstance(meaning, AccessRefused) and "exchange" not in text):
-        return meaning
-    return None

@@ -1,11 +1,13 @@
 """Protect new quorum queues from a crash of the broker before clients publish to them.
 
-After a start RabbitMQ finds a queue's events with a directory on each node's disk: queue -> log. It keeps a new entry
-in memory for up to 3 s. If somebody kills the broker within that time, it loses the queue's events, confirmed or not.
+After a start RabbitMQ finds the events of a queue by a directory on each node's disk: queue -> log. RabbitMQ keeps a
+new entry in memory for up to 3 s. If the broker is killed within that time, the queue's events are lost, confirmed or
+not.
 
 The declaration of one more quorum queue writes all waiting entries to disk: the broker first looks up the new queue's
-name, and to look up a name that is not among the entries in memory, it first writes these to the file. So the *seal*
-is a quorum queue that we declare after all others, with a member on every node, and delete again.
+name, and before it looks up a name that is not in memory, it writes the entries in memory to the file. So the *seal* is
+a quorum queue that we declare after all others, with a member on every node, and then delete.
+
 `docs/decisions/0010-sealed-queues.md` has the measurements. Source: Erlang/OTP, dets.erl, update_cache; Ra 3.1,
 ra_directory.erl, register_name; tried on RabbitMQ 4.3.6.
 """
@@ -19,10 +21,10 @@ from aiormq.channel import Channel
 
 from schemas import topology
 
-#: The number of a seal's members: more than a cluster has nodes. Each node has its own directory and needs a member.
+#: How many members a seal asks for: more than a cluster has nodes. Each node has its own directory and needs a member.
 _EVERY_NODE = 64
 
-#: After this time the broker deletes a seal that our crash has left behind.
+#: After this time the broker deletes a seal that remains after a crash of ours.
 _EXPIRES_MS = 60_000
 
 _ARGUMENTS: dict[str, Any] = {
@@ -33,7 +35,7 @@ _ARGUMENTS: dict[str, Any] = {
 
 
 async def seal_queues(channel: Channel, owner: str) -> None:
-    """Return when every quorum queue declared before this call can survive a kill of the broker.
+    """Return when every quorum queue that was declared before this call can survive a kill of the broker.
 
     `owner` is the calling service. The seal has a new name each time: the broker would find a recent name in memory,
     and would write nothing.
@@ -44,7 +46,7 @@ async def seal_queues(channel: Channel, owner: str) -> None:
 
 
 def new_seal_name(owner: str) -> str:
-    """Return a name that no seal of the service `owner` has had."""
+    """Return a new name for a seal of the service `owner`."""
     return topology.seal_queue(owner, secrets.token_hex(8))
 
 
@@ -54,9 +56,9 @@ async def declare_seal(channel: Channel, name: str) -> None:
 
 
 class SharedCalls:
-    """Call `act` on request. Requests that come during a call share the next call.
+    """Calls `act` on request. Requests that come during a call share the next call.
 
-    A request needs a call that begins after it, because the running call may have done its look before.
+    A request needs a call that begins after the request: a running call may have looked too early.
     """
 
     def __init__(self, act: Callable[[], Awaitable[None]]) -> None:
@@ -65,10 +67,10 @@ class SharedCalls:
         self._next: asyncio.Task[None] | None = None
 
     async def call_soon(self) -> None:
-        """Return when a call that began after this request has returned.
+        """Wait until a call that began after this request has returned.
 
         Raises:
-            Exception: the error of the call; all requests that share the call get it.
+            Exception: the error of the call. All requests that share the call get this error.
         """
         if self._next is None:
             self._next = asyncio.create_task(self._call_after(self._running))

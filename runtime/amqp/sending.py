@@ -1,9 +1,9 @@
-"""Send frames on a connection: in one write for each turn of the event loop, and none on a closed channel.
+"""Send frames on a connection: in one write for each iteration of the event loop, and none on a closed channel.
 
 The library writes each frame separately. And when the broker closes a channel because it refuses one event, the library
 still sends the other waiting events. After the close these frames belong to no channel, and the broker then ends the
-whole connection ("expected 'channel.open'"). This queue refuses such frames, and their publisher sends the events
-again on the next channel.
+whole connection ("expected 'channel.open'"). This queue refuses such frames, and their publisher sends the events again
+on the next channel.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _CHANNEL_CLOSE_OK = b"\x00\x14\x00\x29"
 
 
 class SendQueue(asyncio.Queue[ChannelFrame]):
-    """Replaces the library's send queue, and passes frames on to it (`onward`)."""
+    """Replaces the library's send queue, and passes frames on to that queue (`onward`)."""
 
     def __init__(self, onward: asyncio.Queue[ChannelFrame]) -> None:
         super().__init__()
@@ -33,20 +33,20 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
         self._abandoned = False
 
     async def put(self, item: ChannelFrame) -> None:
-        """Send `item` at the end of this turn of the event loop. It never waits.
+        """Send `item` at the end of this iteration of the event loop. This returns at once.
 
         Raises:
-            ChannelInvalidStateError: its channel, or the connection, is closed.
+            ChannelInvalidStateError: the frame's channel, or the connection, is closed.
         """
         self.put_nowait(item)
 
     def put_nowait(self, item: ChannelFrame) -> None:
-        """Send `item`. It raises the same errors as `put`."""
+        """Send `item` as `put` does, with the same errors."""
         self._check_channel(item.payload)
         if item.drain_future is not None or item.should_close:
-            # The library handles this frame's future, or ends after it. So send the frames before it first.
+            # The library handles this frame's future, or ends after this frame. So send the frames before it first.
             self._flush_frames()
-            self._hand_on(item)
+            self._pass_frame(item)
             return
         self._payloads.append(item.payload)
         if not self._flush_is_due:
@@ -54,7 +54,7 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
             asyncio.get_running_loop().call_soon(self._end_of_turn)
 
     def abandon_all(self) -> None:
-        """Drop all frames: the connection is gone."""
+        """Drop all frames, because the connection is lost."""
         self._abandoned = True
         self._payloads.clear()
         self._waiting.clear()
@@ -79,17 +79,17 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
         if self._payloads:
             joined = ChannelFrame(b"".join(self._payloads), should_close=False)
             self._payloads.clear()
-            self._hand_on(joined)
+            self._pass_frame(joined)
 
-    def _hand_on(self, frame: ChannelFrame) -> None:
+    def _pass_frame(self, frame: ChannelFrame) -> None:
         if not self._waiting and not self._onward.full():
             self._onward.put_nowait(frame)
             return
         self._waiting.append(frame)
         if self._handing_on is None or self._handing_on.done():
-            self._handing_on = asyncio.create_task(self._hand_on_the_waiting())
+            self._handing_on = asyncio.create_task(self._pass_waiting_frames())
 
-    async def _hand_on_the_waiting(self) -> None:
+    async def _pass_waiting_frames(self) -> None:
         while self._waiting:
             # The frame stays first until the library has taken it, so that no other frame overtakes it.
             await self._onward.put(self._waiting[0])

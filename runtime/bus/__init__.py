@@ -1,1 +1,1 @@
-"""The control bus: events, and questions with answers, between services."""
+"""The control bus: services send each other events, ask questions and answer them."""

@@ -1,4 +1,4 @@
-"""Declare one service's queues on the control vhost, set events aside, and take parked events back after an update."""
+"""Declare one service's queues on the control vhost, set events aside, and return parked events after an update."""
 
 import asyncio
 import uuid
@@ -28,15 +28,15 @@ _QUORUM: FieldTable = {
     "x-overflow": "reject-publish",
 }
 
-#: How many parked events one start looks at. The others wait for the next start.
+#: The most parked events that one start looks at. The others wait for the next start.
 _TAKE_BACK = 5000
 
 
 async def declare_inbox(channel: Channel, service: str) -> None:
-    """Declare the queues and bindings that `service` needs to take events. Idempotent.
+    """Declare the queues and bindings that `service` needs to take events. A repetition changes nothing.
 
     Raises:
-        Missing: the shared exchanges do not exist yet, and this service may not declare them.
+        NotDeclared: the shared exchanges do not exist yet, and this service may not declare them.
     """
     spec = spec_of(service)
     if spec.declares_shared:
@@ -69,7 +69,7 @@ async def declare_inbox(channel: Channel, service: str) -> None:
 
 
 def sender_of(delivery: Delivery, user: str) -> str:
-    """Return the broker user who sent `delivery`, "" if it names none. For our own copies, return the first sender.
+    """Return the broker user who sent `delivery`; empty without one. For our own copies, return the first sender.
 
     The broker has checked `user_id`, and only the service itself (`user`) may publish to its aside exchange.
     """
@@ -81,7 +81,7 @@ def sender_of(delivery: Delivery, user: str) -> str:
 async def set_aside(
     publisher: ConfirmedPublisher, service: str, delivery: Delivery, key: Aside, *, user: str, reason: EWMSError
 ) -> None:
-    """Put a copy of `delivery`, with the reason in its headers, into a queue for operators or for the next version."""
+    """Publish a copy of `delivery`, with the reason in its headers, to the queue of dead or parked events (`key`)."""
     await publisher.publish(
         topology.aside_exchange(service),
         key,
@@ -103,7 +103,7 @@ async def set_aside(
 async def take_back_parked(
     connection: Connection, publisher: ConfirmedPublisher, service: str, user: str, table: DispatchTable
 ) -> int:
-    """Move parked events that `table` now has a handler for back into the inbox. Return how many."""
+    """Return those parked events to the inbox for which `table` has a handler now. Return how many."""
     parked = topology.parked_inbox(service)
     async with connection.lend_channel() as channel:
         n_parked = (await channel.queue_declare(parked, passive=True)).message_count or 0

@@ -1,11 +1,11 @@
-"""Handle an event taken from an inbox, then acknowledge it or do what the table of errors says.
+"""Handle an event taken from an inbox, then acknowledge it or do what this table says.
 
 handler returns      acknowledge, last of all
 Rejected             a copy with the reason to <inbox>.dead, then acknowledge
 UnknownType          a copy to <inbox>.parked, then acknowledge; also if no handler takes the type
 Conflict             acknowledge; the state has already changed
-Unavailable          keep it, take no further events, try again with back-off
-anything else        reject: it comes again, up to the queue's delivery limit
+Unavailable          keep the event, take no further events, try again with growing pauses
+anything else        reject: the event comes again, up to the queue's delivery limit
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _REJECT_CAP_S = 5.0
 
 
 class Intake:
-    """Give each delivery of one inbox to its handlers, several deliveries at a time."""
+    """Gives each delivery of one inbox to its handlers, several deliveries at a time."""
 
     def __init__(self, service: str, user: str, table: DispatchTable, publisher: ConfirmedPublisher) -> None:
         self._service = service
@@ -42,13 +42,13 @@ class Intake:
         self.consumer: Consumer | None = None
 
     def take_delivery(self, delivery: Delivery) -> None:
-        """Start handling `delivery`."""
+        """Begin to handle `delivery` in the background."""
         task = asyncio.create_task(self._handle_delivery(delivery))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     async def drain_handlers(self) -> None:
-        """Take no more events, give back those on hold, and wait for the running handlers."""
+        """Take no more events, return the events on hold, and wait until the running handlers have ended."""
         self._draining.set()
         if self.consumer is not None:
             await self.consumer.pause()
@@ -81,7 +81,7 @@ class Intake:
 
     async def _handle_once(self, delivery: Delivery) -> str:
         try:
-            event = _decode_event(delivery.body).sent_by(sender_of(delivery, self._user))
+            event = _decode_event(delivery.body).with_sender(sender_of(delivery, self._user))
         except UnknownType as error:
             return await self._park_event(delivery, error)
         except Rejected as error:
@@ -89,7 +89,7 @@ class Intake:
         with bind_event(event):
             try:
                 _check_owner(event)
-                await self._table.handle(event)
+                await self._table.handle_event(event)
             except UnknownType as error:
                 return await self._park_event(delivery, error)
             except Rejected as error:
@@ -116,7 +116,7 @@ class Intake:
         return "rejected"
 
     async def _hold_event(self, delivery: Delivery, error: Unavailable, n_holds: int) -> bool:
-        """Wait before the next attempt. Return False if this process must not try again."""
+        """Wait before the next attempt. Return False if there must be none: the process stops or the loan is lost."""
         if not self._held:
             log.warning("inbox paused", reason=error.reason)
         self._held.add(delivery)

@@ -1,7 +1,8 @@
 """Declare the queue of a pool of step workers on the control vhost.
 
-It is a durable classic queue, since a quorum queue costs three to five times as much a hop. What a restart of the
-broker makes it forget, WMS sends again. A step worker declares the queue of its pool; only the pool's user may.
+The queue is a durable classic queue, because a quorum queue takes three to five times as long for each event. If a
+restart of the broker empties the queue, WMS sends its events again. A step worker declares the queue of its pool; only
+the pool's broker user has the right to do so.
 """
 
 from aiormq.channel import Channel
@@ -10,10 +11,10 @@ from schemas import topology
 
 
 async def declare_pool(channel: Channel, pool: str) -> None:
-    """Declare the queue of `pool`, and bind it; repeating it changes nothing.
+    """Declare the queue of `pool`, and bind it. A repetition changes nothing.
 
     Raises:
-        Missing: no service has declared the shared exchanges yet.
+        NotDeclared: no service has declared the shared exchanges yet.
     """
     queue = topology.pool_service(pool)
     await channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "classic"})

@@ -1,11 +1,11 @@
-"""Ask another service a question and get its answer. No service stores either.
+"""Ask another service a question and get its answer. Questions and answers are not stored.
 
-A service answers by direct reply-to, or over the exchange of requests into a queue that the asker declares. Its
-`ServiceSpec` says which. Direct replies need the right to write to the default exchange, which reaches every inbox, so
-few services have it.
+The answer comes by direct reply-to, or over the exchange of requests into a queue that the asker declares. The
+answering service's `ServiceSpec` says which. Direct replies need the right to write to the default exchange, which
+reaches every inbox, so few services have that right.
 
-The broker checks `user_id` against the connection's user, so the answering service knows who asks.
-Source: RabbitMQ documentation, "Direct Reply-to" and "Validated User-ID".
+The broker checks `user_id` against the connection's user, so the answering service knows who asks. Source: RabbitMQ
+documentation, "Direct Reply-to" and "Validated User-ID".
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import NewType, Protocol
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from runtime.amqp import ConfirmedPublisher, Connection, ConnectionLost, Consumer, Delivery
+from runtime.amqp import ConfirmedPublisher, Connection, ConnectionLost, Consumer, Delivery, EventProperties
 from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
 from runtime.telemetry import log
 from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, find_family
@@ -28,6 +28,7 @@ from schemas.topology import (
     answers_queue,
     is_answers_queue,
     requests_queue,
+    user_at,
 )
 from schemas.wire import answer_from_bytes, answer_to_bytes, request_from_bytes, request_to_bytes
 
@@ -40,10 +41,10 @@ _JSON = "application/json"
 
 
 class Asks(Protocol):
-    """The part of the bus that asks. Code that only asks depends on this protocol, so a test can replace it."""
+    """The method of the bus that asks questions. Code that only asks uses this, so a test can replace the bus."""
 
     async def ask(self, request: Question, *, to: str | None = None, timeout_s: float = 5.0) -> Answer:
-        """Return the answer to `request`; see `Bus.ask`."""
+        """Ask `request`, and return the answer; see `Bus.ask`."""
         ...
 
 
@@ -51,28 +52,30 @@ _N_AT_ONCE = 32
 
 
 class Asker:
-    """Send requests and match their answers. A request must leave on the channel that gets the answer."""
+    """Sends questions and matches their answers. A question must leave on the channel that gets the answer."""
 
     def __init__(self, connection: Connection, *, service: str, user: str) -> None:
         self._connection = connection
+        self._service = service
         self._user = user
         self._answers = answers_queue(service, uuid.uuid4().hex)
-        #: Question id -> the service asked, and the future of its answer.
+        #: Question id -> the broker user asked, and the future of its answer.
         self._waiting: dict[str, tuple[str, asyncio.Future[Answer]]] = {}
-        #: Keyed by the address of the answers.
+        #: The consumers, by the address for answers.
         self._consumers: dict[str, Consumer] = {}
         self._starting = asyncio.Lock()
 
     async def ask(self, request: Question, timeout_s: float, *, to: str) -> Answer:
-        """Return the answer to `request`.
+        """Send the question `request` to the service `to`, and return the answer.
 
         Raises:
             Unavailable: no service answers, or not in time.
             EWMSError: the other service refuses; the error has the family that the refusal names.
+            Broken: the answer cannot be read.
         """
         question = uuid.uuid4().hex
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[question] = (to, answered)
+        self._waiting[question] = (user_at(to), answered)
         try:
             async with asyncio.timeout(timeout_s):
                 await self._send_question(request, question, timeout_s, to)
@@ -127,7 +130,8 @@ class Asker:
             return self._consumers[reply_to]
 
     async def _declare_answers(self, channel: Channel) -> None:
-        await channel.exchange_declare(REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
+        if spec_of(self._service).declares_shared:
+            await channel.exchange_declare(REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
         await _declare_queue(channel, self._answers, key=self._answers)
 
     def _take_answer(self, delivery: Delivery) -> None:
@@ -149,7 +153,7 @@ class Asker:
 
 
 class Answerer:
-    """Take requests from the queue and answer them."""
+    """Takes questions from the queue of this service, and answers each by `handler`."""
 
     def __init__(
         self, connection: Connection, publisher: ConfirmedPublisher, handler: AnswerHandler, *, service: str, user: str
@@ -163,13 +167,13 @@ class Answerer:
         self._consumer: Consumer | None = None
 
     async def start(self) -> None:
-        """Begin to take requests."""
+        """Begin to take questions."""
         self._consumer = await self._connection.consume(
             requests_queue(self._service), self._take_request, prefetch=_N_AT_ONCE, prepare=self._declare_requests
         )
 
     async def drain(self) -> None:
-        """Take no more requests, and wait until the running ones have their answers."""
+        """Take no more questions, and wait until the taken questions are answered."""
         if self._consumer is not None:
             await self._consumer.pause()
         if self._running:
@@ -198,12 +202,12 @@ class Answerer:
                     "" if direct else REQUESTS_EXCHANGE,
                     delivery.reply_to,
                     answer_to_bytes(answer),
-                    Basic.Properties(
-                        content_type=_JSON,
-                        delivery_mode=1,
-                        correlation_id=delivery.correlation_id,
-                        message_id=uuid.uuid4().hex,
+                    EventProperties(
+                        uuid.uuid4().hex,
+                        _JSON,
                         user_id=self._user,
+                        correlation_id=delivery.correlation_id,
+                        is_persistent=False,
                     ),
                     timeout_s=5.0,
                 )

@@ -7,7 +7,7 @@ from typing import Self
 
 from yarl import URL
 
-from runtime.amqp import Connection, NotDeclared, Unroutable, event_properties
+from runtime.amqp import Connection, EventProperties, NotDeclared, Unroutable
 from runtime.bus import inbox
 from runtime.bus.dispatch import DispatchTable, EventHandler
 from runtime.bus.intake import Intake
@@ -27,7 +27,7 @@ _PUBLISH_TIMEOUT_S = 10.0
 
 
 class Bus:
-    """A service's connection to the control vhost. Build it with `Bus.connect`."""
+    """A service's connection to the control vhost. Open it by `Bus.connect`."""
 
     def __init__(self, connection: Connection, *, service: str, source: str, user: str) -> None:
         self.service = service
@@ -35,8 +35,7 @@ class Bus:
         self._connection = connection
         self._user = user
         self._publisher = connection.open_publisher(window=200)
-        # Use a separate channel: when the broker refuses a fact, it closes the channel with all events on their way
-        # there.
+        # Facts have a channel of their own: when the broker refuses a fact, it closes the channel with all its events.
         self._fact_publisher = connection.open_publisher(window=200)
         self._asker = Asker(connection, service=service, user=user)
         self._intakes: list[Intake] = []
@@ -46,12 +45,12 @@ class Bus:
     async def connect(
         cls, url: str, *, service: str, source: str, wait_s: float = 30.0, backoff_cap_s: float = 5.0
     ) -> Self:
-        """Return the bus of `service` (`wms`, `mqs`, `tms.<encoded schedd>`), with its inbox declared.
+        """Connect `service` (`wms`, `mqs`, `tms.<encoded schedd>`), declare its inbox, and return the bus.
 
         This waits up to `wait_s` for the broker, and in a TMS also for the exchanges that other services declare.
 
         Raises:
-            Unavailable: these did not appear in time.
+            Unavailable: the broker or the exchanges did not appear in time.
             AccessRefused: the broker refuses the credentials.
         """
         connection = await Connection.connect(url, name=f"ewms {service}", wait_s=wait_s, backoff_cap_s=backoff_cap_s)
@@ -77,14 +76,14 @@ class Bus:
 
     @property
     def on_connected(self) -> list[Callable[[], None]]:
-        """Return the list of callbacks for each time that the broker is back."""
+        """The callbacks that are called each time the connection is restored. Add your own to this list."""
         return self._connection.on_connected
 
     async def publish(self, event: ControlEvent) -> None:
         """Send `event`, and return when the broker has it in a queue.
 
         Raises:
-            Unroutable: no inbox takes it.
+            Unroutable: no inbox takes the event.
             Unavailable: the broker is away.
         """
         await self.send_serialised(event.id, event.routing_key, event_to_bytes(event), traceparent=event.traceparent)
@@ -92,7 +91,7 @@ class Bus:
     async def send_serialised(
         self, event_id: EventId, routing_key: str, body: bytes, *, traceparent: str | None = None
     ) -> None:
-        """Send an event in its serialised form; otherwise like `publish`."""
+        """Send an event whose bytes are `body`, and return as `publish` does, with the same errors."""
         await self._publisher.publish(
             topology.CONTROL_EXCHANGE,
             routing_key,
@@ -105,11 +104,11 @@ class Bus:
         )
 
     async def send_hint(self, event: ControlEvent) -> None:
-        """Send an event that its sender repeats until it has an effect. A broker that restarts may forget it.
+        """Send an event that its sender repeats until it has an effect. A broker that restarts may lose the event.
 
-        Raises: as `publish`.
+        Raises the errors of `publish`.
         """
-        properties = event_properties(event.id, EVENT_CONTENT_TYPE, user_id=self._user, is_persistent=False)
+        properties = EventProperties(event.id, EVENT_CONTENT_TYPE, user_id=self._user, is_persistent=False)
         await self._publisher.send_event(
             topology.CONTROL_EXCHANGE,
             event.routing_key,
@@ -119,13 +118,14 @@ class Bus:
         )
 
     async def state_fact(self, event_id: EventId, routing_key: str, body: bytes) -> None:
-        """Publish a serialised fact. Return when the inbox of every service that has bound it has it.
+        """Publish the fact whose bytes are `body`. Return when it is in the inbox of every service that listens for it.
 
-        The broker drops a fact that no service has bound. That is not an error.
+        If no service listens, the broker drops the fact. That is not an error.
 
         Raises:
-            AccessRefused: only another service may publish it, or the broker's definitions are older than the fact.
-            Missing: the broker's definitions are older than facts, and no service has declared their exchange.
+            AccessRefused: only another service may publish the fact, or the broker's definitions are older than the
+                fact.
+            NotDeclared: the broker's definitions are older than facts, and no service has declared their exchange.
             Unavailable: the broker is away.
         """
         with suppress(Unroutable):
@@ -140,10 +140,10 @@ class Bus:
             )
 
     async def consume(self, handlers: DispatchTable | EventHandler, *, prefetch: int = 16) -> None:
-        """Give the events of the inbox to their handlers, up to `prefetch` at a time. Return after the subscription.
+        """Subscribe to the inbox, and return. From then on `handlers` get its events, up to `prefetch` at a time.
 
-        A single handler without a table takes every event. Parked events that now have a handler first return to the
-        inbox. The table in `runtime.bus.intake` gives the meaning of a handler's errors.
+        If `handlers` is one handler instead of a table, it gets every event. Parked events that have a handler now
+        first return to the inbox. The table in `runtime.bus.intake` says what the errors of a handler mean.
         """
         table = handlers if isinstance(handlers, DispatchTable) else DispatchTable.with_one_handler(handlers)
         await inbox.take_back_parked(self._connection, self._publisher, self.service, self._user, table)
@@ -157,7 +157,7 @@ class Bus:
         )
 
     async def ask(self, request: Question, *, to: str | None = None, timeout_s: float = 5.0) -> Answer:
-        """Return the answer to `request`. `to` names the instance of a service that has several.
+        """Ask `request`, and return the answer. `to` names one instance of a service that has several.
 
         Raises:
             Unavailable: no service answers, or not in time.
@@ -166,7 +166,7 @@ class Bus:
         return await self._asker.ask(request, timeout_s, to=to or request.TO)
 
     async def answer(self, handler: AnswerHandler) -> None:
-        """Answer requests with `handler`, which also gets the caller's name. Its `EWMSError`s become refusals."""
+        """Answer questions by `handler`, which gets the question and its caller. Its `EWMSError`s become refusals."""
         answerer = Answerer(self._connection, self._publisher, handler, service=self.service, user=self._user)
         self._answerers.append(answerer)
         await answerer.start()
@@ -175,14 +175,14 @@ class Bus:
         """Return if the broker is connected and accepts events.
 
         Raises:
-            Unavailable: it is not connected, or accepts no events because it is low on memory or disk.
+            Unavailable: the broker is not connected, or accepts no events because it is low on memory or disk.
         """
         await self._connection.wait_until_ready(0.1)
         if reason := self._connection.blockade.reason:
             raise Unavailable(f"the broker takes no events for now: {reason}")
 
     async def drain(self) -> None:
-        """Take no more events, and return when every running handler has finished. The bus can still publish."""
+        """Take no more events, and wait until every running handler has ended. The bus can still publish."""
         await asyncio.gather(
             *(intake.drain_handlers() for intake in self._intakes), *(answerer.drain() for answerer in self._answerers)
         )

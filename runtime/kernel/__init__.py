@@ -1,1 +1,1 @@
-"""The kernel: one decision becomes one transaction, and its events go out after the commit."""
+"""The kernel: the store commits each decision in one transaction, and sends its events after the commit."""

@@ -13,12 +13,12 @@ from runtime.kernel.outbox import EffectKind, OutboxRow
 from schemas.ids import Mqid
 from schemas.topology import event_exchange
 
-#: Returns when the broker has the effect of a row; raises an `EWMSError` if the relay must try again.
+#: Sends the effect of a row. It returns when the broker has the effect, and raises an `EWMSError` to be called again.
 Carrier = Callable[[OutboxRow], Awaitable[None]]
 
 
 class DataCarrier:
-    """Publish events to queues of workflows."""
+    """Publishes events to queues of workflows."""
 
     def __init__(self, publisher: ConfirmedPublisher, *, timeout_s: float = 10.0) -> None:
         """`publisher` must be connected to the data vhost."""
@@ -26,7 +26,7 @@ class DataCarrier:
         self._timeout_s = timeout_s
 
     async def __call__(self, row: OutboxRow) -> None:
-        """Publish the event of `row` under the row's id."""
+        """Publish the event of `row`, with the row's id as the event's id."""
         await self._publisher.publish(
             event_exchange(Mqid(row.routing_key)),
             row.routing_key,
@@ -39,12 +39,12 @@ class DataCarrier:
 
 
 def bus_carriers(bus: Bus) -> Mapping[EffectKind, Carrier]:
-    """Return the carriers of effects that go over `bus`."""
+    """Return the carriers of orders and facts, which go over `bus`."""
 
-    async def tell(row: OutboxRow) -> None:
+    async def tell_service(row: OutboxRow) -> None:
         await bus.send_serialised(row.id, row.routing_key, row.body)
 
-    async def state(row: OutboxRow) -> None:
+    async def state_fact(row: OutboxRow) -> None:
         await bus.state_fact(row.id, row.routing_key, row.body)
 
-    return {EffectKind.TELL: tell, EffectKind.STATE: state}
+    return {EffectKind.TELL: tell_service, EffectKind.STATE: state_fact}

@@ -8,6 +8,7 @@ from datetime import UTC
 from typing import Any, Protocol, TypeAlias
 
 from pymongo import AsyncMongoClient, ReturnDocument, UpdateOne
+from pymongo.asynchronous.change_stream import AsyncChangeStream
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -18,12 +19,14 @@ from runtime.kernel.mongo import Index, index_model, translate_errors
 Client: TypeAlias = "AsyncMongoClient[Document]"
 Session: TypeAlias = AsyncClientSession
 
-#: How long building an index may take: with many old documents it takes minutes.
+#: How long the database may take to build an index. With many old documents that takes minutes.
 _INDEX_PATIENCE_S = 600.0
+#: How long the server waits for a change before it answers that there is none.
+_AWAIT_CHANGE_MS = 1000
 
 
 def make_client(url: str, *, appname: str) -> Client:
-    """Return a client whose writes count when they are on the disks of a majority of members."""
+    """Return a client. A write returns when it is on the disks of a majority of the database's members."""
     return AsyncMongoClient(
         url,
         appname=appname,
@@ -39,7 +42,7 @@ def make_client(url: str, *, appname: str) -> Client:
 
 
 class Transaction:
-    """The reads of a step: documents as the transaction sees them."""
+    """The reads within a transaction: they show the documents as the transaction sees them."""
 
     def __init__(self, database: "Database", session: Session) -> None:
         self._documents = database
@@ -59,7 +62,7 @@ class Transaction:
         limit: int = 0,
         projection: Mapping[str, Any] | None = None,
     ) -> list[Document]:
-        """Return the documents that match `query`; `limit` 0 means all of them."""
+        """Return the documents that match `query`. A `limit` of 0 means all of them."""
         return await self._documents.find(collection, query, tx=self, sort=sort, limit=limit, projection=projection)
 
     async def count(self, collection: str, query: Mapping[str, Any]) -> int:
@@ -85,7 +88,7 @@ class Reader(Protocol):
 
 
 class Database:
-    """One database."""
+    """One database of MongoDB."""
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
@@ -118,7 +121,7 @@ class Database:
         projection: Mapping[str, Any] | None = None,
         max_time_ms: int | None = None,
     ) -> list[Document]:
-        """Return the documents that match `query`; `limit` 0 means all of them."""
+        """Return the documents that match `query`. A `limit` of 0 means all of them."""
         with translate_errors(within=tx):
             cursor = self._database[collection].find(query, projection, session=tx.session if tx else None)
             if sort:
@@ -139,13 +142,28 @@ class Database:
             return n
 
     async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """Run a pipeline, and return its documents. Never put a user's operators into the pipeline."""
+        """Run a pipeline, and return the documents that it yields. Never put a user's operators into the pipeline."""
         with translate_errors():
             cursor = await self._database[collection].aggregate(list(pipeline))
             return await cursor.to_list(None)
 
+    async def watch_collection(self, collection: str, *, after: str = "") -> "AsyncChangeStream[Document]":
+        """Open the stream of changes of `collection`, without the documents: all after the token `after`, or all from
+        now on.
+
+        `runtime.kernel.changes` reads it.
+        """
+        return await self._database[collection].watch(
+            [
+                {"$match": {"operationType": {"$in": ["insert", "update", "replace"]}}},
+                {"$project": {"_id": 1, "documentKey": 1}},
+            ],
+            resume_after={"_data": after} if after else None,
+            max_await_time_ms=_AWAIT_CHANGE_MS,
+        )
+
     async def insert_new(self, collection: str, documents: Sequence[Document]) -> None:
-        """Store those documents whose `_id` does not exist yet, outside of the kernel."""
+        """Store the documents whose `_id` does not exist yet, without a decision of the kernel."""
         if not documents:
             return
         with translate_errors():
@@ -155,7 +173,7 @@ class Database:
             await self._database[collection].bulk_write(operations, ordered=False)
 
     async def delete_matching(self, collection: str, query: Mapping[str, Any]) -> int:
-        """Delete the documents that match `query`, outside of the kernel. Return how many it deleted."""
+        """Delete the documents that match `query`, without a decision of the kernel. Return how many were deleted."""
         with translate_errors():
             result = await self._database[collection].delete_many(dict(query))
             return result.deleted_count
@@ -167,34 +185,42 @@ class Database:
             return values
 
     async def compare_and_set(self, collection: str, query: Mapping[str, Any], operators: Mapping[str, Any]) -> bool:
-        """Apply update operators to the one document that matches `query`. Return whether there was one.
+        """Apply update operators to the one document that matches `query`. Return whether a document matched.
 
-        This is a commit of one document: when it returns, the change is on the disks of a majority.
+        On return the change is on the disks of a majority of the database's members.
         """
         with translate_errors():
             result = await self._database[collection].update_one(dict(query), dict(operators))
             return result.matched_count == 1
 
-    async def count_up(self, collection: str, key: str) -> int:
-        """Return the next integer of the counter `key`, from 1. None is given out twice; some may be left out."""
+    async def count_up(self, collection: str, key: str, n: int = 1) -> int:
+        """Take the next `n` integers of the counter `key` (the first is 1), and return the last of them.
+
+        No integer is taken twice. Some may never be taken.
+        """
         with translate_errors():
             counter = await self._database[collection].find_one_and_update(
-                {"_id": key}, {"$inc": {"last": 1}}, upsert=True, return_document=ReturnDocument.AFTER
+                {"_id": key}, {"$inc": {"last": n}}, upsert=True, return_document=ReturnDocument.AFTER
             )
             assert counter is not None  # with `upsert` there is one
             return int(counter["last"])
 
-    async def bulk_update(self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> int:
-        """Apply (query, update) pairs in any order, outside of the kernel. Return how many documents changed."""
+    async def bulk_update(
+        self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], *, upsert: bool = False
+    ) -> int:
+        """Apply (query, update) pairs in any order, without a decision of the kernel. Return how many changed.
+
+        With `upsert`, insert a document for each query that matches none.
+        """
         if not updates:
             return 0
         with translate_errors():
-            operations = [UpdateOne(dict(query), dict(update)) for query, update in updates]
+            operations = [UpdateOne(dict(query), dict(update), upsert=upsert) for query, update in updates]
             result = await self._database[collection].bulk_write(operations, ordered=False)
             return result.modified_count
 
     async def bulk_delete(self, collection: str, ids: Sequence[Any]) -> int:
-        """Delete the documents of these ids, outside of the kernel. Return how many it deleted."""
+        """Delete the documents with these ids, without a decision of the kernel. Return how many were deleted."""
         if not ids:
             return 0
         with translate_errors():
@@ -202,7 +228,7 @@ class Database:
             return result.deleted_count
 
     async def ensure_indexes(self, indexes: Mapping[str, Sequence[Index]]) -> None:
-        """Create the missing ones of `indexes`, which is keyed by collection."""
+        """Create those of `indexes` that are missing. The keys are names of collections."""
         with translate_errors(patience_s=_INDEX_PATIENCE_S):
             for collection, wanted in indexes.items():
                 await self._database[collection].create_indexes([index_model(index) for index in wanted])

@@ -1,7 +1,7 @@
 """The parts of a decision: changes of documents, events to send, an answer. (core)
 
-Cores return a `Decision`, and `runtime.kernel.store` carries it out in one transaction. This module is separate from
-the store, so that tests can import a core without a database driver.
+Cores return a `Decision`, and `runtime.kernel.store` carries it out in one transaction. The store is another module, so
+that tests can import a core without a database driver.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ class Insert:
 
     @property
     def wake_at(self) -> datetime | None:
-        """Return when to look at the document again."""
+        """When to look at the document again; None if never."""
         return self.document.get("wake_at")
 
 
@@ -33,8 +33,8 @@ class Insert:
 class Update:
     """Fields of a document to `set`, to `push` to and to `unset`. Names may have dots (`a.b`).
 
-    With `rev`, the store changes the document only if it still has that `rev`, and increments it. Otherwise the whole
-    step runs again on the current documents. A list or tuple in `push` appends each of its members.
+    With `rev`, the store changes the document only if the document still has that `rev`, and increments it. If not, the
+    whole step runs again on the current documents. A list or tuple in `push` appends each of its members.
     """
 
     collection: str
@@ -46,13 +46,13 @@ class Update:
 
     @property
     def wake_at(self) -> datetime | None:
-        """Return when to look at the document again; None if this update does not change that time."""
+        """When to look at the document again; None if this update does not change that time."""
         return self.set.get("wake_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """A document to delete. It is no error if the document is already gone."""
+    """A document to delete. If the document does not exist, that is no error."""
 
     collection: str
     id: Any
@@ -80,7 +80,7 @@ Effect = Payload | EventToPublish
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Everything that follows from one stimulus. The store commits all of it or nothing."""
+    """All that follows from one stimulus. The store commits all of it or nothing."""
 
     changes: tuple[Change, ...] = ()
     events: tuple[Effect, ...] = ()
@@ -90,20 +90,20 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The answer to a stimulus that was handled before."""
+    """The first answer, for a stimulus that comes a second time."""
 
     answer: Any = None
 
 
 def change_filter(change: Update | Delete) -> Document:
-    """Return the filter that finds the document only in the state that the decision saw."""
+    """Return the MongoDB filter that matches the document only in the state that the decision saw."""
     if isinstance(change, Update) and change.rev is not None:
         return {"_id": change.id, "rev": change.rev}
     return {"_id": change.id}
 
 
 def update_operators(update: Update) -> Document:
-    """Return the MongoDB update operators of `update`."""
+    """Return the MongoDB operators that do what `update` says."""
     operators: Document = {}
     if update.set:
         operators["$set"] = dict(update.set)
@@ -120,6 +120,9 @@ def update_operators(update: Update) -> Document:
 
 
 def batch_changes(changes: Iterable[Change]) -> Iterator[tuple[str, bool, list[Change]]]:
-    """Yield (collection, are inserts, changes): neighbours that fit into one round trip, in the given order."""
+    """Group neighbouring changes that need only one call of the database. Yield (collection, are inserts, changes).
+
+    The order stays.
+    """
     for (collection, inserts), group in groupby(changes, key=lambda c: (c.collection, isinstance(c, Insert))):
         yield collection, inserts, list(group)

@@ -1,4 +1,4 @@
-"""Keep a database's indexes even after somebody empties the database, as test suites do."""
+"""Keep a database's indexes, even if the whole database is emptied, as test suites do."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from runtime.loops import BackgroundLoop
 
 
 class IndexKeeper:
-    """Create missing indexes at intervals. A request for an existing index costs MongoDB nothing."""
+    """Creates missing indexes at intervals. To ask for an index that exists costs MongoDB nothing."""
 
     def __init__(self, store: Store, indexes: Mapping[str, Sequence[Index]], *, interval_s: float = 30.0) -> None:
         self._store = store

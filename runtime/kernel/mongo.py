@@ -1,4 +1,4 @@
-"""Translate between the driver and the kernel: indexes, and the meaning of the driver's errors."""
+"""Translate between the driver and the kernel: indexes, and the driver's errors."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ from pymongo.errors import (
 from schemas.errors import Broken, Rejected, Unavailable
 
 _DUPLICATE_KEY = 11000
-#: Errors while somebody empties the database. Source: MongoDB's error codes, DatabaseDropPending and QueryPlanKilled.
+#: Errors while the database is being emptied. Source: MongoDB's error codes, DatabaseDropPending and QueryPlanKilled.
 _BEING_EMPTIED = frozenset({215, 175})
 
 #: Errors that an operator must correct. The server's own text repeats the whole command with its documents, so we use
@@ -48,7 +48,7 @@ class Index:
 
 
 def index_model(index: Index) -> IndexModel:
-    """Return `index` in the driver's form."""
+    """Return `index` as an object of the driver."""
     options: dict[str, Any] = {}
     if index.unique:
         options["unique"] = True
@@ -61,7 +61,7 @@ def index_model(index: Index) -> IndexModel:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the transaction changed nothing, and an immediate second attempt may succeed."""
+    """Return whether the transaction changed nothing, and another attempt at once may succeed."""
     if not isinstance(error, PyMongoError) or error.timeout:
         # After a timeout the next attempt would time out, too.
         return False
@@ -74,7 +74,7 @@ def _error_codes(error: PyMongoError) -> set[Any]:
 
 
 def may_commit_again(error: PyMongoError) -> bool:
-    """Return whether the commit's outcome is unknown, and another commit can find it out."""
+    """Return whether it is unknown if the commit succeeded, so that a second commit finds out."""
     return error.has_error_label("UnknownTransactionCommitResult") and not error.timeout
 
 
@@ -87,8 +87,9 @@ def is_duplicate(error: BulkWriteError) -> bool:
 def _raise_lost_cancellation() -> Iterator[None]:
     """Raise the cancellation of the current task if it came during the block and the block lost it.
 
-    The driver awaits its sockets with `asyncio.wait_for`. Before Python 3.12 that returns the result, and drops a
-    cancellation, if both come in the same turn of the loop; a loop that a service had cancelled went on for ever.
+    The driver awaits its sockets with `asyncio.wait_for`. Before Python 3.12, if a result and a cancellation come in
+    the same iteration of the event loop, that call returns the result and drops the cancellation. A loop that a service
+    had cancelled then went on for ever.
     """
     n_before = _count_cancellations()
     try:
@@ -112,9 +113,10 @@ def _count_cancellations() -> int:
 
 @contextmanager
 def translate_errors(within: object = None, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Limit the driver's calls in the block to `patience_s`, and convert its errors to our families.
+    """Limit the driver's calls in the block to `patience_s` seconds, and convert the driver's errors to our families.
 
-    Do neither `within` a transaction: it has its own deadline, and the errors' labels say whether to try again.
+    `within` a transaction do not limit or convert: the transaction has its own deadline, and the labels of the driver's
+    errors say whether to try again.
     """
     if within is not None:
         with _raise_lost_cancellation():

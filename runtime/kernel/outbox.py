@@ -1,4 +1,4 @@
-"""The outbox: effects that the store commits with the state, until the relay has carried them out.
+"""The outbox: the store commits effects together with the state, and the relay then carries them out.
 
 outbox    {_id: <event id>, kind, key, body, at, next_at, n_failures, content_type, headers}
 """
@@ -18,7 +18,7 @@ from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
 
 OUTBOX = "outbox"
 
-#: Another process than the writer sends an outbox row only after this time.
+#: Only after this time may another process than the writer send an outbox row.
 OUTBOX_GRACE = timedelta(seconds=5)
 
 
@@ -45,7 +45,7 @@ class OutboxRow:
 
 
 def parse_row(document: Document) -> OutboxRow:
-    """Return the outbox row in `document`. A row of an older version has no kind: it is an order to a service."""
+    """Return the outbox row in `document`. Without a kind (older version) the row is an order to a service."""
     return OutboxRow(
         EventId(document["_id"]),
         EffectKind(document.get("kind", EffectKind.TELL)),
@@ -74,7 +74,7 @@ def row_to_document(row: OutboxRow, now: datetime, *, grace: timedelta) -> Docum
 
 
 def make_row(effect: Effect, now: datetime, *, source: str) -> OutboxRow:
-    """Return the row of `effect`, with a new id. `source` is the CloudEvents source."""
+    """Return a new row for `effect`, with a new id. `source` is the CloudEvents source."""
     event_id = EventId(str(uuid.uuid4()))
     if isinstance(effect, EventToPublish):
         return OutboxRow(

@@ -1,8 +1,8 @@
-"""Send outbox rows to the broker, each with the carrier of its kind, and delete them after the broker's confirm.
+"""Send outbox rows to the broker, each by the carrier of its kind, and delete them after the broker's confirm.
 
-The relay sends a row from memory immediately after its commit. A sweep finds rows that a crash, or an outage of the
-broker, left behind. A claim keeps replicas from doing the same work. If two still send a row, the receiver's inbox
-drops the second one. A row that finds no queue has its own back-off and does not delay other rows.
+The relay sends a row from memory immediately after its commit. A sweep finds rows that remain after a crash or an
+outage of the broker. A claim prevents two replicas from sending the same row. If two still send it, the receiver's
+inbox drops the second event. A row that finds no queue waits longer after each attempt, and does not delay other rows.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ _MAX_SENDING = 1000
 
 
 class Relay:
-    """Send the outbox of `store` over `bus`, until `stop`."""
+    """Sends the outbox rows of `store` over `bus`, until `stop`."""
 
     def __init__(
         self,
@@ -56,9 +56,9 @@ class Relay:
         carriers: Mapping[EffectKind, Carrier] | None = None,
         sweep_s: float = _SWEEP_S,
     ) -> None:
-        """Every `sweep_s` seconds the relay looks for rows that another process left behind.
+        """`carriers` carry out the effects that do not go over `bus`.
 
-        `carriers` carry out the effects that do not go over `bus`.
+        Every `sweep_s` seconds the relay looks for rows that another process did not send.
         """
         self._carriers = {**bus_carriers(bus), **(carriers or {})}
         self._store = store
@@ -81,14 +81,14 @@ class Relay:
         )
 
     def start(self) -> None:
-        """Send the rows that an earlier process left behind, and then the rows of every commit."""
+        """Send the rows that an earlier process did not send, and then the rows of every commit."""
         self._store.on_commit.append(self._on_commit)
         self._bus.on_connected.append(self._sweeping.wake)
         self._sweeping.start()
         self._deleting.start()
 
     async def stop(self, *, grace_s: float = 5.0) -> None:
-        """Finish sending for at most `grace_s` seconds. The rest stays in the outbox."""
+        """Finish sending for at most `grace_s` seconds. Rows that are not sent stay in the outbox."""
         self._store.on_commit.remove(self._on_commit)
         self._bus.on_connected.remove(self._sweeping.wake)
         await self._sweeping.stop()

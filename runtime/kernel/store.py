@@ -1,10 +1,10 @@
-"""The unit of work: it commits the changes that a stimulus causes together with the events about them.
+"""The store commits, in one transaction, the changes that a stimulus causes and the events about them.
 
     inbox     {_id: "<consumer>:<event id>", at, digest, answer}        a second delivery stops here
     outbox    see `runtime.kernel.outbox`                                the relay sends it after the commit
 
-`Store.transact` is the kernel's third step: inbox row, changed documents and outgoing events in one majority, journaled
-transaction. This module converts the driver's errors to our error families.
+`Store.transact` writes the inbox row, the changed documents and the outgoing events in one transaction, which is
+journaled on a majority of the database's members. This module converts the driver's errors to our error families.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -37,6 +37,7 @@ from runtime.kernel.decision import (
 )
 from runtime.kernel.mongo import Index, is_duplicate, is_transient, may_commit_again, translate_errors
 from runtime.kernel.outbox import OUTBOX, OUTBOX_GRACE, OutboxRow, make_row, row_to_document
+from runtime.once import Once
 from schemas.errors import Broken, Conflict, Unavailable
 
 __all__ = [
@@ -65,7 +66,7 @@ _RETRY_FOR_S = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The result of a committed transaction."""
+    """What a transaction has committed."""
 
     changes: tuple[Change, ...]
     outbox: tuple[OutboxRow, ...]
@@ -80,25 +81,25 @@ class _TryAgain(Exception):
 
 
 class _AlreadyTaken(Exception):
-    """The inbox already has the stimulus."""
+    """The inbox has a row for this stimulus already."""
 
 
 class Store(Database):
-    """One database and its unit of work. Build it with `Store.connect`."""
+    """One database, with transactions of decisions. Open it by `Store.connect`."""
 
     def __init__(self, client: Client, *, database: str, source: str, outbox_grace: timedelta) -> None:
         super().__init__(client, database)
         self._source = source
         self._outbox_grace = outbox_grace
-        #: Callbacks on the event loop after every commit that changed documents or recorded events.
+        #: Called on the event loop after every commit that changed documents or recorded events.
         self.on_commit: list[Callable[[Committed], None]] = []
 
     @classmethod
     async def connect(cls, url: str, *, database: str, source: str, outbox_grace: timedelta = OUTBOX_GRACE) -> Self:
-        """Return the store in `database`. `source` is the CloudEvents source of the events that it records.
+        """Connect to the database, and return its store. `source` is the CloudEvents source of its events.
 
-        During `outbox_grace` only this process's relay sends the events that it records. Then another process may,
-        because this one may be dead.
+        During `outbox_grace` only this process's relay sends the events that this store records. After that another
+        process may, because this process may be dead.
 
         Raises:
             Unavailable: no MongoDB answers at `url`.
@@ -110,17 +111,21 @@ class Store(Database):
         return store
 
     async def transact(
-        self, step: Step, *, inbox_id: str | None = None, digest: str | None = None
+        self, step: Step, *, inbox_id: str | None = None, digest: str | None = None, once: Once | None = None
     ) -> Decision | Repeated:
-        """Run `step` and commit its decision in one transaction. Return the decision.
+        """Run `step`, commit its decision in one transaction, and return the decision.
 
-        With `inbox_id` the store handles a stimulus once: a repetition returns `Repeated` with the first answer. After
-        transient errors and lost compare-and-sets the step runs again, for at most 8 s.
+        With `inbox_id`, or with `once`, the store handles a stimulus once: a repetition returns `Repeated` with the
+        first answer. After transient errors and lost compare-and-sets the step runs again, for at most 8 s.
 
         Raises:
             Conflict: a document to insert exists already, or `inbox_id` came before with another `digest`.
-            Unavailable: MongoDB is away, or the contention does not end.
+            Unavailable: MongoDB is away, or other requests keep changing the same document.
+            Rejected: the database cannot store a value of the decision.
+            Broken: a document to update does not exist.
         """
+        if once is not None:
+            inbox_id, digest = once.inbox_id, once.digest
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(_TryAgain),
@@ -231,10 +236,21 @@ class Store(Database):
                 return
 
     async def _find_first_answer(self, inbox_id: str, digest: str | None) -> Repeated:
-        row = await self.find_one(INBOX, {"_id": inbox_id})
-        if row is None:
+        repeated = await self.find_repeated(inbox_id, digest)
+        if repeated is None:
             # The row that stopped us came from a transaction that was aborted later, or the row has just expired.
             raise Unavailable("the same request is already in work; try again")
+        return repeated
+
+    async def find_repeated(self, inbox_id: str, digest: str | None = None) -> Repeated | None:
+        """Return the first answer to a stimulus that was handled before. Return None if the stimulus is new.
+
+        Raises:
+            Conflict: `inbox_id` came before with another `digest`.
+        """
+        row = await self.find_one(INBOX, {"_id": inbox_id})
+        if row is None:
+            return None
         if digest is not None and row.get("digest") != digest:
             raise Conflict("an earlier, different request used the same key")
         return Repeated(row.get("answer"))

@@ -1,13 +1,13 @@
 """Wake documents that are due: one loop sleeps until the next `wake_at` of a collection.
 
-A document's `wake_at` is the time to look at it again: for a retry, a deadline, a question that may be lost. `wake`
-decides about it like about any stimulus, and moves or removes `wake_at` in the same transaction. So this loop also
-completes work that a crash or a lost event has left undone. Replicas may wake the same document; the compare-and-set
-lets one of them win.
+A document's `wake_at` is the time to look at the document again: for a retry, a deadline, a question that may be lost.
+`wake` handles the document like any stimulus, and changes or removes `wake_at` in the same transaction. So this loop
+also completes work that a crash or a lost event has left undone. Replicas may wake the same document; the
+compare-and-set lets only one of them succeed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,8 @@ from runtime.telemetry import counter, log
 from schemas.errors import Conflict, Unavailable
 
 Wake = Callable[[Any], Awaitable[None]]
+#: Returns what more a due document must match to be woken now; None: none may be woken.
+Choose = Callable[[], Mapping[str, Any] | None]
 
 _woken = counter("timers_woken_total", "Documents whose time had come.", ["collection"])
 
@@ -26,15 +28,26 @@ _woken = counter("timers_woken_total", "Documents whose time had come.", ["colle
 _LONGEST_SLEEP_S = 30.0
 _BATCH = 200
 _AT_ONCE = 8
+#: If more documents are put off, those that are no longer due are forgotten before the next look.
+_MANY_PUT_OFF = 1000
+
+
+class NoRoom(Exception):
+    """Raised by a `wake` that can take no more now. The document is woken once `choose` allows it."""
 
 
 class Timers:
-    """Call `wake` with the id of every document of `collection` whose `wake_at` has come."""
+    """Calls `wake` with the id of every document of `collection` whose `wake_at` is reached.
 
-    def __init__(self, store: Store, collection: str, wake: Wake) -> None:
+    `choose` narrows down the documents. When it allows more of them, call `wake_by`.
+    """
+
+    def __init__(self, store: Store, collection: str, wake: Wake, *, choose: Choose = dict) -> None:
         self._store = store
         self._collection = collection
         self._wake = wake
+        self._choose = choose
+        self._has_room = True
         self._next_at: datetime | None = None
         self._loop = BackgroundLoop(
             self._wake_due,
@@ -47,7 +60,7 @@ class Timers:
         self._put_off: dict[Any, tuple[int, datetime]] = {}
 
     def start(self) -> None:
-        """Begin to wake documents. The first ones became due while no process ran."""
+        """Begin to wake documents. Documents that became due while no process ran come first."""
         self._store.on_commit.append(self._on_commit)
         self._loop.start()
 
@@ -59,7 +72,7 @@ class Timers:
             await self._waking
 
     def wake_by(self, at: datetime) -> None:
-        """Wake up by `at` at the latest."""
+        """Look for due documents at the time `at` or earlier."""
         if self._next_at is None or at < self._next_at:
             self._next_at = at
             self._loop.wake()
@@ -70,19 +83,28 @@ class Timers:
                 self.wake_by(change.wake_at)
 
     async def _wake_due(self) -> float:
-        """Wake due documents. Return the seconds until the next look."""
-        due = await self._find_due(utc_now())
+        """Wake due documents. Return in how many seconds to look again."""
+        # From here on every nudge counts: its commit may come after the queries.
+        self._next_at = None
+        now = utc_now()
+        due = await self._find_due(now)
         if due:
             await self._wake_all(due)
+            if len(self._put_off) > _MANY_PUT_OFF:
+                await self._forget_moved(utc_now())
             return 0.0
-        await self._find_next(utc_now())
-        if self._next_at is None:
+        # A nudge in the meantime has woken the loop. If this overwrites its time, the loop looks it up again at once.
+        self._next_at = next_at = await self._find_next(now)
+        if next_at is None:
             return _LONGEST_SLEEP_S
-        return min(_LONGEST_SLEEP_S, max(0.0, (self._next_at - utc_now()).total_seconds()))
+        return min(_LONGEST_SLEEP_S, max(0.0, (next_at - utc_now()).total_seconds()))
 
     async def _find_due(self, now: datetime) -> list[Any]:
+        chosen = self._choose()
+        if chosen is None:
+            return []
         resting = [key for key, (_, until) in self._put_off.items() if until > now]
-        query: dict[str, Any] = {"wake_at": {"$lte": now}}
+        query: dict[str, Any] = {**chosen, "wake_at": {"$lte": now}}
         if resting:
             query["_id"] = {"$nin": resting}
         found = await self._store.find(
@@ -92,13 +114,16 @@ class Timers:
 
     async def _wake_all(self, ids: list[Any]) -> None:
         slots = asyncio.Semaphore(_AT_ONCE)
+        self._has_room = True
 
-        async def one(key: Any) -> None:
+        async def wake_in_turn(key: Any) -> None:
             async with slots:
-                await self._wake_one(key)
+                # If there was no room for one, `choose` says which of the others may be woken.
+                if self._has_room:
+                    await self._wake_one(key)
 
         # Shield these from the end of the loop: `stop` waits for running decisions and does not cancel them.
-        self._waking = asyncio.gather(*(one(key) for key in ids))
+        self._waking = asyncio.gather(*(wake_in_turn(key) for key in ids))
         await asyncio.shield(self._waking)
 
     async def _wake_one(self, key: Any) -> None:
@@ -106,6 +131,9 @@ class Timers:
             await self._wake(key)
         except Conflict:
             self._put_off.pop(key, None)
+        except NoRoom:
+            self._put_off.pop(key, None)
+            self._has_room = False
         except Unavailable as error:
             self._put_off_one(key)
             log.warning("not woken", collection=self._collection, id=key, reason=error.reason)
@@ -123,10 +151,11 @@ class Timers:
         until = utc_now() + timedelta(seconds=max(0.2, full_jitter(n_times, base_s=0.5, cap_s=60.0)))
         self._put_off[key] = (n_times + 1, until)
 
-    async def _find_next(self, now: datetime) -> None:
-        """Note when to wake next. Forget documents that are no longer due, so that their back-off starts again."""
-        # From here on every nudge counts: its commit may come after the queries.
-        self._next_at = None
+    async def _find_next(self, now: datetime) -> datetime | None:
+        """Return when to look again after `now`; None: nothing waits.
+
+        Forget the pauses of documents that are no longer due.
+        """
         first = await self._store.find(
             self._collection,
             {"wake_at": {"$gt": now}},
@@ -135,6 +164,12 @@ class Timers:
             projection={"wake_at": 1},
             max_time_ms=2000,
         )
+        await self._forget_moved(now)
+        pauses = (until for _, until in self._put_off.values())
+        times = [document["wake_at"] for document in first] + [until for until in pauses if until > now]
+        return min(times, default=None)
+
+    async def _forget_moved(self, now: datetime) -> None:
         still_due: set[Any] = set()
         if self._put_off:
             documents = await self._store.find(
@@ -144,6 +179,3 @@ class Timers:
             )
             still_due = {document["_id"] for document in documents}
         self._put_off = {key: rest for key, rest in self._put_off.items() if key in still_due}
-        times = [document["wake_at"] for document in first] + [until for _, until in self._put_off.values()]
-        # A nudge in the meantime has woken the loop. If this overwrites its time, the loop looks it up again at once.
-        self._next_at = min(times, default=None)

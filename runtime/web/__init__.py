@@ -1,1 +1,1 @@
-"""The HTTP part of a process: serve routes, check tokens, resist hostile peers."""
+"""The HTTP part of a process: serve routes, check tokens, and limit what hostile callers can do."""

@@ -1,8 +1,9 @@
-"""(core) Decide which HTTP connections a server keeps, and which ones it closes to make room.
+"""(core) Decide which HTTP connections a server keeps, and which connections it closes to make room.
 
 A peer takes memory with each connection and with each answer that it has not read. The table counts both for every
-peer. A full table closes a connection of the address with the most connections: the one that has been idle longest.
-If unread answers exceed a limit, it closes a connection of the caller with too many: the one that has waited longest.
+peer. If the table is full, it closes a connection of the address with the most connections: the connection that has
+been idle longest. If unread answers exceed a limit, it closes a connection of the caller with too many unread bytes:
+the connection whose answer has waited longest.
 """
 
 from collections import OrderedDict
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """The limits of all peers of one server. Units are in the names."""
+    """The limits of one server for its peers. Units are in the names."""
 
     max_connections: int = 1000
     #: The limit of one address. Trusted proxies have no such limit, because all their users share their addresses.
@@ -25,14 +26,14 @@ class ConnectionLimits:
     head_s: float = 20.0
     #: How long a connection may be idle.
     idle_s: int = 75
-    #: The pause before an answer to bytes that are not HTTP: a peer that repeats them at once would keep us busy.
+    #: The pause before an answer to bytes that are not HTTP. Without it, a peer that repeats them would keep us busy.
     refusal_pause_s: float = 1.0
     #: How slowly a peer may read: it has `read_grace_s` for each answer, and 1 s more for each `read_bytes_per_s`.
     read_grace_s: float = 20.0
     read_bytes_per_s: int = 32 * 1024
 
     def reading_s(self, n_bytes: int) -> float:
-        """Return how long a peer may take to read `n_bytes`."""
+        """Return how many seconds a peer may take to read `n_bytes`."""
         return self.read_grace_s + n_bytes / self.read_bytes_per_s
 
 
@@ -43,15 +44,15 @@ class _Unread:
 
 
 class ConnectionTable:
-    """The connections of one server, as hashable values. If a method returns a connection, the caller must close it."""
+    """The connections of one server. A method that returns a connection tells its caller to close that connection."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self._address_of: dict[Hashable, str] = {}
-        #: Address -> its connections, and its idle connections, with the longest idle one first.
+        #: Address -> its connections, and its idle connections. The connection that is idle longest comes first.
         self._all: dict[str, set[Hashable]] = {}
         self._idle: dict[str, OrderedDict[Hashable, None]] = {}
-        #: Connection -> its unread answers. The one that has waited longest comes first.
+        #: Connection -> its unread answers. The connection whose answer has waited longest comes first.
         self._unread: OrderedDict[Hashable, _Unread] = OrderedDict()
         self._n_unread_of: dict[str, int] = {}
         self._n_unread = 0
@@ -67,7 +68,7 @@ class ConnectionTable:
         return self._n_unread
 
     def add_connection(self, connection: Hashable, address: str) -> Hashable | None:
-        """Add a connection. If there are too many, return the one to close: an idle one, or itself if none is idle."""
+        """Add a connection. If there are too many, return the one to close: an idle one, or else the new one."""
         victim: Hashable | None = None
         mine = len(self._all.get(address, ()))
         if mine >= self.limits.max_per_address and address not in self.limits.trusted_proxies:
@@ -83,17 +84,17 @@ class ConnectionTable:
         return victim
 
     def mark_busy(self, connection: Hashable) -> None:
-        """Note that the connection has a request in work, so it is no longer idle."""
+        """Record that the connection has a request in work, so it is not idle."""
         self._idle.get(self._address_of.get(connection, ""), OrderedDict()).pop(connection, None)
 
     def mark_idle(self, connection: Hashable) -> None:
-        """Note that the connection is idle from now on."""
+        """Record that the connection is idle from now on."""
         if (address := self._address_of.get(connection)) is not None:
             self._idle[address][connection] = None
             self._idle[address].move_to_end(connection)
 
     def note_unread(self, connection: Hashable, caller: str, n_bytes: int) -> Hashable | None:
-        """Note that the peer has `n_bytes` left to read. Return the connection to close if that is too much."""
+        """Record that the peer has not read `n_bytes` yet. If that is too much, return the connection to close."""
         if connection not in self._address_of:
             return None
         if (held := self._unread.get(connection)) is None:
@@ -111,12 +112,12 @@ class ConnectionTable:
         return victim
 
     def note_all_read(self, connection: Hashable) -> None:
-        """Note that the peer has read everything."""
+        """Record that the peer has read all of its answers."""
         if (held := self._unread.pop(connection, None)) is not None:
             self._count_unread(held.caller, -held.n_bytes)
 
     def forget_connection(self, connection: Hashable) -> None:
-        """Forget a connection. It is no error if the table does not know it."""
+        """Remove a connection from the table. Do nothing if the table does not have it."""
         self.note_all_read(connection)
         if (address := self._address_of.pop(connection, None)) is None:
             return

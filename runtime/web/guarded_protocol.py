@@ -1,7 +1,7 @@
-"""Guard uvicorn's HTTP/1.1 protocol against hostile peers. This module depends on uvicorn's internals.
+"""Protect uvicorn's HTTP/1.1 protocol against hostile peers. This module depends on uvicorn's internals.
 
-uvicorn waits for ever for a head that never ends, and for a peer that does not read its answer; meanwhile it starts the
-next pipelined request. Here both waits have limits. Connections and unread bytes have limits, too
+uvicorn waits for ever for the end of a request's head, and for a peer that does not read its answer; meanwhile uvicorn
+starts the next pipelined request. Here both waits have limits. Connections and unread bytes have limits, too
 (`runtime.web.connections`). The server refuses a request whose length two servers could understand differently.
 
 Tests check this against the pinned uvicorn and h11, on raw sockets.
@@ -31,7 +31,7 @@ CALLER = "ewms_caller"
 
 
 class GuardedConfig(uvicorn.Config):
-    """uvicorn's configuration with the table of the server's connections."""
+    """uvicorn's configuration, together with the table of the server's connections."""
 
     def __init__(self, app: Any, *, limits: ConnectionLimits, **kwargs: Any) -> None:
         super().__init__(app, timeout_keep_alive=limits.idle_s, **kwargs)
@@ -39,15 +39,21 @@ class GuardedConfig(uvicorn.Config):
 
 
 class GuardedConnection(h11.Connection):
-    """Refuse requests that h11 should not accept. This raises `RemoteProtocolError`, like h11."""
+    """A connection of h11 that refuses more kinds of bad requests. Like h11, it refuses by `RemoteProtocolError`."""
 
     _n_chunks = 0
     _n_bytes = 0
-    #: The rule of ours that the last request broke; empty: none.
+    #: Our own rule that the last request broke; empty if it broke none.
     refusal = ""
 
     def next_event(self) -> Any:
-        """Return the next event. A request's target becomes a path."""
+        """Return the next event of the connection.
+
+        If the target of a request is a whole address, replace it with its path.
+
+        Raises:
+            RemoteProtocolError: servers could understand the head differently, or the body has too many small chunks.
+        """
         event = super().next_event()
         if isinstance(event, h11.Request):
             self._n_chunks = self._n_bytes = 0
@@ -69,7 +75,7 @@ class GuardedConnection(h11.Connection):
 
 
 def _find_fault(request: h11.Request) -> str:
-    """Return the rule that a request breaks and that h11 does not check; empty if it breaks none."""
+    """Return the rule that a request breaks and that h11 does not check. Return "" if it breaks no rule."""
     names = {name for name, _ in request.headers}
     # A server in front of this one may use the other of the two headers. Source: RFC 9112, 6.1 and 6.3.
     if b"transfer-encoding" in names and (b"content-length" in names or request.http_version == b"1.0"):
@@ -78,7 +84,7 @@ def _find_fault(request: h11.Request) -> str:
 
 
 def _with_path_target(request: h11.Request) -> h11.Request:
-    """Return `request` with a path as its target: the absolute form means the same. Source: RFC 9112, 3.2.2."""
+    """Return `request` with a path as its target instead of a whole address. Source: RFC 9112, 3.2.2."""
     scheme, _, rest = request.target.partition(b"://")
     if scheme.lower() not in (b"http", b"https") or not rest:
         return request
@@ -91,7 +97,7 @@ def _with_path_target(request: h11.Request) -> h11.Request:
 
 
 class GuardedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 for slow, silent or numerous peers. Bytes that are not HTTP get a JSON answer."""
+    """uvicorn's HTTP/1.1 protocol, safe from slow, silent or too many peers. It answers bytes that are not HTTP."""
 
     _head_timeout: asyncio.TimerHandle | None = None
     _read_timeout: asyncio.TimerHandle | None = None
@@ -110,11 +116,11 @@ class GuardedProtocol(H11Protocol):
         )
 
     def make_connection(self, max_head_bytes: int) -> GuardedConnection:
-        """Return the connection that parses requests and writes answers."""
+        """Return a new connection, which parses requests and writes answers."""
         return GuardedConnection(h11.SERVER, max_head_bytes)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
-        """Accept the connection, or close this or another one to make room. Begin to wait for the first request."""
+        """Accept the connection, and wait for its first request. To make room, close this or another connection."""
         super().connection_made(transport)
         # With this limit the protocol learns of every byte that the peer has not read.
         transport.set_write_buffer_limits(high=0)
@@ -122,7 +128,7 @@ class GuardedProtocol(H11Protocol):
         self._abort_connection(self._table.add_connection(self, self.client[0] if self.client else ""))
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes. Limit the wait for the rest of an incomplete head."""
+        """Parse `data`. While the head of a request is incomplete, limit the time for its rest."""
         if self._is_refused:
             return
         super().data_received(data)
@@ -132,13 +138,13 @@ class GuardedProtocol(H11Protocol):
             self._start_head_timeout()
 
     def handle_events(self) -> None:
-        """Read requests. While one is in work, the connection is not idle."""
+        """Handle the requests that were parsed. While a request is in work, the connection is not idle."""
         super().handle_events()
         if self.cycle is not None and not self.cycle.response_complete:
             self._table.mark_busy(self)
 
     def on_response_complete(self) -> None:
-        """Continue with the next request after the peer has read this answer."""
+        """Continue with the next request once the peer has read this answer."""
         if self.flow.write_paused and not self.transport.is_closing():
             self._is_next_held = True
             return
@@ -146,7 +152,7 @@ class GuardedProtocol(H11Protocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Begin to wait until the peer reads. Close a connection if too many bytes are unread."""
+        """Begin to limit the time until the peer has read its answer. Close a connection if too much is unread."""
         super().pause_writing()
         n_bytes = self.transport.get_write_buffer_size()
         if self._read_timeout is None:
@@ -154,7 +160,7 @@ class GuardedProtocol(H11Protocol):
         self._abort_connection(self._table.note_unread(self, self._caller_name(), n_bytes))
 
     def resume_writing(self) -> None:
-        """Continue: the peer has read everything."""
+        """Continue, because the peer has read all bytes."""
         super().resume_writing()
         self._stop_read_timeout()
         if self._is_next_held:
@@ -162,7 +168,7 @@ class GuardedProtocol(H11Protocol):
             self.on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and stop its timers."""
         self._stop_head_timeout()
         self._stop_read_timeout()
         self._is_next_held = False
@@ -170,7 +176,7 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer bytes that are not an HTTP request after a pause, and close the connection."""
+        """Answer 400 after a pause, because the bytes are not an HTTP request, and close the connection."""
         self._is_refused = True
         self._stop_head_timeout()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):

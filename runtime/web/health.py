@@ -1,8 +1,7 @@
-"""Answer operators' requests: does the process run, is it ready, what are its metrics.
+"""Answer operators' requests: is the process running, is it ready, and what are its metrics.
 
-GET /healthz   200 as long as the process runs
-GET /readyz    200 when every dependency answers, else 503; the body names each: {"mongodb": "ok", "control": "…"}
-GET /metrics   Prometheus text, prefix `ewms_`
+GET /healthz   200 as long as the process runs GET /readyz    200 when every dependency answers, else 503; the body
+names each: {"mongodb": "ok", "control": "…"} GET /metrics   Prometheus text, prefix `ewms_`
 """
 
 import asyncio
@@ -18,17 +17,17 @@ from starlette.routing import BaseRoute, Route
 from runtime.web.serving import serve_app
 from schemas.errors import EWMSError
 
-#: Returns when the dependency answers; raises an `EWMSError` when it does not.
+#: Returns if a dependency answers, and raises an `EWMSError` if it does not.
 Check = Callable[[], Awaitable[object]]
 
-#: A dependency that is silent for this long counts as away.
+#: A dependency that does not answer for this many seconds counts as away.
 _PATIENCE_S = 4.0
 
 
 def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
-    """Return the three routes. `checks` maps the name of each dependency to its check.
+    """Return the three routes. The keys of `checks` are the names of dependencies.
 
-    Requests for readiness that come during a check share its result. So many requests cause only one check.
+    Requests to /readyz that come during a check share its result. So many requests cause only one check.
     """
     looking: asyncio.Task[dict[str, str]] | None = None
 
@@ -68,9 +67,9 @@ async def _check_one(check: Check) -> str:
 
 
 def serve_routes(routes: Sequence[BaseRoute], *, host: str, port: int) -> AbstractAsyncContextManager[str]:
-    """Serve `routes` during the block, which gets the URL. This is for a process without other HTTP routes.
+    """Serve `routes` during the block, and give the block the URL. This is for a process without other HTTP routes.
 
     Raises:
-        Unavailable: the address is in use, or is not this machine's.
+        Unavailable: the address is in use, or is not an address of this machine.
     """
     return serve_app(Starlette(routes=list(routes)), host=host, port=port)

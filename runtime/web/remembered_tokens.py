@@ -1,7 +1,7 @@
 """Remember valid tokens until they expire or the issuer withdraws their key. (core)
 
-The issuer withdraws a key when it removes the key from its set, or gives the `kid` to another key. While tokens are in
-use we fetch the set again, in the background as long as the last fetch is not too old:
+The issuer withdraws a key when it removes the key from its set, or gives the key's `kid` to another key. While tokens
+are in use we fetch the set again, in the background as long as the last fetch is not too old:
 
     last fetch   < life        < 2 * life                       older, or never
     standing     FRESH         DUE: trust, fetch in background  OVERDUE: fetch first
@@ -17,17 +17,17 @@ Claims = Mapping[str, Any]
 
 
 class Standing(StrEnum):
-    """How far to trust the known keys of the issuer."""
+    """Whether we may use the known keys of the issuer, and whether we must fetch the keys again."""
 
     FRESH = "fresh"
     DUE = "due"
     OVERDUE = "overdue"
 
 
-def keys_standing(*, now: float, fetched_at: float, tried_at: float, life_s: float, pause_s: float) -> Standing:
-    """Return the standing of the keys. The times of the last fetch and the last try are in seconds of one clock.
+def judge_keys(*, now: float, fetched_at: float, tried_at: float, life_s: float, pause_s: float) -> Standing:
+    """Return the standing of the keys. `now`, `fetched_at` and `tried_at` are seconds of one clock.
 
-    After a failed try we do not ask the issuer for `pause_s`; meanwhile its tokens stay valid.
+    After a failed try we do not ask the issuer for `pause_s` seconds. Its tokens stay valid meanwhile.
     """
     age = now - fetched_at
     if age < life_s or now - tried_at < pause_s:
@@ -44,7 +44,7 @@ class _RememberedToken:
 
 
 class RememberedTokens:
-    """The claims of the newest tokens, at most `limit` of them."""
+    """The claims of the newest valid tokens, at most `limit` tokens."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -54,7 +54,7 @@ class RememberedTokens:
         return len(self._held)
 
     def find_claims(self, token: str, *, now: float) -> Claims | None:
-        """Return the claims of `token` if it was valid and has not expired at `now` (seconds since 1970); else None."""
+        """Return the claims of `token`. Return None if it is not remembered, or has expired at `now` (Unix time)."""
         held = self._held.get(token)
         if held is None:
             return None
@@ -70,7 +70,7 @@ class RememberedTokens:
             self._held.popitem(last=False)
 
     def keep_signed_with(self, keys: Mapping[str, object], *, issuer: str) -> int:
-        """Forget the tokens of `issuer` that none of `keys` (by `kid`) has signed. Return how many."""
+        """Keep the tokens of `issuer` that one of `keys` (by `kid`) has signed. Forget all others. Return how many."""
         gone = [
             token
             for token, held in self._held.items()

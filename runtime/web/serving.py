@@ -36,12 +36,12 @@ async def serve_app(
     protocol: type[GuardedProtocol] = GuardedProtocol,
     limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[str]:
-    """Serve `app` during the block, which gets the URL. Then accept no more requests, and let open ones end.
+    """Serve `app` during the block, which gets the URL. After the block accept no request, and let open ones end.
 
     `protocol` handles HTTP/1.1. Port 0 means any free port.
 
     Raises:
-        Unavailable: the address is in use, or is not this machine's.
+        Unavailable: the address is in use, or is not an address of this machine.
     """
     limits = _limit_to_open_files(limits or ConnectionLimits())
     config = GuardedConfig(
@@ -71,7 +71,7 @@ async def serve_app(
 
 
 def _limit_to_open_files(limits: ConnectionLimits) -> ConnectionLimits:
-    """Return `limits` with at most as many connections as half of the files that this process may open."""
+    """Return `limits` with fewer connections if needed: at most half of the files that this process may open."""
     n_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if n_files == resource.RLIM_INFINITY:
         return limits

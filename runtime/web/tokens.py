@@ -1,8 +1,8 @@
 """Check bearer tokens: the signer, the audience and the end. Before the check, believe nothing in a token.
 
-We find the issuer's keys by OpenID discovery, and choose a key only by its `kid`. A token cannot bring a key, name a
-place for one, or choose an algorithm other than the three that we accept. We remember a valid token until it expires or
-the issuer withdraws its key (`runtime.web.remembered_tokens`): a check takes 0.15 ms, a remembered token 1 us.
+We find the issuer's keys by OpenID discovery, and choose a key only by its `kid`. A token cannot bring a key, name an
+address of a key, or choose an algorithm other than the three that we accept. We remember a valid token until it expires
+or the issuer withdraws its key (`runtime.web.remembered_tokens`): a check takes 0.15 ms, a remembered token 1 us.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt import PyJWK
 
 from runtime.telemetry import counter, log
-from runtime.web.remembered_tokens import RememberedTokens, Standing, keys_standing
+from runtime.web.remembered_tokens import RememberedTokens, Standing, judge_keys
 from schemas.errors import Unauthenticated, Unavailable
 
 #: The algorithms that we accept for each type of key, whatever a token says.
@@ -50,7 +50,7 @@ _verified = counter("tokens_verified_total", "Tokens checked, by outcome.", ["ou
 
 
 class TokenVerifier:
-    """Check the tokens of one issuer."""
+    """Checks the tokens of one issuer."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class TokenVerifier:
         keys_life_s: float = 300.0,
         http: httpx2.AsyncClient | None = None,
     ) -> None:
-        """With `audience` "" we do not check the audience, as the contract says. `close` also closes `http`.
+        """If `audience` is empty, do not check the audience, as the contract says. `close` also closes `http`.
 
-        We trust a withdrawn key for at most `keys_life_s` and the time of one answer; longer only while the issuer is
-        away.
+        We trust a withdrawn key for at most `keys_life_s` and the time of one answer. We trust it longer only while the
+        issuer does not answer.
         """
         self._keys_life_s = keys_life_s
         self._pause_s = min(_PAUSE_S, keys_life_s)
@@ -142,14 +142,14 @@ class TokenVerifier:
 
     async def _look_again(self) -> None:
         """Fetch the keys if they are due, and forget the tokens of withdrawn keys."""
-        match self._keys_standing():
+        match self._judge_keys():
             case Standing.DUE if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._refresh_keys(self._are_keys_old), name="issuer's keys")
             case Standing.OVERDUE:
                 await self._refresh_keys(self._are_keys_old)
 
-    def _keys_standing(self) -> Standing:
-        return keys_standing(
+    def _judge_keys(self) -> Standing:
+        return judge_keys(
             now=time.monotonic(),
             fetched_at=self._fetched_at,
             tried_at=self._tried_at,
@@ -158,7 +158,7 @@ class TokenVerifier:
         )
 
     def _are_keys_old(self) -> bool:
-        return self._keys_standing() is not Standing.FRESH
+        return self._judge_keys() is not Standing.FRESH
 
     def _may_ask(self) -> bool:
         return time.monotonic() - self._tried_at >= self._pause_s
@@ -168,7 +168,7 @@ class TokenVerifier:
             # Another caller may have asked while this one waited for the lock.
             if not self._may_ask() or not needed():
                 return
-            # Count it as failed until the answer comes, even if no caller waits any more.
+            # Count the request as failed until the answer comes, even if all callers have stopped waiting.
             self._failed = True
             try:
                 await self._fetch_keys()
@@ -194,7 +194,7 @@ class TokenVerifier:
 
 
 def _usable_keys(keys: Any) -> dict[str, PyJWK]:
-    """Return the keys that may sign tokens, by `kid`. A key that we do not accept must not exclude the others."""
+    """Return the keys that may sign tokens, by `kid`. Skip each key that we do not accept."""
     usable: dict[str, PyJWK] = {}
     for raw in keys:
         if not isinstance(raw, dict) or raw.get("use", "sig") != "sig" or not isinstance(raw.get("kid"), str):

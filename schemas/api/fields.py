@@ -1,4 +1,4 @@
-"""Fields that several bodies of REST routes share: names, lists without repeats, keys that an answer may leave out."""
+"""Types of fields that several bodies of REST routes share: names, lists without repeats, optional keys of answers."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Bodies that routes of every kind use: no body at all, and the error."""
+"""Bodies that routes of all kinds use: the empty body, and the error."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from schemas.objects import Object
 
 
 class Empty(Object):
-    """A POST without arguments: no body, or `{}`."""
+    """The body of a POST without arguments: no bytes, or `{}`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -17,7 +17,7 @@ class Empty(Object):
 
 
 class ErrorBody(Object):
-    """Every error."""
+    """The body of every error."""
 
     code: int
     error: str

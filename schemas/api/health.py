@@ -7,45 +7,54 @@ from pydantic import ConfigDict, Field
 
 from schemas.api.fields import make_optional
 from schemas.objects import Object, Taskforce, Workflow
+from schemas.pilot_kills import PilotKills
+
+#: The cause of a stall in which every event has failed. No event waits then.
+ALL_FAILED = "all-failed"
 
 
 class StallCause(Object):
-    """One reason why work waits in vain, and a command that helps or shows more."""
+    """One reason why events wait in vain, and a command that helps or shows more."""
 
     cause: Annotated[
         str,
         Field(
-            description="queues-awaited, broker-away, all-bad, paused, no-takers, takes-nothing; "
+            description="queues-awaited, broker-away, all-bad, all-failed, paused, no-takers, takes-nothing; "
             "or why no worker comes: tms-silent, start-failed, no-slot, held, pilot-failed, gone, suspended, ended"
         ),
     ]
     text: str
     command: str
-    #: Empty: the cause concerns the whole workflow.
+    #: The task that the cause concerns; empty if the cause concerns the whole workflow.
     task_id: str = ""
     n_events: int = 0
 
 
 class Stall(Object):
-    """A stalled workflow: events wait, and no worker is on its way to take them."""
+    """Why a workflow does not go on: events wait and no worker is coming to take them, or every event has failed."""
 
     since: datetime
     causes: list[StallCause]
 
+    @property
+    def is_all_failed(self) -> bool:
+        """Whether no event waits, because every event has failed."""
+        return all(cause.cause == ALL_FAILED for cause in self.causes)
+
 
 class MissingWorkers(Object):
-    """Workers of a taskforce that take no events, all for one reason, and a command that helps or shows more."""
+    """Workers of a taskforce that take no events for the same reason, and a command that helps or shows more."""
 
     cause: str
     n_workers: int
     text: str
     command: str
-    #: Whether they will come without anyone's help.
+    #: Whether the workers will come by themselves.
     is_coming: bool
 
 
 class WorkflowHealth(Object):
-    """What WMS knows of a workflow besides the contract's fields."""
+    """What WMS knows of a workflow beyond the fields of the published API."""
 
     stalled: Stall | None = None
 
@@ -55,7 +64,7 @@ class WorkflowHealth(Object):
 
 
 class TaskforceHealth(Object):
-    """What WMS knows of a taskforce besides the contract's fields."""
+    """What WMS knows of a taskforce beyond the fields of the published API."""
 
     stuck: str | None
     n_submit_failures: int | None
@@ -63,9 +72,12 @@ class TaskforceHealth(Object):
     retry_at: datetime | None
     ended_at: datetime | None
     status_as_of: datetime | None
-    #: Why no slot of the pool can take the waiting workers; empty: some can.
+    #: Why no slot of the pool can take the waiting jobs; empty if a slot can, or if the reason is unknown.
     unmatched: str = ""
     exit_codes: dict[str, int]
+    kills: Annotated[
+        list[PilotKills], Field(description="How often signals ended its pilots, also those whose jobs started again.")
+    ] = Field(default_factory=list)
     stale: bool
     #: How many workers the taskforce should have, how many of them take events, and why the others do not.
     n_wanted: int = 0
@@ -77,7 +89,7 @@ class TaskforceHealth(Object):
 
 
 class WorkflowProgress(Object):
-    """How many of the events that users published are done. Replayed dead letters count once."""
+    """How many of the events that users published are done. A replayed dead letter counts once."""
 
     n_done: Annotated[int, Field(description="Events that no task has left to process, and that did not fail.")]
     n_all: Annotated[int, Field(description="All published events, or the number of expected results.")]
@@ -91,7 +103,7 @@ class WorkflowSeen(Workflow):
     model_config = ConfigDict(json_schema_extra=make_optional("health", "progress"))
 
     health: WorkflowHealth | None = None
-    #: Null: the queues do not allow a count, for example in a cycle.
+    #: Null if the events cannot be counted, for example in queues that form a cycle.
     progress: WorkflowProgress | None = None
 
 

@@ -1,4 +1,4 @@
-"""Bodies of the query routes: a filter and a page of what it found. Source: contract, sections 1.1 to 1.5."""
+"""Bodies of the query routes: a filter, and a page of the objects that match. Source: contract, sections 1.1 to 1.5."""
 
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from schemas.objects import Object, TaskDirective, Taskforce, Workflow
 
 
 class Query(Object):
-    """FindObject: a filter, the fields to return, and the end of the last page."""
+    """FindObject: a filter, the fields to return, and where the last page ended."""
 
     query: dict[str, Any]
     projection: Annotated[list[str], Field(min_length=1, max_length=200, json_schema_extra=UNIQUE), Unique] | None = (
@@ -18,12 +18,12 @@ class Query(Object):
     after: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")] | None = None
 
 
-#: A whole object, or the fields of it that a projection selects.
+#: The fields of an object that a projection selects.
 Part = dict[str, Any]
 
 
 class WorkflowFound(Workflow):
-    """A workflow that a query has found: more fields with `?include=outcome`."""
+    """A workflow that a query has found. With `?include=outcome` it has one more field."""
 
     model_config = ConfigDict(json_schema_extra=make_optional("outcome"))
 

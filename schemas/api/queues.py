@@ -10,7 +10,7 @@ from schemas.objects import ExactInt, MQGroup, MQProfile, Object
 
 
 class Use(StrEnum):
-    """The use that a user has for a public queue (`?to=`)."""
+    """How a user uses a public queue (`?to=`)."""
 
     PUBLISH = "publish"
     CONSUME = "consume"
@@ -23,14 +23,17 @@ class ProfilesAnswerBody(Object):
 
 
 class QueueDepth(Object):
-    """GET /queues/{mqid}: how many events wait, are in work or are put off, and how many consumers take them."""
+    """GET /queues/{mqid}: how many events wait, are in work or are put off, and how many consumers take them.
+
+    For a queue from which tasks take events, these events and the gone events add up to the arrived events.
+    """
 
     mqid: str
     alias: str
     is_public: bool
     n_ready: int
     n_unacknowledged: int
-    #: Events that failed and wait for their next attempt.
+    #: How many events are put off: they failed, and come again for the next attempt.
     n_delayed: int = 0
     n_consumers: int
     n_arrived: Annotated[
@@ -42,10 +45,16 @@ class QueueDepth(Object):
     n_gone: Annotated[
         int | None, Field(description="How many of the arrived events have certainly left the queue; null: unknown.")
     ] = None
+    may_grow: Annotated[
+        bool,
+        Field(
+            description="Whether the broker may not have counted the last arrivals yet, though the inputs are closed."
+        ),
+    ] = False
 
 
 class QueueDepths(Object):
-    """GET /workflows/{id}/queues: the depth of each queue of a workflow, its dead letters too."""
+    """GET /workflows/{id}/queues: the depth of each queue of a workflow, and the number of its dead letters."""
 
     workflow_id: str
     queues: list[QueueDepth]
@@ -54,7 +63,7 @@ class QueueDepths(Object):
         int, Field(description="How many events failed for good: the dead letters, and the discarded ones.")
     ] = 0
     max_age_s: Annotated[
-        float, Field(description="How old, in seconds, the numbers of events in work or put off may be.")
+        float, Field(description="How old, in seconds, the numbers of queues that tasks take events from may be.")
     ] = 6.0
 
 
@@ -78,7 +87,7 @@ class ActivationRequest(Object):
 
 
 class MQGroupAnswer(Object):
-    """A group of queues, and each queue in the order of the reservation."""
+    """A group of queues, and the profile of each queue in the order of the reservation."""
 
     mqgroup: MQGroup
     mqprofiles: list[MQProfile]

@@ -24,7 +24,7 @@ class PendingStart(Object):
 class CondorSubmit(Object):
     """POST /tms/condor-submit/taskforces/{uuid}: the submitted cluster.
 
-    These four fields are required. Other fields of a taskforce are allowed, and WMS ignores them.
+    The first four fields are required. Other fields of a taskforce are allowed, and WMS ignores them.
     """
 
     cluster_id: ExactInt | None = None
@@ -48,25 +48,25 @@ class CondorSubmit(Object):
 
 
 class CondorFailed(Object):
-    """POST /tms/condor-submit|condor-rm/taskforces/{uuid}/failed: the error is required."""
+    """POST /tms/condor-submit|condor-rm/taskforces/{uuid}/failed. The error is required."""
 
     error: Annotated[str, StringConstraints(max_length=65_536)] | None = None
 
 
 class CondorComplete(Object):
-    """POST /tms/condor-complete/taskforces/{uuid}: when the cluster left the queue, in whole seconds since 1970."""
+    """POST /tms/condor-complete/taskforces/{uuid}: when the cluster left the queue, in seconds since 1970 (integer)."""
 
     condor_complete_ts: Annotated[int, Field(strict=True, ge=0, le=253_402_300_799)]
 
 
 class TaskforceConfirmed(Object):
-    """The taskforce in the TMS's request, as WMS has stored it."""
+    """The taskforce that the TMS named, now that WMS has stored the change."""
 
     taskforce_uuid: str
 
 
 class TaskforceStatusesRequest(Object):
-    """POST /tms/statuses/taskforces: whole statuses by taskforce. Each of the two mappings replaces the stored one."""
+    """POST /tms/statuses/taskforces: statuses by taskforce. Each given mapping replaces the taskforce's stored one."""
 
     top_task_errors_by_taskforce: Annotated[dict[str, dict[str, ExactInt]], Field(min_length=1)] | None = None
     compound_statuses_by_taskforce: Annotated[dict[str, dict[str, dict[str, ExactInt]]], Field(min_length=1)] | None = (
@@ -85,6 +85,6 @@ class StatusResult(Object):
 
 
 class TaskforceStatusesAnswer(Object):
-    """One result for each taskforce, failures first. The status code is 207 if there are failures."""
+    """One result for each taskforce, failures first. If there are failures, the status code is 207."""
 
     results: list[StatusResult]

@@ -47,7 +47,7 @@ OldEnvironment = dict[EnvironmentName, Annotated[EnvironmentValue, BeforeValidat
 
 
 class OldTaskRequest(TaskRequest):
-    """One task in a request of v0. Its environments may contain numbers and booleans; EWMS converts them to text."""
+    """One task in a request of v0. Its environments may contain numbers and booleans, which EWMS converts to text."""
 
     task_env: OldEnvironment = Field(default_factory=dict)
     init_env: OldEnvironment = Field(default_factory=dict)
@@ -70,14 +70,14 @@ class WorkflowAnswer(Object):
 
 
 class DeactivationAnswer(Object):
-    """The answer to abort or finished. `n_taskforces` is the number of taskforces that WMS has ordered to stop."""
+    """The answer to abort or finished. `n_taskforces` is how many taskforces WMS has ordered to stop."""
 
     workflow_id: str
     n_taskforces: int
 
 
 class AddWorkersRequest(Object):
-    """POST /task-directives/{id}/actions/add-workers: both fields are required."""
+    """POST /task-directives/{id}/actions/add-workers. Both fields are required."""
 
     cluster_location: Name
     n_workers: NWorkers
@@ -89,9 +89,16 @@ class ClusterLocation(Object):
     name: Annotated[str, Field(description="Its name in `cluster_locations`. Several names may mean one schedd.")]
     schedd: str
     n_workers: Annotated[int, Field(description="The number of workers of a taskforce if `n_workers` is null.")]
+    alias_of: Annotated[
+        str, Field(description='The location that this is only another name of; "" for a location.')
+    ] = ""
 
 
 class ClustersAnswer(Object):
     """GET /clusters."""
 
     clusters: list[ClusterLocation]
+
+    def alias_targets(self) -> dict[str, str]:
+        """Return each name, with the location of which it is an alias. The value is "" if the name is no alias."""
+        return {cluster.name: cluster.alias_of for cluster in self.clusters}

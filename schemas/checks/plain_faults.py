@@ -1,8 +1,8 @@
 """Explain in plain words where a request breaks its schema: the field, the kind of its value, the rule, an example.
 
 The gateway answers with the contract's phrases and puts these texts into its hint. The client and the command show
-these texts. The texts never repeat a value that the user wrote, because it may be secret, except names of queues and
-clusters. (core)
+these texts. Except for names of queues and clusters, a text never repeats a value that the user wrote, because the
+value may be secret. (core)
 """
 
 import json
@@ -13,8 +13,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from schemas.checks.request_fields import ENVIRONMENTS, EXAMPLES, NAMES, explain_unknown
-from schemas.rules.complaints import Complaint
-from schemas.rules.spelling import find_nearest
+from schemas.rules.complaints import Complaint, find_nearest
 
 _MAX_SHOWN = 64
 _CHARACTERS = {"Value", "String"}
@@ -24,7 +23,7 @@ _DURATION = re.compile(r"\s*(\d{1,6}\s*[smhd]\s*){1,4}", re.IGNORECASE | re.ASCI
 
 
 def explain_faults(errors: Sequence[ErrorDetails], body: Any) -> list[Complaint]:
-    """Return a complaint for each place in `body` that pydantic's `errors` name. The gateway refuses all of these."""
+    """Return a complaint for each part of `body` that pydantic's `errors` name. The gateway refuses all of these."""
     found: dict[str, Complaint] = {}
     for error in errors:
         location, branch = split_location(error["loc"], body)
@@ -38,7 +37,7 @@ def explain_faults(errors: Sequence[ErrorDetails], body: Any) -> list[Complaint]
 
 
 def split_location(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Split `location` into the part that exists in `body` and the rest: pydantic's names for branches of a union."""
+    """Split `location` into the part that exists in `body`, and the rest: pydantic's names for branches of a union."""
     at = body
     for n, step in enumerate(location):
         inside = (isinstance(at, dict) and step in at) or (
@@ -51,17 +50,17 @@ def split_location(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...],
 
 
 def printable_name(name: Any) -> str:
-    """Return a user's name shortened and without unprintable characters, fit for an answer."""
+    """Return a name from a user, without unprintable characters and shortened, so that an answer can contain it."""
     return "".join(c for c in str(name)[:_MAX_SHOWN] if c.isprintable())
 
 
 def split_names(text: str) -> list[str]:
-    """Return the names in `text`, which the user wrote instead of a list of names."""
+    """Return the names in `text`, a text that the user wrote instead of a list of names."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def describe_kind(value: Any) -> str:
-    """Return in words which kind of JSON value `value` is. Numbers, true, false and null appear as they are."""
+    """Return words for the kind of the JSON value `value`. Show numbers, true, false and null themselves."""
     match value:
         case None | bool() | int() | float():
             try:
@@ -157,7 +156,7 @@ def _describe_hidden(value: bool | float) -> str:
 
 
 def _describe_element(field: str) -> tuple[str, str]:
-    """Return what an element of `field` must be, and an example."""
+    """Return what kind of value an element of `field` must be, and an example."""
     match field:
         case "environment":
             return "a text, a whole number or a list of texts", '"600"'
@@ -215,7 +214,10 @@ def _suggest_example(example: str) -> str:
 
 
 def _find_field(location: Sequence[Any]) -> tuple[str, bool]:
-    """Return the request's field at or around `location`, and whether `location` is an element of that field."""
+    """Return the request's field at `location`, and whether `location` is an element of that field.
+
+    If `location` is inside a field of a list or of an environment, return that field.
+    """
     names = [(n, step) for n, step in enumerate(location) if isinstance(step, str)]
     for n, step in names:
         if step in (*ENVIRONMENTS, *NAMES, "input_files"):

@@ -1,17 +1,17 @@
-"""Find what the gateway refuses in a well-formed request: exceeded limits, bad names of images or directories. (core)
+"""Find what the gateway refuses in a request that fits the schema: limits, names of images or directories. (core)
 
 The client and the command make the same checks before they send anything. Only the gateway knows its clusters, so the
-caller passes their names, or None if it does not know them.
+caller passes the names of clusters, or None if the caller does not know them.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from schemas.api.workflows import TaskRequest, WorkflowRequest
 from schemas.objects import PilotConfig, WorkerConfig
 from schemas.pilot.names import OF_FIELDS, asked_platform
 from schemas.pilot.options import Platform
 from schemas.pilot.variables import full_name
-from schemas.rules.complaints import Complaint, list_names
+from schemas.rules.complaints import Complaint, find_nearest, list_names
 from schemas.rules.limits import (
     MAX_ALIAS_BYTES,
     MAX_CONFIGURATION_BYTES,
@@ -21,19 +21,19 @@ from schemas.rules.limits import (
     find_program_problems,
 )
 from schemas.rules.requirements import BadRequirements, check_requirements
-from schemas.rules.spelling import find_nearest
 from schemas.rules.worker_paths import EXTERNAL_DIRECTORIES, directory_problem, image_problem, split_directories
 
-#: Variable -> field of the task. The pilot's environment must not set a variable that has a field of its own.
+#: Variable -> field of the task. The pilot's environment must not set a variable for which the task has a field.
 RESERVED_ENVIRONMENT = {full_name(name): name.lower().removesuffix("_json") for name in OF_FIELDS}
 
 
 def find_refusals(
-    request: WorkflowRequest, *, clusters: Collection[str] | None, max_queues: int = MAX_TASK_QUEUES
+    request: WorkflowRequest, *, clusters: Mapping[str, str] | None, max_queues: int = MAX_TASK_QUEUES
 ) -> list[Complaint]:
     """Return all reasons why the gateway refuses `request`, task by task.
 
-    `clusters` are the names of all locations; None: unknown. No task may have more than `max_queues` queues.
+    `clusters` maps the names of all locations to the location that each is an alias of, or ""; None if unknown. A task
+    may have at most `max_queues` queues.
     """
     found: list[Complaint] = []
     for n, task in enumerate(request.tasks):
@@ -48,7 +48,7 @@ def find_refusals(
 
 
 def count_configuration_bytes(worker: WorkerConfig, pilot: PilotConfig) -> int:
-    """Return the size of a taskforce's two configurations in bytes."""
+    """Return how many bytes a taskforce's two configurations have together."""
     return len(worker.model_dump_json().encode()) + len(pilot.model_dump_json().encode())
 
 
@@ -66,7 +66,7 @@ def _refuse_reserved(n: int, task: TaskRequest) -> Iterator[Complaint]:
 
 
 def _refuse_paths(where: str, task: TaskRequest) -> Iterator[Complaint]:
-    """Yield a complaint for each name of an image or of a worker's directory that every pool would refuse."""
+    """Yield a complaint for each name of an image or of a worker's directory that all pools would refuse."""
     environment = task.pilot_config.environment
     named: list[tuple[str, str, Callable[[str], str]]] = []
     if asked_platform(task.task_image, environment) != Platform.NONE:
@@ -117,14 +117,16 @@ def _refuse_requirements(where: str, task: TaskRequest) -> Iterator[Complaint]:
         yield _build_refusal(where, str(error), remedy, f"'{where}': {error}")
 
 
-def _refuse_clusters(where: str, task: TaskRequest, clusters: Collection[str] | None) -> Iterator[Complaint]:
+def _refuse_clusters(where: str, task: TaskRequest, clusters: Mapping[str, str] | None) -> Iterator[Complaint]:
     if clusters is None:
         return
     for location in task.cluster_locations:
         if location not in clusters:
             field = f"{where}.cluster_locations"
-            meant = find_nearest(location, clusters)
-            names = f"cluster locations: {list_names(list(clusters))}; all of them: ewms cluster list"
+            # A request may use an alias, but no text offers one: aliases are there for existing requests.
+            offered = [name for name, target in clusters.items() if not target]
+            meant = find_nearest(location, offered)
+            names = f"cluster locations: {list_names(offered)}; all of them: ewms cluster list"
             yield _build_refusal(
                 field,
                 f"EWMS has no cluster {location!r}",
@@ -134,7 +136,7 @@ def _refuse_clusters(where: str, task: TaskRequest, clusters: Collection[str] | 
 
 
 def _refuse_totals(request: WorkflowRequest) -> Iterator[Complaint]:
-    """Yield a complaint for each limit that all tasks together exceed."""
+    """Yield a complaint for each limit that all tasks exceed together."""
     n_taskforces = sum(len(task.cluster_locations) for task in request.tasks)
     if n_taskforces > MAX_TASKFORCES:
         rule = f"must have at most {MAX_TASKFORCES} tasks times cluster locations, and has {n_taskforces}"

@@ -2,8 +2,8 @@
 
     JSON ──► schema (plain_faults) ──► limits, images, clusters (refusals) ──► what can never run (runnable)
 
-A fault in one layer does not hide faults in the next. The check mends each faulty field: it replaces the value with a
-correct one, and goes on. It leaves out complaints about a mended field, because the user did not write that value.
+A fault in one layer does not hide faults in the next layer: the check replaces each faulty value by a correct value,
+and goes on. It drops complaints about the replaced values, because the user did not write those values.
 """
 
 import json
@@ -22,9 +22,10 @@ from schemas.program import program_defaults
 from schemas.rules.complaints import Complaint
 from schemas.rules.limits import MAX_TASK_QUEUES, MAX_TASKS
 
-#: With more faults than this, the check reports only those of the schema: mending takes time, and nobody reads so many.
+#: With more faults than this, the check reports only faults of the schema: replacing values takes time, and people do
+#: not read so many complaints.
 _MAX_MENDED = 200
-#: How often the check mends and parses again: one fault can hide another one in another field.
+#: How many times the check replaces values and parses again, because one fault can hide another fault.
 _MAX_ROUNDS = 4
 
 Place = tuple[Any, ...]
@@ -58,18 +59,18 @@ _REQUEST: Mapping[str, Any] = {"public_queue_aliases": [], "priority": 50}
 
 
 class _MendedRequest(OldWorkflowRequest):
-    """A mended request. Two of its tasks may have become equal."""
+    """A request whose faulty values were replaced. Two of its tasks may have become equal."""
 
     tasks: Annotated[list[OldTaskRequest], Field(min_length=1, max_length=MAX_TASKS)]
 
 
 def check_request(
-    body: Any, *, clusters: Collection[str] | None = None, max_queues: int = MAX_TASK_QUEUES
+    body: Any, *, clusters: Mapping[str, str] | None = None, max_queues: int = MAX_TASK_QUEUES
 ) -> list[Complaint]:
     """Return all complaints about the JSON value `body`. See `find_refusals` for the other arguments.
 
     Raises:
-        ValueError, TypeError, RecursionError: JSON cannot hold `body`.
+        ValueError, TypeError, RecursionError: JSON cannot represent `body`.
     """
     text = json.dumps(body, allow_nan=False)
     # Convert it to JSON as the gateway reads it: a tuple becomes a list, and the key 1 the text "1".
@@ -85,10 +86,10 @@ def check_faulty(
     body: Any,
     errors: Sequence[ErrorDetails],
     *,
-    clusters: Collection[str] | None = None,
+    clusters: Mapping[str, str] | None = None,
     max_queues: int = MAX_TASK_QUEUES,
 ) -> list[Complaint]:
-    """Return complaints about the faults of `body` in pydantic's `errors`, and about the rest of `body`."""
+    """Return complaints about the faults of `body` in pydantic's `errors`, and about the other parts of `body`."""
     found = explain_faults(errors, body)
     mended: set[str] = set()
     hidden: set[str] = set()
@@ -113,7 +114,7 @@ def check_faulty(
 
 
 def _is_mendable(body: Any, errors: Sequence[ErrorDetails]) -> bool:
-    """Return whether there is more to check: `body` is an object with a list of tasks of a valid length."""
+    """Return whether further checks are possible: `body` is an object with a list of tasks of a valid length."""
     if not isinstance(body, dict) or not isinstance(body.get("tasks"), list):
         return False
     return not any(tuple(error["loc"]) == ("tasks",) and error["type"] in ("too_short", "too_long") for error in errors)
@@ -124,7 +125,11 @@ def _is_within(where: str, places: Collection[str]) -> bool:
 
 
 def _mend_place(body: Any, error: ErrorDetails, mended: set[str], hidden: set[str]) -> Any:
-    """Return `body` with the place of `error` mended. Add the place to `mended`, and unknown queues to `hidden`."""
+    """Return `body` with a correct value where `error` is, so that the other checks can go on.
+
+    Remove a field that must not be there. Add the location to `mended`: complaints about the new value will be dropped.
+    Add the field to `hidden` if the names of some queues are unknown now.
+    """
     place = split_location(error["loc"], body)[0]
     if error["type"] == "extra_forbidden":
         return _replace_place(body, place, remove=True)
@@ -157,7 +162,7 @@ def _mend_place(body: Any, error: ErrorDetails, mended: set[str], hidden: set[st
 
 
 def _mend_names(body: Any, place: Place, mended: set[str], hidden: set[str]) -> Any:
-    """Return `body` with a correct list of names at `place`. Keep as many of the user's names as possible."""
+    """Return `body` with a correct list of names at `place`, with as many of the user's names as possible."""
     names = _read_place(body, place)
     if isinstance(names, str) and names.isprintable() and (meant := split_names(names)[:100]):
         # Do what the remedy says. Cut long names: a name over the limit would be a fault that the user did not make.
@@ -186,7 +191,7 @@ def _read_place(body: Any, place: Place) -> Any:
 
 
 def _replace_place(body: Any, place: Place, value: Any = None, *, remove: bool = False) -> Any:
-    """Return a copy of `body` with `value` at `place`; with `remove`, without the value there."""
+    """Return a copy of `body` with `value` at `place`. With `remove`, return a copy without the value at `place`."""
     if not place:
         return value
     step, *rest = place

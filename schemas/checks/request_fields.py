@@ -1,4 +1,4 @@
-"""The fields of a request, for messages to people: the kind of value, an example, and other names. (core)"""
+"""What texts for people need to know of a request's fields: the kind of value, an example, other names. (core)"""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,9 @@ from pydantic import BaseModel
 from schemas.api.workflows import TaskRequest, WorkflowRequest
 from schemas.objects import PilotConfig, WorkerConfig
 from schemas.program import PROGRAM_EXAMPLES
-from schemas.rules.spelling import find_nearest
+from schemas.rules.complaints import find_nearest
 
-#: Field -> what it must be, and an example as JSON. A name means the same everywhere in a request.
+#: Field -> what kind of value it must have, and an example as JSON. A name has one meaning in the whole request.
 EXAMPLES: Mapping[str, tuple[str, str]] = {
     "tasks": ("a list of tasks", '[{"task_image": ..., "task_args": ...}]'),
     "public_queue_aliases": ("a list of names", '["photons", "results"]'),
@@ -33,7 +33,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "input_files": ("a list of paths", '["/data/geometry.json"]'),
 }
 
-#: The fields with names that a message may repeat. Other fields can hold secrets.
+#: The fields whose values are names, which a complaint may repeat. Other fields can contain secrets.
 NAMES = ("public_queue_aliases", "cluster_locations", "input_queue_aliases", "output_queue_aliases")
 #: The fields whose members have names that the user chooses.
 ENVIRONMENTS = ("task_env", "init_env", "environment")
@@ -67,7 +67,7 @@ _PLACES: tuple[tuple[str, type[BaseModel]], ...] = (
 
 
 def explain_unknown(name: str, location: tuple[object, ...]) -> str:
-    """Return the remedy for an unknown field `name` in the object at `location`: the field that the user meant."""
+    """Return the remedy for the unknown field `name` in the object at `location`: the field that the user may mean."""
     here = _find_object(location)
     own = here[1].model_fields
     if name == "env" and "environment" in own:

@@ -1,18 +1,18 @@
 """Find tasks in a request that can never run, or that cannot do what the request says. (core)
 
 The command, the Python client and the gateway share this check. The command and the client refuse sure faults before
-they send a request. The gateway must accept what the contract accepts, so it reports faults in the hint header.
+they send a request. The gateway must accept what the contract accepts, so it reports these faults in the hint header.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from schemas.api.workflows import TaskRequest, WorkflowRequest
 from schemas.pilot import names
 from schemas.pilot.options import Platform, TaskMode
 from schemas.pilot.variables import PREFIX
-from schemas.rules.complaints import Complaint, alias_problem, complain_of_unused
+from schemas.rules.complaints import Complaint, alias_problem, complain_of_unused, find_nearest
 from schemas.rules.placeholders import (
     ENV_DATA_HUB,
     ENV_INFILE,
@@ -21,7 +21,6 @@ from schemas.rules.placeholders import (
     FILE_PLACEHOLDERS,
     HUB_PLACEHOLDERS,
 )
-from schemas.rules.spelling import find_nearest
 from schemas.rules.worker_paths import input_file_problem
 
 _PILOTS_OWN = (ENV_INFILE, ENV_OUTFILE, ENV_DATA_HUB, ENV_RUN)
@@ -29,29 +28,35 @@ _PILOTS_OWN = (ENV_INFILE, ENV_OUTFILE, ENV_DATA_HUB, ENV_RUN)
 #: A smaller number without a unit probably means mega- or gigabytes: no container starts with so few bytes.
 MIN_WORKER_BYTES = 1024 * 1024
 
-#: How many words in braces the check reads: each takes time, and a request may have any number of them.
+#: The most words in braces that the check reads: each word takes time, and a request may have any number of words.
 _MAX_BRACES = 100
 #: One piece of a command line, read as `shlex.split` reads it; `shlex` itself is too slow for a megabyte. The pattern
 #: has no possessive quantifiers, because Python 3.11.2, which Debian 12 ships, matches them wrongly.
 _PIECE = re.compile(r"""[^'"\\]+|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?P<open>.)""", re.DOTALL)
+#: The beginning of a path in /tmp.
+_IN_TMP = re.compile(r"(?<![\w/.])/tmp/")
 _BRACES = re.compile(r"\{\{?\s*([A-Za-z][\w -]{0,40}?)\s*\}?\}")
 
 
 def find_complaints(request: WorkflowRequest, *, has_all_queues: bool = True) -> list[Complaint]:
-    """Return all complaints about `request`: task by task, then about its queues.
+    """Return all complaints about `request`: first task by task, then about the queues.
 
-    Without `has_all_queues`, some names of queues are unknown. Then the check leaves out how queues join tasks.
+    If `has_all_queues` is False, the names of some queues are unknown. Then do not check how queues join tasks.
     """
     found = [complaint for n, task in enumerate(request.tasks) for complaint in _check_task(f"tasks.{n}", task)]
     if not has_all_queues:
         return found
     used = dict.fromkeys(alias for task in request.tasks for alias in _task_aliases(task))
-    if unused := [alias for alias in request.public_queue_aliases if alias not in used]:
-        found.append(complain_of_unused(unused, used))
-    return [*found, *_check_queues(request)]
+    unused = [alias for alias in request.public_queue_aliases if alias not in used]
+    queues = list(_check_queues(request, unused))
+    # A complaint about a task's queue may have named a public queue already.
+    if left := [alias for alias in unused if alias not in {twin for _, twin in queues}]:
+        found.append(complain_of_unused(left, used))
+    return [*found, *(complaint for complaint, _ in queues)]
 
 
-def _check_queues(request: WorkflowRequest) -> Iterator[Complaint]:
+def _check_queues(request: WorkflowRequest, unused: Sequence[str]) -> Iterator[tuple[Complaint, str]]:
+    """Yield each complaint, and the unused public alias that the complaint names ("" if it names none)."""
     public = set(request.public_queue_aliases)
     inputs = {alias for task in request.tasks for alias in task.input_queue_aliases}
     outputs = {alias for task in request.tasks for alias in task.output_queue_aliases}
@@ -67,9 +72,20 @@ def _check_queues(request: WorkflowRequest) -> Iterator[Complaint]:
                 told.add(alias)
                 where = f"tasks.{n}.{way}_queue_aliases"
                 if problem := alias_problem(alias):
-                    yield Complaint(where, *problem)
-                if alias not in public and alias not in others:
-                    yield _dead_end(where, alias, way, find_nearest(alias, sorted((public | others) - {alias})))
+                    yield Complaint(where, *problem), ""
+                if alias in public or alias in others:
+                    continue
+                if twin := find_nearest(alias, unused):
+                    yield _one_queue_twice(where, alias, way, twin), twin
+                else:
+                    yield _dead_end(where, alias, way, find_nearest(alias, sorted((public | others) - {alias}))), ""
+
+
+def _one_queue_twice(where: str, alias: str, way: str, public: str) -> Complaint:
+    # Only the user knows which of the two names is misspelt.
+    does = "writes to" if way == "input" else "reads from"
+    rule = f"no task {does} the private queue {alias!r}, and no task uses the public queue {public!r}"
+    return Complaint(where, rule, f"did you mean {public!r}? Or write {alias!r} in 'public_queue_aliases', too")
 
 
 def _dead_end(where: str, alias: str, way: str, meant: str) -> Complaint:
@@ -99,6 +115,11 @@ def _check_task(where: str, task: TaskRequest) -> Iterator[Complaint]:
     if not task.init_image and (task.init_args.strip() or task.init_env):
         field = "init_args" if task.init_args.strip() else "init_env"
         yield Complaint(f"{where}.{field}", "has no effect without 'init_image'", "name the image, or leave it out")
+    if platform == Platform.NONE and _IN_TMP.search(task.task_args):
+        rule = "names a file in /tmp, and a task's /tmp may be another one than yours"
+        yield Complaint(
+            f"{where}.task_args", rule, "put the file elsewhere, or send it with 'input_files'", is_sure=False
+        )
     if platform == Platform.NONE and task.init_image and not task.init_args.strip():
         yield Complaint(f"{where}.init_args", "must be the command where there is no image", "write the command line")
     config = task.worker_config
@@ -165,7 +186,7 @@ def _check_times(where: str, task: TaskRequest, environment: Mapping[str, str]) 
 
 
 def _plain_number(size: str | int) -> int | None:
-    """Return `size` as a number if it has no unit; None if it has one."""
+    """Return the number in `size`. Return None if `size` has a unit."""
     text = str(size).strip()
     return int(text) if text.isascii() and text.isdecimal() else None
 

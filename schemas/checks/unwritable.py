@@ -1,4 +1,4 @@
-"""Find values in a Python program's request that JSON cannot hold, each with its place. (core)"""
+"""Find values in a Python program's request that JSON cannot represent, each with its location. (core)"""
 
 import math
 from typing import Any
@@ -10,9 +10,9 @@ _MAX_BITS = 4096
 
 
 def replace_unwritable(value: Any) -> tuple[Any, list[Complaint]]:
-    """Return `value` with null for each part that JSON cannot hold, and a complaint about each such part.
+    """Return `value` with null for each part that JSON cannot represent, and a complaint about each such part.
 
-    A tuple counts as a list.
+    Tuples become lists.
 
     Raises:
         RecursionError: `value` is nested too deeply, or contains itself.

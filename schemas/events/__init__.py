@@ -1,6 +1,6 @@
-"""All control events between processes: a module for each sending service, and `cloudevents` for what they share.
+"""All control events between processes: a module for each sending service, and `cloudevents` for what all share.
 
-Cores build payloads. The kernel puts them into envelopes, which need an id and a clock.
+Cores make payloads. The kernel puts payloads into envelopes, because those need an id and a clock.
 """
 
 from schemas.events.cloudevents import (
@@ -17,8 +17,12 @@ from schemas.events.cloudevents import (
 from schemas.events.engine import (
     DefinitionRegistered,
     NodeEnded,
+    NodeReturned,
     NodeRun,
     NodeTaken,
+    ProductRegistered,
+    ReturnReason,
+    StepStatedFact,
     StepWorkerAlive,
 )
 from schemas.events.mqs import QueuesActivated, QueuesActivatedFact, QueuesDeferred, QueuesDrained, ResultsArrived
@@ -51,17 +55,21 @@ __all__ = [
     "DefinitionRegistered",
     "Fact",
     "NodeEnded",
+    "NodeReturned",
     "NodeRun",
     "NodeTaken",
     "Order",
     "OrderToTms",
     "Payload",
+    "ProductRegistered",
     "QueuesActivated",
     "QueuesActivatedFact",
     "QueuesDeferred",
     "QueuesDrained",
     "ResultsArrived",
+    "ReturnReason",
     "Snapshot",
+    "StepStatedFact",
     "StepWorkerAlive",
     "TaskOrder",
     "TaskforceCompleted",

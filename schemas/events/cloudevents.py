@@ -26,11 +26,11 @@ PAYLOADS: "dict[str, type[Payload]]" = {}
 
 
 class UnknownType(Rejected):
-    """The event has a type or a major version that this process does not know (yet)."""
+    """The event has a type or a major version that this process does not know, or does not know yet."""
 
 
 class Payload(BaseModel):
-    """The content of an event. A class with its own `TYPE` enters `PAYLOADS`."""
+    """The content of an event. A class with a `TYPE` of its own is added to `PAYLOADS`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -39,7 +39,7 @@ class Payload(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Register the class, unless it is only a base class."""
+        """Add the class to `PAYLOADS`, unless it is only a base class."""
         super().__pydantic_init_subclass__(**kwargs)
         if "TYPE" in cls.__dict__:
             register_class(PAYLOADS, f"{PREFIX}{cls.TYPE}", cls)
@@ -47,37 +47,40 @@ class Payload(BaseModel):
     @property
     @abstractmethod
     def subject(self) -> str:
-        """Return the id of the thing that the event is about."""
+        """The id of the thing that the event is about."""
 
     @property
     @abstractmethod
     def routing_key(self) -> str:
-        """Return the key by which the broker routes the event to queues."""
+        """The key by which the broker routes the event to queues."""
 
 
 class Order(Payload):
-    """A message from one service to one other. It goes into the inbox of `TO`. Its `TYPE` is `<noun>.<verb>`."""
+    """An event from one service that tells one other service to do something. It goes into the inbox of `TO`.
+
+    Its `TYPE` is `<noun>.<verb>`.
+    """
 
     TO: ClassVar[str]
 
     @property
     def routing_key(self) -> str:
-        """Return `<service>.<noun>.<verb>`; for a TMS the service includes its schedd."""
+        """`<service>.<noun>.<verb>`; for a TMS the service includes the schedd."""
         return f"{self.TO}.{self.TYPE}"
 
 
 class Fact(Payload):
-    """A statement that something has happened, for any service that wants to know.
+    """A statement that something has happened, for all services that listen.
 
-    Its `TYPE` is `fact.<noun>.<verb>`, which is also the routing key. Only the service `BY` can publish it, because
-    only that service has the right on the broker. If no service has bound a fact, the broker drops it.
+    Its `TYPE` is `fact.<noun>.<verb>`, which is also the routing key. Only the service `BY` can publish the fact,
+    because only that service has the right on the broker. If no service listens for a fact, the broker drops it.
     """
 
     BY: ClassVar[str]
 
     @property
     def routing_key(self) -> str:
-        """Return the key by which services bind the fact."""
+        """The key by which services listen for the fact."""
         return self.TYPE
 
 
@@ -88,7 +91,7 @@ class AboutWorkflow(Payload):
 
     @property
     def subject(self) -> str:
-        """Return the workflow's id."""
+        """The workflow's id."""
         return self.workflow_id
 
 
@@ -99,7 +102,7 @@ class AboutTaskforce(Payload):
 
     @property
     def subject(self) -> str:
-        """Return the taskforce's id."""
+        """The taskforce's id."""
         return self.taskforce_uuid
 
 
@@ -119,7 +122,7 @@ class ControlEvent(BaseModel):
     traceparent: str | None = None
     data: SerializeAsAny[Payload]
 
-    #: The broker user who sent the event. It is not in the JSON: the broker checks this user, and nobody the `source`.
+    #: The broker user who sent the event. The JSON does not have it. The broker checks this user, but not the `source`.
     _sender: str = PrivateAttr("")
 
     @model_validator(mode="before")
@@ -136,15 +139,15 @@ class ControlEvent(BaseModel):
 
     @property
     def routing_key(self) -> str:
-        """Return the key that routes the event to its inbox."""
+        """The key that routes the event to its inbox."""
         return self.data.routing_key
 
     @property
     def sender(self) -> str:
-        """Return the broker user who sent the event; "" if the sender did not name itself."""
+        """The broker user who sent the event; empty if the sender did not name itself."""
         return self._sender
 
-    def sent_by(self, sender: str) -> Self:
+    def with_sender(self, sender: str) -> Self:
         """Return a copy of the event with `sender` as its sender."""
         copy = self.model_copy()
         copy._sender = sender
@@ -152,7 +155,7 @@ class ControlEvent(BaseModel):
 
 
 def list_fact_keys(service: str) -> list[str]:
-    """Return the routing keys of the facts of `service`, as far as this process defines their classes."""
+    """Return the routing keys of all facts of `service` whose classes this process has imported."""
     facts = (payload for payload in PAYLOADS.values() if issubclass(payload, Fact))
     return sorted(fact.TYPE for fact in facts if service == fact.BY)
 
@@ -165,7 +168,7 @@ def schema_of(payload: type[Payload]) -> str:
 def build_event(
     payload: Payload, *, event_id: EventId, source: str, time: datetime, traceparent: str | None = None
 ) -> ControlEvent:
-    """Return `payload` as the event `event_id` that `source` sends at `time` (aware, UTC)."""
+    """Return `payload` in an envelope: the event `event_id`, which `source` sends at `time` (aware, UTC)."""
     return ControlEvent(
         id=event_id,
         source=source,

@@ -9,13 +9,13 @@ from schemas.services import Service
 
 
 class QueuesDrained(AboutWorkflow, Order):
-    """The inputs are closed, no task has an event left to process, and none will get another."""
+    """The inputs are closed, no task has an event left to process, and no task will get another event."""
 
     TYPE: ClassVar = "queues.drained"
     TO: ClassVar = Service.WMS
 
     n_dead: int
-    #: How many events have arrived in the public output queues; None: no number was expected, so nobody counted.
+    #: How many events have arrived in the public output queues; None if no number was expected.
     n_results: int | None = None
 
 
@@ -30,7 +30,7 @@ class ResultsArrived(AboutWorkflow, Order):
 
 
 class QueuesActivated(AboutWorkflow, Order):
-    """The workflow's queues exist and can be opened."""
+    """The workflow's queues exist, and clients can use them."""
 
     TYPE: ClassVar = "queues.activated"
     TO: ClassVar = Service.WMS

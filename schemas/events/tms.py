@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.events.cloudevents import AboutTaskforce, Order
 from schemas.ids import TaskforceUuid
+from schemas.pilot_kills import PilotKills
 from schemas.services import Service
 
 
@@ -32,7 +33,7 @@ class TaskforceSubmitFailed(AboutTaskforce, Order):
 
 
 class TaskforceRemoved(AboutTaskforce, Order):
-    """HTCondor accepted the removal. `cluster_id` None: the taskforce had no cluster and will get none."""
+    """HTCondor accepted the removal. If `cluster_id` is None, the taskforce had no cluster and will get none."""
 
     TYPE: ClassVar = "taskforce.removed"
     TO: ClassVar = Service.WMS
@@ -72,14 +73,16 @@ class Snapshot(BaseModel):
     top_task_errors: dict[str, int]
     #: A pilot's exit code (or minus a signal's number) as text -> how many jobs ended with it.
     exit_codes: dict[str, int] = Field(default_factory=dict)
-    #: Why no slot of the pool can take the waiting jobs; empty: some can, or the TMS has not looked yet.
+    #: Why no slot of the pool can take the waiting jobs; empty if a slot can, or if the TMS has not looked yet.
     unmatched: str = ""
     #: Whether the task fails on every worker, so that each failure counts against its event at once.
     all_bad: bool = False
+    #: How often signals ended pilots, since the taskforce started. These jobs mostly start again.
+    kills: list[PilotKills] = Field(default_factory=list)
 
 
 class TaskforceStatuses(Order):
-    """Snapshots of one schedd's taskforces: of those that changed or are due again."""
+    """Snapshots of those taskforces of one schedd that changed, or that are due again."""
 
     TYPE: ClassVar = "taskforce.statuses"
     TO: ClassVar = Service.WMS

@@ -38,7 +38,7 @@ class WorkflowOver(AboutWorkflow, Order):
 
 
 class WorkflowEnding(AboutWorkflow, Order):
-    """How the workflow will end by itself. WMS repeats this until the end. The highest `number` wins."""
+    """How the workflow will end by itself. WMS repeats this event until the end. The highest `number` is valid."""
 
     TYPE: ClassVar = "workflow.ending"
     TO: ClassVar = Service.MQS
@@ -46,9 +46,9 @@ class WorkflowEnding(AboutWorkflow, Order):
     number: int
     #: Whether the inputs are closed, so that no more events come from users.
     is_closed: bool
-    #: The queues that tasks take events from, by level. Events of one level move only into queues of later levels.
+    #: The queues from which tasks take events, by level. From one level, events move only into queues of later levels.
     levels: list[list[Mqid]]
-    #: How many events are expected in the public output queues; None: no number is expected.
+    #: How many events are expected in the public output queues; None if no number is expected.
     n_expected: int | None = None
     #: Whether a dead letter counts as an expected event.
     counts_dead: bool = False
@@ -64,19 +64,19 @@ class OrderToTms(AboutTaskforce, Order):
     @field_validator("taskforce_uuid")
     @classmethod
     def _check_form(cls, uuid: TaskforceUuid) -> TaskforceUuid:
-        """Refuse a text that is not the id of a taskforce: a TMS names a directory by the id."""
+        """Refuse a text that is not the id of a taskforce, because a TMS names a directory by the id."""
         if not TASKFORCE_UUID.fullmatch(uuid):
             raise ValueError(f"{uuid!r} is not the id of a taskforce")
         return uuid
 
     @property
     def routing_key(self) -> str:
-        """Return `tms.<encoded schedd>.<noun>.<verb>`."""
+        """`tms.<encoded schedd>.<noun>.<verb>`."""
         return f"{self.TO}.{encode_schedd(self.schedd)}.{self.TYPE}"
 
 
 class TaskOrder(TaskProgram):
-    """The program that pilots run, and its queues, from the task directive."""
+    """The program that pilots run, and the queues of its task, from the task directive."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -86,7 +86,7 @@ class TaskOrder(TaskProgram):
 
 
 class TaskforceStart(OrderToTms):
-    """Submit a paused cluster, unless the taskforce has one. WMS repeats this until the TMS answers."""
+    """Submit a paused cluster, unless the taskforce has a cluster. WMS repeats this event until the TMS answers."""
 
     TYPE: ClassVar = "taskforce.start"
 
@@ -101,7 +101,7 @@ class TaskforceStart(OrderToTms):
 
 
 class TaskforceRelease(OrderToTms):
-    """WMS has recorded the cluster: let its jobs run."""
+    """Let the jobs of the cluster run: WMS has recorded the cluster."""
 
     TYPE: ClassVar = "taskforce.release"
 
@@ -109,7 +109,7 @@ class TaskforceRelease(OrderToTms):
 
 
 class TaskforceRemove(OrderToTms):
-    """Remove this one unwanted cluster. It changes nothing else about the taskforce."""
+    """Remove the cluster `cluster_id` of the taskforce, which WMS does not want. The taskforce itself goes on."""
 
     TYPE: ClassVar = "taskforce.remove"
 
@@ -117,7 +117,7 @@ class TaskforceRemove(OrderToTms):
 
 
 class TaskforceStop(OrderToTms):
-    """Remove all clusters of the taskforce, if there are any. WMS repeats this until the TMS answers."""
+    """Remove all clusters of the taskforce, if there are any. WMS repeats this event until the TMS answers."""
 
     TYPE: ClassVar = "taskforce.stop"
 
@@ -130,15 +130,15 @@ class WorkflowOverFact(AboutWorkflow, Fact):
     TYPE: ClassVar = "fact.workflow.over"
     BY: ClassVar = Service.WMS
 
-    #: How a user ended the workflow: FINISHED or ABORTED; None: no user did.
+    #: How a user ended the workflow: FINISHED or ABORTED; None if no user ended it.
     deactivated: Deactivated | None
-    #: How the workflow ended by itself; None: a user ended it.
+    #: How the workflow ended by itself; None if a user ended it.
     completion: Completion | None = None
     over_at: AwareDatetime
 
 
 class TaskforceCompletedFact(AboutTaskforce, Fact):
-    """The taskforce's cluster has left HTCondor's queue, and WMS has recorded it."""
+    """The taskforce's cluster has left HTCondor's queue, and WMS has recorded that."""
 
     TYPE: ClassVar = "fact.taskforce.completed"
     BY: ClassVar = Service.WMS

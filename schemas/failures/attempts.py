@@ -1,10 +1,10 @@
-"""The report of a failed attempt. A pilot publishes it as JSON through the data vhost, and MQS stores it.
+"""The report of a failed attempt. A pilot publishes the report as JSON through the data vhost, and MQS stores it.
 
     x.dead.<workflow> ──attempts──► mqs.attempts ──► MQS ──► FailedAttemptColl
 
-The report has no field for the workflow: the exchange gives it. A pilot's token opens the exchange of its own workflow
-only, so no pilot can report for another one. All texts have a maximum length. The pilot imports this module,
-so it uses no pydantic.
+The report has no field for the workflow: the exchange shows the workflow. A pilot's token opens only the exchange of
+the pilot's own workflow, so no pilot can report for another workflow. All texts have a maximum length. The pilot
+imports this module, so it uses no pydantic.
 """
 
 import base64
@@ -35,18 +35,18 @@ class FailedAttempt:
     #: Empty if the client set no id. Then `digest` identifies the event.
     event_id: str
     attempt: int
-    #: The pilot's id, which it draws at its start. With the event and the attempt it makes a report unique.
+    #: The pilot's id, random for each start. Together with the event and the attempt, this id identifies a report.
     pilot: str
     reason: str
     error: str
-    #: The key that the publisher gave; empty: none.
+    #: The key that the publisher gave; empty without a key.
     key: str = ""
     queue: str = ""
     task_id: str = ""
     taskforce_uuid: str = ""
     #: The end of the task's standard error, or else of its standard output.
     last_lines: str = ""
-    #: 128 + n if signal n ended the task; None if there was no exit.
+    #: The task's exit code; 128 + n if signal n ended the task; None if the task did not exit.
     exit_code: int | None = None
     site: str = ""
     machine: str = ""
@@ -82,7 +82,7 @@ _MAX_NUMBER = 2**53
 
 
 def bound_texts(attempt: FailedAttempt) -> FailedAttempt:
-    """Return `attempt` with every text cut to its maximum. `last_lines` keeps its end, other texts their beginning."""
+    """Return `attempt` with every text cut to its maximum. `last_lines` keeps the end, other texts the beginning."""
     texts = {
         field.name: getattr(attempt, field.name)[: _BOUNDS.get(field.name, MAX_NAME)]
         for field in fields(attempt)
@@ -95,14 +95,14 @@ def bound_texts(attempt: FailedAttempt) -> FailedAttempt:
 
 
 def attempt_to_bytes(attempt: FailedAttempt) -> bytes:
-    """Return `attempt` as JSON, with its texts cut to their maximum."""
+    """Return `attempt` as JSON. Texts are cut to their maximum."""
     plain = asdict(bound_texts(attempt))
     plain["excerpt"] = base64.b64encode(plain["excerpt"]).decode()
     return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
 
 
 def attempt_from_bytes(body: bytes) -> FailedAttempt:
-    """Return the attempt in `body`, with its texts cut to their maximum. Unknown members do not matter.
+    """Return the attempt in `body`. Texts are cut to their maximum, and unknown members are ignored.
 
     Raises:
         Rejected: `body` is not a report of an attempt.

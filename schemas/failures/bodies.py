@@ -48,13 +48,13 @@ class DeadLetterSeen(_Answer):
 
 
 class DeadLetterOrders(_Answer):
-    """The orders to replay and discard dead letters, with their users, the newest first."""
+    """The orders to replay and discard dead letters, with the user of each, the newest first."""
 
     orders: list[LetterAudit]
 
 
 class LettersRequest(BaseModel):
-    """A choice of dead letters: by name, all, or those that match all given fields. The oldest come first."""
+    """A choice of dead letters: by name, all, or those that match all given fields. The oldest letters come first."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,7 +68,7 @@ class LettersRequest(BaseModel):
 
 
 class LettersHandled(_Answer):
-    """What happened to the letters."""
+    """How many letters the request has handled, and how many letters do not exist."""
 
     n_done: int
     n_missing: int = Field(description="Letters of the request that do not exist, or no longer.")

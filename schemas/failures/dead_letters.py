@@ -1,6 +1,6 @@
 """Questions to MQS about dead letters: list and read them, and order a replay or a discard.
 
-Only the queue on the broker decides which letters exist. A letter's name is a digest of its event and its death. So an
+The queue on the broker alone decides which letters exist. A letter's name is a digest of its event and its death. So an
 event that fails again after a replay becomes another letter.
 """
 
@@ -18,7 +18,7 @@ MAX_LETTERS_PER_PAGE = 500
 MAX_PAGE_BYTES = 512 * 1024
 #: MQS sends a longer body in parts.
 MAX_STRETCH_BYTES = 1024 * 1024
-#: How many letters one request replays or discards at most.
+#: The most letters that one request replays or discards.
 MAX_LETTERS_AT_ONCE = 200
 MAX_LETTER_GROUPS = 200
 
@@ -71,14 +71,14 @@ class LetterGroup(_Closed):
 
 
 class LetterAction(StrEnum):
-    """The actions on dead letters."""
+    """What an order does with dead letters."""
 
     REPLAY = "replay"
     DISCARD = "discard"
 
 
 class LetterFilter(_Closed):
-    """A choice of dead letters: all that match every given field."""
+    """A choice of dead letters: all letters that match every given field."""
 
     task_id: str | None = None
     signature: str | None = None
@@ -86,7 +86,7 @@ class LetterFilter(_Closed):
 
 
 class LettersQuery(LetterFilter, MqsQuestion):
-    """The gateway wants the dead letters that come after `after`, the oldest first."""
+    """The gateway wants one page of dead letters, oldest first: the letters after the letter `after`."""
 
     kind: Literal["dead-letters"] = "dead-letters"
     workflow_id: WorkflowId
@@ -120,14 +120,14 @@ class LetterBodyQuery(MqsQuestion):
 
 
 class LettersOrder(MqsQuestion):
-    """The gateway wants dead letters replayed or discarded: `letters`, or the oldest that match `which`."""
+    """The gateway orders a replay or a discard of `letters` or, if None, of the oldest letters that match `which`."""
 
     kind: Literal["dead-letters-order"] = "dead-letters-order"
     workflow_id: WorkflowId
     action: LetterAction
     letters: list[str] | None = None
     which: LetterFilter = LetterFilter()
-    #: The user who ordered it, for the audit.
+    #: The user who gave the order, for the audit.
     subject: str
 
 
@@ -139,7 +139,7 @@ class LetterAuditQuery(MqsQuestion):
 
 
 class LettersAnswer(Answer):
-    """A page of dead letters. `next_after` is the `after` of the next page; None at the end."""
+    """A page of dead letters. `next_after` is the `after` of the next page; None at the last page."""
 
     kind: Literal["dead-letters"] = "dead-letters"
     letters: list[DeadLetter]
@@ -148,7 +148,7 @@ class LettersAnswer(Answer):
 
 
 class LetterGroupsAnswer(Answer):
-    """Groups of dead letters, and the number of letters in all."""
+    """Groups of dead letters, and the number of all letters."""
 
     kind: Literal["dead-letter-groups"] = "dead-letter-groups"
     groups: list[LetterGroup]
@@ -156,7 +156,7 @@ class LetterGroupsAnswer(Answer):
 
 
 class LetterAnswer(Answer):
-    """One dead letter."""
+    """One dead letter, and the failed attempts at its event."""
 
     kind: Literal["dead-letter"] = "dead-letter"
     letter: DeadLetter
@@ -164,7 +164,7 @@ class LetterAnswer(Answer):
 
 
 class LetterBodyAnswer(Answer):
-    """Bytes of an event from `offset` on. The whole event has `n_bytes`."""
+    """The bytes of an event from `offset` on. The whole event has `n_bytes` bytes."""
 
     kind: Literal["dead-letter-body"] = "dead-letter-body"
     data: bytes
@@ -174,7 +174,7 @@ class LetterBodyAnswer(Answer):
 
 
 class LettersDone(Answer):
-    """What happened to the letters of an order. `n_left` more match. `stopped`: why MQS did not try all."""
+    """How many letters an order has handled. `n_left` more letters match. `stopped` says why MQS did not try all."""
 
     kind: Literal["dead-letters-done"] = "dead-letters-done"
     n_done: int
@@ -187,7 +187,7 @@ class LettersDone(Answer):
 
 
 class LetterAudit(_Closed):
-    """One order to replay or discard that MQS has carried out."""
+    """An order to replay or discard dead letters, which MQS has carried out."""
 
     at: AwareDatetime
     subject: str

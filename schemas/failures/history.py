@@ -1,6 +1,6 @@
 """Questions to MQS about stored failed attempts: one by one, or grouped by task and error signature.
 
-A pilot sends its reports in the form of `schemas.failures.attempts`. MQS answers in the form of this module.
+Pilots send their reports in the form of `schemas.failures.attempts`. MQS answers in the form of this module.
 """
 
 from typing import Annotated, Literal
@@ -48,7 +48,10 @@ class Attempt(BaseModel):
 
 
 class ErrorGroup(BaseModel):
-    """The failed attempts of one task whose errors have the same signature."""
+    """The reported failed attempts of one task whose errors have the same signature.
+
+    A pilot sends at most 20 reports at once and then two a second. So there may be more attempts than the counts say.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -57,15 +60,15 @@ class ErrorGroup(BaseModel):
     text: str = Field(description="The error's text without the parts that differ from event to event.")
     example: str = Field(description="The full text of the group's newest error.")
     event_id: str = Field(description="The event with the newest error.")
-    n_attempts: int
-    n_events: int = Field(description="The number of different events.")
-    n_machines: int = Field(description="The number of different machines.")
+    n_attempts: int = Field(description="The number of reported attempts; there may be more.")
+    n_events: int = Field(description="The number of different events in these reports; there may be more.")
+    n_machines: int = Field(description="The number of different machines in these reports; there may be more.")
     first_at: AwareDatetime
     last_at: AwareDatetime
 
 
 class AttemptsQuery(MqsQuestion):
-    """The gateway wants the failed attempts before `before`, newest first. Filters: an event, a task, a signature."""
+    """The gateway wants the failed attempts older than `before`, newest first. Filters: event, task, signature."""
 
     kind: Literal["attempts"] = "attempts"
     workflow_id: WorkflowId
@@ -84,7 +87,7 @@ class ErrorGroupsQuery(MqsQuestion):
 
 
 class AttemptsAnswer(Answer):
-    """A page of failed attempts. `next_before` is the `before` of the next page; None at the end."""
+    """A page of failed attempts. `next_before` is the `before` of the next page; None at the last page."""
 
     kind: Literal["attempts"] = "attempts"
     attempts: list[Attempt]

@@ -20,7 +20,7 @@ _ANY = "#"
 #: The parts that a signature keeps unchanged.
 _KEPT = re.compile(r"exit code \d+|signal \d+|\bErrno \d+|\b(?:UTF|utf)-?(?:8|16|32)\b|\bHTTP/\d(?:\.\d)?\b")
 
-#: The parts that differ from run to run. Longer kinds come first: a path contains ids, and a date contains numbers.
+#: The parts that differ from run to run. Kinds that contain others come first: a path contains ids, a date numbers.
 _VARYING = re.compile(
     r"""
       \b[a-z][a-z0-9+.-]*://[^\s'"<>)\]]+                                      # an address

@@ -1,10 +1,10 @@
-"""An event on a message queue. The payload is the body; everything else is in AMQP properties.
+"""An event on a message queue. The payload is the body; all other data are in AMQP properties.
 
-body            the payload's bytes, unchanged
-content_type    the kind of the bytes: application/json, text/plain, application/octet-stream. Existing message clients
+body            the payload's bytes, unchanged content_type    the kind of the bytes: application/json, text/plain,
+application/octet-stream. Existing message clients
                 set none, and pack the payload in their own way: see `schemas.payloads.legacy_wire`
-message_id      the event's id; a repeated event keeps it
-headers         `x-ewms-parent` (the id of the input event), `traceparent`; on dead letters also `x-ewms-dead-*`
+message_id      the event's id; a repeated event keeps it headers         `x-ewms-parent` (the id of the input event),
+`traceparent`; on dead letters also `x-ewms-dead-*`
 """
 
 import uuid
@@ -26,18 +26,18 @@ class Header(StrEnum):
 
     PARENT = "x-ewms-parent"
     TRACE = "traceparent"
-    #: A publisher can set it: the event's name in the publisher's own data.
+    #: A publisher can set this header: the event's name in the publisher's own data.
     KEY = "x-ewms-key"
-    #: MQS sets it on a dead letter that goes back to its queue: the number of replays.
+    #: MQS sets this header on a dead letter that returns to its queue: the number of replays.
     REPLAYS = "x-ewms-replays"
-    #: The broker sets it: how many earlier attempts a quorum queue has counted; absent at the first delivery.
+    #: The broker sets this header: how many earlier attempts a quorum queue has counted; absent at the first delivery.
     DELIVERY_COUNT = "x-delivery-count"
-    #: The broker sets it: how many earlier deliveries there were, also those that do not count as attempts.
+    #: The broker sets this header: the number of earlier deliveries, also of those that do not count as attempts.
     ACQUIRED_COUNT = "x-acquired-count"
-    #: The broker sets these on its own dead letters: the reason, and the queue.
+    #: The broker sets these headers on its own dead letters: the reason, and the queue.
     FIRST_DEATH_REASON = "x-first-death-reason"
     FIRST_DEATH_QUEUE = "x-first-death-queue"
-    #: A pilot sets these on the events that it gives up.
+    #: A pilot sets these headers on the events that it gives up.
     DEAD_REASON = "x-ewms-dead-reason"
     DEAD_ERROR = "x-ewms-dead-error"
     DEAD_ATTEMPTS = "x-ewms-dead-attempts"
@@ -46,7 +46,7 @@ class Header(StrEnum):
     DEAD_TASKFORCE = "x-ewms-dead-taskforce"
     DEAD_WORKER = "x-ewms-dead-worker"
     DEAD_AT = "x-ewms-dead-at"
-    #: A service sets it on a control event that it sets aside: the broker user who sent the event.
+    #: A service sets this header on a control event that it sets aside: the broker user who sent the event.
     SENDER = "x-ewms-sender"
 
 
@@ -77,15 +77,15 @@ class DataEvent:
 
     @property
     def attempt(self) -> int:
-        """Return the number of this attempt, from 1."""
+        """The number of this attempt at the event, from 1."""
         count = self.headers.get(Header.DELIVERY_COUNT, 0)
         return (count if isinstance(count, int) else 0) + 1
 
 
 def output_id(parent: EventId, task: TaskId, index: int) -> EventId | None:
-    """Return the id of a task's `index`-th output for the input `parent`. It is the same in every run.
+    """Return the id of a task's output number `index` for the input event `parent`. The id is the same in every run.
 
-    `None`: the input's id is not a UUID. Then no stable id exists, and the caller draws one.
+    Return None if `parent` is not a UUID. Then the caller draws a random id.
     """
     try:
         namespace = uuid.UUID(parent)

@@ -1,7 +1,7 @@
 """Read JSON as RFC 8259 defines it. All task modes, publishers and consumers use this reader. (core)
 
 Python's own reader accepts more: NaN and the infinities, a byte order mark, UTF-16 and UTF-32. Other readers refuse
-these, so an event with them would work in one task and fail in the next.
+these, so an event that has them would work in one task and fail in the next.
 """
 
 import codecs
@@ -16,8 +16,8 @@ def load_json(text: bytes | str, *, unique_names: bool = False) -> Any:
     """Return the value of the JSON `text`.
 
     Raises:
-        ValueError: `text` is not JSON in UTF-8, or, with `unique_names`, an object in it has a name twice. The message
-            says why.
+        ValueError: `text` is not JSON in UTF-8, or, with `unique_names`, an object has a name twice. The error says
+            why.
     """
     if isinstance(text, bytes | bytearray):
         if text.startswith(_MARKS):

@@ -18,7 +18,7 @@ from schemas.topology import MAX_EVENT_BYTES
 #: The first bytes of a zstd frame. Source: RFC 8878, 3.1.1.
 MAGIC = b"\x28\xb5\x2f\xfd"
 
-#: The size that one event may unpack to (ruling 14).
+#: The most bytes that one event may have after unpacking (ruling 14).
 MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 
 #: An event may unpack to this many times its size. For events that unpack to no more than 16 MiB the ratio does not
@@ -49,7 +49,7 @@ class Unwritable(TooLarge):
 
 
 class CodecMissing(Unavailable):
-    """This environment lacks the library that unpacks these events."""
+    """This environment lacks the library that reads and writes existing clients' events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class LegacyEvent:
 
 
 def is_legacy(body: bytes, content_type: str) -> bool:
-    """Return whether the event with this body and content type ("": none) comes from an existing client."""
+    """Return whether the event comes from an existing client. An empty `content_type` means that the event has none."""
     return not content_type and body.startswith(MAGIC)
 
 
@@ -69,7 +69,7 @@ def decode_legacy(body: bytes) -> LegacyEvent:
     """Return the content of the event `body`.
 
     Raises:
-        Undecodable: `body` is not an event of an existing client, or unpacks to more than an event may have.
+        Undecodable: `body` is not an event of an existing client, or is too large after unpacking.
         CodecMissing: the library for these events is not installed.
     """
     text = _unpack_body(body)
@@ -84,13 +84,14 @@ def decode_legacy(body: bytes) -> LegacyEvent:
 
 
 def encode_legacy(data: Any, headers: Mapping[str, Any] | None = None, *, allow_nan: bool = True) -> bytes:
-    """Return the body of an event with `data`, in the form that `decode_legacy` reads.
+    """Return the body of an event with `data`, which `decode_legacy` and existing clients can read.
 
-    NaN and the infinities are not JSON. But existing clients are all in Python, which writes and reads them.
+    NaN and the infinities are not JSON. But existing clients are Python programs, which write and read them. If
+    `allow_nan` is False, they raise ValueError.
 
     Raises:
         Unwritable: the event is larger than an event may be.
-        TypeError, ValueError: JSON cannot hold `data`.
+        TypeError, ValueError: JSON cannot represent `data`.
         CodecMissing: the library for these events is not installed.
     """
     text = json.dumps({"headers": dict(headers or {}), "data": data}, allow_nan=allow_nan).encode()

@@ -1,7 +1,7 @@
 """Names that a pilot shares with its job: files, chirps, the job's ad, and the local pool's variables. (core)
 
-TMS and the pools write them, and the pilot reads them; chirps go the other way. `schemas.pilot.pilot_wire` has the
-variables of the pilot's task.
+TMS and the pools write these, and the pilot reads them; chirps go from the pilot to TMS. `schemas.pilot.pilot_wire` has
+the variables of the pilot's task.
 """
 
 from enum import StrEnum
@@ -13,7 +13,7 @@ from schemas.pilot.variables import full_name
 TASK_FILE: Final = "ewms_pilot_task.json"
 TOKEN_FILE: Final = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret
 
-#: The attribute of HTCondor's job. `true`: the task fails on all workers, so failures count against events at once.
+#: The attribute of HTCondor's job. If `true`, the task fails on all workers, so failures count against events at once.
 JOB_CHARGES: Final = "EWMSChargesEvents"
 #: The same for a job of the local pool: if this variable is set, failures count at once.
 LOCAL_CHARGES: Final = "_EWMS_LOCAL_CHARGES"
@@ -38,10 +38,10 @@ class ChirpAttribute(StrEnum):
     TASKS_SUCCESS = f"{CHIRP_PREFIX}TasksSuccess"
     ERROR = f"{CHIRP_PREFIX}Error"
     ERROR_TRACEBACK = f"{CHIRP_PREFIX}ErrorTraceback"
-    #: `<seconds since 1970> <machine>`: the pilot has found its worker bad. The contract does not have this one.
+    #: `<seconds since 1970> <machine>`: the pilot has found its worker bad. The contract lacks this attribute.
     BAD_MACHINE = f"{CHIRP_PREFIX}BadMachine"
 
     @property
     def short_name(self) -> str:
-        """Return the name without the prefix."""
+        """The name without the prefix."""
         return self.removeprefix(CHIRP_PREFIX)

@@ -1,6 +1,6 @@
-"""All variables whose names begin with `EWMS_PILOT_`: who sets each one, and its value. (core)
+"""All variables whose names begin with `EWMS_PILOT_`, and who may set each. (core)
 
-`pilot.settings` reads them all. `find_variable_problems` uses the same readers to check a user's variables before any
+`pilot.settings` reads all of them. `find_variable_problems` checks a user's variables by the same readers, before any
 pilot starts.
 """
 
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from schemas.pilot.options import PLATFORM, Chirp, PilotOption, PilotOptions, Platform
 from schemas.pilot.pilot_wire import QUEUE_VARIABLES, PilotJob, PilotProgram, list_variables
 from schemas.pilot.variables import PREFIX, Reader, Variables, full_name, list_described, read_fields
-from schemas.rules.spelling import find_nearest
+from schemas.rules.complaints import find_nearest
 
 _OPTIONS: tuple[PilotOption, ...] = (*list_described(PilotOptions).values(), *list_described(Chirp).values())
 
-#: The variables that users may set, under their old names too -> how the pilot reads them.
+#: The variables that users may set (also their old names) -> how the pilot reads them.
 OF_USERS: Mapping[str, Reader] = {
     name: option.read for option in _OPTIONS if option.by_user for name in (option.name, option.old_name) if name
 }
@@ -21,13 +21,13 @@ OF_USERS: Mapping[str, Reader] = {
 #: The variables that only an operator sets.
 OF_OPERATORS = tuple(option.name for option in _OPTIONS if not option.by_user)
 
-#: The variables that have their own field in the task. A request must not set them a second time.
+#: The variables for which the task has a field. A request must not set these variables, too.
 OF_FIELDS = tuple(variable.name for variable in list_variables(PilotProgram).values())
 
-#: The variables that EWMS sets for each pilot. It overrides a request's values.
+#: The variables that EWMS sets for each pilot, even if a request has other values.
 OF_EWMS = (*QUEUE_VARIABLES, *(variable.name for variable in list_variables(PilotJob).values()))
 
-#: Messages guess the meaning of this many unknown names: each guess takes time, and a request may have any number.
+#: For at most this many unknown names a known name is guessed: each guess takes time, and there may be any number.
 _MAX_GUESSES = 20
 
 #: All known names, in full.
@@ -40,7 +40,7 @@ _FIELDS = frozenset(map(full_name, OF_FIELDS))
 
 
 def find_variable_problems(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the faults of the variables that a user sets for the pilot: name -> rule and remedy."""
+    """Return the faults of the variables that a user sets for the pilot, by name. A fault is "rule; remedy"."""
     found: dict[str, str] = {}
     n_unknown = 0
     v = Variables(environment)
@@ -71,6 +71,6 @@ def waits_in_vain(environment: Mapping[str, str]) -> bool:
 
 
 def asked_platform(image: str, environment: Mapping[str, object]) -> str:
-    """Return the platform that a task requests, in lower case; empty: any. An image named `none` requests `none`."""
+    """Return the platform that a task requests, in lower case; empty for any. The image `none` requests `none`."""
     asked = str(environment.get(PLATFORM, "")).strip().lower()
     return Platform.NONE.value if not asked and image.strip().lower() == Platform.NONE else asked

@@ -1,7 +1,7 @@
-"""What users and operators tell a pilot: each variable once, with its name, its default, and who may set it. (core)
+"""The settings of a pilot: each variable once, with its name, its default, and who may set it. (core)
 
-The pilot's settings inherit these fields, and the check of a request uses the same readers. What TMS itself tells a
-pilot is in `pilot_wire`.
+The pilot's settings inherit these fields, and the check of a request uses the same readers. `pilot_wire` has the
+variables that TMS sets.
 """
 
 import re
@@ -15,7 +15,7 @@ from schemas.rules.limits import MAX_EXTENSION_BYTES
 
 
 class Platform(StrEnum):
-    """The runtime of the task's container; `NONE`: the task is a bare process on the worker."""
+    """What runs the task's container. With `NONE`, the task is a bare process on the worker."""
 
     APPTAINER = "apptainer"
     DOCKER = "docker"
@@ -25,14 +25,14 @@ class Platform(StrEnum):
 
 
 class TaskMode(StrEnum):
-    """How containers take events: one container for each event, or (`STREAM`) for each slot, with an event a line."""
+    """One container for each event (`EVENT`), or one for each slot, which gets one event a line (`STREAM`)."""
 
     EVENT = "event"
     STREAM = "stream"
 
 
 class ChirpDest(StrEnum):
-    """The places where HTCondor writes chirps."""
+    """Where HTCondor writes chirps."""
 
     JOB_EVENT_LOG = "JOB_EVENT_LOG"
     JOB_ATTR = "JOB_ATTR"
@@ -48,16 +48,16 @@ _SIZE = re.compile(r"[0-9]{1,15}[bkmgBKMG]?")
 
 @dataclass(frozen=True, slots=True)
 class PilotOption(ReadVariable):
-    """A variable that a user may set, or only an operator."""
+    """A variable that a user may set or, if not `by_user`, only an operator."""
 
     by_user: bool = True
 
 
-def _of_user(name: str, read: Reader, *, old_name: str = "") -> dict[str, ReadVariable]:
+def _describe_user_option(name: str, read: Reader, *, old_name: str = "") -> dict[str, ReadVariable]:
     return describe_field(PilotOption(name, read, old_name))
 
 
-def _of_operator(name: str, read: Reader) -> dict[str, ReadVariable]:
+def _describe_operator_option(name: str, read: Reader) -> dict[str, ReadVariable]:
     return describe_field(PilotOption(name, read, by_user=False))
 
 
@@ -104,7 +104,7 @@ def _level_reader(default: str) -> Reader:
 
 
 def _read_shm_size(v: Variables, name: str) -> str:
-    """Return a size in docker's form, or an empty text."""
+    """Read a size in docker's form. Return "" if it is unset or wrong."""
     size = v.read_string(name)
     if size and not _SIZE.fullmatch(size):
         v.note_problem(name, "must be a size in docker's form", "write it like 512m or 2g")
@@ -119,75 +119,87 @@ def _read_prefetch(v: Variables, name: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Chirp:
-    """Whether and how the pilot chirps. `fd` (ours) is an inherited pipe, to be used instead of HTCondor's chirp."""
+    """Whether and how the pilot chirps. `fd` (ours) is an inherited pipe to use instead of HTCondor's chirp."""
 
-    wanted: bool = field(metadata=_of_user("HTCHIRP", _flag_reader(default=False)))
+    wanted: bool = field(metadata=_describe_user_option("HTCHIRP", _flag_reader(default=False)))
     dest: ChirpDest = field(
-        metadata=_of_user("HTCHIRP_DEST", lambda v, name: v.read_choice(name, ChirpDest, ChirpDest.JOB_ATTR))
+        metadata=_describe_user_option(
+            "HTCHIRP_DEST", lambda v, name: v.read_choice(name, ChirpDest, ChirpDest.JOB_ATTR)
+        )
     )
-    interval_s: float = field(metadata=_of_user("HTCHIRP_RATELIMIT_INTERVAL", _seconds_reader(60)))
-    fd: int | None = field(metadata=_of_operator(CHIRP_FD, Variables.read_integer))
+    interval_s: float = field(metadata=_describe_user_option("HTCHIRP_RATELIMIT_INTERVAL", _seconds_reader(60)))
+    fd: int | None = field(metadata=_describe_operator_option(CHIRP_FD, Variables.read_integer))
 
 
 @dataclass(frozen=True, kw_only=True)
 class PilotOptions:
-    """What users and operators set for a pilot. A limit of `None` means no limit."""
+    """The settings of a pilot that users and operators make. A limit of None means no limit."""
 
-    infile_ext: str = field(metadata=_of_user("INFILE_EXT", _extension_reader(".in")))
-    outfile_ext: str = field(metadata=_of_user("OUTFILE_EXT", _extension_reader(".out")))
-    #: None: the pilot chooses it by the task's duration.
-    prefetch: int | None = field(metadata=_of_user("PREFETCH", _read_prefetch))
-    #: Unset: as long as `idle_timeout_s`.
+    infile_ext: str = field(metadata=_describe_user_option("INFILE_EXT", _extension_reader(".in")))
+    outfile_ext: str = field(metadata=_describe_user_option("OUTFILE_EXT", _extension_reader(".out")))
+    #: None means that the pilot chooses the prefetch by how long the task takes.
+    prefetch: int | None = field(metadata=_describe_user_option("PREFETCH", _read_prefetch))
+    #: If unset, the same as `idle_timeout_s`.
     first_timeout_s: float = field(
-        metadata=_of_user("TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE", Variables.read_seconds_if_set)
+        metadata=_describe_user_option("TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE", Variables.read_seconds_if_set)
     )
-    idle_timeout_s: float = field(metadata=_of_user("TIMEOUT_QUEUE_INCOMING", _seconds_reader(1)))
-    external_directories: tuple[str, ...] = field(metadata=_of_user("EXTERNAL_DIRECTORIES", _words_reader(",")))
-    log_level: str = field(metadata=_of_user("CL_LOG", _level_reader("INFO")))
-    log_level_third_party: str = field(metadata=_of_user("CL_LOG_THIRD_PARTY", _level_reader("WARNING")))
-    init_timeout_s: float | None = field(metadata=_of_user("INIT_TIMEOUT", Variables.read_limit_s))
+    idle_timeout_s: float = field(metadata=_describe_user_option("TIMEOUT_QUEUE_INCOMING", _seconds_reader(1)))
+    external_directories: tuple[str, ...] = field(
+        metadata=_describe_user_option("EXTERNAL_DIRECTORIES", _words_reader(","))
+    )
+    log_level: str = field(metadata=_describe_user_option("CL_LOG", _level_reader("INFO")))
+    log_level_third_party: str = field(metadata=_describe_user_option("CL_LOG_THIRD_PARTY", _level_reader("WARNING")))
+    init_timeout_s: float | None = field(metadata=_describe_user_option("INIT_TIMEOUT", Variables.read_limit_s))
     task_timeout_s: float | None = field(
-        metadata=_of_user("TASK_TIMEOUT", Variables.read_limit_s, old_name="SUBPROC_TIMEOUT")
+        metadata=_describe_user_option("TASK_TIMEOUT", Variables.read_limit_s, old_name="SUBPROC_TIMEOUT")
     )
     task_mode: TaskMode = field(
-        metadata=_of_user("TASK_MODE", lambda v, name: v.read_choice(name, TaskMode, TaskMode.EVENT))
+        metadata=_describe_user_option("TASK_MODE", lambda v, name: v.read_choice(name, TaskMode, TaskMode.EVENT))
     )
     #: How many seconds more than its timeout a warm container's first event may take, because the container starts.
-    task_start_s: float = field(metadata=_of_user("TASK_START_TIMEOUT", _seconds_reader(60)))
-    stop_on_error: bool = field(metadata=_of_user("STOP_LISTENING_ON_TASK_ERROR", _flag_reader(default=True)))
+    task_start_s: float = field(metadata=_describe_user_option("TASK_START_TIMEOUT", _seconds_reader(60)))
+    stop_on_error: bool = field(
+        metadata=_describe_user_option("STOP_LISTENING_ON_TASK_ERROR", _flag_reader(default=True))
+    )
     okay_errors: frozenset[str] = field(
-        metadata=_of_user("OKAY_ERRORS", lambda v, name: frozenset(v.read_words(name, None)))
+        metadata=_describe_user_option("OKAY_ERRORS", lambda v, name: frozenset(v.read_words(name, None)))
     )
     max_failures_in_a_row: int = field(
-        metadata=_of_user("MAX_FAILURES_IN_A_ROW", lambda v, name: max(0, v.read_integer(name) or 0))
+        metadata=_describe_user_option("MAX_FAILURES_IN_A_ROW", lambda v, name: max(0, v.read_integer(name) or 0))
     )
     concurrency: int = field(
-        metadata=_of_user("MAX_CONCURRENT_TASKS", lambda v, name: max(1, v.read_integer(name) or 1))
+        metadata=_describe_user_option("MAX_CONCURRENT_TASKS", lambda v, name: max(1, v.read_integer(name) or 1))
     )
-    keep_files: bool = field(metadata=_of_user("KEEP_ALL_TASK_FILES", _flag_reader(default=False)))
-    dump_output: bool = field(metadata=_of_user("DUMP_TASK_OUTPUT", _flag_reader(default=False)))
-    quarantine_s: float = field(metadata=_of_user("QUARANTINE_TIME", _seconds_reader(0)))
-    drain_grace_s: float = field(metadata=_of_user("DRAIN_GRACE", _seconds_reader(20)))
-    reconnect_timeout_s: float = field(metadata=_of_user("RECONNECT_TIMEOUT", _seconds_reader(600)))
-    #: None: the pilot chooses it by the image.
-    platform: Platform | None = field(metadata=_of_user(PLATFORM, lambda v, name: v.read_choice(name, Platform, None)))
-    container_debug: bool = field(metadata=_of_user("CONTAINER_DEBUG", _flag_reader(default=False)))
+    keep_files: bool = field(metadata=_describe_user_option("KEEP_ALL_TASK_FILES", _flag_reader(default=False)))
+    dump_output: bool = field(metadata=_describe_user_option("DUMP_TASK_OUTPUT", _flag_reader(default=False)))
+    quarantine_s: float = field(metadata=_describe_user_option("QUARANTINE_TIME", _seconds_reader(0)))
+    drain_grace_s: float = field(metadata=_describe_user_option("DRAIN_GRACE", _seconds_reader(20)))
+    reconnect_timeout_s: float = field(metadata=_describe_user_option("RECONNECT_TIMEOUT", _seconds_reader(600)))
+    #: None means that the pilot chooses the platform by the image.
+    platform: Platform | None = field(
+        metadata=_describe_user_option(PLATFORM, lambda v, name: v.read_choice(name, Platform, None))
+    )
+    container_debug: bool = field(metadata=_describe_user_option("CONTAINER_DEBUG", _flag_reader(default=False)))
     apptainer_directory_only: bool = field(
-        metadata=_of_user("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", _flag_reader(default=True))
+        metadata=_describe_user_option(
+            "_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", _flag_reader(default=True)
+        )
     )
-    docker_shm_size: str = field(metadata=_of_user("_EWMS_PILOT_DOCKER_SHM_SIZE", _read_shm_size))
+    docker_shm_size: str = field(metadata=_describe_user_option("_EWMS_PILOT_DOCKER_SHM_SIZE", _read_shm_size))
 
-    # An operator's: programs that run outside of the container with the pilot's rights, directories that the pilot
-    # writes to, and the parts of the worker that a task may see.
+    # Only operators set these: programs that run outside of the container with the pilot's rights, directories that the
+    # pilot writes to, and the parts of the worker that a task may see.
 
-    apptainer: str = field(metadata=_of_operator("APPTAINER", _text_reader()))
+    apptainer: str = field(metadata=_describe_operator_option("APPTAINER", _text_reader()))
     apptainer_build_dir: str = field(
-        metadata=_of_operator("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", _text_reader("/var/tmp"))  # noqa: S108 - the contract's
+        metadata=_describe_operator_option("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", _text_reader("/var/tmp"))  # noqa: S108 - the contract's
     )
     #: A relative path starts from the job's directory.
-    data_dir_parent: str = field(metadata=_of_operator("DATA_DIR_PARENT_PATH_ON_HOST", _text_reader(".")))
+    data_dir_parent: str = field(metadata=_describe_operator_option("DATA_DIR_PARENT_PATH_ON_HOST", _text_reader(".")))
     #: The operator's rules for this worker: directories below which tasks may see files, directories below which images
     #: must lie, and directories that no task may touch.
-    external_roots: tuple[str, ...] = field(metadata=_of_operator("EXTERNAL_ROOTS", _words_reader(",")))
-    image_roots: tuple[str, ...] = field(metadata=_of_operator("IMAGE_ROOTS", _words_reader(",")))
-    protected_directories: tuple[str, ...] = field(metadata=_of_operator("PROTECTED_DIRECTORIES", _words_reader(",")))
+    external_roots: tuple[str, ...] = field(metadata=_describe_operator_option("EXTERNAL_ROOTS", _words_reader(",")))
+    image_roots: tuple[str, ...] = field(metadata=_describe_operator_option("IMAGE_ROOTS", _words_reader(",")))
+    protected_directories: tuple[str, ...] = field(
+        metadata=_describe_operator_option("PROTECTED_DIRECTORIES", _words_reader(","))
+    )

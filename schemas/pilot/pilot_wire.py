@@ -1,8 +1,8 @@
-"""The variables that TMS passes to a pilot: each one's name, how TMS writes it, and how the pilot reads it. (core)
+"""The variables that TMS passes to a pilot: their names, how TMS writes them, and how the pilot reads them. (core)
 
     TaskOrder.task_args ──write──► EWMS_PILOT_TASK_ARGS in the task file ──read──► PilotProgram.task_args
 
-TMS and the pilot both import this module. The pilot travels without pydantic, so these are plain dataclasses.
+TMS and the pilot both import this module. The pilot is installed without pydantic, so these are plain dataclasses.
 """
 
 import json
@@ -18,7 +18,7 @@ from schemas.pilot.variables import PREFIX, Reader, ReadVariable, Variables, des
 
 @dataclass(frozen=True, slots=True)
 class PilotVariable(ReadVariable):
-    """A variable with its writer and reader. If `write` returns None, TMS leaves it out."""
+    """A variable with its writer and its reader. If `write` returns None, TMS leaves the variable out."""
 
     write: Callable[[Any], str | None] = field(kw_only=True)
 
@@ -53,23 +53,23 @@ class PilotProgram:
 
 @dataclass(frozen=True, kw_only=True)
 class PilotJob:
-    """The facts about its job that EWMS passes to a pilot, besides the program and the queues."""
+    """What EWMS tells a pilot about its job, besides the program and the queues."""
 
     workflow_id: WorkflowId = field(metadata=_with_variable("WORKFLOW_ID", str, Variables.read_string))
     task_id: TaskId = field(metadata=_with_variable("TASK_ID", str, Variables.read_string))
     taskforce_uuid: TaskforceUuid = field(metadata=_with_variable("TASKFORCE_UUID", str, Variables.read_string))
     #: The file with the token for the queues. A relative path starts from the job's directory.
     token_file: str = field(metadata=_with_variable("TOKEN_FILE", str, lambda v, name: v.read_string(name, TOKEN_FILE)))
-    #: The file on the access point in which TMS renews the token; empty: there is none.
+    #: The file on the access point in which TMS renews the token; empty if there is no such file.
     token_source: str = field(metadata=_with_variable("TOKEN_SOURCE", str, Variables.read_string))
-    #: The directory on the access point that keeps the workers' output; empty: there is none.
+    #: The directory on the access point for the workers' output; empty if the output is not kept.
     log_directory: str = field(metadata=_with_variable("LOG_DIRECTORY", str, Variables.read_string))
-    #: The worker's maximum runtime; None: no limit. A pilot counts it from the start of its own process, because a job
-    #: may start several times.
+    #: The worker's maximum runtime; None means no limit. It begins with the pilot's own process, because a job may
+    #: start several times.
     worker_runtime_s: float | None = field(
         metadata=_with_variable("MAX_WORKER_RUNTIME", _write_number, Variables.read_limit_s)
     )
-    #: The memory that the request asks for. An error text names it when HTCondor kills a task for its memory.
+    #: The memory that the request asks for. Error texts name it if a task was killed because of its memory.
     worker_memory_bytes: int | None = field(
         metadata=_with_variable("WORKER_MEMORY", _write_number, Variables.read_integer)
     )
@@ -79,12 +79,12 @@ Told = type[PilotProgram] | type[PilotJob]
 
 
 def list_variables(kind: Told) -> dict[str, PilotVariable]:
-    """Return the variables of the fields of `kind`, by the field's name."""
+    """Return the variable of each field of `kind`, by the field's name."""
     return list_described(kind)
 
 
 def write_variables(kind: Told, source: object) -> dict[str, str]:
-    """Return the variables that pass the fields of `kind` to a pilot. `source` has attributes of the same names."""
+    """Return the variables that pass the fields of `kind` to a pilot. `source` has the values under the same names."""
     written = {
         PREFIX + variable.name: variable.write(getattr(source, name)) for name, variable in list_variables(kind).items()
     }
@@ -103,13 +103,13 @@ QUEUE_VARIABLES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class QueueEndpoint:
-    """A message queue and its address. An empty `token`: the token file has it. `wire` is for outputs."""
+    """A message queue and its address. Without a `token`, the token file has the token. `wire` is for outputs."""
 
     mqid: Mqid
     address: str
     token: str = field(default="", repr=False)
     wire: Wire = Wire.EWMS
-    #: The queue's name for users; empty: unknown here.
+    #: The queue's name for users; empty if unknown.
     alias: str = ""
 
     def __str__(self) -> str:
@@ -119,7 +119,7 @@ class QueueEndpoint:
 def write_queues(
     direction: str, mqids: Sequence[Mqid], *, broker_type: str, broker_address: str, aliases: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the variables of the queues `mqids`: lists joined by `;`."""
+    """Return the variables that tell a pilot its input or output queues (`direction`). Lists are joined by `;`."""
     name = PREFIX + direction
     written = {
         name: ";".join(mqids),
@@ -136,12 +136,12 @@ def write_queues(
 
 
 def write_wire(wire: Wire) -> dict[str, str]:
-    """Return the variable with the format in which the pilot publishes outputs."""
+    """Return the variable that tells a pilot in which format to publish outputs."""
     return {PREFIX + OUTGOING + _WIRE: wire.value}
 
 
 def read_queues(v: Variables, direction: str) -> tuple[QueueEndpoint, ...]:
-    """Return the queues of a list joined by `;`. A single address, type or token applies to all of them."""
+    """Return the input or output queues (`direction`) of a pilot. One address, type or token may be for all queues."""
     mqids = v.read_words(direction, ";")
     columns = []
     for part in (_ADDRESS, _TOKEN, _TYPE, _WIRE, _ALIAS):

@@ -23,10 +23,10 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class Variables:
-    """Read variables by their names without `EWMS_PILOT_`.
+    """Reads variables by their names without `EWMS_PILOT_`.
 
-    For a wrong value it returns the default and adds a line to `problems`: the variable, the rule, the remedy. The line
-    never repeats the value, because some values are secret.
+    If a value is wrong, a method returns the default and adds a line to `problems`: the variable, the rule, the remedy.
+    The line never repeats the value, because some values are secret.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -35,26 +35,26 @@ class Variables:
         self.problems: list[str] = []
 
     def read_string(self, name: str, default: str = "") -> str:
-        """Return the text of a variable without the blanks around it."""
+        """Return the text of a variable, without blanks around it. Return `default` if the variable is unset."""
         self._read.add(full_name(name))
         value = self._environment.get(full_name(name), "").strip()
         return default if value in _UNSET else value
 
     def read_seconds(self, name: str, default: float) -> float:
-        """Return a duration in seconds, 0 or more."""
+        """Return a number of seconds, 0 or more. Return `default` if the variable is unset."""
         value = self.read_seconds_if_set(name)
         return default if value is None else value
 
     def read_seconds_if_set(self, name: str) -> float | None:
-        """Return a duration in seconds, 0 or more; None if it is unset."""
+        """Return a number of seconds, 0 or more. Return None if the variable is unset."""
         return self._read_number(name, "a number of seconds, 0 or more")
 
     def read_limit_s(self, name: str) -> float | None:
-        """Return a time limit in seconds; None if it is unset or 0."""
+        """Return a time limit in seconds. Return None if the variable is unset or 0."""
         return self._read_number(name, "a number of seconds above 0, or unset for no limit") or None
 
     def read_integer(self, name: str) -> int | None:
-        """Return a whole number, which may be negative; `None` if the variable is unset."""
+        """Return a whole number, which may be negative. Return None if the variable is unset."""
         text = self.read_string(name)
         try:
             return int(text) if text else None
@@ -63,7 +63,7 @@ class Variables:
             return None
 
     def read_flag(self, name: str, *, default: bool) -> bool:
-        """Return True or False; the usual spellings of both are allowed."""
+        """Return True or False. The value may be, for example, `yes`, `on` or `1`."""
         text = self.read_string(name, str(default)).lower()
         if text not in _TRUE | _FALSE:
             self.note_problem(name, "must be True or False", "set one of them, or unset it")
@@ -71,7 +71,7 @@ class Variables:
         return text in _TRUE
 
     def read_choice(self, name: str, choices: Iterable[_Choice], default: _Choice | None) -> _Choice | None:
-        """Return one of `choices`. The case of the value does not matter."""
+        """Return one of `choices`, in capitals or not. Return `default` if the variable is unset."""
         text = self.read_string(name)
         by_name = {choice.value.lower(): choice for choice in choices}
         if text and text.lower() not in by_name:
@@ -79,7 +79,7 @@ class Variables:
         return by_name.get(text.lower(), default)
 
     def read_arguments(self, name: str) -> tuple[str, ...]:
-        """Return a command's arguments, split as a shell splits them, without any expansion."""
+        """Return a command's arguments, split as a shell splits them. Nothing is expanded."""
         try:
             arguments = tuple(shlex.split(self.read_string(name)))
         except ValueError:
@@ -92,7 +92,7 @@ class Variables:
         return arguments
 
     def read_environment(self, name: str) -> dict[str, str]:
-        """Return the environment in a JSON object of texts."""
+        """Return the environment that a JSON object of texts describes."""
         try:
             value = json.loads(self.read_string(name, "{}"))
         except ValueError:
@@ -111,15 +111,15 @@ class Variables:
         return result
 
     def read_words(self, name: str, separator: str | None) -> tuple[str, ...]:
-        """Return the non-empty parts of a list; the separator `None` splits at blanks."""
+        """Return the parts of a list that are not empty. If `separator` is None, split at blanks."""
         return tuple(word.strip() for word in self.read_string(name).split(separator) if word.strip())
 
     def list_unread(self) -> tuple[str, ...]:
-        """Return the names that begin with `EWMS_PILOT_` and have not been read so far."""
+        """Return the names that begin with `EWMS_PILOT_` and that were not read yet."""
         return tuple(sorted(n for n in self._environment if n.startswith(PREFIX) and n not in self._read))
 
     def note_problem(self, name: str, rule: str, remedy: str) -> None:
-        """Add to `problems` that the variable `name` breaks `rule`, and the remedy."""
+        """Add to `problems`: the variable `name` breaks `rule`, and `remedy` helps."""
         self.problems.append(f"{full_name(name)} {rule}; {remedy}")
 
     def _read_number(self, name: str, rule: str) -> float | None:
@@ -137,7 +137,7 @@ class Variables:
 
 
 def full_name(name: str) -> str:
-    """Return the variable's full name. A name that begins with `_` is full already."""
+    """Return the variable's full name. A name that begins with `_` is already full."""
     return name if name.startswith("_") else PREFIX + name
 
 
@@ -148,7 +148,7 @@ _KEY = "pilot_variable"
 
 @dataclass(frozen=True, slots=True)
 class ReadVariable:
-    """A variable's name without the prefix, and its reader. If it is unset, the variable `old_name` counts instead."""
+    """A variable's name without the prefix, and its reader. If the variable is unset, `old_name` is read instead."""
 
     name: str
     read: Reader
@@ -156,17 +156,17 @@ class ReadVariable:
 
 
 def describe_field(variable: ReadVariable) -> dict[str, ReadVariable]:
-    """Return the metadata of the dataclass field that holds `variable`."""
+    """Return the metadata for a dataclass field whose value is read from `variable`."""
     return {_KEY: variable}
 
 
 def list_described(kind: type) -> dict[str, Any]:
-    """Return the variables of the fields of `kind`, by the field's name."""
+    """Return the variable of each field of `kind`, by the field's name."""
     return {known.name: known.metadata[_KEY] for known in fields(kind)}
 
 
 def read_fields(kind: type, v: Variables) -> dict[str, Any]:
-    """Return the values of the fields of `kind`, by the field's name."""
+    """Return the value of each field of `kind`, by the field's name, read from `v`."""
     values: dict[str, Any] = {}
     for name, variable in list_described(kind).items():
         values[name] = variable.read(v, variable.name)

@@ -1,1 +1,1 @@
-"""The rules for the content of a request: names, sizes and limits. Pure functions check each."""
+"""The rules for the content of a request: names, sizes and limits. A pure function checks each rule."""

@@ -1,8 +1,8 @@
-"""The limits of one request. A request within these limits passes all later steps. (core)
+"""The limits of one request. A request within these limits passes all later stages. (core)
 
     request ──► documents of MongoDB ──► events of RabbitMQ ──► token ──► channels ──► argv and environment of a process
 
-Each limit names the thing that it must fit into. docs/limits.md contains `TABLE`.
+Each limit names what the request must fit into. docs/limits.md contains `TABLE`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ MAX_CONFIGURATION_BYTES = 8 * 1024 * 1024
 MAX_WORKFLOW_QUEUES = 4999
 MAX_ALIASES = 100
 MAX_ALIAS_BYTES = 256
-#: How many queues a task can have. Its pilot's one token names them all and must fit into the frame of the login.
+#: How many queues a task can have. Its pilot has one token, which names all queues and must fit into the login's frame.
 MAX_TASK_QUEUES = token_sizes.max_queues()
 
 #: The size of all arguments, which may be one string, or of one variable with its name. Linux accepts 131 072 bytes in
@@ -41,7 +41,7 @@ MAX_INPUT_FILES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One line of the table: what has the limit, the limit, and what it must fit into."""
+    """One line of the table: what is limited, the limit, and the reason."""
 
     what: str
     limit: str
@@ -98,7 +98,7 @@ def print_table() -> str:
 
 
 def find_program_problems(arguments: str, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each text that is too large for a process: `args` or the variable's name, and the rule with its remedy."""
+    """Yield each text that is too large for a process: `args` or the variable's name, and "rule; remedy"."""
     # Count all arguments as one string: splitting a megabyte takes a second.
     sizes = [_filled_bytes(arguments)]
     if sizes[0] > MAX_STRING_BYTES:
@@ -119,6 +119,6 @@ _REMEDY = "put the data into a file that tasks can reach, and give its name"
 
 
 def _filled_bytes(arguments: str) -> int:
-    """Return how many bytes `arguments` can have after paths have replaced their placeholders."""
+    """Return how many bytes `arguments` can have once paths have replaced the placeholders."""
     n_placeholders = sum(arguments.count(placeholder) for placeholder in (*FILE_PLACEHOLDERS, *HUB_PLACEHOLDERS))
     return len(arguments.encode()) + n_placeholders * _PATH_BYTES

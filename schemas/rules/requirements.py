@@ -1,9 +1,10 @@
 """Check a user's `condor_requirements` word by word, before they go into a submit description. (core)
 
 Submit descriptions have no quoting: in any value, HTCondor replaces `$ENV(X)` with a variable of TMS's environment, and
-a line end starts another command. Some ClassAd functions read files of the access point or the worker. So this is an
-allow-list: literals, attribute names, operators, and functions that use only their arguments. WMS checks a request
-before it accepts it, so that the user learns of a fault. TMS checks again before it writes the submit description.
+a line end starts another command. Some ClassAd functions read files of the access point or the worker. So this module
+allows only literals, attribute names, operators, and functions that use only their arguments. WMS checks a request
+before it accepts the request, so that the user learns of a fault. TMS checks again before it writes the submit
+description.
 """
 
 import re
@@ -49,17 +50,17 @@ ALLOWED_FUNCTIONS = frozenset(
 
 
 class BadRequirements(ValueError):
-    """The requirements contain something that is not allowed, or are not an expression."""
+    """The requirements are not an expression, or contain something that is not allowed."""
 
 
 def check_requirements(text: str) -> str:
     """Return `text` without the blanks around it, if it contains only allowed words.
 
-    Every bracket must have its pair, and an operator must stand between any two operands. So `text` certainly is one
+    Every bracket must have its pair, and there must be an operator between any two operands. So `text` certainly is one
     expression. HTCondor decides whether the expression makes sense.
 
     Raises:
-        BadRequirements: `text` contains anything else.
+        BadRequirements: `text` is not an expression, or contains something that is not allowed.
     """
     if len(text) > MAX_LENGTH:
         raise BadRequirements(f"is longer than {MAX_LENGTH} characters")

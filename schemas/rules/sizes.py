@@ -18,7 +18,7 @@ def parse_bytes(size: str | int) -> int:
     """Return `size` in bytes. An integer is a number of bytes. Units are powers of 1024, as in HTCondor.
 
     Raises:
-        ValueError: `size` is not positive, is too large, or is not a size.
+        ValueError: `size` is not a size, is not positive, or is too large.
     """
     if isinstance(size, int):
         n_bytes = size
@@ -32,7 +32,7 @@ def parse_bytes(size: str | int) -> int:
 
 
 def print_size(n_bytes: float) -> str:
-    """Return a size for people, in powers of 1024 and with at most three digits: 512 MB, 1.5 GB."""
+    """Return the size as a text for people, in powers of 1024 and with at most three digits: 512 MB, 1.5 GB."""
     unit = 0
     # From 999.5 on, the format with three digits would print 1e+03.
     while n_bytes >= 999.5 and unit < len(_UNITS) - 1:
@@ -41,7 +41,7 @@ def print_size(n_bytes: float) -> str:
 
 
 def print_condor_size(n_bytes: int, smallest: str) -> str:
-    """Return a size for HTCondor (`512 MB`, in powers of 1024), rounded up to the unit `smallest`."""
+    """Return the size as a text for HTCondor (`512 MB`, in powers of 1024), rounded up to the unit `smallest`."""
     unit = _UNITS.index(smallest)
     amount = -(-n_bytes // 1024**unit)
     # HTCondor has no unit above TB.
@@ -51,6 +51,6 @@ def print_condor_size(n_bytes: int, smallest: str) -> str:
 
 
 def print_setting(n_bytes: float) -> str:
-    """Return the largest size up to `n_bytes` that a request can have, in the form of `worker_memory`: 16G, 512M."""
+    """Return the largest value of `worker_memory` or `worker_disk` that is at most `n_bytes`: 16G, 512M."""
     n_mb = int(n_bytes // 1024**2)
     return f"{n_mb // 1024}G" if n_mb >= 1024 and n_mb % 1024 == 0 else f"{n_mb}M"

@@ -1,7 +1,7 @@
 """The name of a user's submitter at HTCondor: one submitter for each owner of workflows. (core)
 
-HTCondor shares slots fairly between submitters, and compares job priorities within one submitter only. The issuer of
-tokens chooses the names of owners, so they can contain any character. The submitter's name is safe in a submit
+HTCondor divides slots fairly among submitters, and compares job priorities only within one submitter. The issuer of
+tokens chooses the names of owners, so these can contain any character. The submitter's name is safe in a submit
 description and in a ClassAd: it has no expansion, no quote, no capitals, and no dot (a dot would name a group of the
 site).
 """
@@ -16,10 +16,10 @@ _KEPT_OF_LONG = 48
 
 
 def submitter_name(owner: str) -> str:
-    """Return the name of the submitter for `owner`'s jobs; empty for an empty owner. Each owner has another submitter.
+    """Return the name of the submitter for `owner`'s jobs, or "" if `owner` is empty. No two owners have the same name.
 
-    Small letters, digits and `-` stay, any other byte becomes `_` and two hexadecimal digits:
-    `Ada@example.org` -> `ewms-_41da_40example_2eorg`. A long name keeps its beginning and ends in `__` and a digest.
+    Small letters, digits and `-` stay. Any other byte becomes `_` and two hexadecimal digits: `Ada@example.org` ->
+    `ewms-_41da_40example_2eorg`. A long name keeps its beginning and ends in `__` and a digest.
     """
     if not owner:
         return ""

@@ -1,7 +1,7 @@
-"""How many rights fit into one token for the broker, and thus how many queues one task can have.
+"""How many rights fit into one token for the broker, and so how many queues one task can have.
 
-A pilot has one token, which names every queue of its task. MQS refuses to make a token that the broker would refuse.
-A task with too many queues could never start, so WMS checks the number before it accepts a request.
+A pilot has one token, which names every queue of its task. MQS refuses to make a token that the broker would refuse. A
+task with too many queues could never start, so WMS checks the number before it accepts a request.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _WORKFLOW = ids.workflow_id(2**32 - 1, 0)
 
 
 def _count_rights(server: str, *rights: tuple[str, str]) -> int:
-    """Return the size of `rights` in bytes. Each is an action and the name of a queue or exchange."""
+    """Return how many bytes `rights` take in a token. Each is an action and the name of a queue or exchange."""
     return sum(len(oauth_scope(action, name, server)) + 1 for action, name in rights)
 
 
@@ -36,10 +36,11 @@ def rights_bytes(server: str) -> int:
 
 
 def max_queues(*, for_existing_clients: bool = False, server: str = RESOURCE_SERVER) -> int:
-    """Return how many queues a task can have, counting its inputs and outputs one by one.
+    """Return how many queues a task can have. Inputs and outputs count separately.
 
-    `for_existing_clients`: a token needs more rights for each queue (`mqs.tokens.grants.widen_for_existing_clients`).
-    `server` is the broker's name as an OAuth resource server, which each right contains.
+    With `for_existing_clients`, a token needs more rights for each queue
+    (`mqs.tokens.grants.widen_for_existing_clients`). `server` is the broker's name as an OAuth resource server, which
+    each right contains.
     """
     room = rights_bytes(server) - _count_rights(server, ("write", dead_exchange(_WORKFLOW)), ("write", "amq.default"))
     publishing = ("write", event_exchange(_MQID))

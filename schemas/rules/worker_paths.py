@@ -1,7 +1,7 @@
 """Check the names of images and of a worker's directories that a task asks for. (core)
 
-The gateway checks the names before it accepts a request, so users learn of a bad name at once. TMS checks them before
-it submits. Only the worker knows which file a name leads to: there the pilot follows links and checks again
+The gateway checks the names before it accepts a request, so users learn of a bad name at once. TMS checks the names
+before it submits. Only the worker knows to which file a name leads: there the pilot follows links and checks again
 (`pilot/containers/allowed_paths.py`).
 """
 
@@ -22,7 +22,7 @@ _UNWRITABLE = re.compile(r"[:,\"\x00-\x1f\x7f]")
 
 
 def path_problem(path: str) -> str:
-    """Return the rule that `path` breaks for the arguments of a container runtime, and the remedy; empty: none."""
+    """Return the rule for arguments of container runtimes that `path` breaks, and the remedy; empty without one."""
     if not path.startswith("/") or ".." in PurePosixPath(path).parts:
         return "is not an absolute path; write it from / on, without '..'"
     if _UNWRITABLE.search(path):
@@ -31,8 +31,8 @@ def path_problem(path: str) -> str:
 
 
 def directory_problem(path: str) -> str:
-    """Return the rule that `path` breaks for a directory that a container sees, and the remedy; empty: none."""
-    return path_problem(path) or _hosts_own(PurePosixPath(path))
+    """Return the rule for directories in a container that `path` breaks, and the remedy; empty without one."""
+    return path_problem(path) or _find_system_fault(PurePosixPath(path))
 
 
 #: `$` starts an expansion in a submit description. The other characters separate or quote the names in a list.
@@ -40,14 +40,14 @@ _NOT_IN_INPUT_FILES = re.compile(r"[$\"',;\\\x00-\x1f\x7f]")
 
 
 def input_file_problem(path: str) -> str:
-    """Return the rule that `path` breaks for a file that travels with each job, and the remedy; empty: none."""
+    """Return the rule for input files of jobs that `path` breaks, and the remedy; empty without one."""
     if path.startswith("/") and path == path.strip() and not _NOT_IN_INPUT_FILES.search(path):
         return ""
     return "a path must be absolute, without control characters or any of $ \" ' , ; \\; rename the file"
 
 
 def image_problem(name: str) -> str:
-    """Return the rule that an image's `name` breaks, and the remedy; empty: the name breaks none."""
+    """Return the rule for names of images that `name` breaks, and the remedy; empty without one."""
     if name.startswith("-"):
         return "begins with '-' like an option; give the image's name or path"
     if any(ord(char) < 32 or ord(char) == 127 for char in name):
@@ -59,22 +59,22 @@ def image_problem(name: str) -> str:
         return ""
     if PILOT_DATA in pure.parts:
         return f"lies in {PILOT_DATA}, where tasks can write; name an image that no task can change"
-    return _hosts_own(pure)
+    return _find_system_fault(pure)
 
 
 def split_directories(value: str | int | Iterable[str]) -> list[str]:
-    """Return the directories in a variable: a list, or a text with `,` between directories."""
+    """Return the directories in the value of a variable: a list, or a text with commas between directories."""
     parts = str(value).split(",") if isinstance(value, str | int) else [w for v in value for w in v.split(",")]
     return [part.strip() for part in parts if part.strip()]
 
 
 def is_within(path: str, places: Iterable[str]) -> bool:
-    """Return whether `path` is one of `places` or lies below one of them."""
+    """Return whether `path` is one of `places`, or lies below one of `places`."""
     pure = PurePosixPath(path)
     return any(pure.is_relative_to(place) for place in places)
 
 
-def _hosts_own(pure: PurePosixPath) -> str:
+def _find_system_fault(pure: PurePosixPath) -> str:
     # POSIX allows `//` to be another root, but on Linux it is `/`.
     if str(pure).strip("/") == "":
         return "is /, the worker's own file system; name a directory below it"

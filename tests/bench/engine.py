@@ -1,9 +1,11 @@
-"""The engine's speed: one step of a chain, and many chains at once, on the real broker and database.
+"""The engine's speed: beside other engines, beside a bare write, and on large graphs.
 
-    python -m tests.bench.engine [--steps N] [--chains N] [--waiting N]
+python -m tests.bench.engine [--steps N] [--chains N] [--waiting N] [--rounds R] [--only peers|engine|graphs]
 
-WMS's engine and the step workers share this process, so the CPU is that of both. Beside it what cannot be avoided: a
-bare majority write of one document, and a bare hop of an event through a queue of the same kind.
+peers     chains in EWMS, Celery and DBOS, each in processes of its own, on the same broker and disk
+engine    a step beside one majority write of one document, and steps a second beside waiting runs. WMS's engine and
+          the step workers share this process, so the CPU is that of both
+graphs    `tests.bench.big_graphs`: what deciding and committing cost for a node of a large graph
 """
 
 import argparse
@@ -15,12 +17,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.errors import LaunchError
 from deploy.local.fetch import packages
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN
@@ -32,11 +36,19 @@ from schemas.graph import Definition, Node, make_chain
 from schemas.ids import NodeKey, RunId
 from schemas.run_documents import RUNS
 from schemas.topology import pool_service
+from tests.bench.big_graphs import measure_graphs
+from tests.bench.peers.chain_trace import TraceReader
+from tests.bench.peers.environment import prepare_peers
+from tests.bench.peers.race import HEATS, race
+from tests.bench.peers.racers import running_racers
 from tests.integration.wms.engine.peers import Worker
 from wms.app import Wms, run_wms
 from wms.engine import repository
 from wms.engine.life.launching import LaunchWish
 from wms.settings import WmsSettings
+
+#: A worker that reports less often than once a minute counts as gone.
+_ALIVE_EVERY_S = 15.0
 
 
 def define(name: str, n_steps: int, *first: Node) -> Definition:
@@ -73,7 +85,14 @@ async def add_worker(services: Services, stack: AsyncExitStack, name: str, *defi
     worker.react = end
     for definition in definitions:
         await worker.register(definition)
-    await worker.be_alive(*definitions)
+
+    async def be_alive() -> None:
+        while True:
+            await worker.be_alive(*definitions)
+            await asyncio.sleep(_ALIVE_EVERY_S)
+
+    task = asyncio.create_task(be_alive())
+    stack.callback(task.cancel)
     return worker
 
 
@@ -159,17 +178,50 @@ async def measure(services: Services, options: argparse.Namespace) -> Table:
     return table
 
 
+def find_postgresql(console: Console) -> Path | None:
+    """Return the tree of Debian's PostgreSQL; None, with a line that says why: it is not to be had here."""
+    try:
+        installed = prepare_servers(console, os.environ, (packages.BROKER, packages.POSTGRESQL))
+    except LaunchError as error:
+        console.print(f"DBOS on PostgreSQL is not measured: {error.what}", markup=False)
+        return None
+    return installed.trees[packages.POSTGRESQL.name]
+
+
+async def measure_peers(services: Services, binaries: Path, postgresql: Path | None, n_rounds: int) -> Table:
+    """Return the table of the race with other engines."""
+    trace = services.run / "trace"
+    reader = TraceReader(trace)
+    lengths = [n_steps for _, n_steps in HEATS]
+    async with running_racers(
+        services, binaries=binaries, postgresql=postgresql, trace=trace, lengths=lengths
+    ) as racers:
+        return await race(racers, reader, n_rounds)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--chains", type=int, default=100)
     parser.add_argument("--waiting", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("peers", "engine", "graphs"), default=None)
     options = parser.parse_args(arguments)
     console = Console()
+    wanted = (options.only,) if options.only else ("peers", "engine", "graphs")
     installed = prepare_servers(console, os.environ, (packages.BROKER,))
-    with run_directory() as directory, running_services(installed, directory, with_condor=False) as services:
-        console.print(asyncio.run(measure(services, options)))
+    for one in wanted:
+        with run_directory() as directory, running_services(installed, directory, with_condor=False) as services:
+            match one:
+                case "peers":
+                    programs, postgresql = prepare_peers(console), find_postgresql(console)
+                    table = asyncio.run(measure_peers(services, programs, postgresql, options.rounds))
+                case "engine":
+                    table = asyncio.run(measure(services, options))
+                case _:
+                    table = asyncio.run(measure_graphs(services, [100, 1000]))
+            console.print(table)
 
 
 if __name__ == "__main__":

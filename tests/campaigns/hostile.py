@@ -261,7 +261,7 @@ def _end_all(eve: Client, target: dict[str, str]) -> None:
 
 
 def _wms_mb(stack: Stack) -> float:
-    pid = stack.child("wms").pid
+    pid = stack.get_child("wms").pid
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024

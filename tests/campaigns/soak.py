@@ -248,7 +248,7 @@ def soak(stack: Stack, run: Path, *, minutes: float, events_per_s: float, consol
 def _ours(stack: Stack, users: tuple[User, ...]) -> dict[str, int | None]:
     return {
         "launcher": os.getpid(),
-        **{name: stack.child(name).pid for name in stack.names},
+        **{name: stack.get_child(name).pid for name in stack.names},
         **{f"user, {one.role}": one.process.pid for one in users},
     }
 

@@ -74,7 +74,7 @@ class Strikes:
                 assert services.condor is not None
                 return services.condor.child
             case _:
-                return self._stack.child(victim.value)
+                return self._stack.get_child(victim.value)
 
 
 def start_watching(stack: Stack) -> None:
@@ -83,7 +83,7 @@ def start_watching(stack: Stack) -> None:
     def watch() -> None:
         # A server that was stopped has no process to look at.
         with suppress(RuntimeError):
-            stack.watch(lambda _: None)
+            stack.watch_children(lambda _: None)
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -96,6 +96,11 @@ def list_tree(ancestor: int) -> list[int]:
             for task in Path(f"/proc/{pid}/task").iterdir():
                 pids += map(int, (task / "children").read_text().split())
     return pids
+
+
+def send_to_tree(ancestor: int, number: signal.Signals) -> None:
+    """Send a signal to `ancestor` and to every process below it."""
+    _send(list_tree(ancestor), number)
 
 
 def _send(pids: list[int], number: signal.Signals) -> None:

@@ -5,6 +5,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 from pydantic import SecretStr
 
@@ -15,15 +16,19 @@ from schemas.events import (
     DefinitionRegistered,
     Fact,
     NodeEnded,
+    NodeReturned,
     NodeRun,
     NodeTaken,
     Payload,
+    ProductRegistered,
     QueuesActivated,
     QueuesActivatedFact,
     QueuesDeferred,
     QueuesDrained,
     ResultsArrived,
+    ReturnReason,
     Snapshot,
+    StepStatedFact,
     StepWorkerAlive,
     TaskforceCompleted,
     TaskforceCompletedFact,
@@ -58,7 +63,9 @@ from schemas.ids import (
 )
 from schemas.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
 from schemas.phases import Deactivated
+from schemas.pilot_kills import PilotKills
 from schemas.questions import Answer, Question, Refusal
+from schemas.registration_questions import RegistrationAnswer, RegistrationQuery
 from schemas.requests import (
     ActivateQuery,
     BacklogsAnswer,
@@ -79,6 +86,23 @@ from schemas.requests import (
 )
 from schemas.runs import ChildRequest, NodeError, Outcome
 from schemas.services import Service
+from schemas.step_questions import (
+    ActingUser,
+    EvaluateResume,
+    EvaluateStart,
+    FormEvaluated,
+    FormVerdict,
+    GateRulesRead,
+    ReadGateRules,
+)
+from schemas.subscription_questions import (
+    ProductsAnswer,
+    ProductsQuery,
+    SubscriptionQuery,
+    SubscriptionsAnswer,
+    SubscriptionsQuery,
+)
+from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter, SubscriptionLifecycle
 from schemas.topology import pool_service
 from schemas.wire import answer_to_bytes, event_to_bytes, request_to_bytes
 
@@ -147,6 +171,31 @@ ENROLLMENT = Definition(
     search_phrase="Node Enrollment%",
     has_form=True,
 )
+PRODUCT = ProductDocument(
+    product_id=UUID("0f3a6b7c-1d2e-5f40-8a5b-6c7d8e9f0a1b"),
+    name="Node Enrollment",
+    tag="NODE",
+    product_type="Node",
+    fixed_inputs={"speed": 1000},
+)
+SUBSCRIPTION = SubscriptionDocument(
+    subscription_id=UUID("5ab7c0de-2b3c-5d4e-9f60-718293a4b5c6"),
+    product=PRODUCT,
+    customer_id="nordic",
+    description="ams-1",
+    status=SubscriptionLifecycle.PROVISIONING,
+    insync=True,
+    start_date=AT,
+    version=3,
+    values={
+        "node": {
+            "product_block_name": "Node",
+            "subscription_instance_id": "77a1c0de-2b3c-5d4e-9f60-718293a4b5c6",
+            "owner_subscription_id": "5ab7c0de-2b3c-5d4e-9f60-718293a4b5c6",
+            "node_name": "ams-1",
+        }
+    },
+)
 PAYLOADS: tuple[Payload, ...] = (
     NodeRun(
         run=RUN,
@@ -162,28 +211,44 @@ PAYLOADS: tuple[Payload, ...] = (
         variables={"site": "ber"},
         subscriptions=({"subscription_id": "5ab7", "status": "initial"},),
         idempotency_key=f"{RUN_UUID}/1",
+        n_polls=1,
+        artifacts={"operation_id": "op-7"},
         callback_key="kept-by-the-step",
         timeout_s=3600,
         valid_until=AT,
     ),
     NodeTaken(run=RUN, node=NodeKey("1"), attempt=2, worker="default@host:4711", taken_at=AT),
+    NodeReturned(run=RUN, node=NodeKey("1"), attempt=2, worker="default@host:4711", n_lost=1, reason=ReturnReason.LOST),
     NodeEnded(
         run=RUN,
         node=NodeKey("1"),
         attempt=2,
         outcome=Outcome.FAILED,
         worker="default@host:4711",
+        n_polls=1,
         delta={},
         removed=("draft",),
+        keeps_changes=True,
         artifacts={"serial": 7},
         error=NodeError(error_class="ApiException", message="503", traceback="...", details={"status_code": 503}),
         models=({"subscription_id": "5ab7", "status": "provisioning"},),
-        events=({"type": "node.enrolled"},),
+        events=({"name": "node.enrolled", "correlation": "12", "body": {"serial": 7}},),
+        subscriptions=(str(SUBSCRIPTION.subscription_id),),
         children=(ChildRequest(uuid=CHILD_UUID, definition="validate_node", params={"n": 1}, who="SYSTEM"),),
         started_at=AT,
         ended_at=AT,
     ),
     DefinitionRegistered(worker="default@host:4711", hash=DEFINITION_HASH, definition=ENROLLMENT),
+    ProductRegistered(worker="default@host:4711", pool="default", product=PRODUCT),
+    StepStatedFact(
+        run=RUN,
+        run_uuid=RUN_UUID,
+        node=NodeKey("1"),
+        definition=ENROLLMENT.name,
+        name="node.enrolled",
+        correlation="12",
+        body={"serial": 7},
+    ),
     StepWorkerAlive(worker="default@host:4711", pool="default", hashes=(DEFINITION_HASH,), n_running=3, started_at=AT),
     WorkflowRequested(
         workflow_id=WORKFLOW,
@@ -240,6 +305,7 @@ PAYLOADS: tuple[Payload, ...] = (
                 compound_statuses={"IDLE": {"null": 3}, "RUNNING": {"Tasking": 41, "null": 1}},
                 top_task_errors={"ValueError: bad pixel": 2},
                 exit_codes={"-9": 1, "0": 4},
+                kills=[PilotKills(signal="SIGKILL (most often out of memory)", n_kills=1, last_at=AT)],
             )
         ],
     ),
@@ -282,6 +348,34 @@ REQUESTS: tuple[Question, ...] = (
     ActivateQuery(site=SITE, workflow_id=WORKFLOW, priority=60),
     GroupQuery(site=SITE, workflow_id=WORKFLOW),
     ProfileQuery(site=SITE, mqid=HITS),
+    SubscriptionQuery(subscription_id=SUBSCRIPTION.subscription_id),
+    SubscriptionsQuery(
+        wanted=SubscriptionFilter(
+            product_type="Node", statuses=(SubscriptionLifecycle.ACTIVE,), field="node_name", value="ams-1"
+        ),
+        after=SUBSCRIPTION.subscription_id,
+    ),
+    ProductsQuery(workflow=ENROLLMENT.name),
+    RegistrationQuery(hashes=(DefinitionHash("ab" * 32),), products=("Node Enrollment",)),
+    EvaluateStart(
+        definition="create_node",
+        definition_hash=DefinitionHash("ab" * 32),
+        run_uuid=RunUuid("0b7c1c52-9a3e-4f0c-8f0e-2d9b8a6f4e11"),
+        state={"reporter": "ada"},
+        pages=({"product": "node"}, {"name": "ams-1"}),
+        user=ActingUser(name="ada", roles=("org-member",)),
+    ),
+    EvaluateResume(
+        definition="create_node",
+        definition_hash=DefinitionHash("ab" * 32),
+        run_uuid=RunUuid("0b7c1c52-9a3e-4f0c-8f0e-2d9b8a6f4e11"),
+        node=NodeKey("3"),
+        state={"name": "ams-1"},
+        pages=({"approved_by": "bob"},),
+        user=ActingUser(name="ada"),
+        has_form=True,
+    ),
+    ReadGateRules(definition="create_node", definition_hash=DefinitionHash("ab" * 32)),
 )
 
 ANSWERS: tuple[Answer, ...] = (
@@ -327,7 +421,20 @@ ANSWERS: tuple[Answer, ...] = (
             )
         ],
     ),
+    SubscriptionsAnswer(subscriptions=(SUBSCRIPTION,), has_more=True),
+    ProductsAnswer(products=(PRODUCT,)),
+    RegistrationAnswer(missing_hashes=(DefinitionHash("ab" * 32),), missing_products=("Node Enrollment",)),
     Refusal(code=404, error="no such workflow", hint="check the id"),
+    FormEvaluated(
+        verdict=FormVerdict.INCOMPLETE,
+        form={"type": "object", "properties": {"name": {"type": "string"}}},
+        meta={"hasNext": True},
+    ),
+    GateRulesRead(
+        usable_map={"modify_node": ("active", "provisioning")},
+        blocked_by_users={"modify_node": True},
+        usable_out_of_sync=("modify_note",),
+    ),
 )
 
 

@@ -47,7 +47,7 @@ def _no_defects(contract_stack: Stack, request: pytest.FixtureRequest) -> Iterat
         for defect in (b"Traceback", b"event failed", b'"request failed"', b"\x1b"):
             lines = [line for line in said.splitlines() if defect in line]
             assert not lines, f"{name}: {lines[0][:3000].decode(errors='replace')}"
-        assert contract_stack.child(name).is_running, f"{name} has ended"
+        assert contract_stack.get_child(name).is_running, f"{name} has ended"
 
 
 def _size(path: Path) -> int:

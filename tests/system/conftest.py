@@ -2,6 +2,7 @@
 
 stack    as `make up` starts it, with HTCondor
 chosen   with everything otherwise that a script can choose, with the local pool, which is up sooner
+steps    with a step worker that offers the examples, with the local pool (`with_worker`)
 """
 
 import json
@@ -106,6 +107,26 @@ def chosen(
         yield running
 
 
+@pytest.fixture(scope="package")
+def with_worker(
+    installed: Installed, servers: Servers | None, request: pytest.FixtureRequest, tests_directory: Path
+) -> Iterator[Stack]:
+    """The system with a step worker that offers the examples."""
+    with (
+        run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
+        running_stack(
+            installed,
+            run,
+            pool="local",
+            environment=plain_environment(),
+            servers=servers,
+            shared=[tests_directory],
+            with_examples=True,
+        ) as running,
+    ):
+        yield running
+
+
 @pytest.fixture
 def ews(chosen: Stack) -> Iterator[Client]:
     """A client without a token."""
@@ -125,7 +146,7 @@ def mended(stack: Stack) -> object:
     """Whatever a test killed and did not start again is started for the next test."""
     yield
     for name in stack.names:
-        if not stack.child(name).is_running:
+        if not stack.get_child(name).is_running:
             stack.start(name)
 
 

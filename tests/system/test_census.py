@@ -95,7 +95,7 @@ def test_another_account_reads_and_writes_nothing_of_a_running_system(stack: Sta
 
 
 def _ours(stack: Stack) -> set[int]:
-    children = [stack.child(name) for name in stack.names] + [server.child for server in stack.services.servers]
+    children = [stack.get_child(name) for name in stack.names] + [server.child for server in stack.services.servers]
     return {child.pid for child in children if child.pid is not None}
 
 

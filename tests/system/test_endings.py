@@ -32,7 +32,7 @@ def test_a_run_whose_inputs_are_closed_ends_by_itself_and_so_does_the_loop_over_
     outcome = run.wait("over", timeout="60s").raise_for_failures()
     assert (outcome.word, outcome.state.workflow.deactivated) == (Completion.DONE, Deactivated.FINISHED)
     with (
-        pytest.raises(Refused, match="takes no more events: the workflow is finished"),
+        pytest.raises(Refused, match="takes no more events: the workflow is done"),
         run.queue("words").publisher(),
     ):
         pass

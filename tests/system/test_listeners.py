@@ -150,7 +150,7 @@ def test_every_file_with_a_secret_is_its_owners_alone(stack: Stack) -> None:
 def test_logs_are_the_owners_alone_and_a_crash_leaves_no_memory_on_disk(stack: Stack) -> None:
     assert stat.S_IMODE(stack.logs.stat().st_mode) == 0o700
     assert stat.S_IMODE(stack.services.run.stat().st_mode) & 0o066 == 0
-    for child in (*(server.child for server in stack.services.servers), *map(stack.child, stack.names)):
+    for child in (*(server.child for server in stack.services.servers), *map(stack.get_child, stack.names)):
         limits = Path(f"/proc/{child.pid}/limits").read_text().splitlines()
         (core,) = [line.split() for line in limits if line.startswith("Max core file size")]
         assert core[4] == "0", child.name

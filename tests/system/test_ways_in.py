@@ -70,14 +70,14 @@ def test_without_authentication_a_workflow_goes_its_whole_way_where_the_variable
     assert jwt.get_unverified_header(profile.auth_token or "")["kid"] == hashlib.sha512(public_key).hexdigest()
     over(run)
 
-    endpoints = chosen.endpoints()
+    endpoints = chosen.list_endpoints()
     assert endpoints["gateway"] == f"http://127.0.0.1:{choices['EWMS_GATEWAY_PORT']}"
     assert endpoints["amqp"] == f"amqp://127.0.0.1:{choices['EWMS_AMQP_PORT']}/ewms"
 
 
 @pytest.mark.parametrize("system", ["stack", "chosen"])
 def test_scripts_find_everything_in_the_endpoints(system: str, request: pytest.FixtureRequest) -> None:
-    endpoints = request.getfixturevalue(system).endpoints()
+    endpoints = request.getfixturevalue(system).list_endpoints()
     assert {"gateway", "token", "amqp", "mongo", "condor_config"} <= endpoints.keys()
     bearer = {"Authorization": f"Bearer {endpoints['token']}"}
     assert httpx2.get(f"{endpoints['gateway']}/v1/", headers=bearer).json() == {}
@@ -159,7 +159,7 @@ def test_a_choice_that_cannot_be_is_one_clear_error_at_the_start(
 
 @pytest.mark.parametrize("name", ["EWMS_GATEWAY_PORT", "EWMS_AMQP_PORT"])
 def test_a_port_that_is_taken_is_named(name: str, installed: Installed, choices: dict[str, str], chosen: Stack) -> None:
-    assert chosen.child("wms").is_running
+    assert chosen.get_child("wms").is_running
     with (
         run_directory() as run,
         pytest.raises(LaunchError, match=f"{name} is {choices[name]}, and the launcher cannot listen on that port"),

@@ -1,7 +1,9 @@
 """Force the removal of jobs on dead machines. Otherwise such a job keeps its cluster in the queue.
 
-To remove a running job, HTCondor asks the job's machine to end it. It asks a dead machine until the job's lease is
-over. TMS does not wait for that, and loses nothing: the events of a dead pilot have gone back to their queues.
+To remove a running job, HTCondor asks the job's machine to end the job. HTCondor repeats this until the job's lease is
+over, even if the machine is dead. TMS does not wait so long, and loses nothing: the events of a dead pilot have gone
+back to their queues. After its own restart, HTCondor knows which machines it has lost, and TMS waits only some seconds
+(`Pool.force_removals`).
 """
 
 from runtime.loops import BackgroundLoop
@@ -11,7 +13,7 @@ from tms.pools.interface import Pool
 
 #: How many seconds a removal may take before TMS forces it. A pilot has 20 s to end its tasks.
 GRACE_S = 60
-_LOOK_S = 15.0
+_LOOK_S = 5.0
 
 
 class ForcedRemoval:

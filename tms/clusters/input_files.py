@@ -1,8 +1,9 @@
-"""Copy the files that a user sends to workers. They must lie in the operator's root directories on the access point.
+"""Copy the files that a user sends to workers. The files must lie in the operator's root directories on the access
+point.
 
-TMS can read more files than its users may read. A user can also change a link after TMS has checked it. So TMS first
-opens a file, then asks the kernel where the open file lies, and copies the open file. Jobs get the copies. So a job
-that HTCondor makes days later (late materialization) gets the same files as the first one.
+TMS can read more files than its users may read. A user can also change a link after TMS has checked the link. So TMS
+first opens a file, then asks the kernel for the path of the open file, and copies the open file. Jobs get the copies.
+So a job that HTCondor makes days later (late materialization) gets the same files as the first job.
 """
 
 import os
@@ -30,8 +31,8 @@ class InputFiles:
         """Copy the files and directories `names` into the new directory `into`, and return the copies' paths.
 
         Raises:
-            Unsubmittable: a file does not exist, lies outside of the roots, or is or contains neither a file nor a
-                directory; or all files together are larger than `max_bytes`.
+            Unsubmittable: a file does not exist, lies outside of the roots, or is or contains something other than a
+                file or a directory; two files have the same name; or all files together are larger than `max_bytes`.
         """
         shutil.rmtree(into, ignore_errors=True)
         if not names:

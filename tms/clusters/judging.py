@@ -18,7 +18,7 @@ _all_bad = gauge("taskforces_all_bad", "Taskforces whose task fails on every wor
 
 
 class Judge:
-    """The loop that rules on each taskforce with bad workers."""
+    """The loop that makes a ruling on each taskforce with bad workers."""
 
     def __init__(self, pool: Pool, watch: LogWatch) -> None:
         self._pool = pool
@@ -29,18 +29,18 @@ class Judge:
         self._n_made: dict[TaskforceUuid, int] = {}
 
     async def run(self) -> None:
-        """Rule at once, and then every few seconds. This never returns."""
+        """Make the rulings at once, and then every few seconds. This never returns."""
         # Failures are not warnings here, because other loops warn if the pool is away.
         await BackgroundLoop(
-            self.rule_on_all,
+            self.judge_taskforces,
             name="judge",
             failed="the findings about bad workers could not be judged",
             every_s=INTERVAL_S,
             level="debug",
         ).run()
 
-    async def rule_on_all(self) -> None:
-        """Rule once on each taskforce with bad workers, and note which tasks fail everywhere."""
+    async def judge_taskforces(self) -> None:
+        """Make one ruling on each taskforce with bad workers. Tell the watch which tasks fail on every worker."""
         tallies = self._watch.collect_tallies()
         # The pool drops a ruling together with its cluster.
         for uuid in self._rulings.keys() - tallies.keys():
@@ -48,12 +48,12 @@ class Judge:
             self._n_made.pop(uuid, None)
         for uuid, tally in tallies.items():
             if tally.trials.condemned and tally.cluster_id is not None and tally.removed is None:
-                await self._rule_on(uuid, tally)
+                await self._judge_taskforce(uuid, tally)
         all_bad = {uuid for uuid, ruling in self._rulings.items() if ruling.charges_events}
         _all_bad.set(len(all_bad))
         self._watch.note_all_bad(all_bad)
 
-    async def _rule_on(self, uuid: TaskforceUuid, tally: Tally) -> None:
+    async def _judge_taskforce(self, uuid: TaskforceUuid, tally: Tally) -> None:
         before = self._rulings.get(uuid)
         if before is None:
             # An earlier TMS may have ruled. Only this part of its ruling matters.

@@ -1,13 +1,15 @@
 """Renew the pilots' tokens as long as their cluster is in the queue.
 
-A token lives for an hour, a taskforce for days. When half of a token's life is over, TMS asks MQS for the next one and
-replaces the token file. HTCondor sends the new file to jobs that start later; running pilots fetch it
-(`pilot/events/token_renewal.py`). A stopped taskforce, or one of a workflow that is over, gets no further token. The
+A token lives for an hour, a taskforce for days. When half of a token's life is over, TMS asks MQS for the next token
+and replaces the token file. HTCondor sends the new file to jobs that start later; running pilots fetch the file
+(`pilot/events/token_renewal.py`). TMS renews no token for a taskforce that was stopped or whose workflow is over. The
 rights of its pilots end with the last token.
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -31,7 +33,7 @@ _renewed = counter("pilot_tokens_renewed_total", "Tokens of taskforces that were
 
 
 class TokenRenewal:
-    """The renewing loop. `Starter` adds every cluster that it reports."""
+    """The loop that renews tokens. `Starter` adds every cluster that it reports to WMS."""
 
     def __init__(
         self, *, home: TmsDirectory, bus: Bus, watch: LogWatch, turns: Turns, ended: StoppedTaskforces, clock: Clock
@@ -50,13 +52,14 @@ class TokenRenewal:
     async def take_up_followed(self) -> None:
         """Begin to renew the tokens of all taskforces that the watch follows."""
         for uuid in self._watch.list_followed():
-            await self.follow_taskforce(uuid)
+            self.follow_taskforce(uuid, await asyncio.to_thread(self._home.taskforce_files(uuid).read_submission))
 
-    async def follow_taskforce(self, uuid: TaskforceUuid) -> None:
-        """Renew the token of `uuid` from now on. Do nothing if it has no token."""
+    def follow_taskforce(self, uuid: TaskforceUuid, kept: Mapping[str, Any]) -> None:
+        """Renew the token of `uuid` from now on. `kept` is the taskforce's submission; if it names no token, do
+        nothing.
+        """
         if uuid in self._due:
             return
-        kept = await asyncio.to_thread(self._home.taskforce_files(uuid).read_submission)
         try:
             granted_at = datetime.fromisoformat(kept["token_granted_at"])
             expires_at = datetime.fromisoformat(kept["token_expires_at"])
@@ -70,7 +73,7 @@ class TokenRenewal:
         await self._loop.run()
 
     async def _renew_due(self) -> float | None:
-        """Renew the due tokens. Return in how many seconds the next one is due; None if no token is left."""
+        """Renew the due tokens. Return the seconds until the next token is due. Return None if no token is left."""
         now = self._now()
         for uuid in [uuid for uuid, due_at in self._due.items() if due_at <= now]:
             try:
@@ -103,9 +106,7 @@ class TokenRenewal:
                     "submission.json of the taskforce has no grant request, so its token cannot be renewed"
                 ) from error
             granted_at = self._now()
-            grant = await self._bus.ask(query)
-            if not isinstance(grant, GrantAnswer):
-                raise Broken(f"MQS answered {grant.kind} to a request for a grant")
+            grant = await ask_for_grant(self._bus, query)
             kept |= {"token_granted_at": granted_at.isoformat(), "token_expires_at": grant.expires_at.isoformat()}
             await asyncio.to_thread(_write_token, files, kept, token_file(grant))
             # While MQS answered, the watch may have ended the taskforce and removed its token.
@@ -116,6 +117,20 @@ class TokenRenewal:
             self._due[uuid] = renewal_at(granted_at, grant.expires_at)
             _renewed.inc()
             log.info("token renewed", taskforce_uuid=uuid, expires_at=grant.expires_at.isoformat())
+
+
+async def ask_for_grant(bus: Bus, query: GrantQuery) -> GrantAnswer:
+    """Send `query` to MQS, and return the answer, which has the token for a taskforce's queues.
+
+    Raises:
+        Unavailable: MQS did not answer.
+        Rejected, Conflict: MQS refuses the token.
+        Broken: MQS sent an answer of another kind.
+    """
+    answer = await bus.ask(query)
+    if not isinstance(answer, GrantAnswer):
+        raise Broken(f"MQS answered {answer.kind} to a request for a grant")
+    return answer
 
 
 def _write_token(files: TaskforceFiles, kept: dict[str, object], token: bytes) -> None:

@@ -1,8 +1,8 @@
-"""Submit the cluster of a taskforce once, and report it to WMS. Release it after WMS has recorded it.
+"""Submit the cluster of a taskforce once, and report the cluster to WMS. Release the cluster after WMS has recorded it.
 
 TMS asks the schedd first. If a cluster with the taskforce's uuid is in the queue, TMS reports that cluster again and
-submits no second one. It does the same for a cluster that has left the queue and is only in the log. After a crash at
-any point the start runs again, because TMS acknowledges the order last.
+submits no second one. TMS does the same if the cluster has left the queue and only its log shows it. TMS acknowledges
+the order last, so after a crash at any point the start runs again.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from runtime.bus.service_bus import Bus
 from runtime.failpoints import failpoint
 from runtime.telemetry import histogram, log
 from runtime.turns import Turns
-from schemas.errors import Broken, Conflict, Rejected
+from schemas.errors import Conflict, Rejected
 from schemas.events import (
     TaskforceCompleted,
     TaskforceRelease,
@@ -22,9 +22,9 @@ from schemas.events import (
     TaskforceSubmitted,
 )
 from schemas.ids import TaskforceUuid
-from schemas.requests import GrantAnswer, GrantQuery
+from schemas.requests import GrantQuery
 from tms.clusters.input_files import InputFiles
-from tms.clusters.renew import TokenRenewal
+from tms.clusters.renew import TokenRenewal, ask_for_grant
 from tms.clusters.stopped_taskforces import StoppedTaskforces
 from tms.errors import ClusterGone
 from tms.files import TaskforceFiles, TmsDirectory, write_private
@@ -70,25 +70,32 @@ class Starter:
         self._ended = ended
 
     async def start_taskforce(self, order: TaskforceStart) -> None:
-        """Make sure that the taskforce has one cluster in the queue and that WMS knows it."""
+        """Make sure that the taskforce has a cluster and that WMS knows the cluster. Submit a cluster only if there was
+        none.
+
+        If TMS or the pool refuses the taskforce, report the reason to WMS. If the taskforce was stopped, report its
+        removal.
+        """
         uuid = order.taskforce_uuid
         async with self._turns.hold_turn(uuid):
             if uuid in self._ended:
                 await self._voice.report_to_wms(TaskforceRemoved(taskforce_uuid=uuid, cluster_id=None))
                 return
-            if await self._report_again(uuid):
-                return
-            failpoint("tms.start.found_none")
-            try:
-                with _submit_s.time():
-                    cluster = await self._submit_cluster(order)
-            except (Rejected, Conflict) as error:
-                log.warning("taskforce cannot be submitted", reason=error.reason)
-                await asyncio.to_thread(self._home.taskforce_files(uuid).remove_inputs)
-                text = f"{error.reason} ({error.hint})" if error.hint else error.reason
-                await self._voice.report_to_wms(TaskforceSubmitFailed(taskforce_uuid=uuid, error=text))
-                return
-            await self.report_cluster(cluster)
+            files = self._home.taskforce_files(uuid)
+            clusters = await self._find_clusters(files, uuid)
+            if not clusters:
+                failpoint("tms.start.found_none")
+                try:
+                    with _submit_s.time():
+                        clusters = [await self._submit_cluster(order, files)]
+                except (Rejected, Conflict) as error:
+                    log.warning("taskforce cannot be submitted", reason=error.reason)
+                    await asyncio.to_thread(files.remove_inputs)
+                    text = f"{error.reason} ({error.hint})" if error.hint else error.reason
+                    await self._voice.report_to_wms(TaskforceSubmitFailed(taskforce_uuid=uuid, error=text))
+                    return
+            for cluster in clusters:
+                await self.report_cluster(cluster)
             failpoint("tms.start.reported")
 
     async def release_cluster(self, order: TaskforceRelease) -> None:
@@ -96,6 +103,7 @@ class Starter:
 
         Raises:
             ClusterGone: the cluster has left the queue, but its log does not show that yet.
+            ReleaseRefused: the pool refuses to release the cluster.
         """
         async with self._turns.hold_turn(order.taskforce_uuid):
             try:
@@ -111,7 +119,9 @@ class Starter:
                 await self._voice.report_to_wms(completed)
 
     async def report_cluster(self, cluster: Cluster) -> None:
-        """Report to WMS that `cluster` is in the queue, and follow its log from then on."""
+        """Report to WMS that `cluster` is in the queue. If `cluster` is the first of its taskforce, follow its log and
+        renew its token.
+        """
         files = self._home.taskforce_files(cluster.taskforce_uuid)
         kept = await asyncio.to_thread(files.read_submission)
         await self._voice.report_to_wms(
@@ -130,32 +140,29 @@ class Starter:
                 await self._watch.follow_log(
                     cluster.taskforce_uuid, n_workers=cluster.n_workers, cluster_id=cluster.cluster_id
                 )
-                await self._renewal.follow_taskforce(cluster.taskforce_uuid)
+                self._renewal.follow_taskforce(cluster.taskforce_uuid, kept)
 
-    async def _report_again(self, uuid: TaskforceUuid) -> bool:
-        """Report the clusters of `uuid` in the queue, or else the cluster in its log. Return whether there was one."""
-        clusters = await self._pool.find_clusters(uuid)
-        for cluster in clusters:
-            await self.report_cluster(cluster)
-        if clusters:
-            return True
+    async def _find_clusters(self, files: TaskforceFiles, uuid: TaskforceUuid) -> list[Cluster]:
+        """Return the clusters of `uuid` in the queue. If there are none, return the cluster that the log names, if
+        any.
+        """
+        if clusters := await self._pool.find_clusters(uuid):
+            return clusters
         tally = await self._watch.read_tally(uuid)
         if tally is None or tally.cluster_id is None:
-            return False
+            return []
         await self._watch.follow_log(uuid, say_again=True)
-        await self.report_cluster(
+        return [
             Cluster(
                 cluster_id=tally.cluster_id,
                 taskforce_uuid=uuid,
                 n_workers=tally.n_workers,
                 awaits_release=False,
-                job_event_log=str(self._home.taskforce_files(uuid).log),
+                job_event_log=str(files.log),
             )
-        )
-        return True
+        ]
 
-    async def _submit_cluster(self, order: TaskforceStart) -> Cluster:
-        files = self._home.taskforce_files(order.taskforce_uuid)
+    async def _submit_cluster(self, order: TaskforceStart, files: TaskforceFiles) -> Cluster:
         await asyncio.to_thread(files.create_directory)
         input_files = await asyncio.to_thread(
             self._input_files.copy_files, order.pilot_config.input_files, files.inputs
@@ -169,14 +176,21 @@ class Starter:
             input_files=input_files,
         )
         commands = cluster.commands
+        query = GrantQuery(
+            workflow_id=order.workflow_id,
+            taskforce_uuid=order.taskforce_uuid,
+            inputs=order.task.input_queues,
+            outputs=order.task.output_queues,
+            n_workers=order.n_workers,
+        )
         granted_at = self._voice.now()
-        grant = await self._ask_for_grant(order)
+        grant = await ask_for_grant(self._bus, query)
         environment = pilot_environment(order, grant, self._pilot_profile, token_source=str(files.token))
         kept: dict[str, Any] = {
             "n_workers": order.n_workers,
             "submit_dict": commands,
             # The request to MQS for each next token.
-            "grant": _build_grant_query(order).model_dump(),
+            "grant": query.model_dump(),
             "token_granted_at": granted_at.isoformat(),
             "token_expires_at": grant.expires_at.isoformat(),
         }
@@ -187,22 +201,6 @@ class Starter:
         await asyncio.to_thread(files.write_submission, kept)
         log.info("cluster submitted", cluster_id=submitted.cluster_id, n_workers=submitted.n_workers)
         return submitted
-
-    async def _ask_for_grant(self, order: TaskforceStart) -> GrantAnswer:
-        answer = await self._bus.ask(_build_grant_query(order))
-        if not isinstance(answer, GrantAnswer):
-            raise Broken(f"MQS answered {answer.kind} to a request for a grant")
-        return answer
-
-
-def _build_grant_query(order: TaskforceStart) -> GrantQuery:
-    return GrantQuery(
-        workflow_id=order.workflow_id,
-        taskforce_uuid=order.taskforce_uuid,
-        inputs=order.task.input_queues,
-        outputs=order.task.output_queues,
-        n_workers=order.n_workers,
-    )
 
 
 def _write_files(files: TaskforceFiles, kept: dict[str, Any], task: bytes, token: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Remove all clusters of a taskforce and report it, or remove one unwanted cluster."""
+"""Remove all clusters of a taskforce and tell WMS, or remove one cluster that WMS does not want."""
 
 from runtime.failpoints import failpoint
 from runtime.telemetry import log
@@ -28,7 +28,10 @@ class Stopper:
         self._ended = ended
 
     async def stop_taskforce(self, order: TaskforceStop) -> None:
-        """Remove all clusters with the taskforce's uuid, report that, and refuse starts of it that arrive later."""
+        """Remove all clusters of the taskforce. Tell WMS that they are removed, or why the pool refuses to remove them.
+
+        From now on TMS refuses to start this taskforce.
+        """
         uuid = order.taskforce_uuid
         async with self._turns.hold_turn(uuid):
             self._ended.note_stop(uuid)
@@ -53,7 +56,12 @@ class Stopper:
                 await self._voice.report_to_wms(completed)
 
     async def remove_cluster(self, order: TaskforceRemove) -> None:
-        """Remove one cluster without a report, because WMS waits for none. Other clusters of the taskforce stay."""
+        """Remove one cluster. Do not report the removal, because WMS waits for no report. Other clusters of the
+        taskforce stay.
+
+        Raises:
+            RemoveRefused: the pool refuses to remove the cluster.
+        """
         async with self._turns.hold_turn(order.taskforce_uuid):
             removed = await self._pool.remove_clusters(order.taskforce_uuid, order.cluster_id)
             log.info("unwanted cluster removed", cluster_ids=removed)

@@ -1,6 +1,7 @@
-"""Remember the taskforces that were stopped while this TMS runs. TMS must not obey a late start of one of these.
+"""Remember the taskforces that were stopped while this TMS runs, so that TMS refuses to start them later.
 
-TMS needs this only when a stop overtakes a start. So it does not keep the list over a restart, and forgets the oldest.
+TMS needs this list only when a stop arrives before the start. So TMS does not keep the list over a restart, and drops
+the oldest entries of a long list.
 """
 
 from schemas.ids import TaskforceUuid
@@ -9,7 +10,7 @@ _LIMIT = 100_000
 
 
 class StoppedTaskforces:
-    """A set of taskforces of bounded size."""
+    """The set of the stopped taskforces, at most 100 000. Beyond that, the set forgets the oldest."""
 
     def __init__(self) -> None:
         self._ended: dict[TaskforceUuid, None] = {}

@@ -28,14 +28,14 @@ from tms.pools.interface import Cluster, Pool
 from tms.worker_logs.file_retention import FileRetention
 
 INTERVAL_S = 60.0
-#: Every fourth sweep reports all clusters again, so that WMS removes an unwanted one within five minutes (G6).
+#: Every fourth sweep reports all clusters again, so that WMS removes an unwanted cluster within five minutes (G6).
 SAY_ALL_EVERY = 4
 
 _clusters = gauge("clusters", "Clusters of taskforces in the queue.")
 
 
 class ClusterSweep:
-    """The loop that sweeps."""
+    """The loop that compares the clusters of the schedd with those that TMS follows."""
 
     def __init__(
         self,

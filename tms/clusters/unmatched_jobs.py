@@ -11,7 +11,10 @@ _unmatched = gauge("taskforces_unmatched", "Taskforces whose waiting jobs no slo
 
 
 class UnmatchedWatch:
-    """The loop that asks the pool about each taskforce with waiting jobs but no running job."""
+    """The loop that asks the pool why no slot can take the jobs of a taskforce.
+
+    The loop asks about each taskforce that has waiting jobs and no running job.
+    """
 
     def __init__(self, pool: Pool, watch: LogWatch) -> None:
         self._pool = pool

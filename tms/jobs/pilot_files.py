@@ -4,7 +4,7 @@
     ewms_pilot_token       one token for all queues of the taskforce            mode 0600; no other file holds the token
 
 Every user of the pool can read a submit description, an environment and a command line. HTCondor also expands macros in
-them. It transfers a file unchanged. Source: contract 7.2 and 8.2, docs/reference/rights.md.
+all three. HTCondor transfers a file unchanged. Source: contract 7.2 and 8.2, docs/reference/rights.md.
 """
 
 import json
@@ -28,7 +28,6 @@ from schemas.pilot.pilot_wire import (
 )
 from schemas.pilot.variables import PREFIX, full_name
 from schemas.requests import GrantAnswer
-from schemas.rules.sizes import parse_bytes
 from schemas.rules.worker_paths import (
     EXTERNAL_DIRECTORIES,
     directory_problem,
@@ -78,10 +77,11 @@ class PilotProfile:
 def pilot_environment(
     order: TaskforceStart, grant: GrantAnswer, profile: PilotProfile, *, token_source: str
 ) -> dict[str, str]:
-    """Return the variables of the pilots of `order`. Running pilots find a renewed token in the file `token_source`.
+    """Return the environment variables for the pilots of `order`. Running pilots read a renewed token from
+    `token_source`.
 
-    The user's variables override the operator's, and those override the defaults. Neither overrides the variables that
-    EWMS itself must set.
+    The user's variables override the operator's, and the operator's override the defaults. The variables that EWMS
+    itself must set override all others.
 
     Raises:
         Unsubmittable: the task asks for a platform, an image or a directory that is not allowed here, sets a variable
@@ -124,7 +124,9 @@ def renewal_at(granted_at: datetime, expires_at: datetime) -> datetime:
 
 
 def _check_directories(asked: str, profile: PilotProfile) -> None:
-    """Refuse directories that the pilot would refuse by name. Only the worker can follow the links in a name."""
+    """Refuse each directory that the pilot would refuse because of its name. Only the worker can follow links in a
+    name.
+    """
     for path in split_directories(asked):
         problem = directory_problem(path)
         if not problem and not is_within(path, profile.external_roots):
@@ -137,7 +139,7 @@ def _check_directories(asked: str, profile: PilotProfile) -> None:
 
 
 def _check_images(order: TaskforceStart, platform: str, profile: PilotProfile) -> None:
-    """Refuse images by name. A bare process has no image, so ignore the field then."""
+    """Refuse each image whose name is not allowed. On the platform `none` there is no image, so check nothing."""
     if platform == "none":
         return
     for field_name, image in (("task_image", order.task.task_image), ("init_image", order.task.init_image)):
@@ -150,7 +152,9 @@ def _check_images(order: TaskforceStart, platform: str, profile: PilotProfile) -
 
 
 def _default_variables(order: TaskforceStart, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return the defaults of variables that neither the user nor the operator has `chosen`."""
+    """Return default values of variables. `chosen` are the values of the user and the operator, which override
+    defaults.
+    """
     runtime_s = str(order.worker_config.max_worker_runtime)
     defaults = {
         f"{PREFIX}HTCHIRP": "True",
@@ -196,7 +200,7 @@ def _ewms_variables(order: TaskforceStart, grant: GrantAnswer, token_source: str
         if order.worker_config.do_transfer_worker_stdouterr
         else "",
         worker_runtime_s=order.worker_config.max_worker_runtime,
-        worker_memory_bytes=parse_bytes(order.worker_config.worker_memory),
+        worker_memory_bytes=order.worker_config.memory_bytes,
     )
     told = write_variables(PilotProgram, task) | write_variables(PilotJob, job) | write_wire(grant.wire)
     for direction, mqids in ((INCOMING, task.input_queues), (OUTGOING, task.output_queues)):

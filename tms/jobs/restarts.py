@@ -34,11 +34,13 @@ MAX_SOURCE_STARTS = 5
 KILLED_STARTS = 10
 #: Shells and container runtimes report a signal as this value plus its number.
 _SIGNAL_BASE = 128
+_N_SIGNALS = 64
 
 #: HTCondor's hold code for the job's own policy. The subcode of a pause is its length in seconds; after a bad worker,
-#: `BAD_MARK` is added to it.
+#: `BAD_MARK` is added to it, and after a signal `SIGNAL_MARK` times the signal's number.
 PAUSE_CODE = 3
 BAD_MARK = 100_000
+SIGNAL_MARK = 1_000_000
 #: After a bad worker, a job avoids this many of its last machines, until `AVOIDED_S` seconds after the bad worker's
 #: start. A machine may recover, or be the only one.
 N_AVOIDED = 3
@@ -79,9 +81,9 @@ def decide_restart(
     is_source: bool,
     max_runtime_s: float,
 ) -> JobOver | StartAgain:
-    """Return whether a job starts again whose pilot has ended with `exit_code` (minus the number of a signal).
+    """Return whether a job starts again after its pilot has ended with `exit_code` (minus the number of a signal).
 
-    `last_started_s` is the start before this one; None if this was the first.
+    `last_started_s` is the start time of the job's run before this one. It is None if this was the first run.
     """
     if exit_code in _OVER or (is_source and (exit_code == PilotExit.DONE or n_starts >= MAX_SOURCE_STARTS)):
         return JobOver()
@@ -97,20 +99,31 @@ def decide_restart(
     return StartAgain(int(min(longest_s, max(FIRST_PAUSE_S, 2 * gap_s))))
 
 
+def mark_pause(pause_s: int, exit_code: int) -> int:
+    """Return the hold's subcode for a pause after a pilot that ended with `exit_code`."""
+    return pause_s + SIGNAL_MARK * find_signal(exit_code)
+
+
+def find_signal(exit_code: int) -> int:
+    """Return the number of the signal that ended a pilot. Return 0 if no signal did, or if its number is unknown."""
+    number = -exit_code if exit_code < 0 else exit_code - _SIGNAL_BASE
+    return number if 0 < number <= _N_SIGNALS else 0
+
+
 def _is_by_signal(exit_code: int) -> bool:
     return exit_code < 0 or exit_code > _SIGNAL_BASE
 
 
 def steady_life_s(max_runtime_s: float) -> int:
-    """Return how many seconds a pilot must have lived, so that its job starts again at once."""
+    """Return for how many seconds a pilot must live so that its job starts again at once."""
     return int(min(STEADY_LIFE_S, max_runtime_s / 2))
 
 
 def exit_commands(*, is_source: bool, max_runtime_s: int) -> dict[str, str]:
     """Return the submit commands that make HTCondor decide as `decide_restart` does.
 
-    HTCondor evaluates `on_exit_hold` first, and `on_exit_remove` if that is false.
-    Source: HTCondor manual, "condor_submit".
+    HTCondor evaluates `on_exit_hold` first. If the result is false, HTCondor evaluates `on_exit_remove`. Source:
+    HTCondor manual, "condor_submit".
     """
     exited = "ExitBySignal =?= false && ExitCode =?= "
     over = " || ".join(f"({exited}{int(code)})" for code in _OVER)
@@ -125,7 +138,9 @@ def exit_commands(*, is_source: bool, max_runtime_s: int) -> dict[str, str]:
     is_first = f"{is_first} || ({is_by_signal} && NumJobStarts <= {KILLED_STARTS})"
     longest = f"ifThenElse({exited}{int(PilotExit.DONE)}, {MAX_IDLE_PAUSE_S}, {MAX_PAUSE_S})"
     doubled = f"min({{{longest}, max({{{FIRST_PAUSE_S}, 2 * {gap}}})}})"
-    mark = f"ifThenElse({is_bad}, {BAD_MARK}, 0)"
+    killer = f"ifThenElse(ExitBySignal =?= true, ExitSignal, ExitCode - {_SIGNAL_BASE})"
+    is_known = f"({killer} > 0 && {killer} <= {_N_SIGNALS}) =?= true"
+    mark = f"ifThenElse({is_bad}, {BAD_MARK}, ifThenElse({is_known}, {SIGNAL_MARK} * ({killer}), 0))"
     codes = ", ".join(map(str, MACHINE_CODES))
     held = "time() - EnteredCurrentStatus"
     return {
@@ -148,13 +163,14 @@ def avoid_commands() -> dict[str, str | int]:
 def avoid_requirement() -> str:
     """Return the requirement that keeps a job away from machines with bad workers.
 
-    These are the job's own last machines, for a while after a bad worker, and the machines that TMS names for the whole
+    A job avoids its own last machines for a while after a bad worker, and the machines that TMS names for the whole
     taskforce. TMS can switch this off: when the pool has no other machine, or when the task fails on all machines.
 
-    HTCondor writes the machine of the last run to the places 0 and 1. A job that never started has none of the compared
-    attributes, so the negotiator sees all such jobs as one kind. Source: tried with HTCondor 25.14.
+    HTCondor writes the machine of the last run to `MachineAttrMachine0` and `MachineAttrMachine1`. A job that never
+    started has none of the compared attributes, so the negotiator treats all such jobs as one kind. Source: tried with
+    HTCondor 25.14.
     """
-    was_bad = f"LastHoldReasonCode =?= {PAUSE_CODE} && LastHoldReasonSubCode >= {BAD_MARK}"
+    was_bad = f"LastHoldReasonCode =?= {PAUSE_CODE} && LastHoldReasonSubCode % {SIGNAL_MARK} >= {BAD_MARK}"
     is_over = f"time() - JobCurrentStartDate > {AVOIDED_S}"
     others = " && ".join(f"TARGET.Machine =!= MachineAttrMachine{n}" for n in range(N_AVOIDED + 1))
     own = f"!({was_bad}) || ({is_over}) || ({others})"

@@ -1,9 +1,8 @@
-"""Turn a taskforce into a submit description: first typed fields, then submit commands from those alone. (core)
+"""Turn a taskforce into a submit description: first typed fields, then submit commands from those fields alone. (core)
 
-User texts reach a submit command in three places, and each is checked: the requirements
-(`schemas.rules.requirements`), the names of input files, and the pilot's tag. Images, arguments, environments and
-tokens travel in files instead (`pilot_files.py`). Every other value is a number, an id of a known form, or a setting
-of the operator.
+User texts enter a submit command in three places, and TMS checks each: the requirements (`schemas.rules.requirements`),
+the names of input files, and the pilot's tag. Images, arguments, environments and tokens travel in files instead
+(`pilot_files.py`). Every other value is a number, an id of a known form, or a setting of the operator.
 
 The cluster is a paused factory: HTCondor takes it in one transaction for any number of workers, and makes no job before
 the release. Source: HTCondor manual, "condor_submit", late materialization; contract 7.3.
@@ -19,7 +18,7 @@ from schemas.events import TaskforceStart
 from schemas.ids import TaskforceUuid
 from schemas.pilot.job_names import TOKEN_FILE
 from schemas.rules.requirements import BadRequirements, check_requirements
-from schemas.rules.sizes import parse_bytes, print_condor_size
+from schemas.rules.sizes import print_condor_size
 from schemas.rules.submitters import submitter_name
 from schemas.rules.worker_paths import input_file_problem
 from tms.errors import Unsubmittable
@@ -113,7 +112,7 @@ class Submission:
 def build_submission(
     order: TaskforceStart, pool: PoolProfile, *, directory: str, pilot_files: Sequence[str], input_files: Sequence[str]
 ) -> Submission:
-    """Return the cluster that `order` asks for. Its files are in `directory`.
+    """Return the cluster that `order` asks for. `directory` holds its files.
 
     `input_files` are the checked copies of the user's files.
 
@@ -143,8 +142,8 @@ def build_submission(
         job_event_log=f"{check_submit_path(directory)}/job.log",
         requirements=_join_requirements(pool, worker.condor_requirements),
         n_cores=worker.n_cores,
-        memory_bytes=parse_bytes(worker.worker_memory),
-        disk_bytes=parse_bytes(worker.worker_disk),
+        memory_bytes=worker.memory_bytes,
+        disk_bytes=worker.disk_bytes,
         priority=worker.priority,
         max_idle=pool.max_idle,
         max_runtime_s=worker.max_worker_runtime,
@@ -158,7 +157,8 @@ def build_submission(
 
 
 def build_commands(cluster: Submission) -> dict[str, str | int]:
-    """Return `cluster` as submit commands. Their only macros are HTCondor's own `$(ProcId)` and `$(ClusterId)`.
+    """Return `cluster` as submit commands. Their only macros are `$(ProcId)`, `$(ClusterId)` and `$(DOLLAR)` of
+    HTCondor.
 
     Raises:
         Unsubmittable: a value contains a `$` or a line end.
@@ -225,7 +225,8 @@ def build_commands(cluster: Submission) -> dict[str, str | int]:
 
 
 def priority_ramp(priority: int, n_workers: int) -> str:
-    """Return the job priority as an expression that falls from `priority` at the first job to half of it at the last.
+    """Return an expression for the job priority: `priority` for the first job, falling evenly to half of it for the
+    last job.
 
     So several taskforces share a pool, and the first taskforce does not take the whole pool. Contract 7.3.
     """

@@ -4,10 +4,10 @@ A pilot that finds its worker bad reports the machine. One report does not show 
 fails everywhere. The reports of all workers of a taskforce show more:
 
     a worker has succeeded               the machines are bad: the taskforce's jobs avoid them for a while
-    none has, and each that tried has    the task fails everywhere: each failure counts against its event at once,
-    failed, on two machines or on all    so that the run ends
+    all workers that tried have failed,  the task fails everywhere: each failure counts against its event at once,
+    on two machines or on all machines   so that the run ends
 
-A success on any worker revokes the second ruling. Where the pool has no other machine, jobs avoid none.
+A success on any worker revokes the second ruling. If the pool has no other machine, jobs avoid no machine.
 """
 
 from collections.abc import Mapping
@@ -36,13 +36,20 @@ class CondemnedWorker:
 
 @dataclass(slots=True)
 class Trials:
-    """The findings about one taskforce's workers by ProcId: the first bad ones, and the first that succeeded."""
+    """The pilots' findings about a taskforce's workers, by ProcId: the bad workers, and the workers that have
+    succeeded.
+
+    Each kind holds at most `MAX_KEPT` workers, the first ones.
+    """
 
     condemned: dict[int, CondemnedWorker] = field(default_factory=dict)
     succeeded: set[int] = field(default_factory=set)
 
     def note_bad_worker(self, proc: int, said: str) -> None:
-        """Note that the pilot in `proc` calls its worker bad. `said` is its chirp: `<seconds since 1970> <machine>`."""
+        """Note that the pilot of the job `proc` finds its worker bad.
+
+        `said` is the pilot's chirp, `<seconds since 1970> <machine>`. Ignore a chirp of another form.
+        """
         at, _, machine = said.partition(" ")
         if not (at.isascii() and at.isdecimal() and machine) or len(said) > MAX_KEPT:
             return
@@ -50,16 +57,17 @@ class Trials:
             self.condemned[proc] = CondemnedWorker(machine, int(at))
 
     def note_success(self, proc: int) -> None:
-        """Note that the pilot in `proc` has succeeded."""
+        """Note that the pilot of the job `proc` has succeeded at an event."""
         if len(self.succeeded) < MAX_KEPT:
             self.succeeded.add(proc)
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The rules for the jobs of a taskforce. The default holds without any findings.
+    """The rules for the jobs of a taskforce. The default applies if there are no findings.
 
-    `avoids` is whether jobs avoid machines at all. They avoid `machines`, and the machines where the job itself failed.
+    `charges_events` is whether a failure counts at once as an attempt of its event. `avoids` is whether jobs avoid
+    machines at all: `machines`, and the machines where the job itself failed.
     """
 
     charges_events: bool = False
@@ -70,7 +78,7 @@ class Ruling:
 
 
 def needs_ruling(trials: Trials, before: Ruling, now_s: float) -> bool:
-    """Return whether the ruling may have changed since `before`."""
+    """Return whether `decide_ruling` may now return another ruling than `before`."""
     if before.charges_events:
         return bool(trials.succeeded)
     return before != Ruling() or bool(_find_recent(trials, now_s))
@@ -81,7 +89,7 @@ def decide_ruling(
 ) -> Ruling:
     """Return the ruling that follows from `trials` and from the jobs' `statuses`.
 
-    `before` is the ruling in force. `has_other_machine` is whether a machine that is not condemned can take the jobs.
+    `before` is the ruling in force. `has_other_machine` is whether a machine without a bad worker can take the jobs.
     """
     recent = _find_recent(trials, now_s)
     fails_everywhere = _has_failed_everywhere(trials, statuses, has_other_machine, now_s)
@@ -101,7 +109,9 @@ def _find_recent(trials: Trials, now_s: float) -> set[CondemnedWorker]:
 
 
 def _has_failed_everywhere(trials: Trials, statuses: CompoundStatuses, has_other_machine: bool, now_s: float) -> bool:
-    """Return whether every worker with a verdict is bad, on enough machines, and no verdict is still to come."""
+    """Return whether all workers that have shown a result are bad, on enough machines, and no result is still to
+    come.
+    """
     if not trials.condemned or now_s - max(one.at_s for one in trials.condemned.values()) < SETTLED_S:
         return False
     n_machines = len({one.machine for one in trials.condemned.values()})

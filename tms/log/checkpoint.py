@@ -1,8 +1,8 @@
-r"""Write how far a job event log was read, and its content up to there, as the bytes of a file. (core)
+r"""Store how far TMS has read a job event log, and the tally up to there, in the bytes of a file. (core)
 
     EWMS-CHECKPOINT 1\n
     {"inode": …, "offset": …, "head": [n, digest of the log's first n bytes], "crc": …, …}\n
-    two bytes for each job: first all job statuses, then all pilots' words
+    two bytes for each job: first the statuses of all jobs, then the last words of all pilots
 
 Without a readable checkpoint TMS reads the log from its first byte.
 """
@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from schemas.pilot_kills import PilotKills
 from tms.jobs.trials import CondemnedWorker, Trials
 from tms.log.job_events import ClusterRemoved
 from tms.log.statuses import Tally
@@ -21,7 +22,8 @@ _MAGIC = b"EWMS-CHECKPOINT 1\n"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A place in a log, and the tally up to there. The place is an inode, a byte offset and a digest of the log's head.
+    """A position in a log, and the tally up to there. The position is an inode, a byte offset and a digest of the log's
+    head.
 
     `is_over` is whether the broker has confirmed the event that reports that the cluster has left.
     """
@@ -56,6 +58,7 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
         "words": tally.words,
         "errors": by_text,
         "exits": list(tally.exits.items()),
+        "kills": [[number, kills.model_dump(mode="json")] for number, kills in tally.kills.items()],
         "condemned": [[proc, one.machine, one.at_s] for proc, one in tally.trials.condemned.items()],
         "succeeded": sorted(tally.trials.succeeded),
     }
@@ -63,7 +66,7 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 def checkpoint_from_bytes(data: bytes) -> Checkpoint | None:
-    """Return the checkpoint in `data`; `None` if it is damaged or of another version."""
+    """Return the checkpoint in `data`. Return None if `data` is damaged or of another version."""
     head, newline, body = data.removeprefix(_MAGIC).partition(b"\n")
     if not data.startswith(_MAGIC) or not newline:
         return None
@@ -83,6 +86,7 @@ def checkpoint_from_bytes(data: bytes) -> Checkpoint | None:
             cluster_id=header["cluster_id"],
             removed=removed and ClusterRemoved(removed["cluster_id"], _parse_instant(removed["at"])),
             # A checkpoint of an older TMS lacks these.
+            kills={number: PilotKills.model_validate(kills) for number, kills in header.get("kills", [])},
             trials=Trials(
                 {proc: CondemnedWorker(machine, at_s) for proc, machine, at_s in header.get("condemned", [])},
                 set(header.get("succeeded", [])),

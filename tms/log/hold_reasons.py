@@ -6,6 +6,9 @@ so TMS counts jobs with the same code and subcode together. Source: HTCondor man
 
 import errno
 from collections.abc import Mapping
+from signal import Signals
+
+from tms.jobs.restarts import PAUSE_CODE, SIGNAL_MARK
 
 _REASONS: Mapping[int, str] = {
     1: "Put on hold by a user",
@@ -59,10 +62,22 @@ _TRANSFER_CODES = frozenset({12, 13})
 
 
 def hold_reason(code: int, subcode: int) -> str:
-    """Return the reason of a hold in words; for an unknown code, the two numbers."""
+    """Return the reason of a hold in words. For an unknown code, return the two numbers."""
+    if code == PAUSE_CODE and subcode >= SIGNAL_MARK:
+        return f"The pilot was killed by {name_signal(subcode // SIGNAL_MARK)}; it starts again after a pause"
     if (reason := _SUBREASONS.get((code, subcode))) is not None:
         return reason
     if (reason := _REASONS.get(code)) is None:
         return f"Code {code} subcode {subcode}"
     number = subcode if code in _ERRNO_CODES else subcode >> 8 if code in _TRANSFER_CODES else 0
     return f"{reason} ({errno.errorcode[number]})" if number in errno.errorcode else reason
+
+
+def name_signal(number: int) -> str:
+    """Return the name of a signal, with its usual cause if the name does not tell it."""
+    try:
+        name = Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    # The kernel ends processes by SIGKILL when memory runs out, and names no cause.
+    return f"{name} (most often out of memory)" if name == "SIGKILL" else name

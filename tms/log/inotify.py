@@ -1,4 +1,4 @@
-"""Learn of changed files from the kernel (inotify). It does not see changes that another machine makes on NFS."""
+"""Learn of changed files from the kernel (inotify). On NFS, inotify misses the changes that other machines make."""
 
 import ctypes
 import errno
@@ -15,7 +15,10 @@ _HEADER = struct.Struct("iIII")
 
 
 class DirectoryWatch:
-    """Watches directories, and calls `changed` with those whose file `name` was written, created or moved in."""
+    """Watches directories for a file `name`. It calls `changed` with the directories where that file changed.
+
+    A change is a write to the file, its creation, or a move of a file to this name.
+    """
 
     def __init__(self, name: str, changed: Callable[[set[Path]], None]) -> None:
         self._name = name.encode()
@@ -42,7 +45,7 @@ class DirectoryWatch:
             self._libc.inotify_rm_watch(self._fd, watch)
 
     def close(self) -> None:
-        """Close the descriptor."""
+        """Stop watching all directories."""
         if self._fd >= 0:
             get_running_loop().remove_reader(self._fd)
             os.close(self._fd)

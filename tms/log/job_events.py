@@ -10,7 +10,7 @@ again, at the beginning of the next call. Source: HTCondor manual, "Job Event Lo
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from functools import lru_cache
@@ -36,6 +36,8 @@ class EventType(IntEnum):
     JOB_UNSUSPENDED = 11
     JOB_HELD = 12
     JOB_RELEASED = 13
+    JOB_DISCONNECTED = 22
+    JOB_RECONNECTED = 23
     JOB_RECONNECT_FAILED = 24
     CLUSTER_SUBMIT = 35
     CLUSTER_REMOVE = 36
@@ -54,24 +56,35 @@ class JobMoved:
 
 @dataclass(slots=True)
 class JobHeld:
-    """HTCondor put the job `proc` on hold, for the reason `code` and `subcode`."""
+    """HTCondor put the job `proc` on hold, for the reason `code` and `subcode`. `at` is as in `ClusterRemoved`."""
 
     proc: int
     code: int
     subcode: int
+    at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
 class JobEnded:
-    """The job `proc` ended by itself. `exit_code` is minus the number of a signal that killed it."""
+    """The job `proc` ended by itself. If a signal killed the job, `exit_code` is minus the signal's number."""
 
     proc: int
     exit_code: int
+    at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(slots=True)
+class JobRequeued:
+    """The job `proc` ended by itself, as `JobEnded` has it, and starts again at once."""
+
+    proc: int
+    exit_code: int
+    at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
 class PilotChirped:
-    """The pilot in `proc` set `attribute` (without the common prefix) to `value` (without quotes)."""
+    """The pilot of the job `proc` set `attribute` (without the common prefix) to `value` (without quotes)."""
 
     proc: int
     attribute: str
@@ -87,17 +100,17 @@ class ClusterSubmitted:
 
 @dataclass(slots=True)
 class ClusterRemoved:
-    """The cluster left the queue. No event of it follows.
+    """The cluster left the queue. No later event is about this cluster.
 
-    `at` is the time in the log. Without a zone it is the access point's local time. It is `None` if the log's format
-    has no year.
+    `at` is the time in the log. A time without a zone is the access point's local time. `at` is None if the log's
+    format has no year.
     """
 
     cluster_id: int
     at: datetime | None
 
 
-JobEvent = JobMoved | JobHeld | JobEnded | PilotChirped | ClusterSubmitted | ClusterRemoved
+JobEvent = JobMoved | JobHeld | JobEnded | JobRequeued | PilotChirped | ClusterSubmitted | ClusterRemoved
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +126,7 @@ _WANTED = {b"%03d" % event_type: event_type for event_type in EventType}
 #: The events with no information beside their type and time.
 _MOVES = frozenset(EventType) - {
     EventType.GENERIC,
+    EventType.JOB_EVICTED,
     EventType.JOB_HELD,
     EventType.JOB_TERMINATED,
     EventType.CLUSTER_SUBMIT,
@@ -124,6 +138,7 @@ _WHEN = re.compile(rb"\) (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d
 _TORN = re.compile(rb"\n(?=\d{3} \(\d{1,9}\.-?\d{1,7}\.-?\d{1,9}\) )")
 _HOLD = re.compile(rb"\n\s*Code (-?\d{1,9}) Subcode (-?\d{1,9})")
 _RETURN = re.compile(rb"\(return value (-?\d{1,9})\)|\(signal (\d{1,9})\)")
+_REQUEUED = b"terminated and was requeued"
 _ESCAPE = re.compile(r'\\(["\\ntrbf\'])')
 _UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
@@ -131,8 +146,8 @@ _UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 def parse_log(data: bytes, *, cluster_id: int | None = None) -> ParsedLog:
     """Return the events in the complete records of `data`, which must start at the beginning of a record.
 
-    It skips records of other clusters than `cluster_id`; with `None` it takes all clusters. It does not consume bytes
-    after the last record end, because they may be half a record. The cost is linear in the length of `data`.
+    Skip records of other clusters than `cluster_id`; if `cluster_id` is None, skip no cluster. Bytes after the last
+    record end are not consumed, because they may be half a record. The cost is linear in the length of `data`.
     """
     end = data.rfind(_RECORD_END)
     if end < 0:
@@ -188,14 +203,20 @@ def _parse_job_event(event_type: EventType, proc: int, record: bytes) -> JobEven
     match event_type:
         case EventType.JOB_HELD:
             codes = _HOLD.search(record)
-            return JobHeld(proc, int(codes[1]), int(codes[2])) if codes else JobHeld(proc, 0, 0)
+            return JobHeld(proc, int(codes[1]), int(codes[2]), _parse_instant(record)) if codes else JobHeld(proc, 0, 0)
         case EventType.JOB_TERMINATED:
-            result = _RETURN.search(record)
-            if result is None:
-                return JobEnded(proc, 0)
-            return JobEnded(proc, int(result[1]) if result[1] is not None else -int(result[2]))
+            return JobEnded(proc, _parse_exit_code(record), _parse_instant(record))
+        case EventType.JOB_EVICTED if _REQUEUED in record:
+            return JobRequeued(proc, _parse_exit_code(record), _parse_instant(record))
         case _:
             return JobMoved(proc, event_type)
+
+
+def _parse_exit_code(record: bytes) -> int:
+    result = _RETURN.search(record)
+    if result is None:
+        return 0
+    return int(result[1]) if result[1] is not None else -int(result[2])
 
 
 def _parse_chirp(proc: int, record: bytes) -> PilotChirped | None:

@@ -1,12 +1,14 @@
-"""Follow one job event log from a checkpoint: read new records, fold them into the tally, remember the place.
+"""Follow one job event log from a checkpoint: read new records, add them to the tally, remember how far TMS has read.
 
 Every method blocks on the disk, so callers run it in a thread. Only one thread may read a log at a time.
 """
 
 import hashlib
 import os
+from pathlib import Path
 
-from tms.files import TaskforceFiles, write_private
+from runtime.telemetry import log
+from tms.files import TaskforceFiles, keep_output, write_private
 from tms.log.checkpoint import Checkpoint, checkpoint_from_bytes, checkpoint_to_bytes
 from tms.log.job_events import parse_log
 from tms.log.statuses import Tally
@@ -20,9 +22,14 @@ _HEAD_BYTES = 1024
 
 
 class JobLog:
-    """One job event log: the place up to which it was read, and the tally up to there."""
+    """One job event log: how far TMS has read it, and the tally up to there."""
 
-    def __init__(self, files: TaskforceFiles, *, n_workers: int, cluster_id: int | None) -> None:
+    def __init__(
+        self, files: TaskforceFiles, *, n_workers: int, cluster_id: int | None, keeps_output: bool = False
+    ) -> None:
+        """If `keeps_output`, keep the output of each worker's run that ends. Otherwise the job's next run overwrites
+        it.
+        """
         self._files = files
         self._n_workers = n_workers
         self._cluster_id = cluster_id
@@ -35,9 +42,12 @@ class JobLog:
         self._inode = 0
         self._head = (0, "")
         self._saved: tuple[int, int, bool] | None = None
+        self._keeps_output = keeps_output
+        #: Up to this place, this or an earlier TMS has kept the output of the runs that ended.
+        self._kept_offset = _read_place(files.kept_output) if keeps_output else 0
 
     def load_checkpoint(self) -> bool:
-        """Continue from the checkpoint. Return whether there is a readable checkpoint."""
+        """Continue from the checkpoint. Return False if there is no readable checkpoint."""
         try:
             checkpoint = checkpoint_from_bytes(self._files.checkpoint.read_bytes())
         except FileNotFoundError:
@@ -52,7 +62,9 @@ class JobLog:
         return True
 
     def expect_cluster(self, *, n_workers: int, cluster_id: int) -> None:
-        """Note the result of the submit. From now on, only events of `cluster_id` count."""
+        """Set the number of workers and the cluster that the submit has returned. From now on, other clusters' events
+        are skipped.
+        """
         self._n_workers = self.tally.n_workers = n_workers
         self._cluster_id = self.tally.cluster_id = cluster_id
 
@@ -65,7 +77,11 @@ class JobLog:
         return status.st_size - self.offset if status.st_ino == self._inode or not self._inode else -1
 
     def read_new(self) -> bool:
-        """Read at most `SLICE_BYTES`. Return whether the log was replaced, so that the tally began anew."""
+        """Read the next part of the log, at most `SLICE_BYTES`. Return whether the log was replaced.
+
+        If the log was replaced, read from its first byte with an empty tally. A record longer than `SLICE_BYTES` is
+        read whole.
+        """
         try:
             fd = os.open(self._files.log, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -84,7 +100,7 @@ class JobLog:
             os.close(fd)
 
     def save_checkpoint(self) -> None:
-        """Write the checkpoint if it has changed."""
+        """Write the checkpoint, unless it is the same as the one written last."""
         place = (self._inode, self.offset, self.is_over)
         if place == self._saved:
             return
@@ -100,7 +116,8 @@ class JobLog:
         self._saved = place
 
     def _read_slice(self, fd: int) -> None:
-        size = SLICE_BYTES
+        is_read_again = self.offset < self._kept_offset
+        size = min(SLICE_BYTES, self._kept_offset - self.offset) if is_read_again else SLICE_BYTES
         while True:
             data = os.pread(fd, size, self.offset)
             parsed = parse_log(data, cluster_id=self._cluster_id)
@@ -114,8 +131,30 @@ class JobLog:
             return
         self.tally.fold_events(parsed.events)
         self._cluster_id = self.tally.cluster_id
+        if self._keeps_output and not is_read_again:
+            self._keep_output(self.offset + parsed.n_bytes)
+        self.tally.ended_runs.clear()
         self.n_corrupt += parsed.n_corrupt
         self.offset += parsed.n_bytes
+
+    def _keep_output(self, place: int) -> None:
+        """Keep the output of the runs that ended before the offset `place`, and remember `place`.
+
+        After a crash, or when the log was replaced, TMS reads the log again. By then the files may be those of a later
+        run. So TMS writes `place` before it renames the files: a crash in between loses the output of a run, but never
+        mixes up two runs.
+        """
+        if not self.tally.ended_runs or self._cluster_id is None:
+            return
+        directory = self._files.output_directory(self._cluster_id)
+        if not directory.is_dir():
+            return
+        try:
+            write_private(self._files.kept_output, f"{place}\n".encode())
+        except OSError as error:
+            log.error("TMS cannot remember whose output it has kept", error=str(error))
+        self._kept_offset = place
+        keep_output(directory, self.tally.ended_runs)
 
     def _is_another(self, fd: int) -> bool:
         status = os.fstat(fd)
@@ -127,6 +166,13 @@ class JobLog:
     def _begin_anew(self) -> None:
         self.tally = Tally(self._n_workers, cluster_id=self._cluster_id)
         self.offset, self.n_corrupt, self._head = 0, 0, (0, "")
+
+
+def _read_place(path: Path) -> int:
+    try:
+        return int(path.read_bytes())
+    except (OSError, ValueError):
+        return 0
 
 
 def _hash_head(fd: int, n_bytes: int) -> str:

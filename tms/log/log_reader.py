@@ -17,17 +17,28 @@ _lag = gauge("job_event_log_lag_bytes", "Bytes of job event logs that were writt
 
 
 class LogReader:
-    """Reads the logs of taskforces. It calls `on_replaced` when a log was replaced by another."""
+    """Reads the logs of taskforces. It calls `on_replaced` when another file has replaced a log."""
 
-    def __init__(self, home: TmsDirectory, *, on_replaced: Callable[[], None]) -> None:
+    def __init__(self, home: TmsDirectory, *, on_replaced: Callable[[], None], keeps_output: bool) -> None:
+        """If `keeps_output`, keep the output of each worker's run that ends. Otherwise the job's next run overwrites
+        it.
+        """
         self._home = home
+        self._keeps_output = keeps_output
         self._on_replaced = on_replaced
 
     def open_log(self, uuid: TaskforceUuid) -> JobLog:
-        """Return the log of `uuid`, read from its checkpoint to its end, but at most one slice of 4 MiB."""
+        """Open the log of `uuid` at its checkpoint, and read the first part of the rest (about 4 MiB). Return the
+        log.
+        """
         files = self._home.taskforce_files(uuid)
         kept = files.read_submission()
-        joblog = JobLog(files, n_workers=int(kept.get("n_workers") or 0), cluster_id=kept.get("cluster_id"))
+        joblog = JobLog(
+            files,
+            n_workers=int(kept.get("n_workers") or 0),
+            cluster_id=kept.get("cluster_id"),
+            keeps_output=self._keeps_output,
+        )
         joblog.load_checkpoint()
         joblog.read_new()
         return joblog
@@ -35,7 +46,9 @@ class LogReader:
     def read_logs(
         self, logs: Mapping[TaskforceUuid, JobLog], changed: Iterable[TaskforceUuid], *, for_s: float
     ) -> set[TaskforceUuid]:
-        """Read the changed logs in turns, a slice each, for at most `for_s` seconds. Return those with more to read."""
+        """Read the changed logs, a part of each in turn, for at most `for_s` seconds. Return the taskforces with more
+        to read.
+        """
         behind = {uuid for uuid in changed if uuid in logs}
         until = monotonic() + for_s
         while behind and monotonic() < until:
@@ -66,13 +79,13 @@ class LogReader:
         return behind
 
     def find_grown(self, logs: Mapping[TaskforceUuid, JobLog]) -> set[TaskforceUuid]:
-        """Return the logs whose files have grown since the last read, or were replaced."""
+        """Return the taskforces whose log has grown or was replaced since the last read."""
         lags = {uuid: joblog.lag_bytes() for uuid, joblog in list(logs.items())}
         _lag.set(sum(lag for lag in lags.values() if lag > 0))
         return {uuid for uuid, lag in lags.items() if lag}
 
     def save_checkpoints(self, joblogs: Iterable[JobLog]) -> None:
-        """Save the checkpoints of `joblogs`."""
+        """Save the checkpoints of `joblogs`. Log an error for each checkpoint that the disk refuses."""
         for joblog in joblogs:
             try:
                 joblog.save_checkpoint()
@@ -81,6 +94,6 @@ class LogReader:
                 log.error("checkpoint cannot be written", error=str(error))
 
     def close_log(self, uuid: TaskforceUuid, joblog: JobLog) -> None:
-        """Save the end of a taskforce, and remove the inputs of its cluster."""
+        """Save the last checkpoint of a taskforce that is over, and remove its token and its input files."""
         joblog.save_checkpoint()
         self._home.taskforce_files(uuid).remove_inputs()

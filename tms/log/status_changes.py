@@ -1,8 +1,8 @@
 """Find the taskforces that changed since the last report that the broker confirmed. (core)
 
-A snapshot is whole, so only the newest one matters. A taskforce that changed a thousand times is reported once, and the
-next report makes up for a lost one. `(epoch, seq)` orders snapshots across restarts. TMS repeats an unchanged snapshot
-every 30 s: its new `as_of` shows readers that it is still true (G7).
+Each snapshot has all statuses, so only the newest snapshot matters. TMS reports a taskforce that changed a thousand
+times once, and the next report makes up for a lost report. `(epoch, seq)` orders snapshots across restarts. TMS repeats
+an unchanged snapshot every 30 s with a new `as_of`, which shows readers that the snapshot is still true (G7).
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from schemas.events import Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
+from schemas.pilot_kills import PilotKills
 from schemas.statuses import CompoundStatuses, TopTaskErrors
 from tms.log.statuses import Tally
 
@@ -24,7 +25,9 @@ REPEAT_AFTER = timedelta(seconds=30)
 
 @dataclass(slots=True)
 class StatusReports:
-    """The reports of one TMS: the last confirmed snapshot of each taskforce, and the number of the next one."""
+    """The reports of one TMS: the last confirmed snapshot of each taskforce, and the number of the last snapshot
+    made.
+    """
 
     schedd: str
     epoch: int
@@ -39,22 +42,35 @@ class StatusReports:
         *,
         as_of: datetime,
     ) -> list[TaskforceStatuses]:
-        """Return reports of those `tallies` that differ from the last confirmed report, or whose report is old.
+        """Return reports of the taskforces whose tally differs from the last confirmed report, or whose last report is
+        old.
 
-        `unmatched` has the reason why no slot can take a taskforce's waiting jobs, by taskforce. `all_bad` are the
-        taskforces whose task fails on every worker.
+        `unmatched` gives for a taskforce the reason why no slot can take its waiting jobs. `all_bad` are the taskforces
+        whose task fails on every worker.
 
-        Without `note_confirmed` in between, a second call returns the same reports with higher numbers.
+        If `note_confirmed` is not called, a second call returns the same reports with higher numbers.
         """
         snapshots = []
         for uuid, tally in tallies.items():
             counted = _SnapshotContent(
-                tally.count_statuses(), tally.top_errors(), _exit_codes(tally), unmatched.get(uuid, ""), uuid in all_bad
+                tally.count_statuses(),
+                tally.top_errors(),
+                _exit_codes(tally),
+                unmatched.get(uuid, ""),
+                uuid in all_bad,
+                list(tally.kills.values()),
             )
             said = self._said.get(uuid)
             if (
                 said is None
-                or (said.compound_statuses, said.top_task_errors, said.exit_codes, said.unmatched, said.all_bad)
+                or _SnapshotContent(
+                    said.compound_statuses,
+                    said.top_task_errors,
+                    said.exit_codes,
+                    said.unmatched,
+                    said.all_bad,
+                    said.kills,
+                )
                 != counted
                 or as_of - said.as_of >= REPEAT_AFTER
             ):
@@ -70,7 +86,9 @@ class StatusReports:
             self._said[snapshot.taskforce_uuid] = snapshot
 
     def forget_taskforces(self, taskforces: Iterable[TaskforceUuid]) -> None:
-        """Forget the last reports of `taskforces`, because they are over or must be reported again."""
+        """Forget the last reports of `taskforces`, so that the next `list_due` includes them if they still have a
+        tally.
+        """
         for uuid in taskforces:
             self._said.pop(uuid, None)
 
@@ -86,17 +104,19 @@ class StatusReports:
             exit_codes=counted.exit_codes,
             unmatched=counted.unmatched,
             all_bad=counted.all_bad,
+            kills=counted.kills,
         )
 
 
 class _SnapshotContent(NamedTuple):
-    """The content of a snapshot."""
+    """The content of a snapshot without its numbers and its time."""
 
     statuses: CompoundStatuses
     errors: TopTaskErrors
     exit_codes: dict[str, int]
     unmatched: str
     all_bad: bool
+    kills: list[PilotKills]
 
 
 def _exit_codes(tally: Tally) -> dict[str, int]:

@@ -1,22 +1,25 @@
-"""Fold a cluster's job events into compound statuses. (core)
+"""Count a cluster's jobs by status, from the events in its log. (core)
 
 Two writers share one job event log: HTCondor logs a job's status, and the pilot in the job chirps its own status.
 
     {"RUNNING": {"Tasking": 41, "null": 3}, "HELD: Memory usage exceeds a memory limit": {"Tasking": 1}}
 
-A job takes two bytes: the index of its status, and the index of its pilot's last word. The counts move with each event,
+A job takes two bytes: the index of its status, and the index of its pilot's last word. Each event updates the counts,
 so a snapshot of 100 000 jobs costs no more than its few statuses.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Self
 
 from schemas.pilot.job_names import ChirpAttribute
+from schemas.pilot_kills import PilotKills
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus, TopTaskErrors
+from tms.jobs.restarts import PAUSE_CODE, SIGNAL_MARK, find_signal
 from tms.jobs.trials import Trials
-from tms.log.hold_reasons import hold_reason
+from tms.log.hold_reasons import hold_reason, name_signal
 from tms.log.job_events import (
     ClusterRemoved,
     ClusterSubmitted,
@@ -25,51 +28,37 @@ from tms.log.job_events import (
     JobEvent,
     JobHeld,
     JobMoved,
+    JobRequeued,
     PilotChirped,
+)
+from tms.log.log_rules import (
+    LOSES_CONTACT,
+    MAX_ERROR_LENGTH,
+    MAX_ERRORS,
+    MAX_HOLD_REASONS,
+    MAX_PROCS,
+    MAX_WORDS,
+    OTHER,
+    STATUS_AFTER,
+    TOP_ERRORS,
 )
 
 _STATUS, _ERROR = ChirpAttribute.STATUS.short_name, ChirpAttribute.ERROR.short_name
 _TASKS_SUCCESS, _BAD_MACHINE = ChirpAttribute.TASKS_SUCCESS.short_name, ChirpAttribute.BAD_MACHINE.short_name
 
-#: The status of a job after an event. A job goes back to the queue when it was evicted, when its shadow died, and when
-#: HTCondor could not reach it again. An unsuspended job goes on running.
-#: Source: HTCondor manual, "Job Event Log Codes".
-STATUS_AFTER: Mapping[EventType, JobStatus] = {
-    EventType.SUBMIT: JobStatus.IDLE,
-    EventType.EXECUTE: JobStatus.RUNNING,
-    EventType.JOB_EVICTED: JobStatus.IDLE,
-    EventType.SHADOW_EXCEPTION: JobStatus.IDLE,
-    EventType.JOB_RECONNECT_FAILED: JobStatus.IDLE,
-    EventType.JOB_ABORTED: JobStatus.REMOVED,
-    EventType.JOB_SUSPENDED: JobStatus.SUSPENDED,
-    EventType.JOB_UNSUSPENDED: JobStatus.RUNNING,
-    EventType.JOB_RELEASED: JobStatus.IDLE,
-}
-
-#: As many jobs as an access point can hold, and more than any taskforce has. A ProcId above it is a broken record.
-MAX_PROCS = 1_000_000
-#: How many texts pilots may add to a taskforce's tables, and the longest error in characters. User code writes these
-#: texts, so they need limits.
-MAX_WORDS = 100
-MAX_ERRORS = 1000
-MAX_ERROR_LENGTH = 1000
-MAX_HOLD_REASONS = 100
-
-TOP_ERRORS = 10
-OTHER = "(other)"
-
-#: Marks a job that no event has named yet. Indexes into `Tally.statuses` and `Tally.words` come after it.
+#: Marks a job that no event has named yet. Other indexes into `Tally.statuses` are greater.
 _UNSEEN = 0
-#: A job that has left its worker shows no pilot. But HTCondor logs an eviction just before the hold or removal that
-#: caused it, and a held or removed job does show its pilot's last word. So an eviction keeps the word and marks it.
+#: A job that has left its worker, or whose machine HTCondor cannot reach, shows no pilot. But HTCondor logs an eviction
+#: just before the hold or removal that caused it, and a held or removed job does show its pilot's last word. So an
+#: eviction keeps the word and marks it.
 _SILENCED = 0x80
 
 
 @dataclass(slots=True)
 class Tally:
-    """The jobs of one cluster according to its log, and how many have each status.
+    """The jobs of one cluster according to its log, and how many jobs have each status.
 
-    Folding a log again from its first byte gives the same tally. The sizes of the batches do not matter.
+    The tally depends only on the log: TMS may read the log again from its first byte, in parts of any size.
     """
 
     n_workers: int
@@ -82,10 +71,14 @@ class Tally:
     errors: dict[int, str] = field(default_factory=dict)
     #: Exit code (minus a signal's number) -> how many jobs ended with it.
     exits: Counter[int] = field(default_factory=Counter)
+    #: The number of a signal -> how often it ended a pilot, and when last. The job mostly starts again.
+    kills: dict[int, PilotKills] = field(default_factory=dict)
     cluster_id: int | None = None
     removed: ClusterRemoved | None = None
     #: The findings of the pilots: the bad workers, and the successful ones.
     trials: Trials = field(default_factory=Trials)
+    #: The jobs whose run on a worker has ended and which may start again. The reader of the log empties this set.
+    ended_runs: set[int] = field(default_factory=set, compare=False)
     _counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     _n_errors: Counter[str] = field(default_factory=Counter)
     _n_seen: int = 0
@@ -101,11 +94,12 @@ class Tally:
         words: list[str],
         errors: Mapping[int, str],
         exits: Mapping[int, int],
+        kills: Mapping[int, PilotKills],
         cluster_id: int | None,
         removed: ClusterRemoved | None,
         trials: Trials,
     ) -> Self:
-        """Return the tally with the parts from a checkpoint. It computes its counts anew."""
+        """Return the tally with the parts from a checkpoint. Its counts are computed anew."""
         tally = cls(
             n_workers,
             bytearray(jobs),
@@ -114,6 +108,7 @@ class Tally:
             words,
             dict(errors),
             Counter(exits),
+            dict(kills),
             cluster_id,
             removed,
             trials,
@@ -126,7 +121,7 @@ class Tally:
         return tally
 
     def fold_events(self, events: Iterable[JobEvent]) -> None:
-        """Fold `events`, which must come in log order."""
+        """Update the tally by `events`, which must be in the order of the log."""
         # This runs once an event. `isinstance` is cheaper than `match`, which tries its patterns one after another.
         for event in events:
             if isinstance(event, PilotChirped):
@@ -142,17 +137,29 @@ class Tally:
                 status = _INDEX_AFTER.get(event.type)
                 if status is not None:
                     self._move_job(event.proc, status)
+                elif event.type in LOSES_CONTACT:
+                    self._note_contact(event.proc, is_lost=LOSES_CONTACT[event.type])
+                if event.type is EventType.JOB_EVICTED:
+                    self.ended_runs.add(event.proc)
             else:
                 self._fold_rare(event)
 
     def _fold_rare(self, event: JobEvent) -> None:
         match event:
-            case JobHeld(proc, code, subcode):
+            case JobHeld(proc, code, subcode, at):
+                self.ended_runs.add(proc)
+                if code == PAUSE_CODE:
+                    self._note_kill(subcode // SIGNAL_MARK, at)
                 status = f"{JobStatus.HELD}: {hold_reason(code, subcode)}"
                 self._move_job(proc, _find_index(self.statuses, status, limit=MAX_HOLD_REASONS, other=JobStatus.HELD))
-            case JobEnded(proc, exit_code):
+            case JobRequeued(proc, exit_code, at):
+                self.ended_runs.add(proc)
+                self._note_kill(find_signal(exit_code), at)
+                self._move_job(proc, _INDEX[JobStatus.IDLE])
+            case JobEnded(proc, exit_code, at):
                 if not self._has_ended(proc):
                     self.exits[exit_code] += 1
+                    self._note_kill(find_signal(exit_code), at)
                 self._move_job(proc, _INDEX[JobStatus.COMPLETED])
             case ClusterSubmitted(cluster_id):
                 self.cluster_id = cluster_id
@@ -175,12 +182,21 @@ class Tally:
         return statuses
 
     def list_job_statuses(self) -> Iterator[tuple[int, str]]:
-        """Yield ProcId and status of each job that an event has named, in the order of ProcIds."""
+        """Yield the ProcId and the status of each job that the log has named, in the order of the ProcIds."""
         return ((proc, self.statuses[job]) for proc, job in enumerate(self.jobs) if job != _UNSEEN)
 
     def top_errors(self) -> TopTaskErrors:
-        """Return the commonest last errors of jobs with their counts: ten at most, the commonest first."""
+        """Return the commonest last errors of jobs, each with the number of jobs. Return ten errors at most, the
+        commonest first.
+        """
         return dict(self._n_errors.most_common(TOP_ERRORS))
+
+    def _note_kill(self, number: int, at: datetime | None) -> None:
+        """Count a pilot that the signal `number` ended; 0: no signal did. Without a zone `at` is local time."""
+        if number > 0:
+            n_kills = self.kills[number].n_kills if number in self.kills else 0
+            last_at = at.astimezone(UTC) if at is not None else None
+            self.kills[number] = PilotKills(signal=name_signal(number), n_kills=n_kills + 1, last_at=last_at)
 
     def _has_ended(self, proc: int) -> bool:
         return proc < len(self.jobs) and self.jobs[proc] in _ENDS
@@ -199,6 +215,12 @@ class Tally:
         else:
             pilot &= ~_SILENCED
         self._place_job(proc, status, pilot)
+
+    def _note_contact(self, proc: int, *, is_lost: bool) -> None:
+        """Hide the pilot's last word of a running job while HTCondor cannot reach the job's machine."""
+        if proc < len(self.jobs) and self.jobs[proc] in _ON_A_WORKER:
+            pilot = self.pilots[proc]
+            self._place_job(proc, self.jobs[proc], pilot | _SILENCED if is_lost else pilot & ~_SILENCED)
 
     def _note_chirp(self, proc: int, word: str) -> None:
         if not self._make_room(proc):

@@ -1,7 +1,7 @@
 """Follow the job event logs of all taskforces. Report changed statuses, and clusters that have left.
 
 A taskforce is over when the broker has confirmed the event about its end. Only then does the checkpoint record the end.
-So after a crash in between TMS reports the end again.
+So TMS reports the end again after a crash between the two.
 """
 
 import asyncio
@@ -36,12 +36,17 @@ _followed = gauge("job_event_logs_followed", "Job event logs of clusters that ha
 
 
 class LogWatch:
-    """The followed logs by taskforce. `run` is the loop. Other methods may be called while it runs."""
+    """The followed logs, by taskforce. `run` is the loop. Other methods may be called while `run` runs."""
 
-    def __init__(self, home: TmsDirectory, voice: Reporter, *, schedd: str, epoch: int) -> None:
+    def __init__(
+        self, home: TmsDirectory, voice: Reporter, *, schedd: str, epoch: int, keeps_output: bool = False
+    ) -> None:
+        """If `keeps_output`, keep the output of each worker's run that ends. Otherwise the job's next run overwrites
+        it.
+        """
         self._home = home
         self._voice = voice
-        self._reader = LogReader(home, on_replaced=self._begin_epoch)
+        self._reader = LogReader(home, on_replaced=self._begin_epoch, keeps_output=keeps_output)
         self._reporting = StatusReports(schedd, epoch)
         self._logs: dict[TaskforceUuid, JobLog] = {}
         self._changed: set[TaskforceUuid] = set()
@@ -62,15 +67,19 @@ class LogWatch:
         self._directories = DirectoryWatch("job.log", self._on_changed)
 
     def list_followed(self) -> dict[TaskforceUuid, int | None]:
-        """Return the taskforces that are not over, with their cluster ids; None while the id is unknown."""
+        """Return the taskforces that are not over, each with its cluster id. The value is None while the id is
+        unknown.
+        """
         return {uuid: joblog.tally.cluster_id for uuid, joblog in self._logs.items()}
 
     def list_waiting(self) -> list[TaskforceUuid]:
         """Return the taskforces that have jobs waiting for a slot and no running job."""
-        return [uuid for uuid, joblog in self._logs.items() if _only_waits(joblog.tally)]
+        return [uuid for uuid, joblog in self._logs.items() if _is_only_waiting(joblog.tally)]
 
     def note_unmatched(self, unmatched: Mapping[TaskforceUuid, str]) -> None:
-        """From now on, report for exactly these taskforces why no slot can take their jobs."""
+        """Set the reasons why no slot can take a taskforce's jobs. From now on, report them for these taskforces and no
+        others.
+        """
         before, self._unmatched = self._unmatched, unmatched
         self._mark_changed({u for u in before.keys() | unmatched.keys() if before.get(u) != unmatched.get(u)})
 
@@ -79,7 +88,9 @@ class LogWatch:
         return {uuid: joblog.tally for uuid, joblog in self._logs.items()}
 
     def note_all_bad(self, all_bad: Set[TaskforceUuid]) -> None:
-        """From now on, report for exactly these taskforces that their task fails on every worker."""
+        """Set the taskforces whose task fails on every worker. From now on, report this for these taskforces and no
+        others.
+        """
         before, self._all_bad = self._all_bad, all_bad
         self._mark_changed(set(before ^ all_bad))
 
@@ -90,7 +101,7 @@ class LogWatch:
                 await self.follow_log(uuid)
 
     async def read_tally(self, uuid: TaskforceUuid) -> Tally | None:
-        """Return the tally of the log of `uuid`; `None` if there is no log, or if it has no cluster."""
+        """Return the tally of the log of `uuid`. Return None if there is no log, or if the log names no cluster."""
         joblog = self._logs.get(uuid)
         if joblog is None:
             joblog = await asyncio.to_thread(self._reader.open_log, uuid)
@@ -104,9 +115,10 @@ class LogWatch:
         cluster_id: int | None = None,
         say_again: bool = False,
     ) -> None:
-        """Follow the log of `uuid`, unless the taskforce is over.
+        """Follow the log of `uuid`, unless the taskforce is over. `n_workers` and `cluster_id` are what the submit
+        returned.
 
-        With `say_again`, report the end of a taskforce that is over once more.
+        If `say_again`, follow the log even if the taskforce is over, so that TMS reports its end once more.
         """
         joblog = self._logs.get(uuid)
         if say_again and uuid == self._completing:
@@ -136,7 +148,7 @@ class LogWatch:
         self._mark_changed({uuid})
 
     async def run(self) -> None:
-        """Read, report and save until `ask_to_stop` is called."""
+        """Read the logs, report changes and save checkpoints until `ask_to_stop` is called."""
         loop = asyncio.get_running_loop()
         n_failures = 0
         while not self._stopping.is_set():
@@ -160,7 +172,9 @@ class LogWatch:
         await asyncio.to_thread(self._reader.save_checkpoints, list(self._logs.values()))
 
     def ask_to_stop(self) -> None:
-        """Let `run` report once more, save the checkpoints and return. A cancellation would leave a reading thread."""
+        """Make `run` report once more, save the checkpoints and return. Do not cancel `run`: a reading thread would
+        remain.
+        """
         self._stopping.set()
         self._wake.set()
         self._directories.close()
@@ -213,7 +227,7 @@ class LogWatch:
                 self._completing = None
 
     async def _report_end(self, completed: TaskforceCompleted, joblog: JobLog) -> None:
-        """Report that a cluster has left, record that in the checkpoint, and stop following the log."""
+        """Report that a cluster has left, record the report in the checkpoint, and stop following the log."""
         uuid = completed.taskforce_uuid
         await self._voice.report_to_wms(completed)
         failpoint("tms.watch.completed")
@@ -252,7 +266,7 @@ class LogWatch:
         self._wake.set()
 
 
-def _only_waits(tally: Tally) -> bool:
+def _is_only_waiting(tally: Tally) -> bool:
     statuses = tally.count_statuses()
     return tally.cluster_id is not None and JobStatus.IDLE in statuses and JobStatus.RUNNING not in statuses
 

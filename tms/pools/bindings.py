@@ -47,7 +47,11 @@ class CallRefused(Exception):
 
 
 class Bindings:
-    """Calls the schedd `schedd` at `collector`. Empty names stand for the only schedd and the configured collector."""
+    """Calls the schedd named `schedd` at the collector `collector`.
+
+    If `schedd` is empty, the pool must have one schedd only. If `collector` is empty, HTCondor's configuration names
+    it.
+    """
 
     def __init__(self, *, collector: str, schedd: str) -> None:
         self._collector = collector
@@ -136,7 +140,11 @@ class Bindings:
         return unmatched
 
     def _empty_slots(self, clusters: Sequence[classad2.ClassAd], where: str = "true") -> list[classad2.ClassAd]:
-        """Return the pool's slots as if nothing ran in them, with the attributes to which `clusters`' jobs refer."""
+        """Return the ads of the pool's slots with the sizes of empty slots. `where` is a further condition on the
+        slots.
+
+        The ads have the attributes that the requirements of `clusters` use.
+        """
         referred = {name for ad in clusters for name in ad.externalRefs(ad.lookup("Requirements"))}
         names = {name.rpartition(".")[2] for name in referred}
         slots = htcondor2.Collector(self._collector or None).query(
@@ -170,7 +178,7 @@ class Bindings:
 
 
 def _empty_slot(slot: classad2.ClassAd) -> classad2.ClassAd:
-    """Return a slot's ad with its sizes as if nothing ran in it."""
+    """Set the free sizes in a slot's ad to the slot's total sizes, and return the ad."""
     for name, total in _TOTALS.items():
         if total in slot:
             slot[name] = slot[total]
@@ -194,7 +202,7 @@ def _read_number(ad: classad2.ClassAd, name: str) -> float:
 
 
 def _find_met(job: classad2.ClassAd, slot: classad2.ClassAd, clauses: Sequence[str]) -> list[bool]:
-    """Return for each of `clauses`, which are parts of the job's requirements, whether the slot meets it."""
+    """Return whether `slot` meets each of `clauses`. The clauses are parts of the job's requirements."""
     # A name without a scope means the job's attribute, or else the slot's. The bindings do not look there themselves.
     scope = classad2.ClassAd()
     scope.update(slot)

@@ -32,6 +32,8 @@ _PROJECTION = [
 _A_CLUSTER = "ProcId =?= undefined && JobMaterializePaused =!= undefined"
 #: Finds removed jobs of our clusters that are still in the queue.
 _IS_REMOVED = "ProcId =!= undefined && JobMaterializePaused =!= undefined && JobStatus == 3"
+#: After this many seconds, force the removal of a job whose machine HTCondor has lost.
+_LOST_GRACE_S = 5
 #: The variables that the bindings' process needs. It gets no others.
 _ENVIRONMENT = ("CONDOR_CONFIG", "HOME", "LANG", "PATH", "TZ", "USER", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
 _MACHINE = re.compile(r"[A-Za-z0-9._:@-]{1,255}")
@@ -39,7 +41,9 @@ _MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 
 class CondorPool:
-    """One schedd. The pool makes one call at a time, and kills the bindings' process after `timeout_s` in a call."""
+    """One schedd as the pool. It makes one call at a time. If a call takes `timeout_s`, it kills the bindings'
+    process.
+    """
 
     def __init__(self, *, schedd: str, collector: str = "", timeout_s: float = 30.0) -> None:
         self._schedd = schedd
@@ -62,7 +66,11 @@ class CondorPool:
             await self._end_process()
 
     async def ping(self) -> None:
-        """Return None if the schedd answers; else raise PoolUnavailable."""
+        """Return None if the schedd answers.
+
+        Raises:
+            PoolUnavailable: the schedd does not answer.
+        """
         await self._query_clusters("false")
 
     async def list_clusters(self) -> list[Cluster]:
@@ -86,7 +94,7 @@ class CondorPool:
         return bool(await self._call_bindings("others", constraint=constraint, machines=sorted(machines)))
 
     async def charges_events(self, taskforce: TaskforceUuid) -> bool:
-        """Return whether a job's ad has the mark; see `Pool.charges_events`."""
+        """Return whether the ad of any job has the attribute that charges events; see `Pool.charges_events`."""
         return bool(await self._query_ads(f"{_taskforce_constraint(taskforce)} && {CHARGES} =?= true"))
 
     async def apply_ruling(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
@@ -150,7 +158,10 @@ class CondorPool:
 
     async def force_removals(self, grace_s: int) -> int:
         """Force the removal of jobs whose machine does not answer; see `Pool.force_removals`."""
-        stuck = f"EWMSTaskforceUUID =!= undefined && {_IS_REMOVED} && time() - EnteredCurrentStatus > {int(grace_s)}"
+        # After a restart of the pool, HTCondor looks for lost machines until the leases of their jobs are over.
+        patience_s = f"(JobCurrentReconnectAttempt =?= undefined ? {int(grace_s)} : {min(int(grace_s), _LOST_GRACE_S)})"
+        age_s = "time() - EnteredCurrentStatus"
+        stuck = f"EWMSTaskforceUUID =!= undefined && {_IS_REMOVED} && {age_s} > {patience_s}"
         if not await self._call_bindings("query", constraint=stuck, projection=["ClusterId"]):
             return 0
         result = await self._call_bindings("act", action="RemoveX", constraint=stuck, reason=REASON)
@@ -227,14 +238,17 @@ def _read_cluster(ad: dict[str, Any]) -> Cluster:
 
 
 def classad_list(words: Iterable[str]) -> str:
-    """Return `words` as a ClassAd list of strings. It leaves out words that cannot be names of machines."""
+    """Return `words` as a ClassAd list of strings. Leave out words that cannot be the names of machines."""
     return "{" + ", ".join(f'"{word}"' for word in words if _MACHINE.fullmatch(word)) + "}"
 
 
 def _make_output_directory(ad: dict[str, Any]) -> None:
     """Make the directory for the workers' output, if the cluster has one.
 
-    HTCondor 25 makes it itself. Other versions hold a job when the directory is missing.
+    HTCondor 25 makes the directory itself. Other versions hold a job when the directory is missing.
+
+    Raises:
+        PoolUnavailable: the directory cannot be made.
     """
     directory = Path(ad.get("Out", "")).parent
     if directory.name == f"cluster-{ad['ClusterId']}":

@@ -1,6 +1,6 @@
-"""Explain to a waiting user why no slot of a pool can ever take a job. (core)
+"""Explain to a user why no slot of a pool can ever take a job. (core)
 
-Every slot counts as if nothing ran in it. A job that only waits for the end of others is not unmatched.
+Every slot counts as if nothing ran in it. So a job that only waits for the end of other jobs is not unmatched.
 
     no slot offers 999 GB of memory; the largest has 16 GB; ask for worker_memory=16G or less
     no slot offers 4 cores with 30 GB of memory together
@@ -27,14 +27,16 @@ class SlotResources:
     disk_bytes: float
 
     def can_hold(self, need: "SlotResources") -> bool:
-        """Return whether a job that needs `need` fits."""
+        """Return whether a job that needs the resources `need` fits here."""
         return (
             self.cores >= need.cores and self.memory_bytes >= need.memory_bytes and self.disk_bytes >= need.disk_bytes
         )
 
 
 def explain_size(need: SlotResources, slots: Sequence[SlotResources], *, slot: str = "slot") -> str:
-    """Return the size that none of `slots` offers, with the largest offer; empty if one of them can hold `need`."""
+    """Return a text that names the size that no slot offers, and the largest offer. Return "" if a slot can hold
+    `need`.
+    """
     if not slots:
         return "the pool has no slots now"
     if any(room.can_hold(need) for room in slots):
@@ -57,9 +59,10 @@ def explain_size(need: SlotResources, slots: Sequence[SlotResources], *, slot: s
 
 
 def explain_requirements(clauses: Sequence[str], met: Sequence[Sequence[bool]]) -> str:
-    """Return the text with the first of `clauses` that no slot meets; empty if one slot meets all.
+    """Return a text that names the first of `clauses` that no slot meets. Return "" if one slot meets all clauses.
 
-    `met` has a row for each slot, with a value for each clause.
+    `met` has a row for each slot, with a value for each clause. If each clause is met somewhere, the text names them
+    all.
     """
     if any(all(row) for row in met):
         return ""
@@ -70,7 +73,9 @@ def explain_requirements(clauses: Sequence[str], met: Sequence[Sequence[bool]]) 
 
 
 def drop_avoidance(clauses: Sequence[str]) -> list[str]:
-    """Return `clauses` without the clause that avoids machines for a while: it is not a need of the job."""
+    """Return `clauses` without the clause that makes a job avoid machines for a while. The job does not need that
+    clause.
+    """
     return [clause for clause in clauses if AVOIDS not in clause]
 
 
@@ -108,7 +113,7 @@ def split_conjuncts(expression: str) -> list[str]:
 
 
 def _strip_brackets(part: str) -> str:
-    """Return `part` without the pair of brackets around the whole of it, if there is one."""
+    """Return `part` without the pair of brackets around the whole text, if there is such a pair."""
     part = part.strip()
     if not part.startswith("("):
         return part

@@ -18,10 +18,11 @@ class WorkerLogDesk:
         self._home = home
 
     async def answer_question(self, request: Question, caller: Caller) -> Answer:
-        """Answer one question of `caller`. The broker has checked the caller's name.
+        """Answer one question. The broker has checked that `caller` is the sender.
 
         Raises:
             Forbidden: the caller is not WMS.
+            NotFound: there is no such taskforce or log.
             Rejected: a TMS does not answer this question.
         """
         if str(caller) != Service.WMS:

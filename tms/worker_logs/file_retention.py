@@ -41,10 +41,10 @@ class RetentionAges:
 
 
 class FileRetention:
-    """Tidies one TMS's directory. Its methods block on the disk."""
+    """Tidies the directory of one TMS. Its methods block on the disk."""
 
     def __init__(self, home: TmsDirectory, ages: RetentionAges, *, max_log_bytes: int | None = None) -> None:
-        """`max_log_bytes` limits the size of all workers' logs and archives together; None means no limit."""
+        """`max_log_bytes` limits the size of all workers' logs and archives together. None means no limit."""
         self._home = home
         self._ages = ages
         self._max_log_bytes = max_log_bytes
@@ -77,7 +77,9 @@ class FileRetention:
 
 
 def _log_failure_of(work: Callable[..., None], *arguments: object) -> None:
-    """Do `work`, and log its failure. A fault in one taskforce's files must not stop the tidying of the others."""
+    """Call `work`, and log an OSError that it raises. A fault in one taskforce's files must not stop the tidying of
+    others.
+    """
     try:
         work(*arguments)
     except OSError as error:
@@ -96,7 +98,7 @@ def _pack_log(files: TaskforceFiles) -> None:
     partial = files.packed_log.with_name(f".{files.packed_log.name}.new")
     with files.log.open("rb") as source, gzip.open(_create_private(partial), "wb") as target:
         shutil.copyfileobj(source, target)
-    _rename_whole(partial, files.packed_log)
+    _put_into_place(partial, files.packed_log)
     files.log.unlink()
 
 
@@ -106,7 +108,7 @@ def _pack_directory(directory: Path) -> None:
     with _create_private(partial).open("wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
         # Keep the token out of the archive. TMS has normally removed it before.
         tar.add(directory, arcname=directory.name, filter=_without_token)
-    _rename_whole(partial, packed)
+    _put_into_place(partial, packed)
     shutil.rmtree(directory)
 
 
@@ -120,7 +122,7 @@ def _create_private(path: Path) -> Path:
     return path
 
 
-def _rename_whole(partial: Path, path: Path) -> None:
+def _put_into_place(partial: Path, path: Path) -> None:
     """Rename the complete file to its final name. After a crash the old file is there, with or without the new one."""
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
@@ -128,7 +130,7 @@ def _rename_whole(partial: Path, path: Path) -> None:
 
 
 def _last_change(files: TaskforceFiles) -> datetime:
-    """Return when HTCondor or a pilot last changed a file. Ignore what tidying itself changes."""
+    """Return when HTCondor or a pilot last changed a file. Ignore the changes that TMS makes when it tidies."""
     theirs = (p for p in files.directory.rglob("*") if not p.is_dir() and p != files.packed_log)
     return max(map(_changed_at, theirs), default=_changed_at(files.directory))
 

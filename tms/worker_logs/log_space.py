@@ -15,7 +15,9 @@ from tms.files import TmsDirectory
 
 @dataclass(frozen=True, slots=True)
 class KeptLogs:
-    """A directory of logs or an archive, with its size and last write. If `is_busy`, it must stay."""
+    """A directory of logs, or an archive, with its size and the time of its last write. If `is_busy`, TMS must keep
+    it.
+    """
 
     path: Path
     n_bytes: int
@@ -24,7 +26,10 @@ class KeptLogs:
 
 
 def choose_to_remove(kept: Iterable[KeptLogs], *, max_bytes: int) -> list[KeptLogs]:
-    """Return the entries of `kept` to remove, the oldest first, so that the rest has `max_bytes` at most."""
+    """Return the entries of `kept` to remove, the oldest first, so that the rest has at most `max_bytes`.
+
+    Busy entries stay, even if they have more than `max_bytes`.
+    """
     kept = list(kept)
     excess = sum(one.n_bytes for one in kept) - max_bytes
     gone = []
@@ -38,7 +43,9 @@ def choose_to_remove(kept: Iterable[KeptLogs], *, max_bytes: int) -> list[KeptLo
 
 
 def bound_logs(home: TmsDirectory, busy: Container[TaskforceUuid], *, max_bytes: int) -> None:
-    """Remove old logs until the rest has `max_bytes` at most. Logs of `busy` taskforces stay. It blocks on the disk."""
+    """Remove the oldest logs until the rest has at most `max_bytes`. Logs of `busy` taskforces stay. This blocks on the
+    disk.
+    """
     for one in choose_to_remove(_find_kept(home, busy), max_bytes=max_bytes):
         log.warning("removed workers' logs: they had more than EWMS_WORKER_LOGS_MAX_BYTES", path=str(one.path))
         if one.path.is_dir():

@@ -37,7 +37,7 @@ class PackedLog:
 
 
 def list_packed(home: TmsDirectory, uuid: TaskforceUuid) -> list[PackedLog]:
-    """Return the logs of the newest cluster in the archive of `uuid`; an empty list without an archive."""
+    """Return the logs of the newest cluster in the archive of `uuid`. Without an archive, return an empty list."""
     with _open_archive(home, uuid) as tar:
         found = list(_find_logs(tar, uuid)) if tar is not None else []
     newest = max((cluster for cluster, _, _ in found), default=0)
@@ -47,9 +47,9 @@ def list_packed(home: TmsDirectory, uuid: TaskforceUuid) -> list[PackedLog]:
 def read_packed(
     home: TmsDirectory, uuid: TaskforceUuid, *, proc: int, stream: LogStream, offset: int, max_bytes: int
 ) -> tuple[bytes, int, int] | None:
-    """Return a part of a log in the archive of `uuid`, its offset, and the log's size; None without such a log.
+    """Return a part of a log in the archive of `uuid`, the part's offset, and the size of the whole log.
 
-    A negative `offset` counts from the end.
+    Return None if there is no such log. A negative `offset` counts from the end of the log.
     """
     with _open_archive(home, uuid) as tar:
         found = list(_find_logs(tar, uuid)) if tar is not None else []
@@ -79,7 +79,7 @@ def _open_archive(home: TmsDirectory, uuid: TaskforceUuid) -> Iterator[tarfile.T
 
 
 def _find_logs(tar: tarfile.TarFile, uuid: TaskforceUuid) -> Iterator[tuple[int, PackedLog, tarfile.TarInfo]]:
-    """Yield cluster id, log and member of each regular file with the name of a log."""
+    """Yield the cluster id, the log and the archive member of each regular file that is named like a log."""
     for member in tar:
         named = _LOG.fullmatch(member.name.removeprefix(f"{uuid}/"))
         if named is not None and member.isreg():

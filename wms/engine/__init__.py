@@ -1,1 +1,1 @@
-"""Graphs of nodes that survive crashes: definitions are launched as runs, and this package alone changes runs."""
+"""The engine: launch definitions as runs, graphs of nodes that survive crashes. Only this package changes runs."""

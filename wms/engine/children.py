@@ -1,26 +1,28 @@
-"""Start, cancel and look at what nodes run, and tell the node how its child ended. Here: other runs.
+"""Start and cancel the children of nodes, and end a node when its child has ended.
 
-A node may end as `error` without its child: there is no such definition, or it would run within itself.
+This module runs other definitions; `child_workflows` runs workflows on the fleet. If the child cannot start, because
+there is no such definition or it would run within itself, the node ends as `error`.
 
-A child's uuid follows from its node and attempt: starting it twice starts it once.
+A child's uuid follows from its node and attempt, so a repeated start makes no second child.
 """
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 from runtime.kernel.store import Store
 from schemas.errors import Conflict, Rejected
-from schemas.graph import NodeKind
+from schemas.graph import Definition, DefinitionKind, NodeKind
 from schemas.ids import RunUuid
 from schemas.run_documents import RunDocument
 from schemas.runs import Outcome, Parent, RunStatus, WantKind
 from wms.engine import repository
 from wms.engine.child_workflows import ChildWorkflows
 from wms.engine.engine import Engine
-from wms.engine.life.launching import LaunchWish
+from wms.engine.life.launching import LaunchWish, make_first_state
 from wms.engine.life.open_run import OpenRun, find_inherited
 from wms.engine.life.stimuli import ChildEnded, ChildStarted, Wish
-from wms.engine.life.variables import collect_artifacts, find_variables
+from wms.engine.life.variables import Values, collect_artifacts, find_variables
 
 _OUTCOMES: Mapping[RunStatus, Outcome] = {
     RunStatus.SUCCESSFUL: Outcome.SUCCESSFUL,
@@ -29,12 +31,14 @@ _OUTCOMES: Mapping[RunStatus, Outcome] = {
     RunStatus.CANCELED: Outcome.CANCELED,
 }
 
+#: The key of a step list's state whose value, an object, goes to the nodes after the one that runs the step list.
+ARTIFACTS = "artifacts"
 #: What the uuids of children are made from, together with the parent's node and attempt.
 _CHILDREN = uuid.UUID("5b1e3d0e-7c34-4c5a-9a44-2c1f5a0b7d11")
 
 
 class Children:
-    """What nodes have started."""
+    """Starts and cancels the children of nodes, and checks whether they have ended."""
 
     def __init__(self, engine: Engine, store: Store, workflows: ChildWorkflows) -> None:
         self._engine = engine
@@ -47,7 +51,7 @@ class Children:
         effects.tell_parent = self.tell_parent
 
     async def start_child(self, run: OpenRun, number: int) -> None:
-        """Start what a node runs, unless that has been done."""
+        """Start the child of a node, unless it has started already."""
         facts, state, spec = run.facts, run.nodes[number], run.facts.graph.nodes[number]
         if spec.kind is NodeKind.WORKFLOW:
             await self._workflows.start_workflow(run, number)
@@ -65,14 +69,23 @@ class Children:
             ancestors=(*facts.ancestors, facts.definition),
         )
         try:
-            child = await self._engine.launch_run(spec.definition, wish, run_uuid=make_child_uuid(run, number))
+            child_uuid, found = make_child_uuid(run, number), await self._engine.find_definition(spec.definition)
+            check_child(facts, found[1])
+            if found[1].has_form:
+                # The variables are the form's only page.
+                first = make_first_state(found[1], child_uuid, facts.owner)
+                wish = replace(wish, state=first, pages=(variables,))
+            begins = wish.pages is None
+            child = await self._engine.launch_run(
+                spec.definition, wish, run_uuid=child_uuid, found=found, begins=begins
+            )
         except Rejected as error:
             await self._end_node(run, number, Outcome.ERROR, error.reason)
             return
         try:
             await self._engine.apply_stimulus(facts.id, ChildStarted(state.key, state.attempt, run=child.id))
         except Conflict:
-            # The node has moved on, or its child is known. Nobody wants a child of an attempt that is over.
+            # The node has moved on, or knows its child already. Nobody wants a child of an attempt that is over.
             await self._cancel_if_unwanted(child, run)
             raise
 
@@ -83,14 +96,14 @@ class Children:
             await self._engine.apply_stimulus(child.id, Wish(WantKind.CANCEL, why="its parent has moved on"))
 
     async def cancel_child(self, run: OpenRun, number: int) -> None:
-        """Cancel what a node has started. The node ends when its child has."""
+        """Request the end of a node's child. The node ends when its child has ended, or at once if it never started."""
         state, want = run.nodes[number], run.facts.want
         if run.facts.graph.nodes[number].kind is NodeKind.WORKFLOW:
             await self._workflows.cancel_workflow(run, number)
             return
         child_id = state.child_run or await repository.find_run_id(self._store, make_child_uuid(run, number))
         if child_id is None:
-            await self._end_node(run, number, Outcome.CANCELED, "it was never started")
+            await self._end_node(run, number, Outcome.CANCELED, "its child never started")
             return
         wish = Wish(WantKind.CANCEL, want.who if want else "", want.why if want else "")
         try:
@@ -99,7 +112,7 @@ class Children:
             await self.look_at_child(run, number)
 
     async def look_at_child(self, run: OpenRun, number: int) -> None:
-        """Tell a node how its child ended, if it has, and nobody has told."""
+        """If the child of a node has ended, end the node."""
         state = run.nodes[number]
         if run.facts.graph.nodes[number].kind is NodeKind.WORKFLOW:
             await self._workflows.look_at_workflow(run, number)
@@ -112,7 +125,7 @@ class Children:
             await self._tell_end(child)
 
     async def tell_parent(self, run: OpenRun) -> None:
-        """Tell the node that has started `run` how it ended."""
+        """End the node that started `run`, which is over."""
         await self._tell_end(run.facts.model_copy(update={"nodes": tuple(run.nodes)}))
 
     async def _tell_end(self, child: RunDocument) -> None:
@@ -120,7 +133,7 @@ class Children:
             return
         parent = (await self._engine.load_run(child.parent.run)).run
         ended = sorted((state.ended_at, number) for number, state in enumerate(child.nodes) if state.ended_at)
-        artifacts = collect_artifacts(child.nodes[number].artifacts for _, number in ended)
+        artifacts = collect_artifacts([*(child.nodes[number].artifacts for _, number in ended), read_artifacts(child)])
         key = parent.nodes[child.parent.node].key
         outcome = _OUTCOMES.get(child.status, Outcome.ERROR)
         ended_child = ChildEnded(key, child.parent.attempt, outcome, artifacts=artifacts, explanation=child.explanation)
@@ -132,7 +145,25 @@ class Children:
         await self._engine.apply_stimulus(run.facts.id, ended)
 
 
+def read_artifacts(child: RunDocument) -> Values:
+    """Return the artifacts that the steps of a child have put into its state, for the nodes after it."""
+    left = child.state.get(ARTIFACTS)
+    return left if child.parent is not None and isinstance(left, dict) else {}
+
+
+def check_child(parent: RunDocument, child: Definition) -> None:
+    """Check that a node of `parent` may run `child`. Only the nodes of a tree run templates, because their rights were
+    checked.
+
+    Raises:
+        Rejected: the node may not run `child`.
+    """
+    is_tree = parent.kind is DefinitionKind.TEMPLATE and not parent.graph.is_leaf
+    if child.kind is DefinitionKind.TEMPLATE and not is_tree:
+        raise Rejected(f"{child.name!r} is a template, and only a node of a tree runs one")
+
+
 def make_child_uuid(run: OpenRun, number: int) -> RunUuid:
-    """Return the uuid of the child that the current attempt of a node starts."""
+    """Return the uuid of the child that the node's current attempt starts. It is the same each time."""
     state = run.nodes[number]
     return RunUuid(str(uuid.uuid5(_CHILDREN, f"{run.facts.uuid}/{state.key}/{state.attempt}")))

@@ -1,4 +1,4 @@
-"""Send what follows from a decision, once it is stored. What is lost here comes again, by the run's `wake_at`."""
+"""Carry out the effects of a stored decision. If an effect is lost, the engine repeats it at the run's `wake_at`."""
 
 import asyncio
 import uuid
@@ -12,24 +12,26 @@ from runtime.failpoints import failpoint
 from runtime.telemetry import log
 from schemas.errors import Conflict, EWMSError
 from schemas.events import ControlEvent, NodeRun, build_event
-from schemas.ids import EventId
+from schemas.ids import EventId, RunId
+from schemas.runs import RunStatus
+from wms.engine.brought import KeepsSubscriptions
 from wms.engine.life.node_orders import make_node_run
-from wms.engine.life.open_run import OpenRun, RunDecision
+from wms.engine.life.open_run import OpenRun, RunDecision, calls_function
 from wms.engine.step_workers import StepWorkers
 
 
 class HintSender(Protocol):
-    """What sends `node.run`: the bus."""
+    """The method of the bus that sends `node.run`."""
 
     async def send_hint(self, event: ControlEvent) -> None: ...
 
 
-#: Does something about one node of a run.
+#: Carries out one kind of effect for one node of a run.
 NodeEffect = Callable[[OpenRun, int], Coroutine[Any, Any, None]]
 
 
 class Effects:
-    """Sends, in tasks of its own, what decisions ask for."""
+    """Carries out the effects of decisions, each in a task."""
 
     def __init__(self, sender: HintSender, workers: StepWorkers, *, source: str) -> None:
         self._sender = sender
@@ -38,26 +40,35 @@ class Effects:
         self._tasks: set[asyncio.Task[None]] = set()
         #: Called with the time at which a run must be woken.
         self.on_wake_at: list[Callable[[datetime], None]] = []
-        #: Called with an order that nobody can carry out now, and why. The engine records it.
+        #: Called with an order that no step worker can carry out now, and with the reason. The engine records it.
         self.on_unserved: Callable[[NodeRun, str], Awaitable[None]] | None = None
-        #: What starts, cancels and looks at children, and looks for events that came early.
+        #: What hands subscriptions to steps; None: nothing does.
+        self.subscriptions: KeepsSubscriptions | None = None
+        #: These start, cancel and look at children, and look for events that came early.
         self.start_child: NodeEffect | None = None
         self.cancel_child: NodeEffect | None = None
         self.look_at_child: NodeEffect | None = None
         self.seek_input: NodeEffect | None = None
         self.tell_parent: Callable[[OpenRun], Coroutine[Any, Any, None]] | None = None
+        #: What has a step worker evaluate the form of a run that has not begun.
+        self.fill_form: Callable[[OpenRun], Coroutine[Any, Any, None]] | None = None
+        #: Whether the engine is locked. What would begin is held back then: run and node -> its attempt.
+        self.is_locked: Callable[[], bool] = lambda: False
+        self._held_back: dict[tuple[RunId, int], int] = {}
 
     async def stop(self) -> None:
-        """Return when what is being sent has been sent."""
+        """Wait until the effects under way are done."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     def follow(self, run: OpenRun, decision: RunDecision) -> None:
-        """Begin to send what follows from `decision`, which is stored, and true of `run`."""
-        for number in decision.sends:
-            self._send_step(run, number)
+        """Start to carry out the effects of `decision`, which is stored. `run` is the run after the decision."""
+        for number in (*decision.sends, *decision.starts):
+            if self.is_locked():
+                self._held_back[run.facts.id, number] = run.nodes[number].attempt
+            else:
+                self.begin_node(run, number)
         for numbers, effect in (
-            (decision.starts, self.start_child),
             (decision.cancels, self.cancel_child),
             (decision.looks, self.look_at_child),
             (decision.seeks, self.seek_input),
@@ -65,14 +76,31 @@ class Effects:
             if effect is not None:
                 for number in numbers:
                     self.begin_task(effect(run, number), f"node {run.facts.id}/{run.nodes[number].key}")
+        if run.facts.status is RunStatus.CREATED and run.facts.pages is not None and self.fill_form is not None:
+            self.begin_task(self.fill_form(run), f"form of {run.facts.id}")
         if decision.ends_run and run.facts.parent is not None and self.tell_parent is not None:
             self.begin_task(self.tell_parent(run), f"parent of {run.facts.id}")
         if (wake_at := run.facts.wake_at) is not None:
             for listener in self.on_wake_at:
                 listener(wake_at)
 
+    def begin_node(self, run: OpenRun, number: int) -> None:
+        """Start to send the order of a due node, or to start its child."""
+        if calls_function(run.facts.graph.nodes[number]):
+            self._send_step(run, number)
+        elif self.start_child is not None:
+            self.begin_task(self.start_child(run, number), f"node {run.facts.id}/{run.nodes[number].key}")
+
+    def take_held_back(self) -> dict[tuple[RunId, int], int]:
+        """Return the nodes that the lock has held back since the last call: (run, node) -> attempt."""
+        held_back, self._held_back = self._held_back, {}
+        return held_back
+
     def begin_task(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        """Do `work` in a task. Its errors are logged: `wake_at` brings it again."""
+        """Run `work` in a task, and log its errors. After an error, the engine tries again at the run's `wake_at`.
+
+        `what` names the work in the log.
+        """
         task = asyncio.create_task(self._log_errors(work, what), name=what)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -88,12 +116,16 @@ class Effects:
             log.error("not done yet", what=what, exc_info=error)
 
     def _send_step(self, run: OpenRun, number: int) -> None:
-        # The order is made now: the run may have moved on when the task begins.
-        self.begin_task(self._send_order(make_node_run(run, number)), f"step {run.facts.id}/{run.nodes[number].key}")
+        # Make the order now. When the task begins, the run may have moved on.
+        work = self._send_order(make_node_run(run, number), run.facts.subscriptions)
+        self.begin_task(work, f"step {run.facts.id}/{run.nodes[number].key}")
 
-    async def _send_order(self, order: NodeRun) -> None:
+    async def _send_order(self, order: NodeRun, related: tuple[str, ...]) -> None:
         refusal = self._workers.find_refusal(order.pool, order.definition_hash, order.definition)
         if not refusal:
+            if self.subscriptions is not None:
+                loaded = await self.subscriptions.load_for_step(related, order.state)
+                order = order.model_copy(update={"subscriptions": loaded})
             event = build_event(order, event_id=EventId(str(uuid.uuid4())), source=self._source, time=utc_now())
             try:
                 await self._sender.send_hint(event)

@@ -1,57 +1,85 @@
-"""The one place through which runs change: load, decide, record, and then send what follows.
+"""Change runs: load, decide, store, and then carry out the effects. Every change of a run is made here.
 
     people           launch_run   apply_stimulus (begin, stop, cancel, resume)   answer_wait
     step workers     apply_stimulus, through `wms.engine.handlers`
     children         apply_stimulus, through `wms.engine.children`
     time             wake_run
 
-A change that touches only its run is one write. Another process may have changed the run meanwhile: the write then
-finds nothing, and the decision is made again about what is there.
+A change of one run alone is one write. If another process has changed the run meanwhile, the write finds no document.
+Then the engine loads the run and decides again.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from runtime.clock import stored_now
 from runtime.failpoints import failpoint
-from runtime.kernel.decision import Decision, Insert, Update
+from runtime.kernel.decision import Change, Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
+from runtime.once import Once
 from runtime.telemetry import counter
 from runtime.turns import Turns
 from schemas.errors import Conflict, NotFound, Unavailable
-from schemas.events import NodeRun
-from schemas.ids import NodeKey, RunId, RunUuid
+from schemas.events import NodeEnded, NodeRun
+from schemas.graph import Definition
+from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
 from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import WaitAnswer
+from schemas.runs import NodeStatus, WaitAnswer
 from wms.engine import repository
+from wms.engine.brought import BroughtChanges, KeepsSubscriptions, StepRefused
 from wms.engine.effects import Effects
+from wms.engine.engine_lock import LockKeeper
 from wms.engine.life.advance import advance
 from wms.engine.life.launching import LaunchWish
 from wms.engine.life.open_run import OpenRun, RunDecision, apply_decision, open_run
-from wms.engine.life.stimuli import RunStimulus, StepWorkerGone, TimePassed, Unserved, WaitAnswered
+from wms.engine.life.stimuli import RunStimulus, StepWorkerCame, StepWorkerGone, TimePassed, Unserved, WaitAnswered
 from wms.engine.life.waiting import AnswerVerdict
-from wms.engine.new_runs import NewRun, find_definition, make_children, make_new_run
+from wms.engine.new_runs import FindsDefinitions, NewRun, find_definition, make_children, make_new_run
 from wms.engine.open_runs import HeldRun, OpenRuns
 from wms.engine.step_workers import StepWorkers
 
 _committed = counter("run_commits_total", "Commits of runs, by what they answer to.", ["stimulus"])
 
-#: Another process may change the run at the same time; so often this one loads it anew.
+#: Returns what is stored together with a new run.
+ChangesWithLaunch = Callable[[Transaction, RunDocument], Awaitable[tuple[Change, ...]]]
+
+#: How often this process tries a change, because another process may change the run at the same time.
 _MAX_TRIES = 10
-#: So many log rows stay in their run before they are moved to the log.
+#: When a run holds so many log rows, the engine moves them to the log.
 _MAX_ROWS = 20
 
 
 class Engine:
-    """The runs of one store."""
+    """Launches and changes the runs of one store."""
 
-    def __init__(self, store: Store, effects: Effects, workers: StepWorkers) -> None:
+    def __init__(
+        self,
+        store: Store,
+        effects: Effects,
+        workers: StepWorkers,
+        subscriptions: KeepsSubscriptions | None = None,
+        lock: LockKeeper | None = None,
+    ) -> None:
+        """Without `subscriptions`, a step that changes subscriptions fails. Without `lock`, there is no lock."""
         self.store = store
+        self._subscriptions = subscriptions
+        effects.subscriptions = subscriptions
         self.effects = effects
         self.workers = workers
         self._turns = Turns()
         self._runs = OpenRuns()
+        #: What knows definitions that no step worker registers. They are asked first.
+        self.sources: list[FindsDefinitions] = []
+        #: Called with each new run, once it is stored.
+        self.on_launch: list[Callable[[OpenRun], None]] = []
+        #: Called with each stored decision, and with its run as it was before.
+        self.on_change: list[Callable[[OpenRun, RunDecision], None]] = []
         workers.on_gone = self._send_again
+        workers.on_came = self._send_unserved
         effects.on_unserved = self._note_unserved
+        if lock is not None:
+            effects.is_locked = lambda: lock.is_locked
+            lock.on_unlocked.append(self._begin_held_back)
 
     async def launch_run(
         self,
@@ -61,48 +89,75 @@ class Engine:
         begins: bool = True,
         waits_for_worker: bool = True,
         run_uuid: RunUuid | None = None,
+        found: tuple[DefinitionHash, Definition] | None = None,
+        once: Once | None = None,
+        also: ChangesWithLaunch | None = None,
     ) -> RunDocument:
-        """Launch the definition `name`, as it was registered last; return the run.
+        """Launch the definition `name`, the latest one or `found`, and return the run.
 
-        With the `run_uuid` of an earlier launch this returns that run, and launches nothing.
+        If `run_uuid` is that of an earlier launch, return its run, and launch nothing. The changes that `also` returns
+        are stored in the same transaction as the run. If `also` raises, nothing is launched.
 
         Raises:
             NotFound: there is no such definition.
-            Rejected: the definition's graph, or what the launch brings, breaks a rule.
-            Unavailable: with `waits_for_worker` false: nobody could call its functions now.
+            Conflict: `once` was used for another request.
+            Rejected: the definition's graph, or the launch's state or parameters, break a rule.
+            Unavailable: no step worker can call its functions now, and `waits_for_worker` is False.
         """
-        definition = await find_definition(self.store, name)
+        definition = found or await self.find_definition(name)
+        begins = begins and not definition[1].runs_alone
         pool = definition[1].pool
         if not waits_for_worker and (refusal := self.workers.find_refusal(pool, definition[0], name)):
             raise Unavailable(refusal, hint=f"start one: ewms worker --pool {pool} --module ...")
         new = await make_new_run(self.store, definition, wish, run_uuid=run_uuid, begins=begins)
         document = new.document
 
-        async def step(_: Transaction) -> Decision:
-            return Decision(changes=(repository.make_insert(document),))
+        async def step(tx: Transaction) -> Decision:
+            more = () if also is None else await also(tx, document)
+            return Decision(changes=(repository.make_insert(document), *more))
 
         try:
-            await self.store.transact(step)
+            decided = await self.store.transact(step, once=once)
         except Conflict:
-            known = await repository.find_run_id(self.store, document.uuid)
-            found = None if known is None else await repository.load_run(self.store, known)
-            if found is None:
+            if (known := await repository.find_run(self.store, document.uuid)) is None or once is not None:
                 raise
-            return found
+            return known
+        if not isinstance(decided, Decision):
+            return await self._load_repeated(document.uuid)
         failpoint("engine.launched")
         self._take_up(new)
         return document
 
+    async def find_definition(self, name: str) -> tuple[DefinitionHash, Definition]:
+        """Return the definition of this name: from a source, or the one that was registered last.
+
+        Raises:
+            NotFound: there is no such definition.
+        """
+        for source in self.sources:
+            if (known := await source.find_definition(name)) is not None:
+                return known
+        return await find_definition(self.store, name)
+
+    async def _load_repeated(self, uuid: RunUuid) -> RunDocument:
+        known = await repository.find_run(self.store, uuid)
+        if known is None:
+            raise NotFound("the run of this request is gone")
+        return known
+
     def _take_up(self, new: NewRun) -> None:
+        for listener in self.on_launch:
+            listener(new.run)
         self._runs.hold_run(new.held)
         self.effects.follow(new.run, new.decision)
 
     async def apply_stimulus(self, run_id: RunId, stimulus: RunStimulus) -> Any:
-        """Decide about `stimulus` and record what follows; return the decision's answer.
+        """Decide about `stimulus`, store the decision, and return its answer.
 
         Raises:
             NotFound: there is no such run.
-            Conflict: the run has moved on, or the wish does not fit where it stands.
+            Conflict: the stimulus does not apply to the run any more, or the run's status does not allow it.
+            Unavailable: the run changed too often meanwhile.
         """
         async with self._turns.hold_turn(run_id):
             for _ in range(_MAX_TRIES):
@@ -117,13 +172,12 @@ class Engine:
                     if await self._is_current(held):
                         return decision.answer
                     continue
-                if await self._commit_decision(held, decision):
-                    _committed.labels(type(stimulus).__name__).inc()
+                if await self._commit_decision(held, decision, type(stimulus).__name__):
                     return decision.answer
         raise Unavailable(f"run {run_id} is too busy")
 
     async def load_run(self, run_id: RunId) -> HeldRun:
-        """Return the run, from memory or from the database. What is in memory may be older than its document.
+        """Return the run, from memory or from the database. A run in memory may be older than its document.
 
         Raises:
             NotFound: there is no such run.
@@ -139,7 +193,10 @@ class Engine:
         return held
 
     async def _is_current(self, held: HeldRun) -> bool:
-        """Return whether a refusal holds: the run was loaded for it, or has not changed since. Else forget it."""
+        """Return whether `held` agrees with its document. If not, drop it from memory.
+
+        A run that was just loaded needs no read.
+        """
         if held.is_fresh:
             return True
         facts = held.run.facts
@@ -148,16 +205,16 @@ class Engine:
             self._runs.drop_run(facts.id)
         return found is not None
 
-    async def _commit_decision(self, held: HeldRun, decision: RunDecision) -> bool:
-        """Store `decision` and send what follows. Return False if the run has moved on meanwhile."""
+    async def _commit_decision(self, held: HeldRun, decision: RunDecision, stimulus: str) -> bool:
+        """Store `decision`, and carry out its effects. Return False if the run has changed meanwhile."""
         run = held.run
-        failpoint("engine.decided")
+        failpoint("engine.decided", stimulus)
         try:
             children = [] if decision.brought is None else await make_children(self.store, run, decision.brought)
             update = repository.make_update(run, decision)
-            if children:
+            if decision.brought is not None:
                 inserts = tuple(repository.make_insert(child.document) for child in children)
-                is_stored = await self._transact(run, update, inserts)
+                is_stored = await self._transact(run, decision.brought, (update, *inserts))
             else:
                 is_stored = await repository.commit_update(self.store, update)
         except BaseException:
@@ -167,7 +224,10 @@ class Engine:
         if not is_stored:
             self._runs.drop_run(run.facts.id)
             return False
-        failpoint("engine.committed")
+        failpoint("engine.committed", stimulus)
+        _committed.labels(stimulus).inc()
+        for listener in self.on_change:
+            listener(run, decision)
         apply_decision(run, decision)
         held.rows += decision.rows
         self.effects.follow(run, decision)
@@ -176,18 +236,33 @@ class Engine:
         self._tidy(held, decision)
         return True
 
-    async def _transact(self, run: OpenRun, update: Update, inserts: tuple[Insert, ...]) -> bool:
+    async def _transact(self, run: OpenRun, ended: NodeEnded, changes: tuple[Insert | Update, ...]) -> bool:
+        """Store the run together with the other changes of a step. Return False if the run has changed meanwhile.
+
+        Raises:
+            StepRefused: the other changes cannot be stored.
+        """
+
         async def step(tx: Transaction) -> Decision:
             current = {"_id": run.facts.id, "rev": run.facts.rev}
             if await tx.find_one(RUNS, current, {"_id": 1}) is None:
                 return Decision()
-            return Decision(changes=(update, *inserts))
+            brought = BroughtChanges()
+            if ended.models or ended.events:
+                if self._subscriptions is None:
+                    raise StepRefused("NotSupported", "this WMS stores no subscriptions or events of steps")
+                brought = await self._subscriptions.plan_commit(run.facts, ended, tx)
+            return Decision(changes=(*changes, *brought.changes), events=brought.events)
 
-        decided = await self.store.transact(step)
+        try:
+            decided = await self.store.transact(step)
+        except Conflict:
+            # Something of the same id was stored meanwhile: decide again about what is there.
+            return False
         return isinstance(decided, Decision) and bool(decided.changes)
 
     def _tidy(self, held: HeldRun, decision: RunDecision) -> None:
-        """Move log rows out of the run when there are many, or when it is over."""
+        """Move the log rows out of the run if there are many, or if the run is over."""
         run_id = held.run.facts.id
         if decision.ends_run:
             self._runs.drop_run(run_id)
@@ -198,16 +273,29 @@ class Engine:
     async def answer_wait(
         self, run_id: RunId, node: NodeKey, answer: WaitAnswer, *, token: str | None = None
     ) -> AnswerVerdict:
-        """Answer the wait of a node; return what became of the answer."""
+        """Answer the wait of a node, and return what the answer has done."""
         verdict: AnswerVerdict = await self.apply_stimulus(run_id, WaitAnswered(node, answer, token))
         return verdict
 
     async def wake_run(self, run_id: RunId) -> None:
-        """Do what is due for a run now."""
+        """Do the work of a run that is due now."""
         await self.apply_stimulus(run_id, TimePassed())
+
+    def _begin_held_back(self) -> None:
+        for (run_id, number), attempt in self.effects.take_held_back().items():
+            self.effects.begin_task(self._begin_if_due(run_id, number, attempt), f"held back {run_id}/{number}")
+
+    async def _begin_if_due(self, run_id: RunId, number: int, attempt: int) -> None:
+        run = (await self.load_run(run_id)).run
+        state = run.nodes[number]
+        if state.status is NodeStatus.DUE and state.attempt == attempt:
+            self.effects.begin_node(run, number)
 
     async def _send_again(self, run_id: RunId, worker: str) -> None:
         await self.apply_stimulus(run_id, StepWorkerGone(worker))
+
+    async def _send_unserved(self, run_id: RunId, pool: str) -> None:
+        self.effects.begin_task(self.apply_stimulus(run_id, StepWorkerCame(pool)), f"unserved nodes of {run_id}")
 
     async def _note_unserved(self, order: NodeRun, why: str) -> None:
         await self.apply_stimulus(order.run, Unserved(order.node, order.attempt, why))

@@ -1,37 +1,48 @@
-"""Handle what step workers say. Only the broker's user of a pool may speak of that pool's nodes and definitions."""
+"""Handle the events of step workers. Only a pool's own broker user may report on its nodes and definitions."""
 
 import asyncio
 from typing import Any
 
 from runtime.bus.dispatch import DispatchTable
 from schemas.errors import Conflict, Rejected
-from schemas.events import ControlEvent, DefinitionRegistered, NodeEnded, NodeTaken, StepWorkerAlive
+from schemas.events import (
+    ControlEvent,
+    DefinitionRegistered,
+    NodeEnded,
+    NodeReturned,
+    NodeTaken,
+    ReturnReason,
+    StepWorkerAlive,
+)
 from schemas.ids import NodeKey, RunId
 from schemas.runs import NodeError, Outcome
 from schemas.topology import pool_service
+from wms.engine.brought import StepRefused
 from wms.engine.engine import Engine
 from wms.engine.life.launching import check_definition
-from wms.engine.life.open_run import make_error
+from wms.engine.life.open_run import OpenRun, make_error
+from wms.engine.life.stimuli import Unserved
 from wms.engine.step_workers import StepWorkers
 
-#: A step that ends sooner than this is never written down as taken: its end tells as much.
+#: WMS records that a step was taken only if the step does not end within this time. An earlier end says as much.
 _TAKING_PAUSE_S = 0.5
 
 Fence = tuple[RunId, NodeKey, int]
 
 
 class EngineHandlers:
-    """What WMS does with the events of step workers. When a handler returns, its event has had its effect."""
+    """The handlers of step workers' events. When a handler returns, the effect of its event is stored."""
 
     def __init__(self, engine: Engine, workers: StepWorkers) -> None:
         self._engine = engine
         self._workers = workers
-        #: What was taken a moment ago, and is written down only if it does not end soon.
+        #: Steps that a worker took a moment ago. WMS records a taking only if the step does not end soon.
         self._takings: dict[Fence, NodeTaken] = {}
 
     def add_to(self, table: DispatchTable) -> None:
         """Add the handlers to WMS's table."""
         table.add_handler(NodeTaken, self._note_taking)
+        table.add_handler(NodeReturned, self._take_back)
         table.add_handler(NodeEnded, self._record_end)
         table.add_handler(DefinitionRegistered, self._register_definition)
         table.add_handler(StepWorkerAlive, self._note_alive)
@@ -39,9 +50,6 @@ class EngineHandlers:
     async def _note_taking(self, taken: NodeTaken, event: ControlEvent) -> None:
         await self._check_pool(taken.run, taken.node, event.sender)
         fence = (taken.run, taken.node, taken.attempt)
-        if (earlier := self._takings.pop(fence, None)) is not None:
-            # The worker that took it first is lost already, and that counts.
-            await self._engine.apply_stimulus(earlier.run, earlier)
         self._takings[fence] = taken
         asyncio.get_running_loop().call_later(_TAKING_PAUSE_S, self._record_taking, fence, taken)
 
@@ -51,42 +59,59 @@ class EngineHandlers:
             work = self._engine.apply_stimulus(taken.run, taken)
             self._engine.effects.begin_task(work, f"taking of {taken.subject}")
 
+    async def _take_back(self, returned: NodeReturned, event: ControlEvent) -> None:
+        run, pool = await self._check_pool(returned.run, returned.node, event.sender)
+        self._takings.pop((returned.run, returned.node, returned.attempt), None)
+        if returned.reason is not ReturnReason.NOT_OFFERED:
+            await self._engine.apply_stimulus(returned.run, returned)
+            return
+        digest, name = run.facts.definition_hash, run.facts.definition
+        why, again_after = self._workers.judge_return(pool, digest, name, worker=returned.worker)
+        unserved = Unserved(returned.node, returned.attempt, why, again_after=again_after)
+        await self._engine.apply_stimulus(returned.run, unserved)
+
     async def _record_end(self, ended: NodeEnded, event: ControlEvent) -> None:
         self._takings.pop((ended.run, ended.node, ended.attempt), None)
         await self._check_pool(ended.run, ended.node, event.sender)
-        if ended.models or ended.events:
-            ended = _without_load(ended, make_error("NotSupported", "this version stores no models or events of steps"))
         try:
             await self._engine.apply_stimulus(ended.run, ended)
         except Conflict:
             raise
         except Rejected as error:
-            # What the step brings cannot be stored. The node must not hang for it.
-            failure = make_error("NotStorable", error.reason)
+            # The engine cannot store what the step returned. The node must not wait for ever, so it fails.
+            error_class = error.error_class if isinstance(error, StepRefused) else "NotStorable"
+            failure = make_error(error_class, error.reason)
             await self._engine.apply_stimulus(ended.run, _without_load(ended, failure))
 
-    async def _check_pool(self, run_id: RunId, node: NodeKey, sender: str) -> None:
+    async def _check_pool(self, run_id: RunId, node: NodeKey, sender: str) -> tuple[OpenRun, str]:
         run = (await self._engine.load_run(run_id)).run
         number = run.find_node(node)
-        pool = (run.facts.graph.nodes[number].pool if number is not None else "") or run.facts.pool
-        _check_sender(sender, pool)
+        pool = run.facts.pool if number is None else run.pool_of(number)
+        check_sender(sender, pool)
+        return run, pool
 
     async def _register_definition(self, registered: DefinitionRegistered, event: ControlEvent) -> None:
-        _check_sender(event.sender, registered.definition.pool)
+        check_sender(event.sender, registered.definition.pool)
         check_definition(registered.definition)
         await self._workers.register(registered)
 
     async def _note_alive(self, alive: StepWorkerAlive, event: ControlEvent) -> None:
-        _check_sender(event.sender, alive.pool)
+        check_sender(event.sender, alive.pool)
         await self._workers.note_alive(alive)
 
 
 def _without_load(ended: NodeEnded, error: NodeError) -> NodeEnded:
-    """Return `ended` as a failure that brings nothing."""
+    """Return `ended` as a failure with `error`, without any changes."""
     nothing: dict[str, Any] = {"delta": {}, "removed": (), "artifacts": {}, "children": (), "models": (), "events": ()}
+    nothing["subscriptions"] = ()
     return ended.model_copy(update={"outcome": Outcome.FAILED, "error": error, **nothing})
 
 
-def _check_sender(sender: str, pool: str) -> None:
+def check_sender(sender: str, pool: str) -> None:
+    """Check that the broker user `sender` belongs to the pool.
+
+    Raises:
+        Rejected: it is another user.
+    """
     if sender != pool_service(pool):
-        raise Rejected(f"{sender or 'a nameless sender'} may not speak for the pool {pool!r}")
+        raise Rejected(f"{sender or 'a nameless sender'} may not report for the pool {pool!r}")

@@ -1,7 +1,7 @@
-"""Events from outside: give each to the nodes that wait for it, or keep it for one that comes later.
+"""Deliver an event from outside to the nodes that wait for it, or keep the event for a node that waits later.
 
-The event is stored before anybody looks for nodes, and a wait is stored before anybody looks for events. So one of the
-two finds the other, and both write the run's document: they cannot miss each other.
+The engine stores an event before it looks for nodes, and a wait before it looks for events. So event and wait cannot
+miss each other.
 """
 
 from runtime.failpoints import failpoint
@@ -16,7 +16,7 @@ from wms.engine.life.waiting import AnswerVerdict
 
 
 class Inputs:
-    """The events from outside."""
+    """Takes events from outside, and finds kept events for nodes that begin to wait."""
 
     def __init__(self, engine: Engine, store: Store) -> None:
         self._engine = engine
@@ -24,7 +24,10 @@ class Inputs:
         engine.effects.seek_input = self.seek_input
 
     async def take_event(self, given: InputDocument) -> int:
-        """Take an event. Return how many nodes it has ended; with 0 it is kept for one that comes later."""
+        """Store an event, and deliver it to the nodes that wait for it. Return how many nodes it has ended.
+
+        If it has ended none, the event is kept for a later node.
+        """
         await repository.keep_input(self._store, given)
         failpoint("engine.input_kept")
         n_ended = 0
@@ -33,7 +36,7 @@ class Inputs:
         return n_ended
 
     async def seek_input(self, run: OpenRun, number: int) -> None:
-        """Look for an event that came before the wait of this node was armed."""
+        """If an event came before this node began to wait for it, deliver the event."""
         state = run.nodes[number]
         if state.wait is None or state.status is not NodeStatus.WAITING:
             return

@@ -1,7 +1,8 @@
-"""Make runs of registered definitions: for a launch, for a node that is a run, and for a step that starts some."""
+"""Make runs of registered definitions: for a launch, for a node that runs a definition, and for a step."""
 
 import secrets
 import uuid
+from typing import Protocol
 
 from runtime.clock import stored_now
 from runtime.kernel.store import Store
@@ -12,14 +13,22 @@ from schemas.ids import DefinitionHash, RunId, RunUuid
 from schemas.run_documents import COUNTERS, LogRow, RunDocument
 from wms.engine import repository
 from wms.engine.life.advance import advance
-from wms.engine.life.launching import LaunchWish, make_run
+from wms.engine.life.launching import LaunchWish, make_first_state, make_run
 from wms.engine.life.open_run import OpenRun, RunDecision, apply_decision, open_run
 from wms.engine.life.stimuli import Begin
 from wms.engine.open_runs import HeldRun
 
 
+class FindsDefinitions(Protocol):
+    """A source of definitions besides the step workers, such as templates."""
+
+    async def find_definition(self, name: str) -> tuple[DefinitionHash, Definition] | None:
+        """Return the definition of this name with its hash. Return None if this source has no such definition."""
+        ...
+
+
 class NewRun:
-    """A run that is not stored yet, and what follows once it is."""
+    """A run that is not stored yet, and the decision that begins it."""
 
     def __init__(self, document: RunDocument, who: str, *, begins: bool) -> None:
         self.run = open_run(document)
@@ -34,15 +43,15 @@ class NewRun:
 
     @property
     def document(self) -> RunDocument:
-        """Return the run as it is to be stored."""
+        """Return the run's document."""
         return self.run.facts.model_copy(update={"nodes": tuple(self.run.nodes), "log": tuple(self.held.rows)})
 
 
 async def find_definition(store: Store, name: str) -> tuple[DefinitionHash, Definition]:
-    """Return the definition of this name that was registered last, with its hash.
+    """Return the latest registered definition of this name, with its hash.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such definition.
     """
     found = await repository.find_definition(store, name)
     if found is None:
@@ -58,10 +67,10 @@ async def make_new_run(
     run_uuid: RunUuid | None = None,
     begins: bool = True,
 ) -> NewRun:
-    """Return a new run of `definition`, with the next integer as its id.
+    """Make a new run of `definition`, with the next integer as its id, and return it. This does not store the run.
 
     Raises:
-        Rejected: the definition's graph, or what the launch brings, breaks a rule.
+        Rejected: the definition's graph, or the launch's state or parameters, break a rule.
     """
     document = make_run(
         definition[1],
@@ -76,17 +85,25 @@ async def make_new_run(
 
 
 async def make_children(store: Store, run: OpenRun, ended: NodeEnded) -> list[NewRun]:
-    """Return the runs that a step of `run` has started, apart from those that an earlier attempt of it has started."""
+    """Make the new runs that the ended step asked for, and return them.
+
+    Leave out runs that exist already (from an earlier attempt).
+    """
     made: list[NewRun] = []
     for request in ended.children:
         if await repository.find_run_id(store, request.uuid) is not None:
             continue
+        definition = await find_definition(store, request.definition)
+        who = request.who or run.facts.owner
+        pages = tuple(request.params.get("pages") or ({},)) if definition[1].has_form else None
+        first = make_first_state(definition[1], request.uuid, who)
         wish = LaunchWish(
-            who=request.who or run.facts.owner,
-            state=request.params,
+            who=who,
+            state=request.params if pages is None else first,
+            pages=pages,
             organization=run.facts.organization,
             launch_type="step",
+            started_by=run.facts.id,
         )
-        definition = await find_definition(store, request.definition)
-        made.append(await make_new_run(store, definition, wish, run_uuid=request.uuid))
+        made.append(await make_new_run(store, definition, wish, run_uuid=request.uuid, begins=pages is None))
     return made

@@ -1,7 +1,7 @@
-"""The runs that this process has in memory, the latest used last. A run that is not here is loaded.
+"""Keep in memory the runs that this process has used lately.
 
-A run in memory may be older than its document, if another process has changed it. The compare-and-set finds that out
-before anything is written.
+A run in memory may be older than its document, if another process has changed it. Then the compare-and-set of the next
+write fails, and the engine loads the run again.
 """
 
 from collections import OrderedDict
@@ -11,7 +11,7 @@ from schemas.ids import RunId
 from schemas.run_documents import LogRow
 from wms.engine.life.open_run import OpenRun
 
-#: How many nodes the runs in memory have in all, at most. A node takes about 1 kB.
+#: The most nodes that all runs in memory may have together. A node takes about 1 kB.
 _MAX_NODES = 200_000
 
 
@@ -21,12 +21,12 @@ class HeldRun:
 
     run: OpenRun
     rows: list[LogRow] = field(default_factory=list)
-    #: Whether a decision may be made about it that refuses: nothing was loaded before it was held.
+    #: Whether the run comes straight from the database. Only then a refusal needs no look at the document.
     is_fresh: bool = True
 
 
 class OpenRuns:
-    """Runs by id, the ones used longest ago left out first."""
+    """Runs by id. If they have too many nodes in all, the runs that were used longest ago are dropped."""
 
     def __init__(self, max_nodes: int = _MAX_NODES) -> None:
         self._max_nodes = max_nodes
@@ -34,7 +34,7 @@ class OpenRuns:
         self._n_nodes = 0
 
     def find_run(self, run_id: RunId) -> HeldRun | None:
-        """Return the run, if it is in memory."""
+        """Return the run. Return None if it is not in memory."""
         held = self._runs.get(run_id)
         if held is not None:
             self._runs.move_to_end(run_id)
@@ -50,7 +50,7 @@ class OpenRuns:
             self.drop_run(next(iter(self._runs)))
 
     def drop_run(self, run_id: RunId) -> None:
-        """Forget a run: it is over, or its document may have moved on."""
+        """Drop a run from memory, because it is over, or its document may have changed."""
         held = self._runs.pop(run_id, None)
         if held is not None:
             self._n_nodes -= len(held.run.nodes)

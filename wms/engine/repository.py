@@ -1,7 +1,8 @@
-"""Runs, their log, definitions and early inputs in MongoDB: how to load, index and write them.
+"""Load, index and write runs, their logs, definitions and early inputs in MongoDB.
 
-A step that touches only its run is one write: `rev` in the filter is the fence, since every attempt, answer and act
-moves it. The log rows are pushed into the run with the same write, and moved to `run_log` in batches.
+A change of one run alone is one write. Its filter has `rev`, which every attempt, answer and action raises: so an
+outdated write changes nothing. The same write adds log rows to the run. Later the engine moves these rows to `run_log`
+in batches.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,10 +27,10 @@ from schemas.run_documents import (
     RunDocument,
     StepWorkerDocument,
 )
-from schemas.runs import NodeState, NodeStatus
+from schemas.runs import NodeState, NodeStatus, RunStatus
 from wms.engine.life.open_run import OpenRun, RunDecision
 
-#: How long an event is kept for somebody who may wait for it later.
+#: How long the engine keeps an event for a node that may wait for it later.
 INPUT_LIFE = timedelta(days=14)
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
@@ -38,9 +39,13 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
         Index(("status", "-_id")),
         Index(("definition", "-_id")),
+        Index(("kind", "-_id")),
+        Index(("params.biz_id", "-_id"), partial={"params.biz_id": {"$exists": True}}),
         Index(("owner", "-_id")),
         Index(("subscriptions", "-_id")),
         Index(("parent.run",), partial={"parent.run": {"$exists": True}}),
+        Index(("ancestors", "-_id"), partial={"ancestors.0": {"$exists": True}}),
+        Index(("started_by",), partial={"started_by": {"$exists": True}}),
         Index(("nodes.taken_by",), partial={"nodes.taken_by": {"$exists": True}}),
         Index(("nodes.workflow_id",), partial={"nodes.workflow_id": {"$exists": True}}),
         Index(("nodes.wait.name", "nodes.wait.correlation"), partial={"nodes.wait.name": {"$exists": True}}),
@@ -56,27 +61,29 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
 
 
 def _dump_model(model: BaseModel) -> Document:
-    # Defaults are left out: a node that has not begun takes a few bytes.
+    # Leave out defaults, so that a node that has not begun takes only a few bytes.
     return model.model_dump(exclude_defaults=True)
 
 
 def make_document(run: RunDocument) -> Document:
-    """Return `run` as MongoDB keeps it."""
-    document = _dump_model(run)
+    """Return `run` in the form that MongoDB stores."""
+    document = run.model_dump(exclude_defaults=True, exclude={"nodes"})
     document["_id"] = document.pop("id")
-    # What queries ask for is always there.
+    # Store the fields that queries need even if they have their default.
     return {**document, "status": run.status, "rev": run.rev, "nodes": [_dump_model(state) for state in run.nodes]}
 
 
 def parse_run(document: Document) -> RunDocument:
-    """Return the run that MongoDB keeps as `document`."""
+    """Return the run that is stored as `document`."""
     return RunDocument.model_validate({**document, "id": document["_id"]})
 
 
 def make_update(run: OpenRun, decision: RunDecision) -> Update:
-    """Return the change of the run's document by which `decision` becomes true, if nothing came between."""
+    """Return the change that stores `decision` in the run's document. The change fails if the run has changed
+    meanwhile.
+    """
     names = set(decision.fields)
-    # A copy validates nothing, so that what is dumped is what the decision said.
+    # A copy validates nothing, so the dump has the values of the decision.
     fields = run.facts.model_copy(update=dict(decision.fields)).model_dump(include=names) if names else {}
     for number, state in decision.nodes.items():
         fields[f"nodes.{number}"] = _dump_model(state)
@@ -85,7 +92,7 @@ def make_update(run: OpenRun, decision: RunDecision) -> Update:
 
 
 async def commit_update(store: Store, update: Update) -> bool:
-    """Carry out a change of one run, as a commit of one document. Return whether nothing had come between."""
+    """Write a change of one run, as a commit of one document. Return False if the run has changed meanwhile."""
     return await store.compare_and_set(update.collection, change_filter(update), update_operators(update))
 
 
@@ -95,33 +102,40 @@ def make_insert(run: RunDocument) -> Insert:
 
 
 async def load_run(store: Store, run_id: RunId) -> RunDocument | None:
-    """Return the run `run_id`, or None."""
+    """Return the run `run_id`. Return None if there is no such run."""
     document = await store.find_one(RUNS, {"_id": run_id})
     return None if document is None else parse_run(document)
 
 
 async def find_run_id(store: Store, uuid: RunUuid) -> RunId | None:
-    """Return the id of the run `uuid`, or None."""
+    """Return the id of the run `uuid`. Return None if there is no such run."""
     document = await store.find_one(RUNS, {"uuid": uuid}, projection={"_id": 1})
     return None if document is None else RunId(document["_id"])
 
 
+async def find_run(store: Store, uuid: RunUuid) -> RunDocument | None:
+    """Return the run `uuid`. Return None if there is no such run."""
+    document = await store.find_one(RUNS, {"uuid": uuid})
+    return None if document is None else parse_run(document)
+
+
 async def load_log(store: Store, run_id: RunId) -> list[LogRow]:
-    """Return all log rows of a run, in order, wherever they are."""
-    moved = await store.find(RUN_LOG, {"run": run_id}, sort=[("number", 1)])
+    """Return all log rows of a run, in order: those in `run_log`, and those still in the run."""
+    # The run first: a row that is moved between the two reads is then found twice, and never missed.
     run = await store.find_one(RUNS, {"_id": run_id}, projection={"log": 1})
+    moved = await store.find(RUN_LOG, {"run": run_id}, sort=[("number", 1)])
     rows = {row["number"]: row for row in [*moved, *((run or {}).get("log") or [])]}
     return [LogRow.model_validate(rows[number]) for number in sorted(rows)]
 
 
 async def move_log(store: Store, run_id: RunId, rows: Sequence[LogRow]) -> None:
-    """Move log rows from their run to the log. If it is cut short, it can be done again."""
+    """Move log rows from their run to `run_log`. If a crash comes in between, a repetition does no harm."""
     await store.insert_new(RUN_LOG, [{"_id": f"{run_id}/{row.number}", **_dump_model(row)} for row in rows])
     await store.bulk_update(RUNS, [({"_id": run_id}, {"$pull": {"log": {"number": {"$lte": rows[-1].number}}}})])
 
 
 async def store_definition(store: Store, definition: Definition, digest: DefinitionHash, now: datetime) -> None:
-    """Keep a definition, and that it was registered now."""
+    """Store a definition, and `now` as the time of its latest registration."""
     document = DefinitionDocument(
         name=definition.name,
         hash=digest,
@@ -136,18 +150,35 @@ async def store_definition(store: Store, definition: Definition, digest: Definit
 
 
 async def find_definition(store: Store, name: str) -> tuple[DefinitionHash, Definition] | None:
-    """Return the definition of this name that was registered last, with its hash; None: there is none."""
+    """Return the latest registered definition of this name, with its hash. Return None if there is no such
+    definition.
+    """
     found = await store.find(DEFINITIONS, {"name": name}, sort=[("registered_at", -1)], limit=1)
     if not found:
         return None
     return DefinitionHash(found[0]["_id"]), Definition.model_validate(found[0]["definition"])
 
 
+async def find_missing_definitions(store: Store, hashes: Sequence[DefinitionHash]) -> tuple[DefinitionHash, ...]:
+    """Return those of `hashes` whose definitions are not registered."""
+    known = {one["_id"] for one in await store.find(DEFINITIONS, {"_id": {"$in": list(hashes)}}, projection={"_id": 1})}
+    return tuple(digest for digest in hashes if digest not in known)
+
+
 async def store_step_worker(store: Store, worker: StepWorkerDocument) -> None:
-    """Keep what a step worker says of itself."""
+    """Store a step worker's latest report."""
     fields = worker.model_dump()
     if not await store.compare_and_set(STEP_WORKERS, {"_id": worker.name}, {"$set": fields}):
         await store.insert_new(STEP_WORKERS, [{"_id": worker.name, **fields}])
+
+
+async def add_worker_hash(store: Store, worker: StepWorkerDocument, digest: DefinitionHash) -> None:
+    """Store that a step worker offers one more definition. Several calls at once lose none."""
+    fields = worker.model_dump(include={"name", "pool", "seen_at"})
+    change = {"$set": fields, "$addToSet": {"hashes": digest}}
+    if not await store.compare_and_set(STEP_WORKERS, {"_id": worker.name}, change):
+        await store.insert_new(STEP_WORKERS, [{"_id": worker.name, **worker.model_dump()}])
+        await store.compare_and_set(STEP_WORKERS, {"_id": worker.name}, change)
 
 
 async def remove_step_worker(store: Store, name: str) -> None:
@@ -156,25 +187,25 @@ async def remove_step_worker(store: Store, name: str) -> None:
 
 
 async def load_step_workers(store: Store, since: datetime) -> list[StepWorkerDocument]:
-    """Return the step workers that have said something `since` then."""
+    """Return the step workers that have reported after `since`."""
     found = await store.find(STEP_WORKERS, {"seen_at": {"$gte": since}})
     return [StepWorkerDocument.model_validate(worker) for worker in found]
 
 
 async def keep_input(store: Store, given: InputDocument) -> None:
-    """Keep an event from outside; one that is kept already stays as it is."""
+    """Store an event from outside. If it is stored already, change nothing."""
     await store.insert_new(INPUTS, [{"_id": given.id, **given.model_dump()}])
 
 
 async def find_early_input(store: Store, name: str, correlation: str) -> InputDocument | None:
-    """Return the first event of this name and correlation that nobody has consumed."""
+    """Return the first event of this name and correlation that no node has consumed. Return None if there is none."""
     query = {"name": name, "correlation": correlation, "consumed_by": None}
     found = await store.find(INPUTS, query, sort=[("at", 1)], limit=1)
     return InputDocument.model_validate(found[0]) if found else None
 
 
 async def note_consumption(store: Store, input_id: str, run_id: RunId, node: str) -> None:
-    """Note which node has consumed an event."""
+    """Store which node has consumed an event."""
     await store.bulk_update(INPUTS, [({"_id": input_id}, {"$set": {"consumed_by": (run_id, node)}})])
 
 
@@ -192,8 +223,16 @@ async def find_waiting_nodes(store: Store, name: str, correlation: str) -> list[
 
 
 async def find_runs_of_worker(store: Store, worker: str) -> list[RunId]:
-    """Return the runs in which this step worker has a node."""
+    """Return the ids of the runs in which this step worker has a node."""
     found = await store.find(RUNS, {"nodes.taken_by": worker}, projection={"_id": 1})
+    return [RunId(run["_id"]) for run in found]
+
+
+async def find_unserved_runs(store: Store) -> list[RunId]:
+    """Return the ids of the runs with a node that no step worker could run."""
+    unserved = {"status": NodeStatus.DUE, "explanation": {"$exists": True}}
+    query = {"status": RunStatus.RUNNING, "nodes": {"$elemMatch": unserved}}
+    found = await store.find(RUNS, query, projection={"_id": 1})
     return [RunId(run["_id"]) for run in found]
 
 
@@ -203,7 +242,7 @@ async def find_busy_workers(store: Store) -> set[str]:
 
 
 async def find_run_of_workflow(store: Store, workflow_id: str) -> tuple[RunId, NodeState] | None:
-    """Return the run whose node has started this workflow, with the node; None: no node has."""
+    """Return the run whose node has started this workflow, and the node. Return None if no node has."""
     query = {"nodes.workflow_id": workflow_id}
     found = await store.find(RUNS, query, limit=1, projection={"nodes": {"$elemMatch": {"workflow_id": workflow_id}}})
     return (RunId(found[0]["_id"]), NodeState.model_validate(found[0]["nodes"][0])) if found else None

@@ -1,9 +1,9 @@
-"""Which step workers are there, what they offer, and what becomes of the nodes of one that is gone.
+"""Track the step workers and their definitions, and send the steps of a lost worker to other workers.
 
-Each event of a worker reaches one WMS process only, so what workers say is stored, and every process reads it.
+Each event of a worker reaches only one WMS process. So that process stores the event, and every process reads it.
 
-A worker that dies loses its connection, and the broker gives its steps to another one. The sweep here is for what the
-broker does not see: events that a restart of the broker has swallowed, together with the worker that had them.
+If a worker dies, its connection ends, and the broker gives its steps to another worker. The loop here finds what the
+broker cannot: steps whose orders were lost in a restart of the broker, and whose worker died with it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,28 +17,41 @@ from schemas.events import DefinitionRegistered, StepWorkerAlive
 from schemas.ids import DefinitionHash, RunId
 from schemas.run_documents import StepWorkerDocument
 from wms.engine import repository
+from wms.engine.life.stimuli import UNSERVED_PAUSE
 
-#: A step worker that has said nothing for so long is gone.
+#: A step worker that has reported nothing for this long counts as gone.
 SILENCE = timedelta(seconds=60)
-_SWEEP_S = 10.0
+#: So many times within that it looks for those that are gone.
+_SWEEPS = 6
+#: A step that came to a worker without its definition is sent again after this time, if another worker has that.
+_OTHERS_TURN = timedelta(seconds=0.5)
+#: ... and if nobody knows yet, since WMS has just started.
+_UNKNOWN_PAUSE = timedelta(seconds=5)
 
 
 class StepWorkers:
-    """The step workers that are there."""
+    """The step workers that have reported lately."""
 
-    def __init__(self, store: Store, *, silence: timedelta = SILENCE, sweep_s: float = _SWEEP_S) -> None:
+    def __init__(self, store: Store, *, silence: timedelta = SILENCE) -> None:
         self._store = store
         self._silence = silence
         self._since = utc_now()
         self._workers: dict[str, StepWorkerDocument] = {}
         #: Called with a run that has nodes of a worker that is gone, and the worker's name.
         self.on_gone: Callable[[RunId, str], Awaitable[None]] | None = None
+        #: Called with a run that has nodes which nobody could work on, when a worker has come to this pool.
+        self.on_came: Callable[[RunId, str], Awaitable[None]] | None = None
+        #: What each worker offered when its runs were sought.
+        self._welcomed: dict[str, tuple[DefinitionHash, ...]] = {}
         self._loop = BackgroundLoop(
-            self._sweep_workers, name="step workers", failed="the sweep of step workers pauses", every_s=sweep_s
+            self._sweep_workers,
+            name="step workers",
+            failed="the sweep of step workers pauses",
+            every_s=silence.total_seconds() / _SWEEPS,
         )
 
     def start(self) -> None:
-        """Begin to look for workers, and for nodes of workers that are gone."""
+        """Start to read the workers' reports, and to look for the nodes of lost workers."""
         self._since = utc_now()
         self._loop.start()
 
@@ -47,25 +60,28 @@ class StepWorkers:
         await self._loop.stop()
 
     async def register(self, registered: DefinitionRegistered) -> None:
-        """Keep a definition that a worker offers."""
+        """Store that a worker offers a definition, and then the definition. So whoever finds the definition finds its
+        worker, too.
+        """
         now, definition = utc_now(), registered.definition
-        await repository.store_definition(self._store, definition, registered.hash, now)
         known = self._workers.get(registered.worker)
         hashes = {registered.hash, *(known.hashes if known is not None else ())}
-        await self._keep_worker(
-            StepWorkerDocument(
-                name=registered.worker,
-                pool=definition.pool,
-                hashes=tuple(sorted(hashes)),
-                started_at=known.started_at if known is not None else now,
-                seen_at=now,
-            )
+        worker = StepWorkerDocument(
+            name=registered.worker,
+            pool=definition.pool,
+            hashes=tuple(sorted(hashes)),
+            started_at=known.started_at if known is not None else now,
+            seen_at=now,
         )
+        self._workers[worker.name] = worker
+        await repository.add_worker_hash(self._store, worker, registered.hash)
+        await repository.store_definition(self._store, definition, registered.hash, now)
 
     async def note_alive(self, alive: StepWorkerAlive) -> None:
-        """Note that a worker is there, or that it leaves."""
+        """Record that a worker runs, or that it ends."""
         if alive.is_leaving:
             self._workers.pop(alive.worker, None)
+            self._welcomed.pop(alive.worker, None)
             await repository.remove_step_worker(self._store, alive.worker)
             return
         await self._keep_worker(
@@ -78,22 +94,27 @@ class StepWorkers:
                 seen_at=utc_now(),
             )
         )
+        if self._welcomed.get(alive.worker) != alive.hashes and self.on_came is not None:
+            for run_id in await repository.find_unserved_runs(self._store):
+                await self.on_came(run_id, alive.pool)
+            self._welcomed[alive.worker] = alive.hashes
 
     async def _keep_worker(self, worker: StepWorkerDocument) -> None:
         self._workers[worker.name] = worker
         await repository.store_step_worker(self._store, worker)
 
     def list_alive(self) -> list[StepWorkerDocument]:
-        """Return the workers that are there, by name."""
+        """Return the workers that have reported lately, in the order of their names."""
         since = utc_now() - self._silence
         return sorted(
             (worker for worker in self._workers.values() if worker.seen_at >= since), key=lambda worker: worker.name
         )
 
     def find_refusal(self, pool: str, digest: DefinitionHash, definition: str) -> str:
-        """Return why nobody can call the functions of a definition now; empty: somebody can, or nobody knows yet.
+        """Return why no step worker can call the functions of a definition now. Return "" if one can, or if that is not
+        known yet.
 
-        For a while after its start this process does not know whether workers are silent or have not been heard yet.
+        For a minute after its start, this process cannot tell a lost worker from one that has not reported yet.
         """
         if utc_now() - self._since < self._silence:
             return ""
@@ -104,10 +125,22 @@ class StepWorkers:
             return f"no step worker of the pool {pool!r} is there"
         return f"no step worker of the pool {pool!r} offers {definition!r} as it was when the run was launched"
 
+    def judge_return(self, pool: str, digest: DefinitionHash, definition: str, *, worker: str) -> tuple[str, timedelta]:
+        """A worker has returned a step whose definition it does not offer. Return the reason, and the pause before the
+        next order.
+        """
+        refusal = self.find_refusal(pool, digest, definition)
+        if refusal:
+            return refusal, UNSERVED_PAUSE
+        why = f"the step worker {worker} does not offer {definition!r} as it was when the run was launched"
+        is_offered = any(one.pool == pool and digest in one.hashes for one in self.list_alive())
+        return why, _OTHERS_TURN if is_offered else _UNKNOWN_PAUSE
+
     async def _sweep_workers(self) -> None:
         now = utc_now()
         stored = await repository.load_step_workers(self._store, now - self._silence)
         self._workers = {worker.name: worker for worker in stored}
+        self._welcomed = {name: hashes for name, hashes in self._welcomed.items() if name in self._workers}
         if now - self._since < self._silence or self.on_gone is None:
             return
         for worker in sorted(await repository.find_busy_workers(self._store) - self._workers.keys()):

@@ -1,10 +1,11 @@
 """Handle incoming events. Each event is one call of the fleet, and its id makes it take effect only once.
 
-Each service may report only on what it owns: a TMS on the taskforces at its schedd, MQS on queues. Any other report
-goes to the dead letters.
+A service may report only on its own objects: a TMS on the taskforces at its schedd, MQS on queues. Any other report
+becomes a dead letter.
 """
 
 from runtime.bus.dispatch import DispatchTable
+from runtime.once import Once
 from schemas.errors import Rejected
 from schemas.events import (
     ControlEvent,
@@ -25,11 +26,10 @@ from wms.fleet.fleet import Fleet
 from wms.fleet.life.stimuli import QueueReport, Report
 from wms.fleet.status_snapshots import SnapshotWriter
 from wms.fleet.taskforce_control import TaskforceControl
-from wms.fleet.transactions import Once
 
 
 class FleetHandlers:
-    """What WMS does with the events of its inbox. When a handler returns, its event has had its effect."""
+    """The handlers of WMS's inbox. When a handler returns, the effect of its event is stored."""
 
     def __init__(self, fleet: Fleet, taskforces: TaskforceControl, snapshots: SnapshotWriter) -> None:
         self._fleet = fleet
@@ -70,4 +70,4 @@ def _identify_event(event: ControlEvent) -> Once:
 
 def _check_sender(event: ControlEvent, expected: str) -> None:
     if event.sender != expected:
-        raise Rejected(f"{event.sender or 'a nameless sender'} may not say what is for {expected} to say")
+        raise Rejected(f"{event.sender or 'a nameless sender'} may not report this: only {expected} may")

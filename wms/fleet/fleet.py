@@ -1,18 +1,21 @@
-"""The workflows: what users ask of them, what MQS reports about their queues, and what is due. Load, decide, record.
+"""Change workflows: on requests of users, on reports of MQS about their queues, and when work is due.
 
     users     submit_workflow  deactivate_workflow  add_workers  change_ending     from the gateway
     MQS       record_queues_answer                                                from its events
     WMS       wake_workflow                                                       from the timers
 
-`TaskforceControl` has what TMSs report, and the launch. Each call is one transaction of the kernel.
+Each call loads, decides and records, in one transaction of the kernel. `TaskforceControl` takes the reports of TMSs,
+and launches taskforces.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Document
 from runtime.kernel.store import Transaction
+from runtime.once import Once
 from schemas.api.workflows import WorkflowRequest
 from schemas.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS, TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import NotFound, OverQuota
@@ -38,22 +41,30 @@ from wms.fleet.life.workflow_requests import make_workflow
 from wms.fleet.locations import UnknownLocation
 from wms.fleet.ownership import Access, Owner
 from wms.fleet.pilot_images import PilotImages
-from wms.fleet.transactions import FleetTransactions, Once, find_workflow_id
+from wms.fleet.transactions import FleetTransactions, find_workflow_id
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedWorkflow:
+    """The contract's answer to a request, and a hint why the workflow cannot do its work ("" if it can)."""
+
+    answer: Document
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many workflows one user may have; 0 means any number."""
+    """How many workflows one user may have. 0 means no limit."""
 
-    #: How many that are not over.
+    #: The most workflows of one user that are not over.
     max_workflows: int = 0
-    #: How many that wait for their queues. MQS creates queues in the order of the requests, so one user's many
-    #: workflows delay those of others.
+    #: The most workflows of one user that wait for their queues. MQS creates queues in the order of the requests, so
+    #: many workflows of one user delay those of others.
     max_waiting: int = 0
 
 
 class Fleet:
-    """The workflows of one store."""
+    """Changes the workflows of one store."""
 
     def __init__(
         self,
@@ -63,7 +74,7 @@ class Fleet:
         max_queues: int = MAX_TASK_QUEUES,
         quota: Quota | None = None,
     ) -> None:
-        """Without a `quota` a user may have any number of workflows."""
+        """If `quota` is None, a user may have any number of workflows."""
         self._transactions = transactions
         self._locations = transactions.policy.locations
         self._images = images
@@ -71,20 +82,22 @@ class Fleet:
         self._quota = quota or Quota()
 
     @property
-    def location_names(self) -> tuple[str, ...]:
-        """Return the names of all locations, aliases included."""
-        return tuple(self._locations)
+    def location_names(self) -> Mapping[str, str]:
+        """Return all locations' names as keys. The value for an alias is the name of its location, for others ""."""
+        return self._locations.alias_targets
 
     @property
     def max_queues(self) -> int:
-        """Return how many queues one task may have."""
+        """Return how many queues one task may have at most."""
         return self._max_queues
 
-    async def submit_workflow(self, request: WorkflowRequest, owner: Owner, once: Once | None = None) -> Document:
-        """Make a workflow; return the contract's answer.
+    async def submit_workflow(
+        self, request: WorkflowRequest, owner: Owner, once: Once | None = None
+    ) -> SubmittedWorkflow:
+        """Make a workflow.
 
         Raises:
-            Rejected: the request makes no sense.
+            Rejected: the request breaks a rule.
             Conflict: `once` was used for another request.
             OverQuota: the owner has as many workflows under way, or waiting, as one user may have.
         """
@@ -102,12 +115,11 @@ class Fleet:
         decision = repository.make_creation(new)
 
         async def step(_: Transaction) -> Decision:
-            # Check the quota here, not earlier: a repeated request gets its first answer, whatever has come since.
+            # Check the quota here, not earlier: a repeated request gets its first answer, even if the quota is used up.
             await self._check_quota(owner)
             return decision
 
-        answer: Document = (await self._transactions.run_step(step, once)).answer
-        return answer
+        return SubmittedWorkflow((await self._transactions.run_step(step, once)).answer, new.hint)
 
     async def _check_quota(self, owner: Owner) -> None:
         # These counts are outside the transaction: of two requests at once, both may pass as the last one allowed.
@@ -116,7 +128,7 @@ class Fleet:
         n_waiting, n_all = self._quota.max_waiting, self._quota.max_workflows
         if n_waiting and await store.count(WORKFLOWS, {**mine, **repository.WAITING}) >= n_waiting:
             raise OverQuota(
-                f"{n_waiting} of your workflows wait for their queues, the most that may",
+                f"{n_waiting} of your workflows wait for their queues; no more may wait at a time",
                 hint="come again when some of them are active",
                 retry_after_s=2,
             )
@@ -130,7 +142,7 @@ class Fleet:
     async def deactivate_workflow(
         self, workflow_id: WorkflowId, label: Deactivated, caller: Access, once: Once | None = None
     ) -> int:
-        """End a workflow; return how many taskforces this stops.
+        """End a workflow. Return how many taskforces this stops.
 
         Raises:
             NotFound: the workflow is unknown, not the caller's, or deactivated already.
@@ -154,12 +166,12 @@ class Fleet:
         caller: Access,
         once: Once | None = None,
     ) -> Document:
-        """Add a taskforce to a task; return it.
+        """Add a taskforce to a task, and return the taskforce.
 
         Raises:
-            UnknownLocation: there is no such location, or its schedd is not within the caller's reach.
+            UnknownLocation: there is no such location, or the caller may see nothing at its schedd.
             NotFound: there is no such task, or it is not the caller's.
-            Unprocessable: its workflow is deactivated.
+            Unprocessable: the task's workflow is deactivated.
         """
         location = self._locations.find_location(cluster_location)
         if not caller.may_see_at(location.schedd):
@@ -192,11 +204,11 @@ class Fleet:
     async def change_ending(
         self, workflow_id: WorkflowId, wish: CloseInputs | ExpectResults, caller: Access, once: Once | None = None
     ) -> Document:
-        """Let a workflow end by itself as `wish` says; return its `Ending`.
+        """Record `wish`, which says when the workflow ends by itself. Return the workflow's `Ending`.
 
         Raises:
             NotFound: the workflow is unknown, or not the caller's.
-            Conflict, Unprocessable: it cannot end in this way.
+            Conflict, Unprocessable: the workflow cannot end in this way.
         """
 
         async def step(tx: Transaction) -> Decision:
@@ -212,11 +224,11 @@ class Fleet:
         return ending
 
     async def record_queues_answer(self, answer: QueueReport, once: Once) -> None:
-        """Record what MQS reports about a workflow's queues."""
+        """Record a report of MQS about a workflow's queues."""
         await self._transactions.apply_stimulus(
             answer.workflow_id, answer, once, with_tasks=isinstance(answer, QueuesActivated | ResultsArrived)
         )
 
     async def wake_workflow(self, workflow_id: WorkflowId) -> None:
-        """Do what is due for a workflow now."""
+        """Do the work of a workflow that is due now."""
         await self._transactions.apply_stimulus(workflow_id, Woken(), with_tasks=True)

@@ -1,13 +1,16 @@
-"""What `?include=health` adds to an object: whether it makes progress, and if not, why. (core)"""
+"""Describe the health of an object for `?include=health`: whether it makes progress, and if not, why. (core)"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from runtime.kernel.decision import Document
+from schemas.api.health import ALL_FAILED
 from schemas.endings import outcome_words
+from schemas.failures.failed_runs import advise_closed_run
 from schemas.phases import Phase
 from schemas.unmatched import complain_of_unmatched
-from wms.fleet.stalls.staffing import find_missing_workers, read_crew
+from wms.fleet.stalls.crew import read_crew
+from wms.fleet.stalls.staffing import find_missing_workers
 from wms.fleet.tms_port import TmsPort
 
 #: Statuses older than this count as stale. A TMS repeats unchanged statuses more often than that.
@@ -29,11 +32,12 @@ def describe_workflow_health(workflow: Document) -> Document:
 
 
 def describe_taskforce_health(taskforce: Document, workflow: Document | None, port: TmsPort, now: datetime) -> Document:
-    """Return the health of a stored `taskforce`. `port` is the one of its schedd."""
+    """Return the health of a stored `taskforce`. `port` is the TMS port of its schedd."""
     health: Document = {name: taskforce.get(name) for name in _TASKFORCE_FIELDS}
     health["stuck"] = explain_stuck(taskforce, now)
     health["unmatched"], _ = complain_of_unmatched(taskforce.get("unmatched") or "", taskforce.get("task_index"))
     health["exit_codes"] = taskforce.get("exit_codes") or {}
+    health["kills"] = taskforce.get("kills") or []
     health["stale"] = is_stale(taskforce, now)
     health |= describe_staffing(taskforce, port, now)
     health["ended"] = describe_end(workflow) if workflow is not None else ""
@@ -43,10 +47,10 @@ def describe_taskforce_health(taskforce: Document, workflow: Document | None, po
 
 
 def explain_stuck(taskforce: Document, now: datetime) -> str:
-    """Return why a stored `taskforce` makes no progress; empty if WMS knows no reason.
+    """Return why a stored `taskforce` makes no progress. Return "" if WMS knows no reason.
 
-    WMS sends nothing to a TMS that polls, so no missing answer shows that it is silent. This function compares times: a
-    taskforce on offer for more than 10 minutes is stuck.
+    WMS sends nothing to a TMS that polls, so a missing answer cannot show that the TMS is silent. Instead this function
+    compares times: a taskforce on offer for more than 10 minutes is stuck.
     """
     if reason := taskforce.get("stuck", ""):
         return str(reason)
@@ -60,7 +64,9 @@ def explain_stuck(taskforce: Document, now: datetime) -> str:
 
 
 def is_stale(taskforce: Document, now: datetime) -> bool:
-    """Return whether a stored `taskforce` has statuses older than 60 s. Those of an ended cluster are never stale."""
+    """Return whether the statuses of a stored `taskforce` are older than 60 s. The statuses of an ended cluster never
+    are.
+    """
     as_of: datetime | None = taskforce.get("status_as_of")
     return as_of is not None and taskforce["phase"] != Phase.CONDOR_COMPLETE and now - as_of > _FRESH
 
@@ -86,7 +92,7 @@ def describe_staffing(taskforce: Document, port: TmsPort, now: datetime) -> Docu
 
 
 def describe_end(workflow: Document) -> str:
-    """Return how and when a stored `workflow` ended; empty if it has not."""
+    """Return how and when a stored `workflow` ended. Return "" if it has not ended."""
     if workflow.get("deactivated") is None:
         return ""
     words = outcome_words(workflow["deactivated"], workflow.get("completion"))
@@ -97,9 +103,14 @@ def describe_end(workflow: Document) -> str:
 
 
 def describe_stall(workflow: Document) -> Document | None:
-    """Return why and since when work of a stored `workflow` waits in vain; None if none does, or it has ended."""
+    """Return why and since when a stored `workflow` is stalled. Return None if it is not, or has ended."""
     stall = workflow.get("stalled")
     if not stall or workflow.get("deactivated") is not None:
         return None
     names = ("cause", "text", "command", "task_id", "n_events")
-    return {"since": stall["since"], "causes": [{name: cause[name] for name in names} for cause in stall["causes"]]}
+    causes = [{name: cause[name] for name in names} for cause in stall["causes"]]
+    for cause in causes:
+        # The last look may be older than the request that closed the inputs. Its advice to close them is then wrong.
+        if cause["cause"] == ALL_FAILED and workflow.get("inputs_closed_at") is not None:
+            cause["text"], cause["command"] = advise_closed_run(workflow["_id"], cause["text"])
+    return {"since": stall["since"], "causes": causes}

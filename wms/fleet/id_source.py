@@ -1,6 +1,6 @@
-"""Make names for the objects of a request: ids, and the cursors by which queries page. (core)
+"""Make ids for the objects of a request, and the cursors by which queries page. (core)
 
-All randomness comes from one seed, so that a decision stays a function of its arguments.
+All randomness comes from one seed, so that a decision depends only on its arguments.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 
 
 class IdSource:
-    """Makes any number of names from one seed (at most 64 bytes) and one instant. Equal seeds give equal names."""
+    """Makes any number of ids from one seed (at most 64 bytes) and one instant. Equal seeds give equal ids."""
 
     def __init__(self, seed: bytes, now: datetime) -> None:
         self._seed = seed
@@ -37,10 +37,10 @@ class IdSource:
         return ids.taskforce_uuid(task, self._draw_number(4))
 
     def make_mqid(self, *, for_results: bool) -> Mqid:
-        """Return a new queue's id. `for_results` means that users take events from the queue, and tasks do not."""
+        """Return a new queue's id. `for_results` is whether users, and not tasks, take events from the queue."""
         return ids.mqid(self._draw_number(10), for_results=for_results)
 
     def make_cursor(self) -> str:
-        """Return 24 hex digits that ascend with the instant (in milliseconds), and with each call."""
+        """Return 24 hex digits. They grow with the instant (in milliseconds), and with each call."""
         self._n_cursors += 1
         return f"{int(self._now * 1000):012x}{self._n_cursors:04x}{self._draw_number(4):08x}"

@@ -1,7 +1,7 @@
 """Start the taskforces that wait for their turn, whenever something has changed. `start_order` decides the order.
 
-A taskforce whose queues become active where none waits does not come here: the transaction that records the queues
-starts it.
+Some taskforces never come here. If none waits at a schedd when a workflow's queues become active, the transaction that
+records the queues also starts the workflow's taskforces there.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from wms.fleet.taskforce_control import TaskforceControl
 #: How long to pass over a taskforce after a defect of ours made its launch fail. The others must not wait for it.
 _PASS_OVER = timedelta(minutes=5)
 
+#: The longest pause after a failure, in seconds.
 _LAUNCH_CAP_S = 5.0
 
 #: For how many pairs of schedd and owner the launcher remembers the last turn.
@@ -34,7 +35,7 @@ _MAX_REMEMBERED = 10_000
 
 
 class Launcher:
-    """One loop. It sleeps until something nudges it."""
+    """The loop that starts taskforces. It sleeps until something wakes it."""
 
     def __init__(self, store: Store, taskforces: TaskforceControl, locations: LocationMap) -> None:
         self._store = store
@@ -55,23 +56,23 @@ class Launcher:
         )
 
     async def start(self) -> None:
-        """Begin by looking at what an earlier process left."""
+        """Start the loop. It first looks at the taskforces that an earlier process left."""
         self._store.on_commit.append(self._on_commit)
         self._loop.start()
 
     async def stop(self) -> None:
-        """Stop. A launch under way is then either committed, or not made at all."""
+        """Stop the loop. A launch under way is then either committed, or not made at all."""
         self._store.on_commit.remove(self._on_commit)
         await self._loop.stop()
 
     def look_soon(self) -> None:
-        """Make the loop look soon."""
+        """Wake the loop, so that it looks for taskforces to start."""
         self._loop.wake()
 
     async def _find_left_out(self) -> frozenset[str]:
         """Return the schedds that no location names any more, but where taskforces still wait for their start.
 
-        They get no new taskforces. The old ones still get their turn, as long as the TMS is there.
+        These schedds get no new taskforces. Their old taskforces still start, as long as the TMS works.
         """
         waiting = await self._store.find(
             TASKFORCES,
@@ -83,7 +84,7 @@ class Launcher:
         )
         left_out = frozenset(str(taskforce["schedd"]) for taskforce in waiting)
         if left_out:
-            log.warning("taskforces wait at schedds that are at no location", schedds=sorted(left_out))
+            log.warning("taskforces wait at schedds that no location names", schedds=sorted(left_out))
         return left_out
 
     def _on_commit(self, committed: Committed) -> None:
@@ -98,7 +99,7 @@ class Launcher:
                 pass
 
     async def _launch_at(self, schedd: str) -> bool:
-        """Launch as many taskforces as the schedd's window allows. Return whether there may be more."""
+        """Launch as many taskforces at `schedd` as its window allows. Return whether there may be more."""
         port = self._locations.find_port(schedd)
         now = utc_now()
         self._passed_over = {uuid: until for uuid, until in self._passed_over.items() if until > now}
@@ -117,7 +118,7 @@ class Launcher:
         for owner in turns:
             self._note_turn(schedd, owner)
         launched = await asyncio.gather(*(self._launch_one(uuid) for uuid in first))
-        # An owner with fewer taskforces than turns leaves turns to others. So does a taskforce that changed meanwhile.
+        # If an owner had fewer taskforces than turns, or a taskforce has changed meanwhile, turns are left for others.
         return any(launched)
 
     async def _find_first(self, owner: str, n: int, waiting: Document) -> list[TaskforceUuid]:
@@ -149,7 +150,7 @@ class Launcher:
 
 
 def _may_allow_start(change: Any) -> bool:
-    """Return whether `change` may have made a taskforce ready, or freed a place in a window."""
+    """Return whether `change` may have made a taskforce ready, or made room in a window."""
     if not isinstance(change, Insert | Update) or change.collection != TASKFORCES:
         return False
     if isinstance(change, Insert):

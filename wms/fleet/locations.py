@@ -1,9 +1,9 @@
-"""Where taskforces can run: a location's name, as users write it, to the schedd behind it. (core)
+"""Find the schedd for a location's name, as users write it. (core)
 
     {"osg": {"schedd": "grid-submitter.example.org", "served_by": "events", "n_workers": 1},
      "sub-2": "osg"}
 
-A string is another name of a location. The map is a setting: a moved access point needs no release.
+A string is an alias: another name of a location. The map is a setting: a moved access point needs no release.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,14 +18,14 @@ from wms.fleet.tms_port import EVENTS, REST, TmsPort
 
 
 class ServedBy(StrEnum):
-    """How the TMS of a schedd gets its work: in one of the two ways, never both."""
+    """How the TMS of a schedd gets its work. A schedd uses one of the two ways, never both."""
 
     EVENTS = "events"
     REST = "rest"
 
 
 class Location(BaseModel):
-    """One location."""
+    """A place where taskforces can run: a schedd, and how its TMS gets work."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,14 +36,14 @@ class Location(BaseModel):
 
     @property
     def port(self) -> TmsPort:
-        """Return how WMS deals with the TMS here."""
+        """Return the TMS port of this location: how WMS and its TMS work together."""
         return _PORTS[self.served_by]
 
 
 _PORTS: Mapping[ServedBy, TmsPort] = {ServedBy.EVENTS: EVENTS, ServedBy.REST: REST}
 
 
-#: How many known locations the error about an unknown one names at most.
+#: The error about an unknown location names at most so many known ones.
 _MOST_NAMED = 20
 
 
@@ -62,6 +62,10 @@ class LocationMap:
 
     def __init__(self, locations: Mapping[str, Location | str]) -> None:
         self._locations: dict[str, Location] = {}
+        #: Each name, and the location that it is an alias of; "" for the name of a location itself.
+        self.alias_targets: dict[str, str] = {
+            name: target if isinstance(target, str) else "" for name, target in locations.items()
+        }
         for name, target in locations.items():
             one = locations.get(target) if isinstance(target, str) else target
             if not isinstance(one, Location):
@@ -76,10 +80,10 @@ class LocationMap:
         """Return the location with the name or alias `location`.
 
         Raises:
-            UnknownLocation: there is none.
+            UnknownLocation: there is no such location.
         """
         if location not in self._locations:
-            raise UnknownLocation(location, known=self)
+            raise UnknownLocation(location, known=(name for name, target in self.alias_targets.items() if not target))
         return self._locations[location]
 
     def __iter__(self) -> Iterator[str]:
@@ -87,9 +91,10 @@ class LocationMap:
 
     @property
     def default_n_workers(self) -> Mapping[str, int]:
-        """Return how many workers an `n_workers` of null means, by schedd: the fewest of its locations' defaults.
+        """Return schedd -> how many workers `n_workers` null means there: the smallest default of the schedd's
+        locations.
 
-        Taskforces carry the default of their own location. This is for taskforces stored before they did.
+        Only taskforces of an earlier version need this. Later taskforces store the default of their own location.
         """
         defaults: dict[str, int] = {}
         for one in self._locations.values():
@@ -98,14 +103,17 @@ class LocationMap:
 
     @property
     def schedds(self) -> frozenset[str]:
-        """Return all schedds."""
+        """Return the names of all schedds."""
         return frozenset(self._ports)
 
     @property
     def polling_schedds(self) -> frozenset[str]:
-        """Return the schedds whose TMS polls for its work."""
+        """Return the names of the schedds whose TMS polls for its work."""
         return frozenset(schedd for schedd, port in self._ports.items() if not port.takes_orders)
 
     def find_port(self, schedd: str) -> TmsPort:
-        """Return how WMS deals with the TMS of `schedd`: by events if no location names it now, for it has clusters."""
+        """Return the TMS port of `schedd`.
+
+        If no location names the schedd any more, return the port `EVENTS`, because the schedd may still have clusters.
+        """
         return self._ports.get(schedd, EVENTS)

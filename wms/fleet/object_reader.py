@@ -1,4 +1,4 @@
-"""Read workflows, task directives and taskforces for a caller, who sees only what the caller's access allows."""
+"""Read workflows, task directives and taskforces for a caller. The caller's access says which of them."""
 
 from runtime.clock import utc_now
 from runtime.kernel.decision import Document
@@ -25,9 +25,9 @@ class ObjectReader:
     async def read_object(
         self, collection: Collection, key: str, access: Access, *, with_health: bool = False
     ) -> Document | None:
-        """Return the object with the id `key` as users see it; None if it is unknown, or not the caller's.
+        """Return the object with the id `key` in the form for users. Return None if it is unknown, or not the caller's.
 
-        `with_health` adds the health of a workflow or a taskforce.
+        If `with_health`, add the health of a workflow or a taskforce.
         """
         document = await self._find_visible(collection, key, access)
         if document is None:
@@ -50,7 +50,7 @@ class ObjectReader:
         )
 
     async def find_workflow(self, workflow_id: str, access: Access) -> WorkflowDocument | None:
-        """Return a workflow as stored; None if it is unknown, or not the caller's."""
+        """Return a workflow as stored. Return None if it is unknown, or not the caller's."""
         document = await self._find_visible(WORKFLOWS, workflow_id, access)
         return None if document is None else WorkflowDocument.model_validate(document)
 
@@ -66,7 +66,7 @@ class ObjectReader:
         return workflow
 
     async def is_known(self, workflow_id: WorkflowId) -> bool:
-        """Return whether there is such a workflow, whoever owns it."""
+        """Return whether there is such a workflow, no matter who owns it."""
         return await self._store.find_one(WORKFLOWS, {"_id": workflow_id}, projection={"_id": 1}) is not None
 
     async def list_tasks(self, workflow_id: WorkflowId) -> list[TaskDirectiveDocument]:
@@ -80,7 +80,7 @@ class ObjectReader:
 
 
 def _is_visible(document: Document, access: Access) -> bool:
-    """Return whether a caller with `access` may know of a stored document."""
+    """Return whether a caller with `access` may see a stored document."""
     return access.may_see(document.get("owner", ""), document.get("projects", [])) and access.may_see_at(
         document.get("schedd")
     )

@@ -30,7 +30,9 @@ class Access:
         return self.everything or owner == self.subject or not self.projects.isdisjoint(projects)
 
     def may_see_at(self, schedd: str | None) -> bool:
-        """Return whether the caller may see a taskforce at `schedd`; True for an object without a schedd (None)."""
+        """Return whether the caller may see a taskforce at `schedd`. If `schedd` is None (no taskforce), return
+        True.
+        """
         return self.schedds is None or schedd is None or schedd in self.schedds
 
     @property

@@ -1,4 +1,4 @@
-"""Read the directory of pilot images at every request, so that a new image counts at once."""
+"""Read the directory of pilot images at every request, so that a new image is used at once."""
 
 import asyncio
 import os
@@ -30,7 +30,8 @@ class ImageDirectory:
         """Return the tags of the images that are in the directory now.
 
         Raises:
-            Unavailable: the directory cannot be read. If it is on a network file system, it may come back.
+            Unavailable: the directory cannot be read. If it is on a network file system, it may be readable again
+                later.
         """
         try:
             entries = await asyncio.to_thread(os.listdir, self._directory)

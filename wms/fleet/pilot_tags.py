@@ -31,7 +31,7 @@ class PilotTags:
     known: frozenset[str] | None = None
 
     def resolve_tag(self, tag: str) -> str:
-        """Return the tag of an image for `tag`, which may be `latest`.
+        """Return the tag of the image for `tag`, which may be `latest`.
 
         Raises:
             TagNotFound: there is no such image.

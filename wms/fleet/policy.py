@@ -19,7 +19,7 @@ class FleetPolicy:
     max_failures: int = MAX_FAILURES
 
     def find_port(self, taskforce: TaskforceDocument) -> TmsPort:
-        """Return how WMS deals with the TMS of `taskforce`."""
+        """Return the TMS port of the schedd of `taskforce`."""
         return self.locations.find_port(taskforce.schedd)
 
     def count_workers(self, taskforce: TaskforceDocument) -> int:

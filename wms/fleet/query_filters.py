@@ -30,11 +30,11 @@ Filter = dict[str, Any]
 
 
 class BadQuery(Rejected):
-    """The query has something that is not allowed."""
+    """The query has a part that is not allowed."""
 
 
 class _QueryChecker:
-    """Checks one query: walks through it, and counts its terms and values."""
+    """Checks one query, and counts its terms and values."""
 
     def __init__(self, fields: frozenset[str]) -> None:
         self._fields = fields
@@ -42,7 +42,11 @@ class _QueryChecker:
         self._n_values = 0
 
     def check_query(self, query: Any, path: str, depth: int, *, relative: bool = False) -> Filter:
-        """Return the checked `query`. With `relative`, its names are fields of a list's members, not of a document."""
+        """Return the checked `query`. If `relative`, its names are fields of a list's members, not of a document.
+
+        Raises:
+            BadQuery: the query breaks a rule; the error names the place.
+        """
         if not isinstance(query, Mapping):
             raise BadQuery(f"'{path}': is not of type 'object'")
         self._check_depth(path, depth)
@@ -127,7 +131,11 @@ class _QueryChecker:
         return self.check_query(operand, path, depth, relative=True)
 
     def _check_value(self, value: Any, path: str, depth: int) -> Any:
-        """Return a literal, if MongoDB can store it without changing it."""
+        """Return the literal `value`, if MongoDB can store it without a change.
+
+        Raises:
+            BadQuery: MongoDB cannot store the value, or there are too many values.
+        """
         self._n_values += 1
         if self._n_values > MAX_VALUES:
             raise BadQuery(f"'query': must have at most {MAX_VALUES} values")
@@ -201,21 +209,21 @@ def make_filter(query: Mapping[str, Any], fields: Iterable[str]) -> Filter:
     """Return `query` as a filter over documents whose public fields are `fields`.
 
     Raises:
-        BadQuery: the query has something that is not allowed.
+        BadQuery: the query has a part that is not allowed.
     """
     return _QueryChecker(frozenset(fields)).check_query(query, "query", 0)
 
 
 def restrict_filter(query: Filter, clause: Filter, *, after: str | None) -> Filter:
-    """Return `query`, restricted by the caller's `clause` and to objects after the cursor `after`."""
+    """Return `query`, restricted to the objects that match `clause` and come after the cursor `after`."""
     parts = [part for part in (clause, query, {"cursor": {"$gt": after}} if after else {}) if part]
     return {"$and": parts} if parts else {}
 
 
 def make_projection(names: Iterable[str] | None, fields: Iterable[str]) -> dict[str, int]:
-    """Return the MongoDB projection for the fields `names`: public fields only, always the cursor, never the `_id`.
+    """Return the MongoDB projection for the fields `names`: only public fields, always the cursor, never the `_id`.
 
-    Unknown names select nothing. Without names, or with `_id` alone, it selects all public fields.
+    Unknown names are ignored. Without names, or with only `_id`, select all public fields.
     """
     known = set(fields)
     wished = [name for name in (names or ()) if name != "_id"]

@@ -1,4 +1,6 @@
-"""Read a query's result page by page. Bytes, objects and time limit a page, and no object is lost between two pages."""
+"""Read a query's result page by page. A page has limits on bytes, objects and time. No object is lost between two
+pages.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -46,12 +48,12 @@ async def read_page(
 ) -> QueryPage:
     """Return the first matching objects, in the order of their creation: at most `max_bytes`, but at least one object.
 
-    `max_bytes` counts the objects and the commas between them. `with_outcome` adds the outcome to each workflow that
+    `max_bytes` counts the objects and the commas between them. If `with_outcome`, add the outcome to each workflow that
     has ended.
 
     Raises:
-        BadQuery: the query has something that is not allowed.
-        Unavailable: the query has taken too long for any object.
+        BadQuery: the query has a part that is not allowed.
+        Unavailable: the query took too long to find any object.
     """
     fields = PUBLIC[collection]
     wanted = query_filters.make_filter(query.query, fields)

@@ -76,11 +76,18 @@ _ID_OF: Mapping[type[BaseModel], tuple[Collection, str]] = {
 }
 
 #: Fields that may be large and that decisions do not read. Decisions only append to the log.
-_UNREAD = {"phase_change_log": 0, "compound_statuses": 0, "top_task_errors": 0, "exit_codes": 0, "submit_dict": 0}
+_UNREAD = {
+    "phase_change_log": 0,
+    "compound_statuses": 0,
+    "top_task_errors": 0,
+    "exit_codes": 0,
+    "kills": 0,
+    "submit_dict": 0,
+}
 
 
 def select_public(collection: Collection, document: Document) -> Document:
-    """Return the fields of a stored `document` that users see. It does not check the document again."""
+    """Return the fields of a stored `document` that users see. The document is not validated again."""
     return {name: document[name] for name in PUBLIC[collection] if name in document}
 
 
@@ -97,7 +104,7 @@ def make_inserts(models: Iterable[BaseModel]) -> tuple[Insert, ...]:
 
 
 def find_changes(before: Aggregate, after: Aggregate) -> tuple[Change, ...]:
-    """Return the changes that lead from `before` to `after`; an empty tuple if they are equal.
+    """Return the changes that turn `before` into `after`. Return an empty tuple if they are equal.
 
     Any change also compares and increments the workflow's `rev`: the aggregate changes as a whole.
     """
@@ -139,7 +146,7 @@ def _changed_fields(before: Model, after: Model) -> Document:
 
 
 async def load_aggregate(tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = False) -> Aggregate | None:
-    """Return the whole aggregate of `workflow_id`, or None if there is no such workflow."""
+    """Return the whole aggregate of `workflow_id`. Return None if there is no such workflow."""
     raw = await tx.find_one(WORKFLOWS, {"_id": workflow_id})
     if raw is None:
         return None
@@ -153,7 +160,7 @@ async def load_aggregate(tx: Transaction, workflow_id: WorkflowId, *, with_tasks
 
 
 async def load_for_taskforce(tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False) -> Aggregate | None:
-    """Return the aggregate with only the taskforce `uuid`, or None if there is no such taskforce."""
+    """Return the aggregate with only the taskforce `uuid`. Return None if there is no such taskforce."""
     raw = await tx.find_one(TASKFORCES, {"_id": uuid}, projection=_UNREAD)
     if raw is None:
         return None

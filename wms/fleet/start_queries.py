@@ -1,6 +1,6 @@
-"""Find in the database the taskforces that wait for their turn to start, and the unanswered starts.
+"""Find in the database the taskforces that wait to start, and the unanswered starts.
 
-`start_order` decides whose turn is next. A schedd whose TMS polls for its work has no unanswered starts.
+`start_order` decides which starts next. A schedd whose TMS polls for its work has no unanswered starts.
 """
 
 from collections.abc import Collection as Some
@@ -16,7 +16,7 @@ from wms.fleet.tms_port import TmsPort
 
 
 def filter_waiting(schedd: str, now: datetime, port: TmsPort, *, passed_over: Some[TaskforceUuid] = ()) -> Document:
-    """Return the filter of the taskforces at `schedd`, whose TMS has `port`, that are ready and not `passed_over`."""
+    """Return the filter of the ready taskforces at `schedd`, without those in `passed_over`. `port` is its TMS port."""
     waiting: Document = {"schedd": schedd, **filter_ready(port, now)}
     if passed_over:
         waiting["_id"] = {"$nin": list(passed_over)}
@@ -24,7 +24,7 @@ def filter_waiting(schedd: str, now: datetime, port: TmsPort, *, passed_over: So
 
 
 async def find_unanswered(reader: Reader, schedd: str, port: TmsPort) -> list[Document]:
-    """Return the unanswered starts at `schedd`, at most as many as the window holds."""
+    """Return the unanswered starts at `schedd`, at most as many as its window has room for."""
     if not port.takes_orders:
         return []
     return await reader.find(
@@ -36,12 +36,12 @@ async def find_unanswered(reader: Reader, schedd: str, port: TmsPort) -> list[Do
 
 
 def count_free(unanswered: list[Document], port: TmsPort) -> int:
-    """Return how many starts may go to a schedd with these unanswered ones."""
+    """Return how many further starts may go to a schedd with the starts `unanswered`."""
     return start_order.count_free_starts((each["n_asked"] for each in unanswered), window=port.start_window)
 
 
 async def count_free_at_once(reader: Reader, schedd: str, now: datetime, port: TmsPort) -> int:
-    """Return how many starts may go to `schedd` past the launcher: none while any taskforce waits there."""
+    """Return how many starts may go to `schedd` without the launcher. Return 0 if any taskforce waits there."""
     waiting = filter_waiting(schedd, now, port)
     if await reader.find(TASKFORCES, waiting, limit=1, projection={"_id": 1}):
         return 0

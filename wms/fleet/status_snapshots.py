@@ -1,8 +1,8 @@
 """Write the status snapshots of taskforces. This is outside the kernel: the newest (epoch, seq) wins, without a log.
 
-A snapshot is whole, so a lost or overtaken one does not matter. Of the snapshots that arrive within a second, the
-newest of each taskforce is written, all in one batch. WMS drops a snapshot of a taskforce that has no document, and
-orders its workers to end: they would keep others waiting for their slots.
+A snapshot holds all statuses, so a lost or overtaken one does not matter. At most once a second WMS writes the newest
+snapshot of each taskforce, all in one batch. If a snapshot's taskforce has no document, WMS drops the snapshot and
+orders the workers to end. Otherwise they would keep slots for which others wait.
 """
 
 from collections.abc import Mapping
@@ -22,25 +22,28 @@ from schemas.statuses import CompoundStatuses, TopTaskErrors
 from wms.fleet.life.tms_reports import stop_unowned_workers
 from wms.fleet.locations import LocationMap
 
-#: The pause between two writes: no taskforce is written more often.
+#: The pause between two writes, in seconds. WMS writes no taskforce more often.
 _TICK_S = 1.0
 
+#: How many errors of a snapshot WMS keeps; the contract has no more.
 _N_ERRORS = 10
+#: The longest key, in characters. WMS cuts longer texts.
 _MAX_KEY = 1024
-#: Size limit of one field, more than any TMS needs. No report may bring a document to the 16 MB that MongoDB refuses.
+#: The size limit of one field: more than any TMS needs, and far less than the 16 MB of a document in MongoDB.
 _MAX_FIELD_BYTES = 1024 * 1024
 
+#: The longest pause after a failed write, in seconds.
 _RETRY_CAP_S = 10.0
 
 
 class SnapshotWriter:
-    """One loop that writes offered snapshots. It sleeps until something offers one."""
+    """The loop that writes the offered snapshots. It sleeps until a snapshot is offered."""
 
     def __init__(self, store: Store, locations: LocationMap) -> None:
         self._store = store
         self._locations = locations
         self._pending: dict[TaskforceUuid, tuple[str, Snapshot]] = {}
-        # The rest is no poll: snapshots that come meanwhile are written together.
+        # The loop rests after a write, so that it writes the snapshots of one second together.
         self._loop = BackgroundLoop(
             self._flush_pending,
             name="snapshot writer",
@@ -55,7 +58,7 @@ class SnapshotWriter:
         self._loop.start()
 
     async def stop(self) -> None:
-        """Stop. Write what is pending first, if the store is there."""
+        """Stop the loop. First write the pending snapshots, if the database answers."""
         await self._loop.stop()
         try:
             await self._flush_pending()
@@ -63,7 +66,7 @@ class SnapshotWriter:
             log.warning("snapshots not written", n_snapshots=len(self._pending), reason=error.reason)
 
     def offer_statuses(self, statuses: TaskforceStatuses) -> None:
-        """Write the snapshots soon, except those that are older than one that waits already."""
+        """Take snapshots, to write them within a second or two. Ignore a snapshot that is older than a pending one."""
         for snapshot in statuses.snapshots:
             waiting = self._pending.get(snapshot.taskforce_uuid)
             if waiting is None or _order_key(waiting[1]) < _order_key(snapshot):
@@ -94,9 +97,10 @@ class SnapshotWriter:
         schedds: frozenset[str] | None,
         now: datetime,
     ) -> set[str]:
-        """Write the `statuses`, by taskforce, that a TMS at `schedds` (None: any) sent over REST.
+        """Write the `statuses`, by taskforce, that a TMS sent over REST. Return the ids of the taskforces that were
+        written.
 
-        Return the taskforces that it may speak for. This writes nothing of others, nor of those that events serve.
+        Ignore taskforces at schedds that are not in `schedds` (None: all are), and at schedds whose TMS sends events.
         """
         allowed = self._locations.polling_schedds
         if schedds is not None:
@@ -118,7 +122,7 @@ class SnapshotWriter:
         return known
 
     async def _notice_unknown(self, batch: Mapping[TaskforceUuid, tuple[str, Snapshot]]) -> None:
-        # A snapshot that was not written is nearly always just older than the stored one.
+        # Nearly always such a snapshot is only older than the stored one. Find those without a document.
         known = await self._store.find(TASKFORCES, {"_id": {"$in": list(batch)}}, projection={"_id": 1})
         for uuid in batch.keys() - {document["_id"] for document in known}:
             schedd, snapshot = batch[uuid]
@@ -134,10 +138,14 @@ class SnapshotWriter:
         await self._store.transact(step)
 
 
+#: More signals than Linux has.
+_N_SIGNALS = 100
+
+
 def make_snapshot_update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the filter and the update that write `snapshot`, unless a newer one is stored.
 
-    `schedd` is the sender's. The filter finds only taskforces there: no TMS speaks for another's taskforces.
+    The filter finds only taskforces at the sender's `schedd`, because no TMS may report on another's taskforces.
     """
     older = [
         {"status_epoch": {"$lt": snapshot.epoch}},
@@ -155,6 +163,7 @@ def make_snapshot_update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any
                 "exit_codes": snapshot.exit_codes,
                 "unmatched": snapshot.unmatched[:_MAX_KEY],
                 "all_bad": snapshot.all_bad,
+                "kills": [kills.model_dump() for kills in snapshot.kills[:_N_SIGNALS]],
             }
         },
     )
@@ -163,9 +172,9 @@ def make_snapshot_update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any
 def make_replacement(
     *, compound_statuses: CompoundStatuses | None, top_task_errors: TopTaskErrors | None, now: datetime
 ) -> dict[str, Any]:
-    """Return the update that writes the statuses of a TMS over REST. It replaces whole fields; None leaves one alone.
+    """Return the update that writes the statuses of a TMS over REST. It replaces whole fields; None changes nothing.
 
-    It keeps as much as a document has room for.
+    If a value is too large for its field, keep its first entries, or the most frequent errors.
     """
     fields: dict[str, Any] = {"status_as_of": now}
     if compound_statuses is not None:
@@ -218,5 +227,7 @@ def _merge_keys(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _make_key(text: str) -> str:
-    """Return `text` as a document's key. Below the top, MongoDB >= 5 keeps dots and dollars; no version keeps a NUL."""
+    """Return `text` as a key of a document. MongoDB >= 5 allows dots and dollars in inner keys; no version allows a
+    NUL.
+    """
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()[:_MAX_KEY]

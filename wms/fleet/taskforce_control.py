@@ -1,4 +1,4 @@
-"""The taskforces, one at a time: what their TMSs report, and their launch. Load, decide, record.
+"""Record what TMSs report about taskforces, and launch taskforces. Load, decide, record.
 
 TMS     record_report          from its events, if it takes orders
         record_confirmation    over REST, if it polls
@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Transaction
+from runtime.once import Once
 from runtime.telemetry import log
 from schemas.documents import TASKFORCES, TaskforceDocument
 from schemas.errors import NotFound, Rejected
@@ -22,20 +23,20 @@ from wms.fleet.life.aggregate import Aggregate
 from wms.fleet.life.conditions import UNORDERED_STOP
 from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import Launch, Report, Woken
-from wms.fleet.transactions import FleetTransactions, Once, find_workflow_id
+from wms.fleet.transactions import FleetTransactions, find_workflow_id
 
 
 class TaskforceControl:
-    """The taskforces of one store."""
+    """Changes the taskforces of one store."""
 
     def __init__(self, transactions: FleetTransactions) -> None:
         self._transactions = transactions
 
     async def record_report(self, report: Report, sender: str, once: Once) -> None:
-        """Record what a TMS, the `sender`, reports about a taskforce.
+        """Record a report of the TMS `sender` about a taskforce.
 
         Raises:
-            Rejected: the taskforce is at a schedd for which another TMS speaks.
+            Rejected: the taskforce is at a schedd of another TMS.
         """
         uuid = report.taskforce_uuid
 
@@ -43,7 +44,7 @@ class TaskforceControl:
             before = await repository.load_for_taskforce(tx, uuid)
             for schedd in _find_schedds(before, report):
                 if sender != tms_service(schedd):
-                    raise Rejected(f"{sender or 'a nameless sender'} may not speak of taskforces at {schedd}")
+                    raise Rejected(f"{sender or 'a nameless sender'} may not report on taskforces at {schedd}")
             if before is not None and not self._transactions.policy.find_port(before.taskforces[uuid]).takes_orders:
                 log.warning(
                     "report by events from a TMS that is served by REST", taskforce_uuid=uuid, report=report.TYPE
@@ -66,12 +67,12 @@ class TaskforceControl:
         schedds: frozenset[str] | None,
         once: Once | None = None,
     ) -> bool:
-        """Record what a TMS reports over REST about a taskforce at one of `schedds` (None: any).
+        """Record a report over REST about a taskforce at one of `schedds` (None: at any schedd).
 
-        Return False if WMS does not accept the report, since the taskforce is not in the phase for it.
+        Return False if WMS does not accept the report, because the taskforce is in another phase.
 
         Raises:
-            NotFound: there is no such taskforce, or events serve its TMS.
+            NotFound: there is no such taskforce, or its TMS works by events.
         """
 
         async def step(tx: Transaction) -> Decision:
@@ -88,7 +89,7 @@ class TaskforceControl:
         return accepted
 
     async def launch_taskforce(self, uuid: TaskforceUuid) -> bool:
-        """Start a taskforce if it still waits only for its turn. Return whether it did."""
+        """Start a taskforce if it still waits only for this. Return whether it was started."""
 
         async def step(tx: Transaction) -> Decision:
             before = await repository.load_for_taskforce(tx, uuid, with_task=True)
@@ -100,7 +101,7 @@ class TaskforceControl:
         return isinstance(decision, Decision) and bool(decision.changes)
 
     async def order_left_removals(self) -> None:
-        """Order the removals that still wait for a TMS to poll for them, although events serve that TMS by now."""
+        """Order the removals that still wait until a TMS polls for them, although that TMS works by events now."""
         waiting = await self._transactions.store.find(
             TASKFORCES,
             {
@@ -114,7 +115,9 @@ class TaskforceControl:
 
 
 def _find_schedds(aggregate: Aggregate | None, report: Report) -> list[str]:
-    """Return the schedds of the taskforce of `report`: the one in its document, and the one that the report names."""
+    """Return the schedds of the report's taskforce: the schedd in its document, and the schedd that the report
+    names.
+    """
     known = [aggregate.taskforces[report.taskforce_uuid].schedd] if aggregate is not None else []
     return [*known, report.schedd] if isinstance(report, TaskforceSubmitted) else known
 

@@ -1,15 +1,15 @@
-"""The one way in which a decision about a workflow takes effect: load, decide and record in one transaction.
+"""Carry out a decision about a workflow: load, decide and record in one transaction. There is no other way.
 
-The relay sends what was committed, and the store tells those that watch its commits (launcher, timers). Decisions
-about the same workflow take turns.
+The relay sends what was committed, and the store informs those that watch its commits (launcher, timers). Only one
+decision about a workflow is made at a time.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Repeated
 from runtime.kernel.store import Store, Transaction
+from runtime.once import Once
 from runtime.telemetry import log
 from runtime.turns import Turns
 from schemas.events import OrderToTms, Payload
@@ -25,16 +25,8 @@ from wms.fleet.start_queries import count_free_at_once
 Step = Callable[[Transaction], Awaitable[Decision]]
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
-    """The identity of a stimulus, which takes effect only once. `digest` reveals a mistaken reuse of the id."""
-
-    inbox_id: str
-    digest: str | None = None
-
-
 class FleetTransactions:
-    """Runs the decisions about the workflows of one store under one policy."""
+    """Carries out the decisions about the workflows of one store, under one policy."""
 
     def __init__(self, store: Store, policy: FleetPolicy) -> None:
         self.store = store
@@ -42,20 +34,22 @@ class FleetTransactions:
         self._turns = Turns()
 
     async def run_step(self, step: Step, once: Once | None = None) -> Decision | Repeated:
-        """Run `step` in one transaction. With `once`, a repetition has no effect, and gets the first answer."""
+        """Run `step` in one transaction. If `once` was used before, change nothing and return the first answer."""
         if once is None:
             return await self.store.transact(step)
-        return await self.store.transact(step, inbox_id=once.inbox_id, digest=once.digest)
+        return await self.store.transact(step, once=once)
 
     async def take_turn(self, workflow_id: WorkflowId, step: Step, once: Once | None = None) -> Decision | Repeated:
-        """Run `step` when no other decision about the workflow is under way."""
+        """Run `step` in one transaction, when no other decision about the workflow is under way. See `run_step`."""
         async with self._turns.hold_turn(workflow_id):
             return await self.run_step(step, once)
 
     async def apply_stimulus(
         self, workflow_id: WorkflowId, stimulus: Stimulus, once: Once | None = None, *, with_tasks: bool = False
     ) -> None:
-        """Decide about a whole workflow, and start what that makes ready. `with_tasks` loads its tasks too."""
+        """Decide about a whole workflow, and start the taskforces that become ready. If `with_tasks`, load its tasks
+        too.
+        """
 
         async def step(tx: Transaction) -> Decision:
             before = await repository.load_aggregate(tx, workflow_id, with_tasks=with_tasks)
@@ -71,7 +65,9 @@ class FleetTransactions:
         await self.take_turn(workflow_id, step, once)
 
     async def _start_ready(self, tx: Transaction, draft: Draft, outcome: FleetDecision) -> FleetDecision:
-        """Return `outcome` with the starts of the taskforces that it makes ready, where no other one waits."""
+        """Return `outcome` with starts of the taskforces that it makes ready, at schedds where no other taskforce
+        waits.
+        """
         schedds = {taskforce.schedd for taskforce in find_newly_ready(draft.before, outcome)}
         n_free = {
             schedd: await count_free_at_once(tx, schedd, draft.now, self.policy.locations.find_port(schedd))
@@ -80,7 +76,7 @@ class FleetTransactions:
         return start_at_once(draft, outcome, n_free)
 
     def decide_change(self, before: Aggregate, stimulus: Stimulus) -> Decision:
-        """Return what to commit so that `stimulus` has its effect on `before` now."""
+        """Return the decision to commit: the effect of `stimulus` on `before` now."""
         return self.make_decision(before, decide_stimulus(self.make_draft(before), stimulus))
 
     def make_draft(self, before: Aggregate) -> Draft:
@@ -88,7 +84,7 @@ class FleetTransactions:
         return Draft(before, self.policy, stored_now())
 
     def make_decision(self, before: Aggregate, outcome: FleetDecision) -> Decision:
-        """Return what to commit so that `before` becomes what `outcome` says."""
+        """Return the changes and events that turn `before` into the aggregate of `outcome`."""
         return Decision(
             changes=repository.find_changes(before, outcome.after),
             events=(*self.drop_unwanted_orders(outcome.events), *outcome.facts),
@@ -96,7 +92,7 @@ class FleetTransactions:
         )
 
     def drop_unwanted_orders(self, events: tuple[Payload, ...]) -> tuple[Payload, ...]:
-        """Return `events` without the orders to TMSs that take none: those poll for their work."""
+        """Return `events` without the orders to TMSs that poll for their work, because these take no orders."""
         return tuple(
             event
             for event in events
@@ -105,7 +101,7 @@ class FleetTransactions:
 
 
 def find_workflow_id(child: TaskforceUuid | TaskId) -> WorkflowId:
-    """Return the id of the workflow of `child`. What is not one of our ids belongs to no workflow: any id will do."""
+    """Return the id of the workflow of `child`. If `child` is no id of ours, return `child` itself."""
     try:
         return workflow_of(child)
     except ValueError:

@@ -1,6 +1,6 @@
-"""What a TMS that polls is offered: the next taskforce to submit, and the next one to remove.
+"""Offer work to a TMS that polls: the next taskforce to submit, and the next taskforce to remove.
 
-Polling claims nothing: WMS offers a taskforce again and again until the TMS confirms it.
+A poll reserves nothing: WMS offers a taskforce again and again until the TMS confirms it.
 """
 
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ _PATIENCE = 3
 
 @dataclass(frozen=True, slots=True)
 class StartOffer:
-    """A taskforce to submit, as a TMS sees it, with its task and its queues."""
+    """A taskforce to submit, in the form for a TMS, with its task and its queues."""
 
     taskforce: Document
     task: Document
@@ -36,7 +36,7 @@ class StartOffer:
 
 
 class WorkOffers:
-    """The offers to the TMSs that poll. A TMS that takes orders is offered nothing."""
+    """Finds the work for TMSs that poll. It offers nothing to a TMS that takes orders."""
 
     def __init__(self, store: Store, mqs: Asks, policy: FleetPolicy) -> None:
         self._store = store
@@ -44,10 +44,10 @@ class WorkOffers:
         self._policy = policy
 
     async def find_start(self, schedd: str) -> StartOffer | None:
-        """Return the next taskforce to submit at `schedd`; None if none waits.
+        """Return the next taskforce to submit at `schedd`. Return None if none waits.
 
         Raises:
-            Unavailable: MQS does not answer about the queues of those that wait.
+            Unavailable: MQS does not answer about the queues of the waiting taskforces.
         """
         if self._policy.locations.find_port(schedd).takes_orders:
             return None
@@ -92,7 +92,7 @@ class WorkOffers:
             seen += [taskforce["_id"] for taskforce in some]
 
     async def _ask_profiles(self, taskforce: Document, task: Document) -> list[MQProfile] | None:
-        """Return the queues of a task with its pilots' token; None if MQS refuses, and the next task has its turn."""
+        """Ask MQS for the queues of a task, with its pilots' token, and return them. Return None if MQS refuses."""
         query = TaskProfilesQuery(
             workflow_id=taskforce["workflow_id"],
             taskforce_uuid=taskforce["taskforce_uuid"],
@@ -110,7 +110,7 @@ class WorkOffers:
             return None
 
     async def find_stop(self, schedd: str, now: datetime) -> Document | None:
-        """Return the next taskforce to remove at `schedd`, as a TMS sees it; None if none waits."""
+        """Return the next taskforce to remove at `schedd`, in the form for a TMS. Return None if none waits."""
         if self._policy.locations.find_port(schedd).takes_orders:
             return None
         waiting = await self._store.find(

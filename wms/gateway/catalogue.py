@@ -1,31 +1,47 @@
-"""Every route of the gateway, in the order of the OpenAPI document."""
+"""Every route of the gateway: first our own dialect, in the order of the OpenAPI document, then the other dialects."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
+from typing import Any
 
 import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.bus.service_bus import Bus
+from runtime.web import docs_page
+from runtime.web.dialects import Served
+from runtime.web.event_streams import EventStreams
+from runtime.web.route import AnyRoute, OpenRoute, answer_json
 from wms.fleet.fleet import Fleet
 from wms.fleet.locations import LocationMap
 from wms.fleet.object_reader import ObjectReader
 from wms.fleet.status_snapshots import SnapshotWriter
 from wms.fleet.taskforce_control import TaskforceControl
 from wms.fleet.work_offers import WorkOffers
-from wms.gateway import docs
-from wms.gateway.route import AnyRoute, OpenRoute, answer_json
-from wms.gateway.routes.endings import EndingRoutes
-from wms.gateway.routes.failures import FailureRoutes
-from wms.gateway.routes.locations import LocationRoutes
-from wms.gateway.routes.queues import QueueRoutes
-from wms.gateway.routes.reservations import ReservationRoutes
-from wms.gateway.routes.taskforces import TaskforceRoutes
-from wms.gateway.routes.tms import TmsRoutes
-from wms.gateway.routes.tms_confirmations import ConfirmationRoutes
-from wms.gateway.routes.worker_logs import WorkerLogRoutes
-from wms.gateway.routes.workflows import WorkflowRoutes
+from wms.flows.flow_service import FlowService
+from wms.gateway.awx.dialect import AWX
+from wms.gateway.awx.requests import AwxParts
+from wms.gateway.awx.root import list_version_routes
+from wms.gateway.awx.routes import list_awx_routes
+from wms.gateway.ewms.endings import EndingRoutes
+from wms.gateway.ewms.failures import FailureRoutes
+from wms.gateway.ewms.locations import LocationRoutes
+from wms.gateway.ewms.organizations import OrganizationRoutes
+from wms.gateway.ewms.queues import QueueRoutes
+from wms.gateway.ewms.reservations import ReservationRoutes
+from wms.gateway.ewms.taskforces import TaskforceRoutes
+from wms.gateway.ewms.tms import TmsRoutes
+from wms.gateway.ewms.tms_confirmations import ConfirmationRoutes
+from wms.gateway.ewms.worker_logs import WorkerLogRoutes
+from wms.gateway.ewms.workflows import WorkflowRoutes
+from wms.gateway.processes.dialect import PROCESSES
+from wms.gateway.processes.routes import ProcessParts, list_process_routes
+from wms.gateway.processes.subscriptions import SubscriptionParts
+from wms.gateway.tiuni.dialect import TIUNI
+from wms.gateway.tiuni.flows import FlowRoutes
+from wms.tenancy.organizations import Organizations
+from wms.trees.tree_parts import Trees
 
 
 def list_routes(
@@ -38,6 +54,7 @@ def list_routes(
     bus: Bus,
     http: httpx2.AsyncClient,
     locations: LocationMap,
+    organizations: Organizations,
     query_max_bytes: int,
 ) -> Iterable[AnyRoute]:
     """Return all routes except those of health and of the OpenAPI document."""
@@ -52,9 +69,54 @@ def list_routes(
         *ConfirmationRoutes(taskforces, snapshots).routes(),
         *WorkerLogRoutes(reader, bus).routes(),
         *LocationRoutes(locations).routes(),
+        *OrganizationRoutes(organizations).routes(),
         OpenRoute("GET", "/version", _get_version, "Get the version"),
-        *docs.list_page_routes(),
+        *list_version_routes(),
+        *docs_page.list_page_routes(),
     ]
+
+
+def list_other_dialects(
+    *,
+    organizations: Organizations,
+    streams: EventStreams,
+    flows: FlowService,
+    processes: ProcessParts,
+    trees: AwxParts,
+) -> list[Served]:
+    """Return the dialects besides our own, with their routes."""
+    return [
+        (PROCESSES, list_process_routes(processes, organizations, streams)),
+        (TIUNI, FlowRoutes(flows, organizations).routes()),
+        (AWX, list_awx_routes(trees)),
+    ]
+
+
+def list_bare_dialects() -> list[Served]:
+    """Return the same with nothing behind the routes."""
+    absent: Any = None
+    subscriptions = SubscriptionParts(reader=absent, products=absent, gate=absent, rules=absent)
+    parts = ProcessParts(absent, absent, absent, absent, subscriptions)
+    trees = AwxParts(
+        trees=Trees(
+            templates=absent,
+            nodes=absent,
+            runs=absent,
+            turns=absent,
+            orphans=absent,
+            roles=absent,
+            labels=absent,
+            activity=absent,
+        ),
+        notifications=absent,
+        jobs=absent,
+        numbers=absent,
+        organizations=absent,
+        users=absent,
+        teams=absent,
+        schedules=absent,
+    )
+    return list_other_dialects(organizations=absent, streams=absent, flows=absent, processes=parts, trees=trees)
 
 
 async def _get_version(_: Request) -> Response:

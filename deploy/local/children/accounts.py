@@ -1,11 +1,12 @@
-"""Give a launch that root begins its unprivileged accounts, and choose their ids on the machine. (core)
+"""Choose the unprivileged accounts that a launch gets when root starts it. (core)
 
     0   root         is root among these accounts only: starts HTCondor's daemons, or TMS with the local pool
     1   ewms         TMS with HTCondor; the jobs' owner
     2   condor       HTCondor's daemons
     11… ewms-slot1…  users' tasks: one account for each slot, so that no task reads another's files
 
-The machine's `/etc/passwd` names none of them. Their ids are one range that belongs to no account of the machine.
+The machine's `/etc/passwd` names none of these accounts. Their ids on the machine are one range of ids that belong to
+no account of the machine.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -37,10 +38,11 @@ class Accounts:
 
 
 def choose_first_id(usable: Iterable[Span], taken: Iterable[Span], draw: Callable[[Sequence[int]], int]) -> int | None:
-    """Return the first of `N_IDS` consecutive ids that lie within one span of `usable` and in no span of `taken`.
+    """Choose `N_IDS` consecutive ids within one span of `usable` and outside of all spans of `taken`. Return the first
+    id.
 
-    `draw` chooses at random among the possible ranges, so that two launches hardly ever share ids. High ids come first.
-    `None` means that there is no such range.
+    `draw` chooses at random among the possible ranges, so that two launches hardly ever share ids. High ids are
+    preferred. Return None if there is no such range.
     """
     spans = list(taken)
     for lowest, highest in ((_PREFERRED, _HIGHEST), (_LOWEST, _PREFERRED - 1)):
@@ -56,7 +58,9 @@ def choose_first_id(usable: Iterable[Span], taken: Iterable[Span], draw: Callabl
 
 
 def _range_starts(begin: int, end: int) -> range:
-    """Return the multiples of `N_IDS` at which a whole range fits between `begin` and `end`; a few thousand at most."""
+    """Return the multiples of `N_IDS` from `begin` on at which a whole range fits before `end`. Return a few thousand
+    at most.
+    """
     first = -(-begin // N_IDS) * N_IDS
     n_whole = max(0, (end - first) // N_IDS)
     step = max(1, n_whole // 4096)
@@ -64,18 +68,18 @@ def _range_starts(begin: int, end: int) -> range:
 
 
 def spans_of_map(text: str) -> list[Span]:
-    """Return the ids that a process may use, from its `/proc/self/uid_map` or `gid_map`."""
+    """Return the ids that a process may use. `text` is the content of its `/proc/self/uid_map` or `gid_map`."""
     return [(int(inside), int(count)) for inside, _, count in (line.split() for line in text.splitlines())]
 
 
 def spans_of_accounts(text: str) -> list[Span]:
-    """Return the ids that `/etc/passwd` or `/etc/group` names."""
+    """Return the ids in `text`, the content of `/etc/passwd` or `/etc/group`."""
     ids = (line.split(":")[2] for line in text.splitlines() if line.count(":") >= 3)
     return [(int(one), 1) for one in ids if one.isdecimal()]
 
 
 def spans_of_subordinates(text: str) -> list[Span]:
-    """Return the ids that `/etc/subuid` or `/etc/subgid` gives to accounts."""
+    """Return the ids that `text`, the content of `/etc/subuid` or `/etc/subgid`, gives to accounts."""
     fields = (line.split(":") for line in text.splitlines() if line.count(":") == 2)
     return [(int(first), int(count)) for _, first, count in fields if first.isdecimal() and count.isdecimal()]
 

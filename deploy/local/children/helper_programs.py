@@ -12,7 +12,7 @@ _File = int | IO[str] | None
 
 
 class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
-    """The running helper programs. The end of the block kills the ones that still run."""
+    """The running helper programs of a block. The end of the block kills those that still run."""
 
     def start_program(
         self,
@@ -23,9 +23,14 @@ class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
         stderr: _File = subprocess.PIPE,
         environment: Mapping[str, str] | None = None,
     ) -> "subprocess.Popen[str]":
-        """Start `command`. It dies when the calling thread or the block ends."""
+        """Start `command`. The program is killed when the calling thread or the block ends.
 
-        def started() -> "subprocess.Popen[str]":
+        Raises:
+            LifetimeOver: the block has ended.
+            LaunchError: `setpriv` is not installed.
+        """
+
+        def start_process() -> "subprocess.Popen[str]":
             # Its own session keeps Ctrl-C from it: its messages would drown the launcher's one message.
             return subprocess.Popen(
                 [find_tool("setpriv"), "--pdeathsig", "KILL", "--", *map(str, command)],
@@ -37,7 +42,7 @@ class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
                 start_new_session=True,
             )
 
-        return self._start_one(started)
+        return self._start_one(start_process)
 
     def read_output(self, process: "subprocess.Popen[str]") -> tuple[str, str]:
         """Wait for `process`, and return its stdout and its stderr."""
@@ -48,7 +53,7 @@ class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
         return output or "", complaints or ""
 
     def await_exit(self, process: "subprocess.Popen[str]") -> None:
-        """Wait for `process` after the caller has read its pipes."""
+        """Wait for the end of `process`. Use this if the caller reads the pipes of `process` itself."""
         process.wait()
         self._forget_one(process)
 

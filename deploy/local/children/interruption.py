@@ -17,15 +17,15 @@ class Interrupted(KeyboardInterrupt):
 def raise_on_signals() -> None:
     """Make the main thread raise `Interrupted` at the first SIGINT, SIGTERM or SIGHUP.
 
-    The thread ignores a second signal, so that it does not cut off the orderly end. A third signal ends this process at
-    once, and the kernel then ends its children. If a `make` runs this process and ends, that counts as SIGTERM: a
-    script that kills `make up` knows the pid of `make` only.
+    A second signal is ignored, so that it does not cut off the orderly end. A third signal ends this process at once,
+    and the kernel then ends its children. If `make` runs this process, the end of `make` counts as SIGTERM: a script
+    that kills `make up` knows only the pid of `make`.
     """
     if "MAKELEVEL" in os.environ:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     count = 0
 
-    def handle(number: int, _: FrameType | None) -> None:
+    def handle_signal(number: int, _: FrameType | None) -> None:
         nonlocal count
         count += 1
         if count == 1:
@@ -34,4 +34,4 @@ def raise_on_signals() -> None:
             os._exit(128 + number)
 
     for number in _SIGNALS:
-        signal.signal(number, handle)
+        signal.signal(number, handle_signal)

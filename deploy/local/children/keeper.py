@@ -1,10 +1,11 @@
-"""Run one command so that nothing it starts outlives the launcher: `python keeper.py LAUNCHER_PID COMMAND…`.
+"""Run one command so that none of its processes outlives the launcher: `python keeper.py LAUNCHER_PID COMMAND…`.
 
-A pid namespace does this better. But not every machine lets a process open one, and container engines do not run in
-every namespace. The keeper adopts every process that the command leaves behind, also one with its own session. When
-the command ends, or the launcher ends (the kernel then sends SIGTERM here), the keeper kills these processes and ends.
+A pid namespace does this better. But some machines let no process open one, and container engines do not run in every
+namespace. The keeper adopts every process that the command leaves behind, also a process with its own session. When the
+command ends, or the launcher ends (the kernel then sends SIGTERM to the keeper), the keeper kills these processes and
+ends.
 
-The launcher starts this file by its path. It imports nothing of EWMS and no site-packages, so it starts in 15 ms.
+The launcher starts this file by its path. The file imports nothing of EWMS and no site-packages, so it starts in 15 ms.
 """
 
 import contextlib
@@ -22,9 +23,9 @@ _NOT_FOUND = 127
 
 
 def main(launcher: int, command: list[str]) -> int:
-    """Run `command` and return its exit status; 128 + n if signal n ended it."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Run `command`, and return its exit status. Return 128 + n if signal n ended the command or this process."""
+    _call_prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    _call_prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     awaited = {signal.SIGCHLD, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     if os.getppid() != launcher:
@@ -46,7 +47,7 @@ def main(launcher: int, command: list[str]) -> int:
 
 def _run_command(command: list[str], awaited: Iterable[signal.Signals]) -> None:
     keeper = os.getppid()
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _call_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
     try:
         if os.getppid() == keeper:
@@ -57,7 +58,7 @@ def _run_command(command: list[str], awaited: Iterable[signal.Signals]) -> None:
 
 
 def _reap_children() -> dict[int, int]:
-    """Return the wait statuses of the children that have ended, adopted ones too."""
+    """Collect the exit statuses of the children that have ended, adopted children too. Return pid -> wait status."""
     statuses: dict[int, int] = {}
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
@@ -66,7 +67,9 @@ def _reap_children() -> dict[int, int]:
 
 
 def _end_all() -> None:
-    """Kill every descendant. This process adopts the orphans that one look misses, and the next look finds them."""
+    """Kill all descendants of this process, until none is left. A later loop finds the orphans that an earlier one
+    missed.
+    """
     while descendants := _find_descendants(os.getpid()):
         for pid in descendants:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -92,7 +95,7 @@ def _find_descendants(ancestor: int) -> set[int]:
     return found
 
 
-def _prctl(option: int, value: int) -> None:
+def _call_prctl(option: int, value: int) -> None:
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 

@@ -11,11 +11,13 @@ T = TypeVar("T")
 
 
 class LifetimeOver(Exception):
-    """The block has ended, so it starts no further process."""
+    """The block has ended, so no further process can start."""
 
 
 class Lifetimes(ABC, Generic[T]):
-    """The processes of one block. At its end it kills the ones that still run, newest first, and starts no more."""
+    """The processes of one block. The end of the block kills those that still run, newest first. Then none can
+    start.
+    """
 
     def __init__(self) -> None:
         self._running: list[T] = []
@@ -31,7 +33,9 @@ class Lifetimes(ABC, Generic[T]):
         self.kill_all()
 
     def kill_all(self) -> None:
-        """Kill every running process. A thread that waits for one sees it fail, and cannot start another."""
+        """Kill every running process, newest first. A thread that waits for such a process sees its end, and can start
+        no other.
+        """
         with self._lock:
             self._is_over = True
             running = list(self._running)
@@ -43,7 +47,7 @@ class Lifetimes(ABC, Generic[T]):
         """Kill `one`."""
 
     def _start_one(self, start: Callable[[], T]) -> T:
-        """Call `start` and return the process that it started. The process lives no longer than the block.
+        """Call `start`, which starts a process, and return that process. The end of the block kills it.
 
         Raises:
             LifetimeOver: the block has ended.

@@ -1,4 +1,4 @@
-"""Let this process and its children open many files, and write no image of their memory to disk.
+"""Let this process and its children open many files, and forbid core dumps.
 
 Shells let an ordinary user open 1024 files; mongod aborts with so few.
 """
@@ -18,6 +18,9 @@ def allow_many_files() -> None:
 
 
 def forbid_core_dumps() -> None:
-    """Keep crashes from writing memory, with the passwords in it, to a file. A task may raise the limit for itself."""
+    """Set the soft limit on core dumps to 0: a crash must not write memory with passwords to a file.
+
+    A task may raise the limit for itself.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

@@ -1,9 +1,9 @@
-"""Run servers as children that cannot outlive the launcher, whichever way it ends.
+"""Run servers as children that cannot outlive the launcher, however the launcher ends.
 
-Between the launcher and each child stands a *holder*. The kernel sends the holder a signal when the launcher ends:
+Between the launcher and each child there is a *holder*. The kernel sends the holder a signal when the launcher ends:
 
     launcher - unshare - server      the server is the first process of a pid namespace: the namespace ends with it
-    launcher - keeper - process      the keeper adopts what the process leaves behind, and kills it
+    launcher - keeper - process      the keeper adopts the processes that the process leaves behind, and kills them
 """
 
 import contextlib
@@ -32,7 +32,7 @@ _TAKEN = ("address already in use", "eaddrinuse", "address in use")
 
 
 class SeenAs(Enum):
-    """The user of a child inside its namespace. Outside of it the child always has the launcher's user."""
+    """The user that a child has inside its namespace. Outside of the namespace the child has the launcher's user."""
 
     ITSELF = "itself"
     #: HTCondor refuses to run jobs as root; a pool of one uid runs them as this user.
@@ -40,7 +40,7 @@ class SeenAs(Enum):
 
 
 class LaunchedProcess:
-    """A running child and its log. `LaunchedProcesses.launch` makes it."""
+    """A running child and its log. `LaunchedProcesses.launch` makes these objects."""
 
     def __init__(
         self, name: str, holder: "subprocess.Popen[bytes]", log: Path, *, namespaced: bool, kept: bool
@@ -55,17 +55,17 @@ class LaunchedProcess:
 
     @property
     def is_running(self) -> bool:
-        """Say whether the child has not ended yet."""
+        """Return whether the child still runs."""
         return self._holder.poll() is None
 
     @property
     def exit_status(self) -> int | None:
-        """The child's exit status, 128 + n if signal n ended it; `None` while it runs."""
+        """The child's exit status; 128 + n if signal n ended the child; None while it runs."""
         return self._holder.poll()
 
     @property
     def pid(self) -> int | None:
-        """The pid of the server itself on this machine; `None` before it has started and after it has ended."""
+        """The pid of the server itself on this machine. It is None before the server starts and after its end."""
         pid = self._holder.pid
         with contextlib.suppress(OSError):
             for _ in range(self._n_above):
@@ -76,17 +76,17 @@ class LaunchedProcess:
         return None
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send signal `number` to the server itself; do nothing if it has ended."""
+        """Send signal `number` to the server itself. Do nothing if the server has ended."""
         if (pid := self.pid) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def open_pidfd(self) -> int | None:
-        """Return a descriptor that becomes readable when the child ends; `None` if it has ended already."""
+        """Return a new descriptor that becomes readable when the child ends. Return None if the child has ended."""
         return os.pidfd_open(self._holder.pid) if self.is_running else None
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until the child has ended. Return `False` if it still runs after `timeout_s`."""
+        """Wait until the child has ended. Return False if the child still runs after `timeout_s`."""
         try:
             self._holder.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -94,7 +94,7 @@ class LaunchedProcess:
         return True
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, grace_s: float = 10.0) -> bool:
-        """Send signal `number` to the server, and kill the child after `grace_s`. `True`: the signal was enough."""
+        """Send signal `number` to the server; kill the child after `grace_s`. Return whether the signal was enough."""
         self.send_signal(number)
         obeyed = self.wait(grace_s)
         if not obeyed:
@@ -124,7 +124,7 @@ class LaunchedProcess:
 
 
 class LaunchedProcesses(Lifetimes[LaunchedProcess]):
-    """The children of one launch. They end with the launch, however it ends."""
+    """The children of one launch. The children end with the launch, however it ends."""
 
     def launch(
         self,
@@ -139,11 +139,12 @@ class LaunchedProcesses(Lifetimes[LaunchedProcess]):
         secluded: Sequence[str] = (),
         short_time_slices: bool = False,
     ) -> LaunchedProcess:
-        """Start `command` and append its output to `log`. It dies with this process, and so do the processes it starts.
+        """Start `command`, and append its output to `log`. The child and the processes that it starts die with this
+        process.
 
-        `namespaced` children get a pid namespace if this machine allows one. The others see all pids of the machine,
-        which container engines need. `secluded` is a command prefix that runs a command as another account.
-        `short_time_slices` are for servers that yield while they wait.
+        A `namespaced` child gets a pid namespace if this machine allows one. Other children see all pids of the
+        machine, which container engines need. `secluded` is a command prefix that runs a command as another account.
+        `short_time_slices` suits servers that yield while they wait (`time_slices.py`).
 
         Raises:
             LaunchError: the launch is over.
@@ -179,8 +180,8 @@ class LaunchedProcesses(Lifetimes[LaunchedProcess]):
             except LifetimeOver:
                 raise LaunchError(f"{name} cannot start: the launch is over", "start again") from None
 
-    def forget(self, child: LaunchedProcess) -> None:
-        """Forget a child that has ended."""
+    def forget_child(self, child: LaunchedProcess) -> None:
+        """Forget a child that has ended, so that the end of the block does not kill it."""
         self._forget_one(child)
 
     def _kill_one(self, one: LaunchedProcess) -> None:
@@ -216,7 +217,7 @@ def await_end(children: Iterable[LaunchedProcess]) -> LaunchedProcess:
 
 
 def await_first_end(children: Iterable[LaunchedProcess], *, timeout_s: float | None) -> LaunchedProcess | None:
-    """Wait until one of `children` has ended, and return it; `None` if all still run after `timeout_s`."""
+    """Wait until one of `children` has ended, and return it. Return None if all still run after `timeout_s`."""
     with contextlib.ExitStack() as opened, selectors.DefaultSelector() as selector:
         for child in children:
             if (descriptor := child.open_pidfd()) is None:
@@ -245,7 +246,7 @@ def last_lines(log: Path) -> str:
 
 
 def _namespace_command(seen_as: SeenAs, *, has_own: bool) -> list[str]:
-    """Return the command of a namespace's holder. `has_own`: the command makes its own user and mount namespaces."""
+    """Return the command of a namespace's holder. If `has_own`, the command makes its own user and mount namespaces."""
     user = ["--user", *_mapping_options(seen_as), "--mount-proc"]
     if has_own:
         # Only root can open a pid namespace alone; other users must first become root in a user namespace.
@@ -267,7 +268,7 @@ def _keeper_command() -> list[str]:
 
 @contextlib.contextmanager
 def _follow_process(pid: int | None) -> Iterator[Callable[[], None]]:
-    """Yield a function that waits until process `pid`, which is not our child, is gone."""
+    """Yield a function that waits until the process `pid` has ended, but at most 10 s. `pid` need not be our child."""
     try:
         descriptor = None if pid is None else os.pidfd_open(pid)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""(core) Decide how long a child that ended by itself waits for its restart."""
+"""(core) Decide how long a child that ended by itself waits before its restart."""
 
 #: A child that has run this long is healthy: its next end counts as the first.
 HEALTHY_S = 60.0
@@ -7,12 +7,15 @@ _LONGEST_S = 30.0
 
 
 def count_short_lives(n_before: int, *, lived_s: float) -> int:
-    """Return which end in a row this is: 1 after a life of `HEALTHY_S` or longer, else one more than `n_before`."""
+    """Return how many short lives in a row the child has had, this one included.
+
+    `n_before` is the number before this one. After a life of at least `HEALTHY_S`, the count starts again at 1.
+    """
     return 1 if lived_s >= HEALTHY_S else n_before + 1
 
 
 def delay_s(n_short_lives: int) -> float:
-    """Return the pause before a restart: 0 s after one short life, then longer and longer, at most 30 s."""
+    """Return the pause in seconds before a restart: 0 after the first short life, then growing, at most 30."""
     if n_short_lives <= 1:
         return 0.0
     # Bound the exponent: a float overflows.

@@ -1,10 +1,10 @@
-"""Hide EWMS's files from users' tasks: run tasks under accounts of their own, which see only the files they need.
+"""Hide EWMS's files from users' tasks: run each task under an account of its own, which sees only the files it needs.
 
     secluded = choose_accounts(directory, …)    once a launch; None if the launcher is not root
     secluded.account_command(TMS, …)            a prefix: the command after it runs as that account
 
-An ordinary user cannot give tasks other accounts. There tasks run as that user, in a mount namespace without EWMS's
-files (`CoveredDirectories`).
+An ordinary user cannot give tasks other accounts. If an ordinary user launches, tasks run as that user, in a mount
+namespace without EWMS's files (`CoveredDirectories`).
 """
 
 import json
@@ -50,7 +50,8 @@ class SecludedAccounts:
     ) -> list[str]:
         """Return the command prefix that runs a command as `account`.
 
-        The command finds `readable` and `writable` at their paths even if a directory above is closed to other users.
+        The command can reach `readable` and `writable` at their paths even if a directory above is closed to other
+        users.
         """
         paths = dict.fromkeys((*self.readable, *readable), False) | dict.fromkeys(writable, True)
         closed = {path: directory for path in paths if (directory := _find_closed_directory(path)) is not None}
@@ -68,7 +69,7 @@ class SecludedAccounts:
         )
 
     def give_tree(self, path: Path, account: int) -> None:
-        """Make `account` the owner of `path` and of everything in it."""
+        """Make `account` the owner of `path` and of everything below it."""
         for one in (path, *path.rglob("*")):
             self.give_alone(one, account)
 
@@ -80,21 +81,27 @@ class SecludedAccounts:
 
 @dataclass(frozen=True, slots=True)
 class CoveredDirectories:
-    """Directories that an ordinary user's tasks do not see, although the tasks run as the owner of the directories."""
+    """Directories that are hidden from the tasks of an ordinary user, although the tasks run as this user.
+
+    `readable` are the paths in these directories that every command may still read.
+    """
 
     directories: tuple[Path, ...]
     readable: tuple[Path, ...] = ()
 
     def covering_command(self, *, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
-        """Return a prefix for a command in a namespace of one id. It sees only these paths of the directories."""
+        """Return the prefix for a command that needs no new user namespace (it runs in one with a single id).
+
+        Of the hidden directories, the command sees only `readable` and `writable`.
+        """
         return self._shown_paths(readable, writable, opens=False)
 
     def job_command(self, *, writable: Iterable[Path] = (), files: Sequence[str] = ()) -> list[str]:
         """Return the command prefix with which an ordinary user runs one job.
 
-        Of the hidden directories the job sees only `writable`, the directory that it starts in, and the directories of
-        the files that the environment variables `files` name; it may write in these. The job sees the environment and
-        the memory of its own processes only.
+        Of the hidden directories, the job sees only `writable`, the directory that it starts in, and the directories of
+        the files that the environment variables `files` name. The job may write in all of these. The job can read the
+        environment and the memory of its own processes only.
         """
         return self._shown_paths((), writable, opens=True, files=files)
 
@@ -121,7 +128,9 @@ def _unprivileged_command(plan: dict[str, Any]) -> list[str]:
 
 
 def is_covering(command: Sequence[str], directory: Path) -> bool:
-    """Say whether a `command` made by `CoveredDirectories.job_command` can run a program in `directory` here."""
+    """Return whether `command`, made by `CoveredDirectories.job_command`, can run a program in `directory` on this
+    machine.
+    """
     tried = subprocess.run(
         [*command, sys.executable, "-I", "-S", "-c", ""],
         stdin=subprocess.DEVNULL,
@@ -133,17 +142,20 @@ def is_covering(command: Sequence[str], directory: Path) -> bool:
 
 
 def has_accounts(environment: Mapping[str, str]) -> bool:
-    """Return whether tasks get accounts of their own: if root launches and `AS_ROOT` is not switched on."""
+    """Return whether tasks get accounts of their own: root launches, and `AS_ROOT` is not switched on."""
     return os.getuid() == 0 and not is_switched_on(environment, AS_ROOT)
 
 
 def choose_accounts(
     directory: Path, environment: Mapping[str, str], *, readable: Iterable[Path] = ()
 ) -> SecludedAccounts | None:
-    """Return the tasks' accounts, whose ids `directory` keeps; `None` means that tasks run as the launcher's account.
+    """Return the tasks' accounts. Return None if tasks run under the launcher's account.
+
+    `directory` keeps the ids of the accounts for later launches. The accounts may read the paths in `readable`.
 
     Raises:
-        LaunchError: the launcher is root and cannot give tasks an account of their own.
+        LaunchError: root launches and cannot give tasks accounts of their own; or `AS_ROOT` is on, and accounts of
+            tasks own the data.
     """
     if not has_accounts(environment):
         if os.getuid() == 0 and (directory / "first_id").exists():
@@ -164,7 +176,7 @@ def choose_accounts(
 
 
 def _first_id(files: Path) -> int:
-    """Return the first id: the one that `files` keeps, or else a new one."""
+    """Return the first id that the directory `files` keeps. If there is none, choose one and keep it."""
     known = files / "first_id"
     if known.exists():
         return int(known.read_text())
@@ -188,7 +200,7 @@ def _interpreter_paths() -> list[Path]:
 
 
 def _check_accounts(secluded: SecludedAccounts) -> None:
-    """Raise unless a task's account can run a pilot here."""
+    """Run a Python as a task's account. Raise LaunchError if it cannot import the pilot."""
     find_tool("setpriv")
     command = [*secluded.account_command(accounts.FIRST_SLOT), sys.executable, "-c", "import pilot.settings"]
     tried = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/")
@@ -205,7 +217,7 @@ def _refusal_error(why: str) -> LaunchError:
 
 
 def _find_closed_directory(path: Path) -> Path | None:
-    """Return the first directory above `path` that other users cannot enter; `None` if there is none."""
+    """Return the topmost directory above `path` that other users cannot enter. Return None if there is none."""
     return next((one for one in reversed(path.parents) if not one.stat().st_mode & 0o001), None)
 
 

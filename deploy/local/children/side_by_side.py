@@ -1,4 +1,4 @@
-"""Start several things at once, each in a thread of its own."""
+"""Start several servers or processes at once, each start in a thread of its own."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -13,7 +13,7 @@ T = TypeVar("T")
 class ParallelStarts:
     """Starts that run in threads of their own. The end of the block waits for all of them.
 
-    It raises the first failure, or an interruption of this thread, after it has killed all of `children`.
+    If a start fails, or the block raises, kill all of `children` and raise that error.
     """
 
     def __init__(self, children: LaunchedProcesses) -> None:

@@ -1,7 +1,7 @@
 """Restart in place every child that ends by itself: RabbitMQ, MongoDB, HTCondor, and EWMS's own processes.
 
 The supervisor never gives up. A child that ends again and again waits longer each time (`restart_backoff.py`), and a
-printed line reports the wait. The other children run on, and reconnect by themselves.
+printed line reports the wait. The other children go on running, and reconnect by themselves.
 """
 
 import threading
@@ -24,30 +24,32 @@ class Supervised(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name for people."""
+        """The server's name for people."""
         ...
 
     @property
     def child(self) -> LaunchedProcess:
-        """Its current process, or its last one."""
+        """The server's current process, or its last one."""
         ...
 
     @property
     def own_ports(self) -> Mapping[str, int]:
-        """The ports that it listens on, by name."""
+        """The ports on which the server listens, by name."""
         ...
 
     def relaunch(self) -> LaunchedProcess:
-        """Start it again after it has ended. Return before it is ready."""
+        """Start the server again after its end. Return before it is ready."""
         ...
 
     def is_ready(self) -> bool:
-        """Say whether it is ready for work."""
+        """Return whether the server is ready for work."""
         ...
 
 
 class _Watched:
-    """A supervised process: when it started, or when it is due to start again."""
+    """A supervised process, and when it started. If `due_at` is set, the process has ended and is to start again
+    then.
+    """
 
     def __init__(self, one: Supervised, now: float) -> None:
         self.one = one
@@ -58,17 +60,20 @@ class _Watched:
 
 
 class Supervisor:
-    """Restart the children `all_of_it`; `tell` gets a line for each end and each restart."""
+    """Restarts each child in `watched` that ends, after a pause if it ends often.
+
+    It calls `tell` with a line for people when a child ends, is back, or cannot start.
+    """
 
     def __init__(
         self,
-        all_of_it: Iterable[Supervised],
+        watched: Iterable[Supervised],
         children: LaunchedProcesses,
         tell: Callable[[str], None],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._watched = [_Watched(one, clock()) for one in all_of_it]
+        self._watched = [_Watched(one, clock()) for one in watched]
         self._children = children
         self._tell = tell
         self._now = clock
@@ -95,7 +100,7 @@ class Supervisor:
         pause_s = delay_s(watched.n_short_lives)
         watched.due_at = now + pause_s
         watched.has_told_port = False
-        self._children.forget(ended)
+        self._children.forget_child(ended)
         status = f"{ended.name} has ended (exit status {ended.exit_status}"
         if pause_s:
             words = last_words(ended.log)[:_LONGEST_WORDS]
@@ -131,7 +136,7 @@ class Supervisor:
         ).start()
 
     def _report_recovery(self, one: Supervised, child: LaunchedProcess) -> None:
-        """Report when `one` is ready again; report once if that takes long."""
+        """Print a line when `one` is ready again, and once before if that takes longer than a minute."""
         begin = self._now()
         is_told = False
         while not one.is_ready():

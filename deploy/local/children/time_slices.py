@@ -1,9 +1,9 @@
-"""Let the kernel give a server many short turns on a core instead of few long ones.
+"""Let the kernel give a server many short time slices on a core instead of few long ones.
 
-mongod's threads call `sched_yield` while they wait for each other. Where other processes want the core, Linux then
-takes the rest of its time slice from the caller (measured on 6.18): with slices of the default length, each call is a
-wait of milliseconds. On two cores with 19 processes that wanted to run, a transaction took 21 to 60 ms, and 9 to 13 ms
-with short slices. The share of the cores that mongod gets stays the same.
+mongod's threads call `sched_yield` while they wait for each other. If other processes want the core, Linux then takes
+the rest of the time slice from the caller (measured on 6.18): with slices of the default length, each call is a wait of
+milliseconds. On two cores with 19 processes that wanted to run, a transaction took 21 to 60 ms, and 9 to 13 ms with
+short slices. mongod's part of the cores stays the same.
 """
 
 import contextlib
@@ -23,7 +23,9 @@ _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 
 @contextlib.contextmanager
 def short_time_slices() -> Iterator[None]:
-    """Give what the calling thread starts in the block the shortest time slices, where the kernel can."""
+    """Give the processes that the calling thread starts during the block the shortest time slices. Older kernels ignore
+    this.
+    """
     _set_time_slice(_SHORTEST_NS)
     try:
         yield

@@ -8,15 +8,16 @@ command gets, in this order:
     its own id there      0 is root among these ids only; on the machine it has no rights
 
 If root is root of a namespace with one id, the command gets that id back under its former number: an ordinary user's.
-With `opens`, an ordinary user runs this, and this program first opens that namespace. The command then has a user
-namespace of its own: the kernel hides the environment and the memory of processes outside. The command sees the
+
+With `opens`, an ordinary user runs this program, and the program first opens that namespace. The command then has a
+user namespace of its own: the kernel hides the environment and the memory of processes outside. The command sees the
 directory that it starts in, and the directories of the files that the variables `files` name.
 
-An inner namespace cannot undo the mounts of the outer one, so the command cannot uncover a directory. The machine's
-`sudo` does not work there either, because the machine's root has no id in the namespace.
+An inner namespace cannot undo the mounts of the outer namespace, so the command cannot uncover a directory. The
+machine's `sudo` does not work in the namespace either, because the machine's root has no id there.
 
-The launcher starts this file by its path. It imports nothing of EWMS and no site-packages. It becomes the command, with
-the same pid.
+The launcher starts this file by its path. This program imports nothing of EWMS and no site-packages. It replaces itself
+by the command, which keeps the pid.
 """
 
 import ctypes
@@ -59,7 +60,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(plan: dict[str, Any], command: list[str]) -> int:
-    """Become `command`. Return an exit status only if that fails."""
+    """Replace this process by `command`, as `plan` says. Return an exit status only if that fails."""
     parent = os.getppid()
     try:
         if plan["opens"]:
@@ -73,9 +74,9 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
         layers = [(directory, _open_directory(layer)) for directory, layer in plan["laid_over"].items()]
         _cover_directories(covered, [*plan["shown"], *here])
         for directory, layer in layers:
-            _lay_over(directory, layer)
+            _overlay_files(directory, layer)
         os.umask(umask)
-        _stand_in_view()
+        _reenter_directory()
         if plan["first_id"] is None:
             _enter_namespace_of_one_id(tuple(plan["id"]), (0, 0))
         else:
@@ -102,13 +103,18 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
 
 
 def _own_directories(files: list[str]) -> list[str]:
-    """Return this job's directories: where it starts, and those that hold the files named by the variables `files`."""
+    """Return this job's directories: the current directory, and the directories of the files that the variables `files`
+    name.
+    """
     named = [os.path.dirname(os.environ[name]) for name in files if name in os.environ]  # noqa: PTH120 - as below
     return list(dict.fromkeys([os.getcwd(), *named]))  # noqa: PTH109 - a Path would be made of the same text
 
 
 def _cover_directories(covered: list[str], shown: list[list[Any]]) -> None:
-    """Cover directories with empty ones, and mount the paths of `shown` in them again; `shown`: [path, is writable]."""
+    """Cover the directories `covered` with empty ones, and mount the paths of `shown` at their places again.
+
+    An entry of `shown` is a path and whether the path is writable.
+    """
     # Open these paths before anything covers them: afterwards no path leads there.
     opened = [(path, writable, _open_directory(path)) for path, writable in shown]
     for directory in covered:
@@ -128,8 +134,8 @@ def _cover_directories(covered: list[str], shown: list[list[Any]]) -> None:
         _mount_path("none", directory, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
 
 
-def _lay_over(directory: str, layer: int) -> None:
-    """Replace those files of `directory` that `layer`, an open directory, has under the same names.
+def _overlay_files(directory: str, layer: int) -> None:
+    """Replace the files of `directory` that have the same names as files in `layer`, which is an open directory.
 
     A mount over a single file would not last: it ends when a program of the machine replaces the file, as `useradd`
     does with `/etc/passwd`. Source: mount_namespaces(7), "unlink, rename, or removal of a mount point".
@@ -155,8 +161,8 @@ def _mount_points_below(directory: str) -> list[str]:
 def _kept_flags(path: str) -> int:
     """Return the flags of the mount at `path` that a remount must repeat.
 
-    Root of a user namespace may not remove them: the kernel refuses a remount without them. Many machines mount /tmp
-    and /home with `nosuid` and `nodev`. Source: mount_namespaces(7), restrictions.
+    The kernel refuses root of a user namespace a remount without these flags. Many machines mount /tmp and /home with
+    `nosuid` and `nodev`. Source: mount_namespaces(7), restrictions.
     """
     found = os.statvfs(path).f_flag
     return sum(flag for mark, flag in _KEPT if found & mark)
@@ -166,8 +172,8 @@ def _open_directory(path: str) -> int:
     return os.open(path, os.O_PATH | os.O_CLOEXEC)
 
 
-def _stand_in_view() -> None:
-    """Enter the current directory again by its path: the one that is open leads behind the covers."""
+def _reenter_directory() -> None:
+    """Enter the current directory again by its path: the open directory is the one below the cover."""
     try:
         os.chdir(os.getcwd())  # noqa: PTH109 - a Path would be made of the same text
     except OSError:
@@ -175,9 +181,9 @@ def _stand_in_view() -> None:
 
 
 def _enter_namespace_of_one_id(inside: tuple[int, ...], outside: tuple[int, ...]) -> None:
-    """Enter a new user namespace. This process is `inside` in the namespace, and `outside` outside of it.
+    """Enter a new user namespace. This process has the ids `inside` in the namespace, and `outside` outside of it.
 
-    Each is a user and a group.
+    Both are a pair of a user id and a group id.
     """
     _unshare_namespaces(_CLONE_NEWUSER | _CLONE_NEWNS)
     Path("/proc/self/setgroups").write_text("deny")
@@ -186,7 +192,7 @@ def _enter_namespace_of_one_id(inside: tuple[int, ...], outside: tuple[int, ...]
 
 
 def _enter_user_namespace(first_id: int, n_ids: int) -> None:
-    """Enter a new user namespace whose ids 0, 1, … are the `n_ids` ids from `first_id` on of this namespace."""
+    """Enter a new user namespace with the ids 0 to `n_ids` - 1. Outside, they are the ids from `first_id` on."""
     ready, entered = os.pipe()
     me = os.getpid()
     # Only a process outside of the namespace may map more ids than its own.

@@ -4,7 +4,7 @@ $XDG_CACHE_HOME/ewms/
   lock                                        a process locks it while it fills the cache
   mongod-<digest>/bin/mongod  .ok
   broker-sid-<versions>-<digest>/tree/usr/…   .ok     <- written last: without it a fill is incomplete
-  pool-…  containers-…  python-image-…                a directory for each set of packages, filled on the first request
+  pool-…  containers-…  python-image-…                a directory for each set of packages, filled at its first use
 """
 
 import contextlib
@@ -39,7 +39,10 @@ _RECIPE = "3"
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The paths of the unpacked software. All of them exist. `KeyError`: the caller did not request that software."""
+    """The paths of the unpacked software. All of them exist.
+
+    A property raises `KeyError` if the caller of `prepare_cache` did not ask for its software.
+    """
 
     mongod: Path
     #: Keyed by the name of the package set.
@@ -69,7 +72,7 @@ class Installed:
 
     @property
     def is_fallback(self) -> bool:
-        """Say whether these versions are older than the ones that EWMS's tests use."""
+        """Return whether these versions are older than the versions that EWMS's tests use."""
         return self.suite != SUITE
 
 
@@ -87,13 +90,14 @@ def prepare_cache(
     mirror: str | None = None,
     allow_fallback: bool = False,
 ) -> Installed:
-    """Return mongod and the sets `wanted`. Download the missing ones into `cache`.
+    """Return the paths of mongod and the sets `wanted`. Download the missing ones into `cache` first.
 
-    `allow_fallback` permits a Debian suite with older servers if the right one is unreachable, and prints a notice.
-    Idempotent. Processes that call it together wait for one another. It takes under 0.1 s if nothing is missing.
+    If `allow_fallback`, take older servers from another Debian suite when the right suite is unreachable, and print a
+    notice. Processes that call this at the same time wait for one another. The call takes under 0.1 s if nothing is
+    missing.
 
     Raises:
-        LaunchError: this machine lacks a tool, or a download failed.
+        LaunchError: this machine lacks a tool or disk space, or a download failed.
     """
     if (found := _find_installed(cache, wanted, allow_fallback=allow_fallback)) is not None:
         return found
@@ -134,12 +138,12 @@ def _find_installed(cache: Path, wanted: Collection[PackageSet], *, allow_fallba
 
 
 def _find_set(cache: Path, suite: str, one: PackageSet) -> Path | None:
-    """Return the directory of set `one`, the newest if there are several; `None` if there is none."""
-    return next((there for there in _directories(cache, suite, one) if is_filled(there)), None)
+    """Return the newest complete directory of the set `one`. Return None if there is none."""
+    return next((there for there in _list_complete(cache, suite, one) if is_filled(there)), None)
 
 
-def _directories(cache: Path, suite: str, one: PackageSet) -> list[Path]:
-    """Return the complete directories of set `one`, the newest first."""
+def _list_complete(cache: Path, suite: str, one: PackageSet) -> list[Path]:
+    """Return the directories of the set `one` that have a stamp, the newest first."""
     stamps = sorted(
         cache.glob(f"{_directory_name(suite, one, None)}/.ok"), key=lambda stamp: stamp.stat().st_mtime, reverse=True
     )
@@ -148,7 +152,7 @@ def _directories(cache: Path, suite: str, one: PackageSet) -> list[Path]:
 
 def _all_directories(cache: Path, wanted: Collection[PackageSet]) -> list[Path]:
     """Return the directories in the cache that may hold mongod and the sets `wanted`."""
-    sets = [there for suite in (SUITE, FALLBACK_SUITE) for one in wanted for there in _directories(cache, suite, one)]
+    sets = [there for suite in (SUITE, FALLBACK_SUITE) for one in wanted for there in _list_complete(cache, suite, one)]
     return [_mongod_directory(cache), *sets]
 
 
@@ -167,7 +171,7 @@ def _fill_cache(
     ):
         bar = steps.add_step("Debian packages")
 
-        def apt(suite: str) -> PrivateApt:
+        def open_apt(suite: str) -> PrivateApt:
             return PrivateApt(cache / f"apt-{suite}", suite, helpers, mirror=mirror)
 
         def fill_packages() -> None:
@@ -175,12 +179,12 @@ def _fill_cache(
                 bar.finish_step("in the cache")
                 return
             try:
-                _fill_sets(cache, missing, _update_lists(apt(SUITE), bar), bar)
+                _fill_sets(cache, missing, _update_lists(open_apt(SUITE), bar), bar)
             except LaunchError as error:
                 if not allow_fallback:
                     raise
                 try:
-                    older = _update_lists(apt(FALLBACK_SUITE), bar)
+                    older = _update_lists(open_apt(FALLBACK_SUITE), bar)
                 except LaunchError:
                     # The failure is not the suite's.
                     raise error from None
@@ -223,7 +227,9 @@ def _mongod_directory(cache: Path) -> Path:
 
 
 def _directory_name(suite: str, one: PackageSet, versions: Mapping[str, str] | None) -> str:
-    """Return the name of a set's directory, or a pattern for all `versions` of it."""
+    """Return the name of the directory of the set `one`. If `versions` is None, return a pattern that fits all
+    versions.
+    """
     digest = hashlib.sha256(f"{_RECIPE} {one}".encode()).hexdigest()[:8]
     facts = "*" if versions is None else "".join(f"{name}{version}-" for name, version in sorted(versions.items()))
     return f"{one.name}-{suite}-{facts}{digest}"

@@ -19,13 +19,15 @@ _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def find_mirror(printed_uris: str) -> str | None:
-    """Return the Debian mirror among the addresses that `apt-get --print-uris update` printed; `None` if none is."""
+    """Return the Debian mirror among the addresses that `apt-get --print-uris update` printed. Return None if there is
+    none.
+    """
     found = re.search(r"^'(https?://\S+?/debian)/dists/", printed_uris, re.MULTILINE)
     return found[1] if found else None
 
 
 class PrivateApt:
-    """apt-get with private lists, cache and status, for one suite."""
+    """apt-get for one suite, with its own lists, cache and status below `root`."""
 
     def __init__(self, root: Path, suite: str, helpers: HelperPrograms, *, mirror: str | None) -> None:
         self.suite = suite
@@ -52,11 +54,11 @@ class PrivateApt:
         return self._root / "archives"
 
     def update_lists(self) -> None:
-        """Fetch the suite's package lists; apt checks their signature."""
+        """Download the suite's package lists. Apt checks their signature."""
         self._run_apt("update", what=f"the package lists of Debian's suite {self.suite}")
 
     def resolve_packages(self, packages: PackageSet) -> list[Archive]:
-        """Return the archives of `packages` with their dependencies."""
+        """Return the archives of `packages` and of their dependencies. Download nothing."""
         # Apt prints no address of a package in its archive (another set's, an interrupted try's). So hide the archive.
         printed = self._run_apt(
             "install", "--print-uris", "--yes", *packages.wanted,
@@ -65,7 +67,11 @@ class PrivateApt:
         return parse_archives(printed)
 
     def download_packages(self, packages: PackageSet, chosen: Iterable[Archive], bar: Bar) -> list[Path]:
-        """Fetch the archives that `resolve_packages` chose, and return their files. Apt verifies the checksums."""
+        """Download the archives that `resolve_packages` chose, and return their files. Apt verifies the checksums.
+
+        Raises:
+            LaunchError: apt-get failed, or left a file out.
+        """
         files = [self.archives / one.file_name for one in chosen]
         self._run_apt(
             "install", "--download-only", "--yes", *packages.wanted,
@@ -79,14 +85,16 @@ class PrivateApt:
         return files
 
     def _status_name(self, packages: PackageSet) -> str:
-        """Return the name of a status file for `packages`. Sets that leave out the same packages share a file."""
+        """Write a status file for `packages`, and return its name. Sets that leave out the same packages share a
+        file.
+        """
         text = status_file(packages.left_out)
         name = hashlib.sha256(text.encode()).hexdigest()[:8]
         (self._root / "status" / name).write_text(text)
         return name
 
     def discard_downloads(self) -> None:
-        """Remove the downloaded packages and lists. Nothing needs them after the unpacking."""
+        """Remove the downloaded packages and lists. They are not needed after the unpacking."""
         shutil.rmtree(self._root, ignore_errors=True)
 
     def _machine_mirror(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.local.errors import LaunchError
 
 #: The space in MB that each part takes while it fills, with its download.
-PARTS_MB = {"mongod": 180, "broker": 170, "pool": 110, "containers": 130, "python-image": 75}
+PARTS_MB = {"mongod": 180, "broker": 170, "pool": 110, "containers": 130, "python-image": 75, "postgresql": 180}
 #: The space in MB of apt's lists and index of a suite's packages; the end of the fill removes them.
 _LISTS_MB = 250
 _FULL_MB = 8
@@ -31,7 +31,10 @@ def disk_full_error(directory: Path) -> LaunchError:
 
 
 def explain_error(error: Exception, cache: Path, *, free_mb: int) -> Exception:
-    """Return the error to report after `error` ended a fill: a full disk if the disk is full, else `error` itself."""
+    """Return the error to report after `error` ended a fill of the cache.
+
+    That is the error for a full disk if the disk is full, a `LaunchError` for another OSError, and else `error` itself.
+    """
     if free_mb < _FULL_MB or (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}):
         return disk_full_error(cache)
     if isinstance(error, OSError):

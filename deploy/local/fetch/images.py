@@ -14,7 +14,7 @@ _APPLETS = ("sh", "cat", "cp", "mv", "ls", "echo", "env", "false", "head", "mkdi
 
 
 def finish_image_root(root: Path) -> None:
-    """Add to an unpacked `root` what a container needs: mount points, users, a shell and `python3`."""
+    """Add to the unpacked image `root` what a container needs: mount points, users and a shell."""
     for name in _MOUNT_POINTS:
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "etc/passwd").write_text(
@@ -31,7 +31,7 @@ def finish_image_root(root: Path) -> None:
 
 
 def make_busybox_image(python_image: Path, destination: Path) -> Path:
-    """Make `destination` the root of a 2 MB image with a shell and `cp`, for tests; return it."""
+    """Make at `destination` the root of a 2 MB image with a shell and `cp`, for tests. Return `destination`."""
     (destination / "usr/bin").mkdir(parents=True)
     (destination / "bin").symlink_to("usr/bin")
     shutil.copy2(python_image / "usr/bin/busybox", destination / "usr/bin/busybox")
@@ -40,7 +40,7 @@ def make_busybox_image(python_image: Path, destination: Path) -> Path:
 
 
 class UnpackedApptainer:
-    """The unpacked apptainer of a tree."""
+    """The apptainer that was unpacked in `tree`."""
 
     def __init__(self, tree: Path) -> None:
         self.program = tree / "usr/bin/apptainer"
@@ -48,13 +48,13 @@ class UnpackedApptainer:
         self._path = f"{tree / 'usr/bin'}:{tree / 'usr/sbin'}:/usr/bin:/bin"
 
     def build_with_files(self, base: Path, destination: Path, *, files: Mapping[Path, str] | None = None) -> Path:
-        """Build the image `destination` from the folder or image `base`, and return it.
+        """Build the image `destination` from the directory or image `base`, and return `destination`.
 
-        It copies `files` into the image (key: path here, value: path there). A destination that ends in `.sif` becomes
-        one file, any other a sandbox folder.
+        Copy `files` into the image (key: path on this machine, value: path in the image). If the name of `destination`
+        ends in `.sif`, the image is one file, else a directory.
 
         Raises:
-            LaunchError: apptainer failed; the message quotes it.
+            LaunchError: apptainer failed; the message quotes its output.
         """
         as_file = destination.suffix == ".sif"
         sandbox = destination.with_suffix(".sandbox") if as_file else destination
@@ -77,7 +77,7 @@ class UnpackedApptainer:
             capture_output=True,
             text=True,
             check=False,
-            env=self.environment(),
+            env=self.build_environment(),
         )
         if outcome.returncode:
             raise LaunchError(
@@ -85,6 +85,6 @@ class UnpackedApptainer:
                 f"check the free space below {destination.parent}, and that you can read {source}",
             )
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment for this apptainer."""
+    def build_environment(self) -> dict[str, str]:
+        """Return the environment in which this apptainer must run."""
         return {**os.environ, "PATH": self._path}

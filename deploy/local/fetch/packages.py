@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class PackageSet:
-    """Packages to unpack into one tree, and the dependencies to leave out: for apt these are installed already.
+    """Packages to unpack into one tree, and dependencies to leave out. Apt is told that these are installed already.
 
     A left-out package counts as the newest version, unless `=` and a version follow its name.
     """
@@ -44,6 +44,13 @@ PYTHON_IMAGE = PackageSet(
 
 ALL = (BROKER, POOL, CONTAINERS, PYTHON_IMAGE)
 
+#: The database of the engine that `make bench ARGS=engine` measures ours beside. No process of EWMS uses it.
+POSTGRESQL = PackageSet(
+    name="postgresql",
+    wanted=("postgresql",),
+    left_out=(*_LEFT_OUT, "postgresql-common", "postgresql-client-common", "ssl-cert", "locales"),
+)
+
 #: Set name -> the set as the fallback suite needs it.
 _IN_FALLBACK = {
     # The HTCondor there requires a Python below the next version, so the left-out Python needs a version.
@@ -53,7 +60,12 @@ _IN_FALLBACK = {
 }
 
 #: The versions of these name the cache directories.
-NAMED = {"condor": "htcondor", "rabbitmq-server": "rabbitmq", "apptainer": "apptainer"}
+NAMED = {
+    "condor": "htcondor",
+    "rabbitmq-server": "rabbitmq",
+    "apptainer": "apptainer",
+    "postgresql": "postgresql",
+}
 
 # apt matches a dependency `perl:any` only against a package that allows it.
 _NEWEST = "9999:1"
@@ -61,7 +73,7 @@ _MULTI_ARCH_ALLOWED = frozenset({"perl", "python3"})
 
 
 def status_file(left_out: Iterable[str]) -> str:
-    """Return a dpkg status file that says the packages `left_out` are installed."""
+    """Return a dpkg status file in which the packages `left_out` are installed."""
     installed = [(name, version or _NEWEST) for name, _, version in (one.partition("=") for one in left_out)]
     return "".join(
         f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\n"
@@ -72,7 +84,7 @@ def status_file(left_out: Iterable[str]) -> str:
 
 
 def fallback_set(wanted: PackageSet) -> PackageSet:
-    """Return `wanted` as the fallback suite has it."""
+    """Return the set to take from the fallback suite instead of `wanted`. Most sets are the same there."""
     return _IN_FALLBACK.get(wanted.name, wanted)
 
 
@@ -90,14 +102,16 @@ class Archive:
 
     @property
     def upstream_version(self) -> str:
-        """The version without epoch and Debian's revision, so far as it is digits and dots."""
+        """The version's digits and dots, without epoch, Debian's revision and other letters."""
         version = self.file_name.split("_")[1].replace("%3a", ":").rsplit(":", 1)[-1]
         digits = [part for part in version.split("-")[0].split("+")[0].split(".") if part.isdigit()]
         return ".".join(digits)
 
 
 def parse_archives(printed_uris: str) -> list[Archive]:
-    """Return what `apt-get --print-uris` chose, one archive a line that begins with a quote."""
+    """Return the archives that `apt-get --print-uris` chose. Each is a line of `printed_uris` that begins with a
+    quote.
+    """
     chosen = []
     for line in printed_uris.splitlines():
         if line.startswith("'"):
@@ -107,5 +121,7 @@ def parse_archives(printed_uris: str) -> list[Archive]:
 
 
 def cache_versions(chosen: Iterable[Archive]) -> Mapping[str, str]:
-    """Return the upstream versions of the packages that name a cache, keyed by our name for them."""
+    """Return the upstream versions of the packages in `chosen` that name cache directories. The keys are our names
+    (`NAMED`).
+    """
     return {NAMED[one.package]: one.upstream_version for one in chosen if one.package in NAMED}

@@ -13,7 +13,7 @@ _REFRESH_S = 0.2
 
 
 class Bar:
-    """One step: its progress, and its current work."""
+    """The display of one step: its current work, and how far it has come."""
 
     def __init__(self, steps: "Steps", task: TaskID, name: str) -> None:
         self._steps = steps
@@ -21,30 +21,30 @@ class Bar:
         self._name = name
 
     def begin_stage(self, what: str, total: float | None = None) -> None:
-        """Begin a part of this step that ends after `total` units (`None`: unknown)."""
+        """Show that a new part of this step begins. It ends after `total` units; None if that is unknown."""
         self._steps.write_note(self._name, what)
         self._steps.progress.reset(self._task, total=total, description=f"{self._name}: {what}")
 
-    def advance(self, units: float = 1) -> None:
+    def count_units(self, units: float = 1) -> None:
         """Count `units` as done."""
         self._steps.progress.advance(self._task, units)
 
     def finish_step(self, what: str) -> None:
-        """End this step."""
+        """Show this step as complete, with the text `what`."""
         self._steps.write_note(self._name, what)
         self._steps.progress.update(self._task, description=f"{self._name}: {what}", total=1, completed=1)
 
     @contextlib.contextmanager
     def follow_directory(self, directory: Path) -> Iterator[None]:
-        """Let the bar show the bytes that appear below `directory` while the body runs."""
+        """During the block, show as progress how many bytes were added below `directory`."""
         over = threading.Event()
         before = _bytes_below(directory)
 
-        def follow() -> None:
+        def follow_growth() -> None:
             while not over.wait(_REFRESH_S):
                 self._steps.progress.update(self._task, completed=_bytes_below(directory) - before)
 
-        follower = threading.Thread(target=follow, daemon=True, name="follow-download")
+        follower = threading.Thread(target=follow_growth, daemon=True, name="follow-download")
         follower.start()
         try:
             yield
@@ -77,11 +77,11 @@ class Steps:
         self.progress.stop()
 
     def add_step(self, name: str) -> Bar:
-        """Return a new step's bar."""
+        """Add a step to the display, and return its bar."""
         return Bar(self, self.progress.add_task(name, total=None), name)
 
     def write_note(self, name: str, what: str) -> None:
-        """Write a line if the output cannot show bars."""
+        """Print `name` and `what` as a line if the output is no terminal and so shows no bars."""
         if not self._console.is_terminal:
             self._console.print(f"{name}: {what}", highlight=False, markup=False)
 

@@ -18,7 +18,11 @@ _PATCHELF_BATCH = 16
 
 
 def unpack_files(files: Sequence[Path], tree: Path, bar: Bar, helpers: HelperPrograms) -> None:
-    """Unpack the contents of `files` into `tree`; no maintainer script runs."""
+    """Unpack the packages `files` into `tree`. Run no maintainer script.
+
+    Raises:
+        LaunchError: a tool is missing, or a package cannot be unpacked.
+    """
     program = find_tool("dpkg-deb")
     untar = (find_tool("tar"), "-xf", "-", "--keep-directory-symlink", "--no-same-owner", "--delay-directory-restore")
     tree.mkdir(parents=True, exist_ok=True)
@@ -27,7 +31,7 @@ def unpack_files(files: Sequence[Path], tree: Path, bar: Bar, helpers: HelperPro
         (tree / "usr" / name).mkdir(parents=True, exist_ok=True)
         (tree / name).symlink_to(f"usr/{name}")
 
-    def one(file: Path) -> None:
+    def unpack_file(file: Path) -> None:
         # dpkg-deb -x would replace the links above with directories. tar has an option against that.
         packed = helpers.start_program([program, "--fsys-tarfile", file], stderr=subprocess.DEVNULL)
         assert packed.stdout is not None
@@ -41,16 +45,19 @@ def unpack_files(files: Sequence[Path], tree: Path, bar: Bar, helpers: HelperPro
                 f"could not unpack {file.name}: {complaints.strip()[-300:]}",
                 f"check the free space below {tree.parent}, remove {file} and try again",
             )
-        bar.advance()
+        bar.count_units()
 
     with ThreadPoolExecutor(_N_WORKERS, thread_name_prefix="unpack") as pool:
-        list(pool.map(one, files))
+        list(pool.map(unpack_file, files))
 
 
 def relocate_programs(tree: Path, bar: Bar, helpers: HelperPrograms) -> None:
-    """Point every program of `tree` to the tree's own loader and libraries.
+    """Make every program of `tree` use the loader and the libraries of `tree`.
 
     Libraries need no change: the loader uses the program's (forced) run path for them, too.
+
+    Raises:
+        LaunchError: `tree` has no C library, or patchelf failed.
     """
     programs = list(dynamic_programs(tree / "usr"))
     loader = tree / "usr/lib64/ld-linux-x86-64.so.2"
@@ -60,7 +67,7 @@ def relocate_programs(tree: Path, bar: Bar, helpers: HelperPrograms) -> None:
     batches = [programs[start : start + _PATCHELF_BATCH] for start in range(0, len(programs), _PATCHELF_BATCH)]
     bar.begin_stage("relocating", len(programs))
 
-    def patch(batch: Sequence[Path]) -> None:
+    def patch_batch(batch: Sequence[Path]) -> None:
         process = helpers.start_program(
             [find_patchelf(), "--set-interpreter", loader, "--force-rpath", "--set-rpath", libraries, *batch]
         )
@@ -70,14 +77,14 @@ def relocate_programs(tree: Path, bar: Bar, helpers: HelperPrograms) -> None:
                 f"patchelf could not relocate the programs of {tree}: {complaints.strip()[-300:]}",
                 f"check the free space below {tree.parent}, remove {tree.parent} and try again",
             )
-        bar.advance(len(batch))
+        bar.count_units(len(batch))
 
     with ThreadPoolExecutor(_N_WORKERS, thread_name_prefix="patchelf") as pool:
-        list(pool.map(patch, batches))
+        list(pool.map(patch_batch, batches))
 
 
 def dynamic_programs(directory: Path) -> Iterator[Path]:
-    """Yield the ELF files below `directory` that name a loader, without links."""
+    """Yield the ELF files below `directory` that name a loader. Leave out symbolic links."""
     for folder, _, names in os.walk(directory):
         for name in names:
             path = Path(folder, name)
@@ -86,7 +93,7 @@ def dynamic_programs(directory: Path) -> Iterator[Path]:
 
 
 def has_interpreter(path: Path) -> bool:
-    """Say whether `path` is a 64-bit ELF file with a program header that names a loader."""
+    """Return whether `path` is a 64-bit ELF file with a program header that names a loader."""
     with path.open("rb") as file:
         header = file.read(64)
         if len(header) < 64 or not header.startswith(b"\x7fELF\x02\x01"):

@@ -15,8 +15,8 @@ PORTS = ("amqp", "management", "jwks")
 class BrokerAccess:
     """The addresses and passwords with which EWMS's processes reach the broker.
 
-    At `jwks_url` MQS serves the keys that `key_files` lacks. The broker fetches them only when a token names an unknown
-    key, so it can start before MQS.
+    At `jwks_url` MQS serves the keys that are not in `key_files`. The broker reads `jwks_url` only when a token names
+    an unknown key, so the broker can start before MQS.
     """
 
     def __init__(self, *, ports: Mapping[str, int], users: Mapping[str, BrokerUser], key_files: MadeKeyFiles) -> None:
@@ -26,7 +26,9 @@ class BrokerAccess:
 
     @property
     def address(self) -> str:
-        """The address in queue profiles, `user@host:port/vhost`. Clients put any user name: the token counts."""
+        """The address in queue profiles, `user@host:port/vhost`. Clients may replace the user name: only the token
+        counts.
+        """
         return f"user@127.0.0.1:{self.ports['amqp']}/{topology.DATA_VHOST}"
 
     @property
@@ -50,16 +52,16 @@ class BrokerAccess:
         return self.management_url(Service.MQS)
 
     def control_url(self, user: str) -> str:
-        """Return the AMQP address of the control vhost for `user`: `wms`, `mqs`, `tms.<encoded schedd>`."""
+        """Return the AMQP address of the control vhost for `user`, which is `wms`, `mqs` or `tms.<encoded schedd>`."""
         return self.amqp_url(user, topology.CONTROL_VHOST)
 
     def amqp_url(self, user: str, vhost: str) -> str:
-        """Return the AMQP address of any vhost for any internal user."""
-        return f"amqp://{self._credentials(user)}@127.0.0.1:{self.ports['amqp']}/{quote(vhost, safe='')}"
+        """Return the AMQP address of `vhost` for the internal user `user`, with the password."""
+        return f"amqp://{self._format_credentials(user)}@127.0.0.1:{self.ports['amqp']}/{quote(vhost, safe='')}"
 
     def management_url(self, user: str) -> str:
-        """Return the address of the management API for any internal user."""
-        return f"http://{self._credentials(user)}@127.0.0.1:{self.ports['management']}"
+        """Return the address of the management API for the internal user `user`, with the password."""
+        return f"http://{self._format_credentials(user)}@127.0.0.1:{self.ports['management']}"
 
-    def _credentials(self, user: str) -> str:
+    def _format_credentials(self, user: str) -> str:
         return f"{quote(user, safe='')}:{self.users[user].password}"

@@ -1,4 +1,4 @@
-"""Administrate the broker for a launcher or a test: make vhosts with EWMS's rights, and delete them."""
+"""Administer the broker for a launcher or a test: make vhosts with EWMS's rights, and delete them."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -14,7 +14,7 @@ class BrokerAdmin:
 
     def __init__(self, management_url: str) -> None:
         # Ignore the environment's proxy: it cannot reach this machine's loopback.
-        self._client = httpx2.Client(base_url=management_url, timeout=20, trust_env=False)
+        self._client = httpx2.Client(base_url=management_url, timeout=60, trust_env=False)
 
     def __enter__(self) -> "BrokerAdmin":
         return self
@@ -25,7 +25,7 @@ class BrokerAdmin:
         self._client.close()
 
     def add_vhosts(self, users: Sequence[str], *, control_vhost: str, data_vhost: str) -> None:
-        """Create a control and a data vhost, with the rights that `users` have in a real system."""
+        """Create a control vhost and a data vhost, with the rights that `users` have in a real system."""
         pair = vhost_definitions(users, control_vhost=control_vhost, data_vhost=data_vhost)
         self._client.post("/api/definitions", json=pair).raise_for_status()
 

@@ -1,4 +1,4 @@
-"""(core) RabbitMQ definitions: vhosts, internal users and their rights. A launch and a test use the same ones."""
+"""(core) RabbitMQ definitions: vhosts, internal users and their rights. Launches and tests use the same definitions."""
 
 import base64
 import hashlib
@@ -36,12 +36,16 @@ class BrokerUser:
 
 
 def service_names(schedds: Iterable[str], pools: Iterable[str] = ()) -> list[str]:
-    """Return the broker users of EWMS's processes: each service, a TMS for each schedd, the workers of each pool."""
+    """Return the names of the broker's users for EWMS: the services, a TMS for each schedd, the workers of each
+    pool.
+    """
     return list_service_users([*map(topology.tms_service, schedds), *map(topology.pool_service, pools)])
 
 
 def broker_definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
-    """Return the definitions of a whole broker: `users`, and a pair of vhosts with their rights."""
+    """Return the definitions of a whole broker: `users`, a control vhost and a data vhost, and the users' rights in
+    both.
+    """
     pair = vhost_definitions([user.name for user in users], control_vhost=control_vhost, data_vhost=data_vhost)
     return {
         "users": [
@@ -58,9 +62,9 @@ def broker_definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_
 
 
 def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
-    """Return a control and a data vhost with the rights of the users `names`, in the broker's import format.
+    """Return a control vhost and a data vhost with the rights of the users `names`, in the broker's import format.
 
-    It also declares the shared exchanges: a TMS may start first, and has no right to declare them.
+    The definitions also declare the shared exchanges: a TMS may start first, and has no right to declare them.
     """
     services = [name for name in names if name != ADMIN]
     everything = {"configure": ".*", "write": ".*", "read": ".*"}

@@ -21,6 +21,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import htcondor2
 
@@ -35,11 +36,13 @@ from deploy.local.servers.condor_config import IDENTITY, PoolPlan, client_config
 from pilot.chirp.proxy import CHIRP_VARIABLE
 
 _START_TIMEOUT_S = 60.0
+#: How many seconds running jobs have to leave their slots when the pool ends.
+_VACATE_S = 10.0
 _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 
 class PersonalPool:
-    """A pool. With `CONDOR_CONFIG=config` clients find it and have the token for it."""
+    """An HTCondor pool of this launch. Clients find it, and a token for it, with `CONDOR_CONFIG=config`."""
 
     name = "HTCondor"
 
@@ -59,10 +62,9 @@ class PersonalPool:
         shared: Iterable[Path] = (),
         shared_with_jobs: Iterable[Path] = (),
     ) -> None:
-        """Plan the pool. With `secluded` it has accounts of its own. With `covered` it sees only some of EWMS's files.
+        """Prepare the pool. If `secluded`, it has its own accounts. If `covered`, it sees only some of EWMS's files.
 
-        In both cases it sees the directories `shared` and `shared_with_jobs`. With `covered`, a job sees only
-        `shared_with_jobs`.
+        In both cases the pool sees `shared` and `shared_with_jobs`. If `covered`, a job sees only `shared_with_jobs`.
         """
         self._plan = PoolPlan(
             tree=tree,
@@ -108,14 +110,14 @@ class PersonalPool:
 
     @property
     def own_ports(self) -> Mapping[str, int]:
-        """The ports that it listens on."""
+        """The ports on which the pool listens, by name."""
         return {"condor": self._plan.port}
 
     def start(self) -> "PersonalPool":
-        """Start the pool and wait until its schedd and its slot can be queried.
+        """Start the pool, and wait until it answers queries about its schedd and its slot.
 
         Raises:
-            LaunchError: it did not start; the error names the log.
+            LaunchError: the pool did not start; the error names the log.
         """
         child = self.relaunch()
         use_config(self.config)
@@ -123,7 +125,7 @@ class PersonalPool:
         return self
 
     def relaunch(self) -> LaunchedProcess:
-        """Start the pool on its queue of jobs after it has ended. Return before it is ready."""
+        """Start the pool again after its end, with the jobs in its queue. Return before it is ready."""
         # Remove the directories of the last start: its jobs' files above all would add up.
         shutil.rmtree(self._plan.home / str(self._n_starts), ignore_errors=True)
         self._n_starts += 1
@@ -133,7 +135,7 @@ class PersonalPool:
         self.hides_launch = bool(plan.job_holder) or self._secluded is not None
         _write_pool(plan)
         if self._secluded is not None:
-            _hand_over(plan, self._secluded)
+            _give_files_to_accounts(plan, self._secluded)
         self._child = self._children.launch(
             self.name,
             [plan.tree / "usr/sbin/condor_master", "-f", "-t"],
@@ -146,7 +148,9 @@ class PersonalPool:
         return self._child
 
     def _view_command(self, plan: PoolPlan) -> list[str]:
-        """Return the command prefix that shows the pool, and so its jobs, only the launch's files that they need."""
+        """Return the command prefix that hides the launch's files from the pool and its jobs, except for those that
+        they need.
+        """
         readable = (plan.tree, plan.config, plan.key.parent, *([plan.job_wrapper] if plan.job_holder else []))
         writable = (plan.work, plan.spool, plan.logs, *self._shared)
         if self._secluded is not None:
@@ -156,25 +160,37 @@ class PersonalPool:
         return []
 
     def _holder_command(self, plan: PoolPlan) -> tuple[str, ...]:
-        """Return the command prefix that hides our files from a job; empty: it has an account, or hiding fails."""
+        """Return the command prefix that hides our files from a job.
+
+        Return an empty tuple if jobs have accounts of their own, or if this machine cannot hide files.
+        """
         if self._covered is None:
             return ()
         words = self._covered.job_command(writable=self._shared_with_jobs, files=[CHIRP_VARIABLE])
         return tuple(words) if is_covering(words, plan.work) else ()
 
     def is_ready(self) -> bool:
-        """Return whether its schedd and its slot can be queried."""
+        """Return whether the pool answers queries about its schedd and its slot."""
         return _does_answer(self._plan.port, self._plan.schedd)
 
     def stop(self) -> None:
-        """End the pool with HTCondor's fast shutdown. Its jobs stay in the queue."""
+        """End the pool. Running jobs leave their slots, and all jobs stay in the queue.
+
+        HTCondor's fast shutdown is faster. But after it, the next start looks for the pilots until the jobs' leases are
+        over.
+        """
+        if _has_running_jobs(self._plan.port, self._plan.schedd):
+            self.child.send_signal(signal.SIGTERM)
+            if self.child.wait(_VACATE_S):
+                return
         self.child.stop(signal.SIGQUIT)
 
 
 def use_config(config: Path) -> None:
     """Make `config` the HTCondor configuration of this process and its children.
 
-    The bindings have one configuration for each process; `reload_config(path)` of 25.14 reads the file, then drops it.
+    The bindings have one configuration for each process. `reload_config(path)` of 25.14 reads the file, then forgets
+    it, so set `CONDOR_CONFIG` instead.
     """
     os.environ["CONDOR_CONFIG"] = str(config)
     htcondor2.reload_config()
@@ -215,8 +231,8 @@ def _daemon_ids(secluded: SecludedAccounts | None) -> str:
     return "1.1" if os.getuid() == 0 else f"{os.getuid()}.{os.getgid()}"
 
 
-def _hand_over(plan: PoolPlan, secluded: SecludedAccounts) -> None:
-    """Make the pool's accounts own its files: its root the key, TMS a token, the daemons the rest."""
+def _give_files_to_accounts(plan: PoolPlan, secluded: SecludedAccounts) -> None:
+    """Make the pool's accounts the owners of its files: its root owns the key, TMS a token, the daemons the rest."""
     _write_client(plan.for_tms, plan.token.read_bytes())
     for path, account in (
         (plan.work, CONDOR),
@@ -236,7 +252,7 @@ def _hand_over(plan: PoolPlan, secluded: SecludedAccounts) -> None:
 
 
 def _sign_token(plan: PoolPlan) -> str:
-    """Return a token of `IDENTITY`, signed with the pool's key. It is valid as long as the key."""
+    """Make a token for `IDENTITY`, signed with the pool's key, and return it. The token is valid as long as the key."""
     made = subprocess.run(
         [plan.tree / "usr/bin/condor_token_create", "-identity", IDENTITY],
         env=_client_environment(plan.config),
@@ -259,15 +275,29 @@ def _client_environment(config: Path) -> dict[str, str]:
 
 def _does_answer(port: int, schedd: str) -> bool:
     try:
-        # Try the port first: that fails at once, and a query to a pool that is down waits for seconds.
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        collector = htcondor2.Collector(f"127.0.0.1:{port}")
-        slots = collector.query(htcondor2.AdType.Startd, projection=["Name"])
-        names = [ad["Name"] for ad in collector.query(htcondor2.AdType.Schedd, projection=["Name"])]
-        if not slots or schedd not in names:
-            return False
-        location = collector.locate(htcondor2.DaemonType.Schedd, schedd)
-        htcondor2.Schedd(location).query(projection=["ClusterId"], limit=1)
+        slots = _connect_collector(port).query(htcondor2.AdType.Startd, projection=["Name"])
+        return bool(slots) and _query_jobs(port, schedd, "true") is not None
     except (OSError, htcondor2.HTCondorException, RuntimeError):
         return False
-    return True
+
+
+def _has_running_jobs(port: int, schedd: str) -> bool:
+    try:
+        return bool(_query_jobs(port, schedd, "JobStatus == 2"))
+    except (OSError, htcondor2.HTCondorException, RuntimeError):
+        return False
+
+
+def _query_jobs(port: int, schedd: str, constraint: str) -> list[Any] | None:
+    """Return one job that matches `constraint`, if there is any; None if the schedd is not there yet."""
+    collector = _connect_collector(port)
+    if schedd not in [ad["Name"] for ad in collector.query(htcondor2.AdType.Schedd, projection=["Name"])]:
+        return None
+    location = collector.locate(htcondor2.DaemonType.Schedd, schedd)
+    return list(htcondor2.Schedd(location).query(constraint, projection=["ClusterId"], limit=1))
+
+
+def _connect_collector(port: int) -> htcondor2.Collector:
+    # Try the port first: that fails at once, and a query to a pool that is down waits for seconds.
+    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    return htcondor2.Collector(f"127.0.0.1:{port}")

@@ -1,7 +1,7 @@
 """The configuration of the local HTCondor pool and of its clients, as text. (core)
 
-By default HTCondor trusts every unix account of the machine. This pool trusts only one identity, whose only proof is a
-token signed with the pool's key. A user without the token can neither read nor change anything.
+By default HTCondor trusts every unix account of the machine. This pool trusts only one identity, which a client proves
+by a token signed with the pool's key. A user without the token can read and change nothing.
 """
 
 import shlex
@@ -144,9 +144,9 @@ SCHEDD_HOST = {schedd}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPlan:
-    """The facts of a pool's configuration. `ids`: the user and group of its daemons, for example `1.1`.
+    """The facts for a pool's configuration. `ids` are the user id and the group id of its daemons, for example `1.1`.
 
-    `has_accounts`: the pool runs the jobs of each slot under the slot's account.
+    `has_accounts` is whether the pool runs the jobs of each slot under the slot's account.
     """
 
     tree: Path
@@ -189,7 +189,10 @@ class PoolPlan:
 
     @property
     def for_tms(self) -> "PoolPlan":
-        """The same plan for a TMS with an account of its own: HTCondor uses a token only if its owner reads it."""
+        """This plan with another client directory, for a TMS that has its own account.
+
+        Such a TMS needs its own copy of the token, because HTCondor uses a token only if the token's owner reads it.
+        """
         return replace(self, client=self.home / "tms")
 
 
@@ -213,7 +216,7 @@ def pool_configuration(plan: PoolPlan) -> str:
 
 
 def job_wrapper(plan: PoolPlan) -> str:
-    """Return the text of the program `job_wrapper`. HTCondor passes the job's command as its arguments."""
+    """Return the text of the program `PoolPlan.job_wrapper`. HTCondor passes the job's command to it as arguments."""
     return f'#!/bin/sh\nexec {shlex.join(plan.job_holder)} "$@"\n'
 
 

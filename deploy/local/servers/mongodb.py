@@ -1,10 +1,9 @@
 """Start mongod as a replica set of one member: transactions and change streams need a replica set.
 
 From its first moment on, mongod requires a password. MongoDB's usual way to the first account is the *localhost
-exception*: any user of this machine can connect and create it, so another user could be faster. We switch that
-exception off. Instead the launcher logs in as a member of the replica set (`__system`, with the set's key as
-password), and creates the accounts. Key and passwords are new at each launch; accounts in existing data get the new
-passwords.
+exception*: any user of this machine can connect and create the account, so another user could be faster. We switch this
+exception off. Instead the launcher logs in as a member of the replica set (`__system`, with the set's key as password),
+and creates the accounts. Key and passwords are new at each launch; accounts in existing data get the new passwords.
 """
 
 import secrets
@@ -30,7 +29,7 @@ _Client = MongoClient[dict[str, Any]]
 
 
 class MongoDB:
-    """A mongod as the only member of its replica set. `start` returns when its accounts can write."""
+    """A mongod, the only member of its replica set. `start` returns when the accounts can write."""
 
     name = "mongod"
 
@@ -45,9 +44,9 @@ class MongoDB:
         port: int,
         auth: bool = True,
     ) -> None:
-        """`home` holds this launch's key, `data` the documents. Without `auth` every client has all rights."""
+        """`home` holds this launch's key, `data` the documents. If `auth` is False, every client has all rights."""
         self.port = port
-        #: By name.
+        #: The accounts by name. Empty if every client has all rights.
         self.accounts = new_accounts() if auth else {}
         self._children = children
         self._mongod = mongod
@@ -66,32 +65,32 @@ class MongoDB:
 
     @property
     def own_ports(self) -> Mapping[str, int]:
-        """The ports that it listens on."""
+        """The ports on which the server listens."""
         return {"mongodb": self.port}
 
     def url(self, account: str) -> str:
-        """Return the address for `account` (`wms`, `mqs` or `admin`), with its password if MongoDB requires one."""
+        """Return the address for `account` (`wms`, `mqs` or `admin`), with the password if MongoDB requires one."""
         return mongo_url(self.port, self.accounts.get(account))
 
     def start(self) -> "MongoDB":
-        """Start mongod on its data, or on none, and wait until its accounts can write.
+        """Start mongod on its data, if there are any, and wait until its accounts can write.
 
         Raises:
-            LaunchError: it did not start; the error names the log.
+            LaunchError: mongod did not start; the error names the log.
         """
-        self.configure()
+        self.write_configuration()
         child = self.relaunch()
         for is_reached in (self._is_initiated, self.is_ready, self._knows_accounts):
             await_ready(child, is_reached, timeout_s=_START_TIMEOUT_S)
         return self
 
     def relaunch(self) -> LaunchedProcess:
-        """Start mongod again on its port and data after it has ended. Return before it is ready."""
+        """Start mongod, on its port and data, and return its process. Return before it is ready."""
         self._child = self.launch_server()
         return self._child
 
     def is_ready(self) -> bool:
-        """Say whether it accepts writes."""
+        """Return whether mongod accepts writes."""
         with self._connect_client() as client:
             try:
                 return bool(client.admin.command("hello").get("isWritablePrimary"))
@@ -103,19 +102,19 @@ class MongoDB:
         if self._child is not None:
             self._child.stop(signal.SIGTERM)
 
-    def configure(self) -> None:
+    def write_configuration(self) -> None:
         """Write the server's key file."""
         if self.accounts:
             replace_secret(self._home / KEY, self._key.encode())
 
     def launch_server(self) -> LaunchedProcess:
-        """Start the server's process."""
-        command: list[str | Path] = [self._mongod, "--dbpath", self._data, *self.arguments(self._home / KEY)]
+        """Start mongod's process, and return it."""
+        command: list[str | Path] = [self._mongod, "--dbpath", self._data, *self.build_arguments(self._home / KEY)]
         environment = {"LC_ALL": "C", "HOME": str(self._home)}
         return self._children.launch("mongod", command, log=self._log, environment=environment, short_time_slices=True)
 
-    def arguments(self, key: Path) -> list[str]:
-        """Return mongod's arguments, without the data directory. `key` is the path at which it finds its key."""
+    def build_arguments(self, key: Path) -> list[str]:
+        """Return mongod's arguments without the data directory. `key` is the path at which mongod finds its key."""
         return [
             *("--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
             *("--replSet", "rs0", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25"),
@@ -132,7 +131,7 @@ class MongoDB:
 
     def add_account(self, account: MongoAccount) -> str:
         """Create `account` and return its address."""
-        self._run_commands([account.definition("createUser")])
+        self._run_commands([account.build_definition("createUser")])
         return mongo_url(self.port, account)
 
     def remove_account(self, account: MongoAccount) -> None:
@@ -186,7 +185,9 @@ def _password_arguments(key: Path) -> list[str]:
 
 
 def _knows_its_port(client: _Client, member: Mapping[str, object]) -> bool:
-    """Change the port in an earlier start's replica set to today's port. False: the server does not answer."""
+    """Set the port in the replica set of an earlier start to today's port. Return False if the server does not
+    answer.
+    """
     try:
         kept = client.admin.command("replSetGetConfig")["config"]
         if [one["host"] for one in kept["members"]] != [member["host"]]:

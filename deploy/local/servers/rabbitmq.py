@@ -44,7 +44,7 @@ class BrokerPlan:
 
 
 class RabbitMQ(BrokerAccess):
-    """A RabbitMQ with one node. `start` and `restart` return when users can log in."""
+    """A RabbitMQ of one node. `start` and `restart` return when users can log in."""
 
     name = "RabbitMQ"
 
@@ -83,26 +83,26 @@ class RabbitMQ(BrokerAccess):
 
     @property
     def own_ports(self) -> Mapping[str, int]:
-        """The ports that it listens on. MQS listens at `jwks`, so that one is not here."""
+        """The ports on which the broker listens, by name. `jwks` is not among them, because MQS listens there."""
         return {name: port for name, port in self.ports.items() if name != "jwks"}
 
     def start(self) -> "RabbitMQ":
-        """Start the broker and wait until users can log in.
+        """Start the broker, and wait until users can log in.
 
         Raises:
-            LaunchError: it did not start; the error names the log.
+            LaunchError: the broker did not start; the error names the log.
         """
-        self.configure()
+        self.write_configuration()
         self.restart()
         return self
 
     def restart(self) -> None:
-        """Start the broker on the same ports and data; stop it first if it runs."""
+        """Start the broker on the same ports and data. If the broker runs, stop it first."""
         self.stop()
         await_ready(self.relaunch(), self.is_ready, timeout_s=_START_TIMEOUT_S)
 
     def relaunch(self) -> LaunchedProcess:
-        """Start the broker again on its ports and data after it has ended. Return before it is ready."""
+        """Start the broker, on its ports and data, and return its process. Return before it is ready."""
         self._child = self.launch_server()
         return self._child
 
@@ -118,17 +118,17 @@ class RabbitMQ(BrokerAccess):
             self._child.kill()
 
     def launch_server(self) -> LaunchedProcess:
-        """Start the server's process with the settings that `configure` wrote."""
+        """Start the broker's process with the settings that `write_configuration` wrote, and return it."""
         return self._children.launch(
             "RabbitMQ",
             [next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin/rabbitmq-server"],
             log=self._log,
-            environment=self._environment(),
+            environment=self._build_environment(),
             cwd=self._home,
         )
 
     def is_ready(self) -> bool:
-        """Say whether users can log in."""
+        """Return whether users can log in."""
         try:
             # The port opens last. Trying it costs less than a login, which fails only after 4 s.
             socket.create_connection(("127.0.0.1", self.ports["amqp"]), timeout=1).close()
@@ -137,7 +137,7 @@ class RabbitMQ(BrokerAccess):
             return False
         return asyncio.run(_logs_in(self.amqp_url(ADMIN, topology.CONTROL_VHOST)))
 
-    def configure(self) -> None:
+    def write_configuration(self) -> None:
         """Write the server's settings and cookie."""
         self.write_settings(self._home, public_key=self.key_files.public)
         self._write_erl()
@@ -146,7 +146,9 @@ class RabbitMQ(BrokerAccess):
         (self._home / ".erlang.cookie").chmod(0o400)
 
     def write_settings(self, seen_at: Path, *, public_key: Path) -> None:
-        """Write the settings into the home directory. The server sees it at `seen_at`, and its key at `public_key`."""
+        """Write the settings into the home directory. The broker finds them below `seen_at`, and the tokens' key at
+        `public_key`.
+        """
         home = self._home
         settings = _configuration_text(
             self.ports,
@@ -167,8 +169,10 @@ class RabbitMQ(BrokerAccess):
         )
         replace_secret(home / "definitions.json", json.dumps(whole).encode())
 
-    def where_settings_are(self, seen_at: Path) -> dict[str, str]:
-        """Return the variables that name the server's settings, which it sees at `seen_at`, and that keep it local."""
+    def setting_variables(self, seen_at: Path) -> dict[str, str]:
+        """Return the environment variables that name the broker's settings below `seen_at`, and that keep other nodes
+        away.
+        """
         return {
             "RABBITMQ_NODENAME": _NODE,
             "RABBITMQ_CONFIG_FILE": str(seen_at / "rabbitmq.conf"),
@@ -190,7 +194,7 @@ class RabbitMQ(BrokerAccess):
         )
         erl.chmod(0o755)
 
-    def _environment(self) -> dict[str, str]:
+    def _build_environment(self) -> dict[str, str]:
         home = self._home
         return {
             "PATH": f"{home}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -198,7 +202,7 @@ class RabbitMQ(BrokerAccess):
             "LC_ALL": "C.UTF-8",
             # With this the start script replaces itself with erl, so that our SIGTERM reaches erl.
             "RUNNING_UNDER_SYSTEMD": "true",
-            **self.where_settings_are(home),
+            **self.setting_variables(home),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_MNESIA_BASE": str(self._data),
             "RABBITMQ_MNESIA_DIR": str(self._data / "ewms"),
@@ -215,20 +219,23 @@ class RabbitMQ(BrokerAccess):
 
 
 def _scheduler_arguments() -> str:
-    """Return Erlang's option for its number of schedulers, `EWMS_BROKER_SCHEDULERS`; unset, it takes one a core.
+    """Return Erlang's option for its number of schedulers, from `EWMS_BROKER_SCHEDULERS`. If unset, Erlang uses one a
+    core.
 
-    Two schedulers that meet at a lock call `sched_yield` some hundred times (`children.time_slices` tells what a call
-    costs). With two on two busy cores a pair of vhosts took 0.15 to 15 s, nearly all of it waiting for a core; with
-    one it takes 0.1 to 0.5 s. So the tests set 1. On idle cores two are faster: twenty workflows posted together had
-    their jobs after 0.7 to 0.8 s, and after 1.0 to 1.3 s with one. Short time slices do not help here: a start, which
-    computes, takes 3 s of a core with them and 2 s without.
+    Two schedulers that meet at a lock call `sched_yield` some hundred times (`children.time_slices` says what a call
+    costs). With two schedulers on two busy cores, the creation of two vhosts took 0.15 to 15 s, nearly all of it
+    waiting for a core; with one it takes 0.1 to 0.5 s. So the tests set 1. On idle cores two are faster: twenty
+    workflows posted together had their jobs after 0.7 to 0.8 s, and after 1.0 to 1.3 s with one. Short time slices do
+    not help here: a start, which computes, takes 3 s of a core with them and 2 s without.
     """
     number = os.environ.get("EWMS_BROKER_SCHEDULERS", "")
     return f"+S {number}:{number}" if number.isdecimal() and int(number) > 0 else ""
 
 
 def kept_users(file: Path, schedds: Iterable[str], pools: Iterable[str]) -> dict[str, BrokerUser]:
-    """Return the broker's users by name, with their passwords from `file`. New users get passwords, saved in `file`."""
+    """Return the broker's users by name, with their passwords from `file`. Give new users passwords, and save these in
+    `file`.
+    """
     kept: dict[str, list[str]] = load_or_make(file, dict)
     names = (ADMIN, *service_names(schedds, pools))
     wanted = {name: kept.get(name) or [secrets.token_urlsafe(18), secrets.token_hex(4)] for name in names}

@@ -1,4 +1,4 @@
-"""A development token issuer: it signs users in on this machine, for `make up`, the demo and the tests.
+"""A development token issuer. It issues tokens to users on this machine, for `make up`, the demo and the tests.
 
     GET  /.well-known/openid-configuration   discovery
     GET  /jwks                               the public key
@@ -39,10 +39,21 @@ TOKEN_LIFE_S = 24 * 3600
 _MAX_FORM_BYTES = 16 * 1024
 _FORM_PATIENCE_S = 20.0
 
-#: The user that `make up` signs in: a member of the group that the contract admits.
+#: The user that `make up` signs in: one of the group that the contract admits, and a member of the organization.
 DEVELOPER = "developer"
+#: The superuser, who is an operator of the fleet as well.
+SUPERUSER = "superuser"
+#: One person in each role of the one organization, `default`, and above it.
+PEOPLE: Mapping[str, Mapping[str, object]] = {
+    SUPERUSER: {"ewms_role": ["superuser", "ops"]},
+    "system-auditor": {"ewms_role": ["system-auditor", "auditor"]},
+    "org-admin": {"groups": ["/tokens/ewms-dev", "/organizations/default/admin"]},
+    "org-auditor": {"groups": ["/organizations/default/auditor"]},
+    "org-member": {"groups": ["/tokens/ewms-dev", "/organizations/default/member"]},
+}
 _CLAIMS: Mapping[str, Mapping[str, object]] = {
-    DEVELOPER: {"groups": ["/tokens/ewms-dev"]},
+    DEVELOPER: {"groups": ["/tokens/ewms-dev", "/organizations/default/member"]},
+    **PEOPLE,
     "auditor": {"ewms_role": "auditor"},
     "ops": {"ewms_role": "ops"},
     "system-tms": {"ewms_role": "system-tms"},
@@ -60,9 +71,9 @@ class IssuerFiles:
 
 
 def write_issuer(directory: Path, *, port: int) -> IssuerFiles:
-    """Write the configuration of an issuer that will listen on `port` of 127.0.0.1.
+    """Write the configuration of an issuer that will listen on `port` of 127.0.0.1, and return its files.
 
-    If `directory` has the key and the clients' secrets of an earlier launch, they stay.
+    If `directory` has the key and the clients' secrets of an earlier launch, these stay.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = load_key_pair(directory, "issuer-key")
@@ -85,16 +96,21 @@ def write_issuer(directory: Path, *, port: int) -> IssuerFiles:
 
 
 def mint_token(issuer: IssuerFiles, subject: str, claims: Mapping[str, object], *, life_s: float = TOKEN_LIFE_S) -> str:
-    """Return a token for `subject`, signed with the issuer's key. `claims` add to the usual claims or override them.
+    """Make a token for `subject`, signed with the issuer's key, and return it.
 
-    A negative `life_s` makes an expired token.
+    `claims` are added to the usual claims, or override them. If `life_s` is negative, the token has expired.
     """
     return _sign_token(issuer.keys, issuer.url, subject, claims, life_s)
 
 
 def developer_token(issuer: IssuerFiles, *, life_s: float = TOKEN_LIFE_S) -> str:
-    """Return the token of the user whom `make up` signs in."""
+    """Make a token of the user whom `make up` signs in, and return it."""
     return mint_token(issuer, DEVELOPER, _CLAIMS[DEVELOPER], life_s=life_s)
+
+
+def role_tokens(issuer: IssuerFiles, *, life_s: float = TOKEN_LIFE_S) -> dict[str, str]:
+    """Make a token for each person of `make up`'s organization. Return role -> token."""
+    return {role: mint_token(issuer, role, claims, life_s=life_s) for role, claims in PEOPLE.items()}
 
 
 def _sign_token(keys: MadeKeyFiles, url: str, subject: str, claims: Mapping[str, object], life_s: float) -> str:
@@ -114,13 +130,13 @@ def _sign_token(keys: MadeKeyFiles, url: str, subject: str, claims: Mapping[str,
 
 
 def issuer_application(settings: Mapping[str, Any]) -> Starlette:
-    """Return the issuer's application. `settings` is the content of its file."""
+    """Return the issuer's web application. `settings` is the content of the issuer's file."""
     keys = MadeKeyFiles(Path(settings["private"]), Path(settings["public"]))
     url: str = settings["url"]
     public: Any = load_pem_public_key(keys.public.read_bytes())
     jwk = {**RSAAlgorithm.to_jwk(public, as_dict=True), "kid": keys.kid, "use": "sig", "alg": "RS256"}
 
-    async def discovery(_: Request) -> Response:
+    async def answer_discovery(_: Request) -> Response:
         return JSONResponse(
             {
                 "issuer": url,
@@ -131,10 +147,10 @@ def issuer_application(settings: Mapping[str, Any]) -> Starlette:
             }
         )
 
-    async def jwks(_: Request) -> Response:
+    async def answer_keys(_: Request) -> Response:
         return JSONResponse({"keys": [jwk]})
 
-    async def token(request: Request) -> Response:
+    async def answer_token(request: Request) -> Response:
         if (form := await _read_form(request)) is None:
             return JSONResponse({"error": "invalid_request"}, status_code=413, headers={"Connection": "close"})
         name, secret = _read_client(request, form)
@@ -148,15 +164,15 @@ def issuer_application(settings: Mapping[str, Any]) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/.well-known/openid-configuration", discovery),
-            Route("/jwks", jwks),
-            Route("/token", token, methods=["POST"]),
+            Route("/.well-known/openid-configuration", answer_discovery),
+            Route("/jwks", answer_keys),
+            Route("/token", answer_token, methods=["POST"]),
         ]
     )
 
 
 async def _read_form(request: Request) -> dict[str, str] | None:
-    """Return the fields of a form; `None` if it is longer than a token request can be, or if it does not arrive.
+    """Return the fields of a form. Return None if the form is longer than 16 KiB, or does not arrive within 20 s.
 
     Every account of the machine can send a form, so both have limits.
     """

@@ -195,7 +195,11 @@ def _build_filter(task: str | None, signature: str | None, event: str | None) ->
 
 
 def _check_choice(letters: list[str] | None, which: "FailureFilter", *, all_: bool) -> "FailureFilter":
-    """Return `which`. Raise `Rejected` unless the user has named the dead letters in exactly one way."""
+    """Return `which`.
+
+    Raises:
+        Rejected: the user has chosen dead letters in no way, or in more than one way.
+    """
     from schemas.errors import Rejected
 
     if bool(letters) + bool(which) + all_ != 1:
@@ -207,10 +211,10 @@ def _check_choice(letters: list[str] | None, which: "FailureFilter", *, all_: bo
 
 
 def _check_handled(n_handled: int, workflow: str, *, all_: bool) -> None:
-    """Raise an error if the user chose certain dead letters and none was there. With --all, none is fine.
+    """Raise an error if the user chose certain dead letters and none of them exists. With --all, no error is raised.
 
     Raises:
-        NotThere: none was there.
+        NotThere: none of the chosen dead letters exists.
     """
     from ewms.errors import NotThere
 
@@ -222,7 +226,12 @@ def _check_handled(n_handled: int, workflow: str, *, all_: bool) -> None:
 
 
 def _find_letter(run: "Run", letter: str | None, signature: str | None) -> str:
-    """Return the dead letter that the user means: the one named, or the first one with the error `signature`."""
+    """Return the name of the dead letter that the user chose: `letter`, or the first one with the error `signature`.
+
+    Raises:
+        Rejected: both are given, or none.
+        NotThere: there is no dead letter with this error.
+    """
     from ewms.errors import NotThere
     from schemas.errors import Rejected
 
@@ -240,10 +249,10 @@ def _make_reporter(given: GlobalOptions) -> "Progress":
     """Return a function that reports progress to the user, from the second request on."""
     n_told = 0
 
-    def tell(n_done: int) -> None:
+    def report_progress(n_done: int) -> None:
         nonlocal n_told
         if n_told:
             given.tell_user(f"{n_done} so far")
         n_told += 1
 
-    return tell
+    return report_progress

@@ -1,4 +1,4 @@
-"""`ewms image`: make images for tasks. The launcher does this; the command finds it by an entry point."""
+"""`ewms image`: make images for tasks. The launcher makes them; the command finds the launcher by an entry point."""
 
 from pathlib import Path
 from typing import Annotated

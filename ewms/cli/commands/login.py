@@ -1,4 +1,4 @@
-"""`ewms login`, `logout` and `whoami`: get, forget and show a token. Only its owner can read the file that holds it."""
+"""`ewms login`, `logout` and `whoami`: get, forget and show a token. Only its owner can read the token's file."""
 
 import os
 import time
@@ -74,7 +74,7 @@ def log_out_user(context: typer.Context) -> None:
 
 
 def show_user(context: typer.Context) -> None:
-    """Show who you are to the server, and whether it accepts you. Status 3 if it does not."""
+    """Show the user whom the token names, and whether the server accepts the token. Status 3 if it does not."""
     from datetime import UTC, datetime
 
     from ewms.cli.text.plain import escape_controls

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,9 @@ from ewms.cli.context import GlobalOptions
 if TYPE_CHECKING:
     from ewms.client import Client
     from ewms.workflows.worker_logs import LogInfo
+
+#: In at most so many taskforces we look for killed pilots: each costs a request.
+_MOST_ASKED = 20
 
 LogsOf = Annotated[str, typer.Argument(metavar="ID", help="A taskforce, a task or a workflow: TF-..., TK-..., WF-...")]
 
@@ -34,13 +38,18 @@ def show_logs(
     list_: Annotated[bool, typer.Option("--list", "-l", help="List the logs and their lengths; fetch none.")] = False,
 ) -> None:
     """Show what workers wrote, if the request keeps it: of those that have ended, or have warned of something."""
+    from ewms.errors import NotThere
     from schemas.logs import LogStream
 
     given: GlobalOptions = context.obj
     named = [stream for stream, chosen in ((LogStream.OUT, stdout), (LogStream.ERR, stderr)) if chosen]
     wanted = tuple(named or LogStream)
     with given.make_client() as ews:
-        found = ews.logs(id_, workers=worker, streams=wanted)
+        try:
+            found = ews.logs(id_, workers=worker, streams=wanted)
+        except NotThere:
+            _tell_kills(given, ews, id_)
+            raise
         if to is not None:
             _save_logs(given, ews, found, to, tail)
         elif given.write_result(
@@ -53,6 +62,21 @@ def show_logs(
             given.make_console().print(log_table(found))
         else:
             _print_logs(given, ews, found, tail)
+            _tell_kills(given, ews, id_)
+
+
+def _tell_kills(given: GlobalOptions, ews: "Client", id_: str) -> None:
+    """Say how often signals ended pilots: a killed pilot cannot write that into its log."""
+    from schemas.errors import EWMSError
+    from schemas.pilot_kills import describe_kills
+
+    if given.quiet:
+        return
+    with suppress(EWMSError):
+        # Without an answer, the logs or the error about them are still worth showing.
+        for taskforce in ews.taskforces(id_)[:_MOST_ASKED]:
+            for kills in ews.health(taskforce.taskforce_uuid).kills:
+                given.tell_user(f"{taskforce.taskforce_uuid}: {describe_kills(kills)}")
 
 
 def _print_logs(given: GlobalOptions, ews: "Client", found: "list[LogInfo]", tail: int | None) -> None:
@@ -99,7 +123,7 @@ def _save_logs(given: GlobalOptions, ews: "Client", found: "list[LogInfo]", dire
 
 
 def _write_stretches(path: Path, stretches: Iterable[bytes]) -> int:
-    """Write `stretches` to `path`, and return the number of bytes. The file appears only when it is complete."""
+    """Write `stretches` to `path`, and return the number of bytes. The file exists only when it is complete."""
     n_bytes = 0
     part = path.with_name(f"{path.name}.part")
     try:

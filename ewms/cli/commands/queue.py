@@ -39,7 +39,14 @@ def publish(
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
 ) -> None:
     """Publish events, one a line, and wait until the broker has confirmed each."""
-    from ewms.cli.text.lines import name_line_in_errors, read_key, read_payloads
+    from ewms.cli.text.lines import describe_stop, name_line_in_errors, read_key, read_payloads
+    from schemas.errors import Rejected
+
+    line = 0
+
+    def note_line(number: int) -> None:
+        nonlocal line
+        line = number
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -51,13 +58,23 @@ def publish(
         publisher.notify = given.tell_user
         try:
             with publisher:
-                for where, payload in read_payloads(file, text=text):
+                for where, payload in read_payloads(file, text=text, on_line=note_line):
                     with name_line_in_errors(where):
                         publisher.send(payload, key=read_key(payload, key, where))
-        except BaseException:
-            # This may be Ctrl-C. Tell how many events are published already: they stay.
-            if publisher.n_confirmed:
-                given.tell_user(f"{publisher.n_confirmed} event(s) published to {alias}, then:")
+                line = 0
+        except BaseException as error:
+            # This may be Ctrl-C. Events that are published already stay.
+            if publisher.n_confirmed or close_inputs:
+                stop = describe_stop(
+                    publisher.n_confirmed, workflow=workflow, alias=alias, file=file,
+                    bad_line=line if isinstance(error, Rejected) else 0,
+                    options=[
+                        *(["--text"] if text else []), *(["--key", key] if key is not None else []),
+                        *(["--close-inputs"] if close_inputs else []),
+                    ],
+                    stays_open=close_inputs,
+                )  # fmt: skip
+                given.tell_user(stop)
             raise
         if not given.write_result({"published": publisher.n_confirmed}):
             given.tell_user(f"{publisher.n_confirmed} event(s) published to {alias}")
@@ -83,6 +100,8 @@ def consume(
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
 ) -> None:
     """Write events to standard output, one a line; each leaves the queue once it is written, or read from the pipe."""
+    from ewms.cli.interrupts import leave_on_interrupt
+    from ewms.cli.text.json_texts import JsonTextHint
     from ewms.cli.text.outlet import Outlet
     from ewms.cli.text.streams import json_text
 
@@ -100,22 +119,37 @@ def consume(
         )
         results.notify = given.tell_user
         taken = 0
-        with Outlet() as outlet:
-            outlet.watch_reader(results.leave)
-            for event in results:
-                # An event may leave the queue only after its reader has it.
-                if not outlet.write_line(json_text(_event_as_json(event, whole=whole)) + "\n"):
-                    break
-                taken += 1
-        if outlet.is_abandoned:
-            # The reader has left because it has all that it wanted.
-            return
-        left_out = (
-            f", {results.n_duplicates} left out because this account had received them before"
-            if results.n_duplicates
-            else ""
-        )
-        given.tell_user(f"{taken} event(s) taken from {alias}{left_out}")
+        outlet = Outlet()
+        hint = JsonTextHint()
+
+        def tell_taken() -> None:
+            left_out = (
+                f", {results.n_duplicates} left out because this account had received them before"
+                if results.n_duplicates
+                else ""
+            )
+            given.tell_user(f"{taken} event(s) taken from {alias}{left_out}")
+            if hint.text:
+                given.tell_user(hint.text)
+
+        try:
+            # While `with results` opens the queue, Ctrl-C raises KeyboardInterrupt; afterwards an event may be in hand.
+            with results, outlet, leave_on_interrupt(outlet.stop_waiting, results.leave):
+                outlet.watch_reader(results.leave)
+                for event in results:
+                    # An event may leave the queue only after its reader has it.
+                    if not outlet.write_line(json_text(_event_as_json(event, whole=whole)) + "\n"):
+                        break
+                    taken += 1
+                    hint.note_body(event.body)
+        except BaseException as error:
+            # Events that were written have left the queue.
+            if not outlet.is_abandoned and (taken or isinstance(error, KeyboardInterrupt)):
+                tell_taken()
+            raise
+        # A reader that has left has all that it wanted.
+        if not outlet.is_abandoned:
+            tell_taken()
 
 
 @app.command()
@@ -130,16 +164,22 @@ def peek(
     ] = False,
 ) -> None:
     """Write some events that wait in a queue to standard output, one a line, and leave all of them there."""
+    from ewms.cli.text.json_texts import JsonTextHint
     from ewms.cli.text.streams import json_text
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
         events = ews.run(workflow).queue(alias).peek(n, active_timeout=0)
+    hint = JsonTextHint()
+    for event in events:
+        hint.note_body(event.body)
     shown = [_event_as_json(event, whole=whole) for event in events]
     if not given.write_result({"events": shown}, [event.id for event in events]):
         for one in shown:
             typer.echo(json_text(one))
         given.tell_user(f"{len(shown)} event(s) of {alias} shown; the queue still holds them")
+        if hint.text:
+            given.tell_user(hint.text)
 
 
 @app.command()

@@ -26,7 +26,10 @@ def show_errors(
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="At most this many attempts, the newest first.")] = _N_ATTEMPTS,
 ) -> None:
-    """Show what goes wrong in tasks, as their workers report it: by error, or each failed attempt with its event."""
+    """Show what goes wrong in tasks, as their workers report it: by error, or each failed attempt with its event.
+
+    A worker that fails often does not report every attempt, so the counts mean "at least".
+    """
     from ewms.cli.text.failure_tables import attempt_lines, attempt_table, error_table, fold_attempts
 
     given: GlobalOptions = context.obj
@@ -42,6 +45,10 @@ def show_errors(
                 given.tell_user(f"no worker has reported a failed attempt of {workflow}")
                 return
             given.make_console().print(error_table(groups, wide=given.is_wide))
+            given.tell_user(
+                "a worker reports at most 20 failed attempts at once, then two a second, so there may be more; "
+                f"`ewms dlq list {workflow}` counts all dead letters"
+            )
             given.tell_user(
                 f"see the events of an error: ewms task errors {workflow} --signature {groups[0].signature}"
             )

@@ -32,7 +32,7 @@ def show(
     context: typer.Context,
     id_: Annotated[str, typer.Argument(metavar="TASKFORCE", help="The taskforce's id: TF-...")],
 ) -> None:
-    """Show one taskforce, and every move that it made or tried."""
+    """Show one taskforce, and every change of its phase, also those that failed."""
     from ewms.cli.text.tables import health_lines, phase_table, taskforce_table
 
     given: GlobalOptions = context.obj
@@ -51,20 +51,26 @@ def why(
     id_: Annotated[str, typer.Argument(metavar="ID", help="A taskforce, a task or a workflow: TF-..., TK-..., WF-...")],
 ) -> None:
     """Tell how many workers are missing, why, and what to type next; or that the workflow is over."""
-    from ewms.cli.text.tables import missing_lines
+    from ewms.cli.text.tables import missing_lines, stall_lines
     from schemas.ids import TaskforceUuid, workflow_of
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
         uuids: list[TaskforceUuid] = [one.taskforce_uuid for one in ews.taskforces(id_)]
         healths = {uuid: ews.health(uuid) for uuid in uuids}
-    parts = {"n_wanted", "n_at_work", "missing", "ended"}
+        stall = ews.run(workflow_of(uuids[0])).stall() if uuids else None
+    parts = {"n_wanted", "n_at_work", "missing", "kills", "ended"}
     found = [
         {"taskforce_uuid": uuid, **health.model_dump(mode="json", include=parts)} for uuid, health in healths.items()
     ]
-    if not given.write_result({"taskforces": found}, uuids):
+    stalled = None if stall is None else stall.model_dump(mode="json")
+    if not given.write_result({"taskforces": found, "stalled": stalled}, uuids):
         for uuid, health in healths.items():
             for line in missing_lines(uuid, health):
+                given.make_console().print(line)
+        if stall is not None and stall.is_all_failed:
+            # The workers would take new events, so none is missing, and yet nothing happens.
+            for line in stall_lines(stall):
                 given.make_console().print(line)
         if uuids and all(health.ended for health in healths.values()):
             given.tell_user(f"see how it ended: ewms workflow show {workflow_of(uuids[0])}")

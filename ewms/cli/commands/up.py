@@ -1,4 +1,7 @@
-"""`ewms up`: run the whole system on this machine. An entry point names its launcher; the client has none."""
+"""`ewms up`, `ewms down`: run the whole system on this machine, and end it.
+
+An entry point names the launcher. The client's package has no launcher.
+"""
 
 from collections.abc import Sequence
 
@@ -15,11 +18,16 @@ def run_system(context: typer.Context) -> None:
     raise typer.Exit(run_launcher(["up", *context.args]))
 
 
+def end_system(context: typer.Context) -> None:
+    """End the system that `ewms up` runs in this folder (or with `--data DIRECTORY`), and wait until it has ended."""
+    raise typer.Exit(run_launcher(["down", *context.args]))
+
+
 def run_launcher(words: Sequence[str]) -> int:
     """Run the launcher with the command line `words`, and return its exit status.
 
     Raises:
-        Unreachable: no launcher is installed here.
+        Unreachable: no launcher is installed.
     """
     from importlib.metadata import entry_points
 

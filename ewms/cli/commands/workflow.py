@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.context import GlobalOptions, OutputFormat, can_ask, parse_option
+from ewms.cli.context import GlobalOptions, OutputFormat, can_ask, parse_option, parse_settings
 
 if TYPE_CHECKING:
     from ewms.client import Client, Run
@@ -44,7 +44,7 @@ def submit(
 
     given: GlobalOptions = context.obj
     try:
-        request = apply_settings(_read_json(file), _parse_settings(set_))
+        request = apply_settings(_read_json(file), parse_settings(set_))
     except ValueError as error:
         raise Rejected(str(error)) from error
     try:
@@ -77,22 +77,25 @@ def submit(
             given.tell_user(f"follow it with: ewms workflow watch {run.id}")
 
 
-def _fetch_cluster_names(client: "Client") -> list[str] | None:
-    """Return the names of all cluster locations; None if the server does not answer."""
+def _fetch_cluster_names(client: "Client") -> dict[str, str] | None:
+    """Return the names of all locations, each with the location of which it is an alias ("" if it is none).
+
+    Return None if the server does not answer.
+    """
     from schemas.errors import EWMSError
 
     try:
         with client as ews:
-            return [cluster.name for cluster in ews.clusters()]
+            return {cluster.name: cluster.alias_of for cluster in ews.clusters()}
     except EWMSError:
         return None
 
 
-def _check_request(given: GlobalOptions, request: Any, clusters: list[str] | None = None) -> None:
-    """Tell the user what is odd in `request`. Check the names of places only if `clusters` is not None.
+def _check_request(given: GlobalOptions, request: Any, clusters: dict[str, str] | None = None) -> None:
+    """Tell the user what is unusual in `request`. Check the names of locations only if `clusters` is given.
 
     Raises:
-        CannotRun: the request has faults.
+        CannotRun: the request has errors.
     """
     from ewms.workflows.checking import find_complaints, refuse_what_cannot_run
 
@@ -129,7 +132,7 @@ def list_workflows(
 
 @app.command()
 def show(context: typer.Context, workflow: Id) -> None:
-    """Show how a workflow stands."""
+    """Show the state of a workflow."""
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
         run = ews.run(workflow)
@@ -179,7 +182,7 @@ def wait(
 
 @app.command()
 def finish(context: typer.Context, workflow: Id) -> None:
-    """Say that a workflow is done: its workers stop and its queues are retired."""
+    """Finish a workflow: its workers stop, and its queues are retired."""
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
         _report_end(given, "finished", ews.run(workflow).finish())
@@ -191,7 +194,7 @@ def abort(
     workflow: Id,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Stop a workflow as it stands."""
+    """Stop a workflow at once. The work that is not done is lost."""
     from schemas.errors import Rejected
 
     given: GlobalOptions = context.obj
@@ -230,21 +233,6 @@ def _report_outcome(
         given.tell_user(f"{run.id} is {until if until != 'over' else ended}")
     if until == "over":
         outcome.raise_for_failures()
-
-
-def _parse_settings(words: list[str]) -> dict[str, Any]:
-    import json
-
-    settings: dict[str, Any] = {}
-    for word in words:
-        path, equals, text = word.partition("=")
-        if not equals or not path:
-            raise ValueError(f"--set {word}: write it as PATH=VALUE")
-        try:
-            settings[path] = json.loads(text)
-        except ValueError:
-            settings[path] = text
-    return settings
 
 
 def _read_json(file: Path) -> Any:

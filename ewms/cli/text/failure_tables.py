@@ -36,9 +36,12 @@ def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
 
 
 def error_table(groups: Sequence[ErrorGroup], *, wide: bool = False) -> Table:
-    """Return a table with a row for each task and error: failed attempts, events, machines, and the newest example."""
+    """Return a table with a row for each task and error: failed attempts, events, machines, and the newest example.
+
+    The counts are of reported attempts. There may have been more.
+    """
     table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
-    for column in ("attempts", "events", "machines"):
+    for column in ("attempts\nat least", "events\nat least", "machines\nat least"):
         table.add_column(column, justify="right")
     table.add_column("signature", no_wrap=True)
     if wide:
@@ -115,7 +118,9 @@ def letter_table(letters: Sequence[DeadLetter], *, wide: bool = False) -> Table:
 
 
 def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
-    """Yield the lines that show a dead letter: what it is, its input, its headers, and every attempt at it."""
+    """Yield the lines that show a dead letter: its names and reason, its input, its headers, and every attempt at
+    it.
+    """
     letter = seen.dead_letter
     yield _labelled_line("letter", letter.letter)
     yield _labelled_line("event", f"{letter.event_id or '(no id)'}{f', key {letter.key}' if letter.key else ''}")
@@ -134,7 +139,7 @@ def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
 
 
 def next_command(workflow: str, letter: DeadLetter, *, is_over: bool) -> str:
-    """Return advice and a command: what to do next with `letter` and others of the same error."""
+    """Return a sentence and a command: what to do next with `letter` and with other dead letters of the same error."""
     same = f" --signature {letter.signature}" if letter.signature else ""
     if is_over:
         return (
@@ -147,7 +152,9 @@ def next_command(workflow: str, letter: DeadLetter, *, is_over: bool) -> str:
 
 
 def fold_attempts(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
-    """Split `attempts` (the oldest first) into runs that ended the same way: same error, last lines and exit code."""
+    """Split `attempts` (the oldest first) into groups of neighbours that ended with the same error, last lines and exit
+    code.
+    """
     runs: list[list[Attempt]] = []
     for attempt in attempts:
         if runs and _ending_of(runs[-1][0]) == _ending_of(attempt):
@@ -158,12 +165,14 @@ def fold_attempts(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
 
 
 def attempt_lines(first: Attempt, *others: Attempt) -> Iterator[Text]:
-    """Yield the lines that show a failed attempt, or several that ended the same way: when, where, how, last output."""
+    """Yield the lines that show a failed attempt, or several that ended in the same way: when, where, how, last
+    output.
+    """
     if not others:
         yield _safe_text(_attempt_heading(first), style="bold")
     else:
         last = others[-1]
-        numbers = f"attempts {first.attempt}-{last.attempt}{_after_replay(first)}"
+        numbers = f"attempts {first.attempt}-{last.attempt}{_describe_replay(first)}"
         times = f"{_format_time(first.failed_at)} to {_format_time(last.failed_at)} UTC"
         places = ", ".join(dict.fromkeys(_describe_place(one) for one in (first, *others)))
         yield _safe_text(f"{numbers}: {times}, at {places}{describe_exit(first.exit_code)}: same error", style="bold")
@@ -175,7 +184,7 @@ def attempt_lines(first: Attempt, *others: Attempt) -> Iterator[Text]:
 def _attempt_heading(attempt: Attempt) -> str:
     worker = "" if attempt.worker is None else f", worker {attempt.worker} of {attempt.taskforce_uuid}"
     return (
-        f"attempt {attempt.attempt}{_after_replay(attempt)}: {_format_time(attempt.failed_at)} UTC, "
+        f"attempt {attempt.attempt}{_describe_replay(attempt)}: {_format_time(attempt.failed_at)} UTC, "
         f"{attempt.took_s:.1f} s, at {_describe_place(attempt)}{worker}{describe_exit(attempt.exit_code)}"
     )
 
@@ -184,12 +193,12 @@ def _describe_place(attempt: Attempt) -> str:
     return " ".join(word for word in (attempt.site, attempt.slot or attempt.machine) if word) or "somewhere"
 
 
-def _after_replay(attempt: Attempt) -> str:
+def _describe_replay(attempt: Attempt) -> str:
     return f" after replay {attempt.n_replays}" if attempt.n_replays else ""
 
 
 def _ending_of(attempt: Attempt) -> tuple[object, ...]:
-    """Return what must be equal for attempts to be shown as one."""
+    """Return the facts that are equal for attempts that are shown together."""
     return attempt.error, attempt.last_lines, attempt.exit_code, attempt.n_replays
 
 
@@ -217,7 +226,9 @@ def _labelled_line(name: str, value: str, *, style: str = "") -> Text:
 
 
 def _safe_text(text: str, *, style: str = "") -> Text:
-    """Return text from user code for a terminal, with escape sequences and line ends spelled out."""
+    """Return text from user code in a form that is safe for a terminal: escape sequences and line ends are spelled
+    out.
+    """
     return Text(escape_controls(text).replace("\n", "\\n"), style=style)
 
 

@@ -25,9 +25,9 @@ _MAX_IN_MEMORY = 16 * 1024 * 1024
 
 
 def json_line(letter: "DeadLetter", body: bytes | None, *, file: str | None = None) -> str:
-    """Return a letter as one line of JSON, with the name of its `file`, or with its `body`: as text, or as base64.
+    """Return a dead letter as one line of JSON, with the name of its `file`, or with its `body`.
 
-    A body that is UTF-8 is text in the field `body`; any other is in `body_base64`.
+    A body that is UTF-8 is text in the field `body`; any other body is in `body_base64`.
     """
     plain = letter.model_dump(mode="json", exclude={"body", "excerpt"})
     if file is not None:
@@ -41,7 +41,8 @@ def json_line(letter: "DeadLetter", body: bytes | None, *, file: str | None = No
 
 
 def write_bodies(output: IO[bytes], letters: "Iterable[tuple[DeadLetter, bytes]]") -> int:
-    """Write the events of `letters`, one a line, and return how many. If one does not fit, nothing is written.
+    """Write the events of `letters`, one on each line, and return their number. If an event cannot be written, write
+    nothing.
 
     Raises:
         Rejected: an event is not JSON, or the letters come from several queues.
@@ -65,7 +66,7 @@ def write_bodies(output: IO[bytes], letters: "Iterable[tuple[DeadLetter, bytes]]
 
 
 def _body_line(letter: "DeadLetter", body: bytes) -> bytes:
-    """Return the letter's event as one line of JSON.
+    """Return the event of `letter` as one line of JSON.
 
     Raises:
         Rejected: the event is not JSON.
@@ -84,10 +85,12 @@ def _body_line(letter: "DeadLetter", body: bytes) -> bytes:
 
 
 def write_files(directory: Path, letters: "Iterable[tuple[DeadLetter, bytes]]") -> int:
-    """Write a file for each letter into `directory`, and index.jsonl with a line for each. Return how many letters.
+    """Write a file for each letter into `directory`, and a line for each into index.jsonl. Return how many letters
+    there were.
 
     Raises:
         Rejected: the directory cannot be written.
+        ServerFailed: the server answered with a letter whose id cannot be the name of a file.
     """
     n = 0
     try:

@@ -1,7 +1,8 @@
 """Read events from the lines of a file or of standard input; an error names the line."""
 
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,10 +19,13 @@ _AS_TEXT = "write a text in quotes, or send lines as they are with --text"
 MAX_LINE_BYTES = 6 * MAX_EVENT_BYTES + 64 * 1024
 
 
-def read_payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
-    """Yield (where, payload) for each line of `file`: `where` is such as "events.jsonl, line 7".
+def read_payloads(
+    file: Path, *, text: bool, on_line: Callable[[int], None] = lambda _: None
+) -> Iterator[tuple[str, Any]]:
+    """Yield a pair for each line of `file`: where the line is, such as "events.jsonl, line 7", and its payload.
 
-    With `text` the payload is the line; otherwise the line is JSON, and empty lines are skipped.
+    `on_line` gets the number of each line before the line is checked. If `text`, the payload is the line. Otherwise the
+    line is JSON, and empty lines are skipped.
 
     Raises:
         Rejected: the file cannot be read, or a line is not UTF-8, or not JSON.
@@ -30,7 +34,7 @@ def read_payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
     number = 0
     try:
         with open_input(file) as lines:
-            for number, line in enumerate(_bounded_lines(lines, file), 1):
+            for number, line in enumerate(_bounded_lines(lines, file, on_line), 1):
                 where = f"{describe_file(file)}, line {number}"
                 try:
                     # Drop the mark (BOM) that some editors put before the first line.
@@ -51,8 +55,31 @@ def read_payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
         ) from error
 
 
+def describe_stop(
+    n_published: int, *, workflow: str, alias: str, file: Path, bad_line: int, options: Sequence[str], stays_open: bool
+) -> str:
+    """Return the text for a `publish` that stops before the end: what is done, what is not, and how to go on.
+
+    `bad_line` is the number of the line that stopped it, or 0 if something else did. `stays_open` is whether the user
+    wanted to close the inputs, which did not happen. `options` are the options that the user gave, "--close-inputs"
+    included.
+    """
+    done = f"{n_published} event(s) published to {alias}"
+    if stays_open:
+        done += f"; the inputs of {workflow} stay open"
+    publish = f"ewms queue publish {workflow} {shlex.quote(alias)}"
+    if bad_line and str(file) == "-":
+        return f"{done}\n  go on from line {bad_line} of the input: {publish} - {shlex.join(options)}".rstrip()
+    if bad_line:
+        rest = f"tail -n +{bad_line} {shlex.quote(str(file))} | {publish} - {shlex.join(options)}".rstrip()
+        return f"{done}\n  mend line {bad_line}, then go on from there: {rest}"
+    if stays_open:
+        return f"{done}\n  close them when all events are published: ewms workflow close-inputs {workflow}"
+    return done
+
+
 def read_key(payload: Any, field: str | None, where: str) -> Any:
-    """Return the value of `field` in `payload`: the key that identifies the event. `field` None returns None.
+    """Return the value of `field` in `payload`, which is the key of the event. Return None if `field` is None.
 
     Raises:
         Rejected: the payload has no such field.
@@ -71,7 +98,12 @@ def read_key(payload: Any, field: str | None, where: str) -> Any:
 
 @contextmanager
 def name_line_in_errors(where: str) -> Iterator[None]:
-    """Add the line (`where`) to the error if an event cannot be sent within the block."""
+    """If an event cannot be sent within the block, add the line (`where`) to the error.
+
+    Raises:
+        TooLarge: the event is too large.
+        Rejected: the event cannot be written as UTF-8 or JSON.
+    """
     try:
         yield
     except TooLarge as error:
@@ -91,10 +123,11 @@ def _parse_json(content: str, where: str) -> Any:
         raise Rejected(f"{where}: not JSON that can be sent: {error}", hint=_AS_TEXT) from error
 
 
-def _bounded_lines(lines: BinaryIO, file: Path) -> Iterator[bytes]:
+def _bounded_lines(lines: BinaryIO, file: Path, on_line: Callable[[int], None]) -> Iterator[bytes]:
     number = 0
     while line := lines.readline(MAX_LINE_BYTES + 1):
         number += 1
+        on_line(number)
         if len(line) > MAX_LINE_BYTES:
             raise TooLarge(
                 f"{describe_file(file)}, line {number} has more than {MAX_LINE_BYTES} bytes; "

@@ -1,4 +1,4 @@
-"""Make text from user code harmless for a terminal, which would obey escape sequences in it. (core)"""
+"""Make text from user code harmless for a terminal, which would carry out escape sequences in it. (core)"""
 
 import codecs
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,9 @@ def escape_controls(text: str) -> str:
 
 
 def escape_stretches(stretches: Iterable[bytes]) -> Iterator[str]:
-    """Decode `stretches` of UTF-8, and yield harmless text. A character may be split between two stretches."""
+    """Decode the parts `stretches` of a UTF-8 text, and yield harmless text. A character may be split between two
+    parts.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
     held = ""
     for stretch in stretches:

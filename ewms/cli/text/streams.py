@@ -1,4 +1,4 @@
-"""Use standard input, output and error as a shell gives them: they may be closed, full, endless, or not UTF-8."""
+"""Use standard input, output and error, which a shell may have closed, and which may be full, endless or not UTF-8."""
 
 import codecs
 import json
@@ -19,12 +19,12 @@ _SPELLED_OUT = {"→": "->", "…": "...", "·": ".", "─": "-"}
 
 
 def describe_file(file: Path) -> str:
-    """Return the name of `file` for a message; `-` is "standard input"."""
+    """Return the name of `file` for a message. For `-`, return "standard input"."""
     return "standard input" if str(file) == "-" else str(file)
 
 
 def prepare_streams() -> None:
-    """Make stdout and stderr usable: each exists, and takes every character, spelled out if its encoding has none.
+    """Make stdout and stderr usable. Both exist afterwards, and spell out characters that their encoding does not have.
 
     Raises:
         Rejected: standard output is closed, so no result could be shown.
@@ -40,14 +40,14 @@ def prepare_streams() -> None:
 
 
 def print_to_stderr(text: str) -> None:
-    """Write `text` to stderr. Ignore an error: the command should not fail because stderr takes nothing more."""
+    """Write `text` to stderr. Ignore an error: the command should not fail because stderr cannot be written."""
     with suppress(OSError):
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 
 
 def abandon_output() -> None:
-    """Drop what standard output has not written yet, so that the end of the process does not try to write it."""
+    """Drop what standard output has not written yet, so that the end of the process does not write it."""
     with suppress(OSError, ValueError):
         void = os.open(os.devnull, os.O_WRONLY)
         os.dup2(void, sys.stdout.fileno())
@@ -60,7 +60,9 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
 
 
 def spell_json(value: Any, *, is_utf8: bool, indent: int | None = None) -> str:
-    """Return `value` as JSON, in ASCII unless the output `is_utf8`. Half of a surrogate pair makes it ASCII, too."""
+    """Return `value` as JSON: as UTF-8 if `is_utf8`, else as ASCII. With half of a surrogate pair it is always
+    ASCII.
+    """
     text = json.dumps(value, ensure_ascii=not is_utf8, default=str, indent=indent)
     try:
         text.encode()
@@ -71,10 +73,10 @@ def spell_json(value: Any, *, is_utf8: bool, indent: int | None = None) -> str:
 
 @contextmanager
 def open_input(file: Path) -> Iterator[BinaryIO]:
-    """Open `file` for reading bytes; `-` is standard input.
+    """Open `file` for reading bytes during the block; `-` is standard input.
 
     Raises:
-        Rejected: `file` is standard input, and that is closed.
+        Rejected: `file` is standard input, which is closed.
         OSError: the file cannot be opened.
     """
     if str(file) != "-":
@@ -90,7 +92,7 @@ def read_document(file: Path) -> bytes:
     """Return the bytes of `file`; `-` is standard input.
 
     Raises:
-        Rejected: the file has more than 16 MiB.
+        Rejected: the file has more than 16 MiB, or is standard input, which is closed.
         OSError: the file cannot be read.
     """
     with open_input(file) as opened:

@@ -9,19 +9,21 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from schemas.api.health import TaskforceHealth
+from ewms.stalls import describe_cause
+from schemas.api.health import Stall, TaskforceHealth
 from schemas.api.queries import WorkflowFound
 from schemas.api.queues import QueueDepths
 from schemas.api.workflows import ClusterLocation
 from schemas.endings import outcome_words
 from schemas.objects import TaskDirective, Taskforce
+from schemas.pilot_kills import describe_kills
 
 if TYPE_CHECKING:
     from ewms.workflows.worker_logs import LogInfo
 
 
 def workflow_table(workflows: Sequence[WorkflowFound]) -> Table:
-    """Return a table with a row for each workflow; its outcome is in the words of `ewms workflow show`."""
+    """Return a table with a row for each workflow. It names the outcome as `ewms workflow show` does."""
     table = _make_table("workflow", "made (UTC)", "priority", "outcome")
     for workflow in workflows:
         outcome = workflow.outcome or outcome_words(workflow.deactivated, None)
@@ -30,18 +32,25 @@ def workflow_table(workflows: Sequence[WorkflowFound]) -> Table:
 
 
 def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
-    """Return a table with a row for each cluster location."""
-    table = _make_table()
-    for column in ("cluster", "schedd"):
-        table.add_column(column, overflow="fold")
-    table.add_column("usual workers", justify="right")
+    """Return a table with a row for each cluster location. If any has aliases, a column names them."""
+    aliases: dict[str, list[str]] = {}
     for cluster in clusters:
-        table.add_row(Text(cluster.name), Text(cluster.schedd), str(cluster.n_workers))
+        if cluster.alias_of:
+            aliases.setdefault(cluster.alias_of, []).append(cluster.name)
+    table = _make_table()
+    for column in ("cluster", "schedd", *(("aliases",) if aliases else ())):
+        table.add_column(column, overflow="fold")
+    # How many workers a task gets that does not say how many it wants.
+    table.add_column("workers by default", justify="right")
+    for cluster in clusters:
+        if not cluster.alias_of:
+            others = (Text(", ".join(aliases.get(cluster.name, []))),) if aliases else ()
+            table.add_row(Text(cluster.name), Text(cluster.schedd), *others, str(cluster.n_workers))
     return table
 
 
 def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> RenderableType:
-    """Return a table with a row for each taskforce: its phase and its workers; and below the table what went wrong."""
+    """Return a table with a row for each taskforce: its phase and its workers. The errors are below the table."""
     if wide:
         table = _make_table(
             "taskforce", "task", "schedd", "cluster", "phase", "workers", "job and pilot statuses", "errors"
@@ -49,8 +58,8 @@ def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> R
         for one in taskforces:
             errors = Text("; ".join(_error_lines(one)), style="red")
             statuses = Text(", ".join(_status_lines(one)))
-            cluster = _or_blank(one.cluster_id)
-            workers = _or_blank(one.n_workers)
+            cluster = _format_count(one.cluster_id)
+            workers = _format_count(one.n_workers)
             schedd = Text(one.schedd)
             table.add_row(one.taskforce_uuid, one.task_id, schedd, cluster, one.phase, workers, statuses, errors)
         return table
@@ -63,7 +72,7 @@ def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> R
         table.add_row(
             Text.assemble(one.taskforce_uuid, "\n  ", (place, "dim")),
             str(one.phase),
-            Text("\n".join(_status_lines(one)) or f"{_or_blank(one.n_workers)} wanted".lstrip()),
+            Text("\n".join(_status_lines(one)) or f"{_format_count(one.n_workers)} wanted".lstrip()),
         )
     problems = [
         Text.assemble(one.taskforce_uuid, ": ", (error, "red")) for one in taskforces for error in _error_lines(one)
@@ -72,7 +81,7 @@ def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> R
 
 
 def health_lines(health: TaskforceHealth) -> list[Text]:
-    """Return a line for each thing that is wrong with a taskforce, and one for how its pilots ended."""
+    """Return a line for each problem of a taskforce, and a line about how its pilots ended."""
     lines = []
     if health.stuck:
         lines.append(Text(f"stuck: {health.stuck}", style="red"))
@@ -85,24 +94,37 @@ def health_lines(health: TaskforceHealth) -> list[Text]:
     if health.exit_codes:
         ends = ", ".join(f"{n} with {_describe_exit(code)}" for code, n in health.exit_codes.items())
         lines.append(Text(f"pilots that ended: {ends}"))
-    return lines
+    return [*lines, *kill_lines(health)]
+
+
+def kill_lines(health: TaskforceHealth) -> list[Text]:
+    """Return a line for each signal that ended pilots of a taskforce: how often, and when last."""
+    return [Text(describe_kills(kills), style="yellow") for kills in health.kills]
 
 
 def missing_lines(uuid: str, health: TaskforceHealth) -> list[Text]:
-    """Return a line on how many workers of a taskforce are at work, and one for each reason why others are not."""
+    """Return lines on a taskforce's workers: how many are at work, why others are not, which signals ended pilots."""
+    killed = [Text("  ").append_text(line) for line in kill_lines(health)]
     if health.ended:
-        return [Text(f"{uuid}: {health.ended}")]
+        return [Text(f"{uuid}: {health.ended}"), *killed]
     lines = [Text(f"{uuid}: {health.n_at_work} of {health.n_wanted} worker(s) take events")]
     for one in health.missing:
         style = "yellow" if one.is_coming else "red"
         lines.append(
             Text.assemble("  ", (f"{one.n_workers} worker(s) {one.text}", style), "\n    → ", (one.command, "cyan"))
         )
-    return lines
+    return [*lines, *killed]
+
+
+def stall_lines(stall: Stall) -> list[Text]:
+    """Return a line for each cause of a stall, with the next command."""
+    return [
+        Text.assemble((describe_cause(cause), "red"), "\n    → ", (cause.command, "cyan")) for cause in stall.causes
+    ]
 
 
 def phase_table(taskforce: Taskforce) -> Table:
-    """Return a table with a row for each change of phase that the taskforce made or tried."""
+    """Return a table with a row for each change of the taskforce's phase, also those that failed."""
     table = _make_table()
     table.add_column("at (UTC)", no_wrap=True)
     table.add_column("to", no_wrap=True)
@@ -119,7 +141,7 @@ def phase_table(taskforce: Taskforce) -> Table:
 
 
 def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str], *, wide: bool = False) -> Table:
-    """Return a table with a row for each task; `aliases` maps the id of a queue to its alias."""
+    """Return a table with a row for each task. `aliases` gives the alias of a queue by its id."""
     table = _make_table()
     table.add_column("task", overflow="fold", min_width=29)
     for column in ("takes from", "publishes onto"):
@@ -152,7 +174,7 @@ def log_table(logs: "Sequence[LogInfo]") -> Table:
 
 
 def depth_table(depths: QueueDepths, *, wide: bool = False) -> Table:
-    """Return a table with a row for each queue, and one for the dead letters."""
+    """Return a table with a row for each queue, and a row for the dead letters."""
     table = _make_table()
     table.add_column("queue", overflow="fold")
     for column in ("waiting", "in work", "put off", "consumers"):
@@ -172,7 +194,7 @@ def depth_table(depths: QueueDepths, *, wide: bool = False) -> Table:
     return table
 
 
-def _or_blank(number: int | None) -> str:
+def _format_count(number: int | None) -> str:
     return "" if number is None else str(number)
 
 

@@ -1,4 +1,4 @@
-"""Watch a workflow: a live view on a terminal; elsewhere a line of text whenever something has changed."""
+"""Watch a workflow: in a live view on a terminal, elsewhere as a line of text whenever something has changed."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ _HISTORY = 600
 
 
 def tick_regularly(*, forever: bool, interval_s: float = INTERVAL_S) -> Iterator[None]:
-    """Yield at once; and then, if `forever`, once every `interval_s`."""
+    """Yield once at once. If `forever`, then yield every `interval_s` seconds."""
     yield
     while forever:
         time.sleep(interval_s)
@@ -38,7 +38,7 @@ def watch_until_over(run: "Run", *, quiet: bool = False) -> None:
 class LiveDisplay:
     """A display of progress: `with LiveDisplay() as show`, then `show(progress)`.
 
-    It draws on a terminal; elsewhere it writes a line for a change (`is_worth_a_line`).
+    It draws on a terminal. Elsewhere it writes a line when `is_worth_a_line` says so.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -65,20 +65,24 @@ class LiveDisplay:
         if self._live is not None:
             self._live.update(render_progress(now), refresh=True)
         elif not self._quiet and (self._last is None or is_worth_a_line(self._last, now)):
+            sys.stderr.write(format_progress(now, self._last) + "\n")
             self._last = now
-            sys.stderr.write(format_progress(now) + "\n")
             sys.stderr.flush()
 
 
 def is_worth_a_line(told: Progress, now: Progress) -> bool:
-    """Return whether to write a line for `now` after the one for `told`.
+    """Return whether to write a line about `now`. `told` is the progress of the last line.
 
-    Another phase or a new problem gets its line at once; other numbers do after `LINE_EVERY_S`.
+    Another phase or a new problem gets a line at once; other changes get one after `LINE_EVERY_S` seconds.
     """
+    from ewms.workflows.view import describe_progress
+
     if (told.phase, told.facts.state.phases) != (now.phase, now.facts.state.phases):
         return True
     if len(now.problems) > len(told.problems):
         return True
+    if describe_progress(told) == describe_progress(now):
+        return False
     if now.facts.at_s - told.facts.at_s < LINE_EVERY_S:
         return False
     before, after = told.facts, now.facts

@@ -1,4 +1,4 @@
-"""Write JSON values as YAML, for people. Text that YAML could take for something else gets quotes. (core)"""
+"""Write JSON values as YAML, for people. Text that YAML could read as something else gets quotes. (core)"""
 
 import json
 import re

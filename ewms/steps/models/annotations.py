@@ -1,4 +1,6 @@
-"""Read the annotation of a model's field: does it hold a block, several, or a plain value? (core)"""
+"""Read the annotation of a model's field: whether the field holds a block, a list of blocks, or a plain value.
+(core)
+"""
 
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -7,7 +9,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 @dataclass(frozen=True)
 class FieldShape:
-    """What a field holds: one of `kinds`, or a list of them. No kinds: a plain value."""
+    """What a field holds: a block of one of `kinds`, or a list of such blocks. If `kinds` is empty, a plain value."""
 
     kinds: tuple[type[Any], ...] = ()
     is_list: bool = False
@@ -17,7 +19,7 @@ class FieldShape:
 
 
 def read_shape(annotation: Any, family: type[Any], metadata: tuple[Any, ...] = ()) -> FieldShape:
-    """Return the shape of a field with `annotation` and `metadata`, whose blocks are subclasses of `family`."""
+    """Return the shape of a field with `annotation` and `metadata`. Subclasses of `family` are blocks."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return read_shape(arguments[0], family, (*arguments[1:], *metadata))

@@ -1,4 +1,4 @@
-"""Lists of blocks with bounds, in the older way of writing; `Annotated[list[Block], Len(1, 8)]` is the newer one."""
+"""Lists of blocks with bounds, in the older notation. The newer notation is `Annotated[list[Block], Len(1, 8)]`."""
 
 from typing import Any, ClassVar, TypeVar, get_args
 

@@ -1,8 +1,8 @@
-"""Fields that are computed: shown in the state, never stored."""
+"""Computed fields, which the state shows and the database does not store."""
 
 from pydantic import computed_field
 
-#: A property that the state shows beside the fields. It is computed anew at each look, and never stored.
+#: A property that the state shows beside the fields. Each look computes it again, and nothing stores it.
 #:
 #:     class Node(NodeInactive, lifecycle=[SubscriptionLifecycle.ACTIVE]):
 #:         @serializable_property

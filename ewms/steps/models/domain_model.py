@@ -1,4 +1,4 @@
-"""What subscriptions and blocks have in common: fields of their own, blocks below, and classes by lifecycle. (core)"""
+"""The common base of subscriptions and blocks: plain fields, blocks below, and a class for each lifecycle. (core)"""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -23,13 +23,17 @@ class DomainModel(BaseModel):
 
     @classmethod
     def join_family(cls, is_base: bool, lifecycle: Sequence[SubscriptionLifecycle] | None) -> None:
-        """Make this class the base of a new family, or a member of the family that it inherits."""
+        """Make this class the base of a new family, or the member for `lifecycle` in the family that it inherits.
+
+        Raises:
+            TypeError: `lifecycle` is given, and the class has no base.
+        """
         if is_base:
             cls.class_family = ClassFamily(cls)
         if lifecycle is not None:
             if cls.class_family is None:
                 raise TypeError(f"{cls.__name__} has a lifecycle and no base to stand beside")
-            cls.class_family.add(cls, lifecycle)
+            cls.class_family.add_member(cls, lifecycle)
 
     @classmethod
     def own_shapes(cls) -> dict[str, FieldShape]:
@@ -38,12 +42,12 @@ class DomainModel(BaseModel):
 
     @classmethod
     def new(cls, subscription_id: UUID, **fields: Any) -> Self:
-        """Return a new part of the subscription."""
+        """Make a new block of this class in the subscription, and return it. Only block classes have this method."""
         raise NotImplementedError(f"{cls.__name__} is no block")
 
     @classmethod
     def fill_blocks(cls, subscription_id: UUID, given: dict[str, Any]) -> dict[str, Any]:
-        """Return `given` with a new block wherever the class demands one and `given` and its defaults have none."""
+        """Return `given` with a new block for each required field that holds blocks and is not in `given`."""
         filled = dict(given)
         for name, shape in cls.own_shapes().items():
             if name in given or not shape.kinds or not cls.model_fields[name].is_required():
@@ -63,7 +67,7 @@ class DomainModel(BaseModel):
                 yield from (one for one in (value if isinstance(value, list) else [value]) if one is not None)
 
     def as_plain(self) -> dict[str, Any]:
-        """Return the model as the state has it: every field, blocks of others too, and computed fields."""
+        """Return the model as plain JSON: every field, also the blocks of other owners, and the computed fields."""
         blocks = {name for name, shape in self.own_shapes().items() if shape.kinds}
         plain_fields = {*type(self).model_fields, *type(self).model_computed_fields} - blocks
         plain: dict[str, Any] = self.model_dump(mode="json", include=plain_fields)

@@ -1,10 +1,10 @@
-"""The classes of one model: a base, and one for each lifecycle that demands more. (core)
+"""The classes of one model: a base, and a class for each lifecycle that demands more values. (core)
 
     class Node(NodeProvisioning, lifecycle=[SubscriptionLifecycle.ACTIVE])
 
-A lifecycle without a class of its own has the base. A subscription may be read as the class of its lifecycle or as a
-stricter one, a subclass, if its values allow that. It is never read as a laxer one: a step that was written for a
-subscription being made would undo what an active one needs.
+A lifecycle without a class of its own has the base. A step may read a subscription as the class of its lifecycle, or as
+a stricter class (a subclass) if the values suffice. A step may never read a subscription as a less strict class: code
+for a subscription that is not complete would damage an active one.
 """
 
 from collections.abc import Sequence
@@ -15,26 +15,28 @@ from schemas.subscriptions import SubscriptionLifecycle
 
 
 class WrongLifecycle(ValueError):
-    """A subscription was to be read as, or changed into, a class that its lifecycle does not allow."""
+    """A caller asked for a subscription as a class that the subscription's lifecycle does not allow."""
 
 
 @dataclass
 class ClassFamily:
-    """A base class and what was derived from it for single lifecycles, in the order of definition."""
+    """A base class, and the classes derived from it for single lifecycles, in the order of their definition."""
 
     base: type[Any]
     members: list[tuple[type[Any], frozenset[SubscriptionLifecycle]]] = field(default_factory=list)
 
-    def add(self, member: type[Any], lifecycles: Sequence[SubscriptionLifecycle]) -> None:
-        """Let `member` stand for `lifecycles`."""
+    def add_member(self, member: type[Any], lifecycles: Sequence[SubscriptionLifecycle]) -> None:
+        """Make `member` the class of `lifecycles`."""
         self.members.append((member, frozenset(map(SubscriptionLifecycle, lifecycles))))
 
     def class_for(self, status: SubscriptionLifecycle) -> type[Any]:
-        """Return the class for `status`: the latest that names it, or the base."""
+        """Return the class for `status`: the latest class with this lifecycle, or the base."""
         return next((member for member, statuses in reversed(self.members) if status in statuses), self.base)
 
     def check_class(self, wanted: type[Any], status: SubscriptionLifecycle, what: str) -> None:
-        """Raise WrongLifecycle if `what`, which is in lifecycle `status`, must not be read as `wanted`."""
+        """Raise WrongLifecycle if the lifecycle `status` does not allow the class `wanted`. `what` names the
+        subscription.
+        """
         proper = self.class_for(status)
         if not issubclass(wanted, proper):
             raise WrongLifecycle(

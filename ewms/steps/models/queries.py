@@ -1,4 +1,4 @@
-"""Look subscriptions and products up: what a selector in a form, or a check in a step, needs."""
+"""Look up subscriptions and products, for a selector in a form or a check in a step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def find_subscriptions(
     field: str | None = None,
     value: Any = None,
 ) -> list[SubscriptionDocument]:
-    """Return the subscriptions that match all that is given; `field` is one of theirs or of any block of theirs.
+    """Return the subscriptions that match every argument. `field` is a field of a subscription or of its blocks.
 
     nodes = find_subscriptions(product_type="Node", status=["active"], field="node_name", value="ams-1")
     """
@@ -40,9 +40,11 @@ def find_subscriptions(
 
 
 def values_in_use(subscription_id: UUID | str, field: str) -> list[Any]:
-    """Return the values of `field` in all subscriptions that use blocks of this one and are not terminated.
+    """Return the values of `field` in all subscriptions that refer to blocks of `subscription_id`.
 
-    free = set(range(2, 4095)) - set(values_in_use(port_subscription_id, "vlan"))
+    Terminated subscriptions do not count.
+
+        free = set(range(2, 4095)) - set(values_in_use(port_subscription_id, "vlan"))
     """
     wanted = SubscriptionFilter(depends_on=UUID(str(subscription_id)))
     users = current_scope("values_in_use").find_subscriptions(wanted)
@@ -58,7 +60,10 @@ def values_in_use(subscription_id: UUID | str, field: str) -> list[Any]:
 def get_product_by_name(name: str) -> ProductDocument:
     """Return the product with this name.
 
-    product = get_product_by_name("Node Enrollment")
+        product = get_product_by_name("Node Enrollment")
+
+    Raises:
+        LookupError: there is no such product.
     """
     return find_product(current_scope("get_product_by_name"), name=name)
 
@@ -66,6 +71,9 @@ def get_product_by_name(name: str) -> ProductDocument:
 def get_product_by_id(product_id: UUID | str) -> ProductDocument:
     """Return the product with this id.
 
-    product = get_product_by_id(product)
+        product = get_product_by_id(product)
+
+    Raises:
+        LookupError: there is no such product.
     """
     return find_product(current_scope("get_product_by_id"), product_id=UUID(str(product_id)))

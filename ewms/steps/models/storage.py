@@ -1,4 +1,4 @@
-"""Models to stored values and back. Blocks that others own are stored as references."""
+"""Convert models to stored values and back. A block of another owner is stored as a reference."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from uuid import UUID
 
 from ewms.steps.models.domain_model import DomainModel
 from ewms.steps.step_scope import StepScope
-from schemas.subscriptions import SubscriptionDocument, find_block, is_block
+from schemas.subscriptions import CircularBlocks, SubscriptionDocument, find_block, is_block
 
 Block = TypeVar("Block", bound=DomainModel)
 
 
 @dataclass
 class _Dump:
-    """The work of one dump: whose values, which blocks are already written, and who owns the others."""
+    """The work of one conversion: the subscription, the blocks already written, and the owners of the other blocks."""
 
     subscription_id: UUID
     written: set[UUID] = field(default_factory=set)
@@ -52,18 +52,21 @@ class _Dump:
 
 
 def dump_model(model: DomainModel, subscription_id: UUID) -> tuple[dict[str, Any], tuple[UUID, ...]]:
-    """Return the values of the subscription `model` as stored, and the owners of the blocks that it refers to."""
+    """Return the subscription `model` as stored values, and the owners of the blocks to which it refers."""
     work = _Dump(subscription_id)
     return work.dump_fields(model), tuple(work.owners)
 
 
-class CircularBlocks(ValueError):
-    """Blocks refer to each other in a circle, so no model can hold them."""
+def dump_block(block: DomainModel, subscription_id: UUID) -> dict[str, Any]:
+    """Return `block`, which the subscription owns, as stored values."""
+    dumped = _Dump(subscription_id).dump_block(block)
+    assert dumped is not None
+    return dumped
 
 
 @dataclass
 class _Load:
-    """The work of one load: a block that stands in several places becomes one object."""
+    """The work of one conversion. A block that occurs in several fields becomes one object."""
 
     scope: StepScope
     loaded: dict[tuple[UUID, type[Any]], Any] = field(default_factory=dict)
@@ -72,7 +75,9 @@ class _Load:
     def load_fields(
         self, kind: type[DomainModel], values: Mapping[str, Any], owner: SubscriptionDocument
     ) -> dict[str, Any]:
-        """Return the arguments for `kind`; stored fields that it does not have are left out."""
+        """Return the arguments for the class `kind` from the stored `values`. Leave out values for which `kind` has no
+        field.
+        """
         found = {}
         for name, shape in kind.own_shapes().items():
             if name not in values:
@@ -109,17 +114,21 @@ class _Load:
 
 
 def _choose_kind(kinds: tuple[type[Any], ...], stored: Mapping[str, Any]) -> type[Any]:
-    """Return the first of `kinds` that bears the stored block's name, or the first of all."""
+    """Return the first of `kinds` that has the stored block's name. If there is none, return the first of `kinds`."""
     return next((kind for kind in kinds if kind.product_block_name == stored.get("product_block_name")), kinds[0])
 
 
 def load_fields(kind: type[DomainModel], document: SubscriptionDocument, scope: StepScope) -> dict[str, Any]:
-    """Return the fields of `document` that a subscription model of class `kind` has of its own."""
+    """Return the values of `document` for the fields of the class `kind`, except for the header fields."""
     return _Load(scope).load_fields(kind, document.values, document)
 
 
 def load_block(kind: type[Block], block_id: UUID, owner: SubscriptionDocument, scope: StepScope) -> Block:
-    """Return the block `block_id` of the subscription `owner` as a `kind`."""
+    """Return the block `block_id` of the subscription `owner` as an object of the class `kind`.
+
+    Raises:
+        LookupError: the subscription has no such block.
+    """
     stored = find_block(owner.values, block_id)
     if stored is None:
         raise LookupError(f"subscription {owner.subscription_id} has no block {block_id}")
@@ -127,7 +136,7 @@ def load_block(kind: type[Block], block_id: UUID, owner: SubscriptionDocument, s
 
 
 def convert_fields(model: DomainModel, kind: type[DomainModel]) -> dict[str, Any]:
-    """Return the fields of `model` that `kind` has, with their blocks as the classes that `kind` asks for."""
+    """Return those fields of `model` that `kind` has, too. Convert their blocks to the classes that `kind` demands."""
     fields = {}
     for name, shape in kind.own_shapes().items():
         if name not in type(model).model_fields:
@@ -150,38 +159,3 @@ def _convert_block(block: Any, kinds: tuple[type[Any], ...]) -> Any:
         owner_subscription_id=block.owner_subscription_id,
         **convert_fields(block, kind),
     )
-
-
-def expand_document(document: SubscriptionDocument, scope: StepScope) -> dict[str, Any]:
-    """Return `document` as the state has it, with the values of blocks that it refers to, without any model's class."""
-    header = document.model_dump(mode="json", exclude={"values", "depends_on"})
-    return header | _expand_values(document.values, document, scope, frozenset())
-
-
-def _expand_values(
-    values: Mapping[str, Any], owner: SubscriptionDocument, scope: StepScope, within: frozenset[str]
-) -> dict[str, Any]:
-    expanded: dict[str, Any] = {}
-    for name, value in values.items():
-        if name == "product_block_name":
-            continue
-        if isinstance(value, list):
-            expanded[name] = [_expand_block(one, owner, scope, within) if is_block(one) else one for one in value]
-        else:
-            expanded[name] = _expand_block(value, owner, scope, within) if is_block(value) else value
-    return expanded
-
-
-def _expand_block(
-    stored: Mapping[str, Any], owner: SubscriptionDocument, scope: StepScope, within: frozenset[str]
-) -> dict[str, Any]:
-    block_id, owner_id = stored["subscription_instance_id"], UUID(stored["owner_subscription_id"])
-    if block_id in within:
-        raise CircularBlocks(f"block {block_id} refers to itself through other blocks")
-    if owner_id != owner.subscription_id:
-        owner = scope.read_subscription(owner_id)
-    if stored.get("is_reference"):
-        stored = find_block(owner.values, UUID(block_id)) or {}
-        if not stored:
-            raise LookupError(f"subscription {owner_id} has no block {block_id} any more")
-    return _expand_values(stored, owner, scope, within | {block_id})

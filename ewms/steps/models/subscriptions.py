@@ -1,4 +1,4 @@
-"""Subscription models: what a step reads and changes of a subscription."""
+"""Subscription models: a step reads and changes a subscription through them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from ewms.steps.models.storage import convert_fields, dump_model, load_fields
 from ewms.steps.step_scope import StepScope, current_scope
 from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter, SubscriptionLifecycle
 
-#: The class of each product's subscriptions, by the product's name. It decides where a class is not named in the code.
+#: The class of each product's subscriptions, by the product's name. It decides if the code names no class.
 #:
 #:     SUBSCRIPTION_MODEL_REGISTRY.update({"Node Enrollment": NodeEnrollment})
 SUBSCRIPTION_MODEL_REGISTRY: dict[str, type["SubscriptionModel"]] = {}
@@ -23,10 +23,10 @@ _HEADER = (
 
 
 class SubscriptionModel(DomainModel):
-    """A customer's subscription. Derive a base class, and a class for each lifecycle that demands more.
+    """A customer's subscription. Derive a base class, and a class for each lifecycle that demands more values.
 
-    A step gets it by annotation or by `from_subscription`, changes it, and returns it. It is stored when the step
-    clears, and not before.
+    A step gets a model by annotation or by `from_subscription`, changes the model, and returns it. The engine stores
+    the model when the step clears, and not before.
 
         class NodeInactive(SubscriptionModel, is_base=True):
             ne: NodeBlockInactive
@@ -65,9 +65,15 @@ class SubscriptionModel(DomainModel):
         insync: bool = False,
         **fields: Any,
     ) -> Self:
-        """Return a new subscription to a product. Blocks that it must have are made empty, fixed inputs are filled in.
+        """Make a new subscription to a product, and return it. It gets the product's fixed inputs, and a new block in
+        each required field.
 
-        subscription = NodeInactive.from_product_id(product_id=product, customer_id=organisation)
+            subscription = NodeInactive.from_product_id(product_id=product, customer_id=organisation)
+
+        Raises:
+            LookupError: there is no such product.
+            WrongLifecycle: the lifecycle `status` does not allow this class.
+            ValidationError: `fields` and the fixed inputs are not enough for this class.
         """
         scope = current_scope(f"{cls.__name__}.from_product_id")
         product = find_product(scope, product_id=UUID(str(product_id)))
@@ -89,21 +95,24 @@ class SubscriptionModel(DomainModel):
 
     @classmethod
     def from_subscription(cls, subscription_id: UUID | str) -> Self:
-        """Return the stored subscription as this class. `SubscriptionModel` itself finds the class in the registry.
+        """Return the stored subscription as this class. A class that has no base (`is_base=True`) takes its class from
+        the registry.
 
             subscription = Node.from_subscription(subscription_id)
 
         Raises:
-            LookupError: there is none.
-            WrongLifecycle: its lifecycle has a class that is stricter than this one, or another one.
-            ValidationError: its values are not enough for this class.
+            LookupError: there is no such subscription, or the registry has no class for its product.
+            WrongLifecycle: the subscription's lifecycle does not allow this class.
+            ValidationError: the values of the subscription are not enough for this class.
+            ValueError: the id is not a UUID.
+            OutsideOfStep: no step, form or condition is running.
         """
         scope = current_scope(f"{cls.__name__}.from_subscription")
         return cls.from_document(scope.read_subscription(UUID(str(subscription_id))), scope)
 
     @classmethod
     def from_document(cls, document: SubscriptionDocument, scope: StepScope) -> Self:
-        """Return `document` as this class, or as the registry's class where this one has no family."""
+        """Return `document` as this class. If this class has no family, take the class from the registry."""
         kind: type[Any] = cls
         if cls.class_family is None:
             kind = find_class(document.product.name, document.status)
@@ -114,9 +123,13 @@ class SubscriptionModel(DomainModel):
 
     @classmethod
     def from_other_lifecycle(cls, other: "SubscriptionModel", status: SubscriptionLifecycle) -> Self:
-        """Return `other` in the lifecycle `status`, as this class. Its values must be enough for that.
+        """Return `other` as this class, with the lifecycle `status`.
 
-        subscription = Node.from_other_lifecycle(subscription, SubscriptionLifecycle.ACTIVE)
+            subscription = Node.from_other_lifecycle(subscription, SubscriptionLifecycle.ACTIVE)
+
+        Raises:
+            WrongLifecycle: the lifecycle `status` does not allow this class.
+            ValidationError: the values of `other` are not enough for this class.
         """
         cls.check_lifecycle(status, f"subscription {other.subscription_id} as of now")
         now = current_scope(f"{cls.__name__}.from_other_lifecycle").now
@@ -129,30 +142,30 @@ class SubscriptionModel(DomainModel):
 
     @classmethod
     def check_lifecycle(cls, status: SubscriptionLifecycle, what: str) -> None:
-        """Raise WrongLifecycle if `what`, which is in lifecycle `status`, must not be of this class."""
+        """Raise WrongLifecycle if lifecycle `status` does not allow this class. `what` names the subscription."""
         if cls.class_family is None:
             raise WrongLifecycle(f"{cls.__name__} has no base: derive it from a class with is_base=True")
         cls.class_family.check_class(cls, status, what)
 
     def to_document(self) -> SubscriptionDocument:
-        """Return the subscription as stored. Blocks of other subscriptions are references in it."""
+        """Return the subscription as WMS stores it, with references to the blocks of other subscriptions."""
         values, depends_on = dump_model(self, self.subscription_id)
         header = {name: getattr(self, name) for name in _HEADER}
         return SubscriptionDocument(**header, values=values, depends_on=depends_on)
 
     def save(self) -> None:
-        """Store the subscription when the step clears, also if the step does not return it."""
+        """Store the subscription when the step clears, even if the step does not return it."""
         current_scope("save").save(self.to_document())
 
     @property
     def depends_on(self) -> list[SubscriptionDocument]:
-        """The subscriptions whose blocks this one refers to."""
+        """The subscriptions to whose blocks this subscription refers."""
         scope = current_scope("depends_on")
         return [scope.read_subscription(owner) for owner in self.to_document().depends_on]
 
     @property
     def in_use_by(self) -> list[SubscriptionDocument]:
-        """The subscriptions that refer to blocks of this one."""
+        """The subscriptions that refer to blocks of this subscription."""
         return current_scope("in_use_by").find_subscriptions(SubscriptionFilter(depends_on=self.subscription_id))
 
 
@@ -160,10 +173,10 @@ Subscription = TypeVar("Subscription", bound=SubscriptionModel)
 
 
 def find_class(product_name: str, status: SubscriptionLifecycle) -> type[SubscriptionModel]:
-    """Return the class that the registry has for the product's subscriptions in lifecycle `status`.
+    """Return the registry's class for a subscription to the product with the lifecycle `status`.
 
     Raises:
-        LookupError: the registry does not know the product.
+        LookupError: the registry does not have the product.
     """
     family = (
         SUBSCRIPTION_MODEL_REGISTRY[product_name].class_family if product_name in SUBSCRIPTION_MODEL_REGISTRY else None
@@ -175,12 +188,13 @@ def find_class(product_name: str, status: SubscriptionLifecycle) -> type[Subscri
 
 
 def change_lifecycle(subscription: Subscription, status: SubscriptionLifecycle) -> Any:
-    """Return `subscription` in the lifecycle `status`, as the class that its model has for that.
+    """Return `subscription` with the lifecycle `status`, as the class of its model for this lifecycle.
 
         subscription = change_lifecycle(subscription, SubscriptionLifecycle.PROVISIONING)
 
     Raises:
-        ValidationError: its values are not enough for that class.
+        WrongLifecycle: the model has no base class.
+        ValidationError: the values of the subscription are not enough for that class.
     """
     family = type(subscription).class_family
     if family is None:
@@ -192,7 +206,7 @@ def find_product(scope: StepScope, *, product_id: UUID | None = None, name: str 
     """Return the product with this id or name.
 
     Raises:
-        LookupError: there is none.
+        LookupError: there is no such product.
     """
     for product in scope.source.find_products():
         if product.product_id == product_id or product.name == name:

@@ -8,13 +8,13 @@
         process.expect("completed")
         assert process.cleared[:2] == ["Start", "Construct the model"]
 
-Between two steps the state goes through JSON, as it does on a server.
+Between two steps the state goes through JSON, as on a server.
 """
 
 from ewms.steps.definitions import keep_definitions
 from ewms.steps.registrations import keep_registrations
 from ewms.steps.testing.journal import JournalRow, draw_journal
-from ewms.steps.testing.memory import MemorySubscriptions, StaleSubscription
+from ewms.steps.testing.memory import MemorySubscriptions, StaleVersion
 from ewms.steps.testing.process import FormRefused, RehearsedProcess, WrongStatus
 from ewms.steps.testing.rehearsal import Rehearsal, StartRefused
 
@@ -24,7 +24,7 @@ __all__ = [
     "MemorySubscriptions",
     "Rehearsal",
     "RehearsedProcess",
-    "StaleSubscription",
+    "StaleVersion",
     "StartRefused",
     "WrongStatus",
     "draw_journal",

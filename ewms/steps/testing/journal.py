@@ -1,4 +1,6 @@
-"""What a rehearsed process has done: a row for each finished attempt of a step, and for each act of a person."""
+"""The journal of a process in a rehearsal: a row for each finished attempt of a step, and for each action of a
+person.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ from schemas.processes import StepStatus
 
 @dataclass(frozen=True, kw_only=True)
 class JournalRow:
-    """One attempt of a step. `changes` are what it changed in the state, `error` why it failed."""
+    """One attempt of a step. `changes` are its changes of the state, `error` says why it failed."""
 
     key: str
     name: str
@@ -24,7 +26,7 @@ class JournalRow:
 
 
 def draw_journal(rows: Sequence[JournalRow]) -> str:
-    """Return `rows` as text, a line each, and the traceback of the last failure."""
+    """Return `rows` as text: a line for each row, and the traceback of the last failure."""
     lines = []
     for row in rows:
         reason = f"  {row.error.get('class')}: {row.error.get('error')}" if row.error else ""

@@ -1,4 +1,4 @@
-"""A process of a rehearsal: what a test may ask, and what the outside world may do to it."""
+"""A process of a rehearsal. A test reads it, and acts on it as a person or another system would."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,11 +17,11 @@ from schemas.processes import RESUMABLE, ProcessStatus, StepStatus
 
 
 class WrongStatus(ValueError):
-    """The process does not stand where this may be done to it."""
+    """The process has a status that does not allow this."""
 
 
 class FormRefused(ValueError):
-    """A form is not complete, or a page of it is wrong; `answer` says more. Nothing has changed."""
+    """A form is not complete, or refuses a page; `answer` says more. Nothing has changed."""
 
     def __init__(self, answer: FormAnswer) -> None:
         super().__init__(str(answer))
@@ -29,7 +29,7 @@ class FormRefused(ValueError):
 
 
 class RehearsedProcess(ProcessWalk):
-    """One process. Read `status`, `state`, `journal` and `assignee`; act with `resume`, `retry`, `abort` and so on."""
+    """One process. Read `status`, `state`, `journal` and `assignee`. Act with `resume`, `retry`, `abort` and so on."""
 
     # What one may ask.
 
@@ -39,14 +39,23 @@ class RehearsedProcess(ProcessWalk):
         return [row.name for row in self.journal if row.status in (StepStatus.SUCCESS, StepStatus.COMPLETE)]
 
     def expect(self, status: ProcessStatus | str) -> Self:
-        """Return the process if it has this status. Otherwise the AssertionError shows its whole journal."""
+        """Return the process if it has this status.
+
+        Raises:
+            AssertionError: the process has another status; the text shows its journal.
+        """
         assert self.status == status, f"the process is {self.status}, not {status}:\n{draw_journal(self.journal)}"
         return self
 
     # What may be done to it.
 
     def retry(self, who: str = "SYSTEM") -> Self:
-        """Call the step at which the process stands again, or the first one of its group."""
+        """Call the current step of the process again. If that is a step of a callback, begin with the step that asks
+        for it.
+
+        Raises:
+            WrongStatus: the process has a status in which it cannot be resumed.
+        """
         self._check_resumable()
         if self.step is not None and self.step.retries_from:
             self.position -= self.step.retries_from
@@ -55,10 +64,11 @@ class RehearsedProcess(ProcessWalk):
         return self.proceed()
 
     def resume(self, *pages: Mapping[str, Any], who: str = "SYSTEM") -> Self:
-        """Fill in the form of the input step with `pages`; at any other step, retry.
+        """Fill in the form of the input step with `pages`. At any other step, retry the step.
 
         Raises:
             FormRefused: the form is not complete, or refuses a page. The process waits as before.
+            WrongStatus: the process has a status in which it cannot be resumed.
         """
         self._check_resumable()
         if self.step is None or self.status is not ProcessStatus.SUSPENDED:
@@ -69,13 +79,21 @@ class RehearsedProcess(ProcessWalk):
         return self.clear_step(merge_deeply(self.state, answer.values), answer.values, who)
 
     def fill_form(self, *pages: Mapping[str, Any]) -> FormAnswer:
-        """Return what the form of the input step says to `pages`, without an effect."""
+        """Fill in the form of the input step with `pages`, and return the form's answer. The process does not change.
+
+        Raises:
+            WrongStatus: the current step is no input step.
+        """
         if self.step is None or self.step.kind is not StepKind.INPUT:
             raise WrongStatus("the process does not stand at an input step")
         return fill_input(self.step, self.state, pages, self.open_scope(self.current_key()))
 
     def abort(self, who: str = "SYSTEM") -> Self:
-        """End the process for good."""
+        """End the process for good.
+
+        Raises:
+            WrongStatus: the process is over already.
+        """
         if self.status in (ProcessStatus.COMPLETED, ProcessStatus.ABORTED):
             raise WrongStatus(f"the process is {self.status}, so it cannot be aborted")
         self.write_row(StepStatus.ABORT, who=who)
@@ -83,9 +101,9 @@ class RehearsedProcess(ProcessWalk):
         return self
 
     def call_back(self, body: Any, route: str | None = None) -> bool:
-        """Answer the callback, as the other side does; return whether that was the answer that counts.
+        """Answer the callback, as the other system does. Return whether this answer counts.
 
-        An answer that comes before the process waits for it is kept. Late and repeated ones change nothing.
+        The process keeps an answer that comes before the process waits. Late and repeated answers change nothing.
         """
         route = self.callback_route if route is None else route
         if not self.standing.token or route != self.callback_route or route in self.early_answers:
@@ -97,17 +115,27 @@ class RehearsedProcess(ProcessWalk):
         return True
 
     def deliver_event(self, body: Any) -> Self:
-        """Give the process the event that it waits for."""
+        """Pass to the process the event that it waits for.
+
+        Raises:
+            WrongStatus: the process does not wait for an event.
+        """
         self._check_wait(WaitKind.EVENT)
         return self.take_answer(body)
 
     def end_workflow(self, **result: Any) -> Self:
-        """Let the fleet workflow that the process waits for end: `result` goes into the state."""
+        """End the fleet workflow that the process waits for. `result` goes into the state.
+
+        Raises:
+            WrongStatus: the process does not wait for a workflow.
+        """
         self._check_wait(WaitKind.CHILD)
         return self.take_answer(result)
 
     def wake(self, now: datetime) -> None:
-        """Do what is due at `now`: call a step again, or let a wait end in vain."""
+        """Do the work that is due at `now`: call a step again, or fail the step if its wait is over without an
+        answer.
+        """
         standing = self.standing
         if standing.deadline is not None and standing.deadline <= now:
             name = self.step.name if self.step else ""

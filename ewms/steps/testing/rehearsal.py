@@ -15,6 +15,7 @@ from ewms.steps.json_values import merge_deeply, to_plain
 from ewms.steps.models.subscriptions import SubscriptionModel
 from ewms.steps.outcomes import StepEffects
 from ewms.steps.registrations import find_target
+from ewms.steps.start_checks import find_predicate_refusal
 from ewms.steps.start_forms import check_start
 from ewms.steps.step_list import StepList
 from ewms.steps.step_scope import StepScope, enter_step
@@ -29,11 +30,11 @@ _IDS = UUID("5d3f0a54-6f43-5f2b-8d0a-7a6c7f3f5b11")
 
 
 class StartRefused(ValueError):
-    """The workflow's run predicate said no. Nothing was started."""
+    """The workflow's run predicate refused the start. No process was started."""
 
 
 class Rehearsal:
-    """A stage for step lists: no server, no broker, no sleep.
+    """Runs step lists in memory: no server, no broker, no sleep.
 
     def test_a_node_is_made() -> None:
         rehearsal = Rehearsal()
@@ -52,7 +53,11 @@ class Rehearsal:
     # Forms and starts.
 
     def fill_form(self, workflow: str, pages: Sequence[Mapping[str, Any]]) -> FormAnswer:
-        """Return what the form of `workflow` says to `pages`, without an effect."""
+        """Fill in the form of `workflow` with `pages`, and return the form's answer. This starts no process.
+
+        Raises:
+            LookupError: no imported module defines the workflow.
+        """
         definition = find_definition(workflow)
         process_id = uuid5(_IDS, "form")
         return fill_form(
@@ -70,20 +75,17 @@ class Rehearsal:
         user: str = "SYSTEM",
         process_id: UUID | None = None,
     ) -> RehearsedProcess:
-        """Start `workflow` with the pages of its form, and run it until it waits, fails or ends.
+        """Start `workflow` with the pages of its form. Run the process until it waits, fails or ends, and return it.
 
         Raises:
-            FormRefused: the form is not complete, or refuses a page. There is no process then.
-            StartRefused: the run predicate of the workflow says no.
+            LookupError: no imported module defines the workflow.
+            FormRefused: the form is not complete, or refuses a page. No process was started.
+            StartRefused: the run predicate of the workflow refuses the start. No process was started.
         """
         definition = find_definition(workflow)
         process_id = process_id or self._make_id()
-        if (
-            definition.run_predicate is not None
-            and (verdict := definition.run_predicate()) is not True
-            and verdict is not None
-        ):
-            raise StartRefused(verdict if isinstance(verdict, str) else f"{workflow} may not run now")
+        if (refusal := find_predicate_refusal(definition)) is not None:
+            raise StartRefused(refusal)
         state = self._first_state(definition, process_id, user)
         answer = fill_form(definition.form, state, pages, self._make_scope(definition, process_id, "form"))
         if not isinstance(answer, FormComplete):
@@ -95,7 +97,7 @@ class Rehearsal:
     def run_steps(
         self, steps: StepList, state: Mapping[str, Any] | None = None, target: Target = Target.SYSTEM
     ) -> RehearsedProcess:
-        """Run a step list as it is, without a form."""
+        """Run the step list `steps` as a process without a form, until it waits, fails or ends. Return the process."""
         definition = ProcessDefinition(name="steps", description="", target=target, steps=steps, form=_no_form)
         process = self._make_process(self._make_id(), definition, state or {}, "SYSTEM")
         process.proceed()
@@ -104,7 +106,7 @@ class Rehearsal:
     # The outside world.
 
     def pass_time(self, time: timedelta) -> None:
-        """Move the clock on by `time`, and do everything that is due until then, in order."""
+        """Move the clock forward by `time`, and do all work that becomes due, in the order of its times."""
         end = self.now + time
         while due := [one for one in self.processes.values() if one.wake_at is not None and one.wake_at <= end]:
             first = min(due, key=lambda one: one.wake_at or end)
@@ -113,7 +115,11 @@ class Rehearsal:
         self.now = end
 
     def publish_event(self, name: str, body: Any, *, correlation: str = "") -> bool:
-        """Publish an event from outside. It goes to the first process that waits for it; otherwise it is kept."""
+        """Publish an event from outside. The first process that waits for the event gets it. If none waits, keep the
+        event.
+
+        Return whether a process got the event.
+        """
         for process in self.processes.values():
             terms = process.waits_for
             if terms is not None and (terms.kind, terms.name, terms.correlation) == (
@@ -129,7 +135,7 @@ class Rehearsal:
     # Subscriptions.
 
     def add_subscription(self, subscription: SubscriptionModel) -> SubscriptionModel:
-        """Store a subscription that the test has made within `open_scope`."""
+        """Store a subscription that the test has made within `open_scope`, and return it."""
         self.subscriptions.commit([subscription.to_document()])
         return subscription
 
@@ -137,7 +143,7 @@ class Rehearsal:
         """Return the subscription as stored.
 
         Raises:
-            LookupError: there is none.
+            LookupError: there is no such subscription.
         """
         found = self.subscriptions.read_subscription(UUID(str(subscription_id)))
         if found is None:
@@ -145,14 +151,16 @@ class Rehearsal:
         return found
 
     def find_obstacles(self, workflow: str, subscription_id: UUID | str) -> list[StartObstacle]:
-        """Return every reason against a start of `workflow` on the subscription now."""
+        """Return all reasons why `workflow` may not start on the subscription now."""
         definition = find_definition(workflow)
         scope = self._make_scope(definition, uuid5(_IDS, "gate"), "gate")
         return check_start(scope, workflow, scope.target, UUID(str(subscription_id)))
 
     @contextmanager
     def open_scope(self) -> Iterator[StepScope]:
-        """Let the block do what a step may do: make models, read subscriptions. Nothing is stored at its end."""
+        """During the block, allow what a step may do: make models, read subscriptions. The end of the block stores
+        nothing.
+        """
         scope = StepScope(source=self.subscriptions, idempotency_key=str(self._make_id()), now=self.now)
         with enter_step(scope):
             yield scope
@@ -198,6 +206,7 @@ class Rehearsal:
 
     def _take_effects(self, process: ProcessWalk, effects: StepEffects) -> None:
         self.subscriptions.commit(effects.models)
+        process.events += effects.events
         process.related += [one for one in effects.related if one not in process.related]
         for child in effects.children:
             if child.process_id not in self.processes:

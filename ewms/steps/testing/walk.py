@@ -1,4 +1,4 @@
-"""How a rehearsed process goes from step to step: the chain of an engine, in memory."""
+"""Run a process of a rehearsal from step to step, as the engine does, but in memory."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from ewms.steps.json_values import check_size, to_plain
 from ewms.steps.outcomes import (
+    StatedEvent,
     StepAborts,
     StepCompletes,
     StepEffects,
@@ -25,7 +26,7 @@ from ewms.steps.step_errors import describe_error
 from ewms.steps.step_list import Step, StepKind, StepList
 from ewms.steps.step_scope import StepScope
 from ewms.steps.testing.journal import JournalRow
-from ewms.steps.testing.memory import StaleSubscription
+from ewms.steps.testing.memory import StaleVersion
 from schemas.graph import WaitKind
 from schemas.processes import Assignee, ProcessStatus, StepStatus
 
@@ -40,7 +41,7 @@ _STATUS_OF_WAIT = {
 
 @dataclass
 class StepStanding:
-    """What is true of the step at which the process stands, until it leaves it."""
+    """The facts about the current step of a process, until the process leaves the step."""
 
     attempt: int = 0
     n_failed: int = 0
@@ -52,7 +53,7 @@ class StepStanding:
 
 
 class ProcessWalk:
-    """A process with its state, its journal, and the step at which it stands."""
+    """A process in a test: its state, its attempts so far, and its current step."""
 
     def __init__(
         self,
@@ -72,6 +73,8 @@ class ProcessWalk:
         self.journal: list[JournalRow] = []
         self.related: list[UUID] = []
         self.children: list[UUID] = []
+        #: What the steps that cleared have stated.
+        self.events: list[StatedEvent] = []
         self.open_scope, self._take_effects, self._take_event = open_scope, take_effects, take_event
         self.position = 0
         self.standing = StepStanding()
@@ -82,12 +85,14 @@ class ProcessWalk:
 
     @property
     def step(self) -> Step | None:
-        """The step at which the process stands; None: it is past its last one."""
+        """The current step of the process. It is None after the last step."""
         return self.steps[self.position] if self.position < len(self.steps) else None
 
     @property
     def wake_at(self) -> datetime | None:
-        """When the process goes on by itself, or its wait ends in vain; None: never."""
+        """When the process goes on by itself, or when its wait ends without an answer. It is None if neither
+        happens.
+        """
         times = [at for at in (self.standing.wake_at, self.standing.deadline) if at is not None]
         return min(times, default=None)
 
@@ -98,7 +103,7 @@ class ProcessWalk:
 
     @property
     def waits_for(self) -> WaitTerms | None:
-        """What the process waits for; None: it does not wait."""
+        """What the process waits for. It is None if the process does not wait."""
         return self.standing.terms
 
     def proceed(self) -> Self:
@@ -112,7 +117,7 @@ class ProcessWalk:
         return self
 
     def current_key(self) -> str:
-        """Return the key of the step at which the process stands."""
+        """Return the key of the current step."""
         return str(self.position)
 
     def _call_step(self, step: Step) -> None:
@@ -135,7 +140,7 @@ class ProcessWalk:
                 if self._record_effects(effects):
                     self.clear_step(merge_outcome(self.state, outcome), changes)
             case StepWaits(terms=terms):
-                self._wait(terms)
+                self._begin_wait(terms)
             case StepSkipped():
                 self.clear_step(self.state, {}, status=StepStatus.SKIPPED)
             case StepRepeats(error=error):
@@ -150,10 +155,10 @@ class ProcessWalk:
                 self.end_process(ProcessStatus.COMPLETED)
 
     def _record_effects(self, effects: StepEffects) -> bool:
-        """Make `effects` true, all or none; return whether that was possible."""
+        """Carry out all `effects`, or none. Return False if a subscription is out of date; the step has then failed."""
         try:
             self._take_effects(self, effects)
-        except StaleSubscription as error:
+        except StaleVersion as error:
             self.fail_step(StepFailed(error=describe_error(error)))
             return False
         return True
@@ -165,7 +170,7 @@ class ProcessWalk:
         who: str = "SYSTEM",
         status: StepStatus = StepStatus.SUCCESS,
     ) -> Self:
-        """Leave the step with `state`, and go on unless the process runs already."""
+        """Leave the step with the new `state`. Go on with the next step, unless `proceed` is running already."""
         check_size(state)
         self.state = dict(state)
         self.write_row(status, changes=changes, who=who)
@@ -178,7 +183,7 @@ class ProcessWalk:
             self.standing.token = token
         return self if was_running else self.proceed()
 
-    def _wait(self, terms: WaitTerms) -> None:
+    def _begin_wait(self, terms: WaitTerms) -> None:
         now = self.open_scope(self.current_key()).now
         standing = self.standing
         self.status, status = _STATUS_OF_WAIT[terms.kind]
@@ -196,7 +201,7 @@ class ProcessWalk:
             self.take_answer(kept[0])
 
     def take_answer(self, body: Any) -> Self:
-        """Put the answer that the step waits for into the state, and leave the step."""
+        """Put the answer `body` that the step waits for into the state, and leave the step."""
         terms = self.standing.terms
         assert terms is not None
         plain = to_plain(body)
@@ -216,7 +221,7 @@ class ProcessWalk:
         self.standing.wake_at = self.open_scope(self.current_key()).now + pause
 
     def fail_step(self, failed: StepFailed) -> None:
-        """Stay at the step, which has failed."""
+        """Record that the current step has failed. The process stays at the step."""
         self.write_row(StepStatus.FAILED, error=failed.error)
         self.status, self.assignee = failed.status, failed.assignee
         self.standing = StepStanding(attempt=self.standing.attempt)
@@ -227,7 +232,7 @@ class ProcessWalk:
         self.standing = StepStanding()
 
     def write_row(self, status: StepStatus, **parts: Any) -> None:
-        """Write a row about the step at which the process stands."""
+        """Write a row about the current step into the journal."""
         now = self.open_scope(self.current_key()).now
         step = self.step
         name = step.name if step else ""

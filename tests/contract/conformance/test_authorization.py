@@ -24,8 +24,20 @@ USER, ADMIN, AUDITOR, OPS, TMS, WMS = "user", "project-admin", "auditor", "ops",
 USERS = {USER, ADMIN}
 READERS = {*USERS, AUDITOR, OPS}
 ACTORS = {*USERS, OPS}
+SUPERUSER, SYSTEM_AUDITOR = "superuser", "system-auditor"
+ORG_ADMIN, ORG_AUDITOR, ORG_MEMBER = "org-admin", "org-auditor", "org-member"
+IN_ORGANIZATIONS = {SUPERUSER, SYSTEM_AUDITOR, ORG_ADMIN, ORG_AUDITOR, ORG_MEMBER}
 
-ALL_CLAIMS: Mapping[str, Mapping[str, Any]] = {**CLAIMS, ADMIN: {"ewms_role": ADMIN}}
+ALL_CLAIMS: Mapping[str, Mapping[str, Any]] = {
+    **CLAIMS,
+    ADMIN: {"ewms_role": ADMIN},
+    SUPERUSER: {"ewms_role": SUPERUSER},
+    SYSTEM_AUDITOR: {"ewms_role": SYSTEM_AUDITOR},
+    **{
+        role: {"groups": [f"/organizations/north/{role.removeprefix('org-')}"]}
+        for role in (ORG_ADMIN, ORG_AUDITOR, ORG_MEMBER)
+    },
+}
 
 #: (method, path) -> (who may, a body that is good). Paths as the gateway's own document has them.
 ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
@@ -76,10 +88,20 @@ ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("POST", "/mqs/workflows/{workflow_id}/mq-group/activation"): ({WMS}, {"criteria": None}),
     ("GET", "/mqs/workflows/{workflow_id}/mq-group"): ({WMS}, None),
     ("GET", "/mqs/mq-profiles/{mqid}"): ({WMS}, None),
+    ("GET", "/organizations"): (IN_ORGANIZATIONS, None),
+    ("GET", "/organizations/{organization}"): (IN_ORGANIZATIONS, None),
+    ("PUT", "/organizations/{organization}"): ({SUPERUSER}, {"title": "The north", "customer_ids": ["n-1"]}),
+    ("GET", "/organizations/{organization}/members"): (IN_ORGANIZATIONS, None),
+    ("PUT", "/organizations/{organization}/members"): (
+        {SUPERUSER, ORG_ADMIN},
+        {"principal": "sub:zoe", "role": ORG_MEMBER},
+    ),
+    ("DELETE", "/organizations/{organization}/members"): ({SUPERUSER, ORG_ADMIN}, None),
 }
 #: Routes without a version, for everybody.
 OPEN = {
     "/mqbroker-issuer/.well-known/jwks.json",
+    "/api/",
     "/version",
     "/healthz",
     "/readyz",
@@ -96,6 +118,7 @@ WITHOUT_ID: dict[tuple[str, str], str] = {
     ("GET", "/mqs"): "nobody's",
     ("GET", "/clusters"): "everybody's",
     ("GET", "/mqs/schema/openapi"): "nobody's",
+    ("GET", "/organizations"): "finds those in which the caller has a role",
     ("POST", "/workflows"): "makes the caller's own",
     ("POST", "/query/workflows"): "finds the caller's own",
     ("POST", "/query/task-directives"): "finds the caller's own",
@@ -106,7 +129,7 @@ WITHOUT_ID: dict[tuple[str, str], str] = {
 }
 
 #: Roles that see everybody's objects by design.
-SEES_ALL = {AUDITOR, OPS}
+SEES_ALL = {AUDITOR, OPS, SUPERUSER, SYSTEM_AUDITOR}
 
 #: Every pair of a route with an id and a role that may call it but is bound to its own objects.
 BOUND = [(*route, role) for route, (roles, _) in ROUTES.items() if "{" in route[1] for role in sorted(roles - SEES_ALL)]
@@ -127,6 +150,7 @@ ABSENT = {
     "mqid": "a00000000000000000000",
     "name": "0.out",
     "letter": "0" * 20,
+    "organization": "nowhere",
 }
 
 
@@ -144,6 +168,7 @@ def made(contract_stack: Stack, http: httpx2.Client) -> dict[str, str]:
         "mqid": task["input_queues"][0],
         "name": "0.out",
         "letter": "0" * 20,
+        "organization": "north",
     }
 
 
@@ -158,12 +183,13 @@ def call(world: World, method: str, path: str, made: Mapping[str, str], token: s
 def call_with(world: World, method: str, path: str, made: Mapping[str, str], token: str | None) -> httpx2.Response:
     """Call a route of just these objects with a good request."""
     body = ROUTES[method, path][1]
+    query = {"schedd": "nobody"} if "/tms/" in path else {"principal": "sub:zoe"} if method == "DELETE" else None
     headers = {} if token is None else {"Authorization": f"Bearer {token}".strip()}
     return world.http.request(
         method,
         f"{world.prefix}{path.format(**made)}",
         json=body,
-        params={"schedd": "nobody"} if "/tms/" in path else None,
+        params=query,
         headers=headers,
     )
 
@@ -266,6 +292,8 @@ def reserved(contract_stack: Stack, http: httpx2.Client) -> dict[str, str]:
 def stranger(world: World, role: str) -> str:
     """Return the token of somebody in `role` to whom neither ada's objects nor those of site-a belong."""
     claims = {**ALL_CLAIMS[role], **({"ewms_schedd": "elsewhere"} if role == TMS else {})}
+    if role in IN_ORGANIZATIONS:
+        claims = {"groups": [group.replace("north", "south") for group in claims["groups"]]}
     return mint_token(world.stack.issuer, {WMS: "site-b", TMS: "tms"}.get(role, "eve"), claims)
 
 
@@ -383,3 +411,50 @@ def test_claims_give_roles_as_in_the_contract(world: World, claims: dict[str, An
 def test_open_routes_need_no_token(world: World) -> None:
     for path in OPEN:
         assert world.http.get(path).status_code == 200
+
+
+def test_a_stored_member_sees_its_organization_and_an_admin_gives_and_takes_roles(world: World) -> None:
+    def caller(subject: str, **claims: Any) -> httpx2.Client:
+        headers = {"Authorization": f"Bearer {mint_token(world.stack.issuer, subject, claims)}"}
+        return httpx2.Client(base_url=f"{world.stack.gateway}{world.prefix}", headers=headers)
+
+    name = f"org-{secrets.token_hex(4)}"
+    root, yan = caller("root", ewms_role=SUPERUSER), caller("yan")
+    body = {"title": "Ours", "customer_ids": [f"c-{name}"]}
+    made = root.put(f"/organizations/{name}", json=body)
+    assert (made.status_code, made.json()["your_roles"], made.json()["changed_by"]) == (200, [SUPERUSER], "root")
+    again = root.put(f"/organizations/{name}-2", json=body)
+    assert (again.status_code, again.json()["error"]) == (
+        409,
+        f"these customers belong to organization '{name}': c-{name}",
+    )
+    assert yan.get(f"/organizations/{name}").status_code == 403
+    members = f"/organizations/{name}/members"
+    assert root.put(members, json={"principal": "sub:yan", "role": ORG_ADMIN}).status_code == 204
+    assert yan.get("/organizations").json()["organizations"] == [yan.get(f"/organizations/{name}").json()]
+    assert yan.get("/organizations/north").status_code == 404
+    assert yan.put(members, json={"principal": "group:/g", "role": ORG_MEMBER}).status_code == 204
+    assert [each["principal"] for each in yan.get(members).json()["members"]] == ["group:/g", "sub:yan"]
+    zoe = caller("zoe", groups=["/g"])
+    assert zoe.get(f"/organizations/{name}").json()["your_roles"] == [ORG_MEMBER]
+    refused = zoe.put(members, json={"principal": "sub:zoe", "role": ORG_ADMIN})
+    assert (refused.status_code, refused.json()["error"]) == (403, "authorization failed")
+    # An admin of one organization is a stranger in another one.
+    assert yan.put("/organizations/north/members", json={"principal": "sub:yan", "role": ORG_ADMIN}).status_code == 404
+    for wrong in ({"principal": "zoe", "role": ORG_MEMBER}, {"principal": "sub:zoe", "role": SUPERUSER}):
+        assert yan.put(members, json=wrong).status_code == 400
+    assert yan.delete(members, params={"principal": "sub:yan"}).status_code == 204
+    assert yan.get("/organizations").status_code == 403
+    assert root.delete(members, params={"principal": "sub:yan"}).status_code == 404
+    assert root.put("/organizations/.hidden", json=body).status_code == 400
+
+
+def test_the_launcher_writes_the_tokens_of_a_person_in_each_role(world: World) -> None:
+    written = world.stack.list_endpoints()
+    seen = {}
+    for role, token in {**written["tokens"], "the user": written["token"]}.items():
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = world.http.get(f"{world.prefix}/organizations/default", headers=headers)
+        seen[role] = answer.json()["your_roles"]
+    assert seen == {**{role: [role] for role in IN_ORGANIZATIONS}, "the user": [ORG_MEMBER]}
+    assert written["tokens"][SUPERUSER] == written["admin_token"]

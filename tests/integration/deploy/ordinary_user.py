@@ -104,7 +104,7 @@ def _look_with_the_eyes_of_tasks(installed: Installed, hidden: Path) -> None:
         assert len({Path(path).relative_to(mine).parts[0] for path in seen}) == 1
         writable = [path for path in bare["writable"] if "/programs" not in path]
         assert [path for path in writable if not Path(path).is_relative_to(mine)] == []
-        ours = [stack.child(name) for name in stack.names] + [server.child for server in stack.services.servers]
+        ours = [stack.get_child(name) for name in stack.names] + [server.child for server in stack.services.servers]
         assert {child.pid for child in ours}.isdisjoint(bare["environments"])
         assert {str(child.pid) for child in ours} & set(bare["arguments"]), "it has looked at them"
         for platform in ("apptainer", "bubblewrap"):
@@ -126,7 +126,7 @@ def main() -> int:
         )
         hello = subprocess.run(
             [apptainer.program, "exec", "--userns", "--containall", "--no-home", image, "echo", "hello"],
-            env=apptainer.environment(),
+            env=apptainer.build_environment(),
             capture_output=True,
             text=True,
             check=True,

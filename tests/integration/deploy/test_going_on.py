@@ -9,6 +9,7 @@ import pytest
 from deploy.local.data_directory import MARKER
 from ewms import Client, Task, Workflow
 from tests.integration.deploy.conftest import Launch, wait_until_up
+from tests.integration.deploy.restarted_runs import copying_workflow, do_events, end_run_after_restart
 
 
 @pytest.mark.usefixtures("installed")
@@ -52,4 +53,23 @@ def test_data_are_one_launchers_stay_after_its_end_and_go_by_a_fresh_start(scrat
     assert f"deleting the workflows, events, jobs and keys in {scratch / 'data'}" in (scratch / "errors").read_text()
     with Client(second["gateway"], token=second["token"], timeout=60) as client:
         assert client.workflows() == []
+        run = client.submit(copying_workflow(second["cluster"]))
+        do_events(run)
     assert second["gateway"] != first["gateway"]
+
+    # What a script types that has put the launcher into the background; it needs no pid.
+    ended = launch("down", folder="elsewhere")
+    assert ended.wait(60) == 1
+    assert "no EWMS runs on" in (scratch / "elsewhere/errors").read_text()
+    assert launcher.poll() is None
+    assert launch("down", "--data", str(scratch / "data"), folder="elsewhere").wait(120) == 0
+    assert f"started in {scratch}. Its data stay" in (scratch / "elsewhere/errors").read_text().replace("\n", "")
+    assert launcher.wait(0) == 0
+
+    launcher = launch("up", "--pool", "local", "--data", "data")
+    third = wait_until_up(launcher, scratch)
+    with Client(third["gateway"], token=third["token"], timeout=60) as client:
+        end_run_after_restart(client.run(run.id))
+    # Without a name it ends the system of this folder, even if its data lie elsewhere.
+    assert launch("down").wait(120) == 0
+    assert launcher.wait(0) == 0

@@ -17,7 +17,7 @@ from deploy.local.task_image import build_image, check_build, is_root
 def _output(apptainer: UnpackedApptainer, image: Path, *command: str) -> str:
     outcome = subprocess.run(
         [apptainer.program, "--silent", "exec", "--userns", "--containall", "--no-home", image, *command],
-        env=apptainer.environment(),
+        env=apptainer.build_environment(),
         capture_output=True,
         text=True,
         check=False,

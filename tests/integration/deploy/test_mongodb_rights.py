@@ -117,7 +117,7 @@ def server(installed: Installed, tmp_path: Path) -> Iterator[Callable[..., Mongo
 
 def test_nobody_is_faster_than_the_launcher_at_creating_the_first_account(server: Callable[..., MongoDB]) -> None:
     mongod = server()
-    mongod.configure()
+    mongod.write_configuration()
     child = mongod.launch_server()
     # From the moment at which it listens, before the launcher has done anything.
     while True:
@@ -158,7 +158,7 @@ def test_data_of_an_earlier_launch_is_found_again_under_new_passwords(server: Ca
     with MongoClient[Documents](third.url("wms")) as client:
         assert client["WMS_DB"]["things"].count_documents({}) == 2
     assert third.url("wms") == third.url(ADMIN) == f"mongodb://127.0.0.1:{third.port}/?replicaSet=rs0"
-    assert third.arguments(Path("key"))[3] == "127.0.0.1"
+    assert third.build_arguments(Path("key"))[3] == "127.0.0.1"
 
 
 def test_the_key_is_the_owners_and_no_secret_is_an_argument(services: Services) -> None:

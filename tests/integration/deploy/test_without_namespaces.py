@@ -50,7 +50,7 @@ def test_up_takes_the_local_pool_with_a_notice_and_ends_with_the_make_that_runs_
         endpoints = json.loads((scratch / ".ewms/endpoints.json").read_text())
         _works(endpoints)
         everything = below(make.pid)
-        assert sum("keeper.py" in process.command for process in everything) == 6
+        assert sum("keeper.py" in process.command for process in everything) == 7
     finally:
         make.kill()
     assert survivors(everything, within_s=60) == set()

@@ -57,6 +57,7 @@ DEPTHS = {
             "n_arrived": 9,
             "n_replayed": 0,
             "n_gone": 3,
+            "may_grow": False,
         }
     ],
     "n_dead": 0,
@@ -111,6 +112,11 @@ def test_a_bad_line_is_named_and_what_was_sent_before_it_is_safe(
     done = ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, stdin="1\n2\n{oops\n")
     assert done.returncode == 2
     assert "line 3" in done.stderr
+    assert done.stderr.startswith(f"2 event(s) published to {ALIAS}\n  go on from line 3 of the input: ewms queue")
+    done = ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, "--close-inputs", stdin="{oops\n")
+    assert f"0 event(s) published to {ALIAS}; the inputs of {WORKFLOW} stay open" in done.stderr
+    assert "go on from line 1 of the input" in done.stderr
+    assert "--close-inputs" in done.stderr
     done = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "-n", "2", "--whole")
     assert sorted(json.loads(line)["body"] for line in done.stdout.splitlines()) == [1, 2]
 
@@ -197,11 +203,14 @@ def test_json_is_the_rest_model(gateway: FakeGateway) -> None:
 
 
 def test_where_tasks_can_run_is_listed(gateway: FakeGateway) -> None:
-    clusters = [{"name": "osg", "schedd": "s.example.org", "n_workers": 5}]
+    clusters = [{"name": "osg", "schedd": "s.example.org", "n_workers": 5, "alias_of": ""}]
     gateway.on("GET /v1/clusters", (200, {"clusters": clusters}, {}))
     assert json.loads(ewms(gateway, "cluster", "list", "-o", "json").stdout) == {"clusters": clusters}
     assert ewms(gateway, "cluster", "list", "-o", "name").stdout == "osg\n"
     assert "s.example.org" in ewms(gateway, "cluster", "list").stdout
+    alias = {"name": "sub-2", "schedd": "s.example.org", "n_workers": 5, "alias_of": "osg"}
+    gateway.on("GET /v1/clusters", (200, {"clusters": [*clusters, alias]}, {}))
+    assert "sub-2" in ewms(gateway, "cluster", "list").stdout
 
 
 def test_a_table_has_no_colours_outside_a_terminal(gateway: FakeGateway) -> None:
@@ -305,8 +314,18 @@ def test_an_interrupt_ends_with_its_status_and_loses_nothing(
     assert process.returncode == 130
     assert "ewms: interrupted" in said
     assert "Traceback" not in said
+    if verb == "consume":
+        assert f"2 event(s) taken from {ALIAS}" in said
     # An event that was just written may come again; the one before it was acknowledged.
     wait_for_events(public_queue, {3} if verb == "publish" else {0, 1})
+
+
+def test_events_that_are_texts_with_json_get_a_hint(gateway: FakeGateway, public_queue: PublicQueue) -> None:
+    ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, "--text", stdin='{"n": 1}\n{"n": 2}\n')
+    for verb in (["peek"], ["consume", "-n", "2"]):
+        done = ewms(gateway, "queue", verb[0], WORKFLOW, ALIAS, *verb[1:])
+        assert sorted(done.stdout.splitlines()) == ['"{\\"n\\": 1}"', '"{\\"n\\": 2}"']
+        assert done.stderr.count("EWMS_PILOT_OUTFILE_EXT=.json") == 1, verb
 
 
 def wait_for_events(queue: PublicQueue, wanted: set[int]) -> None:
@@ -353,7 +372,7 @@ def health(*causes: str) -> dict[str, Any]:
 
 def test_who_waits_for_a_stalled_workflow_hears_of_it_and_may_take_it_as_a_failure(gateway: FakeGateway) -> None:
     shows(gateway, (None, {}))
-    why = "3 event(s) wait, and no worker comes"
+    why = "3 event(s) are left, and no worker comes"
     stalled, lively = workflow() | health(why), workflow() | health()
     over = workflow("FINISHED") | health()
     gateway.on(f"GET /v1/workflows/{WORKFLOW}", *[(200, seen, {}) for seen in (stalled, stalled, lively, over)])
@@ -369,6 +388,16 @@ def test_who_waits_for_a_stalled_workflow_hears_of_it_and_may_take_it_as_a_failu
     assert f"{WORKFLOW} goes on" in lines[1]
     assert len(lines) == 3
 
+    # The end of the run ends the stall, too. Nothing goes on then.
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}", *[(200, seen, {}) for seen in (stalled, over)])
+    gateway.on(
+        "POST /v1/query/taskforces",
+        (200, {"taskforces": [TASKFORCE], "next_after": None}, {}),
+        (200, {"taskforces": [TASKFORCE | {"phase": "condor-rm"}], "next_after": None}, {}),
+        (200, {"taskforces": [TASKFORCE | {"phase": "condor-complete"}], "next_after": None}, {}),
+    )
+    assert "goes on" not in ewms(gateway, "workflow", "wait", WORKFLOW).stderr
+
     gateway.on(f"GET /v1/workflows/{WORKFLOW}", (200, stalled, {}))
     gateway.on("POST /v1/query/taskforces", (200, {"taskforces": [TASKFORCE], "next_after": None}, {}))
     done = ewms(gateway, "workflow", "wait", WORKFLOW, "--fail-if-stalled")
@@ -381,7 +410,7 @@ def test_who_waits_for_a_stalled_workflow_hears_of_it_and_may_take_it_as_a_failu
 
 
 def test_who_consumes_from_a_stalled_workflow_hears_of_it(gateway: FakeGateway, public_queue: PublicQueue) -> None:
-    why = "3 event(s) wait, and no worker comes"
+    why = "3 event(s) are left, and no worker comes"
     gateway.on(f"GET /v1/workflows/{WORKFLOW}", (200, workflow() | health(why), {}))
     done = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "--idle", "4s")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
@@ -406,7 +435,14 @@ def test_why_tells_each_reason_for_missing_workers_with_its_command(gateway: Fak
         "status_as_of": None, "exit_codes": {}, "stale": False, "n_wanted": 4, "n_at_work": 1, "missing": missing,
     }  # fmt: skip
     gateway.on(f"GET /v1/taskforces/{uuid}", (200, TASKFORCE | {"health": told}, {}))
+    failed = health("every event has failed: 3 dead letter(s)")
+    failed["health"]["stalled"]["causes"][0] |= {"cause": "all-failed", "command": f"ewms dlq list {WORKFLOW}"}
+    seen = [(200, workflow() | one, {}) for one in (failed, health("events wait"))]
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}", *seen)
     done = ewms(gateway, "taskforce", "why", uuid)
+    assert f"every event has failed: 3 dead letter(s)\n    → ewms dlq list {WORKFLOW}" in done.stdout
+    done = ewms(gateway, "taskforce", "why", uuid)
+    assert "events wait" not in done.stdout, "the missing workers explain that"
     assert done.returncode == 0, done.stderr
     assert f"{uuid}: 1 of 4 worker(s) take events" in done.stdout
     assert f"1 worker(s) held: disk\n    → ewms taskforce show {uuid}" in done.stdout

@@ -85,6 +85,21 @@ def test_no_logs_come_with_the_reason(kept_by_request: bool, hint: str, gateway:
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize("names", [[], ["0.err"]])
+def test_the_command_names_the_kills_that_no_log_has(names: list[str], gateway: FakeGateway) -> None:
+    kills = [{"signal": "SIGKILL", "n_kills": 2, "last_at": "2026-11-29T12:03:11Z"}]
+    health = {
+        "stuck": "", "n_submit_failures": 0, "n_remove_failures": 0, "retry_at": None, "ended_at": None,
+        "status_as_of": None, "exit_codes": {}, "stale": False, "kills": kills,
+    }  # fmt: skip
+    gateway.on(f"GET /v1/taskforces/{UUID}", (200, TASKFORCE | {"health": health}, {}))
+    gateway.on(f"GET /v1/taskforces/{UUID}/logs", listed(*names))
+    gateway.on(f"GET /v1/taskforces/{UUID}/logs/0.err", (200, b"", {"X-EWMS-Log-Bytes": "0"}))
+    done = ewms(gateway, "taskforce", "logs", UUID)
+    assert done.returncode == (0 if names else 4)
+    assert f"{UUID}: pilots were killed 2 time(s) by SIGKILL, the last at 2026-11-29 12:03:11 UTC" in done.stderr
+
+
 def test_a_directory_that_cannot_be_written_is_a_usage_error(kept: FakeGateway, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = ewms(kept, "task", "logs", UUID, "--to", str(tmp_path / "file"))

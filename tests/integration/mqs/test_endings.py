@@ -9,7 +9,7 @@ import aio_pika
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.broker.data_vhost import DataVhost
-from mqs.broker.traffic import Counters, count_arrived
+from mqs.broker.traffic import BrokerLife, Counters, count_arrived
 from mqs.broker.traffic_book import TrafficBook
 from runtime.amqp import Connection, ConnectionLost, Unroutable
 from schemas.events import QueuesActivated, QueuesDrained, ResultsArrived, WorkflowEnding
@@ -150,6 +150,11 @@ async def test_looks_over_two_connections_are_told_apart(run_mqs: RunMqs, rabbit
 
 class RestartedBroker:
     """A broker that has begun to count anew."""
+
+    epoch = 0
+
+    async def read_life(self) -> BrokerLife:
+        return BrokerLife("another", 1.0)
 
     async def read_counters(self, queues: Sequence[str]) -> dict[str, Counters]:
         return dict.fromkeys(queues, Counters(1, 0))

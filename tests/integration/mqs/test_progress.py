@@ -1,10 +1,15 @@
 """What progress is computed from, on the real broker: results, replays, failures, and how a run fell short."""
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
+import aio_pika
 from aio_pika.abc import AbstractConnection
 
+from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.documents import MQ_GROUPS
+from schemas.errors import Unavailable
 from schemas.events import QueuesDrained, ResultsArrived
 from schemas.failures.dead_letters import LetterAction
 from schemas.requests import DepthsAnswer
@@ -18,10 +23,12 @@ async def test_replays_are_counted_once_and_discarded_letters_stay_failures(
     run_mqs: RunMqs, wms: Peer, as_mqs: AbstractConnection
 ) -> None:
     plan = Plan()
-    async with run_mqs(**TICK):
+    async with run_mqs(**TICK), as_mqs.channel() as worker:
         await wms.say(plan.requested)
         await wms.next()
         await publish(as_mqs, plan.queue_in, 3)
+        for _ in range(3):
+            await (await take(worker, plan.queue_in)).ack()
         (again, gone, _) = await bury(as_mqs, plan, b"a", b"b", b"c")
         by_event = {letter.event_id: letter.letter for letter in await letters(wms, plan)}
         assert (await order(wms, plan, LetterAction.REPLAY, [by_event[again]])).n_done == 1
@@ -30,10 +37,74 @@ async def test_replays_are_counted_once_and_discarded_letters_stay_failures(
         async def depths() -> DepthsAnswer:
             return await ask(wms, plan.depths_query, DepthsAnswer)
 
-        told = await eventually(depths, lambda told: told.queues[0].n_ready == 4)
+        told = await eventually(depths, lambda told: told.queues[0].n_ready == 1)
         first = told.queues[0]
-        assert (first.n_arrived, first.n_replayed) == (4, 1)
+        assert (first.n_arrived, first.n_replayed, first.n_gone) == (4, 1, 3)
         assert (told.n_dead, told.n_failed) == (1, 2)
+
+
+async def test_progress_never_steps_back_over_restarts_of_mqs_and_of_the_broker(
+    run_mqs: RunMqs, wms: Peer, rabbitmq: RabbitMQ
+) -> None:
+    plan = Plan()
+
+    async def depths() -> DepthsAnswer | None:
+        with suppress(Unavailable):
+            return await ask(wms, plan.depths_query, DepthsAnswer)
+        return None
+
+    async def work(n: int) -> None:
+        """Publish events, and let a worker that leaves at once do them."""
+        connection = await aio_pika.connect(rabbitmq.data_url)
+        async with connection, connection.channel() as worker:
+            await publish(connection, plan.queue_in, n)
+            for _ in range(n):
+                await (await take(worker, plan.queue_in)).ack()
+
+    async def see(n_done: int) -> None:
+        """Look until all events are done. No look on the way may show less than before, or an event in work."""
+        n_least = 0
+
+        def is_done(told: DepthsAnswer | None) -> bool:
+            nonlocal n_least
+            if told is None:
+                return False
+            queue = told.queues[0]
+            assert queue.n_arrived is not None
+            assert queue.n_gone is not None
+            assert n_least <= queue.n_gone <= queue.n_arrived <= n_done
+            assert queue.n_unacknowledged == 0
+            n_least = queue.n_gone
+            return queue.n_gone == n_done
+
+        await eventually(depths, is_done, within_s=30)
+
+    async def see_at_once(n_done: int) -> None:
+        told = await eventually(depths, lambda told: told is not None, within_s=30)
+        assert told is not None
+        first = told.queues[0]
+        assert (first.n_arrived, first.n_gone, first.n_ready, first.n_unacknowledged) == (n_done, n_done, 0, 0)
+
+    async with run_mqs(**TICK) as mqs:
+        await wms.say(plan.requested)
+        await wms.next()
+        await work(6)
+        await see(6)
+        (before,) = await mqs.store.find("MQTrafficColl", {"_id": plan.queue_in})
+        await see_at_once(6)
+        assert await mqs.store.find("MQTrafficColl", {"_id": plan.queue_in}) == [before], "nothing new, and no write"
+    async with run_mqs(**TICK):
+        await see_at_once(6)
+        await asyncio.to_thread(rabbitmq.restart)
+        await see_at_once(6)
+        await work(3)
+        await see(9)
+    await asyncio.to_thread(rabbitmq.restart)
+    async with run_mqs(**TICK):
+        await see_at_once(9)
+        # As many as before the restart: the counts alone do not show that the broker has restarted.
+        await work(3)
+        await see(12)
 
 
 async def test_how_many_of_the_expected_results_came_is_told_with_the_end(

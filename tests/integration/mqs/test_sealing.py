@@ -35,7 +35,7 @@ def own_broker(run: Path, installed: Installed) -> Iterator[RabbitMQ]:
     """A broker that a test may kill."""
     places = ServerPlaces(run, throwaway_data(make_empty(run / "data")), Ports())
     with LaunchedProcesses() as children:
-        broker = Unpacked(installed).rabbitmq(children, places, BrokerPlan(schedds=(SCHEDD,)))
+        broker = Unpacked(installed).start_rabbitmq(children, places, BrokerPlan(schedds=(SCHEDD,)))
         yield broker
         broker.stop()
 

@@ -14,16 +14,29 @@ from runtime.amqp import (
     ConnectionLost,
     Consumer,
     Delivery,
+    EventProperties,
     NotDeclared,
     QueueFull,
     Unroutable,
+    link,
 )
-from schemas.errors import EWMSError, TooLarge
+from runtime.amqp.in_flight import EventInFlight
+from schemas.errors import EWMSError, Rejected, TooLarge
 from tests.integration.runtime.conftest import PlainDataVhost
 from tests.waiting import eventually
 
 Q = "a00000000000000000001"
 OTHER = "a00000000000000000002"
+
+
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How events go: as frames of our own, or by the library, as with a version of it that we do not know."""
+    if getattr(request, "param", "tapped") == "library":
+        monkeypatch.setattr(link, "find_unknown_library", lambda: "aiormq 99.0")
+
+
+both_ways = pytest.mark.parametrize("way", ["tapped", "library"], indirect=True)
 
 
 async def connect(stack: AsyncExitStack, address: str, **options: object) -> Connection:
@@ -36,6 +49,7 @@ async def publish(connection: Connection, number: int, *, queue: str = Q, body: 
     await connection.publish(f"x.{queue}", queue, body, message_id=f"id-{number}", content_type="application/json")
 
 
+@both_ways
 async def test_an_event_arrives_as_it_was_sent(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
@@ -59,22 +73,23 @@ async def test_an_event_arrives_as_it_was_sent(data: PlainDataVhost, stack: Asyn
     assert event.headers["x-ewms-parent"] == "6"
 
 
-async def test_publishing_is_pipelined_and_bounded_by_the_window(data: PlainDataVhost, stack: AsyncExitStack) -> None:
+@both_ways
+async def test_publishing_is_pipelined_and_bounded_by_the_window(
+    data: PlainDataVhost, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
     publisher = connection.open_publisher(window=20)
     most = 0
+    note_outcome = publisher._note_outcome
 
-    async def watch() -> None:
+    def count(event: EventInFlight, error: BaseException | None) -> None:
         nonlocal most
-        while True:
-            if publisher._channel is not None:
-                most = max(most, len(publisher._channel.confirmations))
-            await asyncio.sleep(0)
+        most = max(most, publisher._n_on_way)
+        note_outcome(event, error)
 
-    watching = asyncio.create_task(watch())
+    monkeypatch.setattr(publisher, "_note_outcome", count)
     await asyncio.gather(*(publisher.publish(f"x.{Q}", Q, b"x", message_id=str(n)) for n in range(500)))
-    watching.cancel()
     assert 5 < most <= 20
     await eventually_holds(data, Q, 500)
 
@@ -133,6 +148,7 @@ async def test_publishers_and_consumers_go_on_after_the_broker_and_nothing_confi
     await asyncio.gather(*settling)
 
 
+@both_ways
 async def test_an_event_that_finds_no_queue_is_given_back(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
@@ -140,6 +156,7 @@ async def test_an_event_that_finds_no_queue_is_given_back(data: PlainDataVhost, 
         await connection.publish(f"x.{Q}", "elsewhere", b"x", message_id="1")
 
 
+@both_ways
 async def test_a_refused_event_takes_none_of_those_in_flight_with_it(
     data: PlainDataVhost, stack: AsyncExitStack
 ) -> None:
@@ -164,12 +181,14 @@ async def test_a_refused_event_takes_none_of_those_in_flight_with_it(
     assert dropped == []
 
 
+@both_ways
 async def test_a_missing_exchange_is_missing(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     connection = await connect(stack, data.url)
     with pytest.raises(NotDeclared):
         await connection.publish("x.nowhere", "a", b"x", message_id="1")
 
 
+@both_ways
 async def test_a_full_queue_says_so_and_keeps_what_it_has(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q, {"x-max-length": 3, "x-overflow": "reject-publish"})
     connection = await connect(stack, data.url)
@@ -183,6 +202,7 @@ async def test_a_full_queue_says_so_and_keeps_what_it_has(data: PlainDataVhost, 
     await eventually_holds(data, Q, 15 - refused)
 
 
+@both_ways
 async def test_rejects_are_counted_and_releases_are_not(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
@@ -198,6 +218,7 @@ async def test_rejects_are_counted_and_releases_are_not(data: PlainDataVhost, st
     assert attempts == [1, 1, 1, 2, 2, 3]
 
 
+@both_ways
 async def test_a_lost_lease_is_told_and_settling_it_does_no_harm(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
@@ -206,7 +227,10 @@ async def test_a_lost_lease_is_told_and_settling_it_does_no_harm(data: PlainData
     await connection.consume(Q, got.put_nowait, prefetch=1, on_lost=lost.set)
     await publish(connection, 1)
     first = await got.get()
+    assert await first.is_still_lent()
     await data.drop_connections()
+    # The broker knows already, this process perhaps not yet.
+    assert not await first.is_still_lent()
     await asyncio.wait_for(lost.wait(), 10)
     assert first.is_lost
     assert not await first.ack()
@@ -447,6 +471,7 @@ async def test_refused_credentials_and_an_absent_broker_are_told_apart(data: Pla
         await Connection.connect("amqp://a:b@127.0.0.1:1/ewms", wait_s=0.2)
 
 
+@both_ways
 @pytest.mark.parametrize("meanwhile", ["subscribed", "paused"])
 async def test_what_was_settled_is_settled_even_if_the_connection_closes_at_once(
     data: PlainDataVhost, stack: AsyncExitStack, meanwhile: str
@@ -471,3 +496,65 @@ async def test_what_was_settled_is_settled_even_if_the_connection_closes_at_once
     await eventually(lambda: left)
     assert [delivery.id for delivery in left if delivery.id in done] == []
     assert len(left) == 1
+
+
+async def test_a_large_event_and_the_small_ones_beside_it_arrive_whole(
+    data: PlainDataVhost, stack: AsyncExitStack
+) -> None:
+    # Larger than a frame of the broker (128 KiB), and than what the socket takes at once.
+    bodies = {"large-1": b"a" * 3_000_000, "large-2": b"b" * 200_001, **{f"small-{n}": b"c" * n for n in range(50)}}
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    got: dict[str, bytes] = {}
+    await connection.consume(Q, lambda delivery: got.update({delivery.id: delivery.body}), prefetch=100)
+    await asyncio.gather(
+        *(connection.publish(f"x.{Q}", Q, body, message_id=event_id) for event_id, body in bodies.items())
+    )
+    await eventually(lambda: got == bodies)
+
+
+async def test_an_event_that_nobody_waits_for_any_more_is_recalled_or_joined(
+    data: PlainDataVhost, stack: AsyncExitStack
+) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    publisher = connection.open_publisher(window=1)
+    await publisher.publish(f"x.{Q}", Q, b"x", message_id="opens the channel")
+    properties = EventProperties("1")
+    first, again = (publisher.post_event(f"x.{Q}", Q, b"x", properties) for _ in range(2))
+    other = publisher.post_event(f"x.{Q}", Q, b"another body", properties)
+    waits = asyncio.create_task(publisher.publish(f"x.{Q}", Q, b"x", message_id="2"))
+    await asyncio.sleep(0)
+    # The window is full, so this one has not left: nobody gets it.
+    waits.cancel()
+    await asyncio.gather(first, again, other)
+    with pytest.raises(asyncio.CancelledError):
+        await waits
+    await eventually_holds(data, Q, 3)
+    assert publisher._in_flight == {}
+    assert publisher._n_on_way == 0
+
+
+async def test_texts_that_amqp_cannot_hold_fail_their_own_event_only(
+    data: PlainDataVhost, stack: AsyncExitStack
+) -> None:
+    await data.add_queue(Q)
+    publisher = (await connect(stack, data.url)).open_publisher(window=5)
+    await publisher.publish(f"x.{Q}", Q, b"x", message_id="opens the channel")
+    ids = [str(n) * (300 if n % 2 else 1) for n in range(1, 10)]
+    found = await asyncio.gather(
+        *(publisher.publish(f"x.{Q}", Q, b"x", message_id=event_id) for event_id in ids), return_exceptions=True
+    )
+    assert [isinstance(error, Rejected) for error in found] == [len(event_id) > 255 for event_id in ids]
+    await eventually_holds(data, Q, 5)
+
+
+async def test_a_version_of_the_library_that_is_not_known_is_told_once(
+    data: PlainDataVhost, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(link, "find_unknown_library", lambda: "aiormq 99.1")
+    for _ in range(2):
+        await connect(stack, data.url)
+    assert [record.getMessage() for record in caplog.records if "99.1" in record.getMessage()] == [
+        "events are slower: EWMS does not know the frames of aiormq 99.1"
+    ]

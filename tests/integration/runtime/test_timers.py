@@ -9,7 +9,7 @@ from typing import Any
 from deploy.local.services import Services
 from runtime.kernel.decision import Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
-from runtime.kernel.timers import Timers
+from runtime.kernel.timers import NoRoom, Timers
 from schemas.errors import Conflict, Unavailable
 from tests.waiting import eventually
 
@@ -160,3 +160,34 @@ async def test_stopping_lets_a_decision_end(store: Store, stack: AsyncExitStack)
     await asyncio.wait_for(begun.wait(), 5)
     await timers.stop()
     assert ended == ["a"]
+
+
+async def test_a_document_without_room_is_woken_once_there_is_room_and_not_put_off(
+    store: Store, stack: AsyncExitStack
+) -> None:
+    clock, woken = Clock(store, stack), list[Any]()
+    room = 0
+
+    async def wake_if_room(key: Any) -> None:
+        nonlocal room
+        if room == 0:
+            raise NoRoom
+        room -= 1
+        await clock.wake(key)
+        woken.append(key)
+
+    timers = Timers(store, "things", wake_if_room, choose=lambda: {"name": {"$ne": "9"}} if room else None)
+    for n in range(10):
+        await clock.put(n, -1)
+    timers.start()
+    stack.push_async_callback(timers.stop)
+    await asyncio.sleep(0.5)
+    assert woken == []
+    for n in range(1, 4):
+        room = 3
+        timers.wake_by(datetime.now(UTC))
+        await eventually(lambda n=n: len(woken) == 3 * n, within_s=2)
+    room = 3
+    timers.wake_by(datetime.now(UTC))
+    await asyncio.sleep(0.5)
+    assert sorted(woken) == list(range(9)), "the last one is not chosen"

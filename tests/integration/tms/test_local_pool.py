@@ -14,7 +14,9 @@ from schemas.pilot.exits import PilotExit
 from schemas.pilot.job_names import TOKEN_FILE
 from tests.integration.tms.conftest import Taskforce
 from tests.waiting import eventually
+from tms.pools.local import job_members
 from tms.pools.local.job import Job, MaxRuntimeReached, run
+from tms.pools.local.job_members import await_ends, find_members
 from tms.pools.local.pool import LocalPool
 from tms.pools.local.token_delivery import replace_token
 
@@ -136,6 +138,42 @@ async def test_a_job_with_a_view_of_its_own_ends_with_all_it_has_started(tmp_pat
     running.cancel()
     await asyncio.wait([running])
     assert with_mark("1.0.test") == []
+
+
+async def test_tms_looks_no_more_often_than_processes_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process that takes its time to end makes TMS wait, not look again."""
+    looks: list[set[int]] = []
+
+    def find_and_count(leader: int, name: str, account: int | None) -> set[int]:
+        looks.append(find_members(leader, name, account))
+        return looks[-1]
+
+    def kill_late(pid: int, number: int) -> None:
+        asyncio.get_running_loop().call_later(0.3, send_signal, pid, number)
+
+    send_signal = os.kill
+    monkeypatch.setattr(job_members, "find_members", find_and_count)
+    monkeypatch.setattr(os, "kill", kill_late)
+    left_behind = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo"
+    one = job(tmp_path, "sh", "-c", f"{left_behind}; {left_behind}; exit 3")
+    assert await run(one, started=lambda: None, chirped=lambda _: None) == 3
+    assert [bool(members) for members in looks] == [True, False]
+    assert with_mark("1.0.test") == []
+
+
+async def test_a_process_that_does_not_end_is_awaited_for_the_given_time_only() -> None:
+    lasting = await asyncio.create_subprocess_exec("sleep", "600")
+    pidfd = os.pidfd_open(lasting.pid)
+    try:
+        await await_ends([pidfd], timeout_s=0.05)
+        assert lasting.returncode is None
+        waiting = asyncio.create_task(await_ends([pidfd], timeout_s=60))
+        lasting.kill()
+        await waiting
+        await await_ends([], timeout_s=60)
+    finally:
+        os.close(pidfd)
+        await lasting.wait()
 
 
 async def test_a_line_that_is_too_long_for_a_chirp_is_left_out_as_a_whole_and_the_next_are_heard(

@@ -210,18 +210,21 @@ async def test_the_local_pool_holds_what_it_cannot_start(tmp_path: Path, taskfor
     await pool.stop()
 
 
-async def test_jobs_of_a_local_pool_that_stopped_run_again(tmp_path: Path, taskforce: Taskforce) -> None:
-    first = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=0.1)
+@pytest.mark.parametrize("n_slots", [2, 3])
+async def test_jobs_of_a_local_pool_that_stopped_run_again(tmp_path: Path, taskforce: Taskforce, n_slots: int) -> None:
+    # With three slots all jobs run when the pool stops, and none waits.
+    running = {"RUNNING": {"Tasking": n_slots}} | ({"IDLE": {"null": 3 - n_slots}} if n_slots < 3 else {})
+    first = LocalPool(tmp_path / "local-pool", n_slots=n_slots, grace_s=0.1)
     await first.start()
     cluster = await first.submit_cluster(taskforce.submission("600", "0"))
     await first.release_cluster(taskforce.uuid, cluster.cluster_id)
-    await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
+    await eventually(lambda: taskforce.statuses() == running)
     await first.stop()
     assert taskforce.statuses() == {"IDLE": {"null": 3}}
-    second = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=0.1)
+    second = LocalPool(tmp_path / "local-pool", n_slots=n_slots, grace_s=0.1)
     await second.start()
     assert [c.cluster_id for c in await second.find_clusters(taskforce.uuid)] == [cluster.cluster_id]
-    await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
+    await eventually(lambda: taskforce.statuses() == running)
     await second.remove_clusters(taskforce.uuid)
     await eventually(lambda: taskforce.log().tally.removed)
     await second.stop()

@@ -21,6 +21,7 @@ from tms.pools.interface import Pool
 STEADY_S, RUNTIME_S = 2, 4
 
 PAUSED = "HELD: The pilot ended early; it starts again after a pause"
+KILLED = "HELD: The pilot was killed by SIGKILL (most often out of memory); it starts again after a pause"
 
 
 def count_starts(taskforce: Taskforce) -> int:
@@ -48,6 +49,8 @@ async def test_a_worker_that_is_killed_runs_again_at_once(pool: Pool, taskforce:
     await start(pool, running(taskforce, script, runtime_s=2 * STEADY_S))
     await eventually(lambda: count_starts(taskforce) >= 2)
     assert PAUSED not in str(taskforce.statuses())
+    killed = taskforce.log().tally.kills[signal.SIGKILL]
+    assert (killed.n_kills, killed.last_at is not None) == (1, True)
     await pool.remove_clusters(taskforce.uuid)
 
 
@@ -73,9 +76,13 @@ async def test_a_worker_that_ends_early_pauses_and_says_so(
     await pool.remove_clusters(taskforce.uuid)
 
 
-async def test_a_paused_worker_is_seen_and_can_be_removed(pool: Pool, taskforce: Taskforce) -> None:
-    await start(pool, running(taskforce, "exit 1"))
-    await eventually(lambda: taskforce.statuses().get(PAUSED) == {"null": 1})
+@pytest.mark.parametrize(("end", "status"), [("exit 1", PAUSED), ("kill -9 $$", KILLED)])
+async def test_a_paused_worker_is_seen_with_the_signal_that_ended_it_and_can_be_removed(
+    pool: Pool, taskforce: Taskforce, end: str, status: str
+) -> None:
+    await start(pool, running(taskforce, end))
+    await eventually(lambda: taskforce.statuses().get(status) == {"null": 1})
+    assert [one.n_kills for one in taskforce.log().tally.kills.values()] == ([1] if status == KILLED else [])
     await pool.remove_clusters(taskforce.uuid)
     await eventually(lambda: taskforce.log().tally.removed)
     assert set(taskforce.statuses()) == {"REMOVED"}

@@ -304,7 +304,9 @@ async def test_a_wrong_cluster_is_answered_with_the_right_ones(world: World) -> 
     wrong["tasks"][0]["cluster_locations"] = ["mars"]
     refused = await world.post("/v1/workflows", wrong)
     assert refused.status_code == 400
-    assert "osg" in refused.headers["X-EWMS-Hint"]
+    assert "cluster locations: osg" in refused.headers["X-EWMS-Hint"]
+    assert "sub-2" not in refused.headers["X-EWMS-Hint"], "an alias is accepted, and no text offers it"
+    assert {cluster["name"]: cluster["alias_of"] for cluster in names}["sub-2"] == "osg"
 
 
 async def test_added_workers_are_refused_in_the_contracts_words(world: World) -> None:

@@ -10,14 +10,15 @@ import httpx2
 import pytest
 from starlette.responses import Response
 
+from runtime.web.app import DoorLimits
+from runtime.web.caller_limits import CallerLimits
+from runtime.web.reason_phrases import ReasonedProtocol
+from runtime.web.route import Call, Route, answer_json
 from runtime.web.serving import serve_app
 from schemas.api.workflows import AddWorkersRequest
 from tests.waiting import eventually
 from wms.gateway import app as gateway
-from wms.gateway.auth import Gatekeeper
-from wms.gateway.caller_limits import CallerLimits
-from wms.gateway.reason_phrases import ReasonedProtocol
-from wms.gateway.route import Call, Route, answer_json
+from wms.gateway.roles import READERS, USERS, make_gatekeeper
 
 PATH = "/v1/task-directives/TK-1/actions/add-workers"
 HEAD = (
@@ -50,14 +51,20 @@ async def door(
 
     app = gateway.build_app(
         [
-            Route("GET", "/task-directives/{task_id}", nothing, "Get"),
-            Route("POST", "/task-directives/{task_id}/actions/add-workers", nothing, "Add", body=AddWorkersRequest),
+            Route("GET", "/task-directives/{task_id}", nothing, "Get", roles=READERS),
+            Route(
+                "POST",
+                "/task-directives/{task_id}/actions/add-workers",
+                nothing,
+                "Add",
+                roles=USERS,
+                body=AddWorkersRequest,
+            ),
         ],
-        Gatekeeper(Believer() if as_users else None),
-        caller_limits=caller_limits,
-        refusal_pause_s=0.3,
-        max_at_once=max_at_once,
-        body_patience_s=body_patience_s,
+        make_gatekeeper(Believer() if as_users else None),
+        limits=DoorLimits(
+            caller=caller_limits, refusal_pause_s=0.3, max_at_once=max_at_once, body_patience_s=body_patience_s
+        ),
     )
     writers: list[asyncio.StreamWriter] = []
     async with serve_app(app, host="127.0.0.1", port=0, protocol=ReasonedProtocol) as url:

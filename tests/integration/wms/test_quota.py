@@ -39,7 +39,7 @@ async def test_a_user_whose_workflows_wait_for_queues_comes_again_when_these_are
     made = await world.submit()
     refused = await world.post("/v1/workflows", request())
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
-    assert refused.json()["error"] == "1 of your workflows wait for their queues, the most that may"
+    assert refused.json()["error"] == "1 of your workflows wait for their queues; no more may wait at a time"
     await world.mqs.say(QueuesActivated(workflow_id=WorkflowId(made["workflow"]["workflow_id"])))
     await eventually(
         lambda: world.post("/v1/workflows", request()), lambda answer: answer.status_code != 429, within_s=20

@@ -11,7 +11,7 @@ from schemas.errors import Unavailable
 from schemas.events import QueuesDeferred, Snapshot, TaskforceStatuses, WorkflowRequested
 from schemas.ids import Mqid, TaskforceUuid
 from schemas.questions import Answer, Question
-from schemas.requests import BacklogsAnswer, BacklogsQuery, QueueBacklog
+from schemas.requests import BacklogsAnswer, BacklogsQuery, Depth, DepthsAnswer, DepthsQuery, QueueBacklog
 from tests.integration.wms.conftest import SCHEDD, World
 from tests.waiting import eventually
 from wms.fleet.locations import LocationMap
@@ -26,10 +26,13 @@ class Counts:
 
     def __init__(self) -> None:
         self.each = EMPTY
+        self.depths = DepthsAnswer(queues=[], n_dead=0)
         self.is_away = False
         self.asked: list[list[Mqid]] = []
 
     async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
+        if isinstance(request, DepthsQuery):
+            return self.depths
         assert isinstance(request, BacklogsQuery)
         self.asked.append(request.mqids)
         if self.is_away:
@@ -59,7 +62,9 @@ class Watched:
         stall = seen["health"]["stalled"]
         return None if stall is None else [(cause["cause"], cause["command"]) for cause in stall["causes"]]
 
-    async def report(self, uuid: str, statuses: Mapping[str, Mapping[str, int]]) -> None:
+    async def report(
+        self, uuid: str, statuses: Mapping[str, Mapping[str, int]], errors: Mapping[str, int] | None = None
+    ) -> None:
         """Have the TMS tell how the workers stand, as of the watch's now."""
         self.n_snapshots += 1
         told: dict[str, Any] = {name: dict(pilots) for name, pilots in statuses.items()}
@@ -69,7 +74,7 @@ class Watched:
             seq=self.n_snapshots,
             as_of=self.now,
             compound_statuses=told,
-            top_task_errors={},
+            top_task_errors=dict(errors or {}),
         )
         await self.world.tms.say(TaskforceStatuses(schedd=SCHEDD, snapshots=[snapshot]))
         await self.world.until(uuid, lambda taskforce: bool(taskforce["compound_statuses"] == told))
@@ -151,3 +156,38 @@ async def test_a_look_goes_through_live_workflows_alone_however_many_have_ended(
         plan = str(found.explain()["queryPlanner"]["winningPlan"])
     assert "IXSCAN" in plan, plan
     assert "COLLSCAN" not in plan, plan
+
+
+async def test_a_run_whose_every_event_has_failed_is_told_with_what_to_type(world: World) -> None:
+    made = await world.submit()
+    workflow_id, uuid = made["workflow"]["workflow_id"], made["taskforces"][0]["taskforce_uuid"]
+    (task,) = made["task_directives"]
+    await world.in_phase(uuid, "condor-submit")
+    watched = Watched(world)
+    await watched.report(uuid, {"RUNNING": {"Tasking": 1000}}, {"ValueError: x": 1000})
+    watched.counts.depths = DepthsAnswer(
+        queues=[
+            Depth(
+                mqid=mqid,
+                alias="in",
+                is_public=True,
+                n_ready=0,
+                n_unacknowledged=0,
+                n_consumers=1,
+                n_arrived=7,
+                n_gone=7,
+            )
+            for mqid in task["input_queues"]
+        ],
+        n_dead=7,
+        n_failed=7,
+    )
+    await watched.look_after(0)
+    await watched.look_after(5)
+    assert await watched.stalled(workflow_id) == [("all-failed", f"ewms dlq list {workflow_id}")]
+    assert 'ewms_wms_workflows_stalled{cause="all-failed"} 1.0' in (await world.http.get("/metrics")).text
+
+    # The letters are replayed.
+    watched.counts.each = EMPTY.model_copy(update={"n_unacknowledged": 2, "n_consumers": 1000})
+    await watched.look_after(1)
+    assert await watched.stalled(workflow_id) is None

@@ -23,6 +23,7 @@ from schemas.events import (
     WorkflowRequested,
 )
 from schemas.objects import MQProfile
+from schemas.pilot_kills import PilotKills
 from schemas.requests import DepthsAnswer
 from schemas.topology import dead_inbox, tms_service
 from tests.integration.wms.conftest import SCHEDD, World, phases, request
@@ -150,6 +151,7 @@ async def test_statuses_come_back_verbatim_and_an_older_one_never_wins(world: Wo
                     compound_statuses=compound,
                     top_task_errors=errors,
                     exit_codes={"0": 7, "-9": 1},
+                    kills=[PilotKills(signal="SIGKILL", n_kills=2, last_at=datetime(2026, 11, 29, 12, 3, tzinfo=UTC))],
                 )
             ],
         )
@@ -159,6 +161,7 @@ async def test_statuses_come_back_verbatim_and_an_older_one_never_wins(world: Wo
     assert seen["compound_statuses"] == statuses
     health = (await world.get(f"/v1/taskforces/{uuid}?include=health")).json()["health"]
     assert (health["exit_codes"], health["stale"]) == ({"0": 7, "-9": 1}, False)
+    assert health["kills"] == [{"signal": "SIGKILL", "n_kills": 2, "last_at": "2026-11-29T12:03:00Z"}]
     assert len(seen["top_task_errors"]) == 10
     assert (seen["top_task_errors"]["OSError: a.b.c"], seen["top_task_errors"]["$where"]) == (3, 1)
     for epoch, seq in ((2, 4), (1, 99)):
@@ -230,9 +233,9 @@ async def test_nobody_speaks_for_a_tms_but_itself(world: World) -> None:
                     assert message.headers["x-ewms-sender"] in ("mqs", tms_service(SCHEDD))
                     reasons.add(message.headers["x-ewms-dead-error"])
     assert reasons == {
-        f"mqs may not speak of taskforces at {SCHEDD}",
-        f"{tms_service(SCHEDD)} may not say what is for mqs to say",
-        f"{tms_service(SCHEDD)} may not speak of taskforces at other@schedd",
+        f"mqs may not report on taskforces at {SCHEDD}",
+        f"{tms_service(SCHEDD)} may not report this: only mqs may",
+        f"{tms_service(SCHEDD)} may not report on taskforces at other@schedd",
     }
 
 

@@ -127,7 +127,7 @@ def facts(at_s: float, seen: WorkflowState | None = None, lying: QueueDepths | N
 def stall(cause: str = "held", why: str = "4 worker(s) held: Out of memory") -> Stall:
     told = StallCause(
         cause=cause,
-        text=f"12 event(s) wait, and no worker comes: {why}",
+        text=f"12 event(s) are left, and no worker comes: {why}",
         command="ewms taskforce show TF-1",
         task_id=TASK,
         n_events=12,

@@ -9,10 +9,18 @@ import pytest
 
 from ewms.aio import AsyncClient
 from ewms.client import Client, Run
+from ewms.processes.async_processes import AsyncProcesses, AsyncProcessRun
+from ewms.processes.async_subscriptions import AsyncSubscriptionClient
+from ewms.processes.plain_processes import Processes, ProcessRun
+from ewms.processes.plain_subscriptions import SubscriptionClient
 from ewms.queue_client import Publisher, Queue, Results
 from ewms.queues.publisher import AsyncPublisher
 from ewms.queues.queue import AsyncQueue
 from ewms.queues.results import AsyncResults
+from ewms.trees.async_schedules import AsyncScheduleClient
+from ewms.trees.async_trees import AsyncTreeClient, AsyncTreeRun
+from ewms.trees.plain_schedules import ScheduleClient
+from ewms.trees.plain_trees import TreeClient, TreeRun
 from ewms.workflows.run import AsyncRun
 
 FACES: tuple[tuple[type, type], ...] = (
@@ -21,6 +29,12 @@ FACES: tuple[tuple[type, type], ...] = (
     (Queue, AsyncQueue),
     (Publisher, AsyncPublisher),
     (Results, AsyncResults),
+    (Processes, AsyncProcesses),
+    (SubscriptionClient, AsyncSubscriptionClient),
+    (ProcessRun, AsyncProcessRun),
+    (TreeClient, AsyncTreeClient),
+    (TreeRun, AsyncTreeRun),
+    (ScheduleClient, AsyncScheduleClient),
 )
 
 #: How the face without `await` writes what the other has.

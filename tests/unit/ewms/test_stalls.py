@@ -1,7 +1,8 @@
 """What is said of a stall while somebody waits: once, when it changes, and when it is over."""
 
 from ewms.errors import OutcomeFailed
-from ewms.stalls import StallNotices, make_stall_error
+from ewms.stalls import StallNotices, describe_cause, make_stall_error
+from schemas.api.health import ALL_FAILED, StallCause
 from tests.unit.ewms.facts import WORKFLOW, stall
 
 
@@ -9,7 +10,7 @@ def test_a_stall_is_told_once_and_again_when_it_has_another_cause_and_when_it_is
     notices = StallNotices(WORKFLOW)
     assert notices.next_notice(None) == ""
     assert notices.next_notice(stall()) == (
-        f"{WORKFLOW} has been stalled since 08:00:00 UTC: 12 event(s) wait, and no worker comes: "
+        f"{WORKFLOW} has been stalled since 08:00:00 UTC: 12 event(s) are left, and no worker comes: "
         "4 worker(s) held: Out of memory (next: ewms taskforce show TF-1)"
     )
     assert notices.next_notice(stall()) == ""
@@ -27,5 +28,20 @@ def test_other_numbers_of_the_same_cause_are_no_news() -> None:
 def test_a_stall_can_be_a_failure_with_the_next_command_as_its_hint() -> None:
     error = make_stall_error(WORKFLOW, stall())
     assert isinstance(error, OutcomeFailed)
-    assert error.reason.startswith(f"{WORKFLOW} is stalled: 12 event(s) wait")
+    assert error.reason.startswith(f"{WORKFLOW} is stalled: 12 event(s) are left")
     assert error.hint == "ewms taskforce show TF-1"
+
+
+def test_a_run_whose_every_event_has_failed_is_told_as_that_and_its_end_is_no_new_beginning() -> None:
+    failed = StallCause(cause=ALL_FAILED, text="every event has failed: 3 dead letter(s)", command="ewms dlq list WF")
+    stalled = stall("all-bad")
+    after = stalled.model_copy(update={"causes": [failed]})
+    notices = StallNotices(WORKFLOW)
+    notices.next_notice(stalled)
+    assert notices.next_notice(after) == (
+        f"{WORKFLOW}: every event has failed: 3 dead letter(s) (next: ewms dlq list WF)"
+    )
+    assert notices.next_notice(None, is_ending=True) == ""
+    assert make_stall_error(WORKFLOW, after).reason == f"{WORKFLOW}: every event has failed: 3 dead letter(s)"
+    assert describe_cause(failed) == failed.text
+    assert describe_cause(stalled.causes[0]).startswith("stalled: 12 event(s) are left")

@@ -30,3 +30,12 @@ class TestFailpoint:
         monkeypatch.setenv("EWMS_FAILPOINT", "store.committed:kil")
         with pytest.raises(Broken):
             failpoints.failpoint("store.committed")
+
+    def test_one_case_of_a_place_fails_and_the_others_pass(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("EWMS_FAILPOINT", "engine.decided/NodeEnded:raise,relay.published:raise:2")
+        failpoints.failpoint("engine.decided", "Begin")
+        with pytest.raises(failpoints.FailpointReached, match="NodeEnded"):
+            failpoints.failpoint("engine.decided", "NodeEnded")
+        failpoints.failpoint("relay.published")
+        with pytest.raises(failpoints.FailpointReached, match="relay"):
+            failpoints.failpoint("relay.published")

@@ -1,15 +1,18 @@
 """No test may run for ever, and none decides by itself how many examples it draws."""
 
 import ast
+import asyncio
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from tests.examples import DEFAULT, FAST, FUZZ, part_of_examples
-from tests.limits import find_unlimited
+from tests.limits import AGAIN_S, find_unlimited, repeat_alarm
 
 ROOT = Path(__file__).parents[3]
 #: What a profile decides for all tests.
@@ -25,6 +28,35 @@ def test_a_test_with_a_limit_of_nothing_is_found(request: pytest.FixtureRequest)
 def test_a_test_may_have_a_limit_of_its_own(request: pytest.FixtureRequest) -> None:
     request.node.add_marker(pytest.mark.timeout(timeout=1.5))
     assert find_unlimited(request.config, [request.node]) == []
+
+
+def test_a_test_beyond_its_limit_is_told_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A callback of an event loop swallows what the first alarm raises."""
+    assert signal.getitimer(signal.ITIMER_REAL)[1] == AGAIN_S
+    rings: list[int] = []
+
+    def ring(number: int, _: object) -> None:
+        rings.append(number)
+        raise TimeoutError(f"alarm {len(rings)}")
+
+    async def swallow_alarms() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: None)
+        loop.call_soon(time.sleep, 60)
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("tests.limits.AGAIN_S", 0.2)
+    left = signal.getitimer(signal.ITIMER_REAL)
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        repeat_alarm()
+        with pytest.raises(TimeoutError):
+            asyncio.run(swallow_alarms())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *left)
+        signal.signal(signal.SIGALRM, before)
+    assert len(rings) >= 2
 
 
 def test_in_the_background_what_a_test_starts_still_hears_interrupts() -> None:

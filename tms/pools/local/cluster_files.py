@@ -24,7 +24,7 @@ class ClusterFiles:
         return [QueuedCluster.from_bytes(file.read_bytes()) for file in sorted(self._root.glob("cluster-*.json"))]
 
     def draw_id(self) -> int:
-        """Return an id that no cluster of this pool has had."""
+        """Return the next free cluster id, and store it, so that no other cluster of this pool gets the same id."""
         file = self._root / "next"
         cluster_id = int(file.read_text()) if file.exists() else 1
         write_private(file, f"{cluster_id + 1}\n".encode())
@@ -39,7 +39,9 @@ class ClusterFiles:
         self._cluster_file(cluster_id).unlink(missing_ok=True)
 
     def append_to_log(self, queued: QueuedCluster, records: str) -> None:
-        """Append `records` to the log of a cluster. If the disk is full, keep them for the next call or sweep."""
+        """Append `records` to the log of a cluster. If the disk is full, keep `records` in memory until the next call
+        or sweep.
+        """
         queued.unwritten += records.encode()
         try:
             fd = os.open(queued.spec.job_event_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

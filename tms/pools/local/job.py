@@ -1,16 +1,15 @@
-"""Run one job of the local pool: a pilot as a child process. Make its directory, read its chirps, end all it started.
+"""Run one job of the local pool: a pilot as a child process. At its end, kill every process that the pilot started.
 
-The pilot dies with TMS (`setpriv --pdeathsig`), so no pilot stays without its TMS. If TMS has accounts for jobs, the
-pilot runs as one of these. If TMS has `holder` words, the pilot has its own view of the file system. In both cases it
-cannot read TMS's files, so TMS puts renewed tokens into the pilot's directory.
+The pilot dies with TMS (`setpriv --pdeathsig`). If TMS has accounts for jobs, the pilot runs under one of these
+accounts. If TMS has `holder` words, the pilot has its own view of the file system. In both cases the pilot cannot read
+TMS's files, so TMS puts renewed tokens into the pilot's directory.
 """
 
 import asyncio
 import errno
 import os
 import shutil
-import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from runtime.telemetry import log
 from schemas.pilot.job_names import CHIRP_FD_VARIABLE, LOCAL_CHARGES, LOCAL_JOB, TOKEN_FILE
 from schemas.pilot.variables import PREFIX
+from tms.pools.local.job_members import kill_members
 from tms.pools.local.token_delivery import keep_token_new
 
 _MAX_CHIRP_BYTES = 64 * 1024
@@ -60,8 +60,9 @@ class MaxRuntimeReached(Exception):
 async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str], None]) -> int:
     """Run `job`. Return its exit code, or minus the number of the signal that ended it.
 
-    A cancellation ends the pilot by SIGTERM, and after the grace time the whole tree by SIGKILL. In any case, no
-    process that the pilot started is alive afterwards, and the job's directory is gone.
+    `started` is called once the pilot runs, `chirped` with the text of each chirp. A cancellation ends the pilot by
+    SIGTERM, and after the grace time all processes of the job by SIGKILL. When `run` returns or raises, no process that
+    the pilot started is alive, and the job's directory is removed.
 
     Raises:
         OSError: the command cannot be started.
@@ -203,18 +204,9 @@ async def _end_pilot(process: asyncio.subprocess.Process, job: Job, chirps: "asy
         with suppress(TimeoutError):
             async with asyncio.timeout(job.grace_s):
                 await process.wait()
-    await _kill_members(process, job)
+    await kill_members(process.pid, job.name, job.account)
     await process.wait()
     await _finish_chirps(chirps)
-
-
-async def _kill_members(process: asyncio.subprocess.Process, job: Job) -> None:
-    while members := await asyncio.to_thread(_find_members, process.pid, job.name, job.account):
-        for pid in members:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        # The kernel does not report the end of a process that is not our child.
-        await asyncio.sleep(0.01)
 
 
 async def _finish_chirps(chirps: "asyncio.Task[None]") -> None:
@@ -223,38 +215,3 @@ async def _finish_chirps(chirps: "asyncio.Task[None]") -> None:
             await chirps
     except TimeoutError:
         return
-
-
-def _find_members(leader: int, name: str, account: int | None) -> set[int]:
-    """Return the living processes of the job: those with its account, session or mark, and their descendants."""
-    parents: dict[int, int] = {}
-    members: set[int] = set()
-    mark = f"{LOCAL_JOB}={name}".encode()
-    for pid in _list_pids():
-        try:
-            # The command's name stands in brackets and may contain anything, so split after the last bracket.
-            state, ppid, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
-            if state in "ZX":
-                continue
-            parents[pid] = int(ppid)
-            # No other job has this account while this one runs.
-            has_account = account is not None and Path(f"/proc/{pid}").stat().st_uid == account
-            has_mark = mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if has_account or has_mark or int(session) == leader:
-                members.add(pid)
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            continue
-    return members | _find_descendants(parents, members | {leader}) - {os.getpid()}
-
-
-def _find_descendants(parents: Mapping[int, int], ancestors: Iterable[int]) -> set[int]:
-    found: set[int] = set()
-    newest = set(ancestors)
-    while newest:
-        newest = {pid for pid, parent in parents.items() if parent in newest} - found
-        found |= newest
-    return found
-
-
-def _list_pids() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]

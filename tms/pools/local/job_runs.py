@@ -1,11 +1,11 @@
-"""Run the local pool's jobs, and write the log's records of their ends."""
+"""Run the local pool's jobs. Return for each run the record of its end, which goes into the cluster's log."""
 
 import asyncio
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from tms.jobs.restarts import MACHINE_PAUSE_S, PAUSE_CODE, JobOver, StartAgain
+from tms.jobs.restarts import MACHINE_PAUSE_S, PAUSE_CODE, JobOver, StartAgain, mark_pause
 from tms.pools.local import event_log
 from tms.pools.local.cluster_files import ClusterFiles, read_clock
 from tms.pools.local.job import Job, MaxRuntimeReached, run
@@ -18,9 +18,10 @@ CANNOT_START = 6
 
 
 class JobRuns:
-    """Runs jobs, and decides from the end of a pilot whether its job starts again.
+    """Runs jobs, and decides after the end of a pilot whether its job starts again.
 
-    With `first_account`, each running job has its own account. `holder` gives a pilot its own view of the file system.
+    If `first_account` is given, each running job has its own account. `holder` gives a pilot its own view of the file
+    system.
     """
 
     def __init__(
@@ -44,24 +45,27 @@ class JobRuns:
         self.is_stopping = False
 
     async def run_job(self, queued: QueuedCluster, proc: int) -> str:
-        """Run a job, and return the log's record of its end."""
+        """Run a job until its pilot ends. Write the records of its start and its chirps; return the record of its
+        end.
+        """
         cluster_id = queued.cluster_id
         has_started = False
 
-        def started() -> None:
+        def log_start() -> None:
             nonlocal has_started
             has_started = True
             self._starts.note_start(queued, proc)
             self._files.append_to_log(queued, event_log.job_executing(cluster_id, proc, read_clock()))
 
-        def chirped(text: str) -> None:
+        def log_chirp(text: str) -> None:
             self._files.append_to_log(queued, event_log.job_chirped(cluster_id, proc, read_clock(), text))
 
         account = self._take_account()
         try:
-            exit_code = await run(self._build_job(queued, proc, account), started=started, chirped=chirped)
+            exit_code = await run(self._build_job(queued, proc, account), started=log_start, chirped=log_chirp)
         except asyncio.CancelledError:
-            if proc in queued.sent_away and not (queued.is_removed or self.is_stopping):
+            if not queued.is_removed:
+                # TMS stops, or a ruling has sent the job away: its pilot starts again, maybe under the next TMS.
                 queued.idle.append(proc)
             left = event_log.job_evicted(cluster_id, proc, read_clock(), REASON) if has_started else ""
             return left + (event_log.job_aborted(cluster_id, proc, read_clock(), REASON) if queued.is_removed else "")
@@ -81,7 +85,7 @@ class JobRuns:
         return self._restart_job(queued, proc, exit_code)
 
     def _restart_job(self, queued: QueuedCluster, proc: int, exit_code: int) -> str:
-        """End, requeue or pause a job whose pilot has ended, and return the log's record of that."""
+        """End, requeue or pause a job whose pilot has ended. Return the log record of this decision."""
         cluster_id = queued.cluster_id
         match self._starts.decide_next(queued, proc, exit_code):
             case JobOver():
@@ -93,10 +97,14 @@ class JobRuns:
                 queued.held.add(proc)
                 self._starts.pause_job(queued, proc, pause_s)
                 reason = f"The pilot {event_log.describe_exit(exit_code)}; it starts again in {pause_s} s"
-                return event_log.job_held(cluster_id, proc, read_clock(), reason, code=PAUSE_CODE, subcode=pause_s)
+                subcode = mark_pause(pause_s, exit_code)
+                return event_log.job_held(cluster_id, proc, read_clock(), reason, code=PAUSE_CODE, subcode=subcode)
 
     def _take_account(self) -> int | None:
-        """Return an account that no running job has; None if TMS has no accounts. There is one for each slot."""
+        """Take an account that no running job uses, and return it. There is one account for each slot.
+
+        Return None if TMS has no accounts.
+        """
         if self._first_account is None:
             return None
         account = self._first_account

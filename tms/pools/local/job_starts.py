@@ -1,6 +1,6 @@
-"""Keep the local pool's start times and pauses of jobs. HTCondor keeps the same times in a job's ad.
+"""Remember when the local pool's jobs started, and how long they pause. HTCondor keeps these times in a job's ad.
 
-The times live in this process only: after a restart of TMS, the next start of a job counts as its first.
+The times are in the memory of this process only: after a restart of TMS, the next start of a job counts as its first.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class _StartTimes:
 
 
 class JobStarts:
-    """The start times of jobs, and the timers of pausing jobs. At the end of a pause it calls `resume`."""
+    """The start times of jobs, and the timers of pausing jobs. It calls `resume` with a job whose pause has ended."""
 
     def __init__(self, resume: Callable[[QueuedCluster, int], None]) -> None:
         self._resume = resume
@@ -35,7 +35,7 @@ class JobStarts:
         self._starts[key] = _StartTimes(before.n + 1 if before else 1, now_s, before.at_s if before else None)
 
     def decide_next(self, queued: QueuedCluster, proc: int, exit_code: int) -> JobOver | StartAgain:
-        """Return whether a job whose pilot ends now starts again."""
+        """Return whether a job starts again after its pilot has ended with `exit_code`, and after which pause."""
         starts = self._starts[queued.cluster_id, proc]
         return decide_restart(
             exit_code,
@@ -48,12 +48,12 @@ class JobStarts:
         )
 
     def pause_job(self, queued: QueuedCluster, proc: int, pause_s: float) -> None:
-        """Resume a held job after `pause_s` seconds."""
+        """Start the pause of a held job: it resumes after `pause_s` seconds."""
         timer = asyncio.get_running_loop().call_later(pause_s, self._resume_after_pause, queued, proc)
         self._pauses[queued.cluster_id, proc] = timer
 
     def forget_cluster(self, cluster_id: int) -> None:
-        """Forget the jobs of a cluster that has left."""
+        """Forget the jobs of a cluster that has left the queue."""
         self._starts = {key: starts for key, starts in self._starts.items() if key[0] != cluster_id}
         for key in [key for key in self._pauses if key[0] == cluster_id]:
             self._pauses.pop(key).cancel()

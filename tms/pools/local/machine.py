@@ -9,7 +9,9 @@ from tms.pools.slot_matching import SlotResources, explain_size
 
 
 class Machine:
-    """The resources of this machine when nothing else runs on it. `given` replaces the measured ones."""
+    """The resources of this machine when nothing else runs on it. If `given` is not None, it replaces the measured
+    resources.
+    """
 
     def __init__(self, root: Path, *, n_slots: int, given: SlotResources | None) -> None:
         self._root = root
@@ -24,11 +26,11 @@ class Machine:
         return self._resources
 
     def can_ever_run(self, queued: QueuedCluster) -> bool:
-        """Return whether a job of the cluster fits the machine when nothing else runs."""
+        """Return whether a job of the cluster fits this machine when nothing else runs on it."""
         return self.measure_resources().can_hold(_job_resources(queued))
 
     def explain_unmatched(self, queued: QueuedCluster) -> str:
-        """Return why no job of the cluster fits; empty if they fit."""
+        """Return why no job of the cluster fits this machine. Return an empty text if the jobs fit."""
         return explain_size(_job_resources(queued), [self.measure_resources()], slot="machine")
 
 

@@ -1,12 +1,11 @@
 """The pool without HTCondor. It runs pilots as child processes on this machine, with the interface of all pools.
 
-As in HTCondor, the log has the statuses of a cluster's jobs. Pilots do not outlive TMS. The next TMS logs the jobs that
-ran then as evicted, and starts their pilots again. Such pilots lose their output and the events in hand, and the broker
-gives these events to other pilots.
+As in HTCondor, a cluster's log has the statuses of its jobs. Pilots die with TMS. The next TMS writes into the log that
+the jobs which ran then were evicted, and starts their pilots again. The output of these runs and their unfinished
+attempts are lost, and the broker gives the events to other pilots.
 
-With `first_account`, TMS runs as root, with accounts made for it, and each running job has its own account. `holder`
-are words before a command that give it its own view of the file system. With them, a pilot sees its own directory and
-no other file of TMS.
+With `first_account`, TMS runs as root, and each running job has its own account. `holder` are words before a command
+that give the command its own view of the file system: a pilot then sees its own directory and no other file of TMS.
 """
 
 import asyncio
@@ -37,7 +36,8 @@ from tms.pools.slot_matching import SlotResources
 class LocalPool:
     """A queue of clusters, and `n_slots` cores that run their jobs.
 
-    A job may use at most the resources of `machine`. None means this machine's memory, and the disk that holds `root`.
+    A job may use at most the resources of `machine`. If `machine` is None, these are `n_slots` cores, this machine's
+    memory, and the disk that holds `root`.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class LocalPool:
         """Return at once: this pool always answers."""
 
     async def list_clusters(self) -> list[Cluster]:
-        """Return all clusters, after removing those older than `max_age_s`. HTCondor does the latter by itself."""
+        """Return all clusters. Remove clusters older than `max_age_s` first, as HTCondor does by itself."""
         now = read_clock()
         for queued in list(self._queue.values()):
             if queued.unwritten:
@@ -114,11 +114,11 @@ class LocalPool:
         return False
 
     async def charges_events(self, taskforce: TaskforceUuid) -> bool:
-        """Return whether the last ruling on the taskforce counts failures against events; see `Pool.charges_events`."""
+        """Return whether pilots that start now count failures as attempts of events; see `Pool.charges_events`."""
         return any(q.charges_events for q in self._queue.values() if q.spec.taskforce_uuid == taskforce)
 
     async def apply_ruling(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
-        """Set whether pilots that start from now on count failures against events; see `Pool.apply_ruling`."""
+        """Set whether pilots that start from now on count failures as attempts of events; see `Pool.apply_ruling`."""
         for queued in self._queue.values():
             if queued.spec.taskforce_uuid != taskforce or queued.charges_events == ruling.charges_events:
                 continue
@@ -165,7 +165,7 @@ class LocalPool:
         return [queued.cluster_id for queued in found]
 
     async def force_removals(self, grace_s: int) -> int:
-        """Return 0: the pool itself kills a pilot after its grace time."""
+        """Do nothing and return 0: the pool itself kills a pilot after its grace time."""
         return 0
 
     async def _remove_cluster(self, queued: QueuedCluster, reason: str) -> None:
@@ -233,7 +233,7 @@ class LocalPool:
             record = task.result()
         elif queued.is_removed:
             record = event_log.job_aborted(queued.cluster_id, proc, read_clock(), REASON)
-        elif proc in queued.sent_away and not self._runs.is_stopping:
+        else:
             queued.sent_away.discard(proc)
             queued.idle.append(proc)
         del queued.running[proc]
@@ -262,7 +262,7 @@ class LocalPool:
             self._files.delete_cluster(queued.cluster_id)
 
     def _place_jobs(self, queued: QueuedCluster) -> None:
-        """Give the jobs of an earlier TMS their states from the cluster's log. Interrupted jobs become idle."""
+        """Set the states of the jobs of an earlier TMS from the cluster's log. Interrupted jobs become idle."""
         tally = Tally(queued.spec.n_workers)
         with suppress(FileNotFoundError):
             tally.fold_events(

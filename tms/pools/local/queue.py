@@ -33,12 +33,13 @@ class QueuedCluster:
     held: set[int] = field(default_factory=set)
     running: dict[int, "asyncio.Task[str]"] = field(default_factory=dict)
     is_removed: bool = False
-    #: Whether pilots that start now count each failure against its event. The running jobs that were ended so that they
-    #: start again.
+    #: Whether pilots that start now count each failure as an attempt of its event.
     charges_events: bool = False
+    #: The running jobs that the pool is ending so that they start again.
     sent_away: set[int] = field(default_factory=set)
-    #: Whether the cluster's last record exists. The records that the disk has refused so far.
+    #: Whether the cluster's last record exists.
     has_left: bool = False
+    #: The records that the disk has refused so far.
     unwritten: bytes = b""
 
     @classmethod
@@ -72,7 +73,9 @@ class QueuedCluster:
         return json.dumps(kept, indent=1).encode()
 
     def place_jobs(self, tally: Tally) -> list[int]:
-        """Give the jobs their states from the log. Jobs that ran become idle. Return the ProcIds of these."""
+        """Set the states of the jobs from the log's `tally`. Return the ProcIds of the jobs that ran; they become
+        idle.
+        """
         self.n_made = len(tally.jobs)
         interrupted = []
         for proc, status in tally.list_job_statuses():
@@ -85,7 +88,7 @@ class QueuedCluster:
         return interrupted
 
     def make_jobs(self) -> range:
-        """Make jobs until `max_idle` are waiting. Return the ProcIds of the new jobs."""
+        """Make jobs until `max_idle` jobs are waiting or all jobs exist. Return the ProcIds of the new jobs."""
         until = min(self.spec.n_workers, self.n_made + self.spec.max_idle - len(self.idle))
         made = range(self.n_made, max(until, self.n_made))
         self.idle.extend(made)
@@ -94,7 +97,7 @@ class QueuedCluster:
 
     @property
     def is_done(self) -> bool:
-        """Return whether every job was made and has left."""
+        """Return whether every job was made and has ended."""
         return self.n_made >= self.spec.n_workers and not (self.idle or self.held or self.running)
 
     def job_priority(self, proc: int) -> float:
@@ -115,10 +118,11 @@ class QueuedCluster:
 
 
 def choose_cluster(ready: Sequence[QueuedCluster], queue: Iterable[QueuedCluster]) -> QueuedCluster:
-    """Return the cluster of `ready` whose job starts next. All in `ready` have an idle job; `queue` has all clusters.
+    """Return the cluster of `ready` whose job starts next.
 
-    As in HTCondor, the submitter with the fewest busy cores comes first. Priorities do not count between submitters.
-    Among the jobs of one submitter, the highest priority comes first, then the oldest cluster.
+    Each cluster in `ready` has an idle job. `queue` has all clusters. As in HTCondor, the submitter with the fewest
+    busy cores comes first; priorities do not count between submitters. Among the jobs of one submitter, the highest
+    priority comes first, then the oldest cluster.
     """
     busy: Counter[str] = Counter()
     for queued in queue:

@@ -14,7 +14,10 @@ _LOOK_S = 1.0
 
 @asynccontextmanager
 async def keep_token_new(source: Path, directory: Path, account: int | None) -> AsyncIterator[None]:
-    """During the block, keep a current copy of `source` in `directory`. `account` owns it; `None` means TMS's own."""
+    """During the block, keep a current copy of the file `source` in `directory`.
+
+    The user `account` owns the copy. If `account` is None, TMS's own user does.
+    """
     brought = b""
 
     async def deliver_token() -> None:
@@ -41,7 +44,11 @@ async def keep_token_new(source: Path, directory: Path, account: int | None) -> 
 
 
 def replace_token(directory: Path, name: str, token: bytes, account: int | None) -> None:
-    """Replace the file `name` by `token` in one step. Another account owns the directory, so follow no links in it."""
+    """Write `token` to the file `name` in `directory`. Readers see the old file or the new file, never a part.
+
+    Follow no symbolic links, because another account owns the directory. If `account` is given, this user owns the new
+    file.
+    """
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         partial = f".{name}.{os.urandom(8).hex()}"

@@ -1,62 +1,65 @@
-"""The one decision about a run: `advance(run, stimulus, now) -> decision`. (core)
+"""Decide about a run: `advance(run, stimulus, now) -> decision`. (core)
 
-What names an attempt that is no longer the current one changes nothing: that is a `Conflict`. So a step worker that
-was believed dead, a child that ends twice, and an event that is delivered again do no harm.
+A stimulus about an older attempt than the current one changes nothing, and is a `Conflict`. So a late report of a step
+worker that counted as dead does no harm, and neither does a second report of a child's end, or a repeated event.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from schemas.errors import Conflict
-from schemas.events import NodeEnded, NodeTaken
-from schemas.ids import NodeKey
+from schemas.events import NodeEnded, NodeReturned, NodeTaken
 from schemas.runs import RUN_OVER, NodeState, NodeStatus, Outcome, RunStatus, Wait, WantKind
+from wms.engine.life.answers import note_progress, take_answer
 from wms.engine.life.attempts import (
-    MAX_DELIVERIES,
     end_node,
-    end_wait,
     expire_wait,
     find_repeat_at,
     finish_attempt,
     make_due,
 )
+from wms.engine.life.child_forms import fill_form, refuse_form
+from wms.engine.life.deliveries import (
+    AT_WORK,
+    find_current,
+    is_canceling,
+    note_taking,
+    note_unserved,
+    send_again,
+    send_step,
+    send_unserved,
+    take_back,
+)
 from wms.engine.life.open_run import OpenRun, RunDecision, RunDraft, calls_function, has_child, make_error
 from wms.engine.life.run_status import go_on
 from wms.engine.life.stimuli import (
     Begin,
+    CallbackProgress,
     ChildEnded,
     ChildStarted,
+    LaunchFormFilled,
+    LaunchFormRefused,
     PutState,
     Resume,
     RunStimulus,
+    StepWorkerCame,
     StepWorkerGone,
     TimePassed,
     Unserved,
     WaitAnswered,
     Wish,
+    WriteNote,
 )
-from wms.engine.life.waiting import (
-    AnswerVerdict,
-    arm_child,
-    has_expired,
-    judge_answer,
-    judge_token,
-    keep_early,
-    note_answer,
-)
-from wms.engine.life.wishes import begin_run, put_state, resume_run, take_wish
-
-#: A node whose function nobody offers is looked at again after this time, or when somebody registers.
-UNSERVED_PAUSE = timedelta(seconds=30)
-
-#: What a step worker may say about a node in these statuses.
-_AT_WORK = frozenset({NodeStatus.DUE, NodeStatus.TAKEN})
+from wms.engine.life.waiting import arm_child, has_expired
+from wms.engine.life.wishes import begin_run, put_state, resume_run, take_wish, write_note
 
 
 def advance(run: OpenRun, stimulus: RunStimulus, now: datetime) -> RunDecision:
-    """Return what follows from `stimulus`. Nothing is changed by it; see `wms.engine.life.open_run.apply_decision`.
+    """Return the decision about `stimulus`. The run does not change; `apply_decision` changes it after the commit.
 
     Raises:
-        Conflict: the run, or the node, has moved on; or the wish does not fit where the run stands.
+        Conflict: the run or the node has changed, so the stimulus no longer applies; or the run's status does not allow
+            the wish.
+        TooLarge: the state would be too large.
     """
     draft = RunDraft(run, now)
     answer = None
@@ -66,24 +69,37 @@ def advance(run: OpenRun, stimulus: RunStimulus, now: datetime) -> RunDecision:
         case PutState():
             put_state(draft, stimulus)
             return draft.settle()
+        case WriteNote():
+            write_note(draft, stimulus)
+            return draft.settle()
+        case LaunchFormFilled():
+            fill_form(draft, stimulus)
+        case LaunchFormRefused():
+            refuse_form(draft, stimulus)
         case Wish():
             take_wish(draft, stimulus)
         case Resume():
             resume_run(draft, stimulus)
         case NodeTaken():
-            _note_taking(draft, stimulus)
+            note_taking(draft, stimulus)
+        case NodeReturned():
+            take_back(draft, stimulus)
         case NodeEnded():
             _take_end(draft, stimulus)
         case WaitAnswered():
-            answer = _take_answer(draft, stimulus)
+            answer = take_answer(draft, stimulus)
+        case CallbackProgress():
+            answer = note_progress(draft, stimulus)
         case ChildStarted():
             _note_child(draft, stimulus)
         case ChildEnded():
             _end_child(draft, stimulus)
         case Unserved():
-            _note_unserved(draft, stimulus)
+            note_unserved(draft, stimulus)
+        case StepWorkerCame():
+            send_unserved(draft, stimulus)
         case StepWorkerGone():
-            _send_again(draft, stimulus)
+            send_again(draft, stimulus)
         case TimePassed():
             _wake_nodes(draft)
     has_begun = draft.facts.started_at is not None or draft.facts.want is not None
@@ -92,58 +108,22 @@ def advance(run: OpenRun, stimulus: RunStimulus, now: datetime) -> RunDecision:
     return draft.settle(answer)
 
 
-def _find_current(draft: RunDraft, key: NodeKey, attempt: int, *, of_step: bool = False) -> tuple[int, NodeState]:
-    """Return the node `key`, whose current attempt is `attempt`.
-
-    Raises:
-        Conflict: there is no such attempt, or it is not the current one any more.
-    """
-    number = draft.run.find_node(key)
-    if number is None:
-        raise Conflict(f"the run has no node {key!r}")
-    state = draft.node(number)
-    if of_step and not calls_function(draft.spec(number)):
-        raise Conflict(f"the node {key!r} calls no function")
-    if state.attempt != attempt:
-        raise Conflict(f"attempt {attempt} of the node {key!r} is not the current one, which is {state.attempt}")
-    return number, state
-
-
-def _note_taking(draft: RunDraft, taken: NodeTaken) -> None:
-    number, state = _find_current(draft, taken.node, taken.attempt, of_step=True)
-    if state.status not in _AT_WORK:
-        raise Conflict(f"the node {taken.node!r} is {state.status}: nobody needs to work on it")
-    if state.n_taken >= MAX_DELIVERIES:
-        error = make_error("WorkerLost", f"{state.n_taken} step workers took it, and none said how it ended")
-        finish_attempt(draft, number, Outcome.ERROR, error=error, who=state.taken_by)
-        return
-    deadline = state.deadline
-    if deadline is None and (timeout := draft.spec(number).timeout) is not None:
-        deadline = draft.now + timeout
-    draft.change_node(
-        number,
-        status=NodeStatus.TAKEN,
-        n_taken=state.n_taken + 1,
-        taken_by=taken.worker,
-        started_at=state.started_at or taken.taken_at,
-        deadline=deadline,
-        wake_at=deadline,
-        explanation="",
-    )
-
-
 def _take_end(draft: RunDraft, ended: NodeEnded) -> None:
-    number, state = _find_current(draft, ended.node, ended.attempt, of_step=True)
-    # A step that answered `pending` may have been called again by a hint whose repetition was answered first.
+    number, state = find_current(draft, ended.node, ended.attempt, of_step=True)
+    if ended.n_polls == 0 < state.n_polls:
+        # The first call may start something. Its late twin must not end a node that is polled already.
+        raise Conflict(f"the first call of the node {ended.node!r} has been answered before, by `pending`")
+    # The answer to a repeated `node.run` may have been `pending`. This is then the answer to the first one.
     polls = state.status is NodeStatus.WAITING and state.n_polls > 0
-    if state.status not in _AT_WORK and not (polls and ended.outcome is not Outcome.PENDING):
-        raise Conflict(f"the node {ended.node!r} is {state.status}: its attempt {ended.attempt} has ended before")
+    if state.status not in AT_WORK and not (polls and ended.outcome is not Outcome.PENDING):
+        raise Conflict(f"the node {ended.node!r} is {state.status}: its attempt {ended.attempt} has ended already")
     takes_effect = finish_attempt(
         draft,
         number,
         ended.outcome,
         delta=ended.delta,
         removed=ended.removed,
+        keeps_changes=ended.keeps_changes,
         artifacts=ended.artifacts,
         error=ended.error,
         poll_after_s=ended.poll_after_s,
@@ -151,41 +131,20 @@ def _take_end(draft: RunDraft, ended: NodeEnded) -> None:
         who=ended.worker,
         started_at=ended.started_at,
     )
-    if takes_effect and (ended.models or ended.events or ended.children):
+    if not takes_effect:
+        return
+    if new := [one for one in dict.fromkeys(ended.subscriptions) if one not in draft.facts.subscriptions]:
+        draft.change_run(subscriptions=(*draft.facts.subscriptions, *new))
+    if ended.models or ended.events or ended.children:
         draft.brought = ended
 
 
-def _take_answer(draft: RunDraft, answered: WaitAnswered) -> AnswerVerdict:
-    number = draft.run.find_node(answered.node)
-    if number is None:
-        return AnswerVerdict.UNKNOWN
-    state = draft.node(number)
-    if answered.token is not None:
-        opener = draft.run.layout.opened_by.get(number, number)
-        opening = draft.node(opener)
-        refusal = judge_token(draft.facts.secret, opening.key, opening.attempt, answered.token)
-        if refusal is not None:
-            return refusal
-    if state.wait is None or draft.spec(number).wait is None:
-        return AnswerVerdict.UNKNOWN
-    verdict = judge_answer(state.wait, answered.answer, draft.now)
-    match verdict:
-        case AnswerVerdict.ENDS:
-            draft.change_node(number, wait=note_answer(state.wait, answered.answer))
-            end_wait(draft, number, answered.answer)
-        case AnswerVerdict.KEPT:
-            draft.change_node(number, wait=keep_early(state.wait, answered.answer))
-        case AnswerVerdict.EXPIRED if has_expired(state.wait, draft.now):
-            expire_wait(draft, number)
-        case _:
-            pass
-    return verdict
-
-
 def _note_child(draft: RunDraft, started: ChildStarted) -> None:
-    number, state = _find_current(draft, started.node, started.attempt)
+    number, state = find_current(draft, started.node, started.attempt)
     if state.status is not NodeStatus.DUE:
-        raise Conflict(f"the node {started.node!r} is {state.status}: its child is known, or not wanted")
+        raise Conflict(f"the node {started.node!r} is {state.status}: it has its child already, or wants none")
+    timeout = draft.spec(number).timeout
+    deadline = None if timeout is None else draft.now + timeout
     draft.change_node(
         number,
         status=NodeStatus.WAITING,
@@ -194,58 +153,31 @@ def _note_child(draft: RunDraft, started: ChildStarted) -> None:
         workflow_id=started.workflow_id,
         started_at=draft.now,
         n_sent=1,
-        wake_at=find_repeat_at(draft.now, 1),
+        deadline=deadline,
+        wake_at=_find_look_at(draft, 1, deadline),
     )
     if draft.facts.want is not None and draft.facts.want.kind is WantKind.CANCEL:
         draft.cancels.append(number)
 
 
 def _end_child(draft: RunDraft, ended: ChildEnded) -> None:
-    number, state = _find_current(draft, ended.node, ended.attempt)
+    number, state = find_current(draft, ended.node, ended.attempt)
     if not (has_child(state) or (state.status is NodeStatus.DUE and not calls_function(draft.spec(number)))):
-        raise Conflict(f"the node {ended.node!r} is {state.status}: its child has ended before")
+        raise Conflict(f"the node {ended.node!r} is {state.status}: its child has ended already")
+    key = draft.spec(number).result_key
     bad = ended.outcome not in (Outcome.SUCCESSFUL, Outcome.SKIPPED)
     finish_attempt(
         draft,
         number,
         ended.outcome,
+        delta={key: ended.result} if key and not bad else None,
         artifacts=ended.artifacts,
         error=make_error("ChildEnded", ended.explanation or f"it ended as {ended.outcome}") if bad else None,
     )
 
 
-def _note_unserved(draft: RunDraft, unserved: Unserved) -> None:
-    number, state = _find_current(draft, unserved.node, unserved.attempt, of_step=True)
-    if state.status is not NodeStatus.DUE or state.n_taken:
-        raise Conflict(f"the node {unserved.node!r} is {state.status}: somebody works on it")
-    if _is_canceling(draft):
-        end_node(draft, number, NodeStatus.CANCELED)
-    else:
-        # It was not sent, so it may be canceled at once.
-        draft.change_node(number, n_sent=0, explanation=unserved.why, wake_at=draft.now + UNSERVED_PAUSE)
-
-
-def _send_again(draft: RunDraft, gone: StepWorkerGone) -> None:
-    """Send once more what a lost step worker had taken. The attempt stays: nobody has ended it."""
-    for number, state in list(draft.open_nodes()):
-        if state.status is not NodeStatus.TAKEN or state.taken_by != gone.worker:
-            continue
-        if state.n_taken >= MAX_DELIVERIES:
-            error = make_error("WorkerLost", f"{state.n_taken} step workers took it, and none said how it ended")
-            finish_attempt(draft, number, Outcome.ERROR, error=error, who=gone.worker)
-        else:
-            _send_step(draft, number, n_sent=1)
-
-
-def _send_step(draft: RunDraft, number: int, *, n_sent: int) -> None:
-    draft.change_node(
-        number, status=NodeStatus.DUE, taken_by="", n_sent=n_sent, wake_at=find_repeat_at(draft.now, n_sent)
-    )
-    draft.sends.append(number)
-
-
 def _wake_nodes(draft: RunDraft) -> None:
-    """Do what is due for each node by now."""
+    """For each open node, do the work that is due at the draft's time."""
     stands_still = draft.facts.status is RunStatus.STOPPED
     for number, state in list(draft.open_nodes()):
         if state.wake_at is None or state.wake_at > draft.now:
@@ -253,12 +185,12 @@ def _wake_nodes(draft: RunDraft) -> None:
         match state.status:
             case NodeStatus.DUE if not calls_function(draft.spec(number)):
                 draft.change_node(number, n_sent=state.n_sent + 1, wake_at=find_repeat_at(draft.now, state.n_sent + 1))
-                (draft.cancels if _is_canceling(draft) else draft.starts).append(number)
-            case NodeStatus.DUE if _is_canceling(draft):
-                # Nobody has taken it, and by now nobody will: what was sent is not valid any more.
+                (draft.cancels if is_canceling(draft) else draft.starts).append(number)
+            case NodeStatus.DUE if is_canceling(draft):
+                # No worker has taken it, and none will: the order that was sent is no longer valid.
                 end_node(draft, number, NodeStatus.CANCELED)
             case NodeStatus.DUE:
-                _send_step(draft, number, n_sent=state.n_sent + 1)
+                send_step(draft, number, n_sent=state.n_sent + 1)
             case NodeStatus.TAKEN:
                 error = make_error("TimedOut", f"it took longer than {draft.spec(number).timeout_s} s")
                 finish_attempt(draft, number, Outcome.FAILED, error=error, who=state.taken_by)
@@ -272,10 +204,7 @@ def _wake_nodes(draft: RunDraft) -> None:
 
 def _wake_waiting(draft: RunDraft, number: int, state: NodeState, wait: Wait, *, stands_still: bool) -> None:
     if has_child(state):
-        # The child tells by itself how it ended. This is for what a crash may have swallowed.
-        n_sent = state.n_sent + 1
-        draft.change_node(number, n_sent=n_sent, wake_at=find_repeat_at(draft.now, n_sent))
-        (draft.cancels if _is_canceling(draft) else draft.looks).append(number)
+        _wake_child(draft, number, state)
     elif calls_function(draft.spec(number)) and state.n_polls:
         if not stands_still:
             _look_again(draft, number, state)
@@ -286,13 +215,28 @@ def _wake_waiting(draft: RunDraft, number: int, state: NodeState, wait: Wait, *,
         draft.change_node(number, wake_at=wait.deadline)
 
 
+def _wake_child(draft: RunDraft, number: int, state: NodeState) -> None:
+    """Check on a child, because a crash may have lost the report of its end. If the child's time is over, fail the
+    attempt.
+    """
+    if state.deadline is not None and state.deadline <= draft.now and not is_canceling(draft):
+        error = make_error("TimedOut", f"it took longer than {draft.spec(number).timeout_s} s")
+        finish_attempt(draft, number, Outcome.FAILED, error=error)
+        draft.cancels.append(number)
+        return
+    n_sent = state.n_sent + 1
+    draft.change_node(number, n_sent=n_sent, wake_at=_find_look_at(draft, n_sent, state.deadline))
+    (draft.cancels if is_canceling(draft) else draft.looks).append(number)
+
+
+def _find_look_at(draft: RunDraft, n_looks: int, deadline: datetime | None) -> datetime:
+    look_at = find_repeat_at(draft.now, n_looks)
+    return look_at if deadline is None or deadline <= draft.now else min(look_at, deadline)
+
+
 def _look_again(draft: RunDraft, number: int, state: NodeState) -> None:
     if state.deadline is not None and state.deadline <= draft.now:
         error = make_error("TimedOut", f"it took longer than {draft.spec(number).timeout_s} s")
         finish_attempt(draft, number, Outcome.FAILED, error=error)
     else:
-        _send_step(draft, number, n_sent=1)
-
-
-def _is_canceling(draft: RunDraft) -> bool:
-    return draft.facts.want is not None and draft.facts.want.kind is WantKind.CANCEL
+        send_step(draft, number, n_sent=1)

@@ -1,4 +1,4 @@
-"""How a node begins and how an attempt at it ends, and how the run goes on from there. (core)
+"""Begin nodes and end attempts at them. (core)
 
     begin       step: due      wait: armed      run, workflow: its child is to be started      empty: over at once
     attempt     successful, skipped ─► over, and the nodes below are decided
@@ -7,7 +7,7 @@
                 error               ─► halted or over
                 canceled            ─► over; in a chain the run is canceled
 
-Every function edits a draft. `wms.engine.life.run_status` decides what is below, and says where the run stands.
+Every function edits a draft. `wms.engine.life.run_status` decides the nodes below, and the status of the run.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,14 +29,14 @@ from wms.engine.life.open_run import RunDraft, calls_function, make_error
 from wms.engine.life.variables import Values, check_size, merge_deeply, merge_delta
 from wms.engine.life.waiting import arm_poll, arm_wait, note_expiry, open_wait
 
-#: The first `node.run` of an attempt is valid for so long, each repetition for twice as long, up to the longest time.
+#: How long the first `node.run` of an attempt is valid. Each repetition is valid twice as long, up to the longest time.
 _FIRST_VALIDITY = timedelta(seconds=10)
 _LONGEST_VALIDITY = timedelta(minutes=5)
-#: The clocks of WMS and of a step worker may differ by so much.
+#: How much the clocks of WMS and of a step worker may differ.
 CLOCK_MARGIN = timedelta(seconds=2)
-#: A step that was taken so often without an end has taken its workers down.
-MAX_DELIVERIES = 3
-#: An event may have come before the wait was armed. So long after the arming, the engine looks once more.
+#: A step with which so many workers were lost has taken them down.
+MAX_LOSSES = 3
+#: An event may come just before its wait is armed. After this time the engine looks once more for such an event.
 _LOOK_AFTER = timedelta(seconds=5)
 
 _STATUS_OF: Mapping[Outcome, NodeStatus] = {
@@ -49,12 +49,12 @@ _STATUS_OF: Mapping[Outcome, NodeStatus] = {
 
 
 def find_repeat_at(now: datetime, n_sent: int) -> datetime:
-    """Return when to send again what was sent `n_sent` times, the last time at `now`."""
+    """Return when to send a node again after sending it at `now`. `n_sent` is how often the node was sent."""
     return now + min(_FIRST_VALIDITY * (1 << min(max(n_sent, 1) - 1, 10)), _LONGEST_VALIDITY) + CLOCK_MARGIN
 
 
 def begin_node(draft: RunDraft, number: int) -> None:
-    """Begin with a node whose turn has come."""
+    """Begin a node that may run now."""
     spec = draft.spec(number)
     opener = draft.run.layout.opened_by.get(number)
     if opener is not None and draft.node(opener).status is NodeStatus.SKIPPED:
@@ -71,7 +71,7 @@ def begin_node(draft: RunDraft, number: int) -> None:
 
 
 def make_due(draft: RunDraft, number: int) -> None:
-    """Make a new attempt at the node due."""
+    """Start a new attempt at the node: the node becomes due."""
     spec = draft.spec(number)
     state = draft.node(number)
     draft.change_node(
@@ -80,6 +80,7 @@ def make_due(draft: RunDraft, number: int) -> None:
         attempt=state.attempt + 1,
         n_sent=1,
         n_taken=0,
+        n_lost=0,
         taken_by="",
         n_polls=0,
         wake_at=find_repeat_at(draft.now, 1),
@@ -87,6 +88,7 @@ def make_due(draft: RunDraft, number: int) -> None:
         wait=None,
         error=None,
         explanation="",
+        artifacts={},
         child_run=None,
         workflow_id=None,
         due_at=draft.now,
@@ -98,19 +100,19 @@ def make_due(draft: RunDraft, number: int) -> None:
         return
     draft.sends.append(number)
     if spec.opens is not None and (wait := draft.spec(spec.opens).wait) is not None:
-        # The token exists from now on. Its predecessor is void, and so is what came by it.
+        # The token exists from now on. The earlier token is void, and so is an answer that came with it.
         draft.change_node(spec.opens, wait=open_wait(wait, find_correlation(draft, wait)))
 
 
 def find_correlation(draft: RunDraft, wait: WaitSpec) -> str:
-    """Return what an event must bring to answer `wait`."""
+    """Return the correlation that an event must carry to answer `wait`."""
     if not wait.correlation_key:
         return draft.facts.uuid
     return str(draft.facts.state.get(wait.correlation_key, ""))
 
 
 def arm_node(draft: RunDraft, number: int) -> None:
-    """Let the node wait. An answer that came early ends the wait at once."""
+    """Make the node wait. An answer that came earlier ends the wait at once."""
     spec = draft.spec(number).wait
     assert spec is not None  # the schema sees to it
     wait, early = arm_wait(spec, draft.node(number).wait, find_correlation(draft, spec), draft.now)
@@ -125,11 +127,11 @@ def arm_node(draft: RunDraft, number: int) -> None:
 
 
 def end_wait(draft: RunDraft, number: int, answer: WaitAnswer) -> None:
-    """End the node as the answer to its wait says."""
+    """End the node with `answer`, the answer to its wait. A denied approval fails the attempt."""
     spec = draft.spec(number).wait
     assert spec is not None  # the schema sees to it
     if spec.kind is WaitKind.APPROVAL and answer.approved is not True:
-        error = make_error("Denied", f"{answer.who or 'somebody'} denied it")
+        error = make_error("Denied", f"{answer.who or 'somebody'} denied the approval")
         finish_attempt(draft, number, Outcome.FAILED, error=error, who=answer.who)
         return
     finish_attempt(draft, number, Outcome.SUCCESSFUL, delta=_make_delta(draft, spec, answer.body), who=answer.who)
@@ -147,7 +149,7 @@ def _make_delta(draft: RunDraft, spec: WaitSpec, body: Any) -> dict[str, Any]:
 
 
 def expire_wait(draft: RunDraft, number: int) -> None:
-    """End the node because nothing came in time."""
+    """Fail the attempt, because no answer came in time."""
     wait = draft.node(number).wait
     if wait is not None:
         draft.change_node(number, wait=note_expiry(wait))
@@ -163,6 +165,7 @@ def finish_attempt(
     *,
     delta: Values | None = None,
     removed: Iterable[str] = (),
+    keeps_changes: bool = False,
     artifacts: Values | None = None,
     error: NodeError | None = None,
     poll_after_s: float = 0.0,
@@ -170,26 +173,18 @@ def finish_attempt(
     who: str = "",
     started_at: datetime | None = None,
 ) -> bool:
-    """End the current attempt of a node by `outcome`. Return whether what it brings takes effect."""
-    if outcome is Outcome.PENDING:
-        return _suspend_attempt(draft, number, poll_after_s)
+    """End the current attempt of a node with `outcome`. Return whether the attempt's results take effect."""
     succeeds = outcome in (Outcome.SUCCESSFUL, Outcome.SKIPPED)
-    given, gone = dict(delta or {}), tuple(removed)
-    if succeeds and (given or gone):
-        merged = merge_delta(draft.facts.state, given, gone)
-        try:
-            check_size("state", merged)
-        except TooLarge as too_large:
-            outcome, succeeds = Outcome.FAILED, False
-            error, given, gone = make_error("StateTooLarge", too_large.reason), {}, ()
-        else:
-            draft.change_run(state=merged)
+    given, gone = (dict(delta or {}), tuple(removed)) if succeeds or keeps_changes else ({}, ())
+    if (given or gone) and (too_large := _change_state(draft, given, gone)) is not None:
+        outcome, succeeds, error, given, gone = Outcome.FAILED, False, too_large, {}, ()
+    if outcome is Outcome.PENDING:
+        return _suspend_attempt(draft, number, poll_after_s, artifacts or {})
     state = draft.node(number)
     status = _STATUS_OF.get(outcome, NodeStatus.ERROR)
     wake_at = None
     n_failures = state.n_failures + (status is NodeStatus.FAILED)
     if not succeeds:
-        given, gone = {}, ()
         status, wake_at = _judge_failure(draft, number, status, n_failures)
     draft.change_node(
         number,
@@ -198,7 +193,7 @@ def finish_attempt(
         wake_at=wake_at,
         taken_by="",
         deadline=None,
-        artifacts=dict(artifacts or {}),
+        artifacts=state.artifacts if artifacts is None else dict(artifacts),
         error=None if succeeds else error,
         explanation="",
         started_at=started_at or state.started_at,
@@ -219,10 +214,24 @@ def finish_attempt(
     return succeeds
 
 
+def _change_state(draft: RunDraft, delta: Values, removed: Iterable[str]) -> NodeError | None:
+    """Merge `delta` into the run's state, and remove the keys in `removed`. Return None.
+
+    If the state would be too large, change nothing, and return the error.
+    """
+    merged = merge_delta(draft.facts.state, delta, removed)
+    try:
+        check_size("state", merged)
+    except TooLarge as too_large:
+        return make_error("StateTooLarge", too_large.reason)
+    draft.change_run(state=merged)
+    return None
+
+
 def _judge_failure(
     draft: RunDraft, number: int, status: NodeStatus, n_failures: int
 ) -> tuple[NodeStatus, datetime | None]:
-    """Return what becomes of a node whose attempt ended badly, and when it is due again by itself."""
+    """Return the status of a node after a failed attempt, and when the node is due again (None: not by itself)."""
     want = draft.facts.want
     if status is NodeStatus.CANCELED or (want is not None and want.kind is WantKind.CANCEL):
         return status, None
@@ -237,7 +246,7 @@ def _judge_failure(
     return (NodeStatus.HALTED if halts else status), None
 
 
-def _suspend_attempt(draft: RunDraft, number: int, poll_after_s: float) -> bool:
+def _suspend_attempt(draft: RunDraft, number: int, poll_after_s: float, artifacts: Values) -> bool:
     if draft.spec(number).kind is NodeKind.WAIT:
         arm_node(draft, number)
         return True
@@ -246,7 +255,9 @@ def _suspend_attempt(draft: RunDraft, number: int, poll_after_s: float) -> bool:
         number,
         status=NodeStatus.WAITING,
         n_polls=state.n_polls + 1,
+        artifacts=dict(artifacts),
         n_taken=0,
+        n_lost=0,
         taken_by="",
         wait=arm_poll(state.wait, draft.now),
         wake_at=draft.now + timedelta(seconds=max(0.0, poll_after_s)),
@@ -256,7 +267,7 @@ def _suspend_attempt(draft: RunDraft, number: int, poll_after_s: float) -> bool:
 
 
 def end_node(draft: RunDraft, number: int, status: NodeStatus, *, explanation: str = "") -> None:
-    """End a node without an attempt at it. Answers to its wait are late from now on."""
+    """End a node without an attempt at it. A later answer to its wait comes too late."""
     wait = draft.node(number).wait
     if wait is not None and wait.state in (WaitState.OPENED, WaitState.ARMED):
         wait = note_expiry(wait)

@@ -1,4 +1,4 @@
-"""Which edges an outcome satisfies, when a node runs, and how a run ends: the tables of all profiles. (core)
+"""Decide which edges an outcome satisfies, when a node runs, and how a run ends: the tables of all profiles. (core)
 
     outcome of the source      success   failure   always
     successful, skipped        yes       no        yes
@@ -6,11 +6,11 @@
     error, canceled   tree     no        no        no         everything below stops
                       dag      no        yes       yes
     passed                     no        no        no
-    not over                   nobody knows yet
+    not over                   undecided
 
-A chain branches as a tree does: its one kind of edge follows success. A node with several edges in runs as its
-convergence says: ANY waits until all of them are decided and needs one that is satisfied, ALL needs every one, and
-passes at the first that is not.
+A chain follows the table of a tree, and all its edges follow success. If several edges lead to a node, its convergence
+decides. With ANY, the node waits until all edges are decided, and runs if one of them is satisfied. With ALL, the node
+runs if all edges are satisfied; it is passed as soon as one edge is not satisfied.
 """
 
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ _BAD = frozenset({NodeStatus.FAILED, NodeStatus.ERROR, NodeStatus.CANCELED})
 
 
 class Readiness(StrEnum):
-    """What becomes of a node that has not begun."""
+    """What to do with a node that has not begun: run it, pass it, or wait."""
 
     RUN = "run"
     PASS = "pass"  # noqa: S105 - a decision, not a password
@@ -47,16 +47,17 @@ class Readiness(StrEnum):
 
 
 def is_satisfied(profile: BranchingProfile, status: NodeStatus, kind: EdgeKind) -> bool | None:
-    """Return whether an edge of `kind` is satisfied by its source's `status`; None: the source is not over."""
+    """Return whether the source's `status` satisfies an edge of `kind`. Return None if the source is not over."""
     if status not in NODE_OVER:
         return None
     return kind in _SATISFIED[profile is BranchingProfile.DAG][status]
 
 
 def decide_node(convergence: Convergence, *, n_edges: int, n_decided: int, n_satisfied: int) -> Readiness:
-    """Return what becomes of a node with `n_edges` edges in, of which so many are decided, and so many satisfied.
+    """Return what to do with a node that has not begun.
 
-    A root has no edges, and runs.
+    `n_edges` edges lead to the node. `n_decided` of them are decided, and `n_satisfied` are satisfied. A node without
+    edges to it (a root) runs.
     """
     if convergence is Convergence.ALL and n_decided > n_satisfied:
         return Readiness.PASS
@@ -66,9 +67,9 @@ def decide_node(convergence: Convergence, *, n_edges: int, n_decided: int, n_sat
 
 
 def empty_status(profile: BranchingProfile) -> NodeStatus:
-    """Return how a node without anything to run ends.
+    """Return the status of a node that has nothing to run.
 
-    In a dag that is an error, which edges can handle. In a tree its branch just ends, and the run does not fail by it.
+    In a dag this is an error, which edges can handle. In a tree the branch ends, and the run does not fail.
     """
     return NodeStatus.ERROR if profile is BranchingProfile.DAG else NodeStatus.PASSED
 
@@ -76,10 +77,12 @@ def empty_status(profile: BranchingProfile) -> NodeStatus:
 def judge_run(
     profile: BranchingProfile, nodes: Iterable[tuple[str, NodeStatus, Iterable[EdgeKind]]], *, any_failure_fails: bool
 ) -> tuple[RunStatus, str]:
-    """Return how a run ends whose nodes are all over, and why. `nodes`: key, status, kinds of the edges out.
+    """Return the status and the explanation of a run whose nodes are all over.
 
-    tree, chain    an error or a cancellation fails the run, and so does a failure that no edge handles
-    dag            any of them fails the run if no edge handles it
+    `nodes` has for each node its key, its status, and the kinds of the edges from it.
+
+        tree, chain    an error or a cancellation fails the run, and so does a failure that no edge handles
+        dag            any of these fails the run if no edge handles it
     """
     unhandled = []
     for key, status, kinds in nodes:

@@ -1,4 +1,4 @@
-"""A launch: from a definition to a run that has not begun. (core)"""
+"""Make from a definition a run that has not begun. (core)"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,40 +6,52 @@ from datetime import datetime
 from typing import Any
 
 from schemas.errors import Rejected, Unprocessable
-from schemas.graph import MAX_NODES, Definition
-from schemas.ids import DefinitionHash, RunId, RunUuid
+from schemas.graph import MAX_NODES, Definition, DefinitionKind
+from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
+from schemas.notifications import RunMoment
 from schemas.run_documents import LogRow, RunDocument
 from schemas.runs import NodeState, Parent, RunStatus
+from schemas.schedules import Occurrence
 from wms.engine.life.graph import check_graph
 from wms.engine.life.variables import check_size
+from wms.engine.life.waiting import FORM_PAUSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchWish:
-    """What a launch says, apart from the definition."""
+    """The arguments of a launch, apart from the definition."""
 
     who: str = ""
     state: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    #: Pages of the form that nobody has evaluated yet.
+    pages: tuple[Mapping[str, Any], ...] | None = None
     masked: tuple[str, ...] = ()
     organization: str = ""
     launch_type: str = "manual"
     labels: tuple[str, ...] = ()
     subscriptions: tuple[str, ...] = ()
+    #: The run whose step starts this one.
+    started_by: RunId | None = None
     parent: Parent | None = None
     root: RunId | None = None
     ancestors: tuple[str, ...] = ()
+    #: The run that this one repeats, and the nodes that keep their results from there.
+    relaunch_of: RunId | None = None
+    #: The occurrence of a schedule that launches it.
+    occurrence: Occurrence | None = None
+    reused: Mapping[NodeKey, NodeState] = field(default_factory=dict)
 
 
 class Recursion(Unprocessable):
-    """The definition is being run above already, so the runs would never end."""
+    """The definition would run within itself, without an end."""
 
 
 def check_definition(definition: Definition) -> None:
-    """Return if `definition` can be launched.
+    """Check that `definition` can be launched.
 
     Raises:
-        Rejected: its graph breaks a rule, or names a node kind that this version does not know.
+        Rejected: the graph is too large, breaks a rule, or has a kind of node that this version does not know.
     """
     if len(definition.graph.nodes) > MAX_NODES:
         raise Rejected(f"{definition.name!r} has {len(definition.graph.nodes)} nodes; a run holds {MAX_NODES} at most")
@@ -47,6 +59,16 @@ def check_definition(definition: Definition) -> None:
     for node in definition.graph.nodes:
         if not node.kind.is_known or (node.wait is not None and not node.wait.kind.is_known):
             raise Rejected(f"node {node.key!r} of {definition.name!r} is of a kind that this version does not know")
+
+
+def make_first_state(definition: Definition, uuid: RunUuid, reporter: str) -> dict[str, Any]:
+    """Return the state of a process before its form. Steps and forms can use these four keys."""
+    return {
+        "process_id": uuid,
+        "reporter": reporter,
+        "workflow_name": definition.name,
+        "workflow_target": definition.target,
+    }
 
 
 def make_run(
@@ -63,27 +85,31 @@ def make_run(
 
     Raises:
         Rejected: the graph breaks a rule.
-        TooLarge: the state, or the parameters, are too large.
-        Recursion: the definition is being run above.
+        TooLarge: the state or the parameters are too large.
+        Recursion: the definition would run within itself.
     """
     check_definition(definition)
     if definition.name in wish.ancestors:
         way = " > ".join((*wish.ancestors, definition.name))
         raise Recursion(f"{definition.name!r} would run within itself: {way}")
     check_size("state", wish.state)
-    check_size("parameters", wish.params)
+    params = {**definition.variables, **wish.params}
+    check_size("parameters", params)
     return RunDocument(
         id=run_id,
         uuid=uuid,
         kind=definition.kind,
         definition=definition.name,
+        title=definition.title,
         definition_hash=definition_hash,
         pool=definition.pool,
         graph=definition.graph,
-        nodes=tuple(NodeState(key=node.key) for node in definition.graph.nodes),
+        nodes=tuple(wish.reused.get(node.key) or NodeState(key=node.key) for node in definition.graph.nodes),
         state=dict(wish.state),
-        params=dict(wish.params),
-        masked=wish.masked,
+        params=params,
+        pages=None if wish.pages is None else tuple(dict(page) for page in wish.pages),
+        wake_at=None if wish.pages is None else now + FORM_PAUSE,
+        masked=tuple(dict.fromkeys((*definition.masked, *wish.masked))),
         secret=secret,
         parent=wish.parent,
         root=wish.root if wish.root is not None else run_id,
@@ -93,6 +119,10 @@ def make_run(
         launch_type=wish.launch_type,
         labels=wish.labels,
         subscriptions=wish.subscriptions,
+        started_by=wish.started_by,
+        relaunch_of=wish.relaunch_of,
+        untold=(RunMoment.STARTED, RunMoment.ENDED) if definition.kind is DefinitionKind.TEMPLATE else (),
+        occurrence=wish.occurrence,
         n_rows=1,
         log=(LogRow(run=run_id, number=1, act="launch", status=RunStatus.CREATED, who=wish.who, at=now),),
         created_at=now,

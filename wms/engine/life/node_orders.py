@@ -1,4 +1,4 @@
-"""What a step worker is told about a node that is due. (core)"""
+"""Make the order that sends a due node to a step worker. (core)"""
 
 from schemas.events import NodeRun
 from schemas.runs import make_idempotency_key
@@ -15,7 +15,7 @@ def make_node_run(run: OpenRun, number: int) -> NodeRun:
         run=facts.id,
         node=state.key,
         attempt=state.attempt,
-        pool=spec.pool or facts.pool,
+        pool=run.pool_of(number),
         run_uuid=facts.uuid,
         definition=facts.definition,
         definition_hash=facts.definition_hash,
@@ -26,6 +26,8 @@ def make_node_run(run: OpenRun, number: int) -> NodeRun:
         params=spec.params,
         idempotency_key=make_idempotency_key(facts.uuid, state.key),
         n_polls=state.n_polls,
+        n_lost=state.n_lost,
+        artifacts=state.artifacts if state.n_polls else {},
         callback_key="" if spec.opens is None else make_callback_token(facts.secret, state.key, state.attempt),
         timeout_s=spec.timeout_s,
         valid_until=None if state.wake_at is None else state.wake_at - CLOCK_MARGIN,

@@ -1,8 +1,8 @@
-"""A run as one process holds it in memory, and the draft of a decision about it. (core)
+"""Hold a run in memory, and draft a decision about it. (core)
 
-A decision reads an `OpenRun` and writes only its own `RunDraft`, which settles into a `RunDecision`: the nodes and
-fields that change, new log rows, and what must be sent. Once the decision is stored, `apply_decision` makes it true in
-memory. Both cost as much as what changes, not as the run is long: a chain of 10 000 nodes is walked in linear time.
+A decision reads an `OpenRun` and writes only its own `RunDraft`. The draft becomes a `RunDecision`: the nodes and
+fields that change, new log rows, and effects. When the decision is stored, `apply_decision` changes the run in memory.
+The time for both depends on the size of the change, not of the run: a chain of 10 000 nodes takes linear time.
 """
 
 from collections import Counter, deque
@@ -19,11 +19,12 @@ from schemas.runs import NODE_OPEN, NODE_OVER, NodeError, NodeState, NodeStatus,
 from wms.engine.life.branching import Readiness, decide_node, is_satisfied
 from wms.engine.life.graph import Layout, find_layout
 from wms.engine.life.variables import Values, inherit_artifacts
+from wms.engine.life.waiting import FORM_PAUSE
 
 
 @dataclass(slots=True)
 class OpenRun:
-    """A run with what follows from it. `facts.nodes` and `facts.log` are empty: `nodes` has the nodes."""
+    """A run in memory with its layout and counts. `nodes` has the nodes; `facts.nodes` and `facts.log` are empty."""
 
     facts: RunDocument
     nodes: list[NodeState]
@@ -35,16 +36,20 @@ class OpenRun:
     #: The nodes that are neither pending nor over.
     open: set[int]
     n_by_status: Counter[NodeStatus]
-    #: What reached a node from above, as far as somebody has asked.
+    #: The artifacts that reach a node from above, for the nodes that somebody has asked about.
     inherited: dict[int, Values] = field(default_factory=dict)
 
+    def pool_of(self, number: int) -> str:
+        """Return the pool whose step workers can call the function of a node."""
+        return self.facts.graph.nodes[number].pool or self.facts.pool
+
     def find_node(self, key: NodeKey) -> int | None:
-        """Return the number of the node `key`; None: there is none."""
+        """Return the number of the node `key`. Return None if there is no such node."""
         return self.numbers.get(key)
 
 
 def open_run(document: RunDocument) -> OpenRun:
-    """Return `document` as a run in memory. Costs as much as the run is large."""
+    """Return `document` as a run in memory. The time grows with the number of nodes."""
     nodes = list(document.nodes)
     n_decided, n_satisfied = [0] * len(nodes), [0] * len(nodes)
     for number, state in enumerate(nodes):
@@ -66,35 +71,35 @@ def open_run(document: RunDocument) -> OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class RunDecision:
-    """What follows from one stimulus. All of it is stored in one commit; what is sent, is sent after that."""
+    """The changes and effects that one stimulus causes. One commit stores the changes; the effects come after it."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     nodes: Mapping[int, NodeState] = field(default_factory=dict)
     rows: tuple[LogRow, ...] = ()
-    #: The nodes whose `node.run` must be sent, whose child must be started, ended, or asked how it stands.
+    #: The nodes whose `node.run` must go out, and those whose child the engine must start, cancel, or look at.
     sends: tuple[int, ...] = ()
     starts: tuple[int, ...] = ()
     cancels: tuple[int, ...] = ()
     looks: tuple[int, ...] = ()
     #: The armed waits for which an event may have come early.
     seeks: tuple[int, ...] = ()
-    #: The end of an attempt that brings more than its run: models, events, children.
+    #: The end of an attempt that also brings models, events or children.
     brought: NodeEnded | None = None
     answer: Any = None
 
     @property
     def changes_run(self) -> bool:
-        """Return whether there is anything to store."""
+        """Return whether this decision changes the run."""
         return bool(self.fields or self.nodes or self.rows)
 
     @property
     def ends_run(self) -> bool:
-        """Return whether the run is over by this."""
+        """Return whether this decision ends the run."""
         return self.fields.get("ended_at") is not None
 
 
 class RunDraft:
-    """A run while a decision changes it."""
+    """A run while a decision about it is made."""
 
     def __init__(self, run: OpenRun, now: datetime) -> None:
         self.run = run
@@ -117,7 +122,7 @@ class RunDraft:
         self.to_decide: deque[int] = deque()
 
     def node(self, number: int) -> NodeState:
-        """Return where the node stands in this draft."""
+        """Return the state of the node in this draft."""
         return self.changed.get(number) or self.run.nodes[number]
 
     def spec(self, number: int) -> Node:
@@ -125,7 +130,7 @@ class RunDraft:
         return self.graph.nodes[number]
 
     def open_nodes(self) -> Iterator[tuple[int, NodeState]]:
-        """Yield the nodes that are neither pending nor over, by number."""
+        """Yield number and state of each open node (it has begun and is not over), in the order of the numbers."""
         for number in sorted(self.run.open | self.changed.keys()):
             state = self.node(number)
             if state.status in NODE_OPEN:
@@ -137,7 +142,7 @@ class RunDraft:
         self.facts = self.facts.model_copy(update=fields)
 
     def change_node(self, number: int, **fields: Any) -> NodeState:
-        """Set fields of a node; return it. If that decides edges, their targets are up for decision."""
+        """Set fields of a node, and return it. If this decides edges, add their targets to `to_decide`."""
         before = self.node(number)
         after = before.model_copy(update=fields)
         self.changed[number] = after
@@ -164,7 +169,7 @@ class RunDraft:
         return self._n_satisfied.get(number, self.run.n_satisfied[number])
 
     def find_readiness(self, number: int) -> Readiness:
-        """Return what becomes of a node that is pending."""
+        """Return what to do with a pending node."""
         return decide_node(
             self.spec(number).convergence,
             n_edges=len(self.run.layout.incoming[number]),
@@ -196,8 +201,8 @@ class RunDraft:
         return bool(self.n_by_status[NodeStatus.WAITING]) and any(has_child(state) for _, state in self.open_nodes())
 
     def settle(self, answer: Any = None) -> RunDecision:
-        """Return the decision, with `wake_at` and the number of rows as they follow."""
-        wake_at = None if self.facts.status is RunStatus.CREATED else self._find_wake_at()
+        """Return the decision of this draft, with `answer`. Also set the run's fields `wake_at` and `n_rows`."""
+        wake_at = self._find_wake_at()
         if wake_at != self.run.facts.wake_at:
             self.change_run(wake_at=wake_at)
         if self.rows:
@@ -217,6 +222,8 @@ class RunDraft:
         )
 
     def _find_wake_at(self) -> datetime | None:
+        if self.facts.status is RunStatus.CREATED:
+            return None if self.facts.pages is None else self.now + FORM_PAUSE
         stands_still = self.facts.status is RunStatus.STOPPED
         times = [
             state.wake_at
@@ -227,12 +234,12 @@ class RunDraft:
 
 
 def has_child(state: NodeState) -> bool:
-    """Return whether the node waits for the end of something that it started."""
+    """Return whether the node waits for the end of its child."""
     return state.status is NodeStatus.WAITING and state.wait is not None and state.wait.kind is WaitKind.CHILD
 
 
 def pauses_when_stopped(state: NodeState) -> bool:
-    """Return whether a stop keeps the node from going on: it would call its step again."""
+    """Return whether a stop of the run pauses the node, because it would call its step again."""
     if state.status is NodeStatus.WAITING:
         return state.wait is not None and state.wait.kind is WaitKind.POLL
     return state.status is NodeStatus.RETRYING
@@ -244,7 +251,7 @@ def calls_function(spec: Node) -> bool:
 
 
 def apply_decision(run: OpenRun, decision: RunDecision) -> None:
-    """Change `run` as `decision` says, now that it is stored."""
+    """Change `run` in memory as `decision` says. Call this after the decision is stored."""
     facts, graph = run.facts, run.facts.graph
     for number, after in decision.nodes.items():
         before = run.nodes[number]
@@ -268,7 +275,7 @@ def apply_decision(run: OpenRun, decision: RunDecision) -> None:
 
 
 def find_inherited(run: OpenRun, number: int) -> Values:
-    """Return the artifacts that reach the node `number` from above. Each node is worked out once."""
+    """Return the artifacts that the node `number` gets from the nodes above. They are computed once for each node."""
     stack = [number]
     while stack:
         here = stack[-1]
@@ -289,5 +296,5 @@ def find_inherited(run: OpenRun, number: int) -> Values:
 
 
 def make_error(error_class: str, message: str) -> NodeError:
-    """Return an error of the engine's own."""
+    """Return an error of the engine itself, not of a step."""
     return NodeError(error_class=error_class, message=message)

@@ -1,22 +1,24 @@
-"""How a run goes on below nodes that are over, and where it stands. (core)
+"""Continue a run below the nodes that are over, and decide its status. (core)
 
 at work        a step is due or taken, or a child runs        running
-else           somebody wants it canceled                     canceled
+else           the run is to be canceled                      canceled
                every node is over                             as the branching profile judges
-               somebody wants it stopped                      stopped
+               the run is to be stopped                       stopped
                a node is halted                               halted
                else                                           waiting
 """
 
+from collections.abc import Mapping
+
 from schemas.graph import BranchingProfile
-from schemas.runs import NODE_OPEN, NodeStatus, RunStatus, WantKind
+from schemas.runs import NODE_OPEN, NodeState, NodeStatus, RunStatus, WantKind
 from wms.engine.life.attempts import begin_node, end_node
 from wms.engine.life.branching import Readiness, judge_run
 from wms.engine.life.open_run import RunDraft
 
 
 def go_on(draft: RunDraft) -> None:
-    """Decide the nodes below those that are over, and where the run stands."""
+    """Decide about the nodes below those that are over, and about the status of the run."""
     while draft.to_decide:
         number = draft.to_decide.popleft()
         if draft.node(number).status is not NodeStatus.PENDING:
@@ -58,6 +60,8 @@ def _set_status(draft: RunDraft, status: RunStatus) -> None:
 def _judge_end(draft: RunDraft) -> tuple[RunStatus, str]:
     if draft.graph.profile is BranchingProfile.CHAIN and draft.n_by_status[NodeStatus.CANCELED]:
         return RunStatus.CANCELED, "a step canceled it"
+    if draft.graph.is_leaf:
+        return _judge_leaf(draft.node(0))
     nodes = (
         (spec.key, draft.node(number).status, [edge.kind for edge in spec.edges])
         for number, spec in enumerate(draft.graph.nodes)
@@ -65,8 +69,24 @@ def _judge_end(draft: RunDraft) -> tuple[RunStatus, str]:
     return judge_run(draft.graph.profile, nodes, any_failure_fails=draft.graph.any_failure_fails)
 
 
+def _judge_leaf(only: NodeState) -> tuple[RunStatus, str]:
+    why = only.explanation or ("" if only.error is None else only.error.message)
+    return _LEAF_STATUS.get(only.status, RunStatus.ERROR), why
+
+
+_LEAF_STATUS: Mapping[NodeStatus, RunStatus] = {
+    NodeStatus.SUCCESSFUL: RunStatus.SUCCESSFUL,
+    NodeStatus.SKIPPED: RunStatus.SUCCESSFUL,
+    NodeStatus.FAILED: RunStatus.FAILED,
+    NodeStatus.CANCELED: RunStatus.CANCELED,
+}
+
+
 def end_run(draft: RunDraft, status: RunStatus, explanation: str) -> None:
-    """End the run. What has not begun is passed, and what is open without being at work is canceled."""
+    """End the run. Pending nodes become passed, open nodes become canceled.
+
+    Precondition: no step is due or taken, and no child runs.
+    """
     for number, state in list(draft.open_nodes()):
         end_node(draft, number, NodeStatus.CANCELED, explanation=state.explanation)
     if draft.n_by_status[NodeStatus.PENDING]:

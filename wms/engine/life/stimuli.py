@@ -1,32 +1,51 @@
-"""What can happen to a run: wishes of people, words of step workers and of children, and time. (core)"""
+"""The stimuli of a run: wishes of people, reports of step workers and of children, and time. (core)"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from schemas.events import NodeEnded, NodeTaken
+from schemas.events import NodeEnded, NodeReturned, NodeTaken
 from schemas.ids import NodeKey, RunId
-from schemas.runs import Outcome, WaitAnswer, WantKind
+from schemas.runs import NodeError, Outcome, WaitAnswer, WantKind
+
+#: If no step worker offers a node's function, the engine looks again after this time, or when a worker comes.
+UNSERVED_PAUSE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Somebody starts a run that was created, stopped or halted."""
+    """A person starts a run that was created, stopped or halted."""
 
     who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PutState:
-    """Somebody sets keys of the state of a run that has not begun."""
+    """A person sets keys of the state of a run that has not begun."""
 
     values: Mapping[str, Any]
     who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
+class LaunchFormFilled:
+    """A step worker has accepted the pages of the run's form. The run begins with the form's values."""
+
+    values: Mapping[str, Any]
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchFormRefused:
+    """A step worker has refused the pages of the run's form, so the run never begins."""
+
+    error: NodeError
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
-    """Somebody stops the run after the node under way, or cancels it."""
+    """A person asks to stop or to cancel the run. A node that is running ends first."""
 
     kind: WantKind
     who: str = ""
@@ -34,19 +53,27 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteNote:
+    """A person replaces the note about a run. The run may be over."""
+
+    note: str
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
-    """Somebody brings on a run that goes on by itself only later, or not at all; perhaps with input."""
+    """A person continues a run that would continue only later, or not at all. The person may give input."""
 
     who: str = ""
-    #: What the form gave: the answer to a wait for input, else merged into the state.
+    #: The values of the form. They answer a wait for input; without such a wait they are merged into the state.
     given: Mapping[str, Any] | None = None
-    #: Only this node; None: whatever holds the run up.
+    #: Resume only this node; None: every node that holds the run up.
     node: NodeKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WaitAnswered:
-    """Something from outside answers the wait of a node. A callback brings its `token`."""
+    """A person or another system answers the wait of a node. A callback has a `token`."""
 
     node: NodeKey
     answer: WaitAnswer
@@ -54,8 +81,17 @@ class WaitAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackProgress:
+    """The system that will answer a callback reports its progress."""
+
+    node: NodeKey
+    token: str
+    progress: Any
+
+
+@dataclass(frozen=True, slots=True)
 class ChildStarted:
-    """What the node starts has an id now."""
+    """The child of a node has started, and has an id."""
 
     node: NodeKey
     attempt: int
@@ -72,41 +108,60 @@ class ChildEnded:
     outcome: Outcome
     artifacts: Mapping[str, Any] = field(default_factory=dict)
     explanation: str = ""
+    #: What the state gets under the node's `result_key`, if the child ended well.
+    result: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unserved:
-    """No step worker that is there offers the function of a node that is due."""
+    """A due node cannot run: no present step worker offers its function, or a worker without the function got the
+    order.
+    """
 
     node: NodeKey
     attempt: int
     why: str
+    #: When the engine sends the node again by itself.
+    again_after: timedelta = UNSERVED_PAUSE
+
+
+@dataclass(frozen=True, slots=True)
+class StepWorkerCame:
+    """A step worker of this pool has come, so nodes that no worker could run need not wait any longer."""
+
+    pool: str
 
 
 @dataclass(frozen=True, slots=True)
 class StepWorkerGone:
-    """This step worker has been silent for too long, so nobody works on what it took."""
+    """This step worker has been silent for too long, so it counts as lost. Its nodes must be sent again."""
 
     worker: str
 
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """The run's `wake_at` has come, or something asks for an earlier look."""
+    """The run's `wake_at` has come, or WMS checks the run earlier for another reason."""
 
 
-#: What can happen to a run.
+#: Everything that can happen to a run.
 RunStimulus = (
     Begin
     | PutState
+    | LaunchFormFilled
+    | LaunchFormRefused
     | Wish
+    | WriteNote
     | Resume
     | WaitAnswered
+    | CallbackProgress
     | ChildStarted
     | ChildEnded
     | Unserved
+    | StepWorkerCame
     | StepWorkerGone
     | TimePassed
     | NodeTaken
+    | NodeReturned
     | NodeEnded
 )

@@ -1,12 +1,12 @@
-"""The one wait, whatever fills it: opened, armed, answered or expired. (core)
+"""Open, arm, answer and expire waits. All kinds of waits follow this one table. (core)
 
-    opened ──► armed ──► answered | expired      an answer that comes before the arming is kept, and ends the wait then
+    opened ──► armed ──► answered | expired      an answer before the arming is KEPT, and ends the wait at the arming
 
     the answer comes while the wait is   opened      armed                       answered           expired
     the first                            KEPT        ENDS                        LATE               EXPIRED
     the same again (by its id)           DUPLICATE                               DUPLICATE          EXPIRED
     another one                          LATE        ENDS                        LATE               EXPIRED
-    after the deadline                               EXPIRED: nobody has said so yet
+    after the deadline                               EXPIRED, and so is the wait
 
 A callback brings a token. The token of an earlier attempt of the step that opens the wait is SUPERSEDED, any other text
 is UNKNOWN. Exactly one answer or one expiry ends a wait.
@@ -20,13 +20,16 @@ from schemas.graph import WaitKind, WaitSpec
 from schemas.ids import NodeKey
 from schemas.runs import Wait, WaitAnswer, WaitState
 
+#: A form that no step worker has evaluated is asked again after this time.
+FORM_PAUSE = timedelta(seconds=15)
+
 
 class AnswerVerdict(StrEnum):
     """What an answer does to a wait."""
 
     #: It ends the wait.
     ENDS = "ends"
-    #: It came early, and ends the wait as soon as that is armed.
+    #: It came early. It ends the wait as soon as the wait is armed.
     KEPT = "kept"
     DUPLICATE = "duplicate"
     LATE = "late"
@@ -36,13 +39,15 @@ class AnswerVerdict(StrEnum):
 
 
 def make_callback_token(secret: str, opener: NodeKey, attempt: int) -> str:
-    """Return the token by which a callback answers the wait that this attempt of `opener` opens. Nothing stores it."""
+    """Return the token for the callback that answers the wait which this attempt opens. The token is not stored."""
     return hashlib.sha256(f"{secret}/{opener}/{attempt}".encode()).hexdigest()
 
 
 def judge_token(secret: str, opener: NodeKey, attempt: int, token: str) -> AnswerVerdict | None:
-    """Return why `token` answers nothing; None: it is the token of the current `attempt` of `opener`."""
-    # Digests are compared, so the time that this takes tells nothing about the token.
+    """Return None if `token` is the token of the current `attempt` of `opener`. Otherwise return why it answers
+    nothing.
+    """
+    # Compare digests, so that the time of this check tells nothing about the token.
     given = hashlib.sha256(token.encode()).digest()
 
     def is_of(number: int) -> bool:
@@ -54,14 +59,14 @@ def judge_token(secret: str, opener: NodeKey, attempt: int, token: str) -> Answe
 
 
 def open_wait(spec: WaitSpec, correlation: str) -> Wait:
-    """Return a wait whose token exists from now on."""
+    """Return a new opened wait. From now on, its token can be used."""
     return Wait(kind=spec.kind, state=WaitState.OPENED, name=spec.name, correlation=correlation)
 
 
 def arm_wait(spec: WaitSpec, opened: Wait | None, correlation: str, now: datetime) -> tuple[Wait, WaitAnswer | None]:
-    """Return the armed wait, and None; or the answered one, and the answer that came early."""
+    """Return the armed wait and None. If an answer came early, return the answered wait and that answer."""
     wait = opened if opened is not None and opened.state is WaitState.OPENED else open_wait(spec, correlation)
-    deadline = None if spec.timeout_s is None else now + timedelta(seconds=spec.timeout_s)
+    deadline = None if spec.timeout is None else now + spec.timeout
     armed = wait.model_copy(
         update={"state": WaitState.ARMED, "correlation": correlation, "deadline": deadline, "armed_at": now}
     )
@@ -69,17 +74,17 @@ def arm_wait(spec: WaitSpec, opened: Wait | None, correlation: str, now: datetim
 
 
 def arm_poll(poll: Wait | None, now: datetime) -> Wait:
-    """Return the wait of a step that has answered `pending`: since the first time, until the next look."""
+    """Return the wait of a step that has answered `pending`. Its time counts from the first such answer."""
     return Wait(kind=WaitKind.POLL, armed_at=poll.armed_at if poll is not None else now)
 
 
 def arm_child(now: datetime) -> Wait:
-    """Return the wait for the end of what a node has started."""
+    """Return the wait for the end of a node's child."""
     return Wait(kind=WaitKind.CHILD, armed_at=now)
 
 
 def judge_answer(wait: Wait | None, answer: WaitAnswer, now: datetime) -> AnswerVerdict:
-    """Return what `answer` does to `wait`; None: the node does not wait, nor will its step's callback be kept."""
+    """Return what `answer` does to `wait`. If `wait` is None, the node does not wait."""
     if wait is None:
         return AnswerVerdict.UNKNOWN
     match wait.state:
@@ -108,10 +113,10 @@ def keep_early(wait: Wait, answer: WaitAnswer) -> Wait:
 
 
 def note_answer(wait: Wait, answer: WaitAnswer) -> Wait:
-    """Return `wait` as `answer` leaves it."""
+    """Return `wait` as answered by `answer`."""
     return wait.model_copy(update={"state": WaitState.ANSWERED, "answered_by": answer.id, "early": None})
 
 
 def note_expiry(wait: Wait) -> Wait:
-    """Return `wait` as its deadline leaves it."""
+    """Return `wait` as expired."""
     return wait.model_copy(update={"state": WaitState.EXPIRED, "early": None})

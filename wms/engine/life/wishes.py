@@ -1,11 +1,11 @@
-"""What people want of a run: begin, stop, cancel, resume. (core)
+"""Carry out the wishes of people about a run: begin, stop, cancel, resume. (core)
 
     the run is       begin      stop       cancel                     resume
     created          starts     stopped    canceled                   409
-    running          409        at the     when what is at work ends  409
-    waiting          409        end of     at once                    its waits and pauses are cut short
-    halted           goes on    what is    at once                    the nodes that failed are due again
-    stopped          goes on    at work    at once                    goes on
+    running          409        when the   when the work under way    409
+    waiting          409        work       at once                    its waits and pauses end now
+    halted           goes on    under way  at once                    the nodes that failed are due again
+    stopped          goes on    ends       at once                    goes on
     being stopped    goes on    409        as above                   as begin
     being canceled   409        409        409                        409
     over             409        409        409                        409
@@ -19,20 +19,29 @@ from schemas.runs import RUN_OVER, NodeState, NodeStatus, RunStatus, WaitAnswer,
 from wms.engine.life.attempts import begin_node, end_node, end_wait, make_due
 from wms.engine.life.graph import find_way
 from wms.engine.life.open_run import RunDraft, calls_function, has_child
-from wms.engine.life.stimuli import Begin, PutState, Resume, Wish
+from wms.engine.life.stimuli import Begin, PutState, Resume, Wish, WriteNote
 from wms.engine.life.variables import check_size, merge_deeply, merge_delta
 from wms.engine.life.waiting import note_answer
 
 
 def begin_run(draft: RunDraft, begin: Begin) -> None:
-    """Start the run, or go on where it was stopped or halted."""
+    """Start the run. If the run is stopped or halted, continue it.
+
+    Raises:
+        Conflict: the run's status does not allow this, or its form has not been evaluated.
+    """
     _check_open(draft)
     status, want = draft.facts.status, draft.facts.want
+    if draft.facts.pages is not None:
+        raise Conflict("no step worker has evaluated the run's form yet")
     if status is RunStatus.CREATED and want is None:
         draft.change_run(started_at=draft.now)
         draft.add_row("begin", RunStatus.RUNNING, who=begin.who)
-        for number in draft.run.layout.roots:
-            begin_node(draft, number)
+        if draft.n_by_status[NodeStatus.PENDING] == len(draft.graph.nodes):
+            for number in draft.run.layout.roots:
+                begin_node(draft, number)
+        else:
+            _decide_pending(draft)  # a relaunch, in which nodes keep their results
         return
     if want is None and status is not RunStatus.HALTED:
         raise Conflict(f"the run is {status} already")
@@ -50,14 +59,23 @@ def _go_on_after_stop(draft: RunDraft) -> None:
     if draft.facts.want is None:
         return
     draft.change_run(want=None)
-    # Whatever became ready meanwhile is still pending.
+    # Nodes that became ready meanwhile are still pending.
+    _decide_pending(draft)
+
+
+def _decide_pending(draft: RunDraft) -> None:
     draft.to_decide.extend(
         number for number in range(len(draft.graph.nodes)) if draft.node(number).status is NodeStatus.PENDING
     )
 
 
 def put_state(draft: RunDraft, put: PutState) -> None:
-    """Set keys of the state of a run that has not begun."""
+    """Set keys of the state of a run that has not begun.
+
+    Raises:
+        Conflict: the run has begun.
+        TooLarge: the state would be too large.
+    """
     if draft.facts.status is not RunStatus.CREATED:
         raise Conflict(f"the run is {draft.facts.status}; its state can be set before it begins")
     state = merge_delta(draft.facts.state, put.values)
@@ -66,8 +84,19 @@ def put_state(draft: RunDraft, put: PutState) -> None:
     draft.add_row("put", draft.facts.status, delta=dict(put.values), who=put.who)
 
 
+def write_note(draft: RunDraft, written: WriteNote) -> None:
+    """Replace the note about the run. The log keeps each note with its author."""
+    draft.change_run(note=written.note)
+    draft.add_row("note", draft.facts.status, who=written.who, why=written.note)
+
+
 def take_wish(draft: RunDraft, wish: Wish) -> None:
-    """Stop or cancel the run."""
+    """Record that the run must stop or be canceled. Cancel its open nodes, except those that a worker or a child works
+    on.
+
+    Raises:
+        Conflict: the run is over, or such a wish is already being carried out.
+    """
     _check_open(draft)
     before = draft.facts.want
     if before is not None and (before.kind is WantKind.CANCEL or before.kind is wish.kind):
@@ -87,7 +116,11 @@ _PARTICIPLES = {WantKind.STOP: "stopped", WantKind.CANCEL: "canceled"}
 
 
 def resume_run(draft: RunDraft, resume: Resume) -> None:
-    """Bring on a run that does not go on by itself, or only later."""
+    """Continue a run that would continue only later, or not at all.
+
+    Raises:
+        Conflict: the run's status does not allow this, or nothing in the run can be resumed.
+    """
     _check_open(draft)
     _check_not_canceling(draft)
     status, want = draft.facts.status, draft.facts.want
@@ -125,7 +158,9 @@ def _find_resumed(draft: RunDraft, resume: Resume) -> list[int]:
 
 
 def _can_resume(state: NodeState, resume: Resume) -> bool:
-    """Return whether a person may cut short what holds the node up. An approval, an event and a child cannot be."""
+    """Return whether a person may end the wait of the node. The wait for an approval, an event or a child cannot be
+    skipped.
+    """
     if state.status is NodeStatus.WAITING:
         kinds = {WaitKind.CALLBACK, WaitKind.POLL} | ({WaitKind.INPUT} if resume.given is not None else set())
         return state.wait is not None and state.wait.kind in kinds
@@ -133,7 +168,7 @@ def _can_resume(state: NodeState, resume: Resume) -> bool:
 
 
 def _begin_again(draft: RunDraft, number: int) -> None:
-    """Make a node due again, or the node at which its author lets it restart."""
+    """Make a node due again. If its author set another node for restarts, begin with that node."""
     start = draft.spec(number).restarts
     if start is None:
         start = draft.run.layout.opened_by.get(number, number)

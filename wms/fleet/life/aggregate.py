@@ -1,7 +1,8 @@
 """Hold a workflow with its taskforces, which a decision changes, and do the bookkeeping of all decisions. (core)
 
-A decision gets a `Draft` of an `Aggregate`, edits it and settles it into a `FleetDecision`. Settling notes when the
-last taskforce is over, informs MQS once, and computes when WMS must look at the workflow again (`wake_at`).
+A decision gets a `Draft` of an `Aggregate`, changes it, and turns it into a `FleetDecision` (`settle_decision`). This
+notes when the last taskforce is over, informs MQS once, and computes when WMS must look at the workflow again
+(`wake_at`).
 
 An aggregate need not hold all taskforces. Taskforces that a stimulus cannot change may stay in the database, if the
 aggregate knows whether any of them is still open.
@@ -27,7 +28,7 @@ _MAX_CONTEXT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """The documents that a decision reads. `tasks` holds the tasks that a start order may need."""
+    """The documents that a decision reads. `tasks` has the tasks that an order to start may need."""
 
     workflow: WorkflowDocument
     taskforces: Mapping[TaskforceUuid, TaskforceDocument]
@@ -49,7 +50,7 @@ class FleetDecision:
 
 
 class Draft:
-    """An aggregate while a decision changes it. It refuses illegal moves of a taskforce's phase."""
+    """An aggregate while a decision changes it. It refuses illegal changes of a taskforce's phase."""
 
     def __init__(self, aggregate: Aggregate, policy: FleetPolicy, now: datetime) -> None:
         self.before = aggregate
@@ -95,7 +96,7 @@ class Draft:
         context: str = "",
         source_event_time: float | None = None,
     ) -> TaskforceDocument:
-        """Move `taskforce` to `target`, and append a line to its log.
+        """Move `taskforce` to `target`, append a line to its log, and return it as it is then.
 
         Raises:
             Broken: the move is illegal. The decision has a defect.
@@ -117,7 +118,10 @@ class Draft:
         was_successful: bool = False,
         source_event_time: float | None = None,
     ) -> TaskforceDocument:
-        """Append a line to the log of `taskforce`. Its phase stays."""
+        """Append a line to the log of `taskforce`, and return the taskforce. Its phase stays.
+
+        `target` is the phase that the line is about, `by` the service or user who acts, and `context` the reason.
+        """
         line = PhaseChange(
             target_phase=target,
             timestamp=self.now.timestamp(),
@@ -129,7 +133,7 @@ class Draft:
         return self.change_taskforce(taskforce, phase_change_log=[*taskforce.phase_change_log, line])
 
     def leave_unchanged(self, *events: Payload, answer: Any = None) -> FleetDecision:
-        """Return an outcome that changes nothing and sends `events`."""
+        """Return a decision that changes nothing, and sends `events`."""
         return FleetDecision(self.before, events, answer)
 
     def continue_after(self, outcome: FleetDecision) -> "Draft":
@@ -137,7 +141,7 @@ class Draft:
         return Draft(outcome.after, self.policy, self.now)
 
     def settle_decision(self, answer: Any = None) -> FleetDecision:
-        """Return the outcome: the draft, with `over_at` set if the workflow is over, and `wake_at` computed again."""
+        """Return the decision of this draft. Set `over_at` if the workflow is over, and compute `wake_at` again."""
         if (
             self.workflow.deactivated is not None
             and self.workflow.over_at is None

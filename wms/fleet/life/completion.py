@@ -71,7 +71,7 @@ def _find_cycle(tasks: Collection[TaskDirectiveDocument], within: Collection[str
 
 
 def close_inputs(draft: Draft) -> FleetDecision:
-    """Return the workflow with its inputs closed. Closing them again changes nothing.
+    """Return the workflow with closed inputs. A repetition changes nothing.
 
     Raises:
         Conflict: the workflow has ended.
@@ -110,7 +110,7 @@ def expect_results(draft: Draft, stimulus: ExpectResults) -> FleetDecision:
 
 
 def complete_drained(draft: Draft, event: QueuesDrained) -> FleetDecision:
-    """Return the workflow as ended, because its inputs are closed and every event is settled."""
+    """Return the workflow as ended, because its inputs are closed and every event is done or has failed for good."""
     workflow = draft.workflow
     if workflow.deactivated is not None or workflow.inputs_closed_at is None:
         return draft.leave_unchanged()
@@ -138,14 +138,14 @@ def complete_with_results(draft: Draft, event: ResultsArrived) -> FleetDecision:
 
 
 def repeat_wish_if_due(draft: Draft) -> None:
-    """Send MQS the workflow's wish for its end again, if that is due."""
+    """If it is due, send MQS again when the workflow shall end."""
     due = find_ending_due_at(draft.workflow)
     if due is not None and due <= draft.now:
         _tell_mqs(draft, is_news=False)
 
 
 def repeat_wish(draft: Draft) -> None:
-    """Send MQS the workflow's wish for its end again, if it was sent before: MQS did not know the queues then."""
+    """Send MQS again when the workflow shall end, if that was sent before: MQS did not know the queues then."""
     if draft.workflow.ending_told_at is not None:
         _tell_mqs(draft, is_news=False)
 
@@ -168,7 +168,7 @@ def describe_ending(workflow: WorkflowDocument) -> Ending:
 
 
 def failure_reason(workflow: WorkflowDocument, n_dead: int, n_results: int | None) -> str:
-    """Return why a workflow is done with failures; empty if it has none.
+    """Return why a workflow is done with failures. Return "" if it has no failures.
 
     `n_results` is how many results have arrived; None if MQS has not counted them.
     """

@@ -61,7 +61,7 @@ def filter_ready(port: TmsPort, now: datetime) -> Filter:
 
 
 def is_unanswered_start(taskforce: TaskforceDocument) -> bool:
-    """Return whether the order to start `taskforce` is open and takes a place in the window of its schedd."""
+    """Return whether the order to start `taskforce` is open, and counts in the window of its schedd."""
     return taskforce.phase is Phase.PENDING_STARTER and taskforce.asked_at is not None and taskforce.n_asked <= PATIENCE
 
 
@@ -73,21 +73,21 @@ UNANSWERED_START: Filter = {
 
 
 def is_offered_start(taskforce: TaskforceDocument, max_failures: int) -> bool:
-    """Return whether a TMS that polls gets `taskforce` to submit."""
+    """Return whether WMS offers `taskforce` for submission to a TMS that polls."""
     return (
         taskforce.phase is Phase.PENDING_STARTER and not taskforce.stuck and taskforce.n_submit_failures < max_failures
     )
 
 
 def filter_offered_starts(max_failures: int) -> Filter:
-    """Return the filter of the taskforces that a TMS that polls gets to submit."""
+    """Return the filter of the taskforces that WMS offers for submission to a TMS that polls."""
     return {"phase": Phase.PENDING_STARTER, "stuck": "", "n_submit_failures": {"$lt": max_failures}}
 
 
 def is_offered_stop(taskforce: TaskforceDocument, now: datetime) -> bool:
-    """Return whether a TMS that polls gets `taskforce` to remove.
+    """Return whether WMS offers `taskforce` for removal to a TMS that polls.
 
-    After too many failures it gets the taskforce less and less often, but WMS must never forget a running cluster.
+    After too many failures WMS offers the taskforce less and less often, but WMS must never forget a running cluster.
     """
     return (
         taskforce.phase is Phase.PENDING_STOPPER and taskforce.cluster_id is not None and not _is_paused(taskforce, now)
@@ -95,12 +95,12 @@ def is_offered_stop(taskforce: TaskforceDocument, now: datetime) -> bool:
 
 
 def filter_offered_stops(now: datetime) -> Filter:
-    """Return the filter of the taskforces that a TMS that polls gets to remove."""
+    """Return the filter of the taskforces that WMS offers for removal to a TMS that polls."""
     return {"phase": Phase.PENDING_STOPPER, "cluster_id": {"$ne": None}, "retry_at": _filter_unpaused(now)}
 
 
 def is_unordered_stop(taskforce: TaskforceDocument) -> bool:
-    """Return whether `taskforce` waits for a TMS to poll for its removal, or for a first order to remove it."""
+    """Return whether `taskforce` waits until a TMS polls for its removal, or until WMS first orders its removal."""
     return (
         taskforce.phase is Phase.PENDING_STOPPER
         and taskforce.asked_at is None
@@ -115,7 +115,7 @@ UNORDERED_STOP: Filter = {"phase": Phase.PENDING_STOPPER, "asked_at": None, "end
 def find_due_at(
     taskforce: TaskforceDocument, workflow: WorkflowDocument, port: TmsPort, now: datetime
 ) -> datetime | None:
-    """Return when WMS must act on `taskforce` of `workflow` if no report about it comes; None means never.
+    """Return when WMS must act on `taskforce` of `workflow` if no report about it comes. Return None if never.
 
     The workflow's `wake_at` is the earliest of these times. MongoDB finds due workflows by it.
     """
@@ -143,14 +143,14 @@ def is_due(taskforce: TaskforceDocument, workflow: WorkflowDocument, port: TmsPo
 
 
 def find_queues_due_at(workflow: WorkflowDocument) -> datetime | None:
-    """Return when to ask MQS again for the queues; None if there is nothing to ask."""
+    """Return when to ask MQS for the queues again. Return None if there is nothing to ask."""
     if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_asked_at is None:
         return None
     return ask_again_at(workflow.queues_asked_at, workflow.n_queues_asked)
 
 
 def find_ending_due_at(workflow: WorkflowDocument) -> datetime | None:
-    """Return when to send MQS the wish for the end of `workflow` again; None if there is nothing to send."""
+    """Return when to send MQS again when `workflow` shall end. Return None if there is nothing to send."""
     if workflow.deactivated is not None or workflow.ending_told_at is None:
         return None
     return ask_again_at(workflow.ending_told_at, workflow.n_ending_told)

@@ -6,7 +6,10 @@ from wms.fleet.life.tms_requests import ask_to_stop
 
 
 def end_workflow(draft: Draft, label: Deactivated, *, by: str, context: str) -> int:
-    """Deactivate the workflow of `draft` and stop its taskforces. Return how many it stopped."""
+    """Deactivate the workflow of `draft`, and stop its taskforces. Return how many taskforces this stops.
+
+    `by` says who ends the workflow, and `context` why: both stand in the log of each taskforce.
+    """
     draft.change_workflow(deactivated=label, deactivated_ts=draft.now.timestamp(), ending_told_at=None)
     n_stopped = 0
     for taskforce in draft:

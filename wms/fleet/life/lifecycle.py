@@ -2,7 +2,7 @@
 
     user    Deactivate  AddWorkers  CloseInputs  ExpectResults      the last two -> `completion`
     MQS     QueuesActivated  QueuesDeferred  QueuesDrained  ResultsArrived      the last two -> `completion`
-    WMS     Launch (the launcher's choice)  Woken (a timer: repeat what was not answered)
+    WMS     Launch (the launcher's choice)  Woken (a timer: repeat unanswered requests)
     TMS     TaskforceSubmitted  -SubmitFailed  -Removed  -RemoveFailed  -Completed     -> `tms_reports`
 
 A stimulus that comes twice, late or out of turn changes nothing, not even the log (ruling 9): the outcome is then
@@ -38,17 +38,18 @@ ADDED = "Created when adding more workers for this task directive."
 ADDED_PRIORITY = 100
 
 #: Shown while MQS has not answered about a workflow's queues.
-MQS_SILENT = "MQS does not answer; it is asked again and again"
+MQS_SILENT = "MQS does not answer; WMS asks it again and again"
 
-#: An activation that arrives within this time after the end may have been on its way already. A later one was not.
+#: MQS may have sent an activation that arrives this soon after the end before it heard of the end. A later activation
+#: shows that MQS has not heard of it at all.
 _CROSSING = timedelta(minutes=1)
 
 
 def decide_stimulus(draft: Draft, stimulus: Stimulus) -> FleetDecision:
-    """Return the outcome of `stimulus` on the aggregate of `draft`, which is new.
+    """Return the decision about `stimulus`. `draft` has the aggregate, and must be new.
 
     Raises:
-        NotFound, Unprocessable, Conflict: a user wants something that is no longer possible.
+        NotFound, Unprocessable, Conflict: a user's request is no longer possible.
     """
     match stimulus:
         case Deactivate():
@@ -143,7 +144,7 @@ def _add_taskforce(draft: Draft, stimulus: AddWorkers) -> FleetDecision:
 
 
 def end_orphaned_queues(stimulus: Stimulus) -> tuple[Payload, ...]:
-    """Return what to send about a workflow that has no document: its queues must not live on."""
+    """Return the events to send if the workflow of `stimulus` has no document: the order to delete its queues."""
     match stimulus:
         case QueuesActivated() | QueuesDeferred() | QueuesDrained() | ResultsArrived():
             return (WorkflowOver(workflow_id=stimulus.workflow_id),)
@@ -172,7 +173,8 @@ def _record_deferral(draft: Draft, stimulus: QueuesDeferred) -> FleetDecision:
     if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_deferred == reason:
         return draft.leave_unchanged()
     if workflow.queues_deferred in ("", MQS_SILENT):
-        # Write one line a wait. The reason changes with every number in it, and the log is a single array.
+        # Write one line for each wait, not one for each reason. Reasons contain numbers that change all the time, and
+        # the log must stay short.
         for taskforce in draft:
             draft.append_log_line(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=reason)
     # MQS tries again by itself. WMS asks again, rarely, in case MQS has forgotten.
@@ -193,10 +195,10 @@ def _launch_taskforce(draft: Draft, stimulus: Launch) -> FleetDecision:
 
 
 def start_at_once(draft: Draft, outcome: FleetDecision, n_free: Mapping[str, int]) -> FleetDecision:
-    """Return the `outcome` of `draft` with starts of the taskforces that it makes ready, at most `n_free` by schedd.
+    """Return `outcome` with starts of the taskforces that it makes ready. `n_free` limits the starts at each schedd.
 
-    The launcher starts the others. Starting here saves its transaction, which is the longest wait of a new workflow
-    after its queues.
+    The launcher starts the others. A start here saves the launcher's transaction, which is the longest wait of a new
+    workflow after the wait for its queues.
     """
     left = dict(n_free)
     for taskforce in find_newly_ready(draft.before, outcome):
@@ -214,7 +216,7 @@ def start_at_once(draft: Draft, outcome: FleetDecision, n_free: Mapping[str, int
 
 
 def find_newly_ready(before: Aggregate, outcome: FleetDecision) -> list[TaskforceDocument]:
-    """Return the taskforces that `outcome` makes ready to start and whose task is known, the first to start first."""
+    """Return the taskforces with a known task that `outcome` makes ready to start, in the order in which they start."""
     ready = [
         after
         for uuid, after in outcome.after.taskforces.items()
@@ -231,7 +233,7 @@ def _note_silence(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocume
     if is_patient or taskforce.stuck:
         return taskforce
     return draft.change_taskforce(
-        taskforce, stuck=f"the TMS of {taskforce.schedd} does not answer; it is asked again and again"
+        taskforce, stuck=f"the TMS of {taskforce.schedd} does not answer; WMS asks it again and again"
     )
 
 
@@ -256,7 +258,7 @@ def _repeat_unanswered(draft: Draft) -> FleetDecision:
             case Phase.PENDING_STARTER:
                 ask_to_start(draft, _note_silence(draft, taskforce))
             case Phase.PENDING_STOPPER | Phase.CONDOR_RM:
-                # If the cluster was removed, no report says that it left the queue. The TMS will look and report.
+                # In `CONDOR_RM` the report of the cluster's end may be lost. On this order the TMS looks, and reports.
                 ask_to_stop(draft, _note_silence(draft, taskforce))
             case _:
                 pass

@@ -20,7 +20,9 @@ _SECONDS_A_FAILURE = 20.0
 
 
 def start_rank(*, priority: int, n_failures: int, timestamp: float) -> float:
-    """Return a taskforce's place in the order of starts: the smallest is first. It stays the same during the wait."""
+    """Return a number that orders the starts: the taskforce with the smallest starts first. It does not change with
+    time.
+    """
     return timestamp - _SECONDS_A_POINT * priority + _SECONDS_A_FAILURE * n_failures
 
 
@@ -29,8 +31,8 @@ def choose_owners(
 ) -> list[str]:
     """Return the owners of the next `n` starts, in order.
 
-    `owners` have waiting taskforces, `under_way` counts their unanswered starts, and `last_turn` has the number of each
-    owner's last turn. A larger number is later, and an owner without a number has had no turn.
+    `owners` have waiting taskforces. `under_way` counts their unanswered starts. `last_turn` numbers each owner's last
+    start: a larger number is later, and an owner without a number has had no start.
     """
     counts = Counter({owner: under_way.get(owner, 0) for owner in owners})
     turn_of = {owner: last_turn.get(owner, -1) for owner in counts}
@@ -46,5 +48,7 @@ def choose_owners(
 
 
 def count_free_starts(asked: Iterable[int], *, window: int) -> int:
-    """Return how many starts may go to a schedd. `asked` has, for each unanswered start, how often WMS has asked."""
+    """Return how many starts may go to a schedd. `asked` has for each unanswered start how often WMS has sent the
+    order.
+    """
     return max(0, window - sum(1 for n_asked in asked if n_asked <= PATIENCE))

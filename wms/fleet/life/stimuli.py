@@ -1,4 +1,4 @@
-"""What can happen to a workflow: the wishes of users and of WMS itself, and the events of MQS and TMS. (core)"""
+"""The stimuli of a workflow: wishes of users and of WMS itself, and events of MQS and TMS. (core)"""
 
 from dataclasses import dataclass
 
@@ -22,14 +22,14 @@ from wms.fleet.locations import Location
 
 @dataclass(frozen=True, slots=True)
 class Deactivate:
-    """The user says that the workflow is finished, or aborts it."""
+    """The user finishes or aborts the workflow."""
 
     label: Deactivated
 
 
 @dataclass(frozen=True, slots=True)
 class AddWorkers:
-    """Somebody wants another taskforce for a task, at `location`. `by` is `USER` or `TMS`."""
+    """A user or a TMS (`by`: `USER` or `TMS`) wants another taskforce for a task, at `location`."""
 
     task: TaskDirectiveDocument
     location: Location
@@ -54,20 +54,20 @@ class ExpectResults:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """It is this taskforce's turn to start."""
+    """This taskforce is the next to start."""
 
     taskforce_uuid: TaskforceUuid
 
 
 @dataclass(frozen=True, slots=True)
 class Woken:
-    """The workflow's `wake_at` has come, or something asks for an earlier look."""
+    """The workflow's `wake_at` has come, or WMS checks the workflow earlier for another reason."""
 
 
-#: What a TMS reports about one taskforce.
+#: The reports of a TMS about one taskforce.
 Report = TaskforceSubmitted | TaskforceSubmitFailed | TaskforceRemoved | TaskforceRemoveFailed | TaskforceCompleted
 
-#: What MQS reports about a workflow's queues.
+#: The reports of MQS about a workflow's queues.
 QueueReport = QueuesActivated | QueuesDeferred | QueuesDrained | ResultsArrived
 
 Stimulus = Deactivate | AddWorkers | CloseInputs | ExpectResults | Launch | Woken | QueueReport | Report

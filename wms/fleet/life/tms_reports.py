@@ -5,7 +5,7 @@ removal of any other cluster, and of any cluster that nobody wants (any more). A
 WMS answers it again, because the first answer may have been lost.
 
 A TMS that polls over REST submits before WMS can object. WMS accepts the TMS's confirmation or refuses it (the
-outcome's answer). It records even a cluster that nobody wants any more, so that the TMS gets it to remove.
+outcome's answer). It records even a cluster that nobody wants any more, and then offers it to the TMS for removal.
 """
 
 from typing import Any
@@ -32,12 +32,12 @@ from wms.fleet.life.stimuli import Report
 
 TMS = "TMS"
 
-
+#: The statuses of jobs that have left HTCondor's queue.
 _LEFT = (JobStatus.REMOVED, JobStatus.COMPLETED)
 
 
 def decide_report(draft: Draft, report: Report) -> FleetDecision:
-    """Return the outcome of `report` on `draft`, which holds the report's taskforce if there is one."""
+    """Return the decision about `report`. `draft` has the report's taskforce, if the taskforce has a document."""
     taskforce = draft.taskforces.get(report.taskforce_uuid)
     if taskforce is None:
         return draft.leave_unchanged(*remove_orphaned_cluster(report))
@@ -55,14 +55,14 @@ def decide_report(draft: Draft, report: Report) -> FleetDecision:
 
 
 def remove_orphaned_cluster(report: Report) -> tuple[Payload, ...]:
-    """Return what to send about a taskforce that has no document: its cluster must not live on (G6)."""
+    """Return the events to send if the taskforce of `report` has no document: the TMS must remove its cluster (G6)."""
     return (_make_removal(report),) if isinstance(report, TaskforceSubmitted) else ()
 
 
 def stop_unowned_workers(schedd: str, snapshot: Snapshot) -> tuple[Payload, ...]:
-    """Return what to send when statuses come for a taskforce that has no document: an order to end its workers (G6).
+    """Return the order that ends the workers of a taskforce without a document (G6). `snapshot` has their statuses.
 
-    If all its jobs have left there is nothing to end, and a stop would make the TMS report the end again and again.
+    If all jobs have left HTCondor's queue, return no order: it would make the TMS report the end again and again.
     """
     if all(job in _LEFT for job in snapshot.compound_statuses):
         return ()
@@ -112,7 +112,7 @@ def _record_submit_failed(draft: Draft, taskforce: TaskforceDocument, report: Ta
     if taskforce.phase is not Phase.PENDING_STARTER:
         return draft.leave_unchanged(answer=False)
     if not port.is_start_open(taskforce):
-        # This answers a request that is settled, or one that was repeated and answered already.
+        # WMS has already recorded an answer to this request.
         return draft.leave_unchanged()
     n_failures = taskforce.n_submit_failures + 1
     noted = draft.append_log_line(taskforce, Phase.CONDOR_SUBMIT, by=TMS, context=f"ERROR: {report.error}")
@@ -150,7 +150,7 @@ def _record_removed(draft: Draft, taskforce: TaskforceDocument, report: Taskforc
             if not draft.find_port(taskforce).takes_orders:
                 draft.change_taskforce(moved, **answered)
                 return draft.settle_decision()
-            # Count this as a request made now: if no report says that the cluster left the queue, ask the TMS again.
+            # Count this as a request that WMS makes now. WMS repeats it if no report says that the cluster has left.
             draft.change_taskforce(moved, **{**answered, "asked_at": draft.now, "n_asked": 1})
         case Phase.CONDOR_RM if gone:
             # The cluster has left the queue, but the line of the job event log that says so was lost.

@@ -1,4 +1,4 @@
-"""Make requests to a TMS, and note each, so that WMS repeats it if no answer comes. (core)"""
+"""Make requests to a TMS, and record each, so that WMS repeats a request that is not answered. (core)"""
 
 from schemas.documents import TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import Broken
@@ -9,7 +9,10 @@ from wms.fleet.life.aggregate import Aggregate, Draft
 
 
 def ask_to_start(draft: Draft, taskforce: TaskforceDocument) -> None:
-    """Ask the TMS of `taskforce` to submit it."""
+    """Add to `draft` the order that its TMS must submit `taskforce`, and count how often WMS has asked.
+
+    For a TMS that polls, add no order, and clear that count. The phase stays as it is.
+    """
     if not draft.find_port(taskforce).takes_orders:
         # This TMS polls for its work now, so forget how often we reminded it by events.
         draft.change_taskforce(taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="")
@@ -43,7 +46,7 @@ def _find_task(aggregate: Aggregate, task_id: TaskId) -> TaskDirectiveDocument:
 
 
 def ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
-    """Ask the TMS of `taskforce` to remove all its clusters."""
+    """Ask the TMS of `taskforce` to remove all clusters of the taskforce."""
     if not draft.find_port(taskforce).takes_orders:
         # Without a cluster the TMS gets nothing to remove, so no report of its end will come.
         ended_at = draft.now if taskforce.cluster_id is None else None

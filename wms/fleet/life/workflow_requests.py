@@ -1,18 +1,19 @@
 """Turn a request into a workflow, its task directives and its taskforces. (core)
 
 WorkflowRequest --+--> WorkflowDocument         with its queues, named before they exist (ruling 1)
-                  +--> TaskDirectiveDocument    one a task
-                  +--> TaskforceDocument        one a task and location
+                  +--> TaskDirectiveDocument    one for each task
+                  +--> TaskforceDocument        one for each location of each task
                   +--> WorkflowRequested        to MQS
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from schemas.api.workflows import MAX_USER_PRIORITY, TaskRequest, WorkflowRequest
 from schemas.checks.refusals import count_configuration_bytes, find_refusals
+from schemas.checks.runnable import find_complaints
 from schemas.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.errors import Rejected
 from schemas.events import WorkflowRequested
@@ -20,7 +21,7 @@ from schemas.ids import Alias
 from schemas.objects import PhaseChange, PilotConfig
 from schemas.phases import Phase
 from schemas.program import program_fields
-from schemas.rules.complaints import Complaint
+from schemas.rules.complaints import join_complaints
 from schemas.rules.limits import MAX_TASK_QUEUES
 from wms.fleet.id_source import IdSource
 from wms.fleet.life import start_order
@@ -34,12 +35,14 @@ CREATED = "Created during initial workflow request."
 
 @dataclass(frozen=True, slots=True)
 class NewWorkflow:
-    """Everything that one request makes."""
+    """All documents and events that follow from one request."""
 
     workflow: WorkflowDocument
     tasks: tuple[TaskDirectiveDocument, ...]
     taskforces: tuple[TaskforceDocument, ...]
     event: WorkflowRequested
+    #: Why the workflow cannot do its work, although the contract accepts the request; empty if it can.
+    hint: str = ""
 
 
 def make_workflow(
@@ -52,13 +55,14 @@ def make_workflow(
     now: datetime,
     max_queues: int = MAX_TASK_QUEUES,
 ) -> NewWorkflow:
-    """Return what `request` asks for. `tags` are the pilot's tags today; a task may have at most `max_queues` queues.
+    """Return the workflow that `request` asks for. `tags` are today's tags of the pilot's image.
+
+    A task may have at most `max_queues` queues.
 
     Raises:
-        Rejected: the request names an unknown location or tag, sets a field that it must not, or its queues make no
-            sense.
+        Rejected: the request names an unknown location or tag, sets a forbidden field, or its queues break a rule.
     """
-    placed = _check_request(request, locations, max_queues)
+    placed, hint = _check_request(request, locations, max_queues)
     timestamp = now.timestamp()
     priority = min(request.priority, MAX_USER_PRIORITY)
     workflow_id = mint.make_workflow_id()
@@ -119,7 +123,7 @@ def make_workflow(
             for location in task_locations
         ]
     event = make_queue_request(workflow, {taskforce.schedd for taskforce in taskforces})
-    return NewWorkflow(workflow, tuple(tasks), tuple(taskforces), event)
+    return NewWorkflow(workflow, tuple(tasks), tuple(taskforces), event, hint)
 
 
 def make_queue_request(workflow: WorkflowDocument, schedds: set[str]) -> WorkflowRequested:
@@ -136,7 +140,9 @@ def make_queue_request(workflow: WorkflowDocument, schedds: set[str]) -> Workflo
 
 
 def plan_queues(request: WorkflowRequest, mint: IdSource) -> list[QueuePlan]:
-    """Return the queues that the tasks use, in the order of their first use. Unused public aliases are ignored."""
+    """Return the queues that the tasks use, in the order of their first use. Ignore public aliases that no task
+    uses.
+    """
     inputs = {alias for task in request.tasks for alias in task.input_queue_aliases}
     outputs = {alias for task in request.tasks for alias in task.output_queue_aliases}
     used: Mapping[str, None] = dict.fromkeys(
@@ -155,27 +161,24 @@ def plan_queues(request: WorkflowRequest, mint: IdSource) -> list[QueuePlan]:
     ]
 
 
-class RequestRefused(Rejected):
-    """The request has faults. `complaints` lists them, in the contract's phrases where it has any."""
-
-    def __init__(self, complaints: Sequence[Complaint]) -> None:
-        super().__init__("; ".join(complaint.answer for complaint in complaints))
-        self.complaints = tuple(complaints)
-
-
-def _check_request(request: WorkflowRequest, locations: LocationMap, max_queues: int) -> list[list[Location]]:
-    """Return the locations of each task.
+def _check_request(
+    request: WorkflowRequest, locations: LocationMap, max_queues: int
+) -> tuple[list[list[Location]], str]:
+    """Return the locations of each task, and a hint why the workflow cannot do its work.
 
     Raises:
-        RequestRefused: the request has faults; the error lists all of them.
+        Rejected: the request has errors. The text lists the errors that the contract refuses, the hint lists all.
     """
-    if found := find_refusals(request, clusters=list(locations), max_queues=max_queues):
-        raise RequestRefused(found)
-    return [[locations.find_location(location) for location in task.cluster_locations] for task in request.tasks]
+    refused = find_refusals(request, clusters=locations.alias_targets, max_queues=max_queues)
+    hint = join_complaints([*refused, *find_complaints(request)])
+    if refused:
+        raise Rejected("; ".join(complaint.answer for complaint in refused), hint=hint)
+    placed = [[locations.find_location(location) for location in task.cluster_locations] for task in request.tasks]
+    return placed, hint
 
 
 def configuration_bytes(task: TaskRequest | TaskforceDocument) -> int:
-    """Return how many bytes the two configurations of `task` have."""
+    """Return how many bytes `worker_config` and `pilot_config` of `task` have."""
     return count_configuration_bytes(task.worker_config, task.pilot_config)
 
 

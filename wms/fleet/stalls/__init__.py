@@ -1,1 +1,1 @@
-"""Find work that waits in vain, the workers that are missing, and the reasons."""
+"""Find workflows whose work waits without progress, the workers that are missing, and the reasons."""

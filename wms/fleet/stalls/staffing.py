@@ -1,4 +1,4 @@
-"""How many of a taskforce's workers are missing, why, and which command helps. (core)
+"""Find how many of a taskforce's workers are missing, why, and which command helps. (core)
 
 A worker is *at work* while its pilot takes events. Every other wanted worker is missing for one reason. Either the
 reason passes by itself (the worker *is coming*), or a person must act.
@@ -6,32 +6,31 @@ reason passes by itself (the worker *is coming*), or a person must act.
     {"RUNNING": {"Tasking": 3}, "HELD: memory": {"null": 1}}, 4 wanted   ->   3 at work, 1 missing: held, memory
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
-from schemas.ids import TaskforceUuid, workflow_of
+from schemas.ids import workflow_of
 from schemas.phases import WANTED, Phase
-from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus
+from schemas.statuses import SILENT, JobStatus, PilotStatus
 from schemas.unmatched import complain_of_unmatched
-from wms.fleet.tms_port import EVENTS, TmsPort
+from wms.fleet.stalls.crew import TAKING_EVENTS, Crew
 
 #: A TMS answers an order in a second or two. After this long without an answer it counts as silent.
 ANSWER_WITHIN = timedelta(seconds=14)
 #: A TMS repeats unchanged statuses every 30 s. After this long without statuses it counts as silent.
 HEARD_WITHIN = timedelta(seconds=40)
-#: A TMS that polls over REST does so about once a minute. If it leaves a taskforce for this long it counts as silent.
+#: A TMS that polls over REST asks about once a minute. If it does not take a taskforce for this long, it counts as
+#: silent.
 ASKED_WITHIN = timedelta(minutes=3)
 
-#: Pilots that take events, and pilots that soon will.
-_TAKING = frozenset({PilotStatus.AWAITING_FIRST_MESSAGE, PilotStatus.TASKING})
-_PREPARING = frozenset({SILENT, PilotStatus.STARTED, PilotStatus.RUNNING_INIT_COMMAND})
+#: Pilots that will soon take events.
+_PREPARING = frozenset({PilotStatus.STARTED, PilotStatus.RUNNING_INIT_COMMAND})
 
 
 class Lack(StrEnum):
-    """Why a worker is missing. The order counts: the first reason hinders most."""
+    """Why a worker is missing. The reasons are in order: the first is the most serious."""
 
     TMS_SILENT = "tms-silent"
     START_FAILED = "start-failed"
@@ -52,68 +51,22 @@ class Lack(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Return how much this reason hinders; 0 hinders most."""
+        """Return how serious this reason is; 0 is the most serious."""
         return list(Lack).index(self)
 
 
-#: How a pilot's error begins when the pilot has found its worker bad.
-_BAD_WORKER = "BadWorker("
-
 #: The text of the hold in which TMS lets a job wait for its next start after the pilot ended early.
 PAUSE = "starts again after a pause"
+_KILLED, _KILLED_BY = "was killed by ", "killed by "
 
 #: Reasons that pass by themselves: after a pause of seconds or minutes, or as soon as the pool allows it.
 _LATER = frozenset({Lack.PAUSED, Lack.PILOT_FAILED})
 _SOON = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.ALL_BAD, Lack.SLOT_AWAITED, Lack.PREPARING, Lack.LEAVING})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
-    """What WMS knows about one taskforce's workers. `port` is how WMS deals with its TMS."""
-
-    taskforce_uuid: TaskforceUuid
-    task_id: str
-    schedd: str
-    phase: Phase
-    n_wanted: int
-    #: When the taskforce entered its phase.
-    since: datetime
-    statuses: CompoundStatuses
-    as_of: datetime | None = None
-    asked_at: datetime | None = None
-    n_asked: int = 0
-    retry_at: datetime | None = None
-    stuck: str = ""
-    unmatched: str = ""
-    #: The place of its task in the request; None: unknown.
-    task_index: int | None = None
-    exit_codes: Mapping[str, int]
-    #: The last errors of the jobs, and how many jobs had each of them.
-    errors: Mapping[str, int] = field(default_factory=dict)
-    #: Whether its TMS says that the task fails on every worker. Then workers take events, and each failure counts.
-    all_bad: bool = False
-    has_ended: bool = False
-    port: TmsPort = EVENTS
-
-    @property
-    def n_at_work(self) -> int:
-        """How many workers take events."""
-        return sum(n for pilot, n in self.statuses.get(JobStatus.RUNNING, {}).items() if pilot in _TAKING)
-
-    @property
-    def is_all_bad(self) -> bool:
-        """Whether every worker failed on all events: its TMS says so, or no worker takes events and each was bad."""
-        if self.phase is not Phase.CONDOR_SUBMIT or self.has_ended:
-            return False
-        if self.all_bad:
-            return True
-        n_bad = sum(n for error, n in self.errors.items() if error.startswith(_BAD_WORKER))
-        return not self.n_at_work and n_bad >= self.n_wanted
-
-
 @dataclass(frozen=True, slots=True)
 class WorkerShortage:
-    """Workers that take no events for one reason, and the command that helps or shows more."""
+    """Workers that take no events for the same reason, and the command that helps or shows more."""
 
     lack: Lack
     n_workers: int
@@ -122,48 +75,17 @@ class WorkerShortage:
 
     @property
     def is_coming(self) -> bool:
-        """Whether these workers will come without anybody's help."""
+        """Whether these workers come without the action of a person."""
         return self.lack in _SOON | _LATER
 
     @property
     def is_soon(self) -> bool:
-        """Whether these workers will come as soon as the pool allows it."""
+        """Whether these workers come as soon as the pool has room."""
         return self.lack in _SOON
 
 
-def read_crew(taskforce: Mapping[str, Any], port: TmsPort) -> Crew:
-    """Return what a stored `taskforce` says about its workers. The last line of its log is enough.
-
-    `port` is the one of its schedd.
-    """
-    log = taskforce.get("phase_change_log") or []
-    since = log[-1]["timestamp"] if log else taskforce.get("timestamp", 0.0)
-    n_wanted = taskforce.get("n_workers")
-    return Crew(
-        taskforce_uuid=taskforce["taskforce_uuid"],
-        task_id=taskforce["task_id"],
-        schedd=taskforce["schedd"],
-        phase=Phase(taskforce["phase"]),
-        n_wanted=n_wanted if n_wanted is not None else taskforce.get("default_n_workers") or 1,
-        since=datetime.fromtimestamp(since, UTC),
-        statuses=taskforce.get("compound_statuses") or {},
-        as_of=taskforce.get("status_as_of"),
-        asked_at=taskforce.get("asked_at"),
-        n_asked=taskforce.get("n_asked") or 0,
-        retry_at=taskforce.get("retry_at"),
-        stuck=taskforce.get("stuck") or "",
-        unmatched=taskforce.get("unmatched") or "",
-        task_index=taskforce.get("task_index"),
-        exit_codes=taskforce.get("exit_codes") or {},
-        errors=taskforce.get("top_task_errors") or {},
-        all_bad=bool(taskforce.get("all_bad")),
-        has_ended=taskforce.get("ended_at") is not None,
-        port=port,
-    )
-
-
 def find_missing_workers(crew: Crew, now: datetime) -> tuple[WorkerShortage, ...]:
-    """Return why workers of `crew` are missing, the reasons that hinder most first; empty if all are at work."""
+    """Return why workers of `crew` are missing, the most serious reasons first. Return () if all are at work."""
     found = (
         _find_missing_in_phase(crew, now) if crew.phase is not Phase.CONDOR_SUBMIT else _find_missing_in_pool(crew, now)
     )
@@ -191,7 +113,8 @@ def _find_missing_in_phase(crew: Crew, now: datetime) -> list[WorkerShortage]:
         lack = Lack.TMS_SILENT if crew.asked_at is not None else Lack.START_FAILED
         return [WorkerShortage(lack, n, f"not started: {crew.stuck}", _elsewhere_command(lack, crew))]
     if crew.asked_at is not None:
-        # Each repetition sets the time again. Before a second request, no answer came for at least half a minute.
+        # `asked_at` is the time of the last request. A second request means that the first had no answer for half a
+        # minute or more.
         if crew.n_asked > 1 or now - crew.asked_at > ANSWER_WITHIN:
             return [
                 WorkerShortage(
@@ -207,12 +130,12 @@ def _find_missing_in_phase(crew: Crew, now: datetime) -> list[WorkerShortage]:
             WorkerShortage(
                 Lack.START_AGAIN,
                 n,
-                f"not started: that failed, and is tried again at {_format_time(crew.retry_at)}",
+                f"not started: the start failed, and WMS tries again at {_format_time(crew.retry_at)}",
                 _show_command(crew),
             )
         ]
     if not crew.port.takes_orders and now - crew.since > ASKED_WITHIN:
-        text = f"not started: {place} has not asked for it since {_format_time(crew.since)}"
+        text = f"not started: {place} has not asked for them since {_format_time(crew.since)}"
         return [WorkerShortage(Lack.TMS_SILENT, n, text, _elsewhere_command(Lack.TMS_SILENT, crew))]
     return [WorkerShortage(Lack.STARTING, n, "wait for their turn to be started", _show_command(crew))]
 
@@ -221,27 +144,38 @@ def _find_missing_in_pool(crew: Crew, now: datetime) -> list[WorkerShortage]:
     """Return why jobs of a taskforce do not take events."""
     heard_at = crew.as_of or crew.since
     if crew.port.repeats_statuses and now - heard_at > HEARD_WITHIN:
-        text = f"lost from sight: the TMS of {crew.schedd} has told nothing of them since {_format_time(heard_at)}"
+        text = f"not seen: the TMS of {crew.schedd} has sent no statuses since {_format_time(heard_at)}"
         return [WorkerShortage(Lack.TMS_SILENT, crew.n_wanted, text, _elsewhere_command(Lack.TMS_SILENT, crew))]
     if not crew.statuses:
-        return [WorkerShortage(Lack.STARTING, crew.n_wanted, "are submitted", _show_command(crew))]
+        return [
+            WorkerShortage(Lack.STARTING, crew.n_wanted, "are submitted, without a status yet", _show_command(crew))
+        ]
     found: dict[tuple[Lack, str], int] = {}
     for job, pilots in crew.statuses.items():
         for pilot, n in pilots.items():
             if (why := _find_lack(crew, job, pilot)) is not None:
                 found[why] = found.get(why, 0) + n
-    return [WorkerShortage(lack, n, text, _choose_command(lack, crew)) for (lack, text), n in found.items() if n > 0]
+    return [
+        WorkerShortage(lack, n, text, _choose_command(lack, text, crew)) for (lack, text), n in found.items() if n > 0
+    ]
 
 
 def _find_lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
-    """Return why jobs with the status `job` and the pilot status `pilot` take no events; None if they do."""
+    """Return why jobs with the status `job` and the pilot status `pilot` take no events. Return None if they take
+    events.
+    """
     if job.startswith(JobStatus.HELD) and PAUSE in job:
-        return Lack.PAUSED, "ended early, and start again by themselves after a pause"
+        killer = _find_killer(job)
+        ended = f"{_KILLED_BY}{killer}" if killer else "ended early"
+        return Lack.PAUSED, f"{ended}, and start again by themselves after a pause"
     if job.startswith(JobStatus.HELD):
         return Lack.HELD, f"held: {job.partition(':')[2].strip() or 'no reason given'}"
     match job:
-        case JobStatus.RUNNING if pilot in _TAKING:
+        case JobStatus.RUNNING if pilot in TAKING_EVENTS:
             return None
+        case JobStatus.RUNNING if pilot == SILENT:
+            # They start, or the pool has restarted and looks for them.
+            return Lack.PREPARING, "have not reported yet"
         case JobStatus.RUNNING if pilot in _PREPARING:
             return Lack.PREPARING, "start, and take no events yet"
         case JobStatus.RUNNING if pilot == PilotStatus.FATAL_ERROR:
@@ -264,17 +198,26 @@ def _find_lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
             return Lack.GONE, f"ended{_describe_ends(crew.exit_codes)}"
 
 
+def _find_killer(job: str) -> str:
+    """Return the signal in the status of a paused job. Return "" if its pilot ended by itself."""
+    _, killed, rest = job.partition(_KILLED)
+    return rest.rpartition("; it ")[0] if killed else ""
+
+
 def _describe_ends(exit_codes: Mapping[str, int]) -> str:
     ends = [f"signal {code[1:]}" if code.startswith("-") else f"exit code {code}" for code in exit_codes]
     return f" ({', '.join(sorted(ends)[:3])})" if ends else ""
 
 
-def _choose_command(lack: Lack, crew: Crew) -> str:
+def _choose_command(lack: Lack, text: str, crew: Crew) -> str:
     match lack:
+        case Lack.PAUSED if text.startswith(_KILLED_BY):
+            # It has reported no error. What it logged before is all there is.
+            return f"ewms task logs {workflow_of(crew.taskforce_uuid)}"
         case Lack.GONE | Lack.ENDED:
             return _add_workers_command(crew)
         case Lack.PILOT_FAILED | Lack.PAUSED | Lack.ALL_BAD:
-            return f"ewms task errors {workflow_of(crew.taskforce_uuid)}"
+            return explain_failures_command([crew])
         case Lack.NO_SLOT:
             _, command = complain_of_unmatched(crew.unmatched, crew.task_index)
             return command or _elsewhere_command(lack, crew)
@@ -282,6 +225,12 @@ def _choose_command(lack: Lack, crew: Crew) -> str:
             return _elsewhere_command(lack, crew)
         case _:
             return _show_command(crew)
+
+
+def explain_failures_command(crews: Sequence[Crew]) -> str:
+    """Return the command that shows why workers of `crews` failed. A worker that was killed has reported no error."""
+    kind = "errors" if any(crew.errors for crew in crews) else "logs"
+    return f"ewms task {kind} {workflow_of(crews[0].taskforce_uuid)}"
 
 
 def _show_command(crew: Crew) -> str:
@@ -293,7 +242,9 @@ def _add_workers_command(crew: Crew) -> str:
 
 
 def _elsewhere_command(lack: Lack, crew: Crew) -> str:
-    """Return the command that finds another place for the workers; after a failed start, the one that shows it."""
+    """Return the command that finds another location for the workers. After a failed start, return the one that shows
+    it.
+    """
     return _show_command(crew) if lack is Lack.START_FAILED else "ewms cluster list"
 
 

@@ -1,8 +1,8 @@
-"""Watch live workflows for work that waits in vain, and write the findings where users read them.
+"""Watch live workflows for work that waits without progress, and store the findings for users.
 
-One look reads the live workflows and their taskforces. Then it asks MQS what lies in the input queues, up to a number
-of queues: first those of suspects, then those of the others in turn. `stalling` judges. What users see is written when
-it changes, outside the kernel, since no decision reads it.
+Each time, the loop reads the live workflows and their taskforces. Then it asks MQS how many events wait in the input
+queues. It asks about a limited number of queues: first those of suspects, then those of the others in turn. `stalling`
+decides. A changed finding is written outside the kernel, because no decision reads it.
 """
 
 import time
@@ -24,7 +24,8 @@ from schemas.ids import Mqid
 from schemas.requests import MAX_BACKLOGS, BacklogsAnswer, BacklogsQuery
 from wms.fleet import repository
 from wms.fleet.locations import LocationMap
-from wms.fleet.stalls.staffing import read_crew
+from wms.fleet.stalls.crew import read_crew
+from wms.fleet.stalls.failure_look import FailureLook
 from wms.fleet.stalls.stalling import (
     Doubts,
     Obstacle,
@@ -36,7 +37,8 @@ from wms.fleet.stalls.stalling import (
     judge_obstacles,
 )
 
-#: The pause between two looks. A long look makes the pause longer, but only by seconds, or users learn of a stall late.
+#: The pause between two looks, in seconds. After a long look the pause is `_TIMES_THE_LOOK` times as long as the look,
+#: up to the longest pause: with a longer one, users would learn of a stall too late.
 LOOK_INTERVAL_S = 4.0
 _LONGEST_PAUSE_S = 10.0
 _TIMES_THE_LOOK = 5
@@ -44,19 +46,23 @@ _TIMES_THE_LOOK = 5
 #: How many workflows to read at a time, so that no look holds up the gateway.
 _PAGE = 500
 
-_WORKFLOW = ("timestamp", "queues", "queues_deferred", "queues_active_at", "stalled")
+_WORKFLOW = ("timestamp", "queues", "queues_deferred", "queues_active_at", "inputs_closed_at", "stalled")
 _TASKFORCE = (
     "taskforce_uuid", "task_id", "workflow_id", "schedd", "phase", "timestamp", "n_workers", "default_n_workers",
     "compound_statuses", "status_as_of", "asked_at", "n_asked", "retry_at", "stuck", "unmatched", "exit_codes",
     "all_bad", "top_task_errors", "ended_at", "task_index",
 )  # fmt: skip
 
-_stalled = gauge("wms_workflows_stalled", "Live workflows whose work waits in vain.", ["cause"])
+_stalled = gauge(
+    "wms_workflows_stalled", "Live workflows whose work waits in vain, or whose every event has failed.", ["cause"]
+)
 _watched = gauge("wms_workflows_watched", "Live workflows that the last look for stalled ones went through.")
 
 
 class StallWatch:
-    """One loop. If it loses what it remembers between two looks, users learn of a stall some seconds later."""
+    """The loop that looks for stalled workflows. Its memory may get lost: users then learn of a stall some seconds
+    later.
+    """
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class StallWatch:
         self._mqs = mqs
         self._locations = locations
         self._clock = clock
+        self._failures = FailureLook(store, mqs)
         self._doubts: Doubts = {}
         #: Live workflow -> task -> its input queues, which never change.
         self._inputs: dict[str, dict[str, list[str]]] = {}
@@ -93,16 +100,16 @@ class StallWatch:
         await self._loop.stop()
 
     async def _look_again(self) -> float:
-        """Look once. Return the pause until the next look."""
+        """Check all workflows once. Return the pause in seconds before the next check."""
         began_s = time.monotonic()
         await self.look_once()
         return max(LOOK_INTERVAL_S, min(_LONGEST_PAUSE_S, _TIMES_THE_LOOK * (time.monotonic() - began_s)))
 
     async def look_once(self) -> None:
-        """Look once at every live workflow, and write what has changed.
+        """Check every live workflow once, and write the findings that have changed.
 
         Raises:
-            Unavailable: the database is away.
+            Unavailable: the database does not answer.
         """
         workflows = await self._store.find(WORKFLOWS, repository.LIVE, projection=dict.fromkeys(_WORKFLOW, 1))
         seen: list[WorkflowSight] = []
@@ -110,11 +117,16 @@ class StallWatch:
             seen += await self._read_workflows(workflows[start : start + _PAGE])
         now = self._clock()
         backlogs, unseen = await self._ask_mqs(self._choose_queues(seen, now))
+        stored = {workflow["_id"]: workflow.get("stalled") for workflow in workflows}
+        failed = await self._failures.find_failed(seen, backlogs, {name for name, stall in stored.items() if stall})
         found: dict[str, Sequence[Obstacle]] = {}
         for one in seen:
             if unseen or not one.has_queues or _can_judge(one, backlogs):
-                found[one.workflow_id] = find_obstacles(replace(one, backlogs=backlogs, unseen=unseen), now)
-        await self._write_stalls({workflow["_id"]: workflow.get("stalled") for workflow in workflows}, found, now)
+                obstacles = find_obstacles(replace(one, backlogs=backlogs, unseen=unseen), now)
+                if not obstacles and one.workflow_id in failed:
+                    obstacles = [failed[one.workflow_id]]
+                found[one.workflow_id] = obstacles
+        await self._write_stalls(stored, found, now)
         _watched.set(len(workflows))
 
     async def _read_workflows(self, workflows: Sequence[Document]) -> list[WorkflowSight]:
@@ -134,6 +146,7 @@ class StallWatch:
                 workflow_id=workflow["_id"],
                 requested_at=datetime.fromtimestamp(workflow["timestamp"], UTC),
                 has_queues=workflow.get("queues_active_at") is not None,
+                has_closed_inputs=workflow.get("inputs_closed_at") is not None,
                 deferred=workflow.get("queues_deferred") or "",
                 inputs=self._inputs.get(workflow["_id"], {}),
                 crews=crews.get(workflow["_id"], []),
@@ -154,7 +167,9 @@ class StallWatch:
             self._inputs.setdefault(task["workflow_id"], {})[task["task_id"]] = task["input_queues"]
 
     def _choose_queues(self, seen: Iterable[WorkflowSight], now: datetime) -> list[Mqid]:
-        """Return the queues to ask about: first those of suspects, then those not asked about for the longest time."""
+        """Return the queues to ask MQS about: first those of suspects, then those that were not asked about for the
+        longest time.
+        """
         live = [one for one in seen if one.has_queues and any(one.inputs.values())]
         live.sort(key=lambda one: (not is_suspect(one, now), self._asked_s.get(one.workflow_id, 0.0)))
         chosen: list[Mqid] = []
@@ -167,7 +182,10 @@ class StallWatch:
         return list(dict.fromkeys(chosen))
 
     async def _ask_mqs(self, mqids: Sequence[Mqid]) -> tuple[Mapping[str, QueueLoad], str]:
-        """Return what lies in each queue (nothing if it does not exist), or why nobody can see it."""
+        """Return the load of each queue (empty if the queue does not exist) and "".
+
+        If MQS cannot count the queues, return no loads and the reason.
+        """
         if not mqids:
             return {}, ""
         try:
@@ -181,16 +199,16 @@ class StallWatch:
             return {}, error.reason
         except EWMSError as error:
             # An older MQS does not know the question.
-            log.warning("MQS does not tell what lies in queues", reason=error.reason)
+            log.warning("MQS does not report the load of queues", reason=error.reason)
             return {}, ""
 
     async def _write_stalls(
-        self, told: Mapping[str, Document | None], found: Mapping[str, Sequence[Obstacle]], now: datetime
+        self, stored: Mapping[str, Document | None], found: Mapping[str, Sequence[Obstacle]], now: datetime
     ) -> None:
-        self._doubts, lasting = judge_obstacles({**self._doubts, **recall_doubts(told, self._doubts)}, found, now)
+        self._doubts, lasting = judge_obstacles({**self._doubts, **recall_doubts(stored, self._doubts)}, found, now)
         changed: list[tuple[Document, Document]] = []
         counts: Counter[str] = Counter()
-        for workflow_id, before in told.items():
+        for workflow_id, before in stored.items():
             after = before
             if (obstacles := lasting.get(workflow_id)) is not None:
                 after = make_stall(before, obstacles, self._find_first_seen(workflow_id, obstacles, now))
@@ -204,10 +222,10 @@ class StallWatch:
         for cause in self._causes | counts.keys():
             _stalled.labels(cause).set(counts[cause])
         self._causes |= counts.keys()
-        self._forget_ended(told.keys())
+        self._forget_ended(stored.keys())
 
     def _find_first_seen(self, workflow_id: str, obstacles: Sequence[Obstacle], now: datetime) -> datetime:
-        """Return when the first of `obstacles` was seen, to the millisecond, as MongoDB keeps it."""
+        """Return when the first of `obstacles` was seen, to the millisecond, as MongoDB stores times."""
         since = min((self._doubts[workflow_id, one.task_id, one.kind] for one in obstacles), default=now)
         return since.replace(microsecond=since.microsecond // 1000 * 1000)
 
@@ -222,13 +240,16 @@ class StallWatch:
 
 
 def _can_judge(one: WorkflowSight, backlogs: Mapping[str, QueueLoad]) -> bool:
-    """Return whether this look can judge a workflow: it saw some of its input queues, or there are none."""
+    """Return whether this look can judge a workflow: some of its input queues were counted, or it has none."""
     mqids = [mqid for mqids in one.inputs.values() for mqid in mqids]
     return not mqids or any(mqid in backlogs for mqid in mqids)
 
 
 def make_stall(before: Document | None, obstacles: Sequence[Obstacle], since: datetime) -> Document | None:
-    """Return what to store about a stalled workflow; None without obstacles. An earlier `since` of the stall stays."""
+    """Return the stall to store for a workflow with `obstacles`. Return None if there are no obstacles.
+
+    If the stored stall `before` began earlier than `since`, its time stays.
+    """
     if not obstacles:
         return None
     return {
@@ -247,13 +268,13 @@ def make_stall(before: Document | None, obstacles: Sequence[Obstacle], since: da
     }
 
 
-def recall_doubts(told: Mapping[str, Document | None], doubts: Doubts) -> Doubts:
-    """Return since when the stored obstacles in `told` have lasted, where that is longer than `doubts` say.
+def recall_doubts(stored: Mapping[str, Document | None], doubts: Doubts) -> Doubts:
+    """Return the start times of the `stored` obstacles that are earlier than those in `doubts`.
 
-    So a restart, or another WMS that watches too, does not take back what users were shown.
+    So users still see a stall after a restart of WMS, or when another WMS watches too.
     """
     older: dict[tuple[str, str, ObstacleKind], datetime] = {}
-    stalls = ((workflow_id, stall) for workflow_id, stall in told.items() if stall)
+    stalls = ((workflow_id, stall) for workflow_id, stall in stored.items() if stall)
     for workflow_id, stall in stalls:
         for cause in stall["causes"]:
             kind = ObstacleKind(cause["kind"])

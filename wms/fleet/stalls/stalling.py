@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schemas.ids import workflow_of
 from schemas.phases import WANTED
 from schemas.stored_enum import StoredEnum
-from wms.fleet.stalls.staffing import Crew, Lack, WorkerShortage, find_missing_workers
+from wms.fleet.stalls.crew import Crew
+from wms.fleet.stalls.staffing import Lack, WorkerShortage, explain_failures_command, find_missing_workers
 
 #: How long a new workflow may wait for its queues, or for an answer from MQS, before that is an obstacle.
 QUEUES_WITHIN = timedelta(seconds=10)
@@ -43,6 +43,8 @@ class ObstacleKind(StoredEnum):
     NO_TAKERS = "no-takers"
     #: Events wait, and workers are connected, but they take no events.
     TAKES_NOTHING = "takes-nothing"
+    #: Every event has failed, so nothing happens until a user acts. `failed_runs` finds these workflows.
+    ALL_FAILED = "all-failed"
 
 
 #: How long an obstacle must last before users see it.
@@ -54,7 +56,11 @@ PATIENCE: Mapping[ObstacleKind, timedelta] = {
     ObstacleKind.PAUSED: timedelta(seconds=20),
     ObstacleKind.NO_TAKERS: timedelta(seconds=15),
     ObstacleKind.TAKES_NOTHING: timedelta(seconds=45),
+    ObstacleKind.ALL_FAILED: timedelta(seconds=4),
 }
+
+#: An obstacle that follows from another one, which users may have seen before. Its time begins with that one.
+_FOLLOWS: Mapping[ObstacleKind, ObstacleKind] = {ObstacleKind.ALL_FAILED: ObstacleKind.ALL_BAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class WorkflowSight:
     workflow_id: str
     requested_at: datetime
     has_queues: bool
+    has_closed_inputs: bool = False
     deferred: str = ""
     inputs: Mapping[str, Sequence[str]]
     crews: Sequence[Crew]
@@ -95,7 +102,9 @@ class WorkflowSight:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """A reason why work of a workflow or of one task waits in vain. `cause` is the kind, or why workers are missing."""
+    """A reason why work of a workflow or of one task does not progress. `cause` is its kind, or why workers are
+    missing.
+    """
 
     kind: ObstacleKind
     cause: str
@@ -110,7 +119,7 @@ Doubts = Mapping[tuple[str, str, ObstacleKind], datetime]
 
 
 def find_obstacles(seen: WorkflowSight, now: datetime) -> list[Obstacle]:
-    """Return the obstacles of the waiting work, as far as this one look shows."""
+    """Return the obstacles of the waiting work that this one look shows."""
     if not seen.has_queues:
         return _judge_queue_wait(seen, now)
     if seen.unseen:
@@ -137,7 +146,7 @@ def find_obstacles(seen: WorkflowSight, now: datetime) -> list[Obstacle]:
 
 
 def is_suspect(seen: WorkflowSight, now: datetime) -> bool:
-    """Return whether a task of `seen` has no worker that takes events, and no worker that is coming."""
+    """Return whether a task of `seen` has no worker that takes events and no worker that comes soon."""
     return seen.has_queues and any(
         mqids and not _has_hope([crew for crew in seen.crews if crew.task_id == task_id], now)
         for task_id, mqids in seen.inputs.items()
@@ -169,13 +178,13 @@ def _judge_task(task_id: str, backlog: QueueLoad, crews: Sequence[Crew], now: da
         if not backlog.n_ready:
             return None  # all events are delayed, and their next attempt is due in a moment
         kind = ObstacleKind.TAKES_NOTHING
-        text = f"{n_waiting} event(s) wait, and the {backlog.n_consumers} consumer(s) of the queue take no events"
+        text = f"{n_waiting} event(s) are left, and the {backlog.n_consumers} consumer(s) of the queue take none"
     elif (n_at_work := sum(crew.n_at_work for crew in crews)) > 0:
         if not backlog.n_ready:
             return None  # delayed too: a worker that may be bad steps aside meanwhile
         kind = ObstacleKind.NO_TAKERS
         silent = "; ".join(one.text for one in _merge_missing(crews, now) if not one.is_coming)
-        text = f"{n_waiting} event(s) wait, and {n_at_work} worker(s) that should take them are not connected"
+        text = f"{n_waiting} event(s) are left, and {n_at_work} worker(s) that should take them are not connected"
         text += f": {silent}" if silent else ""
     elif _has_hope(crews, now):
         return None
@@ -185,22 +194,24 @@ def _judge_task(task_id: str, backlog: QueueLoad, crews: Sequence[Crew], now: da
 
 
 def _report_all_bad(task_id: str, n_events: int, crews: Sequence[Crew]) -> Obstacle:
-    text = f"{n_events} event(s) wait for a task that fails on every worker: {_quote_error(crews)}"
+    text = f"{n_events} event(s) are left for a task that fails on every worker: {_quote_error(crews)}"
     if any(crew.all_bad for crew in crews):
         text += "; each failure counts now, and the events become dead letters"
-    command = f"ewms task errors {workflow_of(crews[0].taskforce_uuid)}"
+    command = explain_failures_command(crews)
     return Obstacle(ObstacleKind.ALL_BAD, ObstacleKind.ALL_BAD, text, command, task_id, n_events)
 
 
 def _quote_error(crews: Sequence[Crew]) -> str:
-    """Return the error that most workers have reported last, cut to `_MAX_QUOTED` characters."""
+    """Return the commonest last error of the workers, cut to `_MAX_QUOTED` characters."""
     errors = [(n, error) for crew in crews for error, n in crew.errors.items()]
     text = max(errors)[1] if errors else "they report no error"
     return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
 
 
 def _judge_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
-    """Return why a task that takes no events cannot run. Its workers that have ended are done and do not count."""
+    """Return the obstacle of a task that takes no events, if it cannot run. Workers that have ended are done, so ignore
+    them.
+    """
     missing = [
         one
         for one in _merge_missing(crews, now)
@@ -215,7 +226,7 @@ def _judge_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacl
 
 
 def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
-    """Return whether a worker takes events or comes soon. Do not count a crew whose workers fail on every event."""
+    """Return whether a worker takes events or comes soon. Ignore a crew whose workers fail on every event."""
     return any(
         crew.n_at_work or any(m.is_soon for m in find_missing_workers(crew, now))
         for crew in crews
@@ -226,11 +237,11 @@ def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
 def _report_no_workers(task_id: str, n_waiting: int, missing: Sequence[WorkerShortage]) -> Obstacle:
     why = "; ".join(f"{one.n_workers} worker(s) {one.text}" for one in missing[:3]) or "it has no workers"
     if pausing := [one for one in missing if one.is_coming]:
-        text = f"{n_waiting} event(s) wait until a worker starts again: {why}"
+        text = f"{n_waiting} event(s) are left until a worker starts again: {why}"
         return Obstacle(ObstacleKind.PAUSED, pausing[0].lack, text, pausing[0].command, task_id, n_waiting)
     cause = missing[0].lack.value if missing else ObstacleKind.NO_WORKERS.value
     command = missing[0].command if missing else f"ewms task add-workers {task_id} -n 1"
-    text = f"{n_waiting} event(s) wait, and no worker comes: {why}"
+    text = f"{n_waiting} event(s) are left, and no worker comes: {why}"
     return Obstacle(ObstacleKind.NO_WORKERS, cause, text, command, task_id, n_waiting)
 
 
@@ -250,9 +261,10 @@ def _merge_missing(crews: Iterable[Crew], now: datetime) -> list[WorkerShortage]
 def judge_obstacles(
     doubts: Doubts, found: Mapping[str, Sequence[Obstacle]], now: datetime
 ) -> tuple[Doubts, dict[str, list[Obstacle]]]:
-    """Return the doubts after a look that `found` obstacles, and by workflow the obstacles that have lasted.
+    """Return the doubts after a look, and by workflow the obstacles that have lasted long enough. `found` is what the
+    look found.
 
-    If the look could not judge a workflow, it is not in `found`, and its doubts stay.
+    If the look could not judge a workflow, the workflow is not in `found`, and its doubts stay.
     """
     after = {key: since for key, since in doubts.items() if key[0] not in found}
     lasting: dict[str, list[Obstacle]] = {}
@@ -260,7 +272,13 @@ def judge_obstacles(
         lasting[workflow_id] = []
         for obstacle in obstacles:
             key = (workflow_id, obstacle.task_id, obstacle.kind)
-            after[key] = since = doubts.get(key, now)
+            after[key] = since = doubts.get(key) or _find_cause_since(doubts, workflow_id, obstacle.kind) or now
             if now - since >= PATIENCE[obstacle.kind]:
                 lasting[workflow_id].append(obstacle)
     return after, lasting
+
+
+def _find_cause_since(doubts: Doubts, workflow_id: str, kind: ObstacleKind) -> datetime | None:
+    """Return since when `workflow_id` has an obstacle that leads to one of `kind`. Return None if it has none."""
+    cause = _FOLLOWS.get(kind)
+    return min((since for (of, _, seen), since in doubts.items() if of == workflow_id and seen is cause), default=None)

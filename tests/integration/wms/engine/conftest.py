@@ -1,6 +1,10 @@
 """A WMS on real services, and step workers that the test plays."""
 
 import asyncio
+import json
+import os
+import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -95,3 +99,58 @@ async def engine_world(
     """WMS, ready for runs."""
     async with run_wms(wms_settings) as wms:
         yield EngineWorld(wms, connect_worker)
+
+
+class WmsProcess:
+    """WMS in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def read(self) -> str:
+        """Return the next line; "" if the process has died."""
+        assert self.process.stdout is not None
+        while line := (await self.process.stdout.readline()).decode().strip():
+            if re.match(r"up|launched|kept", line):
+                return line
+        return ""
+
+    async def command(self, do: str, **fields: Any) -> str:
+        """Give a command of `tests.campaigns.engine_wms`; return what became of it, "" if the process died of it."""
+        assert self.process.stdin is not None
+        self.process.stdin.write((json.dumps({"do": do, **fields}) + "\n").encode())
+        return await self.read()
+
+
+@pytest.fixture
+async def start_wms(
+    rabbitmq: RabbitMQ, control_vhost: str, mongo_url: str, mongo_database: str
+) -> AsyncIterator[Callable[[str], Awaitable[WmsProcess]]]:
+    """Starts WMS, with a failpoint or without."""
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(failpoint: str = "") -> WmsProcess:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.campaigns.engine_wms",
+            env={
+                **os.environ,
+                "TEST_MONGO_URL": mongo_url,
+                "TEST_DATABASE": mongo_database,
+                "TEST_AMQP_URL": rabbitmq.amqp_url("wms", control_vhost),
+                "EWMS_FAILPOINT": failpoint,
+            },
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        started.append(process)
+        wms = WmsProcess(process)
+        assert await wms.read() == "up"
+        return wms
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -5,8 +5,11 @@ import os
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from ewms.steps import (
+    FormGenerator,
+    FormPage,
     Pending,
     State,
     StepList,
@@ -14,8 +17,10 @@ from ewms.steps import (
     begin,
     callback_step,
     conditional,
+    inputstep,
     polling_step,
     retrystep,
+    start_process,
     step,
     step_group,
     task,
@@ -108,3 +113,68 @@ def be_slow() -> None:
 @task("A step in which workers die")
 def walk_slowly() -> StepList:
     return begin >> plain >> be_slow >> plain
+
+
+def ask_for_name(state: State) -> FormGenerator:
+    class NamePage(FormPage):
+        name: str
+        amount: int
+
+    first = yield NamePage
+
+    class SurePage(FormPage):
+        is_sure: bool
+
+    sure = yield SurePage
+    return {"name": first.name, "amount": first.amount, "is_sure": sure.is_sure}
+
+
+def refuse_mallory(user: Any) -> bool:
+    return bool(user.user_name != "mallory")
+
+
+@inputstep("Approve", assignee="NOC", resume_auth_callback=lambda user: user.user_name != "eve")
+def ask_for_approval(name: str) -> FormGenerator:
+    class ApprovePage(FormPage):
+        approved_by: str
+        about: str = name
+
+    answer = yield ApprovePage
+    return answer.model_dump()
+
+
+@task("Asks before it starts", initial_input_form=ask_for_name, authorize_callback=refuse_mallory)
+def ask_first() -> StepList:
+    return begin >> step("Note")(lambda: None) >> ask_for_approval >> break_once
+
+
+@task("May not run", run_predicate=lambda: "not on Sundays")
+def never_start() -> StepList:
+    return begin
+
+
+def raise_in_form(state: State) -> FormGenerator:
+    raise LookupError("no such node")
+    yield
+
+
+@task("A form with a bug", initial_input_form=raise_in_form)
+def ask_badly() -> StepList:
+    return begin
+
+
+@task("Calls an outside system")
+def call_out() -> StepList:
+    return begin >> callback_step("Call", ask, check)
+
+
+@step("Start others")
+def start_others() -> State:
+    good = start_process("ask_first", [{"name": "child", "amount": 1}, {"is_sure": True}])
+    bad = start_process("ask_first", [{"name": "child", "amount": "many"}, {"is_sure": True}])
+    return {"good": good, "bad": bad, "late": start_process("ask_first", [{"name": "child", "amount": 2}])}
+
+
+@task("Starts processes")
+def start_children() -> StepList:
+    return begin >> start_others

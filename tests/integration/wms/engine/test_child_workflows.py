@@ -1,16 +1,25 @@
 """A node that runs an EWMS workflow: the engine as a user of the fleet, with MQS and TMS played by the test."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from yarl import URL
 
-from schemas.graph import BranchingProfile, Edge, EdgeKind, Graph, Node
-from schemas.runs import Outcome, WantKind
+from deploy.local.servers.rabbitmq import RabbitMQ
+from runtime.amqp import Connection
+from schemas.documents import WORKFLOWS
+from schemas.graph import BranchingProfile, Edge, EdgeKind, Graph, Node, NodeKind
+from schemas.ids import Alias, Mqid, NodeKey, WorkflowId
+from schemas.objects import MQProfile
+from schemas.runs import Outcome, WantedWorkflow, WantKind
+from schemas.topology import event_exchange
 from tests.integration.wms.conftest import World, request
 from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from tests.integration.wms.engine.peers import Worker
 from wms.engine.life.stimuli import Wish
+from wms.engine.workflow_queues import make_event_id
 
 
 def graph(params: dict[str, Any]) -> Graph:
@@ -51,7 +60,7 @@ async def test_a_workflow_that_somebody_aborts_is_an_error_of_its_node(both: tup
     await worker.hear("bad")
     error = (await engine.load(run)).nodes[0].error
     assert error is not None
-    assert "was aborted" in error.message
+    assert "somebody aborted" in error.message
 
 
 async def test_a_canceled_run_aborts_its_workflow_and_is_over_after_it(both: tuple[World, EngineWorld]) -> None:
@@ -77,6 +86,70 @@ async def test_a_request_that_the_fleet_refuses_is_an_error_that_names_the_field
     ended = await engine.until_status(run, "successful")
     assert ended.nodes[0].error is not None
     assert "tasks" in ended.nodes[0].error.message
+
+
+async def test_a_step_says_what_its_workflow_shall_be_its_events_get_there_and_its_results_come_back(
+    both: tuple[World, EngineWorld], rabbitmq: RabbitMQ, data_vhost: str
+) -> None:
+    world, engine = both
+    mqid, mqid_out = Mqid("a72475165e05b4f83a948"), Mqid("b72475165e05b4f83a948")
+    url = URL(rabbitmq.amqp_url("mqs", data_vhost))
+    connection = await Connection.connect(str(url), name="mqs", wait_s=10.0)
+    try:
+        async with connection.lend_channel() as channel:
+            for queue in (mqid, mqid_out):
+                await channel.exchange_declare(event_exchange(queue), durable=True)
+                await channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+                await channel.queue_bind(queue, event_exchange(queue), routing_key=queue)
+        world.mqs.profiles = [
+            MQProfile(
+                mqid=queue,
+                workflow_id=WorkflowId("WF-1"),
+                timestamp=1.5,
+                alias=Alias(alias),
+                is_public=True,
+                is_activated=True,
+                auth_token=url.password,
+                broker_type="rabbitmq",
+                broker_address=f"mqs@{url.host}:{url.port}/{data_vhost}",
+            )
+            for queue, alias in ((mqid, "input-queue"), (mqid_out, "output-queue"))
+        ]
+        workflow = Node(key=NodeKey("w"), name="w", kind=NodeKind.WORKFLOW, result_key="simulation")
+        worker = await engine.add_worker("w1", define("ask", step("ask", opens=1), workflow, "after"))
+        run = await engine.launch("ask")
+        wanted = WantedWorkflow(request=request(), events=(1, {"a": 2}), max_results=2)
+        await worker.end(await worker.hear("ask"), artifacts=wanted.as_artifacts())
+        started = await engine.until(run, lambda document: document.nodes[1].workflow_id is not None)
+        workflow_id = str(started.nodes[1].workflow_id)
+        got: list[tuple[str, bytes]] = []
+        await connection.consume(mqid, lambda one: got.append((one.id, one.body)), prefetch=0, no_ack=True)
+        async with asyncio.timeout(10):
+            while len(got) < 2 or not await is_closed(world, workflow_id):
+                await asyncio.sleep(0.05)
+        ids = [make_event_id(WorkflowId(workflow_id), number) for number in range(2)]
+        assert got == list(zip(ids, (b"1", b'{"a": 2}'), strict=True))
+        for number, body in enumerate((b'{"found": 1}', b'"two"', b"3")):
+            exchange, kind = event_exchange(mqid_out), "application/json"
+            await connection.publish(exchange, mqid_out, body, message_id=str(number), content_type=kind)
+        await world.post(f"/v1/workflows/{workflow_id}/actions/finished", {})
+        order = await worker.hear("after")
+        assert order.state["simulation"]["results"] == [{"found": 1}, "two"]
+        async with connection.lend_channel() as channel:
+            left = await channel.queue_declare(mqid_out, passive=True)
+        assert left.message_count == 3, "the results stay in their queue"
+        assert order.state["simulation"]["workflow_id"] == workflow_id
+        assert (order.state["simulation"]["status"], order.variables) == ("finished", {})
+        await worker.end(order)
+        await engine.until_status(run, "successful")
+    finally:
+        await connection.close()
+
+
+async def is_closed(world: World, workflow_id: str) -> bool:
+    """Return whether the inputs of a workflow are closed."""
+    found = await world.wms.store.find_one(WORKFLOWS, {"_id": workflow_id})
+    return found is not None and found.get("inputs_closed_at") is not None
 
 
 async def taskforces_of(world: World, workflow_id: str) -> AsyncIterator[str]:

@@ -166,6 +166,12 @@ async def test_a_newer_registration_wins_for_new_runs_and_running_ones_keep_thei
         await asyncio.sleep(0.02)
     new = await engine_world.launch("chain")
     assert [len((await engine_world.load(run)).nodes) for run in (old, new)] == [3, 2]
+    orders = {order.run: order for order in [await worker.hear("a"), await worker.hear("a", n=2)]}
+    assert [orders[run].definition_hash for run in (old, new)] == [CHAIN.hash, newer.hash]
+    for order in orders.values():
+        await worker.end(order)
+    assert (await worker.hear("b")).definition_hash == CHAIN.hash
+    assert (await worker.hear("z")).definition_hash == newer.hash
 
 
 async def test_a_callback_comes_early_late_twice_and_with_a_wrong_token(engine_world: EngineWorld) -> None:

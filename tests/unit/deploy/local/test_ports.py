@@ -42,8 +42,8 @@ def test_another_port_is_taken_with_a_word_where_nobody_was_given_the_old_one(mo
     words: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
-        assert Ports({"mongodb": port}, are_given_out=True, said=words.append).take_one("mongodb") != port
-        assert Ports({"amqp": port}, said=words.append).take_one("amqp") != port
+        assert Ports({"mongodb": port}, are_given_out=True, report=words.append).take_one("mongodb") != port
+        assert Ports({"amqp": port}, report=words.append).take_one("amqp") != port
     assert words[0].startswith(f"process {os.getpid()} ")
     assert [f" uses port {port} (mongodb)" in words[0], len(words)] == [True, 2]
 

@@ -11,16 +11,21 @@ from deploy.local.secret_files import MadeKeyFiles
 from deploy.local.servers.broker import PORTS, BrokerAccess
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, service_names
 from deploy.local.servers.mongo_accounts import list_databases, mongo_url, new_accounts
-from deploy.local.wiring import Endpoints, PoolName, ProcessSpec, process_specs
-from schemas.topology import tms_service
+from deploy.local.wiring import POOL, Endpoints, PoolName, ProcessSpec, process_specs
+from schemas.topology import pool_service, tms_service
 
-USERS = {name: BrokerUser(name, f"password-of-{name}", b"salt") for name in (ADMIN, *service_names([SCHEDD]))}
+USERS = {name: BrokerUser(name, f"password-of-{name}", b"salt") for name in (ADMIN, *service_names([SCHEDD], [POOL]))}
 MONGO = new_accounts()
 KEYS = MadeKeyFiles(Path("/run/key.pem"), Path("/run/key.pub.pem"))
 
 
 def _wired(
-    environment: dict[str, str], *, pool: PoolName = "condor", has_accounts: bool = False, holder: tuple[str, ...] = ()
+    environment: dict[str, str],
+    *,
+    pool: PoolName = "condor",
+    has_accounts: bool = False,
+    holder: tuple[str, ...] = (),
+    examples: Path | None = Path("/data/examples"),
 ) -> dict[str, ProcessSpec]:
     wires = Endpoints(
         mongo_urls={name: mongo_url(20_001, account) for name, account in MONGO.items()},
@@ -35,9 +40,12 @@ def _wired(
         apptainer=Path("/cache/usr/bin/apptainer"),
         condor_config=Path("/run/condor/condor_config") if pool == "condor" else None,
         pilot_tag="1.2.3",
+        secret_keys=("a-key",),
         protected=(Path("/data"), Path("/run/logs")),
         has_accounts=has_accounts,
         job_holder=holder,
+        examples=examples,
+        worker_port=20_006,
     )
     return process_specs(wires, read_launch_options(environment), environment)
 
@@ -58,13 +66,24 @@ def test_tms_knows_what_hides_our_files_from_its_pilots() -> None:
 
 
 def test_every_process_knows_its_own_password_alone() -> None:
-    own = {"wms": ["wms"], "mqs": ["mqs"], "tms": [tms_service(SCHEDD)], "issuer": []}
+    own = {
+        "wms": ["wms"],
+        "mqs": ["mqs"],
+        "tms": [tms_service(SCHEDD)],
+        "issuer": [],
+        "worker": [pool_service(POOL)],
+    }
     for name, spec in _wired({}).items():
         words = " ".join(spec.environment.values())
         assert [user for user, one in USERS.items() if f"{one.password}@" in words] == own[name]
         stores = [user for user, one in MONGO.items() if f"{user}:{one.password}@" in words]
         assert stores == [name for name in own[name] if name in list_databases()]
         assert not any(one.password in " ".join(spec.arguments) for one in (*USERS.values(), *MONGO.values()))
+
+
+def test_wms_alone_holds_the_keys_of_the_secrets_that_users_store() -> None:
+    holders = [name for name, spec in _wired({}).items() if "a-key" in " ".join(spec.environment.values())]
+    assert holders == ["wms"]
 
 
 def test_mqs_alone_holds_the_key_that_signs_queue_tokens() -> None:
@@ -80,7 +99,7 @@ def test_tms_knows_the_directories_that_no_task_may_see_and_opens_none() -> None
 
 def test_the_processes_meet() -> None:
     wired = _wired({})
-    assert list(wired) == ["issuer", "mqs", "wms", "tms"]
+    assert list(wired) == ["issuer", "mqs", "wms", "tms", "worker"]
     mqs, wms, tms = (wired[name].environment for name in ("mqs", "wms", "tms"))
     assert urlsplit(mqs["EWMS_MONGO_URL"]).port == urlsplit(wms["EWMS_MONGO_URL"]).port == 20_001
     # The broker asks for keys where MQS serves, and WMS passes them on from there.
@@ -90,6 +109,14 @@ def test_the_processes_meet() -> None:
     assert wired["wms"].ready_url == f"http://127.0.0.1:{wms['EWMS_GATEWAY_PORT']}/readyz"
     assert wired["tms"].ready_url == f"http://127.0.0.1:{tms['EWMS_HTTP_PORT']}/readyz"
     assert json.loads(wms["EWMS_CLUSTERS"])["local"] == {"schedd": tms["EWMS_SCHEDD"]}
+
+
+def test_a_step_worker_finds_the_examples_and_is_there_only_with_them() -> None:
+    worker = _wired({})["worker"].environment
+    modules = json.loads(worker["EWMS_WORKER_MODULES"])
+    folders = [Path(folder) for folder in worker["PYTHONPATH"].split(":")]
+    assert all(any((folder / f"{module}.py").exists() for folder in folders) for module in modules)
+    assert "worker" not in _wired({}, examples=None)
 
 
 def test_everything_listens_on_loopback() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ewms.errors import NotSignedIn
-from ewms.gateway.server import find_server
+from ewms.gateway.server import find_pool_address, find_server
 from schemas.errors import Rejected
 
 
@@ -91,3 +91,13 @@ def test_a_token_that_the_launcher_has_renewed_is_the_one_that_is_shown(here: Pa
     assert server.read_token() == "local"
     file.unlink()
     assert server.read_token() == "local", "the launcher has ended, or is about to write it"
+
+
+def test_a_step_worker_finds_its_pool_in_the_environment_then_in_the_file(here: Path) -> None:
+    file = here.parents[1] / ".ewms" / "endpoints.json"
+    file.write_text(json.dumps({"pools": {"default": "amqp://of-the-file"}}))
+    assert find_pool_address("default", {}, directory=here) == "amqp://of-the-file"
+    assert find_pool_address("default", {"EWMS_CONTROL_AMQP_URL": "amqp://own"}, directory=here) == "amqp://own"
+    with pytest.raises(Rejected, match="no broker is known for the pool 'gpu'") as refused:
+        find_pool_address("gpu", {}, directory=here)
+    assert "EWMS_CONTROL_AMQP_URL" in refused.value.hint

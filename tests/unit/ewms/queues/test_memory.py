@@ -19,13 +19,13 @@ async def opened(directory: Path | None, before: EventMemory | None = None) -> E
 async def test_one_program_learns_what_another_has_recorded_while_both_run(tmp_path: Path) -> None:
     first, second = await opened(tmp_path), await opened(tmp_path)
     await second.look_up(["a", "b"])
-    assert second.was_dealt_with("a") is False
+    assert second.is_handled("a") is False
     first.add_event("a")
     await first.record_events(["a", ""])
     # The answer holds for a moment; then the file is to be asked again.
-    await eventually(lambda: second.was_dealt_with("a") is None)
+    await eventually(lambda: second.is_handled("a") is None)
     await second.look_up(["a", "b"])
-    assert (second.was_dealt_with("a"), second.was_dealt_with("b")) == (True, False)
+    assert (second.is_handled("a"), second.is_handled("b")) == (True, False)
     await first.close()
     await second.close()
 
@@ -35,16 +35,16 @@ async def test_an_event_without_an_id_is_never_known(tmp_path: Path) -> None:
     memory.add_event("")
     await memory.record_events([""])
     await memory.look_up([""])
-    assert memory.was_dealt_with("") is False
+    assert memory.is_handled("") is False
     await memory.close()
 
 
 async def test_without_a_file_nothing_is_looked_up_and_a_new_loop_keeps_what_the_last_one_knew() -> None:
     memory = await opened(None)
-    assert memory.was_dealt_with("a") is False
+    assert memory.is_handled("a") is False
     memory.add_event("a")
     await memory.record_events(["a"])
-    assert (await opened(None, memory)).was_dealt_with("a") is True
+    assert (await opened(None, memory)).is_handled("a") is True
 
 
 @pytest.mark.parametrize("fails_at", ["open_or_make", "find_known", "record_events"])
@@ -61,7 +61,7 @@ async def test_a_file_that_fails_is_reported_once_and_done_without(
         await memory.record_events(["a"])
         await memory.look_up(["b"])
         await memory.close()
-    assert memory.was_dealt_with("b") is False
+    assert memory.is_handled("b") is False
     assert len(caplog.records) == 1
     assert str(tmp_path) in caplog.text
     assert "EWMS_STATE_DIR" in caplog.text
@@ -76,7 +76,7 @@ async def test_a_python_without_sqlite_does_without_a_file(
     with caplog.at_level(logging.WARNING, "ewms.queues.memory"):
         memory = await opened(tmp_path)
     memory.add_event("a")
-    assert (memory.was_dealt_with("a"), memory.was_dealt_with("b")) == (True, False)
+    assert (memory.is_handled("a"), memory.is_handled("b")) == (True, False)
     assert "sqlite3" in caplog.text
 
 
@@ -84,8 +84,8 @@ async def test_a_place_that_is_no_directory_is_done_without(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     memory = await opened(tmp_path / "file" / "received")
     memory.add_event("a")
-    assert memory.was_dealt_with("a") is True
-    assert memory.was_dealt_with("b") is False
+    assert memory.is_handled("a") is True
+    assert memory.is_handled("b") is False
 
 
 @pytest.mark.parametrize(("remember", "most"), [(True, 10_000), (False, 200_000)])

@@ -68,7 +68,7 @@ def test_a_key_names_one_event_in_one_queue_and_no_key_names_none() -> None:
 
 def test_an_event_tells_its_parent_and_attempt() -> None:
     data = DataEvent(b"7", EventId("e"), JSON, {Header.PARENT: "p", Header.DELIVERY_COUNT: 2})
-    event = Event.of(data)
+    event = Event.from_data_event(data)
     assert (event.body, event.raw, event.parent, event.attempt) == (7, b"7", "p", 3)
 
 
@@ -99,7 +99,9 @@ def test_what_existing_clients_could_not_read_is_refused(payload: object, error:
 
 
 def test_an_existing_clients_event_is_unpacked_and_one_that_cannot_be_comes_as_it_is() -> None:
-    event = Event.of(DataEvent(pack([1]), EventId(""), ""))
+    event = Event.from_data_event(DataEvent(pack([1]), EventId(""), ""))
     assert (event.body, event.content_type) == ([1], "")
-    assert Event.of(DataEvent(MAGIC + b"?", EventId(""), "")).body == MAGIC + b"?"
-    assert Event.of(DataEvent(pack([1]), EventId(""), BINARY)).body == pack([1]), "a file that happens to be zstd"
+    assert Event.from_data_event(DataEvent(MAGIC + b"?", EventId(""), "")).body == MAGIC + b"?"
+    assert Event.from_data_event(DataEvent(pack([1]), EventId(""), BINARY)).body == pack([1]), (
+        "a file that happens to be zstd"
+    )

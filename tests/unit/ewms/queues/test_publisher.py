@@ -1,7 +1,6 @@
 """Every event of a publisher is accounted for."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,14 +15,10 @@ class Unable:
 
     mqid = "q"
 
-    def begin_sending(self, *_: Any) -> Any:
-        async def fail() -> None:
-            raise TypeError("string exceeds maximum length of 255 bytes")
-
-        return SimpleNamespace(work=asyncio.create_task(fail()))
-
-    def stop_waiting(self, _: Any) -> None:
-        """Nothing was kept."""
+    def post_event(self, *_: Any, **__: Any) -> "asyncio.Future[None]":
+        confirm = asyncio.get_running_loop().create_future()
+        confirm.set_exception(TypeError("string exceeds maximum length of 255 bytes"))
+        return confirm
 
 
 async def test_an_event_that_amqp_cannot_hold_is_told_as_a_failure() -> None:

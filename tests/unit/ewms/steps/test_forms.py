@@ -281,3 +281,8 @@ def test_a_run_predicate_that_says_no_starts_nothing(rehearsal: Rehearsal) -> No
     assert not rehearsal.processes
     rehearsal.start("guarded")
     rehearsal.start("guarded").expect("completed")
+
+
+def test_an_error_names_its_field_and_one_about_the_whole_page_names_none() -> None:
+    errors = ({"loc": ["node", 0], "msg": "is unknown"}, {"loc": ["__root__"], "msg": "the subscription is terminated"})
+    assert str(FormInvalid("the form", errors)) == "node.0: is unknown; the subscription is terminated"

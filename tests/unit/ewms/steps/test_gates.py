@@ -103,7 +103,7 @@ def test_o29_the_settings_are_module_globals_that_count_at_once() -> None:
     assert type(WF_USABLE_WHILE_OUT_OF_SYNC) is list
 
 
-def test_every_reason_is_told_in_the_order_of_the_checks() -> None:
+def test_c1_to_c8_every_reason_is_told_in_the_order_of_the_checks() -> None:
     WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS["modify_node"] = True
     assert reasons(
         subscription=subscription(status="initial", insync=False),

@@ -28,6 +28,7 @@ from ewms.steps import (
 from ewms.steps.graph_export import export_graph
 from ewms.steps.outcomes import (
     ChildStart,
+    StatedEvent,
     StepAborts,
     StepCompletes,
     StepEffects,
@@ -88,7 +89,7 @@ def test_each_kind_of_step_has_its_node() -> None:
 
     assert [node.kind for node in nodes] == [
         *(NodeKind.STEP, NodeKind.STEP, NodeKind.WAIT),
-        *(NodeKind.WAIT, NodeKind.WORKFLOW, NodeKind.STEP),
+        *(NodeKind.WAIT, NodeKind.STEP, NodeKind.WORKFLOW, NodeKind.STEP),
     ]
     assert nodes[0].retry == RetryPolicy(attempts=3)
     assert nodes[1].timeout_s == 3600
@@ -102,7 +103,14 @@ def test_each_kind_of_step_has_its_node() -> None:
         "result_key": "r",
         "timeout_s": 60.0,
     }
-    assert nodes[5].function == f"{__name__}.a+{__name__}.b"
+    assert (nodes[4].key, nodes[4].opens, nodes[4].function) == ("4", 5, f"{__name__}.simulate")
+    assert (nodes[5].key, nodes[5].result_key, nodes[5].function) == ("4.workflow", "workflow", "")
+    assert (nodes[6].key, nodes[6].function) == ("5", f"{__name__}.a+{__name__}.b")
+
+
+def test_a_retry_that_begins_further_back_counts_nodes_after_a_workflow() -> None:
+    action, wait, check = export_graph(begin >> simulate >> callback_step("Call", a, b)).nodes[2:]
+    assert (action.key, action.opens, wait.restarts, check.restarts) == ("1", 3, 2, 2)
 
 
 def test_s19_a_callback_step_opens_its_wait_and_begins_again_with_its_action() -> None:
@@ -203,7 +211,17 @@ CHILD = ChildStart(process_id=UUID(int=3), workflow="check", pages=({"a": 1},), 
         (StepWaits(WaitTerms(kind=WaitKind.INPUT)), {"outcome": "pending"}),
         (
             StepWaits(WaitTerms(kind=WaitKind.CHILD, request={"tasks": []}, events=(1, 2))),
-            {"outcome": "pending", "artifacts": {"request": {"tasks": []}, "events": [1, 2]}},
+            {
+                "outcome": "successful",
+                "artifacts": {
+                    "wanted_workflow": {
+                        "request": {"tasks": []},
+                        "events": [1, 2],
+                        "max_dead_letters": 0,
+                        "max_results": 0,
+                    },
+                },
+            },
         ),
     ],
 )
@@ -216,7 +234,8 @@ def test_an_outcome_becomes_the_fields_of_node_ended(outcome: StepOutcome, field
 
 
 def test_what_a_step_saves_and_starts_goes_with_its_success() -> None:
-    effects = StepEffects(models=(SUBSCRIPTION,), children=(CHILD,), related=(UUID(int=1),))
+    event = StatedEvent(name="node.up", body=7, correlation="12")
+    effects = StepEffects(models=(SUBSCRIPTION,), children=(CHILD,), related=(UUID(int=1),), events=(event,))
     found = describe_outcome(StepSucceeded(changes={}, effects=effects), {})
 
     assert found["outcome"] is Outcome.SUCCESSFUL
@@ -224,7 +243,8 @@ def test_what_a_step_saves_and_starts_goes_with_its_success() -> None:
     [child] = found["children"]
     assert (child.uuid, child.definition, child.who) == (str(UUID(int=3)), "check", "anna")
     assert child.params == {"pages": [{"a": 1}]}
-    assert found["artifacts"] == {"subscriptions": [str(UUID(int=1))]}
+    assert found["subscriptions"] == (str(UUID(int=1)),)
+    assert found["events"] == ({"name": "node.up", "correlation": "12", "body": 7},)
 
 
 def test_the_seeds_step_lists_can_be_registered() -> None:

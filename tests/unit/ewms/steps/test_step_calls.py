@@ -19,9 +19,11 @@ from ewms.steps import (
     Target,
     begin,
     start_process,
+    state_event,
     step,
     task,
 )
+from ewms.steps.outcomes import StatedEvent
 from ewms.steps.testing import Rehearsal, RehearsedProcess
 from schemas.runs import MAX_STATE_BYTES
 
@@ -268,3 +270,27 @@ def test_an_abort_by_a_step_is_for_good(rehearsal: Rehearsal) -> None:
     process = run(rehearsal, give_up).expect("aborted")
     with pytest.raises(WrongStatus, match="aborted, so it cannot be resumed"):
         process.retry()
+
+
+def test_an_event_is_stated_by_a_step_that_clears_and_by_no_other(rehearsal: Rehearsal) -> None:
+    @step("Enroll")
+    def enroll(fails: bool) -> State:
+        state_event("node.enrolled", {"at": UUID(int=1)}, correlation="12")
+        if fails:
+            raise ValueError("no")
+        return {}
+
+    failed = rehearsal.run_steps(begin >> enroll, {"fails": True}).expect("failed")
+    cleared = rehearsal.run_steps(begin >> enroll, {"fails": False}).expect("completed")
+
+    assert failed.events == []
+    assert cleared.events == [StatedEvent(name="node.enrolled", body={"at": str(UUID(int=1))}, correlation="12")]
+
+
+def test_an_event_that_is_no_json_fails_its_step(rehearsal: Rehearsal) -> None:
+    @step("State")
+    def state_object() -> None:
+        state_event("x", {"object": object()})
+
+    failed = rehearsal.run_steps(begin >> state_object).expect("failed")
+    assert failed.journal[-1].error["error"] == "body.object is a object, which JSON cannot hold"

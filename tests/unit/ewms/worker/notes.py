@@ -5,7 +5,19 @@ import os
 import threading
 from typing import Any
 
-from ewms.steps import State, StepList, begin, callback_step, create_workflow, done, init, start_process, step, task
+from ewms.steps import (
+    State,
+    StepList,
+    begin,
+    callback_step,
+    create_workflow,
+    done,
+    get_product_by_name,
+    init,
+    start_process,
+    step,
+    task,
+)
 
 #: What the steps saw.
 SEEN: dict[str, Any] = {}
@@ -20,7 +32,7 @@ def find(n: int) -> State:
 @step("Wait")
 async def wait(found: int) -> State:
     await asyncio.sleep(0)
-    SEEN["loop"] = asyncio.get_running_loop()
+    SEEN["coroutine_thread"] = threading.current_thread().name
     return {"child": start_process("other")}
 
 
@@ -51,9 +63,14 @@ def crash() -> None:
     os._exit(9)
 
 
+@step("Look", isolate=True)
+def look() -> State:
+    return {"products": [get_product_by_name("Note").product_id for _ in "12"]}
+
+
 @task("Alone")
 def run_alone() -> StepList:
-    return begin >> be_alone >> crash
+    return begin >> be_alone >> crash >> look
 
 
 @step("Interrupt")

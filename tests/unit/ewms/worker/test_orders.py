@@ -18,9 +18,13 @@ from ewms.worker.order_book import OrderBook, OrderVerdict
 from ewms.worker.orders import OrderIntake, WmsVoice
 from ewms.worker.presence import Presence
 from schemas.errors import Rejected, Unavailable
-from schemas.events import ControlEvent, NodeEnded, NodeRun, Payload, build_event
+from schemas.events import ControlEvent, NodeEnded, NodeReturned, NodeRun, Payload, build_event
 from schemas.ids import DefinitionHash, EventId, NodeKey, RunId, RunUuid
+from schemas.questions import Answer, Question
+from schemas.registration_questions import RegistrationAnswer, RegistrationQuery
 from schemas.runs import Outcome
+from schemas.subscription_questions import ProductsAnswer, ProductsQuery
+from schemas.subscriptions import ProductDocument
 from schemas.wire import event_from_bytes, event_to_bytes
 from tests.unit.ewms.worker import notes
 
@@ -52,10 +56,16 @@ class Heard:
 class Loan:
     """One order on loan."""
 
-    def __init__(self, body: bytes, log: list[str], *, is_redelivered: bool = False) -> None:
+    def __init__(
+        self, body: bytes, log: list[str], *, is_redelivered: bool = False, is_still_lent: bool = True
+    ) -> None:
         self.body = body
         self.is_redelivered = is_redelivered
+        self._is_still_lent = is_still_lent
         self._log = log
+
+    async def is_still_lent(self) -> bool:
+        return self._is_still_lent
 
     async def ack(self) -> bool:
         self._log.append("ack")
@@ -118,14 +128,22 @@ async def test_the_end_is_told_before_the_order_is_acknowledged(offers: dict[Def
     assert notes.SEEN["thread"].startswith("step")
 
 
-async def test_an_order_that_may_have_ended_a_worker_is_told_as_taken_before_it_is_called(
+async def test_an_order_that_may_have_ended_a_worker_goes_back_to_wms_which_counts_and_sends_it_anew(
     offers: dict[DefinitionHash, Offer],
 ) -> None:
     heard = Heard()
     intake = OrderIntake(offers, WmsVoice(heard, pool="default", worker="w1"), worker="w1", n_slots=1)
-    intake.take_delivery(Loan(body_of(order_for(offers, "1")), heard.log, is_redelivered=True))
+    order = order_for(offers, "1", n_lost=1)
+    intake.take_delivery(Loan(body_of(order), heard.log, is_redelivered=True))
+    async with asyncio.timeout(5):
+        while len(heard.log) < 2:
+            await asyncio.sleep(0.01)
+    assert heard.log == ["node.returned", "ack"]
+    [returned] = heard.payloads(NodeReturned)
+    assert (returned.n_lost, returned.reason) == (1, "lost")
+    intake.take_delivery(Loan(body_of(order.model_copy(update={"n_lost": 2})), heard.log))
     await intake.drain()
-    assert heard.log == ["node.taken", "node.ended", "ack"]
+    assert heard.log[2:] == ["node.ended", "ack"]
 
 
 async def test_an_interrupt_that_a_step_raises_fails_it(offers: dict[DefinitionHash, Offer]) -> None:
@@ -139,13 +157,13 @@ async def test_a_broker_that_is_away_is_told_later(offers: dict[DefinitionHash, 
     assert heard.log[-1] == "ack"
 
 
-async def test_a_coroutine_function_runs_on_the_workers_loop_within_its_scope(
+async def test_a_coroutine_function_runs_on_a_loop_of_its_own_within_its_scope(
     offers: dict[DefinitionHash, Offer],
 ) -> None:
     heard = await carry_out(offers, order_for(offers, "2"))
 
     [ended] = heard.payloads(NodeEnded)
-    assert notes.SEEN["loop"] is asyncio.get_running_loop()
+    assert notes.SEEN["coroutine_thread"] == "coroutines"
     assert ended.children[0].uuid == ended.delta["child"]
     assert UUID(ended.delta["child"])
 
@@ -164,12 +182,12 @@ async def test_the_step_that_asks_gets_the_route_of_its_callback(offers: dict[De
     assert heard.payloads(NodeEnded)[0].delta == {"asked": f"/api/processes/{RUN}/callback/secret"}
 
 
-async def test_a_step_that_reads_what_did_not_come_with_it_fails_by_name(offers: dict[DefinitionHash, Offer]) -> None:
+async def test_a_step_that_nobody_can_ask_for_fails_by_name(offers: dict[DefinitionHash, Offer]) -> None:
     heard = await carry_out(offers, order_for(offers, "7", state={"subscription_id": RUN}))
     error = heard.payloads(NodeEnded)[0].error
     assert (error.error_class, error.message) == (
         "Unavailable",
-        f"subscription {RUN} did not come with the step: this version of WMS keeps no subscriptions",
+        "nobody can be asked for 'subscription' here: there is no connection to WMS",
     )
 
 
@@ -186,9 +204,9 @@ async def test_what_the_worker_does_not_offer_is_an_error_by_name(
 async def test_an_order_for_another_version_of_a_definition_is_left_to_a_worker_that_has_it(
     offers: dict[DefinitionHash, Offer],
 ) -> None:
-    other = order_for(offers, "1", definition_hash="other")
-    assert (await carry_out(offers, other)).log == ["release"]
-    assert (await carry_out(offers, other.model_copy(update={"valid_until": NOW}))).log == ["ack"]
+    heard = await carry_out(offers, order_for(offers, "1", definition_hash="other"))
+    assert heard.log == ["node.returned", "ack"]
+    assert heard.payloads(NodeReturned)[0].reason == "not-offered"
 
 
 async def test_a_repeated_order_is_carried_out_once(offers: dict[DefinitionHash, Offer]) -> None:
@@ -209,6 +227,34 @@ async def test_an_order_that_comes_back_while_it_runs_is_kept_until_that_has_end
     await intake.drain()
     assert len(heard.payloads(NodeEnded)) == 1
     assert heard.log[-3:] == ["node.ended", "ack", "ack"]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_an_isolated_step_asks_wms_through_the_worker(*, is_there: bool) -> None:
+    with keep_definitions():
+        add_definition(notes.run_alone)
+        found = load_offers([notes.__name__], "default")
+    alone = {key: offer for key, offer in found.items() if offer.sent.name == "run_alone"}
+    asked: list[Question] = []
+
+    def ask(question: Question) -> Answer:
+        asked.append(question)
+        if not is_there:
+            raise Unavailable("WMS is away")
+        return ProductsAnswer(products=(ProductDocument(product_id=UUID(int=1), name="Note", tag="Note"),))
+
+    heard = Heard()
+    voice = WmsVoice(heard, pool="default", worker="w1")
+    intake = OrderIntake(alone, voice, worker="w1", n_slots=2, modules=[notes.__name__], ask=ask)
+    intake.take_delivery(Loan(body_of(order_for(alone, "3")), heard.log))
+    await intake.drain()
+
+    [ended] = heard.payloads(NodeEnded)
+    assert asked == [ProductsQuery()] * (2 if is_there else 1)
+    if is_there:
+        assert ended.delta == {"products": [str(UUID(int=1))] * 2}
+    else:
+        assert (ended.error.error_class, ended.error.message) == ("Unavailable", "WMS is away")
 
 
 async def test_an_isolated_step_has_a_process_of_its_own_and_may_crash() -> None:
@@ -241,7 +287,7 @@ async def test_what_is_no_order_is_put_away(offers: dict[DefinitionHash, Offer])
     assert heard.log == ["ack", "ack"]
 
 
-def test_an_order_that_was_sent_anew_since_is_left_alone_unless_its_worker_was_lost(
+def test_an_order_that_was_sent_anew_since_is_left_alone_and_one_whose_worker_is_gone_is_lost(
     offers: dict[DefinitionHash, Offer],
 ) -> None:
     book = OrderBook()
@@ -249,7 +295,8 @@ def test_an_order_that_was_sent_anew_since_is_left_alone_unless_its_worker_was_l
     after = NOW + timedelta(seconds=1)
 
     assert book.begin_order(late, after, is_redelivered=False) is OrderVerdict.EXPIRED
-    assert book.begin_order(late, after, is_redelivered=True) is OrderVerdict.CARRY_OUT
+    assert book.begin_order(late, after, is_redelivered=True) is OrderVerdict.LOST
+    assert book.begin_order(late, NOW, is_redelivered=False) is OrderVerdict.CARRY_OUT
     assert book.begin_order(late, NOW, is_redelivered=True) is OrderVerdict.REPEATED
     book.end_order(late)
     assert (book.n_running, book.begin_order(late, NOW, is_redelivered=False)) == (0, OrderVerdict.REPEATED)
@@ -257,19 +304,44 @@ def test_an_order_that_was_sent_anew_since_is_left_alone_unless_its_worker_was_l
     assert book.begin_order(order_for(offers, "1", n_polls=1), NOW, is_redelivered=False) is OrderVerdict.CARRY_OUT
 
 
-async def test_a_worker_registers_once_and_shows_up_again_and_again(offers: dict[DefinitionHash, Offer]) -> None:
+async def test_a_worker_registers_once_and_is_ready_when_wms_has_everything(
+    offers: dict[DefinitionHash, Offer],
+) -> None:
+    [digest] = offers
+    product = ProductDocument(product_id=UUID(int=1), name="Note", tag="Note")
+    asked: list[Question] = []
+    answers = [
+        RegistrationAnswer(missing_hashes=(digest,), missing_products=("Note",)),
+        RegistrationAnswer(missing_products=("Note",)),
+        RegistrationAnswer(),
+    ]
+    lacks: list[str] = []
+
+    async def ask(question: Question) -> Answer:
+        with pytest.raises(Unavailable) as lacking:
+            await presence.check_registered()
+        lacks.append(lacking.value.reason)
+        asked.append(question)
+        return answers[len(asked) - 1]
+
     heard = Heard()
     voice = WmsVoice(heard, pool="default", worker="w1")
-    presence = Presence(offers, voice, OrderBook(), worker="w1", pool="default", every_s=0.01)
+    presence = Presence(
+        offers, voice, ask, OrderBook(), worker="w1", pool="default", every_s=0.01, products=[product, product]
+    )
     presence.start()
     async with asyncio.timeout(5):
-        while heard.log.count("worker.alive") < 3:
+        while heard.log.count("worker.alive") < 5:
             await asyncio.sleep(0.01)
+    await presence.check_registered()
     await presence.leave()
 
-    assert heard.log[0] == "definition.registered"
-    assert heard.log.count("definition.registered") == 1
-    registered, alive = heard.events[0].data, heard.events[-1].data
+    assert asked == [RegistrationQuery(hashes=(digest,), products=("Note", "Note"))] * 3
+    assert lacks[0].startswith("WMS has not said yet")
+    assert lacks[1:] == ["WMS has not registered yet: Note, keep_notes", "WMS has not registered yet: Note"]
+    assert heard.log[:3] == ["product.registered", "product.registered", "definition.registered"]
+    assert (heard.log.count("product.registered"), heard.log.count("definition.registered")) == (2, 1)
+    registered, alive = heard.events[2].data, heard.events[-1].data
     assert registered.hash == registered.definition.hash  # type: ignore[attr-defined]  # a DefinitionRegistered
     assert alive.is_leaving  # type: ignore[attr-defined]  # a StepWorkerAlive
     assert alive.hashes == (registered.hash,)  # type: ignore[attr-defined]  # as above
@@ -304,3 +376,35 @@ def test_a_module_without_definitions_is_told() -> None:
         with pytest.raises(Rejected, match="no workflow is defined in json"):
             load_offers(["json"], "default")
     assert "json" in sys.modules
+
+
+@pytest.mark.parametrize("is_still_lent", [True, False])
+async def test_after_a_standstill_a_worker_calls_a_step_only_if_its_lease_holds(
+    is_still_lent: bool, offers: dict[DefinitionHash, Offer]
+) -> None:
+    heard = Heard()
+    voice = WmsVoice(heard, pool="default", worker="w1")
+    intake = OrderIntake(offers, voice, worker="w1", n_slots=2, has_stood_still=lambda: True)
+    order = order_for(offers, "1")
+    intake.take_delivery(Loan(body_of(order), heard.log, is_still_lent=is_still_lent))
+    await intake.drain()
+    assert [ended.node for ended in heard.payloads(NodeEnded)] == ["1"] * is_still_lent
+    assert intake.book.n_running == 0
+    assert intake.book.knows_order(order) is is_still_lent
+    # Perhaps the broker was only slow. So the worker does not acknowledge what it has not called.
+    assert heard.log[-1] == ("ack" if is_still_lent else "release")
+    assert heard.log.count("ack") == is_still_lent
+
+
+async def test_an_order_that_comes_back_after_a_standstill_is_told_as_lost(
+    offers: dict[DefinitionHash, Offer],
+) -> None:
+    heard = Heard()
+    voice = WmsVoice(heard, pool="default", worker="w1")
+    intake = OrderIntake(offers, voice, worker="w1", n_slots=2, has_stood_still=lambda: True)
+    body = body_of(order_for(offers, "1"))
+    intake.take_delivery(Loan(body, heard.log, is_still_lent=False))
+    intake.take_delivery(Loan(body, heard.log, is_redelivered=True))
+    await intake.drain()
+    assert heard.payloads(NodeEnded) == []
+    assert [returned.reason for returned in heard.payloads(NodeReturned)] == ["lost"]

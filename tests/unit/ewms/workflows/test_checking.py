@@ -89,6 +89,6 @@ def test_a_request_that_holds_itself_is_refused() -> None:
 def test_a_wrong_cluster_stands_in_the_same_list_where_the_clusters_are_known() -> None:
     wrong = body(n_workers=0)
     with pytest.raises(CannotRun) as caught:
-        refuse_what_cannot_run(wrong, ["heer"])
+        refuse_what_cannot_run(wrong, {"heer": ""})
     lines = [complaint.where for complaint in caught.value.complaints]
     assert lines == ["tasks.0.n_workers", "tasks.0.cluster_locations"]

@@ -141,5 +141,6 @@ def test_a_request_that_could_only_wait_is_refused() -> None:
     task = {"input_queue_aliases": ["photons"], "task_image": "/img"}
     faults = told(fill_defaults({"tasks": [task], "public_queue_aliases": ["fotons"]}, ["here"]))
     assert faults[0] == (
-        "'public_queue_aliases': no task uses the public queue(s) fotons; did you mean photons? tasks use photons"
+        "'tasks.0.input_queue_aliases': no task writes to the private queue 'photons', and no task uses the public "
+        "queue 'fotons'; did you mean 'fotons'? Or write 'photons' in 'public_queue_aliases', too"
     )

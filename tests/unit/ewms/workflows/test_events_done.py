@@ -240,3 +240,9 @@ def test_no_end_is_promised_while_more_may_come_or_nothing_is_done() -> None:
         is None
     )
     assert seconds_left([]) is None
+
+
+def test_events_that_are_done_and_failed_are_never_more_than_all() -> None:
+    earlier = DatedCount(0, EventsDone(38, 40, is_whole=True, n_failed=1))
+    late = DatedCount(1, EventsDone(34, 40, is_whole=True, n_failed=4))
+    assert latest_done([earlier, late]) == EventsDone(36, 40, is_whole=True, n_failed=4)

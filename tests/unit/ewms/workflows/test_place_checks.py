@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ewms.workflows.place_checks import describe_place
-from schemas.api.health import TaskforceHealth
+from schemas.api.health import StallCause, TaskforceHealth
 
 AT = datetime(2026, 11, 28, 8, 0, tzinfo=UTC)
 
@@ -44,3 +44,33 @@ def test_a_place_is_well_unless_its_workers_cannot_come(
     assert finding.is_well is is_well
     assert told in finding.told
     assert remedy in finding.remedy
+
+
+_PAUSED = ("paused", "ended early, and start again by themselves after a pause")
+_FAILED = ("pilot-failed", "failed, and keep their slots for some minutes before they start again")
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_well", "told"),
+    [
+        (health(_PAUSED, n_wanted=1, n_at_work=0), False, "all 1 worker(s) failed: 1 ended early"),
+        (health(_PAUSED, _FAILED, n_wanted=2, n_at_work=0), False, "the task is at fault, or this place lacks"),
+        # One worker that works shows that the place is well, and so does one that has not failed yet.
+        (health(_PAUSED, n_wanted=2, n_at_work=1), True, "1 of 2 worker(s) take events"),
+        (health(_PAUSED, ("preparing", "start"), n_wanted=2, n_at_work=0), True, "0 of 2 worker(s) take events"),
+    ],
+)
+def test_a_place_where_every_worker_failed_is_not_well(seen: TaskforceHealth, is_well: bool, told: str) -> None:
+    finding = describe_place("cluster here", "TF-1", seen)
+    assert finding.is_well is is_well
+    assert told in finding.told
+    assert finding.remedy == ("ewms taskforce why TF-1" if is_well else "ewms paused")
+
+
+@pytest.mark.parametrize(("cause", "is_well"), [("all-bad", False), ("all-failed", False), ("takes-nothing", True)])
+def test_workers_that_take_events_and_fail_on_each_are_not_well(cause: str, is_well: bool) -> None:
+    stalled = StallCause(cause=cause, text="every event fails", command="ewms task errors WF-1")
+    finding = describe_place("cluster here", "TF-1", health(), [stalled])
+    assert finding.is_well is is_well
+    assert is_well or finding.told.startswith("TF-1: every event fails; the task is at fault")
+    assert is_well or finding.remedy == "ewms task errors WF-1"

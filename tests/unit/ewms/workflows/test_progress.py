@@ -1,11 +1,14 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from ewms.workflows.progress import Problem, WorkerCounts, compute_progress
+from schemas.api.queues import QueueDepths
+from schemas.endings import Completion
 from schemas.phases import Deactivated, Phase
 from schemas.progress import EventsDone
-from tests.unit.ewms.facts import change, depths, ending, facts, stall, state, taskforce
+from tests.unit.ewms.facts import WORKFLOW, change, depths, ending, facts, stall, state, taskforce
 
 
 def test_rates_come_from_the_last_seconds_only() -> None:
@@ -103,6 +106,27 @@ def test_an_image_that_cannot_be_used_is_explained_by_the_logs() -> None:
     assert [problem.command.split()[2] for problem in found] == ["logs", "errors"]
 
 
+def test_what_failed_on_the_way_is_no_problem_of_a_run_that_is_done() -> None:
+    over = state(taskforce(Phase.CONDOR_COMPLETE, errors={"ValueError: x": 7}), ended=Deactivated.FINISHED)
+    done, failed = (
+        compute_progress([facts(0, over, ending=ending(completion=completion))]).problems
+        for completion in (Completion.DONE, Completion.DONE_WITH_FAILURES)
+    )
+    assert done == ()
+    assert [problem.text for problem in failed] == ["7 worker(s): ValueError: x"]
+
+
+def test_an_event_is_either_put_off_or_given_up() -> None:
+    # The broker still counts an event as put off that MQS counts as dead already.
+    late = depths(delayed=1, dead=4, arrived=40).model_copy(update={"n_failed": 4})
+    texts = [problem.text for problem in compute_progress([facts(0, lying=late), facts(1, lying=late)]).problems]
+    assert texts == ["1 event(s) failed and are put off until their next attempt", "4 event(s) given up: dead letters"]
+    settled = late.queues[0].model_copy(update={"n_delayed": 0})
+    before = late.model_copy(update={"queues": [settled, *late.queues[1:]]})
+    texts = [problem.text for problem in compute_progress([facts(0, lying=before), facts(1, lying=late)]).problems]
+    assert texts == ["4 event(s) given up: dead letters"]
+
+
 def test_a_failed_attempt_that_was_made_good_is_no_problem() -> None:
     log = [change(Phase.CONDOR_SUBMIT, ok=False), change(Phase.CONDOR_SUBMIT)]
     assert compute_progress([facts(0, state(taskforce(log=log)))]).problems == ()
@@ -113,8 +137,89 @@ def test_a_stall_is_the_phase_and_the_first_problem_with_its_command() -> None:
     seen = compute_progress([facts(0, replace(held, stall=stall()), depths(12))])
     assert seen.phase == "stalled"
     assert seen.problems[0] == Problem(
-        "stalled: 12 event(s) wait, and no worker comes: 4 worker(s) held: Out of memory",
+        "stalled: 12 event(s) are left, and no worker comes: 4 worker(s) held: Out of memory",
         "ewms taskforce show TF-1",
     )
     ended = state(taskforce(Phase.CONDOR_RM), ended=Deactivated.FINISHED)
     assert compute_progress([facts(0, replace(ended, stall=stall()))]).phase == "ending"
+
+
+FAILED = depths(dead=3, arrived=3).model_copy(update={"n_failed": 3})
+
+
+def _count(n_gone: int = 3, *, n_ready: int = 0, n_results: int = 0, **more: Any) -> QueueDepths:
+    """Return the depths of a run of three events."""
+    taken, made = FAILED.queues
+    return FAILED.model_copy(
+        update={
+            "queues": [
+                taken.model_copy(update={"n_gone": n_gone, "n_ready": n_ready}),
+                made.model_copy(update={"n_arrived": n_results}),
+            ],
+            **more,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("lying", "phase"),
+    [
+        (_count(), "all failed"),
+        (_count(n_dead=0), "all failed"),  # discarded
+        (_count(n_gone=2, n_ready=1), "running"),
+        (_count(n_failed=2, n_dead=2), "running"),
+        # One event made a result, and something else that failed.
+        (_count(n_results=1), "running"),
+        (depths(arrived=0), "running"),
+    ],
+)
+def test_a_run_whose_every_event_has_failed_is_called_that(lying: QueueDepths, phase: str) -> None:
+    running = state(taskforce(statuses={"RUNNING": {"Tasking": 4}}))
+    # What WMS found some seconds ago is over: no event waits any more.
+    bad = stall("all-bad", "the task fails on every worker")
+    for seen in (running, replace(running, stall=bad)) if phase == "all failed" else (running,):
+        progress = compute_progress([facts(0, seen, lying, ending=ending())])
+        assert progress.phase == phase
+        assert ("every event has failed" in " ".join(problem.text for problem in progress.problems)) == (
+            phase == "all failed"
+        )
+    if phase == "all failed":
+        (problem,) = progress.problems
+        assert problem.command == f"ewms {'dlq list' if lying.n_dead else 'workflow close-inputs'} {WORKFLOW}"
+        assert f"ewms workflow close-inputs {WORKFLOW}" in f"{problem.text} {problem.command}"
+        closed = compute_progress([facts(0, running, lying, ending=ending(is_closed=True))])
+        assert closed.problems[0].text.endswith("so the run ends by itself now")
+        over = state(taskforce(Phase.CONDOR_RM), ended=Deactivated.FINISHED)
+        assert compute_progress([facts(0, over, lying)]).phase == "ending"
+
+
+def test_a_stall_whose_events_have_left_their_queue_since_is_not_told() -> None:
+    running = state(taskforce(statuses={"RUNNING": {"Tasking": 4}}))
+    seen = replace(running, stall=stall())
+    assert compute_progress([facts(0, seen, depths(12))]).phase == "stalled"
+    assert compute_progress([facts(0, seen, depths(0))]).phase == "running"
+    assert compute_progress([facts(0, seen)]).phase == "stalled"
+    away = stall("broker-away").model_copy()
+    cause = away.causes[0].model_copy(update={"task_id": "", "n_events": 0})
+    seen = replace(running, stall=away.model_copy(update={"causes": [cause]}))
+    assert compute_progress([facts(0, seen, depths(0))]).phase == "stalled"
+
+
+_PAUSE = "HELD: The pilot {}; it starts again after a pause"
+
+
+@pytest.mark.parametrize(
+    ("job", "errors", "command"),
+    [
+        (_PAUSE.format("was killed by SIGKILL (most often out of memory)"), {}, f"ewms task logs {WORKFLOW}"),
+        (_PAUSE.format("was killed by SIGSEGV"), {"ValueError: x": 1}, f"ewms task logs {WORKFLOW}"),
+        (_PAUSE.format("ended early"), {"ValueError: x": 1}, f"ewms task errors {WORKFLOW}"),
+        (_PAUSE.format("ended early"), {}, f"ewms task logs {WORKFLOW}"),
+        ("HELD: Disk usage exceeds a disk limit", {}, "ewms taskforce show TF-6b00e09f-926a610b-485d2fc0-00000001"),
+    ],
+)
+def test_a_held_worker_is_told_with_the_command_that_explains_it(
+    job: str, errors: dict[str, int], command: str
+) -> None:
+    seen = state(taskforce(statuses={job: {"null": 1}}, errors=errors))
+    assert compute_progress([facts(0, seen)]).problems[0] == Problem(f"1 worker(s) held: {job[6:]}", command)

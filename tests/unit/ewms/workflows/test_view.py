@@ -1,3 +1,4 @@
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -6,6 +7,7 @@ from ewms.workflows.progress import Observation, compute_progress
 from ewms.workflows.view import format_clock, format_progress, render_progress
 from schemas.endings import Completion
 from schemas.phases import Deactivated, Phase
+from schemas.progress import EventsDone
 from tests.unit.ewms.facts import depths, ending, facts, state, taskforce
 
 
@@ -37,7 +39,7 @@ def test_the_view_shows_phases_workers_queues_rates_progress_and_problems() -> N
         "50 %",
         "about 00:05 left",
         "2 worker(s) held: no [disk]",
-        "ewms taskforce list WF-6b00e09f-926a610b",
+        "ewms taskforce show TF-6b00e09f-926a610b-485d2fc0-00000002",
         "dead letters",
     ):
         assert words in text
@@ -56,9 +58,28 @@ def test_a_workflow_of_which_little_is_known_can_be_shown() -> None:
 
 def test_one_line_says_the_same() -> None:
     text = format_progress(compute_progress([facts(0, RUNNING, depths(4, 1, in_work=2), n_received=5, n_expected=10)]))
-    for words in ("condor-submit=1", "running=4", "tasking=3", "held=2", "photons=4+2", "dead=0", "events done=5/10"):
+    for words in (
+        "taskforces 1 pending-starter, 1 condor-submit",
+        "4 running (3 tasking)",
+        "2 held",
+        "queues up to 6 s ago: photons 4 waiting, 2 in work; ",
+        "; 0 dead letters",
+        "5 of 10 events returned",
+    ):
         assert words in text
     assert "\n" not in text
+
+
+def test_a_line_does_not_repeat_the_problems_of_the_line_before() -> None:
+    held, both = (
+        compute_progress([facts(n, state(taskforce(statuses={"HELD: no disk": {"null": 1}})), depths(dead=n_dead))])
+        for n, n_dead in ((0, 0), (1, 1))
+    )
+    assert "! 1 worker(s) held: no disk -> ewms taskforce show" in format_progress(held)
+    line = format_progress(both, held)
+    assert "no disk" not in line
+    assert "! 1 event(s) given up: dead letters -> ewms dlq list" in line
+    assert line.endswith("! 1 problem(s) as before")
 
 
 def test_clocks() -> None:
@@ -93,3 +114,16 @@ def test_failures_have_their_own_number_and_what_is_over_has_no_rate() -> None:
     assert "done with failures: 27 of 30 expected results" in text
     assert "change/s" not in text
     assert compute_progress(history).queue_per_s == {}
+
+
+def test_workers_that_stand_together_add_up() -> None:
+    two = state(taskforce(statuses={"RUNNING": {"Tasking": 1}, "HELD: disk": {"null": 1}}))
+    assert "1 running (1 tasking), 1 held" in shown(facts(0, two))
+
+
+def test_failed_events_that_do_not_add_up_are_named_as_what_they_are() -> None:
+    whole = compute_progress([facts(0, RUNNING)])
+    adds_up = replace(whole, done=EventsDone(36, 40, is_whole=True, n_failed=4))
+    assert "36 of 40 events done, 4 failed  " in format_progress(adds_up) + "  "
+    made = replace(whole, done=EventsDone(8, 10, is_whole=True, n_failed=20))
+    assert "8 of 10 events done, 20 failed (with those made of them)" in format_progress(made)

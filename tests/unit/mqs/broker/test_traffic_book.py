@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from mqs.broker.traffic import Counters
+from mqs.broker.traffic import BrokerLife, Counters
 from mqs.broker.traffic_book import TrafficBook
 from runtime.kernel.decision import Decision
 
@@ -24,8 +24,13 @@ class Stored:
 class Counts:
     """A broker that has counted so much."""
 
+    epoch = 0
+
     def __init__(self, n: int) -> None:
         self.n = n
+
+    async def read_life(self) -> BrokerLife:
+        return BrokerLife()
 
     async def read_counters(self, queues: Sequence[str]) -> dict[str, Counters]:
         return {queue: Counters(self.n, self.n) for queue in queues}

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mqs.broker.traffic import Counters, QueueTraffic, add_count, count_arrived
 from mqs.groups import endings, retirement
 from mqs.groups.broker_steps import Rules, Shut, next_step
 from mqs.groups.lifecycle import UNCHANGED
@@ -130,16 +129,3 @@ def test_how_many_results_came_is_told_again_with_the_end() -> None:
     assert told.group is not None
     assert told.group.n_failed_at_end == 3
     assert endings.apply_ending(told.group, wish(1), now=NOW).events == told.events
-
-
-def test_a_count_that_steps_back_is_a_broker_that_began_anew() -> None:
-    seen = add_count(QueueTraffic(), Counters(300, 250))
-    again = add_count(seen, Counters(10, 4))
-    assert (count_arrived(again, 0), again.n_left) == (310, 254)
-    assert count_arrived(add_count(again, Counters(12, 12)), 0) == 312
-
-
-def test_what_has_left_and_what_waits_have_arrived_whatever_was_counted() -> None:
-    # 20 events came after the last look before the restart.
-    seen = add_count(add_count(QueueTraffic(), Counters(300, 250)), Counters(0, 0))
-    assert count_arrived(seen, n_ready=70) == 320

@@ -27,7 +27,7 @@ async def test_a_look_that_fails_is_logged_once_and_the_next_ones_are_made(
             raise RuntimeError("a file of /proc says what nobody expects")
         return MemoryExcess(7, 200)
 
-    monkeypatch.setattr(watch, "_look", look)
+    monkeypatch.setattr(watch, "_measure_excess", look)
     with caplog.at_level(logging.ERROR):
         watch.start_watching()
         await asyncio.wait_for(killed.wait(), 30)

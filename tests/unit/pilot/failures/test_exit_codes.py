@@ -51,3 +51,19 @@ def test_other_exit_codes_keep_the_text_as_it_was() -> None:
 def test_a_warm_container_that_was_killed_is_explained_too_but_not_one_that_we_killed() -> None:
     assert "killed by SIGKILL" in container_ended(137, NOTHING).text
     assert "SIGKILL" not in container_ended(137, NOTHING, mute=True).text
+
+
+@pytest.mark.parametrize(
+    ("text", "has_hint"),
+    [
+        ("cat: /tmp/lib.txt: No such file or directory", True),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '/tmp/model.pt'", True),
+        ("cat: /data/lib.txt: No such file or directory", False),
+        ("cat: /data/tmp/lib.txt: No such file or directory", False),
+        ("cat: ../tmp/lib.txt: No such file or directory", False),
+        ("/tmp/lib.txt: Permission denied", False),
+    ],
+)
+def test_a_missing_file_in_tmp_comes_with_a_hint(text: str, has_hint: bool) -> None:
+    hint = " (a task's /tmp may be another one than yours)" if has_hint else ""
+    assert container_failed("task", 1, text).text == f"task failed (exit code 1): {text}{hint}"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.errors import init_outlived, task_cut_off, task_outlived
+from pilot.errors import init_too_long_failure, task_cut_off, task_outlived
 from pilot.life.instructions import (
     ChirpCounters,
     ChirpStatus,
@@ -134,7 +134,7 @@ def test_an_init_run_longer_than_the_worker_lives_is_named() -> None:
     state, instructions = advance_life(state, Tick(90.0))
     assert instructions == [KillAll()]
     _, instructions = advance_life(state, InitEnded(90.2))
-    assert instructions == [ChirpStatus(PilotStatus.FATAL_ERROR, str(init_outlived(100.0))), LeaveProcess(1)]
+    assert instructions == [ChirpStatus(PilotStatus.FATAL_ERROR, str(init_too_long_failure(100.0))), LeaveProcess(1)]
 
 
 def test_a_source_that_had_a_whole_life_is_told() -> None:

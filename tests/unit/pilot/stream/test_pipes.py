@@ -15,7 +15,7 @@ def test_a_tail_is_the_end_of_what_came_since_a_mark(chunks: list[bytes], since:
     since = min(since, len(whole))
     assert tail.total == len(whole)
     expected = whole[max(since, len(whole) - min(limit, 32)) :]
-    assert tail.text(since, limit) == expected
+    assert tail.read_tail(since, limit) == expected
 
 
 def test_a_chatty_stream_takes_no_more_memory_than_its_end() -> None:
@@ -23,4 +23,4 @@ def test_a_chatty_stream_takes_no_more_memory_than_its_end() -> None:
     for _ in range(1000):
         tail.add_chunk(b"x" * 1000)
     assert (tail.total, len(tail._kept) <= 2000) == (1_000_000, True)
-    assert tail.text() == "x" * 1000
+    assert tail.read_tail() == "x" * 1000

@@ -18,8 +18,8 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from runtime.amqp import AccessRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
+from runtime.amqp.channel_loss import find_error_of_event
 from runtime.amqp.errors import translate_error
-from runtime.amqp.publisher import _error_of_event
 from schemas.errors import EWMSError, Rejected, TooLarge, Unavailable
 
 RETURNED = Basic.Return(312, "NO_ROUTE", "x.a", "a")
@@ -61,29 +61,29 @@ def test_an_error_that_is_ours_already_stays_itself() -> None:
 
 def test_only_the_event_that_a_refusal_names_is_refused_and_its_neighbours_are_sent_again() -> None:
     refused = ChannelAccessRefused("ACCESS_REFUSED - write access to exchange 'x.b' in vhost 'ewms' refused")
-    assert isinstance(_error_of_event(refused, "x.b", b""), AccessRefused)
-    assert _error_of_event(refused, "x.bb", b"") is None
+    assert isinstance(find_error_of_event(refused, "x.b", b""), AccessRefused)
+    assert find_error_of_event(refused, "x.bb", b"") is None
     nameless = ChannelAccessRefused("ACCESS_REFUSED - write access to exchange 'amq.default' in vhost 'ewms' refused")
-    assert isinstance(_error_of_event(nameless, "", b""), AccessRefused)
-    assert _error_of_event(nameless, "x.b", b"") is None
+    assert isinstance(find_error_of_event(nameless, "", b""), AccessRefused)
+    assert find_error_of_event(nameless, "x.b", b"") is None
     missing = ChannelNotFoundEntity("NOT_FOUND - no exchange 'x.b' in vhost 'ewms'")
-    assert isinstance(_error_of_event(missing, "x.b", b""), NotDeclared)
-    assert _error_of_event(missing, "x.a", b"") is None
+    assert isinstance(find_error_of_event(missing, "x.b", b""), NotDeclared)
+    assert find_error_of_event(missing, "x.a", b"") is None
 
 
 def test_of_the_events_in_flight_only_the_one_of_the_refused_size_is_too_large() -> None:
     refused = ChannelPreconditionFailed("PRECONDITION_FAILED - message size 5 is larger than configured max size 4")
-    assert isinstance(_error_of_event(refused, "x.a", b"12345"), TooLarge)
-    assert _error_of_event(refused, "x.a", b"123") is None
+    assert isinstance(find_error_of_event(refused, "x.a", b"12345"), TooLarge)
+    assert find_error_of_event(refused, "x.a", b"123") is None
 
 
 def test_a_refusal_that_names_no_exchange_is_everybodys() -> None:
     assert isinstance(
-        _error_of_event(ChannelAccessRefused("ACCESS_REFUSED - token expired"), "x.a", b""), AccessRefused
+        find_error_of_event(ChannelAccessRefused("ACCESS_REFUSED - token expired"), "x.a", b""), AccessRefused
     )
 
 
 def test_a_lost_channel_refuses_nothing() -> None:
-    assert _error_of_event(ChannelInvalidStateError("closed"), "x.a", b"") is None
-    assert _error_of_event(ConnectionClosed(320, "CONNECTION_FORCED"), "x.a", b"") is None
-    assert _error_of_event(ConnectionNotAllowed("NOT_ALLOWED - New secret was refused"), "x.a", b"") is None
+    assert find_error_of_event(ChannelInvalidStateError("closed"), "x.a", b"") is None
+    assert find_error_of_event(ConnectionClosed(320, "CONNECTION_FORCED"), "x.a", b"") is None
+    assert find_error_of_event(ConnectionNotAllowed("NOT_ALLOWED - New secret was refused"), "x.a", b"") is None

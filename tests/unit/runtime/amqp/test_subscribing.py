@@ -39,6 +39,9 @@ class BrokerLink:
     async def wait_until_ready(self) -> None:
         pass
 
+    def find_tap(self, channel: BrokerChannel) -> None:
+        return None
+
 
 async def test_a_subscription_that_ends_in_the_moment_of_its_answer_is_tried_again() -> None:
     refusals: list[EWMSError] = []

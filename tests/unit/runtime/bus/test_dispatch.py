@@ -33,10 +33,10 @@ async def test_an_event_reaches_the_handlers_of_its_type_alone() -> None:
     table = DispatchTable()
     table.add_handler(WorkflowOver, over)
     table.add_handler(QueuesActivated, activated)
-    await table.handle(event(OVER, "1"))
+    await table.handle_event(event(OVER, "1"))
     assert over.payloads == [OVER]
     assert activated.payloads == []
-    await table.handle(event(ACTIVATED, "2"))
+    await table.handle_event(event(ACTIVATED, "2"))
     assert activated.payloads == [ACTIVATED]
 
 
@@ -45,7 +45,7 @@ async def test_an_event_without_a_handler_is_not_taken() -> None:
     assert table.has_handler(event(OVER, "1"))
     assert not table.has_handler(event(ACTIVATED, "1"))
     with pytest.raises(UnknownType, match=r"ewms\.queues\.activated"):
-        await table.handle(event(ACTIVATED, "1"))
+        await table.handle_event(event(ACTIVATED, "1"))
 
 
 async def test_one_handler_alone_takes_everything() -> None:
@@ -57,7 +57,7 @@ async def test_one_handler_alone_takes_everything() -> None:
     table = DispatchTable.with_one_handler(note)
     for each in (event(OVER, "1"), event(ACTIVATED, "2")):
         assert table.has_handler(each)
-        await table.handle(each)
+        await table.handle_event(each)
     assert [each.id for each in taken] == ["1", "2"]
 
 
@@ -67,19 +67,19 @@ async def test_a_handler_that_refuses_an_event_does_not_keep_it_from_the_others(
     table = table_of(Handler(error), last)
     if isinstance(error, Rejected):
         with pytest.raises(Rejected, match="no"):
-            await table.handle(event(OVER, "1"))
+            await table.handle_event(event(OVER, "1"))
     else:
-        await table.handle(event(OVER, "1"))
+        await table.handle_event(event(OVER, "1"))
     assert last.payloads == [OVER]
 
 
 async def test_an_event_that_changes_nothing_for_any_handler_is_a_conflict() -> None:
     with pytest.raises(Conflict):
-        await table_of(Handler(Conflict("gone")), Handler(Conflict("gone too"))).handle(event(OVER, "1"))
+        await table_of(Handler(Conflict("gone")), Handler(Conflict("gone too"))).handle_event(event(OVER, "1"))
 
 
 async def test_an_event_that_must_come_again_goes_no_further() -> None:
     last = Handler()
     with pytest.raises(Unavailable):
-        await table_of(Handler(Unavailable("away")), last).handle(event(OVER, "1"))
+        await table_of(Handler(Unavailable("away")), last).handle_event(event(OVER, "1"))
     assert last.payloads == []

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runtime.web.remembered_tokens import RememberedTokens, Standing, keys_standing
+from runtime.web.remembered_tokens import RememberedTokens, Standing, judge_keys
 
 ISSUER = "https://idp.example"
 
@@ -81,4 +81,4 @@ NEVER = float("-inf")
 def test_keys_are_looked_at_again_when_they_are_old_and_waited_for_when_nobody_has_looked(
     fetched_at: float, tried_at: float, expected: Standing
 ) -> None:
-    assert keys_standing(now=1000.0, fetched_at=fetched_at, tried_at=tried_at, life_s=100.0, pause_s=5.0) is expected
+    assert judge_keys(now=1000.0, fetched_at=fetched_at, tried_at=tried_at, life_s=100.0, pause_s=5.0) is expected

@@ -29,7 +29,7 @@ TASK: dict[str, Any] = {
     },
     "pilot_config": {"environment": {}},
 }
-CLUSTERS = ["local", "osg"]
+CLUSTERS = {"local": "", "osg": "", "grid": "osg"}
 T, W, P = "tasks.0", "tasks.0.worker_config", "tasks.0.pilot_config"
 
 #: Words of libraries, which no user must see.
@@ -113,7 +113,11 @@ FAULTS: list[tuple[str, Any, str]] = [
     (f"{T}.task_args", "x\0", "must not contain control characters; remove them"),
     (f"{T}.task_env.A", "x\0", "must not contain NUL; remove it"),
     # the layers behind the schema
-    (f"{T}.cluster_locations", ["lcoal"], "EWMS has no cluster 'lcoal'; did you mean 'local'? cluster locations: "),
+    (
+        f"{T}.cluster_locations",
+        ["lcoal"],
+        "EWMS has no cluster 'lcoal'; did you mean 'local'? cluster locations: local, osg; ",
+    ),
     (f"{W}.condor_requirements", "a b", "needs an operator before character 3; write an expression of HTCondor"),
     (f"{P}.environment.EWMS_PILOT_TASK_ARGS", "x", "must not set what a field of the task sets; write it into"),
     (
@@ -160,7 +164,6 @@ def test_faults_of_all_layers_are_told_at_once() -> None:
     for where in (
         f"{T}.n_workers", f"{T}.task_args", f"{T}.cluster_locations", f"{T}.input_queue_aliases", f"{W}.worker_memory",
         f"{W}.condor_requirements", f"{P}.environment.EWMS_PILOT_TASK_TIMEOT", f"{P}.foo", "priority",
-        "public_queue_aliases",
     ):  # fmt: skip
         assert any(line.startswith(f"'{where}': ") for line in found), where
 
@@ -174,9 +177,15 @@ def test_what_a_fault_makes_senseless_is_not_told() -> None:
 
 
 def test_a_name_in_a_message_is_short_and_printable() -> None:
-    found = told(made((f"{T}.input_queue_aliases", ["wor\u200bds", "x" * 200])))
-    assert "did you mean wor\\u200bds?" in found[0]
-    assert "x" * 64 + "…" in found[0]
+    (public, *found) = told(
+        made(
+            (f"{T}.input_queue_aliases", ["wor\u200bds", "x" * 200]),
+            ("public_queue_aliases", ["worrds", "y", "shouts"]),
+        )
+    )
+    assert "no task uses the public queue(s) y; tasks use" in public
+    assert "x" * 64 + "…" in public
+    assert "private queue 'wor\\u200bds'" in " ".join(found)
     assert all(line.isprintable() for line in found)
 
 

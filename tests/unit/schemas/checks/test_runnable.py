@@ -104,6 +104,13 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
         "needs an input queue",
         "leave the mode out",
     ),
+    (
+        {"input_queue_aliases": ["inn"]},
+        "tasks.0.input_queue_aliases",
+        "uses the public queue 'in'",
+        "did you mean 'in'?",
+    ),
+    ({"output_queue_aliases": ["outt"]}, "tasks.0.output_queue_aliases", "reads from the private queue", "mean 'out'?"),
     ({"public": ["in", "out", "inn"]}, "public_queue_aliases", "no task uses the public queue(s) inn", "in, out"),
     (
         {"input_queue_aliases": ["a\u2028b"], "public": ["a\u2028b", "out"]},
@@ -196,3 +203,24 @@ def test_a_hostile_request_is_looked_at_in_no_time() -> None:
     names = {f"EWMS_PILOT_{n:0200}": "1" for n in range(2000)}
     found = find_complaints(request(pilot=names, task_args="{{QWERT}} '\\" + "\\'" * 6000))
     assert len(found) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "image", "is_odd"),
+    [
+        ("python3 /tmp/job.py {{INFILE}}", "none", True),
+        ("sh -c 'cat /tmp/lib.txt $1' sh {{INFILE}}", "none", True),
+        ("python3 /data/tmp/job.py {{INFILE}}", "none", False),
+        # An image may have a /tmp with files.
+        ("python3 /tmp/job.py {{INFILE}}", "/cvmfs/image", False),
+    ],
+)
+def test_without_an_image_a_path_in_tmp_is_odd_and_no_sure_fault(arguments: str, image: str, is_odd: bool) -> None:
+    found = find_complaints(
+        request(
+            task_args=arguments,
+            task_image=image,
+            pilot={"_EWMS_PILOT_CONTAINER_PLATFORM": "none"} if image == "none" else {},
+        )
+    )
+    assert [(one.where, one.is_sure) for one in found] == ([("tasks.0.task_args", False)] if is_odd else [])

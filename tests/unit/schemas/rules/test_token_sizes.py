@@ -1,6 +1,7 @@
 """How many queues a task can have is what fits into a real token, signed with the largest key."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import jwt
 import pytest
@@ -15,7 +16,12 @@ from schemas.rules.token_sizes import MAX_TOKEN_BYTES, max_queues
 from schemas.topology import RESOURCE_SERVER
 
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=4096)
+
+
+@cache
+def largest_key() -> rsa.RSAPrivateKey:
+    """Return the key. Each worker of pytest would make one if the module did so, in seconds of a core."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=4096)
 
 
 def token_bytes(n_queues: int, *, legacy: bool, server: str) -> int:
@@ -50,7 +56,7 @@ def token_bytes(n_queues: int, *, legacy: bool, server: str) -> int:
         life=timedelta(days=1),
         token_id="0" * 32,
     )
-    return len(jwt.encode(said, KEY, algorithm="RS256", headers={"kid": "0" * 128}))
+    return len(jwt.encode(said, largest_key(), algorithm="RS256", headers={"kid": "0" * 128}))
 
 
 @pytest.mark.parametrize("server", [RESOURCE_SERVER, "production-rabbitmq." + "x" * 40])

@@ -26,6 +26,8 @@ from tms.jobs.restarts import (
     avoid_requirement,
     decide_restart,
     exit_commands,
+    find_signal,
+    mark_pause,
     steady_life_s,
     vacate_command,
 )
@@ -171,7 +173,7 @@ def test_htcondor_decides_as_the_local_pool_does(
         case StartAgain(pause_s):
             assert (is_held, is_removed) == (True, False)
             mark = BAD_MARK if exit_code == PilotExit.BAD_WORKER else 0
-            assert evaluate(commands["on_exit_hold_subcode"], **attributes) == pause_s + mark
+            assert evaluate(commands["on_exit_hold_subcode"], **attributes) == mark_pause(pause_s, exit_code) + mark
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,8 @@ def test_htcondor_decides_as_the_local_pool_does(
         (3, 40, 40, True),
         (3, BAD_MARK + 40, 39, False),
         (3, BAD_MARK + 40, 40, True),
+        (3, mark_pause(15, -9), 14, False),
+        (3, mark_pause(15, -9), 15, True),
         *((code, 0, MACHINE_PAUSE_S, True) for code in MACHINE_CODES),
         (34, 102, MACHINE_PAUSE_S - 1, False),
         # A user's, an operator's, and the pool's policy: nobody but them releases it.
@@ -201,6 +205,8 @@ def test_a_pause_ends_and_another_machine_is_tried(code: int, subcode: int, held
         ({}, True),
         ({"MachineAttrMachine0": "m", "JobCurrentStartDate": NOW - 60}, True),
         ({"LastHoldReasonCode": 3, "LastHoldReasonSubCode": 40, "MachineAttrMachine0": "m"}, True),
+        # A signal does not make a worker bad.
+        ({"LastHoldReasonCode": 3, "LastHoldReasonSubCode": mark_pause(15, -9), "MachineAttrMachine0": "m"}, True),
         # After a bad worker: neither there, nor on those before, for a while.
         *(({**BAD, f"MachineAttrMachine{n}": "m"}, False) for n in range(N_AVOIDED + 1)),
         ({**BAD, "MachineAttrMachine0": "another"}, True),
@@ -229,3 +235,9 @@ def test_a_worker_leaves_when_its_time_is_over_and_not_for_the_run_before(
     vacate = vacate_command(60)["periodic_vacate"]
     attributes = {"JobCurrentStartDate": NOW - started_s, "JobCurrentStartExecutingDate": NOW - executes_s}
     assert evaluate(vacate, **attributes) is expected
+
+
+@pytest.mark.parametrize(("exit_code", "number"), [(-9, 9), (137, 9), (-11, 11), (1, 0), (128, 0), (255, 0), (0, 0)])
+def test_the_signal_that_ended_a_pilot_is_known_also_through_a_shell(exit_code: int, number: int) -> None:
+    assert find_signal(exit_code) == number
+    assert mark_pause(15, exit_code) % 1_000_000 == 15

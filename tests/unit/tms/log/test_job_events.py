@@ -17,6 +17,7 @@ from tms.log.job_events import (
     JobEvent,
     JobHeld,
     JobMoved,
+    JobRequeued,
     PilotChirped,
     parse_log,
 )
@@ -116,6 +117,16 @@ def test_a_number_is_chirped_without_quotation_marks() -> None:
             "005 (007.003.000) 2026-11-21 01:30:05 Job terminated.",
             ("(0) Abnormal termination (signal 9)",),
             JobEnded(3, -9),
+        ),
+        (
+            "004 (007.003.000) 2026-11-21 01:30:05 Job was evicted.",
+            ("(0) Job terminated and was requeued", "(0) Abnormal termination (signal 9)"),
+            JobRequeued(3, -9),
+        ),
+        (
+            "004 (007.003.000) 2026-11-21 01:30:05 Job was evicted.",
+            ("(0) Job was not checkpointed.",),
+            JobMoved(3, EventType.JOB_EVICTED),
         ),
         ("035 (007.-01.000) 2026-11-21 01:30:05 Cluster submitted", (), ClusterSubmitted(7)),
         (

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from schemas.ids import TaskforceUuid
-from tms.log.job_events import EventType, JobEnded, JobMoved, PilotChirped
+from tms.log.job_events import EventType, JobEnded, JobMoved, JobRequeued, PilotChirped
 from tms.log.status_changes import MAX_SNAPSHOTS, REPEAT_AFTER, StatusReports
 from tms.log.statuses import Tally
 
@@ -33,6 +33,18 @@ def test_a_job_that_ends_is_reported_with_its_exit_code_also_if_it_ends_like_oth
         reporting.note_confirmed(report)
         said.append(report.snapshots[0].exit_codes)
     assert said == [{"0": 1}, {"-9": 1, "0": 1}, {"-9": 1, "0": 2}]
+
+
+def test_a_kill_is_a_change_although_the_job_runs_again() -> None:
+    reporting = StatusReports("schedd", epoch=1)
+    tally = Tally(1)
+    said = []
+    for events in ([], [JobRequeued(0, -9, NOW)], []):
+        tally.fold_events([JobMoved(0, EventType.EXECUTE), *events, JobMoved(0, EventType.EXECUTE)])
+        for report in reporting.list_due({A: tally}, as_of=NOW):
+            reporting.note_confirmed(report)
+            said.append([(one.n_kills, one.last_at) for one in report.snapshots[0].kills])
+    assert said == [[], [(1, NOW)]]
 
 
 def test_why_no_slot_takes_a_job_is_a_change_and_so_is_its_end() -> None:

@@ -1,6 +1,7 @@
 """The tally: where each event leaves a job, counts that always add up, and laws of replay and batching."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ from tms.log.job_events import (
     JobEvent,
     JobHeld,
     JobMoved,
+    JobRequeued,
     PilotChirped,
     parse_log,
 )
-from tms.log.statuses import MAX_ERRORS, MAX_PROCS, OTHER, Tally
+from tms.log.log_rules import MAX_ERRORS, MAX_PROCS, OTHER
+from tms.log.statuses import Tally
 
 REAL = next((Path(__file__).parents[3] / "data" / "job_event_logs").glob("factory*.log")).read_bytes()
 
@@ -36,6 +39,9 @@ def tally(*events: JobEvent, n_workers: int = 1) -> Tally:
     return result
 
 
+OOM = "SIGKILL (most often out of memory)"
+
+
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
@@ -48,6 +54,16 @@ def tally(*events: JobEvent, n_workers: int = 1) -> Tally:
         ((*RUNNING, EVICTED, EXECUTE), {"RUNNING": {"null": 1}}),
         ((*RUNNING, JobMoved(0, EventType.SHADOW_EXCEPTION)), {"IDLE": {"null": 1}}),
         ((*RUNNING, JobMoved(0, EventType.JOB_RECONNECT_FAILED)), {"IDLE": {"null": 1}}),
+        # After a restart of the pool, the pilot's last word is that of before.
+        ((*RUNNING, JobMoved(0, EventType.JOB_DISCONNECTED)), {"RUNNING": {"null": 1}}),
+        (
+            (*RUNNING, JobMoved(0, EventType.JOB_DISCONNECTED), JobMoved(0, EventType.JOB_DISCONNECTED)),
+            {"RUNNING": {"null": 1}},
+        ),
+        (
+            (*RUNNING, JobMoved(0, EventType.JOB_DISCONNECTED), JobMoved(0, EventType.JOB_RECONNECTED)),
+            {"RUNNING": {"Tasking": 1}},
+        ),
         # Two words for the same eviction.
         ((*RUNNING, JobMoved(0, EventType.SHADOW_EXCEPTION), EVICTED), {"IDLE": {"null": 1}}),
         # HTCondor logs the eviction before the hold or the removal that caused it: the pilot's last word belongs there.
@@ -56,6 +72,18 @@ def tally(*events: JobEvent, n_workers: int = 1) -> Tally:
         ((*RUNNING, EVICTED, JobMoved(0, EventType.JOB_ABORTED)), {"REMOVED": {"Tasking": 1}}),
         ((*RUNNING, JobHeld(0, 34, 102), JobMoved(0, EventType.JOB_RELEASED)), {"IDLE": {"null": 1}}),
         ((*RUNNING, JobHeld(0, 34, 0), JobMoved(0, EventType.JOB_RELEASED), JobHeld(0, 34, 0)), {MEMORY: {"null": 1}}),
+        (
+            (SUBMIT, JobHeld(0, 3, 9_000_015)),
+            {
+                "HELD: The pilot was killed by SIGKILL (most often out of memory); it starts again after a pause": {
+                    "null": 1
+                }
+            },
+        ),
+        (
+            (SUBMIT, JobHeld(0, 3, 65_000_015)),
+            {"HELD: The pilot was killed by signal 65; it starts again after a pause": {"null": 1}},
+        ),
         ((SUBMIT, JobHeld(0, 4711, 5)), {"HELD: Code 4711 subcode 5": {"null": 1}}),
         ((SUBMIT, JobHeld(0, 6, 2)), {"HELD: The executable could not be started (ENOENT)": {"null": 1}}),
         ((SUBMIT, JobHeld(0, 13, (2 << 8) | 7)), {"HELD: Input files could not be transferred (ENOENT)": {"null": 1}}),
@@ -135,6 +163,20 @@ def test_exit_codes_are_counted() -> None:
     assert tally(*(JobEnded(n, n % 2) for n in range(5)), JobEnded(5, -9)).exits == {0: 3, 1: 2, -9: 1}
 
 
+def test_kills_are_counted_by_signal_with_the_last_time() -> None:
+    at = [datetime(2026, 11, 29, 12, minute, tzinfo=UTC) for minute in range(6)]
+    counted = tally(
+        *RUNNING, JobHeld(0, 3, 9_000_015, at[0]), EXECUTE, JobRequeued(0, -9, at[1]), EXECUTE,
+        JobRequeued(0, 143, at[2]), EXECUTE, JobRequeued(0, 1, at[3]), EXECUTE, JobHeld(0, 3, 100_015, at[4]),
+        EXECUTE, JobEnded(0, -9, at[5]), JobEnded(0, -9, at[5]),
+    )  # fmt: skip
+    assert [(one.signal, one.n_kills, one.last_at) for one in counted.kills.values()] == [
+        (OOM, 3, at[5]),
+        ("SIGTERM", 1, at[2]),
+    ]
+    assert tally(*RUNNING, JobRequeued(0, -9)).count_statuses() == {"IDLE": {"null": 1}}
+
+
 def test_an_end_that_is_logged_twice_counts_once_and_that_of_another_run_again() -> None:
     assert tally(*RUNNING, JobEnded(0, 1), JobEnded(0, 1), JobMoved(0, EventType.JOB_ABORTED)).exits == {1: 1}
     assert tally(*RUNNING, JobMoved(0, EventType.JOB_ABORTED), JobEnded(0, 1)).exits == {}
@@ -152,11 +194,14 @@ def test_a_real_log_ends_as_its_story_went() -> None:
 
 
 procs = st.integers(0, 5)
+instants = st.none() | st.datetimes(timezones=st.just(UTC))
 events = st.lists(
     st.one_of(
         st.builds(JobMoved, procs, st.sampled_from(EventType)),
-        st.builds(JobHeld, procs, st.integers(0, 40), st.integers(0, 110)),
-        st.builds(JobEnded, procs, st.integers(-15, 3)),
+        st.builds(JobHeld, procs, st.integers(0, 40), st.integers(0, 110), instants),
+        st.builds(JobHeld, procs, st.just(3), st.sampled_from([9_000_015, 15_000_030]), instants),
+        st.builds(JobEnded, procs, st.integers(-15, 3), instants),
+        st.builds(JobRequeued, procs, st.integers(-15, 3), instants),
         st.builds(PilotChirped, procs, st.sampled_from(["Status", "Error", "TasksTotal"]), st.text(max_size=3)),
         st.builds(ClusterSubmitted, st.just(7)),
         st.builds(ClusterRemoved, st.just(7), st.none()),
@@ -166,7 +211,14 @@ events = st.lists(
 
 
 def shown(counted: Tally) -> tuple[object, ...]:
-    return counted.count_statuses(), Counter(counted.top_errors()), counted.exits, counted.cluster_id, counted.removed
+    return (
+        counted.count_statuses(),
+        Counter(counted.top_errors()),
+        counted.exits,
+        counted.kills,
+        counted.cluster_id,
+        counted.removed,
+    )
 
 
 @given(events)

@@ -1,6 +1,7 @@
 """Which logs a TMS shows, and that no name leads it elsewhere."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from schemas.logs import LogQuery, LogsAnswer, LogsQuery, LogStream
 from schemas.requests import DepthsQuery
 from schemas.wire import answer_from_bytes, answer_to_bytes
 from tests.unit.tms.orders import UUID
-from tms.files import TmsDirectory
+from tms.files import TmsDirectory, keep_output
+from tms.jobs.restarts import PAUSE_CODE
+from tms.log.job_log import JobLog
+from tms.pools.local import event_log
 from tms.worker_logs import reading
 from tms.worker_logs.answers import WorkerLogDesk
 
@@ -124,3 +128,85 @@ async def test_only_wms_is_answered_and_only_what_a_tms_knows(home: TmsDirectory
         await answers.answer_question(DepthsQuery(workflow_id=WorkflowId("WF-1")), Caller("wms"))
     answer = await answers.answer_question(LogsQuery(taskforce_uuid=UUID), Caller("wms"))
     assert isinstance(answer, LogsAnswer)
+
+
+def test_the_run_before_is_the_beginning_of_a_log(home: TmsDirectory, tmp_path: Path) -> None:
+    found = directory(home)
+    (found / "0.err").write_text("killed ")
+    (found / "0.out").touch()
+    (found / "1.err").write_text("another")
+    keep_output(found, {0, 2})
+    # During the pause there is only the run before.
+    assert read(home, stream="err").data == b"killed "
+    (found / "0.err").write_text("again")
+    answer = reading.list_logs(home, LogsQuery(taskforce_uuid=UUID))
+    assert [(file.name, file.n_bytes) for file in answer.files] == [("0.err", 12), ("0.out", 0), ("1.err", 7)]
+    assert read(home, stream="err").data == b"killed again"
+    for offset, max_bytes, data in (
+        (3, 6, b"led ag"),
+        (0, 4, b"kill"),
+        (8, 100, b"gain"),
+        (-6, 3, b" ag"),
+        (40, 5, b""),
+    ):
+        answer_ = read(home, stream="err", offset=offset, max_bytes=max_bytes)
+        assert (answer_.data, answer_.n_bytes) == (data, 12)
+    # The next end keeps the newest run only, and one without output keeps what is there.
+    keep_output(found, {0})
+    keep_output(found, {0})
+    assert read(home, stream="err").data == b"again"
+    # A link leads nowhere.
+    (found / "3.err").symlink_to(tmp_path / "epoch")
+    keep_output(found, {3})
+    assert (found / "3.err").is_symlink()
+
+
+@pytest.mark.parametrize("keeps_output", [True, False])
+def test_the_end_of_a_run_in_the_job_event_log_keeps_its_output(home: TmsDirectory, *, keeps_output: bool) -> None:
+    found, files = directory(home), home.taskforce_files(UUID)
+    joblog = JobLog(files, n_workers=1, cluster_id=7, keeps_output=keeps_output)
+    at = datetime(2026, 11, 29, 8, 0, tzinfo=UTC)
+    for n, record in enumerate(
+        (
+            event_log.job_held(7, 0, at, "killed", code=PAUSE_CODE, subcode=9_000_015),
+            event_log.job_requeued(7, 0, at, -9),
+            event_log.job_executing(7, 0, at),
+        )
+    ):
+        (found / "0.err").write_text(f"run {n}")
+        with files.log.open("a") as file:
+            file.write(record)
+        joblog.read_new()
+        assert (found / "0.err").exists() == (not keeps_output or n == 2)
+    assert read(home, stream="err").data == (b"run 1run 2" if keeps_output else b"run 2")
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_log_that_is_read_again_keeps_no_output_twice(home: TmsDirectory, *, is_replaced: bool) -> None:
+    found, files = directory(home), home.taskforce_files(UUID)
+    at = datetime(2026, 11, 29, 8, 0, tzinfo=UTC)
+    (found / "0.err").write_text("first, ")
+    files.log.write_text(event_log.job_evicted(7, 0, at, "preempted") + event_log.job_executing(7, 0, at))
+    joblog = JobLog(files, n_workers=1, cluster_id=7, keeps_output=True)
+    joblog.read_new()
+    (found / "0.err").write_text("second")
+    if is_replaced:
+        copy = files.log.with_name("copy")
+        copy.write_bytes(files.log.read_bytes())
+        copy.replace(files.log)
+    else:
+        # TMS crashed before it wrote the checkpoint.
+        joblog = JobLog(files, n_workers=1, cluster_id=7, keeps_output=True)
+    assert joblog.read_new() is is_replaced
+    assert joblog.offset == files.log.stat().st_size
+    assert read(home, stream="err").data == b"first, second"
+    # The next end of a run is a new one, also if the log has grown before TMS reads it again.
+    with files.log.open("a") as file:
+        file.write(event_log.job_evicted(7, 0, at, "preempted"))
+    again = JobLog(files, n_workers=1, cluster_id=7, keeps_output=True)
+    again.read_new()
+    assert again.is_behind
+    again.read_new()
+    assert again.offset == files.log.stat().st_size
+    assert not (found / "0.err").exists()
+    assert read(home, stream="err").data == b"second"

@@ -21,11 +21,15 @@ class MemoryStore:
     def __init__(self) -> None:
         self.workers: dict[str, dict[str, Any]] = {}
         self.busy: dict[str, RunId] = {}
+        self.unserved: list[RunId] = []
 
     async def compare_and_set(self, _: str, query: dict[str, Any], update: dict[str, Any]) -> bool:
         if query["_id"] not in self.workers:
             return False
-        self.workers[query["_id"]] |= update["$set"]
+        worker = self.workers[query["_id"]]
+        worker |= update["$set"]
+        if (digest := update.get("$addToSet", {}).get("hashes")) is not None:
+            worker["hashes"] = tuple(dict.fromkeys((*worker["hashes"], digest)))
         return True
 
     async def insert_new(self, collection: str, documents: list[dict[str, Any]]) -> None:
@@ -41,6 +45,8 @@ class MemoryStore:
     async def find(self, collection: str, query: dict[str, Any], **_: object) -> list[dict[str, Any]]:
         if collection == "step_workers":
             return [worker for worker in self.workers.values() if worker["seen_at"] >= query["seen_at"]["$gte"]]
+        if "status" in query:
+            return [{"_id": run} for run in self.unserved]
         return [{"_id": run} for worker, run in self.busy.items() if worker == query["nodes.taken_by"]]
 
     async def distinct(self, *_: object) -> list[str]:
@@ -102,3 +108,21 @@ async def test_what_one_process_hears_another_reads_and_nodes_of_the_gone_are_to
         await one.note_alive(alive("w1", ONE, is_leaving=True))
         await other._sweep_workers()
         assert gone[1:] == [(1, "w1"), (2, "w9")]
+
+
+async def test_a_worker_that_comes_brings_on_what_nobody_could_work_on_once_for_what_it_offers() -> None:
+    store, sought = MemoryStore(), []
+    store.unserved = [RunId(7)]
+
+    async def note(run: RunId, pool: str) -> None:
+        sought.append((run, pool))
+
+    workers = StepWorkers(cast("Store", store))
+    workers.on_came = note
+    await workers.note_alive(alive("w1", ONE))
+    await workers.note_alive(alive("w1", ONE))
+    assert sought == [(7, "default")]
+    await workers.note_alive(alive("w1", ONE, OTHER))
+    await workers.note_alive(alive("w1", ONE, OTHER, is_leaving=True))
+    await workers.note_alive(alive("w1", ONE, OTHER))
+    assert sought == [(7, "default")] * 3

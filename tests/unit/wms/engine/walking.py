@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.events import NodeEnded, NodeTaken
+from schemas.events import NodeEnded, NodeReturned, NodeTaken, ReturnReason
 from schemas.graph import Definition, Graph, Node, make_chain
 from schemas.ids import NodeKey, RunId, RunUuid
 from schemas.run_documents import LogRow, RunDocument
@@ -58,7 +58,25 @@ class Walk:
     def take(self, key: str, worker: str = "w1", attempt: int | None = None) -> RunDecision:
         """Let a step worker take a node."""
         number = self.node(key).attempt if attempt is None else attempt
-        return self.do(NodeTaken(run=RunId(1), node=NodeKey(key), attempt=number, worker=worker, taken_at=self.now))
+        n_lost = self.node(key).n_lost
+        taken = NodeTaken(
+            run=RunId(1), node=NodeKey(key), attempt=number, worker=worker, n_lost=n_lost, taken_at=self.now
+        )
+        return self.do(taken)
+
+    def lose(self, key: str, n_lost: int | None = None) -> RunDecision:
+        """Let a step worker report that the one before it is lost with a node."""
+        state = self.node(key)
+        return self.do(
+            NodeReturned(
+                run=RunId(1),
+                node=NodeKey(key),
+                attempt=state.attempt,
+                worker="w9",
+                n_lost=state.n_lost if n_lost is None else n_lost,
+                reason=ReturnReason.LOST,
+            )
+        )
 
     def end(
         self, key: str, outcome: Outcome = Outcome.SUCCESSFUL, attempt: int | None = None, **fields: Any

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from schemas.api.health import ALL_FAILED
+from schemas.failures.failed_runs import advise_failed_run
 from schemas.phases import Phase
-from wms.fleet.health import describe_staffing, explain_stuck, is_stale
+from wms.fleet.health import describe_staffing, describe_workflow_health, explain_stuck, is_stale
 from wms.fleet.tms_port import EVENTS, REST, TmsPort
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -74,3 +76,15 @@ def test_when_a_tms_counts_as_silent_depends_on_its_port(port: TmsPort, phase: P
     }
     (missing,) = describe_staffing(taskforce, port, NOW)["missing"]
     assert (missing["cause"], missing["n_workers"]) == (cause, 3)
+
+
+@pytest.mark.parametrize("n_dead", [0, 3])
+def test_a_failed_run_with_closed_inputs_is_not_advised_to_close_them(n_dead: int) -> None:
+    before, after = (
+        advise_failed_run("WF-1", n_failed=3, n_dead=n_dead, is_closed=is_closed) for is_closed in (False, True)
+    )
+    cause = {"cause": ALL_FAILED, "text": before[0], "command": before[1], "task_id": "", "n_events": 0}
+    workflow = {"_id": "WF-1", "stalled": {"since": NOW, "causes": [cause]}}
+    for closed_at, (text, command) in ((None, before), (NOW, after)):
+        health = describe_workflow_health({**workflow, "inputs_closed_at": closed_at})
+        assert health["stalled"]["causes"] == [{**cause, "text": text, "command": command}]

@@ -18,7 +18,7 @@ def test_an_alias_finds_its_location() -> None:
 
 def test_an_unknown_location_is_refused_in_the_contracts_words() -> None:
     with pytest.raises(UnknownLocation) as caught:
-        LocationMap({"osg": OSG}).find_location("mars")
+        LocationMap({"sub-2": "osg", "osg": OSG}).find_location("mars")
     assert (caught.value.code, caught.value.reason) == (400, "condor cluster location not found: mars")
     assert caught.value.hint.startswith("cluster locations: osg;")
 

@@ -11,14 +11,15 @@ import httpx2
 import pytest
 from starlette.responses import Response
 
+from runtime.web.app import DoorLimits
+from runtime.web.caller_limits import CallerLimits
+from runtime.web.reason_phrases import REASON_HEADER, reason_phrase
+from runtime.web.route import Call, Route, answer_json
 from schemas.api.general import Empty
 from schemas.api.workflows import WorkflowRequest
 from schemas.errors import Broken, EWMSError, NotFound, Unauthenticated, Unavailable, Unprocessable
 from wms.gateway import app as gateway
-from wms.gateway.auth import Gatekeeper
-from wms.gateway.caller_limits import CallerLimits
-from wms.gateway.reason_phrases import REASON_HEADER, reason_phrase
-from wms.gateway.route import Call, Route, answer_json
+from wms.gateway.roles import READERS, USERS, make_gatekeeper
 
 TOKEN = {"Authorization": "Bearer ada"}
 
@@ -37,13 +38,20 @@ def client(handler: Any = None, *, max_body_bytes: int = 1000, max_at_once: int 
     handler = handler or echo
     app = gateway.build_app(
         [
-            Route("POST", "/workflows", handler, "Make", body=WorkflowRequest),
-            Route("GET", "/workflows/{workflow_id}", handler, "Get"),
-            Route("POST", "/workflows/{workflow_id}/actions/abort", handler, "Abort", body=Empty, body_optional=True),
+            Route("POST", "/workflows", handler, "Make", roles=USERS, body=WorkflowRequest),
+            Route("GET", "/workflows/{workflow_id}", handler, "Get", roles=READERS),
+            Route(
+                "POST",
+                "/workflows/{workflow_id}/actions/abort",
+                handler,
+                "Abort",
+                roles=USERS,
+                body=Empty,
+                body_optional=True,
+            ),
         ],
-        Gatekeeper(Believer()),
-        max_body_bytes=max_body_bytes,
-        max_at_once=max_at_once,
+        make_gatekeeper(Believer()),
+        limits=DoorLimits(max_body_bytes=max_body_bytes, max_at_once=max_at_once),
     )
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway")
 
@@ -179,8 +187,8 @@ def test_a_route_without_roles_stops_the_start() -> None:
     async def handler(_: Call) -> Response:
         return answer_json({})
 
-    with pytest.raises(Broken, match="no roles"):
-        gateway.build_app([Route("POST", "/new", handler, "New")], Gatekeeper(None))
+    with pytest.raises(Broken, match="no role may call POST /new"):
+        gateway.build_app([Route("POST", "/new", handler, "New", roles=frozenset())], make_gatekeeper(None))
 
 
 @pytest.mark.parametrize(
@@ -236,10 +244,10 @@ async def test_few_requests_of_one_caller_run_at_once_and_the_others_wait(path: 
 
     app = gateway.build_app(
         [
-            Route("GET", "/workflows/{workflow_id}", wait, "Get"),
-            Route("GET", "/taskforces/{taskforce_uuid}", wait, "Get", is_heavy=True),
+            Route("GET", "/workflows/{workflow_id}", wait, "Get", roles=READERS),
+            Route("GET", "/taskforces/{taskforce_uuid}", wait, "Get", roles=READERS, is_heavy=True),
         ],
-        Gatekeeper(Believer()),
+        make_gatekeeper(Believer()),
     )
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
         asked = [asyncio.create_task(http.get(path, headers=TOKEN)) for _ in range(20)]
@@ -262,9 +270,9 @@ async def test_the_place_of_a_heavy_request_rests_as_long_as_it_ran() -> None:
         return answer_json({})
 
     app = gateway.build_app(
-        [Route("GET", "/workflows/{workflow_id}", work, "Get", is_heavy=True)],
-        Gatekeeper(Believer()),
-        caller_limits=CallerLimits(max_heavy=1),
+        [Route("GET", "/workflows/{workflow_id}", work, "Get", roles=READERS, is_heavy=True)],
+        make_gatekeeper(Believer()),
+        limits=DoorLimits(caller=CallerLimits(max_heavy=1)),
     )
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
         await asyncio.gather(*(http.get("/v1/workflows/WF-1", headers=TOKEN) for _ in range(2)))

@@ -3,30 +3,37 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from wms.gateway import app as gateway
-from wms.gateway import describe
-from wms.gateway.auth import Gatekeeper
+from wms.gateway import catalogue, describe
+from wms.gateway.roles import make_gatekeeper
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
     """The gateway with all its routes and nothing behind them."""
     theirs, of_mqs = b'{"openapi":"theirs"}', b'{"openapi":"mqs"}'
-    app = gateway.build_app(describe.list_bare_routes(), Gatekeeper(None), openapi_text=theirs, mqs_openapi_text=of_mqs)
+    app = gateway.build_app(
+        describe.list_bare_routes(), make_gatekeeper(None), openapi_text=theirs, mqs_openapi_text=of_mqs
+    )
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as client:
         yield client
 
 
 def test_the_committed_document_is_what_the_routes_are() -> None:
-    assert describe.PATH.read_text() == describe.render_document(), "run `python -m wms.gateway.describe`"
+    for path, text in describe.render_documents().items():
+        assert path.read_text() == text, "run `python -m wms.gateway.describe`"
+    committed = {path.name for path in describe.PATH.parent.glob("openapi*.json")}
+    assert committed == {path.name for path in describe.render_documents()}
 
 
-def test_every_reference_of_the_document_leads_somewhere() -> None:
-    text = describe.PATH.read_text()
+@pytest.mark.parametrize("path", describe.render_documents(), ids=lambda path: path.name)
+def test_every_reference_of_the_document_leads_somewhere(path: Path) -> None:
+    text = path.read_text()
     document = json.loads(text)
     referred = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
     assert referred == set(document["components"]["schemas"])
@@ -45,7 +52,7 @@ async def test_an_operators_document_takes_the_place_of_ours_where_the_wms_descr
 
 
 async def test_without_an_operators_document_ours_is_served_at_all_three_places() -> None:
-    app = gateway.build_app([], Gatekeeper(None))
+    app = gateway.build_app([], make_gatekeeper(None))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
         texts = {
             (await http.get(path)).text
@@ -53,6 +60,16 @@ async def test_without_an_operators_document_ours_is_served_at_all_three_places(
         }
     (text,) = texts
     assert "/v1/mqs/schema/openapi" in json.loads(text)["paths"]
+
+
+async def test_each_other_dialect_has_its_document_beside_ours() -> None:
+    others = catalogue.list_bare_dialects()
+    app = gateway.build_app([], make_gatekeeper(None), dialects=others)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
+        for dialect in (dialect for dialect, routes in others if routes):
+            document = (await http.get(f"/docs/openapi-{dialect.name}.json")).json()
+            assert all(path.startswith(dialect.prefixes[0]) for path in document["paths"])
+            assert document == json.loads((describe.PATH.parent / f"openapi-{dialect.name}.json").read_text())
 
 
 async def test_the_page_loads_nothing_from_outside(http: httpx2.AsyncClient) -> None:

@@ -18,8 +18,11 @@ from deploy.local.servers.token_issuer import (
     developer_token,
     issuer_application,
     mint_token,
+    role_tokens,
     write_issuer,
 )
+from wms.tenancy.claims import DEFAULT_TENANCY_RULES, make_principal
+from wms.tenancy.rights import DEFAULT_ORGANIZATION, TenancyRole
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,17 @@ async def test_discovery_leads_to_the_key_that_signs_the_tokens(issuer: IssuerFi
     key = keys[jwt.get_unverified_header(token)["kid"]]
     claims = jwt.decode(token, key, algorithms=["RS256"], audience=AUDIENCE)
     assert claims["sub"] == DEVELOPER
-    assert claims["groups"] == ["/tokens/ewms-dev"]
+    assert claims["groups"] == ["/tokens/ewms-dev", "/organizations/default/member"]
+
+
+def test_there_is_a_person_in_each_role_of_the_one_organization_and_above_it(issuer: IssuerFiles) -> None:
+    tokens = role_tokens(issuer)
+    assert list(tokens) == list(TenancyRole)
+    for role, token in tokens.items():
+        claims = _claims(issuer, token)
+        person = make_principal(claims["sub"], claims, rules=DEFAULT_TENANCY_RULES, memberships=[])
+        assert person.every_role == {role}
+        assert set(person.roles) <= {DEFAULT_ORGANIZATION}
 
 
 def test_a_minted_token_carries_what_it_was_asked_to_and_lives_as_long(issuer: IssuerFiles) -> None:

@@ -5,10 +5,17 @@ from typing import Any
 
 import pytest
 
-from ewms.cli.text.failure_tables import attempt_lines, describe_exit, group_table, letter_lines, letter_table
+from ewms.cli.text.failure_tables import (
+    attempt_lines,
+    describe_exit,
+    error_table,
+    group_table,
+    letter_lines,
+    letter_table,
+)
 from schemas.failures.bodies import DeadLetterGroups, DeadLetterSeen
 from schemas.failures.dead_letters import DeadLetter, LetterGroup
-from schemas.failures.history import Attempt
+from schemas.failures.history import Attempt, ErrorGroup
 from tests.unit.ewms.cli.text.test_tables import on_80_columns
 
 AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -130,3 +137,13 @@ def test_attempts_that_ended_the_same_way_are_told_as_one() -> None:
     )
     assert headings[1].startswith("attempt 4: ")
     assert sum("Traceback" in line.plain for line in letter_lines(seen)) == 2
+
+
+def test_the_counts_of_reports_are_named_as_at_least() -> None:
+    group = ErrorGroup(
+        task_id=TASK, signature="5c0e2d1a94", text="x", example=ERROR, event_id="e", n_attempts=75, n_events=30,
+        n_machines=2, first_at=AT, last_at=AT,
+    )  # fmt: skip
+    names, marks, *_ = [line for line in on_80_columns(error_table([group])).splitlines() if line.strip()]
+    assert names.split()[:3] == ["attempts", "events", "machines"]
+    assert marks.split()[:6] == ["at", "least"] * 3

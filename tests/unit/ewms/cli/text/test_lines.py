@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ewms.cli.text.lines import MAX_LINE_BYTES, name_line_in_errors, read_key, read_payloads
+from ewms.cli.text.lines import MAX_LINE_BYTES, describe_stop, name_line_in_errors, read_key, read_payloads
 from schemas.errors import Rejected, TooLarge
 
 
@@ -76,3 +76,46 @@ def test_what_cannot_be_sent_is_told_with_its_line(error: Exception) -> None:
         raise error
     assert caught.value.hint
     assert isinstance(caught.value, TooLarge) == isinstance(error, TooLarge)
+
+
+@pytest.mark.parametrize("content", [b"1\n\n{oops\n4\n", b"1\n\n\xff\n4\n", b"1\n\n" + b"x" * (MAX_LINE_BYTES + 1)])
+def test_the_number_of_a_bad_line_is_known(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(content)
+    numbers: list[int] = []
+    with pytest.raises(Rejected):
+        list(read_payloads(file, text=False, on_line=numbers.append))
+    assert numbers == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("file", "bad_line", "options", "stays_open", "lines"),
+    [
+        (
+            "a b", 4, ["--close-inputs"], True,
+            [
+                "3 event(s) published to in; the inputs of WF-1 stay open",
+                "  mend line 4, then go on from there: tail -n +4 'a b' | ewms queue publish WF-1 in - --close-inputs",
+            ],
+        ),
+        ("events", 4, ["--key", "id"], False, [
+            "3 event(s) published to in",
+            "  mend line 4, then go on from there: tail -n +4 events | ewms queue publish WF-1 in - --key id",
+        ]),
+        ("-", 4, ["--close-inputs"], True, [
+            "3 event(s) published to in; the inputs of WF-1 stay open",
+            "  go on from line 4 of the input: ewms queue publish WF-1 in - --close-inputs",
+        ]),
+        ("events", 0, ["--close-inputs"], True, [
+            "3 event(s) published to in; the inputs of WF-1 stay open",
+            "  close them when all events are published: ewms workflow close-inputs WF-1",
+        ]),
+    ],
+)  # fmt: skip
+def test_publish_says_where_it_stopped_and_how_to_go_on(
+    file: str, bad_line: int, options: list[str], stays_open: bool, lines: list[str]
+) -> None:
+    told = describe_stop(
+        3, workflow="WF-1", alias="in", file=Path(file), bad_line=bad_line, options=options, stays_open=stays_open
+    )
+    assert told.splitlines() == lines

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from ewms.cli.text.tables import (
+    cluster_table,
     depth_table,
     health_lines,
     log_table,
@@ -22,6 +23,7 @@ from ewms.workflows.view import render_progress
 from ewms.workflows.worker_logs import LogInfo
 from schemas.api.health import TaskforceHealth
 from schemas.api.queries import WorkflowFound
+from schemas.api.workflows import ClusterLocation
 from schemas.logs import LogStream
 from schemas.phases import Phase
 from tests.unit.ewms.facts import change, depths, state, taskforce
@@ -101,3 +103,26 @@ def test_of_what_has_ended_no_worker_is_missing() -> None:
     ended = "its workflow ended at 2026-11-28 12:00:00 UTC: done"
     health = TaskforceHealth.model_validate({**WELL, "n_wanted": 4, "ended": ended})
     assert [line.plain for line in missing_lines("TF-1", health)] == [f"TF-1: {ended}"]
+
+
+def test_the_row_of_a_cluster_names_its_aliases() -> None:
+    osg = ClusterLocation(name="osg", schedd="grid.example.org", n_workers=3)
+    plain = on_80_columns(cluster_table([osg]))
+    assert "aliases" not in plain
+    others = [ClusterLocation(name=name, schedd="grid.example.org", n_workers=3, alias_of="osg") for name in ("a", "b")]
+    (row,) = [line for line in on_80_columns(cluster_table([osg, *others])).splitlines() if "grid.example.org" in line]
+    assert row.split() == ["osg", "grid.example.org", "a,", "b", "3"]
+
+
+@pytest.mark.parametrize(
+    ("last_at", "when"), [("2026-11-29T12:03:11Z", ", the last at 2026-11-29 12:03:11 UTC"), (None, "")]
+)
+@pytest.mark.parametrize("ended", ["", "its workflow ended: done"])
+def test_kills_stay_visible_while_all_workers_are_at_work_and_after_the_end(
+    last_at: str | None, when: str, ended: str
+) -> None:
+    kills = [{"signal": "SIGKILL (most often out of memory)", "n_kills": 2, "last_at": last_at}]
+    health = TaskforceHealth.model_validate({**WELL, "n_wanted": 2, "n_at_work": 2, "ended": ended, "kills": kills})
+    line = f"pilots were killed 2 time(s) by SIGKILL (most often out of memory){when}"
+    assert [one.plain for one in missing_lines("TF-1", health)][1:] == [f"  {line}"]
+    assert [one.plain for one in health_lines(health)] == [line]

@@ -17,3 +17,10 @@ def test_other_numbers_are_told_now_and_then_and_the_same_ones_never() -> None:
     assert not is_worth_a_line(seen(0, 5), seen(LINE_EVERY_S / 2, 4))
     assert is_worth_a_line(seen(0, 5), seen(LINE_EVERY_S, 4))
     assert not is_worth_a_line(seen(0, 5), seen(100 * LINE_EVERY_S, 5))
+
+
+def test_the_same_line_never_comes_twice() -> None:
+    # Numbers that the line does not show may change: what a pilot does that takes no events yet.
+    first = compute_progress([facts(0, state(taskforce(statuses={"RUNNING": {"null": 1}})), depths(5))])
+    later = compute_progress([facts(60, state(taskforce(statuses={"RUNNING": {"Started": 1}})), depths(5))])
+    assert not is_worth_a_line(first, later)

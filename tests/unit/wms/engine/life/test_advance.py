@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 
 from schemas.errors import Conflict
-from schemas.ids import NodeKey, RunUuid
+from schemas.events import NodeTaken
+from schemas.ids import NodeKey, RunId, RunUuid
 from schemas.runs import ChildRequest, Outcome, RunStatus
 from tests.unit.wms.engine.walking import NOW, chain, step
-from wms.engine.life.stimuli import PutState, StepWorkerGone, TimePassed, Unserved
+from wms.engine.life.stimuli import PutState, StepWorkerCame, StepWorkerGone, TimePassed, Unserved
 
 
 def test_o4_o20_steps_run_one_after_the_other_and_the_run_is_done_with_the_last() -> None:
@@ -86,9 +87,9 @@ def test_the_fence_refuses_whatever_is_late() -> None:
         with pytest.raises(Conflict, match="not the current one"):
             late()
     walk.end("a")
-    with pytest.raises(Conflict, match="has ended before"):
+    with pytest.raises(Conflict, match="has ended already"):
         walk.end("a")
-    with pytest.raises(Conflict, match="nobody needs"):
+    with pytest.raises(Conflict, match="no step worker needs"):
         walk.take("a")
     with pytest.raises(Conflict, match="no node"):
         walk.do(Unserved(NodeKey("x"), 1, ""))
@@ -166,22 +167,54 @@ def test_a_step_whose_worker_is_gone_is_sent_again_as_the_same_attempt() -> None
     assert walk.status is RunStatus.SUCCESSFUL
 
 
-@pytest.mark.parametrize("how", ["taken", "gone"])
-def test_a_step_that_takes_three_workers_down_fails_as_worker_lost(how: str) -> None:
+@pytest.mark.parametrize("is_told", [True, False], ids=["taken", "lost before anybody heard of it"])
+def test_a_step_that_takes_three_workers_down_fails_as_worker_lost(*, is_told: bool) -> None:
     walk = chain("a", "b").begin()
     for number in range(3):
-        walk.take("a", f"w{number}")
-    if how == "taken":
-        walk.take("a", "w4")
-    else:
-        walk.do(StepWorkerGone("w2"))
+        assert (walk.statuses, walk.node("a").n_lost) == ("up", number)
+        if is_told:
+            walk.take("a", f"w{number}")
+        walk.lose("a")
     error = walk.node("a").error
     assert error is not None
-    assert (walk.statuses, error.error_class) == ("hp", "WorkerLost")
+    assert (walk.statuses, error.error_class, len(walk.sent)) == ("hp", "WorkerLost", 3)
     with pytest.raises(Conflict):
         walk.end("a")
     walk.resume()
-    assert walk.node("a").n_taken == 0
+    assert (walk.node("a").n_taken, walk.node("a").n_lost) == (0, 0)
+
+
+def test_a_silent_worker_counts_as_one_that_another_worker_reports_as_lost() -> None:
+    walk = chain("a").begin()
+    walk.take("a", "w1")
+    walk.do(StepWorkerGone("w1"))
+    walk.lose("a")
+    walk.take("a", "w2")
+    walk.do(StepWorkerGone("w2"))
+    assert walk.statuses == "h"
+
+
+def test_a_loss_that_is_told_twice_counts_once_and_what_the_lost_worker_still_says_is_refused() -> None:
+    walk = chain("a").begin()
+    taken = NodeTaken(run=RunId(1), node=NodeKey("a"), attempt=1, worker="w1", taken_at=NOW)
+    walk.do(taken)
+    walk.lose("a")
+    with pytest.raises(Conflict, match="sent again since"):
+        walk.lose("a", n_lost=0)
+    with pytest.raises(Conflict, match="was given up"):
+        walk.do(taken)
+    assert (walk.statuses, len(walk.sent)) == ("u", 2)
+    walk.end("a")
+    with pytest.raises(Conflict, match="sent again since"):
+        walk.lose("a")
+
+
+def test_a_step_whose_worker_is_lost_while_the_run_is_canceled_is_not_called_again() -> None:
+    walk = chain("a").begin()
+    walk.take("a")
+    walk.cancel()
+    walk.lose("a")
+    assert (walk.status, len(walk.sent)) == (RunStatus.CANCELED, 1)
 
 
 def test_a_step_that_takes_too_long_is_timed_out_once_and_its_late_end_is_refused() -> None:
@@ -204,6 +237,9 @@ def test_a_function_that_nobody_offers_waits_and_says_so() -> None:
     assert (walk.status, walk.node("a").attempt) == (RunStatus.RUNNING, 1)
     walk.pass_time(30)
     assert walk.sent == [("a", 1)] * 2
+    walk.do(Unserved(NodeKey("a"), 1, "the worker w1 does not offer it", again_after=timedelta(seconds=1)))
+    walk.pass_time(1)
+    assert walk.sent == [("a", 1)] * 3
     walk.take("a")
     assert walk.node("a").explanation == ""
     with pytest.raises(Conflict):
@@ -219,3 +255,14 @@ def test_t11_the_state_can_be_set_before_the_run_begins_and_not_after() -> None:
     walk.begin()
     with pytest.raises(Conflict):
         walk.do(PutState({"k": 3}))
+
+
+def test_what_nobody_could_work_on_is_sent_as_soon_as_a_worker_of_its_pool_comes() -> None:
+    walk = chain("a").begin()
+    walk.do(Unserved(NodeKey("a"), 1, "no step worker of the pool 'default' is there"))
+    walk.do(StepWorkerCame("another"))
+    assert walk.sent == [("a", 1)]
+    walk.do(StepWorkerCame("default"))
+    assert walk.sent == [("a", 1)] * 2
+    walk.do(StepWorkerCame("default"))
+    assert walk.sent == [("a", 1)] * 2, "it is on its way already"

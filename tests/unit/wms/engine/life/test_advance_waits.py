@@ -11,6 +11,8 @@ from schemas.ids import NodeKey
 from schemas.runs import Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import NOW, Walk, chain, step, wait
+from wms.engine.life.node_orders import make_node_run
+from wms.engine.life.stimuli import CallbackProgress
 from wms.engine.life.waiting import AnswerVerdict, make_callback_token
 
 S, F = EdgeKind.SUCCESS, EdgeKind.FAILURE
@@ -146,9 +148,60 @@ def test_t19_polling_ends_when_the_time_of_the_step_is_over() -> None:
     assert (walk.statuses, error.error_class) == ("h", "TimedOut")
 
 
+def test_d3_what_a_pending_step_leaves_is_kept_until_its_attempt_is_over() -> None:
+    walk = chain("a").begin()
+    left = {"operation_id": "op-7"}
+    walk.end("a", Outcome.PENDING, artifacts=left, delta={"vm": 1}, keeps_changes=True, poll_after_s=3)
+    assert (walk.node("a").artifacts, walk.facts.state) == (left, {"vm": 1})
+    walk.pass_time(3)
+    order = make_node_run(walk.run, 0)
+    assert (order.attempt, order.n_polls, order.artifacts) == (1, 1, left)
+    walk.end("a", Outcome.PENDING, artifacts=left, delta={"no": 1})
+    assert walk.facts.state == {"vm": 1}
+    walk.fail("a", artifacts=left, delta={"cause": "x"}, removed=("vm",), keeps_changes=True)
+    assert (walk.node("a").artifacts, walk.facts.state) == (left, {"cause": "x"})
+    walk.resume()
+    assert (make_node_run(walk.run, 0).artifacts, walk.node("a").artifacts) == ({}, {})
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SUCCESSFUL, Outcome.PENDING])
+def test_d3_a_late_twin_of_the_first_call_ends_nothing_that_is_looked_at_already(outcome: Outcome) -> None:
+    walk = chain("a").begin()
+    walk.end("a", Outcome.PENDING, n_polls=0, poll_after_s=3)
+    with pytest.raises(Conflict, match="answered before"):
+        walk.end("a", outcome, n_polls=0)
+    walk.pass_time(3)
+    with pytest.raises(Conflict, match="answered before"):
+        walk.end("a", outcome, n_polls=0)
+    walk.end("a", n_polls=1)
+    assert walk.statuses == "S"
+
+
+def test_a_pending_step_that_makes_the_state_too_large_has_failed() -> None:
+    walk = chain("a").begin()
+    walk.end("a", Outcome.PENDING, delta={"x": "y" * 1024 * 1024}, keeps_changes=True)
+    error = walk.node("a").error
+    assert (walk.statuses, walk.facts.state, error and error.error_class) == ("h", {}, "StateTooLarge")
+
+
 def test_tokens_are_not_stored() -> None:
     walk = chain(step("a", opens=1), wait("w", "callback")).begin()
     token = make_callback_token("s3cret", NodeKey("a"), 1)
     stored = walk.facts.model_dump_json() + "".join(state.model_dump_json() for state in walk.run.nodes)
     assert token not in stored
     assert hashlib.sha256(token.encode()).hexdigest() not in stored
+
+
+def test_word_of_progress_is_kept_and_ends_nothing() -> None:
+    walk = chain(step("a", opens=1), wait("w", "callback", wait_timeout_s=60)).begin()
+    token = make_callback_token("s3cret", NodeKey("a"), 1)
+    assert walk.do(CallbackProgress(NodeKey("w"), token, 10)).answer is None
+    walk.end("a")
+    deadline = walk.node("w").wait.deadline
+    assert walk.do(CallbackProgress(NodeKey("w"), token, {"done": 50})).answer is None
+    waiting = walk.node("w").wait
+    assert (waiting.progress, waiting.deadline) == ({"done": 50}, deadline)
+    assert walk.do(CallbackProgress(NodeKey("w"), "odd", 99)).answer is AnswerVerdict.UNKNOWN
+    assert walk.do(CallbackProgress(NodeKey("none"), token, 99)).answer is AnswerVerdict.UNKNOWN
+    walk.answer("w", token=token)
+    assert walk.do(CallbackProgress(NodeKey("w"), token, 99)).answer is AnswerVerdict.LATE

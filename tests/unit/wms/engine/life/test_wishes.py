@@ -10,7 +10,7 @@ from schemas.ids import NodeKey
 from schemas.runs import Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk, chain, step, wait
-from wms.engine.life.stimuli import Begin, Unserved
+from wms.engine.life.stimuli import Begin, Unserved, WriteNote
 
 S, F, A = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS
 
@@ -155,6 +155,17 @@ def test_1_6_an_abort_is_recorded_with_its_author_and_the_end_of_the_step_does_n
     with pytest.raises(Conflict):
         walk.end("a")
     assert walk.status is RunStatus.CANCELED
+
+
+def test_r11_each_note_is_in_the_log_with_its_author_also_when_the_run_is_over() -> None:
+    walk = stopped()
+    walk.do(WriteNote("look at this", "ada"))
+    walk.cancel()
+    walk.do(WriteNote("", "bob"))
+    assert (walk.status, walk.facts.note) == (RunStatus.CANCELED, "")
+    notes = [(row.who, row.why) for row in walk.rows if row.act == "note"]
+    assert notes == [("ada", "look at this"), ("bob", "")]
+    assert walk.sent == stopped().sent
 
 
 def test_d8_a_stopped_run_can_be_canceled() -> None:

@@ -12,9 +12,10 @@ from schemas.ids import TaskforceUuid
 from schemas.phases import WANTED, Phase
 from schemas.statuses import JobStatus, PilotStatus
 from tests.unit.wms.fleets import NOW, later
-from tms.jobs.restarts import PAUSE_CODE
+from tms.jobs.restarts import PAUSE_CODE, mark_pause
 from tms.log.hold_reasons import hold_reason
-from wms.fleet.stalls.staffing import Crew, Lack, find_missing_workers, read_crew
+from wms.fleet.stalls.crew import Crew, read_crew
+from wms.fleet.stalls.staffing import Lack, find_missing_workers
 from wms.fleet.tms_port import EVENTS, REST, TmsPort
 
 TF = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
@@ -22,6 +23,7 @@ TASK = "TK-6b00e09f-926a610b-485d2fc0"
 SHOW = f"ewms taskforce show {TF}"
 MORE = f"ewms task add-workers {TASK} -n 4"
 ERRORS = "ewms task errors WF-6b00e09f-926a610b"
+LOGS = "ewms task logs WF-6b00e09f-926a610b"
 PLACES = "ewms cluster list"
 
 
@@ -73,7 +75,7 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
         (
             crew(Phase.PENDING_STARTER, retry_at=later(seconds=30)),
             Lack.START_AGAIN,
-            "not started: that failed, and is tried again at 08:00:30 UTC",
+            "not started: the start failed, and WMS tries again at 08:00:30 UTC",
             SHOW,
         ),
         (
@@ -86,25 +88,25 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
         (
             crew(Phase.PENDING_STARTER, port=REST, since=later(minutes=-4)),
             Lack.TMS_SILENT,
-            "not started: the TMS of ap1 has not asked for it since 07:56:00 UTC",
+            "not started: the TMS of ap1 has not asked for them since 07:56:00 UTC",
             PLACES,
         ),
         (crew(Phase.PENDING_STOPPER), Lack.ENDED, "ended with their taskforce", MORE),
         (crew(Phase.CONDOR_RM), Lack.ENDED, "ended with their taskforce", MORE),
         (crew(Phase.CONDOR_COMPLETE), Lack.ENDED, "ended with their taskforce", MORE),
         (crew(Phase.PENDING_STARTER, has_ended=True), Lack.ENDED, "ended with their taskforce", MORE),
-        (crew(), Lack.STARTING, "are submitted", SHOW),
-        (crew(as_of=None, since=later(seconds=-10)), Lack.STARTING, "are submitted", SHOW),
+        (crew(), Lack.STARTING, "are submitted, without a status yet", SHOW),
+        (crew(as_of=None, since=later(seconds=-10)), Lack.STARTING, "are submitted, without a status yet", SHOW),
         (
             crew(as_of=None, since=later(seconds=-41)),
             Lack.TMS_SILENT,
-            "lost from sight: the TMS of ap1 has told nothing of them since 07:59:19 UTC",
+            "not seen: the TMS of ap1 has sent no statuses since 07:59:19 UTC",
             PLACES,
         ),
         (
             jobs("RUNNING", "Tasking", as_of=later(seconds=-41)),
             Lack.TMS_SILENT,
-            "lost from sight: the TMS of ap1 has told nothing of them since 07:59:19 UTC",
+            "not seen: the TMS of ap1 has sent no statuses since 07:59:19 UTC",
             PLACES,
         ),
         (jobs("IDLE", as_of=later(hours=-1), port=REST), Lack.SLOT_AWAITED, "wait for a free slot", SHOW),
@@ -141,14 +143,27 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
             jobs("HELD: The pilot ended early; it starts again after a pause", "FatalError"),
             Lack.PAUSED,
             "ended early, and start again by themselves after a pause",
-            ERRORS,
+            LOGS,
+        ),
+        (
+            # Errors of tasks do not say why a pilot was killed.
+            jobs("HELD: The pilot was killed by SIGBUS; it starts again after a pause", errors={"ValueError: x": 1}),
+            Lack.PAUSED,
+            "killed by SIGBUS, and start again by themselves after a pause",
+            LOGS,
         ),
         (jobs("HELD"), Lack.HELD, "held: no reason given", SHOW),
-        (jobs("RUNNING"), Lack.PREPARING, "start, and take no events yet", SHOW),
+        (jobs("RUNNING"), Lack.PREPARING, "have not reported yet", SHOW),
         (jobs("RUNNING", "Started"), Lack.PREPARING, "start, and take no events yet", SHOW),
         (jobs("RUNNING", "RunningInitCommand"), Lack.PREPARING, "start, and take no events yet", SHOW),
         (
             jobs("RUNNING", "FatalError"),
+            Lack.PILOT_FAILED,
+            "failed, and keep their slots for some minutes before they start again",
+            LOGS,
+        ),
+        (
+            jobs("RUNNING", "FatalError", errors={"ValueError: x": 1}),
             Lack.PILOT_FAILED,
             "failed, and keep their slots for some minutes before they start again",
             ERRORS,
@@ -274,6 +289,9 @@ def test_a_pause_is_known_by_the_words_in_which_a_tms_tells_it() -> None:
     held = f"HELD: {hold_reason(PAUSE_CODE, 15)}"
     (missing,) = find_missing_workers(jobs(held, "FatalError"), NOW)
     assert missing.lack is Lack.PAUSED
+    held = f"HELD: {hold_reason(PAUSE_CODE, mark_pause(15, -9))}"
+    (missing,) = find_missing_workers(jobs(held), NOW)
+    assert missing.text == "killed by SIGKILL (most often out of memory), and start again by themselves after a pause"
 
 
 def test_a_phase_of_a_newer_version_is_no_end() -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.phases import Phase
-from tests.unit.wms.fleet.stalls.test_staffing import ERRORS, MORE, PLACES, SHOW, TASK, crew, jobs
+from tests.unit.wms.fleet.stalls.test_staffing import ERRORS, LOGS, MORE, PLACES, SHOW, TASK, crew, jobs
 from tests.unit.wms.fleets import NOW, later
-from wms.fleet.stalls.staffing import Crew, find_missing_workers
+from wms.fleet.stalls.crew import Crew
+from wms.fleet.stalls.staffing import find_missing_workers
 from wms.fleet.stalls.stall_watch import recall_doubts
 from wms.fleet.stalls.stalling import (
     PATIENCE,
@@ -89,8 +90,12 @@ CHARGES = "; each failure counts now, and the events become dead letters"
 def test_a_task_that_fails_on_every_worker_is_told_as_such(crew_: Crew, text: str) -> None:
     busy = QueueLoad(n_ready=12, n_unacknowledged=2, n_consumers=1)
     (obstacle,) = find_obstacles(seen(crew_, backlog=busy), NOW)
-    assert (obstacle.kind, obstacle.cause, obstacle.command) == (ObstacleKind.ALL_BAD, "all-bad", ERRORS)
-    assert obstacle.text == f"14 event(s) wait for a task that fails on every worker: {text}"
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (
+        ObstacleKind.ALL_BAD,
+        "all-bad",
+        ERRORS if crew_.errors else LOGS,
+    )
+    assert obstacle.text == f"14 event(s) are left for a task that fails on every worker: {text}"
     assert is_suspect(seen(crew_), NOW)
     # Nothing waits, or another taskforce of the task works.
     assert find_obstacles(seen(crew_, backlog=QueueLoad()), NOW) == []
@@ -103,7 +108,7 @@ def test_events_wait_and_nobody_comes(name: str) -> None:
     (obstacle,) = find_obstacles(seen(crew_), NOW)
     assert (obstacle.kind, obstacle.cause, obstacle.command) == (ObstacleKind.NO_WORKERS, cause, command)
     assert (obstacle.task_id, obstacle.n_events) == (TASK, 12)
-    assert obstacle.text.startswith("12 event(s) wait, and no worker comes: 4 worker(s) ")
+    assert obstacle.text.startswith("12 event(s) are left, and no worker comes: 4 worker(s) ")
     assert find_missing_workers(crew_, NOW)[0].text in obstacle.text
 
 
@@ -151,7 +156,7 @@ def test_consumers_that_take_nothing_are_told_whoever_they_are(name: str) -> Non
         "takes-nothing",
         f"ewms taskforce why {TASK}",
     )
-    assert obstacle.text == "3 event(s) wait, and the 2 consumer(s) of the queue take no events"
+    assert obstacle.text == "3 event(s) are left, and the 2 consumer(s) of the queue take none"
 
 
 PAUSED = jobs("HELD: The pilot ended early; it starts again after a pause", "FatalError")
@@ -159,14 +164,14 @@ PAUSED = jobs("HELD: The pilot ended early; it starts again after a pause", "Fat
 
 def test_workers_that_all_pause_are_told_as_what_they_are() -> None:
     (obstacle,) = find_obstacles(seen(PAUSED, jobs("HELD: disk")), NOW)
-    assert (obstacle.kind, obstacle.cause, obstacle.command) == (ObstacleKind.PAUSED, "paused", ERRORS)
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (ObstacleKind.PAUSED, "paused", LOGS)
     assert obstacle.text == (
-        "12 event(s) wait until a worker starts again: 4 worker(s) held: disk; "
+        "12 event(s) are left until a worker starts again: 4 worker(s) held: disk; "
         "4 worker(s) ended early, and start again by themselves after a pause"
     )
     assert find_obstacles(seen(PAUSED, jobs("IDLE")), NOW) == []
     (obstacle,) = find_obstacles(seen(jobs("RUNNING", "FatalError")), NOW)
-    assert (obstacle.kind, obstacle.cause, obstacle.command) == (ObstacleKind.PAUSED, "pilot-failed", ERRORS)
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (ObstacleKind.PAUSED, "pilot-failed", LOGS)
     assert is_suspect(seen(PAUSED), NOW)
     assert find_obstacles(seen(PAUSED, inputs={TASK: []}), NOW) == [], "a source starts again, or is over"
 
@@ -176,7 +181,7 @@ def test_workers_that_are_not_connected_are_told_with_the_silence_of_their_tms()
     (obstacle,) = find_obstacles(seen(crew_), NOW)
     assert obstacle.kind is ObstacleKind.NO_TAKERS
     assert "4 worker(s) that should take them are not connected" in obstacle.text
-    assert "the TMS of ap1 has told nothing of them since 07:58:00 UTC" in obstacle.text
+    assert "the TMS of ap1 has sent no statuses since 07:58:00 UTC" in obstacle.text
 
 
 def test_a_task_without_any_taskforce_is_told() -> None:

@@ -1,0 +1,1 @@
+"""Processes of step lists from Python: start, watch, resume and abort them."""

@@ -1,0 +1,58 @@
+"""Subscriptions for programs without an event loop: the names of `ewms.processes.async_subscriptions`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ewms.loop_thread import LoopThread
+from ewms.processes.async_subscriptions import AsyncSubscriptionClient
+from schemas.api.processes import ProcessSummary
+from schemas.subscriptions import ProductDocument, SubscriptionDocument
+
+
+class SubscriptionClient:
+    """The subscriptions of one server that you may see."""
+
+    def __init__(self, portal: LoopThread, subscriptions: AsyncSubscriptionClient) -> None:
+        self._portal = portal
+        self._subscriptions = subscriptions
+
+    def find(
+        self, filters: Mapping[str, str] | None = None, *, sort: str = "", n: int = 250
+    ) -> list[SubscriptionDocument]:
+        """Return at most `n` subscriptions that match `filters`.
+
+        `filters` are fields and values such as `{"status": "active", "values.vlan": "12"}`, and `sort` is such as
+        "start_date,desc".
+
+        Raises:
+            Refused: there is no such field; the reason names those that there are.
+        """
+        return self._portal.run_coroutine(lambda: self._subscriptions.find(filters, sort=sort, n=n))
+
+    def get(self, subscription_id: str) -> Mapping[str, Any]:
+        """Return the subscription with the values of all its blocks, those that it refers to included.
+
+        Raises:
+            NotThere: there is none with this id that you may see.
+        """
+        return self._portal.run_coroutine(lambda: self._subscriptions.get(subscription_id))
+
+    def workflows(self, subscription_id: str) -> Mapping[str, list[Mapping[str, Any]]]:
+        """Return the workflows on a subscription by target. One that may not start now has a `reason`."""
+        return self._portal.run_coroutine(lambda: self._subscriptions.workflows(subscription_id))
+
+    def processes(self, subscription_id: str) -> list[ProcessSummary]:
+        """Return the processes that have worked on a subscription, the latest first."""
+        return self._portal.run_coroutine(lambda: self._subscriptions.processes(subscription_id))
+
+    def products(self) -> list[ProductDocument]:
+        """Return the products that can be subscribed to, by name."""
+        return self._portal.run_coroutine(self._subscriptions.products)
+
+    def set_in_sync(self, subscription_id: str) -> None:
+        """Set a subscription in sync, after a process on it has failed and somebody has put things right.
+
+        Raises:
+            Refused: a process that is no task still works on it.
+        """
+        self._portal.run_coroutine(lambda: self._subscriptions.set_in_sync(subscription_id))

@@ -1,0 +1,140 @@
+"""One workflow for programs without an event loop: watch it, read its failures and end it. See `ewms.client`."""
+
+from collections.abc import Callable
+
+from ewms.durations import Duration
+from ewms.loop_thread import LoopThread
+from ewms.queue_client import Queue
+from ewms.workflows.dead_letters import Failures
+from ewms.workflows.progress import Observation
+from ewms.workflows.run import AsyncRun, Until
+from ewms.workflows.state import WorkflowOutcome, WorkflowState
+from schemas.api.health import Stall
+from schemas.api.queues import QueueDepths
+from schemas.api.workflows import DeactivationAnswer
+from schemas.endings import Ending
+
+
+class Run:
+    """One workflow on the server. Creating this object asks the server nothing."""
+
+    def __init__(self, portal: LoopThread, run: AsyncRun) -> None:
+        self._portal = portal
+        self._run = run
+        self.id = run.id
+        self.name = run.name
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    def show(self) -> WorkflowState:
+        """Return the workflow with its task directives and taskforces."""
+        return self._portal.run_coroutine(self._run.show)
+
+    def statuses(self) -> dict[str, dict[str, int]]:
+        """Count the workers of all taskforces by job status, then by pilot status.
+
+        For example `{"RUNNING": {"Tasking": 41, "null": 3}}`: three pilots have not reported yet.
+        """
+        return self._portal.run_coroutine(self._run.statuses)
+
+    def depths(self) -> QueueDepths:
+        """Return how many events each queue holds, and how many dead letters there are."""
+        return self._portal.run_coroutine(self._run.depths)
+
+    def look(
+        self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None
+    ) -> Observation:
+        """Return one observation for `ewms.workflows.progress`: the state, the depths, and the caller's own counts."""
+        return self._portal.run_coroutine(
+            lambda: self._run.look(n_sent=n_sent, n_received=n_received, n_expected=n_expected)
+        )
+
+    @property
+    def failures(self) -> Failures:
+        """Return the failures of this workflow: failed attempts, errors and dead letters."""
+        return Failures(self._portal, self._run.failures)
+
+    def queue(self, alias: str) -> Queue:
+        """Return the queue `alias`. This asks the server nothing."""
+        return Queue(self._portal, self._run.queue(alias))
+
+    def stall(self) -> Stall | None:
+        """Return why events wait and nothing is on its way to work on them; None if the workflow is not stalled.
+
+        Each of its `causes` has a `text` and the `command` to type next.
+        """
+        return self._portal.run_coroutine(self._run.stall)
+
+    def wait(
+        self,
+        until: Until = "over",
+        *,
+        timeout: Duration | None = None,
+        fail_if_stalled: bool = False,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> WorkflowOutcome:
+        """Wait until the workflow has come to `until`, and return its outcome.
+
+        `until` is "over" (nothing of it runs any more), "active" (its public queues can be used), or a phase that every
+        taskforce has to reach, such as "condor-submit". `timeout` is None for ever, or a duration such as "5m".
+
+        A stall is not an end, because somebody may remove its cause. So `wait` continues, and calls `on_notice` with
+        one line when a stall begins, changes or ends; by default the logger `ewms` gets it as a warning.
+
+        Raises:
+            TimedOut: `timeout` has passed.
+            OutcomeFailed: the workflow cannot come to `until` any more.
+            RunStalled: the workflow is stalled, and `fail_if_stalled` is True.
+        """
+        return self._portal.run_coroutine(
+            lambda: self._run.wait(until, timeout=timeout, fail_if_stalled=fail_if_stalled, on_notice=on_notice)
+        )
+
+    def ending(self) -> Ending | None:
+        """Return whether and how the workflow ends by itself; None if the server cannot tell.
+
+        `completion` is "done" or "done with failures" when it has ended by itself; `reason` says why it is
+        not simply done, such as "27 of 30 expected results". Older servers cannot tell.
+        """
+        return self._portal.run_coroutine(self._run.ending)
+
+    def close_inputs(self) -> Ending:
+        """Close the inputs: the workflow ends by itself once every event is done or a dead letter.
+
+        From then on the broker refuses what open publishers send; what it has confirmed before is still worked on.
+        Closing the inputs again changes nothing.
+
+        Raises:
+            Refused: the server could not see the end: its tasks form a cycle, or make events without taking any.
+            AlreadyThere: a user has ended it before.
+        """
+        return self._portal.run_coroutine(self._run.close_inputs)
+
+    def expect_results(self, n: int, *, count_failures: bool = False) -> Ending:
+        """Let the workflow end by itself once `n` events have arrived in its public output queues.
+
+        With `count_failures` a dead letter counts as a result. Events that are under way are finished first, unless the
+        tasks form a cycle or make events without taking any.
+
+        Raises:
+            Refused: it has no public output queue.
+            AlreadyThere: it has ended.
+        """
+        return self._portal.run_coroutine(lambda: self._run.expect_results(n, count_failures=count_failures))
+
+    def finish(self) -> DeactivationAnswer:
+        """End the workflow, labeled finished, and return at once. Its workers stop later, then MQS removes its queues.
+
+        Raises:
+            AlreadyThere: the workflow has ended before.
+        """
+        return self._portal.run_coroutine(self._run.finish)
+
+    def abort(self) -> DeactivationAnswer:
+        """End the workflow, labeled aborted, and return at once. Its workers stop later, then MQS removes its queues.
+
+        Raises:
+            AlreadyThere: the workflow has ended before.
+        """
+        return self._portal.run_coroutine(self._run.abort)

@@ -1,0 +1,82 @@
+"""Schedules for programs with an event loop. `ewms.trees.plain_schedules` has the same methods without `await`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from ewms.gateway.http import Gateway
+from schemas.errors import NotFound
+
+
+class AsyncScheduleClient:
+    """The schedules of one server. A schedule is named by its number, or by its name."""
+
+    def __init__(self, open_gateway: Callable[[], Gateway]) -> None:
+        self._open_gateway = open_gateway
+
+    async def add(
+        self,
+        template: str,
+        name: str,
+        rule: str,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        enabled: bool = True,
+    ) -> Mapping[str, Any]:
+        """Launch a template at the times of a rule, with these variables; return the schedule.
+
+        `template` is a number or a name. `rule` is as `DTSTART;TZID=Europe/Berlin:20260101T023000 RRULE:FREQ=DAILY`.
+
+        Raises:
+            Rejected: the rule is wrong, the name is taken, or the template does not ask for one of the variables.
+        """
+        body = {"unified_job_template": template, "name": name, "rrule": rule, "enabled": enabled}
+        if variables:
+            body["extra_data"] = dict(variables)
+        return dict(await self._open_gateway().post_json("/schedules/", body))
+
+    async def find(self, schedule: str) -> Mapping[str, Any]:
+        """Return the schedule with this number, or with this name.
+
+        Raises:
+            NotFound: there is none, or several have the name.
+        """
+        found = await self._list({"id" if schedule.isdecimal() else "name": schedule})
+        if len(found) != 1:
+            n = "several schedules are" if found else "no schedule is"
+            raise NotFound(f"{n} called {schedule!r}", hint="give the number of one" if found else "")
+        return found[0]
+
+    async def list_all(self, *, template: int | None = None) -> list[Mapping[str, Any]]:
+        """Return the first 200 schedules, by their numbers; with `template`, those of the template with this number."""
+        return await self._list({} if template is None else {"unified_job_template": template})
+
+    async def _list(self, query: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        wanted = urlencode({**query, "page_size": 200})
+        return [dict(each) for each in (await self._open_gateway().get_json(f"/schedules/?{wanted}"))["results"]]
+
+    async def preview(self, rule: str, *, count: int = 10) -> list[str]:
+        """Return the next occurrences of a rule, as ISO 8601 in its time zone.
+
+        Raises:
+            Rejected: the rule is wrong.
+        """
+        shown = await self._open_gateway().post_json("/schedules/preview/", {"rrule": rule, "count": count})
+        return [str(at) for at in shown["local"]]
+
+    async def enable(self, schedule: str) -> Mapping[str, Any]:
+        """Let a schedule launch from now on; return it. It has missed nothing meanwhile."""
+        return await self._change(schedule, {"enabled": True})
+
+    async def disable(self, schedule: str) -> Mapping[str, Any]:
+        """Let a schedule launch nothing from now on; return it."""
+        return await self._change(schedule, {"enabled": False})
+
+    async def _change(self, schedule: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = await self.find(schedule)
+        return dict(await self._open_gateway().put(f"/schedules/{found['id']}/", fields))
+
+    async def delete(self, schedule: str) -> None:
+        """Delete a schedule. The jobs that it has launched stay."""
+        found = await self.find(schedule)
+        await self._open_gateway().delete(f"/schedules/{found['id']}/")

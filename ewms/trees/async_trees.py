@@ -1,0 +1,184 @@
+"""Decision trees for programs with an event loop. `ewms.trees.plain_trees` has the same methods without `await`."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from ewms.durations import Duration, parse_seconds
+from ewms.errors import TimedOut
+from ewms.gateway.http import Gateway
+from ewms.trees.async_schedules import AsyncScheduleClient
+from schemas.errors import NotFound, Rejected
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+#: The forms of a drawn graph.
+FORMS = ("mermaid", "dot")
+#: The lists of notification templates. `any` stands for success and error.
+NOTIFICATION_LISTS = ("started", "success", "error", "approvals", "any")
+
+
+class AsyncTreeClient:
+    """The workflow job templates of one server."""
+
+    def __init__(self, open_gateway: Callable[[], Gateway]) -> None:
+        self._open_gateway = open_gateway
+
+    @property
+    def schedules(self) -> AsyncScheduleClient:
+        """Return the schedules, which launch templates at the times of a rule."""
+        return AsyncScheduleClient(self._open_gateway)
+
+    async def find(self, template: str) -> Mapping[str, Any]:
+        """Return the template with this name, or with this id.
+
+        Raises:
+            NotFound: there is none, or several have the name.
+        """
+        return await self._find_named("workflow_job_templates", "template", template)
+
+    async def _find_named(self, path: str, what: str, name: str) -> Mapping[str, Any]:
+        query = urlencode({"id" if name.isdecimal() else "name": name})
+        found = (await self._open_gateway().get_json(f"/{path}/?{query}"))["results"]
+        if len(found) != 1:
+            n = f"several {what}s are" if found else f"no {what} is"
+            raise NotFound(f"{n} called {name!r}", hint="give the id of one" if found else "")
+        return dict(found[0])
+
+    async def notify(
+        self, template: str, receiver: str, *, on: Sequence[str] = ("any",), webhook: str = ""
+    ) -> Mapping[str, Any]:
+        """Let a notification template, by name or id, tell of the jobs of a template; return the notification template.
+
+        With the address of a `webhook`, create the notification template of this name first, unless it is there with
+        this address. So a call that failed halfway can be repeated.
+
+        Raises:
+            NotFound: one of the two is not there.
+            Rejected: there is no such list, or the name is taken.
+        """
+        if unknown := sorted(set(on) - set(NOTIFICATION_LISTS)):
+            raise Rejected(f"{unknown[0]!r} is none of {', '.join(NOTIFICATION_LISTS)}")
+        found = await self.find(template)
+        if webhook:
+            told = await self._make_webhook(receiver, found["organization"], webhook)
+        else:
+            told = await self._find_named("notification_templates", "notification template", receiver)
+        for name in on:
+            path = f"/workflow_job_templates/{found['id']}/notification_templates_{name}/"
+            await self._open_gateway().post_json(path, {"id": told["id"]})
+        return dict(told)
+
+    async def _make_webhook(self, name: str, organization: Any, url: str) -> Mapping[str, Any]:
+        """Return the notification template of this name for this webhook; create it if it is not there."""
+        body = {"name": name, "organization": organization, "notification_type": "webhook"}
+        there = await self._open_gateway().get_json(f"/notification_templates/?{urlencode({'name': name})}")
+        for each in there["results"]:
+            is_same = all(each[field] == value for field, value in body.items())
+            if is_same and each["notification_configuration"]["url"] == url:
+                return dict(each)
+        made = await self._open_gateway().post_json(
+            "/notification_templates/", {**body, "notification_configuration": {"url": url}}
+        )
+        return dict(made)
+
+    async def launch(self, template: str, *, variables: Mapping[str, Any] | None = None) -> "AsyncTreeRun":
+        """Launch a template, by name or id, with these variables.
+
+        Raises:
+            Rejected: answers of its survey are missing; or it does not ask for one of the variables.
+        """
+        found = await self.find(template)
+        wanted = variables or {}
+        allowed = await self._open_gateway().get_json(f"/workflow_job_templates/{found['id']}/launch/")
+        if wanted and not allowed["ask_variables_on_launch"]:
+            asked = await self._list_asked(found["id"]) if allowed["survey_enabled"] else frozenset()
+            if unasked := sorted(wanted.keys() - asked):
+                raise Rejected(
+                    f"the template {found['name']!r} does not ask for these variables: {', '.join(unasked)}",
+                    hint="set its field ask_variables_on_launch, or name them in its survey",
+                )
+        made = await self._open_gateway().post_json(
+            f"/workflow_job_templates/{found['id']}/launch/", {"extra_vars": dict(wanted)}
+        )
+        return self.get(made["id"])
+
+    async def _list_asked(self, template: int) -> frozenset[str]:
+        survey = await self._open_gateway().get_json(f"/workflow_job_templates/{template}/survey_spec/")
+        return frozenset(question["variable"] for question in survey.get("spec", ()))
+
+    async def draw(self, template: str, *, form: str = "mermaid") -> str:
+        """Return the graph of a template as text: `mermaid` or `dot`."""
+        found = await self.find(template)
+        return await read_drawing(self._open_gateway(), f"/workflow_job_templates/{found['id']}", form)
+
+    def get(self, job: int) -> "AsyncTreeRun":
+        """Return the tree that was launched as this job. This asks the server nothing."""
+        return AsyncTreeRun(self._open_gateway, job)
+
+
+class AsyncTreeRun:
+    """One launched tree. Creating this object asks the server nothing."""
+
+    def __init__(self, open_gateway: Callable[[], Gateway], job: int) -> None:
+        self._open_gateway = open_gateway
+        self.id = job
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r})"
+
+    @property
+    def _path(self) -> str:
+        return f"/workflow_jobs/{self.id}"
+
+    async def show(self) -> Mapping[str, Any]:
+        """Return the job, with its nodes and edges under `graph`."""
+        job = await self._open_gateway().get_json(f"{self._path}/")
+        return {**job, "graph": await self._open_gateway().get_json(f"{self._path}/graph/")}
+
+    async def list_notifications(self) -> list[Mapping[str, Any]]:
+        """Return the notifications about the tree, with what became of each. Those about its jobs are others."""
+        return list((await self._open_gateway().get_json(f"{self._path}/notifications/?page_size=200"))["results"])
+
+    async def draw(self, *, form: str = "mermaid") -> str:
+        """Return its graph with each node's state as text: `mermaid` or `dot`."""
+        return await read_drawing(self._open_gateway(), self._path, form)
+
+    async def wait(self, *, timeout: Duration | None = None) -> Mapping[str, Any]:
+        """Wait until the tree is over, and return it as `show` does.
+
+        Raises:
+            TimedOut: `timeout` has passed.
+        """
+        deadline = None if timeout is None else time.monotonic() + parse_seconds(timeout)
+        pause_s = _FIRST_PAUSE_S
+        while (await self._open_gateway().get_json(f"{self._path}/"))["finished"] is None:
+            left_s = pause_s if deadline is None else deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimedOut(f"job {self.id} is not over after {timeout}")
+            await asyncio.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        return await self.show()
+
+    async def cancel(self) -> None:
+        """Ask the server to cancel the tree with all jobs below it, and return at once. It ends when they are over."""
+        await self._open_gateway().post_json(f"{self._path}/cancel/", {})
+
+    async def relaunch(self, *, from_failed: bool = False) -> "AsyncTreeRun":
+        """Launch the tree again, whole or from its failed nodes, and return the new one."""
+        body = {"nodes": "failed" if from_failed else "all"}
+        made = await self._open_gateway().post_json(f"{self._path}/relaunch/", body)
+        return AsyncTreeRun(self._open_gateway, made["id"])
+
+
+async def read_drawing(gateway: Gateway, path: str, form: str) -> str:
+    """Return a drawn graph.
+
+    Raises:
+        Rejected: there is no such form.
+    """
+    if form not in FORMS:
+        raise Rejected(f"{form!r} is none of {', '.join(FORMS)}")
+    content, _ = await gateway.get_bytes(f"{path}/graph/{form}/")
+    return content.decode()

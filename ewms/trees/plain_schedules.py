@@ -1,0 +1,67 @@
+"""Schedules for programs without an event loop: the names of `ewms.trees.async_schedules`, without `await`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ewms.loop_thread import LoopThread
+from ewms.trees.async_schedules import AsyncScheduleClient
+
+
+class ScheduleClient:
+    """The schedules of one server. A schedule is named by its number, or by its name."""
+
+    def __init__(self, portal: LoopThread, schedules: AsyncScheduleClient) -> None:
+        self._portal = portal
+        self._schedules = schedules
+
+    def add(
+        self,
+        template: str,
+        name: str,
+        rule: str,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        enabled: bool = True,
+    ) -> Mapping[str, Any]:
+        """Launch a template at the times of a rule, with these variables; return the schedule.
+
+        `template` is a number or a name. `rule` is as `DTSTART;TZID=Europe/Berlin:20260101T023000 RRULE:FREQ=DAILY`.
+
+        Raises:
+            Rejected: the rule is wrong, the name is taken, or the template does not ask for one of the variables.
+        """
+        return self._portal.run_coroutine(
+            lambda: self._schedules.add(template, name, rule, variables=variables, enabled=enabled)
+        )
+
+    def find(self, schedule: str) -> Mapping[str, Any]:
+        """Return the schedule with this number, or with this name.
+
+        Raises:
+            NotFound: there is none, or several have the name.
+        """
+        return self._portal.run_coroutine(lambda: self._schedules.find(schedule))
+
+    def list_all(self, *, template: int | None = None) -> list[Mapping[str, Any]]:
+        """Return the first 200 schedules, by their numbers; with `template`, those of the template with this number."""
+        return self._portal.run_coroutine(lambda: self._schedules.list_all(template=template))
+
+    def preview(self, rule: str, *, count: int = 10) -> list[str]:
+        """Return the next occurrences of a rule, as ISO 8601 in its time zone.
+
+        Raises:
+            Rejected: the rule is wrong.
+        """
+        return self._portal.run_coroutine(lambda: self._schedules.preview(rule, count=count))
+
+    def enable(self, schedule: str) -> Mapping[str, Any]:
+        """Let a schedule launch from now on; return it. It has missed nothing meanwhile."""
+        return self._portal.run_coroutine(lambda: self._schedules.enable(schedule))
+
+    def disable(self, schedule: str) -> Mapping[str, Any]:
+        """Let a schedule launch nothing from now on; return it."""
+        return self._portal.run_coroutine(lambda: self._schedules.disable(schedule))
+
+    def delete(self, schedule: str) -> None:
+        """Delete a schedule. The jobs that it has launched stay."""
+        self._portal.run_coroutine(lambda: self._schedules.delete(schedule))

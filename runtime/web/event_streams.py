@@ -1,0 +1,210 @@
+"""Answer a request with server-sent events, as long as the client stays connected.
+
+A handler gives `open_stream` an iterator of events. The stream ends when the iterator ends, the client disconnects, the
+token expires, or the process stops. A client then connects again and sends the `Last-Event-ID`, and the handler
+continues after that id:
+
+    async def watch(call: Call) -> Response:
+        ticket = wakeups.take_ticket(run)
+        events = follow_rows(read_after, after=read_last_event_id(call), wait=lambda: ticket.wait(within_s=5))
+        return streams.open_stream(call, events)
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from runtime.clock import utc_now
+from runtime.telemetry import gauge, log
+from runtime.web.route import Call
+from runtime.web.sse_format import HEARTBEAT, StreamEvent, format_event, format_pause, is_event_id
+from schemas.errors import EWMSError, OverQuota, Rejected, Unavailable
+
+#: How long a client waits before it connects again.
+_RECONNECT_S = 2.0
+_RETRY_AFTER_S = 5
+
+_open = gauge("event_streams_open", "Streams of server-sent events that are open.")
+
+
+class EventStreams:
+    """The open streams of a process, and the limits on their number."""
+
+    def __init__(
+        self, *, max_of_caller: int = 8, max_of_all: int = 400, heartbeat_s: float = 15.0, max_life_s: float = 3600.0
+    ) -> None:
+        """If there is no event for `heartbeat_s`, a stream sends a comment. After `max_life_s` a stream ends."""
+        self._max_of_caller = max_of_caller
+        self._max_of_all = max_of_all
+        self._heartbeat_s = heartbeat_s
+        self._max_life_s = max_life_s
+        self._n_open: Counter[str] = Counter()
+        self._stopping = asyncio.Event()
+
+    @property
+    def n_open(self) -> int:
+        """The number of open streams."""
+        return self._n_open.total()
+
+    def open_stream(self, call: Call, events: AsyncIterator[StreamEvent]) -> StreamingResponse:
+        """Return the answer that sends `events`.
+
+        Raises:
+            OverQuota: the caller has as many streams as one caller may have.
+            Unavailable: there are as many streams as the process may have, or the process stops.
+        """
+        caller = call.caller.subject
+        if self._n_open[caller] >= self._max_of_caller:
+            raise OverQuota(
+                f"you have {self._max_of_caller} streams open, the most that one caller may have",
+                hint="close a stream before you open another one",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        if self.n_open >= self._max_of_all or self._stopping.is_set():
+            raise Unavailable("too many streams are open", hint="read the object again and again instead")
+        self._n_open[caller] += 1
+        _open.inc()
+        return _EventStreamResponse(events, self, caller, life_s=min(self._max_life_s, _token_life_s(call)))
+
+    def stop(self) -> None:
+        """End all streams. Call this before the server stops, because the server waits for them."""
+        self._stopping.set()
+
+    def close_stream(self, caller: str) -> None:
+        """Count the end of a stream that `open_stream` has counted."""
+        _open.dec()
+        self._n_open[caller] -= 1
+        if not self._n_open[caller]:
+            del self._n_open[caller]
+
+    async def send_events(
+        self, events: AsyncIterator[StreamEvent], receive: Receive, send: Send, *, life_s: float
+    ) -> None:
+        """Send `events` until the iterator ends, the client disconnects, the process stops, or `life_s` is over."""
+        watches = [
+            asyncio.create_task(_wait_for_disconnect(receive), name="stream's client"),
+            asyncio.create_task(self._stopping.wait(), name="streams' end"),
+        ]
+        coming: asyncio.Task[StreamEvent] | None = None
+        ends_at = time.monotonic() + life_s
+        try:
+            await _send_chunk(send, format_pause(_RECONNECT_S))
+            while (left_s := ends_at - time.monotonic()) > 0:
+                # A heartbeat must not disturb the iterator, so this task goes on waiting for the next event.
+                coming = coming or asyncio.ensure_future(anext(events))
+                await asyncio.wait(
+                    [coming, *watches],
+                    timeout=min(self._heartbeat_s, left_s),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if any(watch.done() for watch in watches):
+                    break
+                if not coming.done():
+                    await _send_chunk(send, HEARTBEAT)
+                    continue
+                done, coming = coming, None
+                if (event := _take_event(done)) is None:
+                    break
+                await _send_chunk(send, format_event(event))
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            for task in (*watches, coming):
+                if task is not None:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError, StopAsyncIteration, Exception):
+                        await task
+            close = getattr(events, "aclose", None)
+            if close is not None:
+                await close()
+
+
+class _EventStreamResponse(StreamingResponse):
+    """The answer with the events of one stream."""
+
+    def __init__(
+        self, events: AsyncIterator[StreamEvent], streams: EventStreams, caller: str, *, life_s: float
+    ) -> None:
+        # No proxy may collect the events.
+        super().__init__((), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        self._events = events
+        self._streams = streams
+        self._caller = caller
+        self._life_s = life_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            if scope["method"] == "HEAD":
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await self._streams.send_events(self._events, receive, send, life_s=self._life_s)
+        finally:
+            self._streams.close_stream(self._caller)
+
+
+def read_last_event_id(call: Call) -> str:
+    """Return the id of the last event that the client has received. Return "" if the client has received none.
+
+    A browser sends the header when it connects again. `?last_event_id=` does the same for a first request.
+
+    Raises:
+        Rejected: the text cannot be an id of an event.
+    """
+    found = call.request.headers.get("last-event-id") or call.read_query("last_event_id") or ""
+    if not is_event_id(found):
+        raise Rejected("Last-Event-ID must be an id that this stream has sent")
+    return found
+
+
+async def follow_rows(
+    read_after: Callable[[str], Awaitable[Sequence[StreamEvent]]],
+    *,
+    after: str,
+    wait: Callable[[], Awaitable[object]],
+    is_over: Callable[[StreamEvent], bool] = lambda _: False,
+) -> AsyncIterator[StreamEvent]:
+    """Yield the events that `read_after` finds after the id `after`, oldest first, and those that come later.
+
+    This reads, yields, calls `wait` and reads again. Each event needs an id. The stream ends after an event for which
+    `is_over` returns True.
+    """
+    while True:
+        for event in await read_after(after):
+            yield event
+            after = event.id
+            if is_over(event):
+                return
+        await wait()
+
+
+def _take_event(done: asyncio.Task[StreamEvent]) -> StreamEvent | None:
+    """Return the event that came. Return None if the stream must end; the client then connects again."""
+    try:
+        return done.result()
+    except StopAsyncIteration:
+        return None
+    except EWMSError as error:
+        log.warning("stream ended", reason=error.reason)
+    except Exception as error:  # noqa: BLE001 - the answer has begun, so that no error can be answered any more
+        log.error("stream ended", error=repr(error), exc_info=True)
+    return None
+
+
+def _token_life_s(call: Call) -> float:
+    """Return for how many seconds the caller's token is still valid; infinity without an end."""
+    expires_at = call.caller.claims.get("exp")
+    return float(expires_at) - utc_now().timestamp() if isinstance(expires_at, int | float) else float("inf")
+
+
+async def _send_chunk(send: Send, chunk: bytes) -> None:
+    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,94 @@
+"""The frame around every request: the request id, the caller's trace, the time, and an answer for every error."""
+
+import re
+import time
+import uuid
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from runtime import tracing
+from runtime.telemetry import histogram, log
+from runtime.web import bodies
+from runtime.web.caller_limits import OverLimit
+from runtime.web.caller_turns import Overloaded
+from runtime.web.dialects import Dialect
+from runtime.web.etags import add_etag
+from runtime.web.problems import answer_code, answer_error
+from runtime.web.route import Endpoint
+from schemas.errors import Broken, EWMSError, Rejected, TooLarge, Unauthenticated
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_seconds = histogram("http_request_seconds", "Time to answer, by route and status.", ["method", "path", "code"])
+
+
+def wrap_endpoint(path: str, endpoint: Endpoint, dialect: Dialect) -> Endpoint:
+    """Return `endpoint` in a frame that adds a request id and the caller's trace, answers errors and takes the time.
+
+    `path` is the name of the path in metrics.
+    """
+
+    async def framed(request: Request) -> Response:
+        began_at = time.perf_counter()
+        request_id = _choose_request_id(request)
+        with tracing.continue_trace(request.headers.get("traceparent")):
+            response = await _answer_request(request, request_id, endpoint, dialect)
+        response.headers[REQUEST_ID_HEADER] = request_id
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.update(dialect.headers)
+        # A stream has no bytes yet.
+        is_whole = not isinstance(response, StreamingResponse)
+        if request.method in ("GET", "HEAD") and response.status_code == 200 and is_whole:
+            response = add_etag(response, request.headers.get("if-none-match", ""))
+        _seconds.labels(request.method, path, str(response.status_code)).observe(time.perf_counter() - began_at)
+        return response
+
+    return framed
+
+
+async def _answer_request(request: Request, request_id: str, endpoint: Endpoint, dialect: Dialect) -> Response:
+    try:
+        return await endpoint(request)
+    except EWMSError as error:
+        if error.code >= 500 and not isinstance(error, Rejected):
+            log.warning(
+                "request failed", request_id=request_id, path=request.url.path, code=error.code, reason=error.reason
+            )
+        if isinstance(error, Unauthenticated) and dialect.challenge:
+            headers = {"WWW-Authenticate": dialect.challenge}
+            return answer_code(401, error.reason, headers, describe=dialect.describe_error, error=error)
+        response = answer_error(error, dialect.describe_error)
+        if isinstance(error, TooLarge | OverLimit | Overloaded | bodies.BodyLate):
+            # The rest of the body is still on its way. Close the connection to stop it.
+            response.headers["Connection"] = "close"
+        return response
+    except Exception as error:  # noqa: BLE001 - after any defect, the caller gets JSON and no traceback
+        log.error("request failed", request_id=request_id, path=request.url.path, error=repr(error), exc_info=True)
+        return answer_error(Broken("internal error"), dialect.describe_error)
+
+
+async def redirect_to_slash(request: Request) -> Response:
+    """Send a client to the same path with a slash at its end, and with the same query."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    # Only a path: an address made of the Host header would lead where a stranger wants.
+    return Response(status_code=301, headers={"Location": f"{quote(request.url.path)}/{query}"})
+
+
+def answer_unrouted(request: Request, error: Any, dialect: Dialect) -> Response:
+    """Answer a request that no route takes: 404 or 405, as JSON in the form of the dialect."""
+    response = answer_code(
+        error.status_code,
+        str(error.detail),
+        {**(error.headers or {}), **dialect.headers},
+        describe=dialect.describe_error,
+    )
+    response.headers[REQUEST_ID_HEADER] = _choose_request_id(request)
+    return response
+
+
+def _choose_request_id(request: Request) -> str:
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

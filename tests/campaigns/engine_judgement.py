@@ -1,0 +1,57 @@
+"""(core) Judge the runs of one seed of the engine's crash campaign, by what is stored and by their diary."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from schemas.ids import RunId
+from schemas.run_documents import LogRow, RunDocument
+from schemas.runs import NODE_OPEN, RunStatus
+from tests.campaigns.engine_plan import CHOOSY, LEAF, LEAF_COUNT, WALK_COUNT
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What is wrong with one seed: nothing, if every list is empty."""
+
+    faults: list[str] = field(default_factory=list)
+    n_calls: int = 0
+    taken_s: float = 0.0
+
+
+def judge(runs: dict[str, RunDocument], logs: dict[RunId, list[LogRow]], diary: Sequence[str]) -> Judgement:
+    """Return what is wrong with runs that are over."""
+    judgement = Judgement()
+    for name, run in runs.items():
+        wanted = {"leave": "canceled", CHOOSY: "error"}.get(run.definition, "successful")
+        if str(run.status) != wanted and not (name == "leave" and run.status is RunStatus.SUCCESSFUL):
+            judgement.faults.append(f"{name} ended as {run.status}, not {wanted}: {run.explanation}")
+        # A child begins at 0, the leaf whose state was put at 1.
+        right = {"walk": WALK_COUNT, "leaf": LEAF_COUNT + (name == "leaf")}.get(run.definition)
+        if run.status is RunStatus.SUCCESSFUL and right and run.state.get("n") != right:
+            judgement.faults.append(f"{name} counts {run.state.get('n')}, not {right}")
+        if any(state.status in NODE_OPEN for state in run.nodes):
+            judgement.faults.append(f"{name} is over, and a node of it is not")
+        rows = logs[run.id]
+        if [row.number for row in rows] != list(range(1, run.n_rows + 1)):
+            judgement.faults.append(f"{name} has {run.n_rows} rows of its log, and kept {[row.number for row in rows]}")
+        cleared = Counter(
+            str(row.node) for row in rows if row.act == "ended" and row.node and row.status == "successful"
+        )
+        judgement.faults += [f"{name}: node {node} cleared {n} times" for node, n in cleared.items() if n > 1]
+        ended: dict[str, float] = {
+            state.key: state.ended_at.timestamp() for state in run.nodes if state.ended_at is not None
+        }
+        for line in diary:
+            what, at, process, node = line.split(" ", 3)
+            if process != run.uuid or what != "begin":
+                continue
+            judgement.n_calls += 1
+            if node in ended and float(at) > ended[node] + 0.05:
+                judgement.faults.append(
+                    f"{name}: node {node} was called {float(at) - ended[node]:.2f} s after it cleared"
+                )
+    children = Counter(run.definition for name, run in runs.items() if name.startswith("child "))
+    if children != {LEAF: 2, CHOOSY: 1}:
+        judgement.faults.append(f"there are these children: {dict(children)}")
+    return judgement

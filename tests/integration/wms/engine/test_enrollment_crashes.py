@@ -1,0 +1,114 @@
+"""WMS is killed around the commits of steps with subscriptions: each subscription is exactly before or after a step."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from deploy.local.servers.rabbitmq import RabbitMQ
+from ewms.steps.testing import keep_registrations
+from ewms.worker.app import run_worker
+from ewms.worker.settings import WorkerSettings
+from runtime.kernel.store import Store
+from schemas.ids import RunUuid
+from schemas.run_documents import RunDocument
+from schemas.subscriptions import SUBSCRIPTIONS
+from schemas.topology import pool_service
+from tests.integration.wms.engine import enrolling
+from tests.integration.wms.engine.conftest import WmsProcess
+from tests.unit.ewms.steps import enrollment
+from wms.engine import repository
+
+UUID = RunUuid("44444444-4444-4444-4444-444444444444")
+
+#: The version that the subscription has after each step of the create, by the step's name.
+VERSIONS = {
+    "Start": 0,
+    "Construct Node Enrollment model": 1,
+    "Create Process Subscription relation": 1,
+    "Do things rather than thing": 2,
+    "Update subscription name with node info": 3,
+    "Set subscription to 'provisioning'": 4,
+    "Unlock subscription": 5,
+    "Done": 5,
+}
+
+POINTS = [
+    # The first transaction of this process is the launch.
+    *(f"store.before_commit:kill:{n}" for n in (2, 5)),
+    *(f"store.committed:kill:{n}" for n in (2, 4)),
+    "engine.committed:kill:3",
+]
+
+
+def count_expected(run: RunDocument) -> int:
+    """Return the version that the subscription has, by the steps that have cleared."""
+    names = [node.name for node, state in zip(run.graph.nodes, run.nodes, strict=True) if state.status == "successful"]
+    return VERSIONS[names[-1]] if names else 0
+
+
+async def check_versions(store: Store) -> RunDocument | None:
+    """Return the run. The subscription stands where its steps say, at any instant."""
+
+    async def read() -> tuple[RunDocument | None, list[dict[str, object]]]:
+        run_id = await repository.find_run_id(store, UUID)
+        run = None if run_id is None else await repository.load_run(store, run_id)
+        return run, await store.find(SUBSCRIPTIONS, {})
+
+    before, found = await read()
+    after, _ = await read()
+    if before is None or after is None:
+        return after
+    if before.rev == after.rev:
+        assert [one["rev"] for one in found] == [n for n in [count_expected(before)] if n]
+    return after
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_o1_a_subscription_is_before_or_after_a_step_wherever_wms_is_killed(
+    point: str,
+    start_wms: Callable[[str], Awaitable[WmsProcess]],
+    rabbitmq: RabbitMQ,
+    control_vhost: str,
+    mongo_url: str,
+    mongo_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "world").write_text("{}")
+    monkeypatch.setenv("WORLD", str(tmp_path / "world"))
+    monkeypatch.setenv("DIARY", str(tmp_path / "diary"))
+    monkeypatch.setitem(enrollment.WORLD, "do_z", enrolling.do_z)
+    wms = await start_wms(point)
+    store = await Store.connect(mongo_url, database=mongo_database, source="ewms/test")
+    settings = WorkerSettings(
+        control_amqp_url=SecretStr(rabbitmq.amqp_url(pool_service("default"), control_vhost)),
+        worker_modules=(enrolling.__name__,),
+        worker_name="w1",
+    )
+    with keep_registrations():
+        enrolling.register_all()
+        product = str(enrollment.register_enrollment())
+        node = {"organisation": enrollment.CUSTOMER, "esdb_node_id": 12, "select_node": "ams-node-1", "url": "n"}
+        state = {"process_id": UUID, "product": product, "role_id": "7", "uuid": "u-12", **node}
+        async with run_worker(settings) as presence, asyncio.timeout(90):
+            await presence.wait_until_registered()
+            has_died = launched = False
+            while (run := await check_versions(store)) is None or run.status != "successful":
+                if not has_died and wms.process.returncode is not None:
+                    assert wms.process.returncode == -signal.SIGKILL
+                    has_died = True
+                    wms = await start_wms("")
+                elif not launched:
+                    what = {"name": "create_node_enrollment", "uuid": UUID, "state": state, "begins": True}
+                    launched = bool(await wms.command("launch", **what))
+                await asyncio.sleep(0.005)
+    assert has_died, "the point was never passed"
+    assert [one["rev"] for one in await store.find(SUBSCRIPTIONS, {})] == [5]
+    rows = await repository.load_log(store, run.id)
+    ended = [row.node for row in rows if row.act == "ended" and row.node is not None]
+    assert ended == [str(n) for n in range(len(VERSIONS))], "no step has cleared twice"
+    await store.close()

@@ -1,0 +1,76 @@
+"""The activity stream over HTTP: who did what to templates, nodes, roles, jobs and approvals."""
+
+from typing import Any
+
+from tests.integration.wms.trees.test_awx_people import Guest, find_role, number_user
+from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
+from tests.waiting import eventually
+
+__all__ = ["awx"]
+
+
+def summarize(page: Any) -> list[tuple[str, str, str]]:
+    return [
+        (each["summary_fields"]["actor"]["username"], each["operation"], each["object1"]) for each in page["results"]
+    ]
+
+
+async def test_the_stream_tells_who_did_what_and_readers_see_their_own_part(awx: AwxWorld) -> None:
+    ada, joe = awx.ada, Guest(awx, "joe")
+    user = await number_user(joe)
+    tree = await awx.make_tree(topology="dag")
+    other = await awx.make_tree("other")
+    path = f"/workflow_job_templates/{tree}/"
+    node = await awx.add_node(tree, identifier="sign")
+    await ada.post(f"/workflow_job_template_nodes/{node}/create_approval_template/", {"name": "Sign"})
+    await ada.call("PATCH", f"{V2}{path}", {"description": "x", "extra_vars": "token: s3cret"})
+    role = await find_role(awx, path, "read_role")
+    await ada.post(f"/roles/{role}/users/", {"id": user}, code=204)
+    run = (await ada.post(f"{path}launch/"))["id"]
+
+    async def find_pending() -> list[Any]:
+        return list((await ada.get("/workflow_approvals/?status=pending"))["results"])
+
+    [pending] = await eventually(find_pending)
+    await ada.post(f"/workflow_approvals/{pending['id']}/approve/", code=204)
+    await awx.trees.until_over(run)
+    stream = await ada.get(f"{path}activity_stream/")
+    assert summarize(stream) == [
+        ("ada", "create", "workflow_job_template"),
+        ("ada", "create", "workflow_job_template_node"),
+        ("ada", "update", "workflow_job_template_node"),
+        ("ada", "update", "workflow_job_template"),
+        ("ada", "associate", "workflow_job_template"),
+        ("ada", "create", "workflow_job"),
+        ("ada", "update", "workflow_approval"),
+    ]
+    changed = stream["results"][3]
+    assert changed["changes"]["description"] == ["", "x"]
+    assert "s3cret" not in str(stream)
+    assert changed["related"]["workflow_job_template"] == [f"{V2}{path}"]
+    assert (await ada.get(f"/activity_stream/{changed['id']}/"))["timestamp"] == changed["timestamp"]
+    assert summarize(await ada.get(f"/workflow_jobs/{run}/activity_stream/")) == [("ada", "create", "workflow_job")]
+    assert summarize(await ada.get("/activity_stream/?operation=associate")) == [
+        ("ada", "associate", "workflow_job_template")
+    ]
+    # Who may read one template sees its rows, and no others.
+    assert (await joe.get("/activity_stream/"))["count"] == stream["count"]
+    assert (await awx.eve.get("/activity_stream/"))["count"] > stream["count"]
+    assert (await awx.bob.get("/activity_stream/"))["count"] == 0
+    await joe.get(f"/workflow_job_templates/{other}/activity_stream/", code=403)
+    await awx.bob.get(f"/activity_stream/{changed['id']}/", code=404)
+
+
+async def test_a_repeated_launch_and_a_refused_change_leave_no_row(awx: AwxWorld) -> None:
+    tree = await awx.make_tree()
+    path = f"/workflow_job_templates/{tree}/"
+    headers = {**awx.world.as_user("ada", groups=["/organizations/default/admin"]), "Idempotency-Key": "k"}
+    for _ in range(2):
+        answer = await awx.world.http.post(f"{V2}{path}launch/", headers=headers, json={})
+        assert answer.status_code == 201
+    await awx.ada.call("PATCH", f"{V2}{path}", {"name": ""}, code=400)
+    await awx.bob.call("PATCH", f"{V2}{path}", {"name": "x"}, code=403)
+    assert [each[1:] for each in summarize(await awx.ada.get(f"{path}activity_stream/"))] == [
+        ("create", "workflow_job_template"),
+        ("create", "workflow_job"),
+    ]

@@ -1,0 +1,78 @@
+"""`ewms tree` and the client's `trees` against a running WMS."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
+
+__all__ = ["awx"]
+
+
+async def run_command(world: AwxWorld, *words: str, status: int = 0) -> str:
+    """Run `ewms tree` with these words; return what it prints."""
+    token = world.world.issuer.token("ada", groups=["/organizations/default/admin"])
+    env = {
+        "EWMS_GATEWAY": str(world.world.http.base_url).rstrip("/"),
+        "EWMS_TOKEN": token,
+        "PYTHONPATH": ":".join(sys.path),
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/tmp",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "ewms.cli",
+        *words,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == status, (words, out, err)
+    return out.decode() + err.decode()
+
+
+async def test_a_tree_is_launched_shown_watched_and_drawn(awx: AwxWorld) -> None:
+    build, rollback = await awx.make_job("build"), await awx.make_job("rollback")
+    tree = await awx.make_tree(ask_variables_on_launch=True)
+    nodes = [
+        {"identifier": "b", "template": build, "failure": ["r"]},
+        {"identifier": "r", "template": rollback},
+    ]
+    await awx.ada.call("PUT", f"{V2}/workflow_job_templates/{tree}/graph/", {"nodes": nodes})
+    launched = await run_command(awx, "tree", "launch", "release", "--var", "version=1.2", "--var", "name=x y")
+    run = int(launched.split()[0])
+    shown: dict[str, Any] = await awx.ada.get(f"/workflow_jobs/{run}/")
+    assert json.loads(shown["extra_vars"]) == {"version": 1.2, "name": "x y"}
+    await awx.trees.end("build", "failed")
+    await awx.trees.end("rollback")
+    watched = await run_command(awx, "tree", "watch", str(run))
+    assert "release is successful" in watched
+    text = await run_command(awx, "tree", "show", str(run))
+    assert "✗ build  failed" in text
+    assert "failure: rollback  successful" in text
+    assert (await run_command(awx, "tree", "graph", str(run))).startswith('flowchart TD\n  n0["build<br/>failed"]')
+    assert (await run_command(awx, "tree", "graph", "release", "--as", "dot")).startswith("digraph tree {")
+    assert "no template is called 'nothing'" in await run_command(awx, "tree", "launch", "nothing", status=4)
+
+
+async def test_a_schedule_is_added_shown_disabled_and_deleted(awx: AwxWorld) -> None:
+    tree = await awx.make_tree(ask_variables_on_launch=True)
+    rule = "DTSTART;TZID=Europe/Berlin:20260101T023000 RRULE:FREQ=DAILY;INTERVAL=1"
+    schedule = ("tree", "schedule")
+    added = await run_command(awx, *schedule, "add", "release", "nightly", rule, "--var", "version=1.2")
+    assert "nightly" in added
+    shown = json.loads(await run_command(awx, "-o", "json", *schedule, "show", "nightly", "--next", "3"))
+    assert (shown["unified_job_template"], shown["extra_data"]) == (tree, {"version": 1.2})
+    assert len(shown["next_runs"]) == 3
+    assert "T02:30:00+0" in await run_command(awx, *schedule, "show", str(shown["id"]))
+    assert "next: disabled" in await run_command(awx, *schedule, "disable", "nightly")
+    assert "disabled" in await run_command(awx, *schedule, "list")
+    assert "next: 20" in await run_command(awx, *schedule, "enable", "nightly")
+    for frequency, said in (("YEARLY", "never occurs"), ("DAILY", "name days that exist")):
+        never = rule.replace("DAILY", frequency) + ";BYMONTH=2;BYMONTHDAY=30"
+        assert said in await run_command(awx, *schedule, "add", "release", "n", never, status=2)
+    assert "deleted" in await run_command(awx, *schedule, "delete", "nightly")
+    assert "no schedule is called 'nightly'" in await run_command(awx, *schedule, "show", "nightly", status=4)

@@ -1,0 +1,53 @@
+"""The clients of AWX as their users have them: the `awx` command, and awxkit as a library."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from awxkit import config
+from awxkit.api import Api
+
+
+class AwxCommand:
+    """The `awx` command with one person's token."""
+
+    def __init__(self, gateway: str, token: str) -> None:
+        self._environment = {
+            **os.environ,
+            "TOWER_HOST": gateway,
+            "TOWER_OAUTH_TOKEN": token,
+            "TOWER_COLOR": "f",
+            "TOWER_FORMAT": "json",
+        }
+
+    def run(
+        self, *words: str, code: int = 0, stdin: str = "", environment: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run the command, which must end with this status."""
+        ended = subprocess.run(
+            [str(Path(sys.executable).with_name("awx")), *words],
+            env={**self._environment, **(environment or {})},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == code, (words, ended.returncode, ended.stdout, ended.stderr)
+        return ended
+
+    def call(self, *words: str, code: int = 0, stdin: str = "") -> Any:
+        """Return what the command prints, read as JSON."""
+        return json.loads(self.run(*words, code=code, stdin=stdin).stdout)
+
+
+def open_library(gateway: str, token: str) -> Any:
+    """Return the root of /api/v2 in awxkit, for one person's token."""
+    config.base_url = gateway
+    api = Api()
+    api.connection.login(token=token)
+    return api.get().current_version.get()

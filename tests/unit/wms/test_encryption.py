@@ -1,0 +1,34 @@
+"""Secrets are stored encrypted, by the first key; every key reads them."""
+
+import pytest
+
+from schemas.errors import Broken
+from wms.encryption import NoKey, SecretKeys, make_key
+
+
+def test_a_secret_is_read_back_and_not_seen_as_stored() -> None:
+    keys = SecretKeys([make_key()])
+    stored = keys.encrypt("correct-horse é")
+    assert stored.startswith("fernet:")
+    assert "correct" not in stored
+    assert keys.decrypt(stored) == "correct-horse é"
+    assert keys.encrypt("a") != keys.encrypt("a"), "equal secrets must not look equal"
+
+
+def test_a_new_key_in_front_reads_old_secrets_and_the_old_key_does_not_read_new_ones() -> None:
+    old, new = make_key(), make_key()
+    stored = SecretKeys([old]).encrypt("x")
+    both = SecretKeys([new, old])
+    assert both.decrypt(stored) == "x"
+    again = both.encrypt(both.decrypt(stored))
+    assert SecretKeys([new]).decrypt(again) == "x"
+    with pytest.raises(Broken, match="fits no key"):
+        SecretKeys([old]).decrypt(again)
+
+
+def test_without_a_key_no_secret_is_stored_and_the_error_says_how_to_make_one() -> None:
+    with pytest.raises(NoKey) as caught:
+        SecretKeys([]).encrypt("x")
+    assert "python -m wms.encryption" in caught.value.hint
+    with pytest.raises(ValueError, match="Fernet"):
+        SecretKeys(["no key"])

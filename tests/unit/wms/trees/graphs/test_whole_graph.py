@@ -1,0 +1,168 @@
+"""A whole graph from one document: all faults at once, each with its line, and nothing changed by a refusal."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.graph import EdgeKind
+from schemas.ids import TemplateId, TemplateNodeId
+from schemas.trees import TemplateNode, Topology
+from tests.unit.wms.trees.template_samples import make_nodes, node_id
+from wms.trees.graphs.graph_rules import TreeRefused, add_edge
+from wms.trees.graphs.whole_graph import GraphRefused, build_nodes, read_graph, write_graph
+from wms.trees.inputs.located_text import BadDocument, LocatedDocument, read_located
+
+S, F, A = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS
+
+TEXT = """\
+topology: dag
+nodes:
+- identifier: build
+  template: 100
+  success: [test]
+- identifier: test
+  template: Test it
+  failure_nodes: [tell]
+  extra_data: {arch: arm64}
+- identifier: tell
+  all_parents_must_converge: true
+- identifier: sign
+  approval: {name: Sign, timeout: 60}
+"""
+
+
+def build(
+    text: str, known: tuple[TemplateNode, ...] = (), topology: Topology = Topology.DAG
+) -> tuple[TemplateNode, ...]:
+    draft = read_graph(read_located(text))
+    return build_nodes(
+        draft,
+        topology=draft.topology or topology,
+        known=known,
+        new_ids=[TemplateNodeId(10 + n) for n in range(len(draft.nodes))],
+        templates=[TemplateId(100 + n) for n in range(len(draft.nodes))],
+    )
+
+
+def faults(text: str, topology: Topology = Topology.TREE) -> tuple[str, ...]:
+    with pytest.raises(GraphRefused) as refused:
+        build(text, topology=topology)
+    return refused.value.faults
+
+
+def test_a_graph_is_read_from_yaml_and_the_same_from_json() -> None:
+    draft = read_graph(read_located(TEXT))
+    assert draft.topology is Topology.DAG
+    assert [node.identifier for node in draft.nodes] == ["build", "test", "tell", "sign"]
+    assert draft.nodes[1].template == "Test it"
+    approval = draft.nodes[3].approval
+    assert approval is not None
+    assert (approval.name, approval.timeout) == ("Sign", 60)
+    as_json = json.dumps({"nodes": [{"identifier": "a", "always": ["b"]}, {"identifier": "b"}]})
+    assert build(as_json)[0].always_nodes == (11,)
+    assert read_graph(LocatedDocument(json.loads(as_json))).nodes == read_graph(read_located(as_json)).nodes
+
+
+def test_nodes_keep_their_ids_by_identifier() -> None:
+    known = (TemplateNode(id=TemplateNodeId(77), identifier="test"),)
+    assert [node.id for node in build(TEXT, known)] == [10, 77, 11, 12]
+
+
+def test_what_was_written_reads_back_as_the_same_graph() -> None:
+    nodes = make_nodes(4, (0, S, 1), (0, F, 2), (1, A, 3), all_parents_must_converge=True, extra_data={"x": [1]})
+    document = write_graph(nodes, Topology.DAG, {TemplateId(100 + n): f"t{n}" for n in range(4)})
+    assert build(json.dumps(document)) == nodes
+    approval = {TemplateId(100): {"name": "Sign"}}
+    assert write_graph(nodes, Topology.DAG, approval)["nodes"][0]["approval"] == {"name": "Sign"}
+
+
+def test_every_fault_of_the_form_is_told_with_its_line() -> None:
+    text = "nodes:\n- identifier: a\n  colour: red\n- template: 3\n- identifier: b\n  success: c\ntopology: ring\n"
+    assert faults(text) == (
+        "line 7: topology: 'ring' is none of tree, dag",
+        "line 3: colour: Extra inputs are not permitted",
+        "line 4: identifier: Field required",
+        "line 5: success_nodes: Input should be a valid tuple",
+    )
+    assert faults("7") == ("line 1: give a list of nodes, or an object with `nodes`",)
+    assert faults("nodes: []\nedges: []\n") == ("line 2: 'edges' is none of nodes, topology",)
+
+
+def test_names_that_do_not_fit_together_are_told_with_their_line() -> None:
+    text = "- identifier: a\n  success: [z]\n- identifier: a\n- identifier: b\n  template: 1\n  approval: {name: x}\n"
+    assert faults(text) == (
+        "line 3: two nodes have the identifier 'a'",
+        "line 1: success_nodes of 'a' names 'z', and no node is called so",
+        "line 4: 'b' has a template and an approval; a node wraps one of them",
+    )
+
+
+def test_a22_a23_a24_every_broken_rule_is_told_with_its_line() -> None:
+    text = (
+        "- identifier: a\n  success: [c]\n  always: [d]\n- identifier: b\n  success: [c, e]\n"
+        "- identifier: c\n- identifier: d\n- identifier: e\n  success: [b]\n"
+    )
+    found = faults(text)
+    assert [fault.partition(":")[0] for fault in found] == ["line 1", "line 4", "line 4"]
+    assert "always_nodes" in found[0]
+    assert "multiple parents" in found[1]
+    assert "cycle detected: node #11 'b' > node #14 'e' > node #11 'b'" in found[2]
+    assert [("cycle" in fault) for fault in faults(text, Topology.DAG)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &x 1\nb: *x", "line 1: aliases are not allowed"),
+        ("a: 1\na: 2", "line 2: the key 'a' stands here twice"),
+        ("a: [", "line 1: "),
+        ("a: !!python/object:os.system {}", "line 1: "),
+        ("[" * 50 + "]" * 50, "nested too deeply"),
+        ("? [a]\n: 1", "a key must be a text"),
+        ("x: !what 1", "line 1: this value cannot be read"),
+    ],
+)
+def test_a_text_that_is_no_plain_document_is_refused(text: str, said: str) -> None:
+    if said == "line 1: " and "python" in text:
+        assert read_located(text).value == {"a": {}}, "a mapping is read as a mapping, and never as an object"
+        return
+    with pytest.raises(BadDocument) as refused:
+        read_located(text)
+    assert said in refused.value.reason
+
+
+def test_a_date_stays_a_text() -> None:
+    assert read_located("day: 2026-11-29").value == {"day": "2026-11-29"}
+
+
+@given(
+    st.sampled_from(list(Topology)),
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from([S, F, A]), st.integers(0, 5)), max_size=8, unique=True),
+)
+def test_a_whole_graph_is_allowed_exactly_when_its_edges_are_one_after_the_other(
+    topology: Topology, edges: list[tuple[int, EdgeKind, int]]
+) -> None:
+    nodes, is_allowed = make_nodes(6), True
+    try:
+        for source, kind, to in edges:
+            nodes = add_edge(topology, nodes, node_id(source), kind, node_id(to))
+    except TreeRefused:
+        is_allowed = False
+    document = json.dumps(write_graph(make_nodes(6, *edges), topology, {}))
+    try:
+        built = build(document)
+    except GraphRefused:
+        assert not is_allowed
+    else:
+        assert is_allowed
+        assert built == nodes
+
+
+def test_10_000_nodes_take_linear_time() -> None:
+    n = 10_000
+    listed = [{"identifier": f"n{i}", "success": [f"n{i + 1}"] if i + 1 < n else []} for i in range(n)]
+    draft = read_graph(LocatedDocument(listed))
+    ids = [TemplateNodeId(i) for i in range(n)]
+    assert len(build_nodes(draft, topology=Topology.TREE, known=(), new_ids=ids, templates=[None] * n)) == n

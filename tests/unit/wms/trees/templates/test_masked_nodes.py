@@ -1,0 +1,69 @@
+"""Passwords that a node gives to its template: masked for all, kept by the mask, and given to no other template."""
+
+from typing import Any
+
+import pytest
+
+from schemas.graph import BranchingProfile, Graph, Node, NodeKind
+from schemas.ids import NodeKey, TemplateId
+from schemas.surveys import Survey, SurveyQuestion
+from schemas.trees import TemplateDocument, TemplateNode, Topology
+from tests.unit.wms.engine.walking import Walk
+from tests.unit.wms.trees.template_samples import make_template
+from wms.gateway.awx.job_shapes import show_job_node
+from wms.gateway.awx.template_shapes import show_node
+from wms.trees.graphs.whole_graph import write_graph
+from wms.trees.inputs.launch_values import restore_passwords
+from wms.trees.template_errors import FieldsRefused
+
+MASK = "$encrypted$"
+QUESTION = SurveyQuestion.model_validate(
+    {"variable": "pw", "question_name": "Password?", "type": "password", "required": True}
+)
+ASKING = make_template(id=100, name="build", survey=Survey(name="s", spec=(QUESTION,)), survey_enabled=True)
+OTHER = make_template(id=101, name="other", asks=("variables",))
+NODE = TemplateNode.model_validate(
+    {"id": 10, "identifier": "n", "template": 100, "extra_data": {"pw": "hush", "arch": "arm64"}}
+)
+
+
+def give(values: dict[str, Any], wrapped: TemplateDocument | None = ASKING) -> dict[str, Any]:
+    return restore_passwords(NODE.extra_data, values, before=ASKING, wrapped=wrapped)
+
+
+def test_a_node_shows_no_password_of_its_template() -> None:
+    tree = make_template(nodes=(NODE,))
+    assert show_node(tree, NODE, ASKING)["extra_data"] == {"pw": MASK, "arch": "arm64"}
+    written = write_graph(tree.nodes, Topology.TREE, {TemplateId(100): "build"}, {TemplateId(100): ASKING})
+    assert written["nodes"][0]["extra_data"] == {"pw": MASK, "arch": "arm64"}
+
+
+def test_a_node_of_a_launched_tree_shows_no_password() -> None:
+    spec = Node(key=NodeKey("n"), name="n", kind=NodeKind.RUN, definition="template/100", params=dict(NODE.extra_data))
+    walk = Walk(Graph(profile=BranchingProfile.TREE, nodes=(spec,))).begin()
+    run = walk.facts.model_copy(update={"nodes": tuple(walk.run.nodes)})
+    masked = {"pw": MASK, "arch": "arm64"}
+    assert show_job_node(run, 0, None, now=walk.now, wrapped=ASKING)["extra_data"] == masked
+    job = run.model_copy(update={"masked": ("pw",)})
+    assert show_job_node(run, 0, job, now=walk.now)["extra_data"] == masked
+    # Neither its job nor its template is there to name the passwords.
+    assert show_job_node(run, 0, None, now=walk.now)["extra_data"] == {"pw": MASK, "arch": MASK}
+
+
+def test_the_mask_means_the_password_that_the_node_has() -> None:
+    assert give({"pw": MASK, "arch": "x86"}) == {"pw": "hush", "arch": "x86"}
+    assert give({"pw": "new"}) == {"pw": "new"}
+    assert give({}) == {}
+
+
+def test_another_template_does_not_get_the_password() -> None:
+    assert give(dict(NODE.extra_data), OTHER) == {"arch": "arm64"}
+    assert give(dict(NODE.extra_data), None) == {"arch": "arm64"}
+    with pytest.raises(FieldsRefused, match="give it again"):
+        give({"pw": MASK}, OTHER)
+
+
+def test_a_mask_for_a_password_that_the_node_does_not_have_is_refused() -> None:
+    fresh = NODE.model_copy(update={"extra_data": {}, "template": None})
+    with pytest.raises(FieldsRefused, match="give it again"):
+        restore_passwords(fresh.extra_data, {"pw": MASK}, before=None, wrapped=ASKING)

@@ -1,0 +1,90 @@
+"""Fields of templates and nodes as requests bring them: what is read, and what is refused."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from schemas.graph import MAX_TIMEOUT_S, EdgeKind, Node, NodeKind, WaitKind, WaitSpec
+from schemas.trees import ApprovalWork, TemplateKind
+from tests.unit.wms.trees.template_samples import make_template
+from wms.engine.life.waiting import arm_wait
+from wms.trees.graphs.whole_graph import GraphRefused, read_graph
+from wms.trees.inputs.located_text import LocatedDocument
+from wms.trees.template_errors import FieldsRefused
+from wms.trees.templates.template_fields import (
+    read_children,
+    read_node_fields,
+    read_template_fields,
+)
+
+TOO_LONG: list[Any] = [MAX_TIMEOUT_S + 1, 10**18, 10**400]
+
+
+def refuse_job(work: Any) -> str:
+    with pytest.raises(FieldsRefused) as refused:
+        read_template_fields(TemplateKind.JOB, {"name": "a", "work": work}, None, is_partial=False)
+    return refused.value.fields["work"][0]
+
+
+@pytest.mark.parametrize("name", ["template/17", "template/0"])
+def test_a_process_is_no_template(name: str) -> None:
+    assert "not a process" in refuse_job({"kind": "process", "definition": name})
+
+
+@pytest.mark.parametrize("seconds", [*TOO_LONG, float("inf"), float("nan")])
+def test_a_time_that_no_calendar_holds_is_refused(seconds: Any) -> None:
+    refuse_job({"kind": "process", "definition": "p", "timeout_s": seconds})
+    refuse_job({"kind": "fleet", "request": {}, "timeout_s": seconds})
+    with pytest.raises(FieldsRefused) as refused:
+        read_node_fields({"timeout": seconds}, None)
+    assert "ten years" in refused.value.fields["timeout"][0]
+    for fields in ({"timeout_s": seconds}, {"approval": {"name": "a", "timeout": seconds}}):
+        with pytest.raises(GraphRefused):
+            read_graph(LocatedDocument([{"identifier": "a", **fields}]))
+
+
+def read_approval(before: ApprovalWork | None = None, **raw: Any) -> ApprovalWork:
+    template = None if before is None else make_template(kind=TemplateKind.APPROVAL, work=before)
+    work = read_template_fields(TemplateKind.APPROVAL, raw, template, is_partial=True)["work"]
+    assert isinstance(work, ApprovalWork)
+    return work
+
+
+def test_k4_8_a_change_of_an_approval_keeps_what_it_does_not_name() -> None:
+    before = ApprovalWork(timeout=60, bars_starter=True)
+    assert read_approval(before, description="x") == before
+    assert read_approval(before, timeout=5) == ApprovalWork(timeout=5, bars_starter=True)
+    assert read_approval(before, bars_starter=0) == ApprovalWork(timeout=60)
+    with pytest.raises(FieldsRefused):
+        read_approval(before, bars_starter="maybe")
+
+
+@pytest.mark.parametrize("raw", ["7", [0], ["x"], [True], [7.0], {"id": 7}])
+def test_new_edges_are_a_list_of_ids(raw: Any) -> None:
+    with pytest.raises(FieldsRefused) as refused:
+        read_children({"add_failure_nodes": raw}, EdgeKind.FAILURE)
+    assert "list of ids" in refused.value.fields["add_failure_nodes"][0]
+    assert read_children({"add_failure_nodes": [7, "8"]}, EdgeKind.FAILURE) == [7, 8]
+    assert read_children({"add_failure_nodes": None}, EdgeKind.ALWAYS) == []
+
+
+@pytest.mark.parametrize("seconds", [*TOO_LONG, -1, 1.5, True, "60"])
+def test_an_approval_waits_for_whole_seconds_and_for_ten_years_at_most(seconds: Any) -> None:
+    with pytest.raises(FieldsRefused) as refused:
+        read_approval(timeout=seconds)
+    assert "ten years" in refused.value.fields["timeout"][0]
+
+
+def test_times_within_the_bound_are_taken() -> None:
+    read = [read_approval(timeout=raw).timeout for raw in (None, 0, "", 60, MAX_TIMEOUT_S)]
+    assert read == [0, 0, 0, 60, MAX_TIMEOUT_S]
+    assert read_node_fields({"timeout": MAX_TIMEOUT_S}, None)["timeout_s"] == MAX_TIMEOUT_S
+
+
+def test_a_stored_time_that_no_calendar_holds_counts_as_the_longest_one() -> None:
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    spec = WaitSpec(kind=WaitKind.APPROVAL, timeout_s=1e300)
+    assert arm_wait(spec, None, "c", now)[0].deadline == now + timedelta(seconds=MAX_TIMEOUT_S)
+    node = Node.model_validate({"key": "a", "name": "a", "kind": NodeKind.EMPTY, "timeout_s": 1e300})
+    assert node.timeout == timedelta(seconds=MAX_TIMEOUT_S)

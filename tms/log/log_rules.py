@@ -1,0 +1,37 @@
+"""What the events of a job event log mean for a job, and how much of a log TMS keeps. (core)"""
+
+from collections.abc import Mapping
+
+from schemas.statuses import JobStatus
+from tms.log.job_events import EventType
+
+#: The status of a job after an event. A job goes back to the queue when it was evicted, when its shadow died, and when
+#: HTCondor could not reach it again. An unsuspended job goes on running.
+#: Source: HTCondor manual, "Job Event Log Codes".
+STATUS_AFTER: Mapping[EventType, JobStatus] = {
+    EventType.SUBMIT: JobStatus.IDLE,
+    EventType.EXECUTE: JobStatus.RUNNING,
+    EventType.JOB_EVICTED: JobStatus.IDLE,
+    EventType.SHADOW_EXCEPTION: JobStatus.IDLE,
+    EventType.JOB_RECONNECT_FAILED: JobStatus.IDLE,
+    EventType.JOB_ABORTED: JobStatus.REMOVED,
+    EventType.JOB_SUSPENDED: JobStatus.SUSPENDED,
+    EventType.JOB_UNSUSPENDED: JobStatus.RUNNING,
+    EventType.JOB_RELEASED: JobStatus.IDLE,
+}
+
+#: Whether HTCondor loses or regains contact to a running job's machine. After a restart of the whole pool it has lost
+#: contact to all jobs, and tries to regain it until their leases are over.
+LOSES_CONTACT: Mapping[EventType, bool] = {EventType.JOB_DISCONNECTED: True, EventType.JOB_RECONNECTED: False}
+
+#: As many jobs as an access point can hold, and more than any taskforce has. A ProcId above it is a broken record.
+MAX_PROCS = 1_000_000
+#: How many texts pilots may add to a taskforce's tables, and the longest error in characters. User code writes these
+#: texts, so they need limits.
+MAX_WORDS = 100
+MAX_ERRORS = 1000
+MAX_ERROR_LENGTH = 1000
+MAX_HOLD_REASONS = 100
+
+TOP_ERRORS = 10
+OTHER = "(other)"

@@ -1,0 +1,64 @@
+"""Encrypt the secrets that users give to WMS before MongoDB keeps them.
+
+    fernet:gAAAAABn...      a text as it is stored; Fernet is AES-128-CBC with an HMAC
+
+The first key of the settings encrypts. All keys decrypt, so a new key can come before the old one goes.
+"""
+
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from schemas.errors import Broken, Rejected
+
+_MARK = "fernet:"
+_REMEDY = "set EWMS_SECRET_KEYS of WMS to a list of Fernet keys; `python -m wms.encryption` makes one"
+
+
+class NoKey(Rejected):
+    """WMS has no key with which to store a secret."""
+
+
+class SecretKeys:
+    """The keys of one WMS."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Raises ValueError if one of `keys` is no Fernet key."""
+        #: Whether older secrets may have been encrypted with another key than the first.
+        self.has_old_keys = len(keys) > 1
+        self._keys = MultiFernet([Fernet(key) for key in keys]) if keys else None
+
+    def encrypt(self, text: str) -> str:
+        """Return `text` as it may be stored.
+
+        Raises:
+            NoKey: the settings have no key.
+        """
+        if self._keys is None:
+            raise NoKey("this server has no key to store secrets with", hint=_REMEDY)
+        return _MARK + self._keys.encrypt(text.encode()).decode()
+
+    def decrypt(self, stored: str) -> str:
+        """Return the text that `encrypt` has made `stored` from.
+
+        Raises:
+            NoKey: the settings have no key.
+            Broken: none of the keys fits.
+        """
+        if self._keys is None:
+            raise NoKey("this server has no key to read its secrets with", hint=_REMEDY)
+        try:
+            return self._keys.decrypt(stored.removeprefix(_MARK).encode()).decode()
+        except InvalidToken:
+            raise Broken(
+                "a stored secret fits no key of this server", hint="give back its key, or the secret"
+            ) from None
+
+
+def make_key() -> str:
+    """Return a new key."""
+    return Fernet.generate_key().decode()
+
+
+if __name__ == "__main__":
+    print(make_key())  # noqa: T201 - for the settings

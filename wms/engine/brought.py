@@ -1,0 +1,57 @@
+"""The subscriptions and events that a step changes together with its run. The engine does not read their content.
+(core)
+
+`wms.processes` plans the changes; the engine commits them together with the run, in one transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runtime.kernel.decision import Change
+from schemas.errors import Rejected
+from schemas.events import NodeEnded, Payload
+from schemas.run_documents import RunDocument
+
+if TYPE_CHECKING:
+    from runtime.kernel.store import Transaction
+
+
+class StepRefused(Rejected):
+    """The engine cannot store the changes of the step, so the step fails. The step's error has this class and
+    reason.
+    """
+
+    def __init__(self, error_class: str, reason: str) -> None:
+        super().__init__(reason)
+        self.error_class = error_class
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtChanges:
+    """The changes that the commit of a step makes in addition to the change of its run."""
+
+    changes: tuple[Change, ...] = ()
+    events: tuple[Payload, ...] = ()
+
+
+class KeepsSubscriptions(Protocol):
+    """Plans how the commit of a step changes subscriptions and events, and loads the subscriptions that a step
+    needs.
+    """
+
+    async def plan_commit(self, run: RunDocument, ended: NodeEnded, tx: "Transaction") -> BroughtChanges:
+        """Return the changes that the commit of `ended` must make. `tx` reads stored documents.
+
+        The engine may call this again.
+
+        Raises:
+            StepRefused: the subscriptions cannot be stored as the step wants.
+        """
+        ...
+
+    async def load_for_step(self, related: Sequence[str], state: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        """Return the subscriptions that a step works on, as JSON: those that `state` names, and those `related` to its
+        run.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The dialect "awx": decision trees as existing clients of AWX know them."""

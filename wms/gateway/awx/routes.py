@@ -1,0 +1,37 @@
+"""All routes of the dialect "awx"."""
+
+from runtime.web.route import Route
+from schemas.trees import TemplateKind
+from wms.gateway.awx.activity import ActivityRoutes
+from wms.gateway.awx.jobs import JobRoutes
+from wms.gateway.awx.labels import LabelRoutes
+from wms.gateway.awx.named_urls import take_names
+from wms.gateway.awx.nodes import NodeRoutes
+from wms.gateway.awx.notifications import NotificationRoutes
+from wms.gateway.awx.options import list_option_routes
+from wms.gateway.awx.organizations import AwxOrganizationRoutes
+from wms.gateway.awx.people.role_routes import RoleRoutes
+from wms.gateway.awx.people.user_routes import UserRoutes
+from wms.gateway.awx.requests import AwxParts, Requests
+from wms.gateway.awx.root import RootRoutes
+from wms.gateway.awx.schedules import ScheduleRoutes
+from wms.gateway.awx.templates import TemplateRoutes
+
+
+def list_awx_routes(parts: AwxParts) -> list[Route]:
+    """Return the routes of the dialect."""
+    requests = Requests(parts)
+    routes = [
+        *RootRoutes(parts, requests).routes(),
+        *AwxOrganizationRoutes(parts, requests).routes(),
+        *(route for kind in TemplateKind for route in TemplateRoutes(parts, requests, kind).routes()),
+        *NodeRoutes(parts, requests).routes(),
+        *JobRoutes(parts, requests).routes(),
+        *ActivityRoutes(parts, requests).routes(),
+        *LabelRoutes(parts, requests).routes(),
+        *RoleRoutes(parts, requests).routes(),
+        *UserRoutes(parts, requests).routes(),
+        *NotificationRoutes(parts, requests).routes(),
+        *ScheduleRoutes(parts, requests).routes(),
+    ]
+    return [take_names(route, requests) for route in (*routes, *list_option_routes(routes, requests))]

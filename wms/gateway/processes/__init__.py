@@ -1,0 +1,1 @@
+"""The dialect of step lists on subscriptions, below /api."""

@@ -1,0 +1,56 @@
+"""The bodies that the dialect "processes" takes, and what it says about one that does not fit."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic_core import ErrorDetails
+
+from runtime.web.problems import make_bad_body
+from schemas.errors import Rejected, Unprocessable
+
+MAX_PAGES = 100
+MAX_NOTE = 5000
+
+
+class PagesBody(RootModel[Annotated[list[dict[str, Any]], Field(max_length=MAX_PAGES)]]):
+    """The pages of a form as the user has filled them in, the first one first."""
+
+
+class CallbackBody(RootModel[Any]):
+    """What another system answers: any JSON."""
+
+
+class NoteBody(BaseModel):
+    """What somebody writes about a process."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Annotated[str, Field(max_length=MAX_NOTE)]
+
+
+class LockBody(BaseModel):
+    """Whether new steps may begin."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    global_lock: bool
+
+
+class AbortBody(BaseModel):
+    """Why somebody aborts a process."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(max_length=MAX_NOTE)] = ""
+
+
+class BadPages(Unprocessable):
+    """The body is not a list of pages. Nobody has looked at what the pages say."""
+
+
+def explain_pages(errors: Sequence[ErrorDetails], body: Any) -> Rejected:
+    """Return the error about a body that is no list of pages: 422, unlike a page that does not fit its form."""
+    plain = make_bad_body(errors, body)
+    reason = f"the body must be a list of pages: {plain.reason}"
+    return BadPages(reason, hint="send a list with one object for each page of the form; no form: [{}]")

@@ -1,0 +1,57 @@
+"""Who calls: the principal behind a request, and the process that a path names."""
+
+from typing import Any
+
+from runtime.web.route import Call
+from schemas.run_documents import RunDocument
+from wms.processes.process_reader import ProcessReader
+from wms.tenancy.organizations import Organizations
+from wms.tenancy.rights import Action, Principal, check_right
+
+
+class Callers:
+    """Finds the principals of requests, and what they may reach."""
+
+    def __init__(self, organizations: Organizations, reader: ProcessReader) -> None:
+        self._organizations = organizations
+        self._reader = reader
+
+    async def find_principal(self, call: Call) -> Principal:
+        """Return who sends the request."""
+        return await self._organizations.find_principal(call.caller)
+
+    async def read_organization(self, call: Call, principal: Principal) -> str:
+        """Return the organization that the query names; "" if it names none.
+
+        Raises:
+            NotFound: there is no such organization for the principal.
+        """
+        name = call.read_query("organization") or ""
+        await self._organizations.check_named(principal, name)
+        return name
+
+    async def find_process(self, call: Call, action: Action) -> tuple[Principal, RunDocument]:
+        """Return who sends the request, and the run that its path names.
+
+        Raises:
+            NotFound: there is no such process for the caller.
+            Forbidden: the caller may not do this to it.
+        """
+        process_id = str(call.read_uuid("process_id"))
+        principal = await self.find_principal(call)
+        return principal, await self._reader.find_process(process_id, principal, action)
+
+    async def find_visible_customers(self, call: Call, action: Action) -> dict[str, Any]:
+        """Return the query for what belongs to those customers for whom the caller may do `action`."""
+        return await self._organizations.make_customer_filter(await self.find_principal(call), action)
+
+    async def check_customer(self, call: Call, action: Action, customer_id: str) -> Principal:
+        """Return the sender of the request. Check that the sender may do `action` for this customer.
+
+        Raises:
+            NotFound: the sender does not see the customer's organization.
+            Forbidden: the sender has no role there that allows `action`.
+        """
+        principal = await self.find_principal(call)
+        check_right(principal, action, await self._organizations.find_customer_organization(customer_id))
+        return principal

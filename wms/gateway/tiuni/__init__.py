@@ -1,0 +1,1 @@
+"""The dialect of registered flows, below /api/v1/workflow."""

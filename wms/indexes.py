@@ -1,0 +1,43 @@
+"""The indexes of all collections of WMS. Each module names those that its own queries need."""
+
+from collections.abc import Iterable, Mapping
+
+from runtime.kernel.store import Index
+from wms.engine import repository as engine_repository
+from wms.fleet import repository as fleet_repository
+from wms.notifications import notification_store
+from wms.processes import process_reader, products, subscriptions
+from wms.schedules import schedule_store
+from wms.tenancy import activity, organizations, teams, users
+from wms.trees.templates import label_service, template_store
+
+_MODULES = (
+    fleet_repository,
+    engine_repository,
+    process_reader,
+    notification_store,
+    label_service,
+    schedule_store,
+    organizations,
+    teams,
+    users,
+    activity,
+    subscriptions,
+    products,
+    template_store,
+)
+
+
+def list_indexes() -> dict[str, tuple[Index, ...]]:
+    """Return the indexes of each collection."""
+    return merge_indexes(module.INDEXES for module in _MODULES)
+
+
+def merge_indexes(parts: Iterable[Mapping[str, tuple[Index, ...]]]) -> dict[str, tuple[Index, ...]]:
+    """Return all indexes of `parts`, by collection. An index that several parts name stands once."""
+    merged: dict[str, tuple[Index, ...]] = {}
+    for part in parts:
+        for collection, indexes in part.items():
+            known = merged.get(collection, ())
+            merged[collection] = known + tuple(index for index in indexes if index not in known)
+    return merged

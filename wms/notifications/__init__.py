@@ -1,0 +1,1 @@
+"""Notifications: tell receivers about the jobs of templates, and show what became of it."""

@@ -1,0 +1,48 @@
+"""Build the parts of notifications, once."""
+
+from dataclasses import dataclass
+
+from runtime.kernel.store import Store
+from wms.engine.engine import Engine
+from wms.notifications.notification_sender import NotificationSender
+from wms.notifications.notification_service import NotificationService
+from wms.notifications.notification_settings import NotificationSettings
+from wms.notifications.notification_store import NotificationStore
+from wms.notifications.notification_watch import NotificationWatch
+from wms.tenancy.organizations import Organizations
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationParts:
+    """What WMS starts, and what stands behind the routes."""
+
+    service: NotificationService
+    watch: NotificationWatch
+    sender: NotificationSender
+
+    async def start(self) -> None:
+        """Begin to find what runs have to tell, and to send it. Before that, a new key replaces an old one."""
+        await self.service.encrypt_again()
+        self.watch.start()
+        self.sender.start()
+
+    async def stop(self) -> None:
+        """Stop both."""
+        await self.watch.stop()
+        await self.sender.stop()
+
+
+def build_notifications(
+    store: Store,
+    engine: Engine,
+    organizations: Organizations,
+    settings: NotificationSettings,
+) -> NotificationParts:
+    """Return the parts. They do nothing before `start`."""
+    notifications = NotificationStore(store)
+    sender = NotificationSender(notifications, settings)
+    watch = NotificationWatch(engine, notifications, settings)
+    watch.on_new.append(sender.send_soon)
+    service = NotificationService(notifications, organizations, settings.keys)
+    service.on_new.append(sender.send_soon)
+    return NotificationParts(service, watch, sender)

@@ -1,0 +1,297 @@
+"""Create, change, test and delete notification templates, and put them into lists, for principals."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from runtime.clock import stored_now
+from runtime.once import Once
+from runtime.telemetry import log
+from schemas.errors import Broken, Conflict, NotFound
+from schemas.ids import OrganizationId
+from schemas.notifications import (
+    NotificationDocument,
+    NotificationList,
+    NotificationTemplateDocument,
+    NotificationTemplateId,
+    NotificationType,
+)
+from wms.encryption import NoKey, SecretKeys
+from wms.engine.life.variables import MASK
+from wms.notifications.configurations import map_secrets
+from wms.notifications.message_rendering import Rendered, find_body_fault, render_texts
+from wms.notifications.notification_fields import read_notification_fields
+from wms.notifications.notification_store import NotificationStore
+from wms.notifications.notification_watch import find_recipients, write_notification
+from wms.notifications.sample_context import make_sample_context
+from wms.tenancy.organizations import Organizations
+from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal
+from wms.tenancy.tree_rights import check_tree_right, make_tree_filter
+from wms.trees.template_errors import FieldsRefused
+
+_RECENT = 5
+
+
+class NotificationService:
+    """Notification templates, their lists, and notifications."""
+
+    def __init__(self, notifications: NotificationStore, organizations: Organizations, keys: SecretKeys) -> None:
+        self._notifications = notifications
+        self._organizations = organizations
+        self._keys = keys
+        #: Called when there is a new notification.
+        self.on_new: list[Callable[[], None]] = []
+
+    async def get_template(
+        self, principal: Principal, template_id: NotificationTemplateId, action: Action = Action.SEE_TREE
+    ) -> NotificationTemplateDocument:
+        """Return a notification template.
+
+        Raises:
+            NotFound: there is none.
+            Forbidden: the principal may not do `action` to it.
+        """
+        template = await self._notifications.load_template(template_id)
+        check_tree_right(principal, action, template.organization)
+        return template
+
+    async def list_templates(
+        self, principal: Principal, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], skip: int, limit: int
+    ) -> tuple[list[NotificationTemplateDocument], int]:
+        """Return a page of the templates that match `query` and that the principal sees, and how many do in all."""
+        wanted = {"$and": [dict(query), make_tree_filter(principal)]}
+        found = await self._notifications.list_templates(wanted, sort=list(sort), skip=skip, limit=limit)
+        return found, await self._notifications.count_templates(wanted)
+
+    async def create_template(
+        self, principal: Principal, raw: Mapping[str, Any], *, once: Once | None = None
+    ) -> NotificationTemplateDocument:
+        """Create a notification template from the fields of a request, and return it.
+
+        Raises:
+            FieldsRefused: fields are wrong, or the name is taken.
+            Forbidden: the principal may not create templates in this organization.
+            NoKey: it has secrets, and the server has no key to store them with.
+        """
+        organization = await self._read_organization(raw.get("organization"))
+        check_tree_right(principal, Action.CHANGE_TREE, organization)
+        fields = read_notification_fields(raw, None, None)
+        await self._check_messages(fields)
+        now = stored_now()
+        template = NotificationTemplateDocument(
+            id=await self._notifications.take_template_id(),
+            organization=organization,
+            created=now,
+            modified=now,
+            created_by=principal.subject,
+            modified_by=principal.subject,
+            **self._seal(fields, fields["notification_type"]),
+        )
+        earlier = await self._notifications.save_template(template, is_new=True, once=once)
+        return template if earlier is None else await self._notifications.load_template(earlier)
+
+    async def change_template(
+        self, principal: Principal, template_id: NotificationTemplateId, raw: Mapping[str, Any]
+    ) -> NotificationTemplateDocument:
+        """Set the fields of `raw`, and return the template. A masked secret stays as it is, as long as the receiver
+        does.
+
+        Raises:
+            FieldsRefused: fields have wrong values.
+        """
+        template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
+        kind = template.notification_type
+        kept = map_secrets(kind, template.configuration, self._read_kept)
+        fields = read_notification_fields(raw, template, kept)
+        if "organization" in raw:
+            fields["organization"] = await self._read_organization(raw["organization"])
+            check_tree_right(principal, Action.CHANGE_TREE, fields["organization"])
+        await self._check_messages({"messages": template.messages, "notification_type": kind, **fields})
+        sealed = self._seal(fields, fields.get("notification_type", kind))
+        now = {"modified": stored_now(), "modified_by": principal.subject}
+        changed = template.model_copy(update={**sealed, **now})
+        await self._notifications.save_template(changed, is_new=False)
+        return changed.model_copy(update={"rev": changed.rev + 1})
+
+    async def copy_template(
+        self, principal: Principal, template_id: NotificationTemplateId, name: str, *, once: Once | None = None
+    ) -> NotificationTemplateDocument:
+        """Copy a notification template with its secrets, and return the copy, which is in no list."""
+        template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
+        now = stored_now()
+        copied = template.model_copy(
+            update={
+                "id": await self._notifications.take_template_id(),
+                "name": name or f"{template.name} @ {now:%H:%M:%S}",
+                "rev": 0,
+                "created": now,
+                "modified": now,
+                "created_by": principal.subject,
+                "modified_by": principal.subject,
+            }
+        )
+        earlier = await self._notifications.save_template(copied, is_new=True, once=once)
+        return copied if earlier is None else await self._notifications.load_template(earlier)
+
+    async def delete_template(self, principal: Principal, template_id: NotificationTemplateId) -> None:
+        """Delete a notification template, and take it out of all lists."""
+        template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
+        await self._notifications.delete_template(template.id)
+
+    async def _read_organization(self, raw: Any) -> OrganizationId:
+        if raw is None or raw == "":
+            raise FieldsRefused({"organization": ["This field is required."]})
+        name = OrganizationId(str(raw))
+        if name != DEFAULT_ORGANIZATION and await self._organizations.find_organization(name) is None:
+            raise FieldsRefused({"organization": [f"there is no organization {name!r}"]})
+        return name
+
+    def _seal(self, fields: Mapping[str, Any], kind: NotificationType) -> dict[str, Any]:
+        if "configuration" not in fields:
+            return dict(fields)
+        return {**fields, "configuration": map_secrets(kind, fields["configuration"], self._keys.encrypt)}
+
+    def _read_kept(self, stored: str) -> str:
+        """Return a stored secret, or the mask if no key fits. Then the secret must be given anew."""
+        try:
+            return self._keys.decrypt(stored)
+        except (Broken, NoKey):
+            return MASK
+
+    async def encrypt_again(self) -> None:
+        """Encrypt the secrets of all notification templates with the first key, if there are several.
+
+        A template with a secret that fits no key stays as it is, and the log names it.
+        """
+        if not self._keys.has_old_keys:
+            return
+        templates = await self._notifications.list_templates({})
+        if all([await self._encrypt_one_again(each.id) for each in templates]):
+            log.info("all secrets have the first key", templates=len(templates))
+
+    async def _encrypt_one_again(self, template_id: NotificationTemplateId) -> bool:
+        while (template := await self._notifications.find_template(template_id)) is not None:
+            kind = template.notification_type
+            try:
+                readable = map_secrets(kind, template.configuration, self._keys.decrypt)
+            except Broken as error:
+                log.error("a secret fits no key", template=template_id, name=template.name, hint=error.hint)
+                return False
+            again = template.model_copy(update=self._seal({"configuration": readable}, kind))
+            # If a request or another WMS has changed it meanwhile, its secret may still have the old key.
+            with suppress(Conflict):
+                await self._notifications.save_template(again, is_new=False)
+                break
+        return True
+
+    async def _check_messages(self, fields: Mapping[str, Any]) -> None:
+        """Render each custom message for a sample job.
+
+        Raises:
+            FieldsRefused: one cannot be rendered.
+        """
+        found = await asyncio.gather(
+            *(
+                _find_message_faults(words, custom.model_dump(), fields["notification_type"])
+                for words, custom in fields.get("messages", {}).items()
+            )
+        )
+        if faults := [fault for each in found for fault in each]:
+            raise FieldsRefused({"messages": faults})
+
+    async def test_template(self, principal: Principal, template_id: NotificationTemplateId) -> NotificationDocument:
+        """Send a notification that says it is a test; return it as it waits for its only attempt."""
+        template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
+        subject = f"A test of the notification template #{template.id} {template.name!r}, by {principal.subject}"
+        [number] = await self._notifications.take_numbers(1)
+        made = write_notification(
+            template,
+            notification_id=f"test-{uuid.uuid4()}",
+            subject=subject,
+            text="",
+            facts={"body": subject},
+            rendered=Rendered(),
+            recipients=find_recipients(template, self._keys),
+            run=None,
+            max_attempts=1,
+        ).model_copy(update={"number": number})
+        await self._notifications.add_notifications([made])
+        for listener in self.on_new:
+            listener()
+        return made
+
+    async def find_linked(self, target: str, lists: Sequence[NotificationList]) -> list[NotificationTemplateId]:
+        """Return the ids of the notification templates that stand in all of `lists` of the target, sorted."""
+        found = await self._notifications.find_linked([target], lists)
+        return sorted(set.intersection(*(set(found.get((target, each), ())) for each in lists)))
+
+    async def link(
+        self,
+        principal: Principal,
+        target: str,
+        organization: OrganizationId | None,
+        lists: Iterable[NotificationList],
+        template_id: NotificationTemplateId,
+    ) -> None:
+        """Put a notification template that the principal sees into lists of a target of `organization`.
+
+        Raises:
+            FieldsRefused: there is no such notification template, or it is in another organization.
+        """
+        try:
+            template = await self.get_template(principal, template_id)
+        except NotFound as error:
+            text = f'Invalid pk "{template_id}" - object does not exist.'
+            raise FieldsRefused({"id": [text]}) from error
+        if organization not in (None, template.organization):
+            text = f"is in the organization {template.organization!r}; give one of {organization!r}, for example a copy"
+            raise FieldsRefused({"id": [text]})
+        await self._notifications.add_links(target, lists, template_id)
+
+    async def unlink(self, target: str, lists: Iterable[NotificationList], template_id: NotificationTemplateId) -> None:
+        """Take a notification template out of lists."""
+        await self._notifications.remove_links(target, lists, template_id)
+
+    async def get_notification(self, principal: Principal, number: int) -> NotificationDocument:
+        """Return a notification.
+
+        Raises:
+            NotFound: there is none.
+            Forbidden: the principal may not see it.
+        """
+        found = await self._notifications.find_notification({"number": number})
+        if found is None:
+            raise NotFound("Not found.")
+        check_tree_right(principal, Action.SEE_TREE, found.organization)
+        return found
+
+    async def list_notifications(
+        self, principal: Principal, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], skip: int, limit: int
+    ) -> tuple[list[NotificationDocument], int]:
+        """Return a page of the notifications that match `query` and that the principal sees, and how many do in all."""
+        wanted = {"$and": [dict(query), make_tree_filter(principal)]}
+        found = await self._notifications.list_notifications(wanted, sort=list(sort), skip=skip, limit=limit)
+        return found, await self._notifications.count_notifications(wanted)
+
+    async def list_recent(
+        self, ids: Sequence[NotificationTemplateId]
+    ) -> dict[NotificationTemplateId, list[NotificationDocument]]:
+        """Return the latest notifications of each of these templates, the newest first."""
+        return await self._notifications.list_recent(ids, _RECENT)
+
+    async def find_names(self, ids: Iterable[NotificationTemplateId]) -> dict[NotificationTemplateId, str]:
+        """Return the names of the notification templates `ids`, by id. Leave out those that do not exist."""
+        found = await self._notifications.list_templates({"_id": {"$in": sorted(set(ids))}})
+        return {each.id: each.name for each in found}
+
+
+async def _find_message_faults(words: str, texts: Mapping[str, str], kind: NotificationType) -> list[str]:
+    given = {name: text for name, text in texts.items() if text}
+    rendered = await render_texts(given, make_sample_context(words))
+    faults = [f"{words}.{name}: {each['fault']}" for name, each in rendered.items() if "fault" in each]
+    body = rendered.get("body", {}).get("text", "")
+    if kind is NotificationType.WEBHOOK and body and (fault := find_body_fault(body)):
+        faults.append(f"{words}.body: {fault}")
+    return faults

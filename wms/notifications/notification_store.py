@@ -1,0 +1,253 @@
+"""Load and store notification templates, their links, and notifications."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from runtime.kernel.decision import Change, Decision, Delete, Document, Insert, Update
+from runtime.kernel.store import Index, Store, Transaction
+from runtime.once import Once
+from schemas.errors import Conflict, NotFound
+from schemas.notifications import (
+    NOTIFICATION_LINKS,
+    NOTIFICATION_TEMPLATES,
+    NOTIFICATIONS,
+    NotificationDocument,
+    NotificationLink,
+    NotificationList,
+    NotificationTemplateDocument,
+    NotificationTemplateId,
+    find_target_template,
+    name_organization,
+    name_template,
+)
+from schemas.run_documents import COUNTERS, RUNS
+from schemas.trees import TEMPLATES
+from wms.trees.template_errors import FieldsRefused
+
+#: How long an ended notification is kept.
+KEPT_FOR = timedelta(days=90)
+#: The most notification templates in one list. Each one costs work at every event.
+MAX_LINKS = 100
+
+INDEXES: Mapping[str, tuple[Index, ...]] = {
+    NOTIFICATION_TEMPLATES: (Index(("organization", "name"), unique=True),),
+    NOTIFICATION_LINKS: (Index(("target", "list")), Index(("template",))),
+    NOTIFICATIONS: (
+        Index(("number",), unique=True),
+        Index(("template", "-number")),
+        Index(("run",), partial={"run": {"$exists": True}}),
+        Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
+        Index(("ended_at",), expire_after=KEPT_FOR),
+    ),
+    # The runs that have something to tell.
+    RUNS: (Index(("untold", "status"), partial={"untold": {"$exists": True}}),),
+}
+
+
+class NotificationStore:
+    """What one database knows about notifications."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def find_template(self, template_id: NotificationTemplateId) -> NotificationTemplateDocument | None:
+        """Return a notification template; None: there is none."""
+        found = await self.store.find_one(NOTIFICATION_TEMPLATES, {"_id": template_id})
+        return None if found is None else parse_template(found)
+
+    async def load_template(self, template_id: NotificationTemplateId) -> NotificationTemplateDocument:
+        """Return a notification template.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = await self.find_template(template_id)
+        if found is None:
+            raise NotFound("Not found.")
+        return found
+
+    async def list_templates(self, query: Mapping[str, Any], **how: Any) -> list[NotificationTemplateDocument]:
+        """Return the notification templates that match `query`; `how` sorts, skips and limits."""
+        found = await self.store.find(NOTIFICATION_TEMPLATES, dict(query), **how)
+        return [parse_template(each) for each in found]
+
+    async def count_templates(self, query: Mapping[str, Any]) -> int:
+        """Return how many notification templates match `query`."""
+        return await self.store.count(NOTIFICATION_TEMPLATES, query)
+
+    async def take_template_id(self) -> NotificationTemplateId:
+        """Return the next id of a notification template."""
+        return NotificationTemplateId(await self.store.count_up(COUNTERS, "notification_templates"))
+
+    async def save_template(
+        self, template: NotificationTemplateDocument, *, is_new: bool, once: Once | None = None
+    ) -> NotificationTemplateId | None:
+        """Store a new or changed notification template. A changed one must have the `rev` that it was loaded with.
+
+        Return the one that an earlier request with the identity `once` made; None: there was none.
+
+        Raises:
+            FieldsRefused: another one of the organization has the name.
+            Conflict: it has changed meanwhile, or `once` was used for another request.
+        """
+
+        async def step(tx: Transaction) -> Decision:
+            query = {"organization": template.organization, "name": template.name, "_id": {"$ne": template.id}}
+            if await tx.find_one(NOTIFICATION_TEMPLATES, query, {"_id": 1}) is not None:
+                text = "a notification template with this name and organization already exists"
+                raise FieldsRefused({"__all__": [f"{text}: {template.name!r}"]})
+            document = make_document(template)
+            if is_new:
+                answer = template.id if once is not None else None
+                return Decision(changes=(Insert(NOTIFICATION_TEMPLATES, document),), answer=answer)
+            current = await tx.find_one(NOTIFICATION_TEMPLATES, {"_id": template.id}, {"rev": 1, "organization": 1})
+            if current is None or current["rev"] != template.rev:
+                raise Conflict("the template has changed meanwhile", hint="read it again, and repeat the change")
+            fields = {key: value for key, value in document.items() if key not in ("_id", "rev")}
+            changed = Update(NOTIFICATION_TEMPLATES, template.id, set=fields, rev=template.rev)
+            is_moved = current["organization"] != template.organization
+            return Decision(changes=(changed, *(await _delete_foreign_links(tx, template) if is_moved else ())))
+
+        decided = await self.store.transact(step, once=once)
+        done_before = isinstance(decided, Decision) or decided.answer is None
+        return None if done_before else NotificationTemplateId(decided.answer)
+
+    async def delete_template(self, template_id: NotificationTemplateId) -> None:
+        """Delete a notification template, and take it out of all lists. Its notifications stay."""
+
+        async def step(tx: Transaction) -> Decision:
+            links = await tx.find(NOTIFICATION_LINKS, {"template": template_id}, projection={"_id": 1})
+            changes: list[Change] = [Delete(NOTIFICATION_LINKS, each["_id"]) for each in links]
+            return Decision(changes=(Delete(NOTIFICATION_TEMPLATES, template_id), *changes))
+
+        await self.store.transact(step)
+
+    async def add_links(
+        self, target: str, lists: Iterable[NotificationList], template_id: NotificationTemplateId
+    ) -> None:
+        """Put a notification template into lists of `target`. If it is there already, nothing changes.
+
+        Raises:
+            FieldsRefused: a list is full.
+        """
+        lists = list(lists)
+        for (_, full), there in (await self.find_linked([target], lists)).items():
+            if len(there) >= MAX_LINKS and template_id not in there:
+                text = f"the list {full.value} has {MAX_LINKS} notification templates already; take one out first"
+                raise FieldsRefused({"id": [text]})
+        links = [
+            NotificationLink(id=f"{target}/{each}/{template_id}", target=target, list=each, template=template_id)
+            for each in lists
+        ]
+        await self.store.insert_new(NOTIFICATION_LINKS, [make_document(link) for link in links])
+
+    async def remove_links(
+        self, target: str, lists: Iterable[NotificationList], template_id: NotificationTemplateId
+    ) -> None:
+        """Take a notification template out of lists of `target`."""
+        await self.store.bulk_delete(NOTIFICATION_LINKS, [f"{target}/{each}/{template_id}" for each in lists])
+
+    async def find_linked(
+        self, targets: Sequence[str], lists: Iterable[NotificationList]
+    ) -> dict[tuple[str, NotificationList], list[NotificationTemplateId]]:
+        """Return the ids of the notification templates in `lists` of `targets`, by target and list. Leave out empty
+        lists.
+        """
+        query = {"target": {"$in": list(targets)}, "list": {"$in": [each.value for each in lists]}}
+        found: dict[tuple[str, NotificationList], list[NotificationTemplateId]] = {}
+        for each in await self.store.find(NOTIFICATION_LINKS, query, sort=[("template", 1)]):
+            found.setdefault((each["target"], NotificationList(each["list"])), []).append(each["template"])
+        return found
+
+    async def add_notifications(self, notifications: Sequence[NotificationDocument]) -> None:
+        """Store those of these notifications that are not there yet."""
+        await self.store.insert_new(NOTIFICATIONS, [make_document(each) for each in notifications])
+
+    async def take_numbers(self, n: int) -> range:
+        """Return the next `n` numbers of notifications."""
+        last = await self.store.count_up(COUNTERS, "notifications", n)
+        return range(last - n + 1, last + 1)
+
+    async def find_notification(self, query: Mapping[str, Any]) -> NotificationDocument | None:
+        """Return the notification that matches `query`; None: there is none."""
+        found = await self.store.find_one(NOTIFICATIONS, dict(query))
+        return None if found is None else parse_notification(found)
+
+    async def list_notifications(self, query: Mapping[str, Any], **how: Any) -> list[NotificationDocument]:
+        """Return the notifications that match `query`; `how` sorts, skips and limits."""
+        return [parse_notification(each) for each in await self.store.find(NOTIFICATIONS, dict(query), **how)]
+
+    async def list_recent(
+        self, ids: Sequence[NotificationTemplateId], n: int
+    ) -> dict[NotificationTemplateId, list[NotificationDocument]]:
+        """Return the latest `n` notifications of each of these templates, the newest first, without their texts."""
+        latest = [
+            {"$match": {"$expr": {"$eq": ["$template", "$$id"]}}},
+            {"$sort": {"number": -1}},
+            {"$limit": n},
+            {"$project": {"body": 0, "payload": 0}},
+        ]
+        joined = {"from": NOTIFICATIONS, "let": {"id": "$_id"}, "pipeline": latest, "as": "recent"}
+        wanted = {"_id": {"$in": list(ids)}}
+        found = await self.store.aggregate(
+            NOTIFICATION_TEMPLATES, [{"$match": wanted}, {"$lookup": joined}, {"$project": {"recent": 1}}]
+        )
+        return {each["_id"]: [parse_notification(one) for one in each["recent"]] for each in found}
+
+    async def count_notifications(self, query: Mapping[str, Any]) -> int:
+        """Return how many notifications match `query`."""
+        return await self.store.count(NOTIFICATIONS, query)
+
+    async def change_notification(
+        self, notification: NotificationDocument, fields: Mapping[str, Any]
+    ) -> NotificationDocument | None:
+        """Set fields of a notification that waits for an attempt, and return it. None: another process was faster."""
+        query = {"_id": notification.id, "status": "pending", "n_attempts": notification.n_attempts}
+        kept = {name: value for name, value in fields.items() if value is not None}
+        gone = {name: "" for name, value in fields.items() if value is None}
+        operators = {**({"$set": kept} if kept else {}), **({"$unset": gone} if gone else {})}
+        if not await self.store.compare_and_set(NOTIFICATIONS, query, operators):
+            return None
+        return notification.model_copy(update=dict(fields))
+
+    async def forget_untold(self, settled: Iterable[tuple[Mapping[str, Any], Sequence[str]]]) -> None:
+        """Note in runs that they have told what they had `settled`: a run's query, and what is left to tell."""
+        await self.store.bulk_update(
+            RUNS,
+            [
+                (query, {"$set": {"untold": list(left)}} if left else {"$unset": {"untold": ""}})
+                for query, left in settled
+            ],
+        )
+
+
+async def _delete_foreign_links(tx: Transaction, template: NotificationTemplateDocument) -> list[Change]:
+    """Return the changes that take a notification template out of the lists of other organizations."""
+    links = await tx.find(NOTIFICATION_LINKS, {"template": template.id}, projection={"target": 1})
+    found = (find_target_template(each["target"]) for each in links)
+    targets = {each for each in found if each is not None}
+    # A template without an organization may tell every receiver.
+    allowed = {"_id": {"$in": sorted(targets)}, "organization": {"$in": [None, template.organization]}}
+    kept = {name_template(each["_id"]) for each in await tx.find(TEMPLATES, allowed, projection={"_id": 1})}
+    kept.add(name_organization(template.organization))
+    return [Delete(NOTIFICATION_LINKS, each["_id"]) for each in links if each["target"] not in kept]
+
+
+def make_document(model: BaseModel) -> Document:
+    """Return a document as MongoDB keeps it."""
+    document = model.model_dump(exclude_none=True)
+    document["_id"] = document.pop("id")
+    return document
+
+
+def parse_template(document: Document) -> NotificationTemplateDocument:
+    """Return the notification template that MongoDB keeps as `document`."""
+    return NotificationTemplateDocument.model_validate({**document, "id": document["_id"]})
+
+
+def parse_notification(document: Document) -> NotificationDocument:
+    """Return the notification that MongoDB keeps as `document`."""
+    return NotificationDocument.model_validate({**document, "id": document["_id"]})

@@ -1,0 +1,1 @@
+"""Show the engine's runs as processes, which change subscriptions by step lists."""

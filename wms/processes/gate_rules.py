@@ -1,0 +1,31 @@
+"""Read the settings that decide on which subscriptions workflows may start, from a step worker of each pool."""
+
+from collections.abc import Iterable
+
+from runtime.telemetry import log
+from schemas.errors import EWMSError
+from schemas.graph import Definition
+from schemas.start_gates import GateSettings
+from wms.engine.worker_questions import WorkerQuestions
+
+
+class GateRules:
+    """Asks step workers for the settings of their workflows."""
+
+    def __init__(self, questions: WorkerQuestions) -> None:
+        self._questions = questions
+
+    async def read_settings(self, definitions: Iterable[Definition]) -> dict[str, GateSettings]:
+        """Return the settings for `definitions`, by pool. A pool is left out if no worker of it answers: defaults apply
+        then.
+        """
+        found: dict[str, GateSettings] = {}
+        for definition in definitions:
+            if definition.pool in found:
+                continue
+            name, digest, pool = definition.name, definition.hash, definition.pool
+            try:
+                found[pool] = await self._questions.read_gate_settings(name, digest, pool)
+            except EWMSError as error:
+                log.info("nobody says where a workflow may start", workflow=name, reason=error.reason)
+        return found

@@ -1,0 +1,82 @@
+"""Read the fields of a schedule from a request, and check them against its template. (core)"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.errors import Rejected
+from schemas.schedules import ScheduleDocument
+from schemas.trees import Prompt, TemplateDocument
+from wms.schedules.due import plan_times
+from wms.schedules.rule_text import read_recurrence
+from wms.trees.inputs.launch_values import PROMPT_FIELDS, check_saved_values, merge_launch_values
+from wms.trees.templates.template_fields import FieldReader, read_boolean, read_name, read_text, read_variables
+
+#: The most occurrences of a preview, and how many it has if the request names no number.
+MAX_PREVIEW, PREVIEW = 100, 10
+
+
+def read_schedule_fields(raw: Mapping[str, Any], before: ScheduleDocument | None) -> dict[str, Any]:
+    """Return the fields of a schedule that `raw` sets, except `unified_job_template`.
+
+    Raises:
+        FieldsRefused: fields are missing or wrong.
+    """
+    reader = FieldReader(raw)
+    reader.read("name", read_name, needed=before is None)
+    reader.read("description", read_text)
+    reader.read("enabled", read_boolean)
+    reader.read("extra_data", lambda value: read_variables(value)[1])
+    reader.read("rrule", _check_rule, needed=before is None)
+    reader.fields["prompts"] = _read_prompts(raw, {} if before is None else before.prompts)
+    return reader.finish()
+
+
+def _check_rule(raw: Any) -> str:
+    text = read_text(raw).strip()
+    if plan_times(read_recurrence(text)).starts_at is None:
+        raise Rejected("the rule never occurs, up to the year 2399; correct the part that no date fits")
+    return text
+
+
+def _read_prompts(raw: Mapping[str, Any], before: Mapping[Prompt, Any]) -> dict[Prompt, Any]:
+    prompts = dict(before)
+    for name, prompt in PROMPT_FIELDS.items():
+        if name in raw:
+            prompts[prompt] = raw[name]
+    return {prompt: value for prompt, value in prompts.items() if value not in ("", None, [])}
+
+
+def read_preview_fields(raw: Mapping[str, Any]) -> tuple[str, int]:
+    """Return the rule of a preview, and how many occurrences it shall have.
+
+    Raises:
+        FieldsRefused: fields are missing or wrong.
+    """
+    reader = FieldReader(raw)
+    reader.read("rrule", _check_rule, needed=True)
+    reader.read("count", _read_count)
+    fields = reader.finish()
+    return fields["rrule"], fields.get("count", PREVIEW)
+
+
+def _read_count(raw: Any) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= MAX_PREVIEW:
+        raise Rejected(f"must be a whole number from 1 to {MAX_PREVIEW}")
+    return raw
+
+
+def check_values(schedule: ScheduleDocument, template: TemplateDocument) -> None:
+    """Check that `template` takes what a schedule gives.
+
+    Raises:
+        NotAsked: it does not ask for it.
+        LaunchRefused: answers of its survey are missing or wrong.
+    """
+    prompts = spell_prompts(schedule.prompts)
+    check_saved_values(template, extra_data=schedule.extra_data, prompts=prompts)
+    merge_launch_values(template, extra_vars=schedule.extra_data, prompts=prompts)
+
+
+def spell_prompts(prompts: Mapping[Prompt, Any]) -> dict[str, Any]:
+    """Return prompts by the names that a launch has for them."""
+    return {prompt.value: value for prompt, value in prompts.items()}

@@ -1,0 +1,138 @@
+"""Load and store schedules. A change of a schedule is one write that `rev` guards."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runtime.kernel.decision import Decision, Delete, Document, Insert, Update, change_filter, update_operators
+from runtime.kernel.store import Index, Store, Transaction
+from runtime.once import Once
+from schemas.errors import Conflict, NotFound
+from schemas.ids import ScheduleId
+from schemas.run_documents import COUNTERS, RUNS
+from schemas.schedules import SCHEDULES, ScheduleDocument
+from wms.trees.template_errors import FieldsRefused
+
+INDEXES: Mapping[str, tuple[Index, ...]] = {
+    SCHEDULES: (
+        Index(("template", "name"), unique=True),
+        Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
+    ),
+    # The runs that schedules have launched.
+    RUNS: (Index(("occurrence.schedule", "-_id"), partial={"occurrence.schedule": {"$exists": True}}),),
+}
+
+
+class ScheduleStore:
+    """The schedules of one database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find_schedule(self, schedule_id: ScheduleId) -> ScheduleDocument | None:
+        """Return the schedule; None: there is none."""
+        found = await self._store.find_one(SCHEDULES, {"_id": schedule_id})
+        return None if found is None else parse_schedule(found)
+
+    async def load_schedule(self, schedule_id: ScheduleId) -> ScheduleDocument:
+        """Return the schedule.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = await self.find_schedule(schedule_id)
+        if found is None:
+            raise NotFound("Not found.")
+        return found
+
+    async def list_schedules(self, query: Mapping[str, Any], **how: Any) -> list[ScheduleDocument]:
+        """Return the schedules that match `query`; `how` sorts, skips and limits as `Store.find` does."""
+        return [parse_schedule(each) for each in await self._store.find(SCHEDULES, dict(query), **how)]
+
+    async def count_schedules(self, query: Mapping[str, Any]) -> int:
+        """Return how many schedules match `query`."""
+        return await self._store.count(SCHEDULES, query)
+
+    async def take_schedule_id(self) -> ScheduleId:
+        """Return the next id of a schedule."""
+        return ScheduleId(await self._store.count_up(COUNTERS, "schedules"))
+
+    async def add_schedule(self, schedule: ScheduleDocument, once: Once | None) -> ScheduleDocument:
+        """Store a new schedule; return it, or the one that an earlier request with the same identity made.
+
+        Raises:
+            FieldsRefused: another schedule of the template has the name.
+            Conflict: `once` was used for another request.
+        """
+
+        async def step(tx: Transaction) -> Decision:
+            await _check_name(tx, schedule)
+            return Decision(changes=(Insert(SCHEDULES, make_schedule_document(schedule)),), answer=schedule.id)
+
+        decided = await self._store.transact(step, once=once)
+        return schedule if isinstance(decided, Decision) else await self.load_schedule(decided.answer)
+
+    async def change_schedule(self, schedule: ScheduleDocument) -> ScheduleDocument:
+        """Store a schedule that has changed; return it as it is now.
+
+        Raises:
+            FieldsRefused: another schedule of the template has the name.
+            Conflict: it has changed meanwhile.
+        """
+
+        async def step(tx: Transaction) -> Decision:
+            await _check_name(tx, schedule)
+            await check_current(tx, schedule)
+            return Decision(changes=(make_update(schedule),))
+
+        await self._store.transact(step)
+        return schedule.model_copy(update={"rev": schedule.rev + 1})
+
+    async def write_if_current(self, schedule: ScheduleDocument) -> bool:
+        """Store a schedule as one write, unless it has changed meanwhile. Return whether it is stored."""
+        update = make_update(schedule)
+        return await self._store.compare_and_set(SCHEDULES, change_filter(update), update_operators(update))
+
+    async def delete_schedule(self, schedule_id: ScheduleId) -> None:
+        """Delete a schedule. The jobs that it has launched stay."""
+
+        async def step(_: Transaction) -> Decision:
+            return Decision(changes=(Delete(SCHEDULES, schedule_id),))
+
+        await self._store.transact(step)
+
+
+async def check_current(tx: Transaction, schedule: ScheduleDocument) -> None:
+    """Check that a schedule is as it was loaded.
+
+    Raises:
+        Conflict: it has changed meanwhile, or is gone.
+    """
+    if await tx.find_one(SCHEDULES, {"_id": schedule.id, "rev": schedule.rev}, {"_id": 1}) is None:
+        raise Conflict("the schedule has changed meanwhile", hint="read it again, and repeat the change")
+
+
+async def _check_name(tx: Transaction, schedule: ScheduleDocument) -> None:
+    query = {"template": schedule.template, "name": schedule.name, "_id": {"$ne": schedule.id}}
+    if await tx.find_one(SCHEDULES, query, {"_id": 1}) is not None:
+        text = f"a schedule with this name and template already exists: {schedule.name!r}"
+        raise FieldsRefused({"__all__": [text]})
+
+
+def make_update(schedule: ScheduleDocument) -> Update:
+    """Return the change that stores a schedule, if it still has its `rev`."""
+    fields = make_schedule_document(schedule)
+    unset: Sequence[str] = [name for name in ("organization", "wake_at", "ends_at", "last") if name not in fields]
+    kept = {key: value for key, value in fields.items() if key not in ("_id", "rev")}
+    return Update(SCHEDULES, schedule.id, set=kept, unset=tuple(unset), rev=schedule.rev)
+
+
+def make_schedule_document(schedule: ScheduleDocument) -> Document:
+    """Return `schedule` as MongoDB keeps it."""
+    document = schedule.model_dump(exclude_none=True)
+    document["_id"] = document.pop("id")
+    return document
+
+
+def parse_schedule(document: Document) -> ScheduleDocument:
+    """Return the schedule that MongoDB keeps as `document`."""
+    return ScheduleDocument.model_validate({**document, "id": document["_id"]})

@@ -1,0 +1,47 @@
+"""The facts about one change that somebody made, as noted and as stored. (core)"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from schemas.ids import OrganizationId, TemplateId
+from schemas.registry import register_collection
+from wms.tenancy.documents import TenancyModel
+
+
+class ActivityDocument(TenancyModel):
+    """One change, as stored."""
+
+    id: int
+    at: datetime
+    who: str
+    #: create, update, delete, associate or disassociate.
+    operation: str
+    #: The kind of the object in the dialect's word, such as `workflow_job_template`.
+    kind: str
+    object_id: int
+    name: str
+    organization: OrganizationId | None = None
+    #: The template, or those from which the job comes: their readers see the row.
+    templates: tuple[TemplateId, ...] = ()
+    #: Field -> its value before and after, or what was joined. Values that may be secret are left out.
+    changes: dict[str, Any] = Field(default_factory=dict)
+
+
+ACTIVITY = register_collection("activity", ActivityDocument)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityFacts:
+    """One change that is not stored yet."""
+
+    operation: str
+    kind: str
+    object_id: int
+    name: str
+    organization: OrganizationId | None = None
+    templates: tuple[TemplateId, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)

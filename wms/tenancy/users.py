@@ -1,0 +1,82 @@
+"""Remember the users whose tokens we have seen. Our issuer makes and deletes users; this list only names them.
+
+A user's number never changes, and no other user gets it.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from runtime.clock import stored_now
+from runtime.kernel.decision import Document
+from runtime.kernel.store import Index, Store
+from schemas.ids import UserId
+from schemas.run_documents import COUNTERS
+from wms.tenancy.documents import USERS, UserDocument
+from wms.tenancy.rights import Principal
+
+INDEXES: Mapping[str, tuple[Index, ...]] = {USERS: (Index(("number",), unique=True),)}
+
+#: A user who calls again within this time is not written again.
+_WRITTEN_EVERY = timedelta(minutes=10)
+_MAX_REMEMBERED = 10_000
+_SUBJECT = "sub:"
+
+
+def name_user(subject: str) -> str:
+    """Return the name under which a user holds roles."""
+    return f"{_SUBJECT}{subject}"
+
+
+def find_subject(holder: str) -> str | None:
+    """Return the subject of the user that holds a role under this name; None: the name is not a user's."""
+    return holder.removeprefix(_SUBJECT) if holder.startswith(_SUBJECT) else None
+
+
+class Users:
+    """The users of one database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._remembered: dict[str, UserDocument] = {}
+
+    async def note_user(self, principal: Principal) -> UserDocument:
+        """Return the user who calls as `principal`, and note that we have seen the user."""
+        now, roles = stored_now(), tuple(sorted(principal.system_roles))
+        known = self._remembered.get(principal.subject)
+        if known is None:
+            known = await self.find_user(principal.subject) or await self._add_user(principal.subject)
+        if known.seen_at + _WRITTEN_EVERY < now or known.system_roles != roles:
+            fields = {"seen_at": now, "system_roles": [role.value for role in roles]}
+            await self._store.compare_and_set(USERS, {"_id": principal.subject}, {"$set": fields})
+            known = known.model_copy(update={"seen_at": now, "system_roles": roles})
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[principal.subject] = known
+        return known
+
+    async def _add_user(self, subject: str) -> UserDocument:
+        now = stored_now()
+        number = await self._store.count_up(COUNTERS, "users")
+        fresh = {"_id": subject, "number": number, "system_roles": [], "created_at": now, "seen_at": now}
+        await self._store.insert_new(USERS, [fresh])
+        # Another process may have been faster.
+        return await self.find_user(subject) or _parse_user(fresh)
+
+    async def find_user(self, subject: str) -> UserDocument | None:
+        """Return the user with this subject; None: we have not seen it."""
+        found = await self._store.find_one(USERS, {"_id": subject})
+        return None if found is None else _parse_user(found)
+
+    async def find_numbered(self, number: int) -> UserDocument | None:
+        """Return the user with this number; None: there is none."""
+        found = await self._store.find_one(USERS, {"number": UserId(number)})
+        return None if found is None else _parse_user(found)
+
+    async def list_users(self, subjects: Iterable[str] | None = None) -> list[UserDocument]:
+        """Return all users that we have seen, or those with these subjects, by number."""
+        query = {} if subjects is None else {"_id": {"$in": sorted(set(subjects))}}
+        return [_parse_user(each) for each in await self._store.find(USERS, query, sort=[("number", 1)])]
+
+
+def _parse_user(document: Document) -> UserDocument:
+    return UserDocument.model_validate({**document, "id": document["_id"]})

@@ -1,0 +1,221 @@
+"""Read the whole graph of a template from one document, and check all of it before anything changes. (core)
+
+    topology: dag                           optional: without it the template keeps its own
+    nodes:
+    - identifier: build
+      template: Build the release           a name, an id, or null
+      success_nodes: [test]                 identifiers; `success`, `failure` and `always` mean the same lists
+      extra_data: {arch: arm64}
+    - identifier: sign
+      approval: {name: Sign, timeout: 86400}
+
+All faults are reported together, each with its line. Nodes that the template has already keep their ids, by identifier.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from schemas.errors import Rejected
+from schemas.graph import MAX_TIMEOUT_S, EdgeKind
+from schemas.ids import TemplateId, TemplateNodeId
+from schemas.trees import MAX_IDENTIFIER, MAX_TREE_NODES, TemplateDocument, TemplateNode, Topology, name_edge_list
+from wms.engine.life.graph import list_broken_rules
+from wms.trees.graphs.graph_rules import explain_rule, make_bare_graph
+from wms.trees.inputs.launch_values import mask_extra_data
+from wms.trees.inputs.located_text import LocatedDocument, Path
+
+_MAX_SHOWN = 20
+_ALIASES = {kind.value: name_edge_list(kind) for kind in EdgeKind}
+
+
+class GraphRefused(Rejected):
+    """A whole graph has faults. `faults` are their texts, each with its place."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        shown = "; ".join(faults[:_MAX_SHOWN])
+        more = f"; and {len(faults) - _MAX_SHOWN} more" if len(faults) > _MAX_SHOWN else ""
+        super().__init__(f"the graph is refused: {shown}{more}", hint="nothing was changed")
+        self.faults = tuple(faults)
+
+
+class ApprovalDraft(BaseModel):
+    """An approval, as a graph's author writes it beside its node."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=512)
+    description: str = ""
+    timeout: int = Field(0, ge=0, le=MAX_TIMEOUT_S)
+    bars_starter: bool = False
+
+
+class NodeDraft(BaseModel):
+    """A node, as a graph's author writes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identifier: str = Field(min_length=1, max_length=MAX_IDENTIFIER)
+    template: int | str | None = None
+    approval: ApprovalDraft | None = None
+    success_nodes: tuple[str, ...] = ()
+    failure_nodes: tuple[str, ...] = ()
+    always_nodes: tuple[str, ...] = ()
+    all_parents_must_converge: bool = False
+    extra_data: dict[str, Any] = Field(default_factory=dict)
+    timeout_s: float | None = Field(None, gt=0, le=MAX_TIMEOUT_S)
+
+    @property
+    def edges(self) -> Mapping[EdgeKind, tuple[str, ...]]:
+        """Return the three lists by the kind of their edges."""
+        return {
+            EdgeKind.SUCCESS: self.success_nodes,
+            EdgeKind.FAILURE: self.failure_nodes,
+            EdgeKind.ALWAYS: self.always_nodes,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GraphDraft:
+    """A whole graph, as its author writes it."""
+
+    nodes: tuple[NodeDraft, ...]
+    topology: Topology | None
+    #: Where each node stands in the document.
+    places: tuple[str, ...] = field(default=())
+
+
+def read_graph(document: LocatedDocument) -> GraphDraft:
+    """Return the graph in `document`.
+
+    Raises:
+        GraphRefused: it does not have the form of a graph.
+    """
+    value, faults = document.value, list[str]()
+    body: Mapping[str, Any] = {"nodes": value} if isinstance(value, list) else value
+    if not isinstance(body, Mapping) or not isinstance(body.get("nodes"), list):
+        raise GraphRefused([f"{document.name_place(())}: give a list of nodes, or an object with `nodes`"])
+    start: Path = () if isinstance(value, list) else ("nodes",)
+    for key in body.keys() - {"nodes", "topology"}:
+        faults.append(f"{document.name_place((key,))}: {key!r} is none of nodes, topology")
+    topology = body.get("topology")
+    if topology is not None and topology not in list(Topology):
+        faults.append(f"{document.name_place(('topology',))}: topology: {topology!r} is none of {', '.join(Topology)}")
+    if len(body["nodes"]) > MAX_TREE_NODES:
+        raise GraphRefused([f"there are {len(body['nodes'])} nodes; a template holds {MAX_TREE_NODES} at most"])
+    nodes: list[NodeDraft] = []
+    places: list[str] = []
+    for number, raw in enumerate(body["nodes"]):
+        path = (*start, number)
+        try:
+            nodes.append(NodeDraft.model_validate(_spell_lists(raw)))
+            places.append(document.name_place(path))
+        except ValidationError as error:
+            faults += [_describe_fault(document, path, fault["loc"], fault["msg"]) for fault in error.errors()]
+    if faults:
+        raise GraphRefused(faults)
+    return GraphDraft(tuple(nodes), None if topology is None else Topology(topology), tuple(places))
+
+
+def _spell_lists(raw: Any) -> Any:
+    if not isinstance(raw, Mapping):
+        return raw
+    return {(_ALIASES.get(key, key) if _ALIASES.get(key) not in raw else key): value for key, value in raw.items()}
+
+
+def _describe_fault(document: LocatedDocument, path: Path, where: Sequence[int | str], text: str) -> str:
+    place = document.name_place((*path, *where))
+    return f"{place}: {'.'.join(map(str, where)) or 'node'}: {text}"
+
+
+def build_nodes(
+    draft: GraphDraft,
+    *,
+    topology: Topology,
+    known: Sequence[TemplateNode],
+    new_ids: Sequence[TemplateNodeId],
+    templates: Sequence[TemplateId | None],
+) -> tuple[TemplateNode, ...]:
+    """Return the nodes of `draft`. A node keeps the id of the node in `known` with the same identifier.
+
+    `templates` has the id of what each node wraps. `new_ids` has enough ids for all other nodes.
+
+    Raises:
+        GraphRefused: identifiers are not unique or unknown, or the graph breaks rules of `topology`.
+    """
+    faults: list[str] = []
+    ids: dict[str, TemplateNodeId] = {}
+    by_identifier = {node.identifier: node for node in known}
+    unused = iter(new_ids)
+    for node, place in zip(draft.nodes, draft.places, strict=True):
+        if node.identifier in ids:
+            faults.append(f"{place}: two nodes have the identifier {node.identifier!r}")
+            continue
+        old = by_identifier.get(node.identifier)
+        ids[node.identifier] = next(unused) if old is None else old.id
+    for node, place in zip(draft.nodes, draft.places, strict=True):
+        for kind, children in node.edges.items():
+            faults += [
+                f"{place}: {name_edge_list(kind)} of {node.identifier!r} names {child!r}, and no node is called so"
+                for child in children
+                if child not in ids
+            ]
+        if node.approval is not None and node.template is not None:
+            faults.append(f"{place}: {node.identifier!r} has a template and an approval; a node wraps one of them")
+    if faults:
+        raise GraphRefused(faults)
+    built = tuple(
+        TemplateNode(
+            id=ids[node.identifier],
+            identifier=node.identifier,
+            template=template,
+            all_parents_must_converge=node.all_parents_must_converge,
+            extra_data=node.extra_data,
+            timeout_s=node.timeout_s,
+            created=by_identifier[node.identifier].created if node.identifier in by_identifier else None,
+            success_nodes=tuple(ids[child] for child in node.success_nodes),
+            failure_nodes=tuple(ids[child] for child in node.failure_nodes),
+            always_nodes=tuple(ids[child] for child in node.always_nodes),
+        )
+        for node, template in zip(draft.nodes, templates, strict=True)
+    )
+    for broken in list_broken_rules(make_bare_graph(topology, built)):
+        reason, hint = explain_rule(broken, built, topology)
+        faults.append(f"{draft.places[broken.nodes[0]]}: {reason}; {hint}")
+    if faults:
+        raise GraphRefused(faults)
+    return built
+
+
+def write_graph(
+    nodes: Sequence[TemplateNode],
+    topology: Topology,
+    names: Mapping[TemplateId, str | Mapping[str, Any]],
+    wrapped: Mapping[TemplateId, TemplateDocument] | None = None,
+) -> dict[str, Any]:
+    """Return the document from which `read_graph` makes this graph.
+
+    `names` has a template's name, or its approval. `wrapped` are the templates, whose passwords are masked.
+    """
+    identifiers = {node.id: node.identifier for node in nodes}
+    written = []
+    for node in nodes:
+        entry: dict[str, Any] = {"identifier": node.identifier}
+        named = None if node.template is None else names.get(node.template, node.template)
+        entry |= {"approval": dict(named)} if isinstance(named, Mapping) else {"template": named}
+        entry |= {
+            name_edge_list(kind): [identifiers[child] for child in children]
+            for kind, children in node.edges.items()
+            if children
+        }
+        if node.all_parents_must_converge:
+            entry["all_parents_must_converge"] = True
+        if node.extra_data:
+            template = None if node.template is None else (wrapped or {}).get(node.template)
+            entry["extra_data"] = mask_extra_data(node.extra_data, template)
+        if node.timeout_s is not None:
+            entry["timeout_s"] = node.timeout_s
+        written.append(entry)
+    return {"topology": topology.value, "nodes": written}

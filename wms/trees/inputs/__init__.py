@@ -1,0 +1,1 @@
+"""What people give templates and launches: documents, surveys and their answers, variables."""

@@ -1,0 +1,1 @@
+"""The jobs of templates: launched in turn, found, explained, drawn, and launched again."""

@@ -1,0 +1,161 @@
+"""Draw the graph of a template or of a job: as data, as Mermaid, and as DOT. (core)
+
+A drawing has for each node its name, its state and why it is in that state; for each edge its kind.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from schemas.graph import EdgeKind, Graph
+from schemas.run_documents import RunDocument
+from schemas.runs import NodeState, NodeStatus
+from wms.engine.life.branching import is_satisfied
+from wms.engine.life.graph import find_layout
+from wms.trees.jobs.explain import number_node
+
+_COLORS: Mapping[str, str] = {
+    NodeStatus.SUCCESSFUL: "#b7e4c7",
+    NodeStatus.SKIPPED: "#b7e4c7",
+    NodeStatus.FAILED: "#f5b7b1",
+    NodeStatus.ERROR: "#f5b7b1",
+    NodeStatus.CANCELED: "#f9e79f",
+    NodeStatus.PASSED: "#e5e7e9",
+    NodeStatus.PENDING: "#ffffff",
+}
+_ACTIVE = "#aed6f1"
+_EDGE_COLORS: Mapping[EdgeKind, str] = {
+    EdgeKind.SUCCESS: "#1e8449",
+    EdgeKind.FAILURE: "#b03a2e",
+    EdgeKind.ALWAYS: "#2471a3",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnNode:
+    """A node of a drawing."""
+
+    number: int
+    identifier: str
+    name: str
+    status: str = ""
+    #: Why it ran, or why it did not.
+    why: str = ""
+    job: int | None = None
+    reused_from: int | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A graph to draw. An edge has the places of its nodes."""
+
+    nodes: tuple[DrawnNode, ...]
+    edges: tuple[tuple[int, EdgeKind, int], ...]
+
+
+def _list_edges(graph: Graph) -> tuple[tuple[int, EdgeKind, int], ...]:
+    return tuple((place, edge.kind, edge.to) for place, node in enumerate(graph.nodes) for edge in node.edges)
+
+
+def draw_graph(graph: Graph, numbers: Iterable[int]) -> Drawing:
+    """Return the drawing of a graph that has not been launched. `numbers` are those of its nodes."""
+    nodes = tuple(DrawnNode(number, node.key, node.name) for number, node in zip(numbers, graph.nodes, strict=True))
+    return Drawing(nodes, _list_edges(graph))
+
+
+def draw_run(run: RunDocument) -> Drawing:
+    """Return the drawing of a job."""
+    incoming = find_layout(run.graph).incoming
+    nodes = tuple(
+        DrawnNode(
+            number=number_node(run.id, place),
+            identifier=spec.key,
+            name=spec.name,
+            status=state.status.value,
+            why=_explain_node(run, state, incoming[place]),
+            job=state.child_run,
+            reused_from=state.reused_from,
+            started=state.started_at,
+            finished=state.ended_at,
+        )
+        for place, (spec, state) in enumerate(zip(run.graph.nodes, run.nodes, strict=True))
+    )
+    return Drawing(nodes, _list_edges(run.graph))
+
+
+def _explain_node(run: RunDocument, state: NodeState, sources: Iterable[tuple[int, EdgeKind]]) -> str:
+    """Return why a node ran, waits, or did not run."""
+    own = state.explanation or ("" if state.error is None else state.error.message)
+    if state.reused_from is not None:
+        return f"reused from job {state.reused_from}"
+    ends = [(run.graph.nodes[source].name, run.nodes[source].status, kind) for source, kind in sources]
+    if not ends:
+        return own or ("" if state.status in (NodeStatus.PENDING, NodeStatus.PASSED) else "a root")
+    told = [
+        f"{kind} of {name} ({status})"
+        for name, status, kind in ends
+        if (state.status is NodeStatus.PENDING) == (is_satisfied(run.graph.profile, status, kind) is None)
+        and (state.status is NodeStatus.PASSED) == (is_satisfied(run.graph.profile, status, kind) is False)
+    ]
+    begin = {NodeStatus.PENDING: "waits for ", NodeStatus.PASSED: "not after "}.get(state.status, "after ")
+    text = begin + ", ".join(told) if told else ""
+    return f"{text}: {own}" if own and text else own or text
+
+
+def show_drawing(drawing: Drawing) -> dict[str, Any]:
+    """Return a drawing as JSON. Times are left as they are."""
+    return {
+        "nodes": [
+            {
+                "id": node.number,
+                "identifier": node.identifier,
+                "name": node.name,
+                "status": node.status or None,
+                "why": node.why,
+                "job": node.job,
+                "reused_from": node.reused_from,
+                "started": node.started,
+                "finished": node.finished,
+            }
+            for node in drawing.nodes
+        ],
+        "edges": [
+            {"source": drawing.nodes[source].number, "kind": kind.value, "target": drawing.nodes[to].number}
+            for source, kind, to in drawing.edges
+        ],
+    }
+
+
+def _quote_text(text: str) -> str:
+    """Return a text for a label. The names come from users."""
+    return "".join(each if each.isprintable() else " " for each in text).replace("\\", "/").replace('"', "'")
+
+
+def _find_color(node: DrawnNode) -> str:
+    return _COLORS.get(node.status, _ACTIVE) if node.status else _COLORS[NodeStatus.PENDING]
+
+
+def write_mermaid(drawing: Drawing) -> str:
+    """Return a drawing as the text of a Mermaid flowchart."""
+    lines = ["flowchart TD"]
+    for place, node in enumerate(drawing.nodes):
+        label = _quote_text(node.name).replace("<", "&lt;").replace(">", "&gt;").replace("#", "&num;")
+        state = f"<br/>{node.status}" if node.status else ""
+        lines += [f'  n{place}["{label}{state}"]', f"  style n{place} fill:{_find_color(node)}"]
+    arrows = {EdgeKind.SUCCESS: "-->|success|", EdgeKind.FAILURE: "-.->|failure|", EdgeKind.ALWAYS: "==>|always|"}
+    lines += [f"  n{source} {arrows.get(kind, '-->')} n{to}" for source, kind, to in drawing.edges]
+    return "\n".join(lines) + "\n"
+
+
+def write_dot(drawing: Drawing) -> str:
+    """Return a drawing as the text of a DOT graph."""
+    lines = ["digraph tree {", "  node [shape=box, style=filled];"]
+    for place, node in enumerate(drawing.nodes):
+        state = f"\\n{node.status}" if node.status else ""
+        lines.append(f'  n{place} [label="{_quote_text(node.name)}{state}", fillcolor="{_find_color(node)}"];')
+    for source, kind, to in drawing.edges:
+        lines.append(f'  n{source} -> n{to} [label="{kind}", color="{_EDGE_COLORS.get(kind, "#000000")}"];')
+    return "\n".join([*lines, "}"]) + "\n"

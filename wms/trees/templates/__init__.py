@@ -1,0 +1,1 @@
+"""Templates and their nodes: read from requests, checked, stored, and given to the engine."""

@@ -1,0 +1,48 @@
+"""Build the parts of decision trees, once, and start what runs in the background."""
+
+from dataclasses import dataclass
+
+from runtime.kernel.store import Store
+from wms.engine.engine import Engine
+from wms.tenancy.activity import ActivityLog
+from wms.tenancy.organizations import Organizations
+from wms.trees.jobs.orphaned_approvals import OrphanedApprovals
+from wms.trees.jobs.tree_runs import TreeRuns
+from wms.trees.jobs.tree_turns import TreeTurns
+from wms.trees.templates.label_service import LabelService
+from wms.trees.templates.node_service import NodeService
+from wms.trees.templates.role_service import RoleService
+from wms.trees.templates.template_service import TemplateService
+from wms.trees.templates.template_source import TemplateSource
+from wms.trees.templates.template_store import TemplateStore
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """Templates and their jobs."""
+
+    templates: TemplateService
+    nodes: NodeService
+    runs: TreeRuns
+    turns: TreeTurns
+    orphans: OrphanedApprovals
+    roles: RoleService
+    labels: LabelService
+    activity: ActivityLog
+
+
+def build_trees(store: Store, engine: Engine, organizations: Organizations) -> Trees:
+    """Return the parts, and let the engine find the definitions of templates."""
+    templates = TemplateStore(store)
+    labels = LabelService(store, templates)
+    engine.sources.append(TemplateSource(templates))
+    return Trees(
+        templates=TemplateService(templates, organizations, labels),
+        nodes=NodeService(templates),
+        runs=TreeRuns(engine, store, templates, labels),
+        turns=TreeTurns(engine, store),
+        orphans=OrphanedApprovals(engine, store, templates),
+        roles=RoleService(store, templates),
+        labels=labels,
+        activity=ActivityLog(store),
+    )
