@@ -51,6 +51,7 @@ from wms.flows.flow_service import FlowService
 from wms.gateway import app as gateway
 from wms.gateway import catalogue
 from wms.gateway.awx.requests import AwxParts
+from wms.gateway.craton.routes import CratonParts
 from wms.gateway.processes.routes import ProcessParts
 from wms.gateway.processes.subscriptions import SubscriptionParts
 from wms.gateway.roles import make_gatekeeper
@@ -242,6 +243,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                         reader=subscription_reader, products=products, gate=start_gate, rules=GateRules(questions)
                     ),
                 ),
+                craton=CratonParts(organizations=organizations, streams=streams),
             ),
             limits=DoorLimits(max_body_bytes=settings.max_body_bytes, caller=settings.caller_limits),
             health=health_routes({"mongodb": store.ping, "control": bus.ping}),

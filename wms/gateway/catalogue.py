@@ -24,6 +24,8 @@ from wms.gateway.awx.dialect import AWX
 from wms.gateway.awx.requests import AwxParts
 from wms.gateway.awx.root import list_version_routes
 from wms.gateway.awx.routes import list_awx_routes
+from wms.gateway.craton.dialect import CRATON
+from wms.gateway.craton.routes import CratonParts, list_craton_routes
 from wms.gateway.ewms.endings import EndingRoutes
 from wms.gateway.ewms.failures import FailureRoutes
 from wms.gateway.ewms.locations import LocationRoutes
@@ -83,12 +85,14 @@ def list_other_dialects(
     flows: FlowService,
     processes: ProcessParts,
     trees: AwxParts,
+    craton: CratonParts,
 ) -> list[Served]:
     """Return the dialects besides our own, with their routes."""
     return [
         (PROCESSES, list_process_routes(processes, organizations, streams)),
         (TIUNI, FlowRoutes(flows, organizations).routes()),
         (AWX, list_awx_routes(trees)),
+        (CRATON, list_craton_routes(craton)),
     ]
 
 
@@ -116,7 +120,10 @@ def list_bare_dialects() -> list[Served]:
         teams=absent,
         schedules=absent,
     )
-    return list_other_dialects(organizations=absent, streams=absent, flows=absent, processes=parts, trees=trees)
+    craton = CratonParts(organizations=absent, streams=absent)
+    return list_other_dialects(
+        organizations=absent, streams=absent, flows=absent, processes=parts, trees=trees, craton=craton
+    )
 
 
 async def _get_version(_: Request) -> Response:

@@ -24,7 +24,7 @@ def test_an_order_is_the_same_after_the_way_through_a_runs_state(source: GitSour
 @pytest.mark.parametrize(
     ("commit", "fits"), [("a" * 40, True), ("sha256:" + "0" * 64, True), ("main", False), ("", False)]
 )
-def test_a_found_commit_is_a_digest(commit: str, fits: bool) -> None:  # noqa: FBT001
+def test_a_found_commit_is_a_digest(commit: str, fits: bool) -> None:
     if fits:
         assert FoundCommit(commit=commit).commit == commit
         return
