@@ -59,6 +59,8 @@ class WorkflowDocument(Workflow):
     #: Why the workflow is stalled, as the stall watch last found; None if the workflow is not stalled. The watch writes
     #: this field without a decision of the kernel, like statuses, and no decision reads it.
     stalled: dict[str, Any] | None = None
+    #: How many orders to replay or discard dead letters users have given. The gateway counts them in the same way.
+    n_letter_orders: int = 0
     #: When a user closed the inputs. From then on the workflow ends by itself.
     inputs_closed_at: datetime | None = None
     #: How many results end the workflow, and whether dead letters count as results.

@@ -42,6 +42,7 @@ from wms.fleet.object_reader import ObjectReader
 from wms.fleet.pilot_images import FixedTag, ImageDirectory, PilotImages
 from wms.fleet.policy import FleetPolicy
 from wms.fleet.stalls.stall_watch import StallWatch
+from wms.fleet.stalls.verdict_renewal import VerdictRenewal
 from wms.fleet.status_snapshots import SnapshotWriter
 from wms.fleet.taskforce_control import TaskforceControl
 from wms.fleet.transactions import FleetTransactions
@@ -206,6 +207,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             snapshots=snapshots,
             offers=WorkOffers(store, bus, policy),
             reader=ObjectReader(store, locations),
+            verdicts=VerdictRenewal(store, bus),
             bus=bus,
             http=http,
             locations=locations,

@@ -16,6 +16,7 @@ from runtime.web.route import AnyRoute, OpenRoute, answer_json
 from wms.fleet.fleet import Fleet
 from wms.fleet.locations import LocationMap
 from wms.fleet.object_reader import ObjectReader
+from wms.fleet.stalls.verdict_renewal import VerdictRenewal
 from wms.fleet.status_snapshots import SnapshotWriter
 from wms.fleet.taskforce_control import TaskforceControl
 from wms.fleet.work_offers import WorkOffers
@@ -53,6 +54,7 @@ def list_routes(
     snapshots: SnapshotWriter,
     offers: WorkOffers,
     reader: ObjectReader,
+    verdicts: VerdictRenewal,
     bus: Bus,
     http: httpx2.AsyncClient,
     locations: LocationMap,
@@ -65,7 +67,7 @@ def list_routes(
         *EndingRoutes(fleet, reader).routes(),
         *TaskforceRoutes(fleet, reader, query_max_bytes=query_max_bytes).routes(),
         *QueueRoutes(reader, bus, http).routes(),
-        *FailureRoutes(reader, bus).routes(),
+        *FailureRoutes(reader, bus, verdicts).routes(),
         *ReservationRoutes(bus).routes(),
         *TmsRoutes(offers).routes(),
         *ConfirmationRoutes(taskforces, snapshots).routes(),

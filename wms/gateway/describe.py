@@ -25,6 +25,7 @@ def list_bare_routes() -> Iterable[AnyRoute]:
         snapshots=absent,
         offers=absent,
         reader=absent,
+        verdicts=absent,
         bus=absent,
         http=absent,
         locations=absent,

@@ -1,6 +1,6 @@
 """Work that waits in vain is told with its cause: a real store, and the clock and the counts in the test's hands."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from pymongo import MongoClient
 from schemas.documents import WORKFLOWS
 from schemas.errors import Unavailable
 from schemas.events import QueuesDeferred, Snapshot, TaskforceStatuses, WorkflowRequested
+from schemas.failures.dead_letters import LettersDone
 from schemas.ids import Mqid, TaskforceUuid
 from schemas.questions import Answer, Question
 from schemas.requests import BacklogsAnswer, BacklogsQuery, Depth, DepthsAnswer, DepthsQuery, QueueBacklog
@@ -28,16 +29,26 @@ class Counts:
         self.each = EMPTY
         self.depths = DepthsAnswer(queues=[], n_dead=0)
         self.is_away = False
+        self.before_depths: Callable[[], Awaitable[object]] = _do_nothing
         self.asked: list[list[Mqid]] = []
 
     async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
         if isinstance(request, DepthsQuery):
+            await self.before_depths()
             return self.depths
         assert isinstance(request, BacklogsQuery)
         self.asked.append(request.mqids)
         if self.is_away:
             raise Unavailable("no answer within 5 s")
         return BacklogsAnswer(queues=dict.fromkeys(request.mqids, self.each))
+
+
+async def _do_nothing() -> None:
+    """MQS answers at once."""
+
+
+async def _refuse() -> None:
+    raise Unavailable("no answer within 5 s")
 
 
 class Watched:
@@ -158,36 +169,95 @@ async def test_a_look_goes_through_live_workflows_alone_however_many_have_ended(
     assert "COLLSCAN" not in plan, plan
 
 
+def count_failed(mqids: Sequence[str], *, n_dead: int, n_failed: int) -> DepthsAnswer:
+    """Return the depths of a workflow of 7 events, of which `n_failed` have failed."""
+    depths = [
+        Depth(
+            mqid=Mqid(mqid),
+            alias="in",
+            is_public=True,
+            n_ready=0,
+            n_unacknowledged=7 - n_failed,
+            n_consumers=1,
+            n_arrived=7,
+            n_gone=n_failed,
+        )
+        for mqid in mqids
+    ]
+    return DepthsAnswer(queues=depths, n_dead=n_dead, n_failed=n_failed)
+
+
 async def test_a_run_whose_every_event_has_failed_is_told_with_what_to_type(world: World) -> None:
-    made = await world.submit()
-    workflow_id, uuid = made["workflow"]["workflow_id"], made["taskforces"][0]["taskforce_uuid"]
-    (task,) = made["task_directives"]
-    await world.in_phase(uuid, "condor-submit")
-    watched = Watched(world)
-    await watched.report(uuid, {"RUNNING": {"Tasking": 1000}}, {"ValueError: x": 1000})
-    watched.counts.depths = DepthsAnswer(
-        queues=[
-            Depth(
-                mqid=mqid,
-                alias="in",
-                is_public=True,
-                n_ready=0,
-                n_unacknowledged=0,
-                n_consumers=1,
-                n_arrived=7,
-                n_gone=7,
-            )
-            for mqid in task["input_queues"]
-        ],
-        n_dead=7,
-        n_failed=7,
-    )
-    await watched.look_after(0)
-    await watched.look_after(5)
-    assert await watched.stalled(workflow_id) == [("all-failed", f"ewms dlq list {workflow_id}")]
+    watched, task = await all_failed(world)
+    workflow_id = task["workflow_id"]
     assert 'ewms_wms_workflows_stalled{cause="all-failed"} 1.0' in (await world.http.get("/metrics")).text
 
     # The letters are replayed.
     watched.counts.each = EMPTY.model_copy(update={"n_unacknowledged": 2, "n_consumers": 1000})
     await watched.look_after(1)
     assert await watched.stalled(workflow_id) is None
+
+
+async def all_failed(world: World) -> tuple[Watched, dict[str, Any]]:
+    """Return a workflow's watch, and the workflow's only task. Users see that its every event has failed."""
+    made = await world.submit()
+    uuid = made["taskforces"][0]["taskforce_uuid"]
+    (task,) = made["task_directives"]
+    await world.in_phase(uuid, "condor-submit")
+    watched = Watched(world)
+    await watched.report(uuid, {"RUNNING": {"Tasking": 1000}}, {"ValueError: x": 1000})
+    watched.counts.depths = count_failed(task["input_queues"], n_dead=7, n_failed=7)
+    await watched.look_after(0)
+    await watched.look_after(5)
+    assert await watched.stalled(task["workflow_id"]) == [("all-failed", f"ewms dlq list {task['workflow_id']}")]
+    return watched, task
+
+
+async def order(world: World, action: str, task: Mapping[str, Any], *, n_dead: int, n_failed: int) -> None:
+    """Have a user replay or discard all letters. From then on MQS counts `n_dead` and `n_failed`."""
+    world.mqs.told["dead-letters-order"] = LettersDone(n_done=7, n_missing=0, n_left=0)
+    world.mqs.depths = count_failed(task["input_queues"], n_dead=n_dead, n_failed=n_failed)
+    path = f"/v1/workflows/{task['workflow_id']}/dead-letters/actions/{action}"
+    assert (await world.post(path, {"all": True})).status_code == 200
+
+
+async def test_after_a_replay_no_process_says_any_more_that_every_event_has_failed(world: World) -> None:
+    watched, task = await all_failed(world)
+    await order(world, "replay", task, n_dead=0, n_failed=0)
+    assert await watched.stalled(task["workflow_id"]) is None
+
+    # The broker does not count the replayed events yet, and MQS does not answer: the watch's own verdict is gone too.
+    watched.counts.before_depths = _refuse
+    await watched.look_after(1)
+    await watched.look_after(10)
+    assert await watched.stalled(task["workflow_id"]) is None
+
+
+async def test_a_look_that_began_before_a_replay_does_not_store_its_verdict_after_it(world: World) -> None:
+    watched, task = await all_failed(world)
+    # This watch has another text than the stored one, so it would write.
+    watched.counts.depths = count_failed(task["input_queues"], n_dead=5, n_failed=7)
+
+    async def replay_meanwhile() -> None:
+        watched.counts.before_depths = _refuse
+        await order(world, "replay", task, n_dead=0, n_failed=0)
+
+    watched.counts.before_depths = replay_meanwhile
+    await watched.look_after(1)
+    assert watched.counts.before_depths is _refuse, "it asked"
+    assert await watched.stalled(task["workflow_id"]) is None
+    await watched.look_after(1)
+    assert await watched.stalled(task["workflow_id"]) is None
+
+
+async def test_after_a_discard_the_list_of_letters_is_no_advice_any_more(world: World) -> None:
+    watched, task = await all_failed(world)
+    close = [("all-failed", f"ewms workflow close-inputs {task['workflow_id']}")]
+    await order(world, "discard", task, n_dead=0, n_failed=7)
+    assert await watched.stalled(task["workflow_id"]) == close
+
+    # The watch takes over the new verdict, also if MQS does not answer it.
+    watched.counts.before_depths = _refuse
+    await watched.look_after(1)
+    await watched.look_after(10)
+    assert await watched.stalled(task["workflow_id"]) == close

@@ -33,17 +33,22 @@ def has_counted(seen: WorkflowSight, backlogs: Mapping[str, QueueLoad]) -> bool:
 
 
 def judge_failed_run(
-    seen: WorkflowSight, tasks: Collection[JoinsQueues], depths: QueueDepths | None, *, was_stalled: bool
+    workflow_id: str,
+    tasks: Collection[JoinsQueues],
+    depths: QueueDepths | None,
+    *,
+    has_closed_inputs: bool,
+    was_stalled: bool,
 ) -> Obstacle | None:
     """Return the obstacle of a workflow whose every event has failed. Return None for any other workflow.
 
     With closed inputs the workflow ends by itself in a moment. Then users learn of this only after a stall, so that the
     end does not look like new progress.
     """
-    if depths is None or not has_all_failed(tasks, depths) or (seen.has_closed_inputs and not was_stalled):
+    if depths is None or not has_all_failed(tasks, depths) or (has_closed_inputs and not was_stalled):
         return None
     text, command = advise_failed_run(
-        seen.workflow_id, n_failed=depths.n_failed, n_dead=depths.n_dead, is_closed=seen.has_closed_inputs
+        workflow_id, n_failed=depths.n_failed, n_dead=depths.n_dead, is_closed=has_closed_inputs
     )
     return Obstacle(ObstacleKind.ALL_FAILED, ALL_FAILED, text, command)
 

@@ -29,13 +29,13 @@ from wms.fleet.stalls.failure_look import FailureLook
 from wms.fleet.stalls.stalling import (
     Doubts,
     Obstacle,
-    ObstacleKind,
     QueueLoad,
     WorkflowSight,
     find_obstacles,
     is_suspect,
     judge_obstacles,
 )
+from wms.fleet.stalls.stored_stalls import make_stall, recall_doubts, select_known_orders
 
 #: The pause between two looks, in seconds. After a long look the pause is `_TIMES_THE_LOOK` times as long as the look,
 #: up to the longest pause: with a longer one, users would learn of a stall too late.
@@ -46,7 +46,9 @@ _TIMES_THE_LOOK = 5
 #: How many workflows to read at a time, so that no look holds up the gateway.
 _PAGE = 500
 
-_WORKFLOW = ("timestamp", "queues", "queues_deferred", "queues_active_at", "inputs_closed_at", "stalled")
+_WORKFLOW = (
+    "timestamp", "queues", "queues_deferred", "queues_active_at", "inputs_closed_at", "stalled", "n_letter_orders",
+)  # fmt: skip
 _TASKFORCE = (
     "taskforce_uuid", "task_id", "workflow_id", "schedd", "phase", "timestamp", "n_workers", "default_n_workers",
     "compound_statuses", "status_as_of", "asked_at", "n_asked", "retry_at", "stuck", "unmatched", "exit_codes",
@@ -118,7 +120,7 @@ class StallWatch:
         now = self._clock()
         backlogs, unseen = await self._ask_mqs(self._choose_queues(seen, now))
         stored = {workflow["_id"]: workflow.get("stalled") for workflow in workflows}
-        failed = await self._failures.find_failed(seen, backlogs, {name for name, stall in stored.items() if stall})
+        failed = await self._failures.find_failed(seen, backlogs, stored)
         found: dict[str, Sequence[Obstacle]] = {}
         for one in seen:
             if unseen or not one.has_queues or _can_judge(one, backlogs):
@@ -126,7 +128,8 @@ class StallWatch:
                 if not obstacles and one.workflow_id in failed:
                     obstacles = [failed[one.workflow_id]]
                 found[one.workflow_id] = obstacles
-        await self._write_stalls(stored, found, now)
+        orders = {one.workflow_id: one.n_letter_orders for one in seen}
+        await self._write_stalls(stored, orders, found, now)
         _watched.set(len(workflows))
 
     async def _read_workflows(self, workflows: Sequence[Document]) -> list[WorkflowSight]:
@@ -151,6 +154,7 @@ class StallWatch:
                 inputs=self._inputs.get(workflow["_id"], {}),
                 crews=crews.get(workflow["_id"], []),
                 backlogs={},
+                n_letter_orders=workflow.get("n_letter_orders", 0),
             )
             for workflow in workflows
         ]
@@ -203,8 +207,15 @@ class StallWatch:
             return {}, ""
 
     async def _write_stalls(
-        self, stored: Mapping[str, Document | None], found: Mapping[str, Sequence[Obstacle]], now: datetime
+        self,
+        stored: Mapping[str, Document | None],
+        orders: Mapping[str, int],
+        found: Mapping[str, Sequence[Obstacle]],
+        now: datetime,
     ) -> None:
+        """Store the stalls that have changed. `orders` are the numbers of orders that this look knows; after a further
+        order its finding is out of date, so it writes nothing for that workflow.
+        """
         self._doubts, lasting = judge_obstacles({**self._doubts, **recall_doubts(stored, self._doubts)}, found, now)
         changed: list[tuple[Document, Document]] = []
         counts: Counter[str] = Counter()
@@ -214,7 +225,7 @@ class StallWatch:
                 after = make_stall(before, obstacles, self._find_first_seen(workflow_id, obstacles, now))
             counts.update({cause["cause"] for cause in after["causes"]} if after else ())
             if after != before:
-                changed.append(({"_id": workflow_id}, {"$set": {"stalled": after}}))
+                changed.append((select_known_orders(workflow_id, orders[workflow_id]), {"$set": {"stalled": after}}))
             if bool(after) != bool(before):
                 causes = [cause["text"] for cause in (after or before or {"causes": []})["causes"]]
                 log.info("workflow stalled" if after else "workflow goes on", workflow_id=workflow_id, causes=causes)
@@ -243,45 +254,3 @@ def _can_judge(one: WorkflowSight, backlogs: Mapping[str, QueueLoad]) -> bool:
     """Return whether this look can judge a workflow: some of its input queues were counted, or it has none."""
     mqids = [mqid for mqids in one.inputs.values() for mqid in mqids]
     return not mqids or any(mqid in backlogs for mqid in mqids)
-
-
-def make_stall(before: Document | None, obstacles: Sequence[Obstacle], since: datetime) -> Document | None:
-    """Return the stall to store for a workflow with `obstacles`. Return None if there are no obstacles.
-
-    If the stored stall `before` began earlier than `since`, its time stays.
-    """
-    if not obstacles:
-        return None
-    return {
-        "since": min(before["since"], since) if before else since,
-        "causes": [
-            {
-                "kind": str(one.kind),
-                "cause": str(one.cause),
-                "text": one.text,
-                "command": one.command,
-                "task_id": one.task_id,
-                "n_events": one.n_events,
-            }
-            for one in obstacles
-        ],
-    }
-
-
-def recall_doubts(stored: Mapping[str, Document | None], doubts: Doubts) -> Doubts:
-    """Return the start times of the `stored` obstacles that are earlier than those in `doubts`.
-
-    So users still see a stall after a restart of WMS, or when another WMS watches too.
-    """
-    older: dict[tuple[str, str, ObstacleKind], datetime] = {}
-    stalls = ((workflow_id, stall) for workflow_id, stall in stored.items() if stall)
-    for workflow_id, stall in stalls:
-        for cause in stall["causes"]:
-            kind = ObstacleKind(cause["kind"])
-            if not kind.is_known:
-                # A newer version stored it. This version does not find such obstacles.
-                continue
-            key = (workflow_id, cause["task_id"], kind)
-            if stall["since"] < doubts.get(key, datetime.max.replace(tzinfo=UTC)):
-                older[key] = stall["since"]
-    return older

@@ -98,6 +98,8 @@ class WorkflowSight:
     crews: Sequence[Crew]
     backlogs: Mapping[str, QueueLoad]
     unseen: str = ""
+    #: How many orders about dead letters its users have given.
+    n_letter_orders: int = 0
 
 
 @dataclass(frozen=True, slots=True)

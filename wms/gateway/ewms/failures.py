@@ -51,6 +51,7 @@ from schemas.failures.history import (
 from schemas.ids import WorkflowId
 from schemas.questions import Answer
 from wms.fleet.object_reader import ObjectReader
+from wms.fleet.stalls.verdict_renewal import VerdictRenewal
 from wms.gateway.roles import ACTORS, READERS, find_access
 
 #: Reading thousands of dead letters takes the broker some seconds.
@@ -64,9 +65,10 @@ Expected = TypeVar("Expected", bound=Answer)
 class FailureRoutes:
     """Handlers of /workflows/{workflow_id}/failed-attempts, /errors and /dead-letters."""
 
-    def __init__(self, reader: ObjectReader, mqs: Asks) -> None:
+    def __init__(self, reader: ObjectReader, mqs: Asks, verdicts: VerdictRenewal) -> None:
         self._reader = reader
         self._mqs = mqs
+        self._verdicts = verdicts
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -234,7 +236,11 @@ class FailureRoutes:
             which=which,
             subject=call.caller.subject,
         )
-        done = await self._ask_mqs(order, LettersDone)
+        try:
+            done = await self._ask_mqs(order, LettersDone)
+        finally:
+            # Also after an error: MQS may have handled some letters before it.
+            await self._verdicts.renew_verdict(order.workflow_id)
         return answer_json(LettersHandled.model_validate(done.model_dump()))
 
     async def _ask_mqs(self, query: AnyLetterQuery, kind: type[Expected]) -> Expected:

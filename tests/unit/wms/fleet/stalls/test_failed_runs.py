@@ -66,8 +66,7 @@ CLOSE, LIST = f"ewms workflow close-inputs {WF}", f"ewms dlq list {WF}"
 def test_as_many_failed_as_there_were_and_nothing_else_is_left(
     depths: QueueDepths | None, is_closed: bool, was_stalled: bool, command: str | None
 ) -> None:
-    one = replace(seen(FAILING), has_closed_inputs=is_closed)
-    obstacle = judge_failed_run(one, [Joins()], depths, was_stalled=was_stalled)
+    obstacle = judge_failed_run(WF, [Joins()], depths, has_closed_inputs=is_closed, was_stalled=was_stalled)
     assert (obstacle and obstacle.command) == command
     if obstacle is not None:
         assert (obstacle.kind, obstacle.cause) == (ObstacleKind.ALL_FAILED, "all-failed")

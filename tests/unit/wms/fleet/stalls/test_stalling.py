@@ -13,7 +13,6 @@ from tests.unit.wms.fleet.stalls.test_staffing import ERRORS, LOGS, MORE, PLACES
 from tests.unit.wms.fleets import NOW, later
 from wms.fleet.stalls.crew import Crew
 from wms.fleet.stalls.staffing import find_missing_workers
-from wms.fleet.stalls.stall_watch import recall_doubts
 from wms.fleet.stalls.stalling import (
     PATIENCE,
     Obstacle,
@@ -24,6 +23,7 @@ from wms.fleet.stalls.stalling import (
     is_suspect,
     judge_obstacles,
 )
+from wms.fleet.stalls.stored_stalls import recall_doubts
 
 WF = "WF-6b00e09f-926a610b"
 
