@@ -24,6 +24,7 @@ from deploy.local.services import Servers, Services, running_services
 from tests.examples import register_profiles
 from tests.limits import find_unlimited, repeat_alarm
 from tests.scheduling import DurationRecorder, LongestFirst, load_durations, sort_longest_first
+from tests.second_look import FailureRecorder
 
 # A run in the background (`make test &`) ignores SIGINT, and whatever a test starts would ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -69,6 +70,7 @@ def pytest_configure_node(node: WorkerController) -> None:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst:
     config.pluginmanager.register(DurationRecorder(config))
+    config.pluginmanager.register(FailureRecorder(config))
     return LongestFirst(config, log)
 
 
