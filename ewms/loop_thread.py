@@ -54,7 +54,7 @@ class LoopThread:
         """Run the coroutine that `make` returns on the loop, wait for it, and return its result.
 
         An interrupt (Ctrl-C) here cancels the coroutine there. The loop's own thread calls `make`: an interrupt in the
-        caller's thread would otherwise find a coroutine that nobody has started.
+        caller's thread would otherwise find a coroutine that was never started.
 
         Raises:
             RuntimeError: the caller is the loop's own thread, or `close` was called before.

@@ -96,7 +96,7 @@ class DurationRecorder:
         if self._config.cache:
             self._config.cache.set(_RECORD, found)
         if self._config.option.record_durations:
-            # Whatever takes less needs no place of its own.
+            # What takes less needs no place of its own.
             long = {name: s for name, s in found.items() if s >= _SHORTEST_RECORDED_S}
             self._committed.write_text(json.dumps(long, indent=1) + "\n")
 

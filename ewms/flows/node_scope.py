@@ -90,6 +90,6 @@ class WorkflowNode:
         self.is_finished = True
 
     def complete_result(self) -> None:
-        """Say that the node is done in a word, if nobody has said more."""
+        """Say that the node is done in a word, if its executor has said no more."""
         if not self.result:
             self.append_result(COMPLETED)

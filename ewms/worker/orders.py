@@ -214,7 +214,7 @@ class OrderIntake:
     async def _call_and_tell(self, order: NodeRun) -> None:
         started_at = utc_now()
         loop = asyncio.get_running_loop()
-        # Most steps end so soon that nobody would see the report.
+        # Most steps end before anyone could see the report.
         taking = loop.call_later(_TAKING_PAUSE_S, lambda: self._keep_task(self._say_taken(order)))
         if self._offers[order.definition_hash].is_isolated(order.node):
             fields = await loop.run_in_executor(
@@ -243,7 +243,7 @@ class OrderIntake:
         try:
             await self._voice.say(NodeTaken(**self._fence_of(order), n_lost=order.n_lost, taken_at=utc_now()))
         except EWMSError as error:
-            log.debug("nobody heard that a step was taken", reason=error.reason)
+            log.debug("the news that a step was taken reached no service", reason=error.reason)
 
     async def _say_until_heard(self, ended: NodeEnded | NodeReturned) -> None:
         """Publish `ended` until the broker has it: the result of a step must not be lost."""

@@ -126,4 +126,4 @@ def refuse_questions(question: Question) -> Answer:
     Raises:
         Unavailable: always.
     """
-    raise Unavailable(f"nobody can be asked for {question.kind!r} here: there is no connection to WMS")
+    raise Unavailable(f"{question.kind!r} cannot be asked here: there is no connection to WMS")

@@ -100,7 +100,7 @@ class Intake:
                 return "ignored"
             failpoint("bus.handled")
             if not await delivery.ack():
-                log.info("event handled, but its lease was lost: it will come again")
+                log.info("event handled, but its loan was lost: it will come again")
             return "handled"
 
     async def _park_event(self, delivery: Delivery, error: UnknownType) -> str:

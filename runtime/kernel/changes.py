@@ -4,7 +4,7 @@
         change = await changes.read_next()      waits for a moment; None: there was no change
         change.token                            the next reader begins after this change
 
-The changes come in the order of their commits, whichever process made them. A reader that begins again after the token
+The changes of all processes come in the order of their commits. A reader that begins again after the token
 of the last change that it has read misses no change. Source: MongoDB manual, "Change Streams".
 """
 

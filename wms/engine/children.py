@@ -85,7 +85,7 @@ class Children:
         try:
             await self._engine.apply_stimulus(facts.id, ChildStarted(state.key, state.attempt, run=child.id))
         except Conflict:
-            # The node has moved on, or knows its child already. Nobody wants a child of an attempt that is over.
+            # The node has moved on, or knows its child already. A child of an attempt that is over is not needed.
             await self._cancel_if_unwanted(child, run)
             raise
 

@@ -218,7 +218,7 @@ class Engine:
             else:
                 is_stored = await repository.commit_update(self.store, update)
         except BaseException:
-            # Nobody knows whether it is stored.
+            # The database may have stored it or not.
             self._runs.drop_run(run.facts.id)
             raise
         if not is_stored:

@@ -25,7 +25,7 @@ SILENCE = timedelta(seconds=60)
 _SWEEPS = 6
 #: A step that came to a worker without its definition is sent again after this time, if another worker has that.
 _OTHERS_TURN = timedelta(seconds=0.5)
-#: ... and if nobody knows yet, since WMS has just started.
+#: The same while WMS has just started and cannot know yet which worker has the definition.
 _UNKNOWN_PAUSE = timedelta(seconds=5)
 
 
@@ -39,7 +39,7 @@ class StepWorkers:
         self._workers: dict[str, StepWorkerDocument] = {}
         #: Called with a run that has nodes of a worker that is gone, and the worker's name.
         self.on_gone: Callable[[RunId, str], Awaitable[None]] | None = None
-        #: Called with a run that has nodes which nobody could work on, when a worker has come to this pool.
+        #: Called when a worker has come to a pool, with each run whose nodes waited there for one.
         self.on_came: Callable[[RunId, str], Awaitable[None]] | None = None
         #: What each worker offered when its runs were sought.
         self._welcomed: dict[str, tuple[DefinitionHash, ...]] = {}
@@ -60,8 +60,8 @@ class StepWorkers:
         await self._loop.stop()
 
     async def register(self, registered: DefinitionRegistered) -> None:
-        """Store that a worker offers a definition, and then the definition. So whoever finds the definition finds its
-        worker, too.
+        """Store that a worker offers a definition, and then the definition. A reader that finds the definition can so
+        find its worker, too.
         """
         now, definition = utc_now(), registered.definition
         known = self._workers.get(registered.worker)

@@ -27,5 +27,5 @@ class GateRules:
             try:
                 found[pool] = await self._questions.read_gate_settings(name, digest, pool)
             except EWMSError as error:
-                log.info("nobody says where a workflow may start", workflow=name, reason=error.reason)
+                log.info("no step worker says where a workflow may start", workflow=name, reason=error.reason)
         return found

@@ -6,7 +6,7 @@ got.
     all             begin: nothing has been missed   process: the status of one now    reset: read the list again
                     the id is the database's own, which counts the commits
 
-Both read what is stored. So no news is lost, whichever WMS process has written it.
+Both read what is stored. So no news is lost, even if another WMS process has written it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -1,7 +1,7 @@
 """Find the status of a process and of its steps from its run and nodes, and make queries by status. (core)
 
     node                               step                  the process, while this node holds it up
-    pending, due, taken                pending               running; resumed, if it is due again and nobody took it yet
+    pending, due, taken                pending               running; resumed, if it is due again and not yet taken
     waiting for a child                pending               running
     waiting for an input, an approval  suspend               suspended
     waiting for a callback, an event   awaiting_callback     awaiting_callback

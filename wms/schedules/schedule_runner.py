@@ -4,7 +4,7 @@
                                 └─► refused: the schedule notes why, and goes on to the next occurrence
 
 Several WMS processes may wake the same schedule. The `rev` of the schedule lets one of them commit, and the run's uuid
-comes from schedule and occurrence. So an occurrence has one run, whatever is killed at any moment.
+comes from schedule and occurrence. So an occurrence has one run, even if processes are killed at any moment.
 """
 
 import asyncio

@@ -168,7 +168,7 @@ def check_right(
         raise NotFound(absent)
     if not may(principal, action, organization):
         if not RIGHTS[action]:
-            raise Forbidden(f"nobody may {action}, in any role")
+            raise Forbidden(f"no role allows to {action}")
         needed = ", ".join(role for role in TenancyRole if role in RIGHTS[action])
         raise Forbidden(
             f"{action} in organization {organization or DEFAULT_ORGANIZATION!r} needs one of the roles: {needed}",

@@ -179,5 +179,5 @@ def pool_table(pools: Sequence[Mapping[str, Any]]) -> Table:
             offers = ", ".join(worker["workflows"])
             table.add_row(pool["name"], Text(worker["name"]), since, str(worker["n_running"]), offers)
         if not pool["workers"]:
-            table.add_row(pool["name"], "nobody", "", "", "")
+            table.add_row(pool["name"], "none", "", "", "")
     return table

@@ -76,7 +76,7 @@ def note_unserved(draft: RunDraft, unserved: Unserved) -> None:
     if is_canceling(draft):
         end_node(draft, number, NodeStatus.CANCELED)
     else:
-        # Nobody has got the order, so a cancellation need not wait.
+        # No worker has got the order, so a cancellation need not wait.
         draft.change_node(number, n_sent=0, explanation=unserved.why, wake_at=draft.now + unserved.again_after)
 
 

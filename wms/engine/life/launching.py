@@ -24,7 +24,7 @@ class LaunchWish:
     who: str = ""
     state: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
-    #: Pages of the form that nobody has evaluated yet.
+    #: Pages of the form, before a worker has checked them.
     pages: tuple[Mapping[str, Any], ...] | None = None
     masked: tuple[str, ...] = ()
     organization: str = ""

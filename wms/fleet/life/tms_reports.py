@@ -1,11 +1,11 @@
 """Turn a TMS's report about a taskforce into moves, log lines and orders. (core)
 
 The handshake (rulings 2 and 9, G5): WMS records and releases the first cluster that a TMS reports. It orders the
-removal of any other cluster, and of any cluster that nobody wants (any more). A repeated report changes nothing, but
+removal of any other cluster, and of any cluster that is not needed (any more). A repeated report changes nothing, but
 WMS answers it again, because the first answer may have been lost.
 
 A TMS that polls over REST submits before WMS can object. WMS accepts the TMS's confirmation or refuses it (the
-outcome's answer). It records even a cluster that nobody wants any more, and then offers it to the TMS for removal.
+outcome's answer). It records even a cluster that is not needed any more, and then offers it to the TMS for removal.
 """
 
 from typing import Any

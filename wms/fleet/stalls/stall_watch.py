@@ -88,7 +88,7 @@ class StallWatch:
         self._loop = BackgroundLoop(
             self._look_again,
             name="stall watch",
-            failed="nobody looks for stalled workflows",
+            failed="the look for stalled workflows failed",
             back_off=lambda _: LOOK_INTERVAL_S,
             level="info",
         )

@@ -46,7 +46,7 @@ class AbortBody(BaseModel):
 
 
 class BadPages(Unprocessable):
-    """The body is not a list of pages. Nobody has looked at what the pages say."""
+    """The body is not a list of pages. No worker has looked at what the pages say."""
 
 
 def explain_pages(errors: Sequence[ErrorDetails], body: Any) -> Rejected:

@@ -1,4 +1,4 @@
-"""Deny the approvals that wait after somebody has deleted their template or its node: nobody shall decide those.
+"""Deny the approvals that wait after their template or its node was deleted, as their decision has no use any more.
 
 WMS denies them at once, and a sweep denies what a crash in between has left.
 """

@@ -213,7 +213,7 @@ def _read_work(raw: Any) -> FleetWork | ProcessWork:
             'give {"kind": "fleet", "request": {...}} or {"kind": "process", "definition": "..."}'
         ) from error
     if isinstance(work, ProcessWork) and find_template_id(work.definition) is not None:
-        # Nobody has checked the right to launch that template, which may be of another organization.
+        # The right to launch that template is unchecked, and it may be of another organization.
         raise Rejected(f"definition: {work.definition!r} is a template, not a process; wrap it in a node of a tree")
     return work
 

@@ -32,7 +32,7 @@ class Kind:
     path: str
     #: All fields of its objects.
     model: type[KindModel]
-    #: The right that a change needs, in some organization; None: nobody changes objects of this kind.
+    #: The right that a change needs, in some organization; None: objects of this kind do not change.
     change: Action | None = None
     #: Whether its lists stand only below objects of other kinds.
     is_below_others: bool = False

@@ -1,6 +1,6 @@
 """The roles on objects in the dialect: their numbers, their names, and how a role is shown. (core)
 
-A role's number follows from its object, so nothing is stored for a role that nobody has:
+A role's number follows from its object, so nothing is stored for a role without holders:
 
     number = (id of the object * 3 + kind of the object) * 8 + place of the role in the list of the kind
 """
