@@ -182,12 +182,12 @@ async def test_the_step_that_asks_gets_the_route_of_its_callback(offers: dict[De
     assert heard.payloads(NodeEnded)[0].delta == {"asked": f"/api/processes/{RUN}/callback/secret"}
 
 
-async def test_a_step_that_nobody_can_ask_for_fails_by_name(offers: dict[DefinitionHash, Offer]) -> None:
+async def test_a_question_without_a_connection_fails_by_name(offers: dict[DefinitionHash, Offer]) -> None:
     heard = await carry_out(offers, order_for(offers, "7", state={"subscription_id": RUN}))
     error = heard.payloads(NodeEnded)[0].error
     assert (error.error_class, error.message) == (
         "Unavailable",
-        "nobody can be asked for 'subscription' here: there is no connection to WMS",
+        "'subscription' cannot be asked here: there is no connection to WMS",
     )
 
 
