@@ -16,12 +16,10 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import htcondor2
 
@@ -33,6 +31,7 @@ from deploy.local.prerequisites import allows_namespaces
 from deploy.local.run_directory import make_empty
 from deploy.local.secret_files import replace_secret, write_secret
 from deploy.local.servers.condor_config import IDENTITY, PoolPlan, client_configuration, job_wrapper, pool_configuration
+from deploy.local.servers.condor_queries import has_running_jobs, is_answering
 from pilot.chirp.proxy import CHIRP_VARIABLE
 
 _START_TIMEOUT_S = 60.0
@@ -171,7 +170,7 @@ class PersonalPool:
 
     def is_ready(self) -> bool:
         """Return whether the pool answers queries about its schedd and its slot."""
-        return _does_answer(self._plan.port, self._plan.schedd)
+        return is_answering(self._plan.port, self._plan.schedd)
 
     def stop(self) -> None:
         """End the pool. Running jobs leave their slots, and all jobs stay in the queue.
@@ -179,7 +178,7 @@ class PersonalPool:
         HTCondor's fast shutdown is faster. But after it, the next start looks for the pilots until the jobs' leases are
         over.
         """
-        if _has_running_jobs(self._plan.port, self._plan.schedd):
+        if has_running_jobs(self._plan.port, self._plan.schedd):
             self.child.send_signal(signal.SIGTERM)
             if self.child.wait(_VACATE_S):
                 return
@@ -271,33 +270,3 @@ def _sign_token(plan: PoolPlan) -> str:
 
 def _client_environment(config: Path) -> dict[str, str]:
     return {"PATH": _PATH, "CONDOR_CONFIG": str(config), "LC_ALL": "C"}
-
-
-def _does_answer(port: int, schedd: str) -> bool:
-    try:
-        slots = _connect_collector(port).query(htcondor2.AdType.Startd, projection=["Name"])
-        return bool(slots) and _query_jobs(port, schedd, "true") is not None
-    except (OSError, htcondor2.HTCondorException, RuntimeError):
-        return False
-
-
-def _has_running_jobs(port: int, schedd: str) -> bool:
-    try:
-        return bool(_query_jobs(port, schedd, "JobStatus == 2"))
-    except (OSError, htcondor2.HTCondorException, RuntimeError):
-        return False
-
-
-def _query_jobs(port: int, schedd: str, constraint: str) -> list[Any] | None:
-    """Return one job that matches `constraint`, if there is any; None if the schedd is not there yet."""
-    collector = _connect_collector(port)
-    if schedd not in [ad["Name"] for ad in collector.query(htcondor2.AdType.Schedd, projection=["Name"])]:
-        return None
-    location = collector.locate(htcondor2.DaemonType.Schedd, schedd)
-    return list(htcondor2.Schedd(location).query(constraint, projection=["ClusterId"], limit=1))
-
-
-def _connect_collector(port: int) -> htcondor2.Collector:
-    # Try the port first: that fails at once, and a query to a pool that is down waits for seconds.
-    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    return htcondor2.Collector(f"127.0.0.1:{port}")
