@@ -23,10 +23,10 @@ from wms.gateway.awx.requests import (
 )
 from wms.gateway.awx.template_shapes import PATHS, show_node, show_template
 from wms.gateway.awx.templates import answer_drawing, route_drawings
+from wms.located_text import LocatedDocument, read_located
 from wms.tenancy.rights import Principal
 from wms.trees.graphs.tree_definitions import make_definition
 from wms.trees.graphs.whole_graph import write_graph
-from wms.trees.inputs.located_text import LocatedDocument, read_located
 from wms.trees.jobs.drawing import draw_graph
 from wms.trees.object_ids import read_object_id
 from wms.trees.template_errors import BadAssociation, FieldsRefused

@@ -23,9 +23,9 @@ from schemas.graph import MAX_TIMEOUT_S, EdgeKind
 from schemas.ids import TemplateId, TemplateNodeId
 from schemas.trees import MAX_IDENTIFIER, MAX_TREE_NODES, TemplateDocument, TemplateNode, Topology, name_edge_list
 from wms.engine.life.graph import list_broken_rules
+from wms.located_text import LocatedDocument, Path
 from wms.trees.graphs.graph_rules import explain_rule, make_bare_graph
 from wms.trees.inputs.launch_values import mask_extra_data
-from wms.trees.inputs.located_text import LocatedDocument, Path
 
 _MAX_SHOWN = 20
 _ALIASES = {kind.value: name_edge_list(kind) for kind in EdgeKind}

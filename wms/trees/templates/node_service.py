@@ -15,12 +15,12 @@ from schemas.errors import Forbidden, NotFound, Rejected
 from schemas.graph import EdgeKind
 from schemas.ids import TemplateId, TemplateNodeId
 from schemas.trees import TemplateDocument, TemplateKind, TemplateNode
+from wms.located_text import LocatedDocument
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.graphs.graph_rules import add_edge, check_room, find_node, remove_edge, remove_node
 from wms.trees.graphs.whole_graph import GraphRefused, NodeDraft, build_nodes, read_graph
 from wms.trees.inputs.launch_values import restore_passwords
-from wms.trees.inputs.located_text import LocatedDocument
 from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.template_fields import read_children, read_node_fields, read_template_fields
 from wms.trees.templates.template_store import TemplateStore

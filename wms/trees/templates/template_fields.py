@@ -26,8 +26,8 @@ from schemas.trees import (
     name_edge_list,
 )
 from wms.engine.life.variables import check_size
+from wms.located_text import read_plain
 from wms.trees.graphs.tree_definitions import find_template_id
-from wms.trees.inputs.located_text import read_plain
 from wms.trees.template_errors import FieldsRefused
 
 _MAX_NAME = 512

@@ -11,8 +11,8 @@ from schemas.run_documents import RunDocument
 from schemas.trees import TemplateDocument, TemplateKind
 from tests.integration.wms.engine.conftest import EngineWorld, connect_worker, engine_world, step
 from tests.integration.wms.engine.peers import Worker
+from wms.located_text import LocatedDocument
 from wms.tenancy.rights import Principal, TenancyRole
-from wms.trees.inputs.located_text import LocatedDocument
 from wms.trees.jobs.tree_runs import TreeLaunch
 from wms.trees.tree_parts import Trees
 

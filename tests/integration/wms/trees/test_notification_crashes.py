@@ -14,9 +14,9 @@ from tests.integration.wms.trees.conftest import ADA
 from tests.integration.wms.trees.receivers import receive_hooks
 from tests.waiting import eventually
 from wms.app import run_wms
+from wms.located_text import LocatedDocument
 from wms.settings import WmsSettings
 from wms.trees.graphs.tree_definitions import name_definition
-from wms.trees.inputs.located_text import LocatedDocument
 
 __all__ = ["start_wms"]
 

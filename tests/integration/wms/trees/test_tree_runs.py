@@ -8,9 +8,9 @@ from schemas.errors import Conflict, Forbidden, NotFound
 from schemas.ids import TemplateId
 from schemas.trees import TEMPLATES, TemplateKind
 from tests.integration.wms.trees.conftest import ADA, BOB, EVE, NORTH, TreeWorld
+from wms.located_text import read_located
 from wms.trees.graphs.graph_rules import TreeRefused
 from wms.trees.graphs.whole_graph import GraphRefused
-from wms.trees.inputs.located_text import read_located
 from wms.trees.jobs.explain import explain_run
 from wms.trees.jobs.tree_runs import TreeLaunch
 from wms.trees.template_errors import DecidedAlready, FieldsRefused, JobIsActive, NotCancelable, TemplateInUse

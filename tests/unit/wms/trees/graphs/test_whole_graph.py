@@ -10,9 +10,9 @@ from schemas.graph import EdgeKind
 from schemas.ids import TemplateId, TemplateNodeId
 from schemas.trees import TemplateNode, Topology
 from tests.unit.wms.trees.template_samples import make_nodes, node_id
+from wms.located_text import BadDocument, LocatedDocument, read_located
 from wms.trees.graphs.graph_rules import TreeRefused, add_edge
 from wms.trees.graphs.whole_graph import GraphRefused, build_nodes, read_graph, write_graph
-from wms.trees.inputs.located_text import BadDocument, LocatedDocument, read_located
 
 S, F, A = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS
 
@@ -117,7 +117,7 @@ def test_a22_a23_a24_every_broken_rule_is_told_with_its_line() -> None:
     [
         ("a: &x 1\nb: *x", "line 1: aliases are not allowed"),
         ("a: 1\na: 2", "line 2: the key 'a' stands here twice"),
-        ("a: [", "line 1: "),
+        ("a: [", "line 2: "),
         ("a: !!python/object:os.system {}", "line 1: "),
         ("[" * 50 + "]" * 50, "nested too deeply"),
         ("? [a]\n: 1", "a key must be a text"),

@@ -9,8 +9,8 @@ from schemas.graph import MAX_TIMEOUT_S, EdgeKind, Node, NodeKind, WaitKind, Wai
 from schemas.trees import ApprovalWork, TemplateKind
 from tests.unit.wms.trees.template_samples import make_template
 from wms.engine.life.waiting import arm_wait
+from wms.located_text import LocatedDocument
 from wms.trees.graphs.whole_graph import GraphRefused, read_graph
-from wms.trees.inputs.located_text import LocatedDocument
 from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.template_fields import (
     read_children,

@@ -15,6 +15,8 @@ import yaml
 from schemas.errors import Rejected
 
 _MAX_DEPTH = 32
+#: libyaml reads ten times faster than Python does.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Path = tuple[str | int, ...]
 
@@ -45,7 +47,7 @@ def read_located(text: str) -> LocatedDocument:
         BadDocument: the text cannot be read, has a key twice, an alias or a tag, or is nested too deeply.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _compose_nodes(text)
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f"line {mark.line + 1}: "
@@ -53,6 +55,25 @@ def read_located(text: str) -> LocatedDocument:
     reader = _LocatedReader()
     value = None if root is None else reader.read_node(root, ())
     return LocatedDocument(value, reader.lines)
+
+
+def _compose_nodes(text: str) -> yaml.Node | None:
+    """Return the root of the nodes in `text`; None: there is none.
+
+    Raises:
+        BadDocument: it is nested too deeply.
+    """
+    depth = 0
+    # libyaml composes nodes by recursion and does not count it: a text of many brackets would end the process. It does
+    # not need recursion to read events.
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH + 1:
+                raise BadDocument(f"line {event.start_mark.line + 1}: the document is nested too deeply")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return yaml.compose(text, Loader=_LOADER)
 
 
 def read_plain(text: str) -> Any:
@@ -108,7 +129,8 @@ class _LocatedReader:
                 try:
                     value = self._loader.construct_object(node)
                 except (yaml.YAMLError, ValueError) as error:
-                    raise BadDocument(f"line {line}: this value cannot be read") from error
+                    tag = f", as tags like {node.tag} are not allowed" if node.tag.startswith("!") else ""
+                    raise BadDocument(f"line {line}: this value cannot be read{tag}") from error
                 # YAML has dates; JSON, in which a run keeps its variables, has not.
                 return value if isinstance(value, str | int | float | bool | None) else node.value
 
@@ -122,4 +144,6 @@ class _LocatedReader:
             if key in found:
                 raise BadDocument(f"line {line}: the key {key!r} stands here twice")
             found[key] = self.read_node(child, (*path, key))
+            # A value may begin on the line after its key.
+            self.lines[(*path, key)] = line
         return found

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from wms.trees.inputs import located_text
-from wms.trees.inputs.located_text import BadDocument, read_plain
+from wms import located_text
+from wms.located_text import BadDocument, read_plain
 
 
 def test_json_does_not_go_through_the_reader_of_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +26,9 @@ def test_yaml_is_read_too() -> None:
     [
         ('{"a": 1, "a": 2}', "stands here twice"),
         ("[" * 40 + "]" * 40, "nested too deeply"),
-        ("[" * 5000, "not YAML"),
+        ("[" * 5000, "nested too deeply"),
+        ("[" * 200_000, "nested too deeply"),
+        ("- " * 200_000, "nested too deeply"),
         ("{", "line"),
     ],
 )

@@ -1,0 +1,1 @@
+"""What an inventory holds: its rules, its groups as a graph, its merged variables, and changes of it."""

@@ -1,0 +1,1 @@
+"""Limits: expressions that choose hosts of an inventory."""
