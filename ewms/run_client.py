@@ -100,26 +100,28 @@ class Run:
         return self._portal.run_coroutine(self._run.ending)
 
     def close_inputs(self) -> Ending:
-        """Close the inputs: the workflow ends by itself once every event is done or a dead letter.
+        """Close the inputs: the workflow ends by itself once every event is done or a dead letter. Return the new
+        `Ending`.
 
-        From then on the broker refuses what open publishers send; what it has confirmed before is still worked on.
-        Closing the inputs again changes nothing.
+        From then on the broker refuses new events. The tasks still process the events that the broker has confirmed
+        before. Closing the inputs again changes nothing.
 
         Raises:
-            Refused: the server could not see the end: its tasks form a cycle, or make events without taking any.
-            AlreadyThere: a user has ended it before.
+            Refused: empty queues could not show the end, because tasks form a cycle, or make events without taking any.
+            AlreadyThere: a user has ended the workflow before.
         """
         return self._portal.run_coroutine(self._run.close_inputs)
 
     def expect_results(self, n: int, *, count_failures: bool = False) -> Ending:
-        """Let the workflow end by itself once `n` events have arrived in its public output queues.
+        """Let the workflow end by itself once `n` events have arrived in its public output queues. Return the new
+        `Ending`.
 
-        With `count_failures` a dead letter counts as a result. Events that are under way are finished first, unless the
-        tasks form a cycle or make events without taking any.
+        With `count_failures` a dead letter counts as a result. The tasks first finish the events under way, unless they
+        form a cycle or make events without taking any.
 
         Raises:
-            Refused: it has no public output queue.
-            AlreadyThere: it has ended.
+            Refused: the workflow has no public output queue.
+            AlreadyThere: the workflow has ended.
         """
         return self._portal.run_coroutine(lambda: self._run.expect_results(n, count_failures=count_failures))
 

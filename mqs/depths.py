@@ -118,7 +118,8 @@ async def measure_depths(
 
 
 async def measure_backlogs(broker: DataVhost, mqids: Sequence[Mqid]) -> BacklogsAnswer:
-    """Return how many events each existing queue of `mqids` holds.
+    """Return for each existing queue of `mqids` how many events are ready, unacknowledged and delayed, and its
+    consumers.
 
     This costs one passive declaration for each queue, and one call of the management API.
 

@@ -26,7 +26,7 @@ MAX_NODES = 20_000
 
 
 class BranchingProfile(StoredEnum):
-    """The table that selects the next nodes by the outcome of a node. `wms.engine.life.branching` has the tables."""
+    """The names of the tables that select the next nodes by outcomes. The tables are in `wms.engine.life.branching`."""
 
     #: One node after the other. A failure waits for a person.
     CHAIN = "chain"

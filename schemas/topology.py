@@ -88,7 +88,9 @@ def pool_service(pool: str) -> str:
 
 
 def worker_address(pool: str, worker: str) -> str:
-    """Return the address at which one step worker of a pool answers questions: `steps.<pool>.<worker>`."""
+    """Return the address at which a step worker of `pool` answers questions: `steps.<pool>.<worker>`, both names
+    encoded.
+    """
     return f"{pool_service(pool)}.{_encode_word(worker)}"
 
 

@@ -55,7 +55,9 @@ class Prompt(StoredEnum):
 
 
 class ObjectRole(StoredEnum):
-    """The roles on one template: a job template, or a workflow job template of topology `dag`."""
+    """The delegated roles that a user or team can hold on one job template, or on one workflow job template of topology
+    `dag`.
+    """
 
     #: Change the template and its nodes, give roles on it; and all of the following.
     ADMIN = "admin"

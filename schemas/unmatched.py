@@ -14,11 +14,11 @@ def unmatched_text(reason: str, field: str, most: str) -> str:
 
 
 def complain_of_unmatched(text: str, task: int | None) -> tuple[str, str]:
-    """Return a complaint, and the command that submits the user's FILE again with a value that fits.
+    """Return a complaint about worker resources that no slot has, and the command that submits with a value that fits.
 
-    `text` says why no slot can take a worker, and may end with a remedy. The complaint is `text` after the path of the
-    setting to change, as in 'tasks.0.worker_config.worker_memory'. If `text` has no remedy, return it unchanged, and an
-    empty command.
+    `text` says why no slot can take a worker, and may end with a remedy. If it has one, the complaint is the path of
+    the setting to change, such as 'tasks.0.worker_config.worker_memory', followed by `text`. The word FILE in the
+    command stands for the user's request. If `text` has no remedy, return `text` unchanged and an empty command.
 
     `task` is the task's index in its request. If None, the index is unknown, and the command changes all tasks.
     """

@@ -147,7 +147,9 @@ def throwaway_data(root: Path) -> DataDirectory:
 
 
 def delete_data(data: DataDirectory) -> None:
-    """Delete the files that EWMS has put into the data directory. Other files stay."""
+    """Delete the files that EWMS has put into the data directory, and its remembered ports and versions. Keep other
+    files.
+    """
     (data.root / _EMPTYING).touch(mode=0o600)
     for name in _CONTENTS:
         path = data.root / name

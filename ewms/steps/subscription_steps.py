@@ -57,9 +57,12 @@ def set_status(status: SubscriptionLifecycle | str) -> Step:
 
 @step("Lock subscription")
 def unsync(subscription_id: UUID, __old_subscriptions__: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Set the subscription out of sync, so that no other process changes it. Fail if it is out of sync already.
+    """Set the subscription out of sync, so that no other process changes it. Return the changes of the state.
 
-    begin >> store_process_subscription() >> unsync >> change_speed >> resync
+        begin >> store_process_subscription() >> unsync >> change_speed >> resync
+
+    Raises:
+        ValueError: the subscription is out of sync already.
     """
     scope = current_scope("unsync")
     document = scope.read_subscription(subscription_id)
@@ -72,9 +75,11 @@ def unsync(subscription_id: UUID, __old_subscriptions__: dict[str, Any] | None =
 
 @step("Lock subscription")
 def unsync_unchecked(subscription_id: UUID, __old_subscriptions__: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Set the subscription out of sync, even if it is out of sync already. Validations use this.
+    """Set the subscription out of sync, even if it is out of sync already. Return the changes of the state.
 
-    begin >> store_process_subscription() >> unsync_unchecked >> check_node >> resync
+    Validations use this step.
+
+        begin >> store_process_subscription() >> unsync_unchecked >> check_node >> resync
     """
     scope = current_scope("unsync_unchecked")
     return _lock_subscription(scope, scope.read_subscription(subscription_id), __old_subscriptions__ or {})
@@ -82,9 +87,10 @@ def unsync_unchecked(subscription_id: UUID, __old_subscriptions__: dict[str, Any
 
 @step("Unlock subscription")
 def resync(subscription_id: UUID) -> dict[str, Any]:
-    """Set the subscription in sync again, as the last step of each process on a subscription.
+    """Set the subscription in sync again. Return the changes of the state. This is the last step of each process on a
+    subscription.
 
-    begin >> unsync >> change_speed >> resync
+        begin >> unsync >> change_speed >> resync
     """
     scope = current_scope("resync")
     return _save_subscription(scope, scope.read_subscription(subscription_id).model_copy(update={"insync": True}))

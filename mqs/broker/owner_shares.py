@@ -49,7 +49,11 @@ def full_patterns(mqids: Iterable[Mqid]) -> dict[str, str]:
 
 
 def name_pattern(names: Iterable[str]) -> str:
-    """Return the regular expression that matches exactly `names`. Dots are the only special characters in them."""
+    """Return a regular expression for names of queues. It matches each of `names`, which have no special characters but
+    dots.
+
+    The dots are not escaped, so a dot also matches any other character.
+    """
     return f"^({'|'.join(names)})$"
 
 

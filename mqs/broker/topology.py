@@ -135,7 +135,9 @@ def dead_letter_binding(workflow_id: WorkflowId, mqid: Mqid) -> Binding:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Names to delete from the broker. Bindings go with their queue."""
+    """The names of the queues and exchanges to delete from the broker. The broker deletes a queue's bindings with
+    it.
+    """
 
     queues: tuple[str, ...]
     exchanges: tuple[str, ...]

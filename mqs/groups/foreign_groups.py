@@ -32,9 +32,10 @@ def reserve_group(
     now: datetime,
     rules: Rules,
 ) -> GroupDecision:
-    """Return a new group that reserves `queues` for `site`. A repeated request changes nothing.
+    """Return a decision that reserves `queues` for the workflow of another WMS, at `site`.
 
-    If the group was abandoned, the request reserves it again, under its old names.
+    If `group` exists already, the request is a repetition, and changes nothing. But if the group was abandoned, the
+    request reserves it again, with the queue ids that it had.
     """
     if group is not None:
         return _reserve_again(group, profiles, now, rules)

@@ -124,7 +124,11 @@ def matches_filter(letter: Letter, which: LetterFilter) -> bool:
 
 
 def select_letters(letters: Iterable[Letter], which: LetterFilter, *, after: str | None = None) -> list[Letter]:
-    """Return the letters that match the filter, the oldest first, and only those after the cursor `after`."""
+    """Return the letters that match the filter `which`, the oldest first. With the cursor `after`, return only later
+    ones.
+
+    A malformed cursor has no effect.
+    """
     wanted = sorted((letter for letter in letters if matches_filter(letter, which)), key=lambda letter: letter.place)
     if after is None:
         return wanted

@@ -12,7 +12,10 @@ _TOO_LARGE = re.compile(r"message size (\d+)")
 
 
 def translate_loss(error: BaseException) -> EWMSError:
-    """Return the error of our families for the loss of a channel. The library cancels the waits on a lost channel."""
+    """Return the error of our families for `error`, which the loss of a channel caused.
+
+    The library cancels every wait for an answer on a lost channel, so a CancelledError becomes `ConnectionLost`.
+    """
     if isinstance(error, asyncio.CancelledError):
         return ConnectionLost("the channel was closed before the answer")
     return translate_error(error)

@@ -118,10 +118,10 @@ class Consumer:
         self._changed.set()
 
     async def set_prefetch(self, prefetch: int) -> None:
-        """Ask for a new subscription, with which the broker lends at most `prefetch` unsettled events at once.
+        """Replace the subscription by one with which the broker lends at most `prefetch` unsettled events at once.
 
-        Return when the old subscription is over; the new one begins soon after. Events that are on loan already come on
-        top of the `prefetch` events.
+        Return when the old subscription is over; the new one begins soon after. Events that the broker has lent already
+        do not count as part of `prefetch`.
         """
         async with self._subscribing:
             self._prefetch = prefetch

@@ -173,6 +173,6 @@ class FlowShapeAnswer(FlowAnswer):
 
 
 class FlowDoneAnswer(FlowAnswer):
-    """POST /start, /stop, /cancel and /init-context."""
+    """The answer of POST /start, /stop, /cancel and /init-context: it has a code and no data."""
 
     data: NoData = NoData()

@@ -34,7 +34,9 @@ class AboutAttempt(Payload):
 
 
 class NodeRun(AboutAttempt, Order):
-    """Call the function of this node. If the worker dies before it acknowledges this, another worker gets it."""
+    """The order to call the function of one node. If its worker dies before the acknowledgment, another worker gets the
+    order.
+    """
 
     TYPE: ClassVar = "node.run"
     TO: ClassVar = Service.STEPS

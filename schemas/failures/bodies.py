@@ -34,7 +34,7 @@ class DeadLetters(_Answer):
 
 
 class DeadLetterGroups(_Answer):
-    """Dead letters by task and signature, the largest group first."""
+    """The numbers of a workflow's dead letters, grouped by task and signature, the largest group first."""
 
     groups: list[LetterGroup]
     n_letters: int = Field(description="How many the workflow has in all.")

@@ -119,7 +119,7 @@ class Variables:
         return tuple(sorted(n for n in self._environment if n.startswith(PREFIX) and n not in self._read))
 
     def note_problem(self, name: str, rule: str, remedy: str) -> None:
-        """Add to `problems`: the variable `name` breaks `rule`, and `remedy` helps."""
+        """Add a text to `problems`: the variable `name` breaks `rule`, and `remedy` says what to write instead."""
         self.problems.append(f"{full_name(name)} {rule}; {remedy}")
 
     def _read_number(self, name: str, rule: str) -> float | None:

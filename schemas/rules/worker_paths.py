@@ -40,7 +40,9 @@ _NOT_IN_INPUT_FILES = re.compile(r"[$\"',;\\\x00-\x1f\x7f]")
 
 
 def input_file_problem(path: str) -> str:
-    """Return the rule for input files of jobs that `path` breaks, and the remedy; empty without one."""
+    """Return which rule for a job's input files the path breaks, and the remedy, as one text. Return "" if it breaks
+    none.
+    """
     if path.startswith("/") and path == path.strip() and not _NOT_IN_INPUT_FILES.search(path):
         return ""
     return "a path must be absolute, without control characters or any of $ \" ' , ; \\; rename the file"

@@ -28,7 +28,9 @@ class InputFiles:
         self._max_bytes = max_bytes
 
     def copy_files(self, names: Sequence[str], into: Path) -> list[str]:
-        """Copy the files and directories `names` into the new directory `into`, and return the copies' paths.
+        """Copy the files and directories `names` into the directory `into`, and return the paths of the copies.
+
+        Delete an `into` that exists. If there are no names, make no directory.
 
         Raises:
             Unsubmittable: a file does not exist, lies outside of the roots, or is or contains something other than a

@@ -50,7 +50,10 @@ class ContainerPool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolProfile:
-    """The operator's settings for the pool. If `container` is None, the pilot is a command that every worker has."""
+    """The operator's settings for the jobs of a pool.
+
+    If `container` is None, the jobs run in no container, and `pilot_command` must exist on every worker.
+    """
 
     pilot_command: tuple[str, ...]
     pilot_files: tuple[str, ...] = ()

@@ -57,7 +57,9 @@ class Trials:
             self.condemned[proc] = CondemnedWorker(machine, int(at))
 
     def note_success(self, proc: int) -> None:
-        """Note that the pilot of the job `proc` has succeeded at an event."""
+        """Record that the pilot of the job `proc` has processed an event successfully. Only the first `MAX_KEPT` jobs
+        count.
+        """
         if len(self.succeeded) < MAX_KEPT:
             self.succeeded.add(proc)
 

@@ -10,14 +10,15 @@ from wms.engine.worker_questions import WorkerQuestions
 
 
 class GateRules:
-    """Asks step workers for the settings of their workflows."""
+    """Reads from step workers the gate settings of their pools: on which subscriptions their workflows may start."""
 
     def __init__(self, questions: WorkerQuestions) -> None:
         self._questions = questions
 
     async def read_settings(self, definitions: Iterable[Definition]) -> dict[str, GateSettings]:
-        """Return the settings for `definitions`, by pool. A pool is left out if no worker of it answers: defaults apply
-        then.
+        """Return pool -> gate settings, for the pools of `definitions`. Leave out a pool of which no worker answers.
+
+        The default settings apply to a pool that is left out.
         """
         found: dict[str, GateSettings] = {}
         for definition in definitions:

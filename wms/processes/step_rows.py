@@ -39,7 +39,7 @@ def list_steps(run: RunDocument, rows: Sequence[LogRow]) -> list[ProcessStep]:
 
 
 def list_acts(rows: Iterable[LogRow]) -> list[ProcessAct]:
-    """Return the actions of people on the process, in order."""
+    """Return what people did with the process, in the order of `rows`. Leave out rows about the ends of steps."""
     return [ProcessAct(act=row.act, who=row.who, why=row.why, at=row.at) for row in rows if row.act != _ENDED]
 
 

@@ -31,9 +31,11 @@ def disk_full_error(directory: Path) -> LaunchError:
 
 
 def explain_error(error: Exception, cache: Path, *, free_mb: int) -> Exception:
-    """Return the error to report after `error` ended a fill of the cache.
+    """Return the error to report after `error` ended a fill of the cache. `free_mb` is the space that the disk has now,
+    in MB.
 
-    That is the error for a full disk if the disk is full, a `LaunchError` for another OSError, and else `error` itself.
+    If the disk is full, return the error that says so. For another OSError return a `LaunchError`, and else `error`
+    itself.
     """
     if free_mb < _FULL_MB or (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}):
         return disk_full_error(cache)

@@ -77,8 +77,10 @@ def fill_set(
     apt: PrivateApt,
     bar: Bar,
 ) -> None:
-    """Fill `directory` with the package set `wanted`, ready to run. `chosen` are the archives that apt resolved for the
-    set.
+    """Download and unpack the package set `wanted` into `directory`, so that its programs can run.
+
+    `chosen` are the archives that apt resolved for the set. `versions` maps each package to its version; the stamp of
+    the directory records them. `bar` shows the progress.
 
     Raises:
         LaunchError: the download or the unpacking failed.

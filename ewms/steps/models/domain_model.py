@@ -23,10 +23,13 @@ class DomainModel(BaseModel):
 
     @classmethod
     def join_family(cls, is_base: bool, lifecycle: Sequence[SubscriptionLifecycle] | None) -> None:
-        """Make this class the base of a new family, or the member for `lifecycle` in the family that it inherits.
+        """If `is_base`, begin a new family with this class. If `lifecycle` is given, add this class to its family, for
+        it.
+
+        A family is a base class and the classes for its lifecycles.
 
         Raises:
-            TypeError: `lifecycle` is given, and the class has no base.
+            TypeError: `lifecycle` is given, and neither this class nor a class above it is a base.
         """
         if is_base:
             cls.class_family = ClassFamily(cls)

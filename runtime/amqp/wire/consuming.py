@@ -33,7 +33,10 @@ class Settler:
         return self._channel.is_closed
 
     async def check_open(self, *, timeout_s: float) -> bool:
-        """Ask the broker whether the channel is still open. `is_closed` tells only what this process knows."""
+        """Ask the broker, and return whether the channel is open. `is_closed` tells only what this process knows.
+
+        Return False if the broker does not answer within `timeout_s`.
+        """
         if self._channel.is_closed:
             return False
         try:

@@ -23,7 +23,9 @@ class AckBook:
         self._waiting.add(tag)
 
     def note_settled(self, tag: int) -> None:
-        """Record that a delivery was rejected or released, by a frame of its own."""
+        """Forget the delivery `tag`, because the channel has rejected or released it by a frame for this delivery
+        alone.
+        """
         self._on_loan.pop(tag, None)
 
     def __bool__(self) -> bool:

@@ -121,7 +121,7 @@ def _count_loss(draft: RunDraft, number: int, worker: str) -> None:
 
 
 def send_step(draft: RunDraft, number: int, *, n_sent: int) -> None:
-    """Send a node to the workers of its pool. `n_sent` is how often it has then been sent."""
+    """Make a node due, and send it to the step workers of its pool. `n_sent` counts the sends, this one included."""
     draft.change_node(
         number, status=NodeStatus.DUE, taken_by="", n_sent=n_sent, wake_at=find_repeat_at(draft.now, n_sent)
     )
