@@ -17,6 +17,7 @@ from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, 
 from deploy.local.secret_files import MadeKeyFiles, load_key_pair, load_or_make, replace_secret, write_secret
 from deploy.local.servers.broker import BrokerAccess
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, broker_definitions, service_names
+from deploy.local.servers.broker_plugins import link_plugins
 from schemas import topology
 
 # Long enough to read back many queues.
@@ -123,7 +124,7 @@ class RabbitMQ(BrokerAccess):
         """Start the broker's process with the settings that `write_configuration` wrote, and return it."""
         return self._children.launch(
             "RabbitMQ",
-            [next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin/rabbitmq-server"],
+            [self._server / "sbin/rabbitmq-server"],
             log=self._log,
             environment=self._build_environment(),
             cwd=self._home,
@@ -143,6 +144,7 @@ class RabbitMQ(BrokerAccess):
         """Write the server's settings and cookie."""
         self.write_settings(self._home, public_key=self.key_files.public)
         self._write_erl()
+        link_plugins(self._server / "plugins", _PLUGINS, into=self._home / "plugins")
         # Without a cookie Erlang makes one from the clock, which others can guess.
         write_secret(self._home / ".erlang.cookie", secrets.token_hex(32).encode())
         (self._home / ".erlang.cookie").chmod(0o400)
@@ -180,6 +182,10 @@ class RabbitMQ(BrokerAccess):
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _NO_OTHER_NODES,
         }
 
+    @property
+    def _server(self) -> Path:
+        return next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*"))
+
     def _write_erl(self) -> None:
         home, erlang = self._home, self._tree / "usr/lib/erlang"
         # Debian's `erl` has a fixed path in it, so write one with our path.
@@ -202,6 +208,7 @@ class RabbitMQ(BrokerAccess):
             "RUNNING_UNDER_SYSTEMD": "true",
             **self.setting_variables(home),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_PLUGINS_DIR": str(home / "plugins"),
             "RABBITMQ_MNESIA_BASE": str(self._data),
             "RABBITMQ_MNESIA_DIR": str(self._data / "ewms"),
             "RABBITMQ_FEATURE_FLAGS_FILE": str(self._data / "feature_flags"),
