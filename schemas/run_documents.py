@@ -98,6 +98,8 @@ class InputDocument(RunModel):
     """An event from outside. It waits for a node, or a node has consumed it. MongoDB deletes it at `expires_at`."""
 
     id: str
+    #: Only runs of this organization get the event.
+    organization: str = ""
     name: str
     correlation: str
     body: Any = None

@@ -60,6 +60,7 @@ from wms.indexes import list_indexes
 from wms.notifications.notification_parts import NotificationParts, build_notifications
 from wms.processes.definition_reader import DefinitionReader
 from wms.processes.gate_rules import GateRules
+from wms.processes.outside_events import OutsideEvents
 from wms.processes.process_feed import ProcessFeed
 from wms.processes.process_reader import ProcessReader
 from wms.processes.process_service import ProcessService
@@ -239,6 +240,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                 processes=ProcessParts(
                     reader=process_reader,
                     control=processes,
+                    events=OutsideEvents(inputs),
                     definitions=DefinitionReader(store, workers),
                     feed=feed,
                     subscriptions=SubscriptionParts(

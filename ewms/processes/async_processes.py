@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 from ewms.durations import Duration, parse_seconds
 from ewms.errors import FormNotComplete, TimedOut
@@ -83,6 +84,23 @@ class AsyncProcesses:
         query = urlencode({name: value for name, value in wish.items() if value})
         found = await self._open_gateway().get_json(f"/processes?{query}")
         return [ProcessSummary.model_validate(one) for one in found]
+
+    async def publish_event(
+        self, name: str, body: Any = None, *, correlation: str = "", event_id: str = "", organization: str = ""
+    ) -> int:
+        """Publish an event for the processes that wait for it with this correlation. Return how many it brings on.
+
+        If none waits, the server keeps the event for the first that does. To publish the same event again safely, give
+        it an `event_id` of its own. `organization` owns the processes, if you have a role in several.
+
+        Raises:
+            AlreadyThere: another event has this `event_id`.
+            Refused: your roles allow no input to processes there.
+        """
+        query = f"?{urlencode({'organization': organization})}" if organization else ""
+        event = {"name": name, "correlation": correlation, "body": body, "id": event_id or str(uuid4())}
+        answer = await self._open_gateway().post_json(f"/events{query}", event)
+        return int(answer["n_ended"])
 
     async def workflows(self) -> list[Mapping[str, Any]]:
         """Return the workflows that can be started, by name."""

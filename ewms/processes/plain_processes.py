@@ -55,6 +55,24 @@ class Processes:
         """
         return self._portal.run_coroutine(lambda: self._processes.find(filters, sort=sort, n=n))
 
+    def publish_event(
+        self, name: str, body: Any = None, *, correlation: str = "", event_id: str = "", organization: str = ""
+    ) -> int:
+        """Publish an event for the processes that wait for it with this correlation. Return how many it brings on.
+
+        If none waits, the server keeps the event for the first that does. To publish the same event again safely, give
+        it an `event_id` of its own. `organization` owns the processes, if you have a role in several.
+
+        Raises:
+            AlreadyThere: another event has this `event_id`.
+            Refused: your roles allow no input to processes there.
+        """
+        return self._portal.run_coroutine(
+            lambda: self._processes.publish_event(
+                name, body, correlation=correlation, event_id=event_id, organization=organization
+            )
+        )
+
     def workflows(self) -> list[Mapping[str, Any]]:
         """Return the workflows that can be started, by name."""
         return self._portal.run_coroutine(self._processes.workflows)

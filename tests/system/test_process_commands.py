@@ -113,6 +113,18 @@ def test_a_flow_is_started_watched_shown_listed_and_canceled(ewms: Ewms) -> None
     assert detail["nodeNames"] == ["allocate hosts", "create cluster", "announce"]
 
 
+def test_an_event_is_published_and_kept_if_no_process_waits_for_it(ewms: Ewms) -> None:
+    event = ("process", "publish-event", "box.delivered", "--correlation", "7", "--id", "e1")
+    told = ewms(*event, "--body", '{"box": 1}')
+    assert (told.returncode, "no process waits for it; the server keeps it" in told.stderr) == (0, True), told.stderr
+    assert json.loads(ewms("-o", "json", *event, "--body", '{"box": 1}').stdout) == {
+        "name": "box.delivered",
+        "n_ended": 0,
+    }
+    other = ewms(*event, "--body", '{"box": 2}')
+    assert (other.returncode, "there is another event with this id" in other.stderr) == (5, True), other.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "status", "text"),
     [
@@ -126,6 +138,8 @@ def test_a_flow_is_started_watched_shown_listed_and_canceled(ewms: Ewms) -> None
         (("process", "start", "nothing"), 4, "no definition found with name: nothing"),
         (("process", "start", WORKFLOW, "--input", "[1]"), 2, "a list of JSON objects"),
         (("process", "start", WORKFLOW, "--input", "/nothing"), 2, "No such file"),
+        (("process", "publish-event", "e", "--body", "{"), 2, "--body: this is no JSON"),
+        (("process", "publish-event", "e", "--organization", "nowhere"), 4, "no organization found"),
         (("process", "show", "nothing"), 4, "nothing found with id: nothing"),
         (("process", "list", "--status", "odd"), 2, "'odd' is no last_status"),
         (("subscription", "show", "nothing"), 4, "nothing found with id"),

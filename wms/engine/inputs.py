@@ -4,11 +4,14 @@ The engine stores an event before it looks for nodes, and a wait before it looks
 miss each other.
 """
 
+from typing import Any
+
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Store
+from schemas.errors import Conflict
 from schemas.ids import NodeKey, RunId
 from schemas.run_documents import InputDocument
-from schemas.runs import NodeStatus, WaitAnswer
+from schemas.runs import NodeState, NodeStatus, WaitAnswer
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun
@@ -24,15 +27,24 @@ class Inputs:
         engine.effects.seek_input = self.seek_input
 
     async def take_event(self, given: InputDocument) -> int:
-        """Store an event, and deliver it to the nodes that wait for it. Return how many nodes it has ended.
+        """Store an event, and deliver it to the nodes of its organization that wait for it. Return how many nodes it
+        has ended.
 
-        If it has ended none, the event is kept for a later node.
+        If it has ended none, the event is kept for a later node. A repeated event ends those nodes only that waited
+        when it came first.
+
+        Raises:
+            Conflict: another event with this id is stored.
         """
-        await repository.keep_input(self._store, given)
+        kept = await repository.keep_input(self._store, given)
+        if _tells(kept) != _tells(given):
+            raise Conflict("there is another event with this id", hint="give each event an id of its own")
         failpoint("engine.input_kept")
         n_ended = 0
-        for run_id, state in await repository.find_waiting_nodes(self._store, given.name, given.correlation):
-            n_ended += await self._give_input(given, run_id, state.key)
+        found = await repository.find_waiting_nodes(self._store, kept.organization, kept.name, kept.correlation)
+        for run_id, state in found:
+            if kept.consumed_by is None or _has_waited(state, kept):
+                n_ended += await self._give_input(kept, run_id, state.key)
         return n_ended
 
     async def seek_input(self, run: OpenRun, number: int) -> None:
@@ -40,7 +52,8 @@ class Inputs:
         state = run.nodes[number]
         if state.wait is None or state.status is not NodeStatus.WAITING:
             return
-        early = await repository.find_early_input(self._store, state.wait.name, state.wait.correlation)
+        wait = state.wait
+        early = await repository.find_early_input(self._store, run.facts.organization, wait.name, wait.correlation)
         if early is not None:
             await self._give_input(early, run.facts.id, state.key)
 
@@ -51,3 +64,13 @@ class Inputs:
             return False
         await repository.note_consumption(self._store, given.id, run_id, node)
         return verdict is AnswerVerdict.ENDS
+
+
+def _tells(given: InputDocument) -> tuple[Any, ...]:
+    """Return what must be the same in a repeated event."""
+    return (given.organization, given.name, given.correlation, given.body)
+
+
+def _has_waited(state: NodeState, given: InputDocument) -> bool:
+    """Return whether the node waited already when the event came."""
+    return state.wait is not None and state.wait.armed_at is not None and state.wait.armed_at <= given.at

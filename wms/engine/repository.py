@@ -192,14 +192,16 @@ async def load_step_workers(store: Store, since: datetime) -> list[StepWorkerDoc
     return [StepWorkerDocument.model_validate(worker) for worker in found]
 
 
-async def keep_input(store: Store, given: InputDocument) -> None:
-    """Store an event from outside. If it is stored already, change nothing."""
+async def keep_input(store: Store, given: InputDocument) -> InputDocument:
+    """Store an event from outside, and return it. If an event of this id is stored already, return that one."""
     await store.insert_new(INPUTS, [{"_id": given.id, **given.model_dump()}])
+    found = await store.find(INPUTS, {"_id": given.id}, limit=1)
+    return InputDocument.model_validate(found[0]) if found else given
 
 
-async def find_early_input(store: Store, name: str, correlation: str) -> InputDocument | None:
+async def find_early_input(store: Store, organization: str, name: str, correlation: str) -> InputDocument | None:
     """Return the first event of this name and correlation that no node has consumed. Return None if there is none."""
-    query = {"name": name, "correlation": correlation, "consumed_by": None}
+    query = {"organization": organization, "name": name, "correlation": correlation, "consumed_by": None}
     found = await store.find(INPUTS, query, sort=[("at", 1)], limit=1)
     return InputDocument.model_validate(found[0]) if found else None
 
@@ -209,15 +211,20 @@ async def note_consumption(store: Store, input_id: str, run_id: RunId, node: str
     await store.bulk_update(INPUTS, [({"_id": input_id}, {"$set": {"consumed_by": (run_id, node)}})])
 
 
-async def find_waiting_nodes(store: Store, name: str, correlation: str) -> list[tuple[RunId, NodeState]]:
-    """Return the nodes that wait for an event of this name and correlation, with their runs."""
+async def find_waiting_nodes(
+    store: Store, organization: str, name: str, correlation: str
+) -> list[tuple[RunId, NodeState]]:
+    """Return the nodes in runs of this organization that wait for an event of this name and correlation, with their
+    runs.
+    """
     wanted: dict[str, Any] = {
         "status": NodeStatus.WAITING,
         "wait.kind": "event",
         "wait.name": name,
         "wait.correlation": correlation,
     }
-    query = {"nodes.wait.name": name, "nodes": {"$elemMatch": wanted}}
+    # A run without an organization has no such field.
+    query = {"organization": organization or None, "nodes.wait.name": name, "nodes": {"$elemMatch": wanted}}
     found = await store.find(RUNS, query, projection={"nodes": {"$elemMatch": wanted}})
     return [(RunId(run["_id"]), NodeState.model_validate(run["nodes"][0])) for run in found]
 

@@ -102,7 +102,7 @@ def list_bare_dialects() -> list[Served]:
     """Return the same with nothing behind the routes."""
     absent: Any = None
     subscriptions = SubscriptionParts(reader=absent, products=absent, gate=absent, rules=absent)
-    parts = ProcessParts(absent, absent, absent, absent, subscriptions)
+    parts = ProcessParts(absent, absent, absent, absent, absent, subscriptions)
     trees = AwxParts(
         trees=Trees(
             templates=absent,

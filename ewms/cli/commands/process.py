@@ -183,6 +183,42 @@ def abort(
     _say_done(given, process, "aborted")
 
 
+@app.command("publish-event")
+def publish_event(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The event that steps wait for.")],
+    *,
+    correlation: Annotated[str, typer.Option(help="Only steps that wait with this value get the event.")] = "",
+    body: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|JSON",
+            help="What the state of the process gets: in a file, as a JSON object or list, or - for standard input.",
+        ),
+    ] = "{}",
+    event_id: Annotated[
+        str, typer.Option("--id", help="The event's own id. The same event again then changes nothing.")
+    ] = "",
+    organization: Annotated[
+        str, typer.Option(help="The organization of the processes, if you have a role in several.")
+    ] = "",
+) -> None:
+    """Publish an event for the processes that wait for it. If none waits, the first that does gets it."""
+    from ewms.cli.text.form_input import read_json
+
+    given: GlobalOptions = context.obj
+    value = read_json(body, option="--body", example='{"key": "value"}')
+    with given.make_client() as ews:
+        n = ews.processes.publish_event(
+            name, value, correlation=correlation, event_id=event_id, organization=organization
+        )
+    if not given.write_result({"name": name, "n_ended": n}, [str(n)]):
+        brought = (
+            f"{n} process{'' if n == 1 else 'es'} went on" if n else "no process waits for it; the server keeps it"
+        )
+        given.tell_user(f"published {name}: {brought}")
+
+
 def _find_product_id(ews: "Client", product: str) -> str:
     from schemas.errors import NotFound
 

@@ -13,6 +13,22 @@ from schemas.errors import Rejected
 Page = Mapping[str, Any]
 
 
+def read_json(written: str, *, option: str, example: str) -> Any:
+    """Return the value of `written`: a JSON object or list, the name of a file with JSON, or `-` for standard input.
+
+    Raises:
+        Rejected: the file cannot be read, or holds no JSON; the error names `option`, and shows `example`.
+    """
+    is_json = written.lstrip().startswith(("[", "{"))
+    try:
+        text = written if is_json else sys.stdin.read() if written == "-" else Path(written).read_text()
+        return json.loads(text)
+    except OSError as error:
+        raise Rejected(f"{option} {written}: {error.strerror}", hint="name a file with JSON") from error
+    except ValueError as error:
+        raise Rejected(f"{option}: this is no JSON: {error}", hint=f"write {example}") from error
+
+
 def read_pages(written: str) -> list[Page]:
     """Return the pages of a form from `written`: JSON, the name of a file, or `-` for standard input.
 
@@ -21,14 +37,7 @@ def read_pages(written: str) -> list[Page]:
     Raises:
         Rejected: the file cannot be read, or is no list of JSON objects.
     """
-    is_json = written.lstrip().startswith(("[", "{"))
-    try:
-        text = written if is_json else sys.stdin.read() if written == "-" else Path(written).read_text()
-        pages = json.loads(text)
-    except OSError as error:
-        raise Rejected(f"--input {written}: {error.strerror}", hint="name a file with the pages as JSON") from error
-    except ValueError as error:
-        raise Rejected(f"--input: this is no JSON: {error}", hint='write [{"field": "value"}, ...]') from error
+    pages = read_json(written, option="--input", example='[{"field": "value"}, ...]')
     pages = [pages] if isinstance(pages, dict) else pages
     if not isinstance(pages, list) or not all(isinstance(page, dict) for page in pages):
         raise Rejected("--input: the pages are a list of JSON objects", hint='write [{"field": "value"}, ...]')

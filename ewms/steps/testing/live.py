@@ -13,6 +13,7 @@ from ewms.client import Client
 from ewms.errors import FormNotComplete, Refused
 from ewms.steps.form_answers import FormAnswer, FormComplete
 from ewms.steps.gates import StartObstacle
+from ewms.steps.json_values import to_plain
 from ewms.steps.testing.live_process import LiveProcess, make_form_refusal, refuse_on_engine
 from ewms.steps.testing.process import FormRefused
 from ewms.steps.testing.rehearsal import StartRefused
@@ -126,9 +127,9 @@ class LiveRehearsal:
         """Raise OnlyInRehearsal: the engine has its own clock."""
         refuse_on_engine("the clock of a running system cannot be moved")
 
-    def publish_event(self, name: str, body: Any, *, correlation: str = "") -> NoReturn:
-        """Raise OnlyInRehearsal: no route takes events from outside."""
-        refuse_on_engine("no route takes events from outside")
+    def publish_event(self, name: str, body: Any, *, correlation: str = "") -> bool:
+        """Publish an event from outside. Return whether a process got the event."""
+        return self._client.processes.publish_event(name, to_plain(body), correlation=correlation) > 0
 
     def add_subscription(self, subscription: Any) -> NoReturn:
         """Raise OnlyInRehearsal: only steps change subscriptions."""

@@ -141,8 +141,8 @@ class LiveProcess:
         refuse_on_engine("only the step that asks for a callback knows its route; let the other side answer")
 
     def deliver_event(self, body: Any) -> NoReturn:
-        """Raise OnlyInRehearsal: no route takes events from outside."""
-        refuse_on_engine("no route takes events from outside")
+        """Raise OnlyInRehearsal: a server takes an event by its name, not for one process."""
+        refuse_on_engine("a server takes an event by its name; call `rehearsal.publish_event(...)`")
 
     def end_workflow(self, **result: Any) -> NoReturn:
         """Raise OnlyInRehearsal: the workflow of a step really runs."""

@@ -115,22 +115,21 @@ class Rehearsal:
         self.now = end
 
     def publish_event(self, name: str, body: Any, *, correlation: str = "") -> bool:
-        """Publish an event from outside. The first process that waits for the event gets it. If none waits, keep the
-        event.
+        """Publish an event from outside. Each process that waits for the event gets it. If none waits, keep the event.
 
         Return whether a process got the event.
         """
-        for process in self.processes.values():
-            terms = process.waits_for
-            if terms is not None and (terms.kind, terms.name, terms.correlation) == (
-                WaitKind.EVENT,
-                name,
-                correlation,
-            ):
-                process.deliver_event(body)
-                return True
-        self._events[name, correlation].append(to_plain(body))
-        return False
+        wanted = (WaitKind.EVENT, name, correlation)
+        waiting = [
+            process
+            for process in self.processes.values()
+            if (terms := process.waits_for) is not None and (terms.kind, terms.name, terms.correlation) == wanted
+        ]
+        for process in waiting:
+            process.deliver_event(body)
+        if not waiting:
+            self._events[name, correlation].append(to_plain(body))
+        return bool(waiting)
 
     # Subscriptions.
 

@@ -30,10 +30,11 @@ from ewms.steps.testing.memory import StaleVersion
 from schemas.graph import WaitKind
 from schemas.processes import Assignee, ProcessStatus, StepStatus
 
-_STATUS_OF_WAIT = {
+#: The statuses of a process and of its step while it waits, as the server has them.
+STATUS_OF_WAIT = {
     WaitKind.INPUT: (ProcessStatus.SUSPENDED, StepStatus.SUSPEND),
     WaitKind.CALLBACK: (ProcessStatus.AWAITING_CALLBACK, StepStatus.AWAITING_CALLBACK),
-    WaitKind.EVENT: (ProcessStatus.WAITING, StepStatus.WAITING),
+    WaitKind.EVENT: (ProcessStatus.AWAITING_CALLBACK, StepStatus.AWAITING_CALLBACK),
     WaitKind.POLL: (ProcessStatus.WAITING, StepStatus.WAITING),
     WaitKind.CHILD: (ProcessStatus.WAITING, StepStatus.WAITING),
 }
@@ -186,7 +187,7 @@ class ProcessWalk:
     def _begin_wait(self, terms: WaitTerms) -> None:
         now = self.open_scope(self.current_key()).now
         standing = self.standing
-        self.status, status = _STATUS_OF_WAIT[terms.kind]
+        self.status, status = STATUS_OF_WAIT[terms.kind]
         self.assignee = terms.assignee
         if standing.terms is None:
             self.write_row(status)

@@ -11,6 +11,8 @@ from schemas.errors import Rejected, Unprocessable
 
 MAX_PAGES = 100
 MAX_NOTE = 5000
+#: The longest name, correlation or id of an event.
+MAX_NAME = 255
 
 
 class PagesBody(RootModel[Annotated[list[dict[str, Any]], Field(max_length=MAX_PAGES)]]):
@@ -19,6 +21,26 @@ class PagesBody(RootModel[Annotated[list[dict[str, Any]], Field(max_length=MAX_P
 
 class CallbackBody(RootModel[Any]):
     """What another system answers: any JSON."""
+
+
+class EventBody(BaseModel):
+    """An event from outside, for processes that wait for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME, description="The event that steps wait for")]
+    correlation: Annotated[
+        str, Field(max_length=MAX_NAME, description="Only steps that wait with this value get the event")
+    ] = ""
+    body: Annotated[Any, Field(description="Any JSON: the state of the process gets it")] = None
+    id: Annotated[
+        str,
+        Field(
+            max_length=MAX_NAME,
+            description="The event's own id: the same event again changes nothing. By default, "
+            "each request is a new event",
+        ),
+    ] = ""
 
 
 class NoteBody(BaseModel):

@@ -1,6 +1,8 @@
-"""The routes that move processes: start, resume, abort, resume all, and the answers to callbacks."""
+"""The routes that move processes: start, resume, abort, resume all, and the answers to callbacks, and
+events from outside."""
 
 from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -8,8 +10,9 @@ from starlette.responses import Response
 from runtime.web.gatekeeper import ANYBODY
 from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.ids import RunUuid
-from wms.gateway.processes.bodies import AbortBody, CallbackBody, PagesBody, explain_pages
+from wms.gateway.processes.bodies import AbortBody, CallbackBody, EventBody, PagesBody, explain_pages
 from wms.gateway.processes.callers import Callers
+from wms.processes.outside_events import OutsideEvents
 from wms.processes.process_control import ControlsProcesses
 from wms.tenancy.rights import Action, roles_for
 
@@ -18,6 +21,14 @@ _OWNER = {
         "type": "string",
         "maxLength": 255,
         "description": "The organization of a process without a customer, for a caller who may start in several",
+    }
+}
+_EVENTS = uuid5(NAMESPACE_URL, "ewms:processes:events")
+_EVENTS_OWNER = {
+    "organization": {
+        "type": "string",
+        "maxLength": 255,
+        "description": "The organization of the processes that wait, for a caller who has a role in several",
     }
 }
 
@@ -34,12 +45,20 @@ class ResumedProcesses(BaseModel):
     count: int
 
 
+class PublishedEvent(BaseModel):
+    """How many processes an event has brought on. With 0, the event is kept for the first one that waits for it."""
+
+    id: str
+    n_ended: int
+
+
 class ProcessControlRoutes:
     """Handlers of the routes that move processes."""
 
-    def __init__(self, callers: Callers, control: ControlsProcesses) -> None:
+    def __init__(self, callers: Callers, control: ControlsProcesses, events: OutsideEvents) -> None:
         self._callers = callers
         self._control = control
+        self._events = events
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -111,6 +130,18 @@ class ProcessControlRoutes:
                 "Say how far the work before a callback has come",
                 **callback,
             ),
+            Route(
+                "POST",
+                "/events",
+                self.publish_event,
+                "Publish an event for the processes that wait for it",
+                roles=roles_for(Action.RESUME_PROCESS),
+                body=EventBody,
+                answer=PublishedEvent,
+                query={"organization": False},
+                parameters=_EVENTS_OWNER,
+                errors=(404, 409, 413),
+            ),
         ]
 
     async def start_process(self, call: Call) -> Response:
@@ -145,3 +176,18 @@ class ProcessControlRoutes:
         process_id = RunUuid(str(call.read_uuid("process_id")))
         await self._control.note_progress(process_id, call.read_path("token"), call.body.root)
         return answer_json({})
+
+    async def publish_event(self, call: Call) -> Response:
+        principal = await self._callers.find_principal(call)
+        organization = await self._callers.read_organization(call, principal)
+        body: EventBody = call.body
+        event_id = body.id or (str(uuid4() if call.once is None else uuid5(_EVENTS, call.once.inbox_id)))
+        n_ended = await self._events.publish_event(
+            body.name,
+            body.body,
+            principal,
+            event_id=event_id,
+            correlation=body.correlation,
+            organization=organization,
+        )
+        return answer_json({"id": event_id, "n_ended": n_ended})

@@ -12,6 +12,7 @@ from wms.gateway.processes.settings import SettingsRoutes
 from wms.gateway.processes.subscriptions import SubscriptionParts, SubscriptionRoutes
 from wms.gateway.processes.workflows import StartableRoutes
 from wms.processes.definition_reader import DefinitionReader
+from wms.processes.outside_events import OutsideEvents
 from wms.processes.process_control import ControlsProcesses
 from wms.processes.process_feed import ProcessFeed
 from wms.processes.process_reader import ProcessReader
@@ -24,6 +25,7 @@ class ProcessParts:
 
     reader: ProcessReader
     control: ControlsProcesses
+    events: OutsideEvents
     definitions: DefinitionReader
     feed: ProcessFeed
     subscriptions: SubscriptionParts
@@ -35,7 +37,7 @@ def list_process_routes(parts: ProcessParts, organizations: Organizations, strea
     return [
         *FeedRoutes(callers, parts.feed, streams).routes(),
         *ProcessRoutes(callers, parts.reader, parts.control).routes(),
-        *ProcessControlRoutes(callers, parts.control).routes(),
+        *ProcessControlRoutes(callers, parts.control, parts.events).routes(),
         *StartableRoutes(callers, parts.control, parts.definitions).routes(),
         *SubscriptionRoutes(callers, parts.reader, parts.subscriptions).routes(),
         *SettingsRoutes(callers, parts.control, parts.definitions).routes(),

@@ -168,6 +168,16 @@ def call_out() -> StepList:
     return begin >> callback_step("Call", ask, check)
 
 
+@step("Order")
+def order_box() -> State:
+    return {"order_id": 7}
+
+
+@task("Waits for an event")
+def await_box() -> StepList:
+    return begin >> order_box >> await_event("Delivery", "box.delivered", correlation="order_id", result_key="box")
+
+
 @step("Start others")
 def start_others() -> State:
     good = start_process("ask_first", [{"name": "child", "amount": 1}, {"is_sure": True}])

@@ -159,6 +159,46 @@ async def test_o32_r17_workflows_are_listed_with_their_target_and_what_they_offe
     assert (await story.send("GET", "/products")).json() == []
 
 
+async def test_an_event_from_outside_ends_every_wait_of_its_organization_once(story: RestStory) -> None:
+    north = ("/organizations/north/member",)
+    elsewhere = await story.send("POST", "/processes/await_box", [{}], groups=north, subject="nora")
+    assert elsewhere.status_code == 201, elsewhere.text
+    both = [await story.start("await_box", [{}]) for _ in range(2)]
+    for process_id in (*both, elsewhere.json()["id"]):
+        await story.until_status(process_id, "awaiting_callback")
+
+    event = {"name": "box.delivered", "correlation": "7", "body": {"box": 1}, "id": "e1"}
+    other = await story.send("POST", "/events", event | {"correlation": "8", "id": "e8"})
+    assert (other.status_code, other.json()) == (200, {"id": "e8", "n_ended": 0})
+    taken = await story.send("POST", "/events", event)
+    assert (taken.status_code, taken.json()) == (200, {"id": "e1", "n_ended": 2})
+    for process_id in both:
+        assert (await story.until_status(process_id, "completed"))["current_state"]["box"] == {"box": 1}
+
+    # The same event again ends nothing, also not a wait that has begun since; another event of this id is refused.
+    late = await story.start("await_box", [{}])
+    await story.until_status(late, "awaiting_callback")
+    assert (await story.send("POST", "/events", event)).json()["n_ended"] == 0
+    changed = await story.send("POST", "/events", event | {"body": {"box": 2}})
+    assert (changed.status_code, "another event with this id" in changed.text) == (409, True)
+    assert (await story.send("GET", f"/processes/{late}")).json()["status"] == "awaiting_callback"
+
+    # The other organization waits for its own event, which may have the same id.
+    still = await story.send("GET", f"/processes/{elsewhere.json()['id']}", groups=north, subject="nora")
+    assert still.json()["status"] == "awaiting_callback"
+    own = await story.send("POST", "/events", event | {"body": "north"}, groups=north, subject="nora")
+    assert own.json()["n_ended"] == 1
+    auditor = await story.send("POST", "/events", event, groups=("/organizations/north/auditor",), subject="otto")
+    assert auditor.status_code == 403
+
+    # An event that comes early is kept.
+    assert (await story.send("POST", "/events", event | {"id": "e2"})).json()["n_ended"] == 1
+    await story.until_status(late, "completed")
+    assert (await story.send("POST", "/events", event | {"id": "e3", "body": 3})).json()["n_ended"] == 0
+    early = await story.start("await_box", [{}])
+    assert (await story.until_status(early, "completed"))["current_state"]["box"] == 3
+
+
 async def test_a_caller_of_several_organizations_names_one(story: RestStory) -> None:
     both = ("/organizations/north/member", "/organizations/south/member")
 

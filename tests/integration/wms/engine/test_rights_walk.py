@@ -65,6 +65,7 @@ TABLE: Mapping[str, Row] = {
     "DELETE /api/processes/{process_id}": Row("y-y---", object=True),
     "POST /api/processes/{process_id}/callback/{token}": Row("yyyyyy", {}),
     "POST /api/processes/{process_id}/callback/{token}/progress": Row("yyyyyy", {}),
+    "POST /api/events": Row("y-y-y-", {"name": "walked"}),
     "GET /api/workflows": SEES,
     "POST /api/forms/{workflow_key}": Row("y-y-y-", [{}]),
     "GET /api/subscriptions": SEES,

@@ -138,7 +138,7 @@ async def rest(store: Store) -> AsyncIterator[RestWorld]:
         stack.push_async_callback(feed.stop)
         absent: Any = None
         subscriptions = SubscriptionParts(reader=absent, products=absent, gate=absent, rules=absent)
-        parts = ProcessParts(reader, control, DefinitionReader(store, workers), feed, subscriptions)
+        parts = ProcessParts(reader, control, absent, DefinitionReader(store, workers), feed, subscriptions)
         routes = list_process_routes(parts, organizations, streams)
         gatekeeper = make_gatekeeper(Believer(), organizations=organizations)
         app = web.build_app([(PROCESSES, routes)], gatekeeper, limits=DoorLimits(refusal_pause_s=0))

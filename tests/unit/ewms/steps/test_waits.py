@@ -27,6 +27,11 @@ from ewms.steps import (
     step,
 )
 from ewms.steps.testing import FormRefused, Rehearsal, WrongStatus
+from ewms.steps.testing.walk import STATUS_OF_WAIT
+from schemas.graph import WaitKind
+from schemas.ids import NodeKey
+from schemas.runs import NodeState, NodeStatus, RunStatus, Wait
+from wms.processes.process_status import find_process_status
 
 MINUTE = timedelta(minutes=1)
 
@@ -198,14 +203,28 @@ def test_s19_a_condition_skips_a_callback_step_as_a_whole(rehearsal: Rehearsal) 
 
 def test_an_event_goes_to_the_process_with_its_correlation_and_may_come_early(rehearsal: Rehearsal) -> None:
     wait = await_event("Delivery", "router.delivered", correlation="order_id", result_key="delivery")
-    one = rehearsal.run_steps(begin >> wait, {"order_id": 1}).expect("waiting")
+    one = rehearsal.run_steps(begin >> wait, {"order_id": 1}).expect("awaiting_callback")
 
     assert not rehearsal.publish_event("router.delivered", {"box": 2}, correlation="2")
-    one.expect("waiting")
+    one.expect("awaiting_callback")
     assert rehearsal.publish_event("router.delivered", {"box": 1}, correlation="1")
     assert one.expect("completed").state["delivery"] == {"box": 1}
     other = rehearsal.run_steps(begin >> wait, {"order_id": 2}).expect("completed")
     assert other.state["delivery"] == {"box": 2}
+
+
+def test_an_event_goes_to_each_process_that_waits_for_it(rehearsal: Rehearsal) -> None:
+    wait = await_event("Delivery", "router.delivered")
+    both = [rehearsal.run_steps(begin >> wait) for _ in range(2)]
+    assert rehearsal.publish_event("router.delivered", {"box": 1})
+    assert [one.expect("completed").state["event"] for one in both] == [{"box": 1}, {"box": 1}]
+    assert not rehearsal.publish_event("router.delivered", {"box": 2})
+
+
+@pytest.mark.parametrize("kind", STATUS_OF_WAIT)
+def test_a_process_waits_with_the_status_that_it_has_on_a_server(kind: WaitKind) -> None:
+    node = NodeState(key=NodeKey("w"), status=NodeStatus.WAITING, wait=Wait(kind=kind))
+    assert find_process_status(RunStatus.WAITING, [node]) is STATUS_OF_WAIT[kind][0]
 
 
 def test_an_event_without_its_key_in_the_state_fails_by_name(rehearsal: Rehearsal) -> None:
