@@ -139,15 +139,29 @@ class AsyncClient:
         return [finding async for finding in check_server(self._opened_gateway, self.server.gateway)]
 
     async def task(self, task_id: str) -> objects.TaskDirective:
-        """Return the task directive `task_id` (TK-...)."""
+        """Return the task directive `task_id` (TK-...).
+
+        Raises:
+            Rejected: `task_id` is not the id of a task.
+            NotThere: the task does not exist, or belongs to another user.
+        """
         return await fetch_task(self._opened_gateway, task_id)
 
     async def taskforces(self, id_: str) -> list[objects.Taskforce]:
-        """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...)."""
+        """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...).
+
+        Raises:
+            Rejected: `id_` is not the id of one of these.
+            NotThere: the object does not exist, or belongs to another user.
+        """
         return await fetch_taskforces(self._opened_gateway, id_)
 
     async def health(self, taskforce_uuid: str) -> TaskforceHealth:
-        """Return why a taskforce is stuck or short of workers, and how its pilots exited."""
+        """Return why a taskforce is stuck or short of workers, and how its pilots exited.
+
+        Raises:
+            NotThere: the taskforce does not exist, or belongs to another user.
+        """
         return await fetch_health(self._opened_gateway, taskforce_uuid)
 
     async def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:

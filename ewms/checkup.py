@@ -14,7 +14,11 @@ from schemas.objects import Workflow
 
 
 async def check_server(gateway: Gateway, address: str) -> AsyncIterator[Finding]:
-    """Yield the findings about the server at `address`: gateway, versions, what the gateway needs, the user's token."""
+    """Yield the findings about the server at `address`: gateway, versions, the services behind it, token, broker,
+    places.
+
+    The first finding that makes further checks useless is the last one.
+    """
     try:
         _, answer = await gateway.get_without_token("/version")
     except EWMSError as error:

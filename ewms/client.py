@@ -126,15 +126,29 @@ class Client:
         return self._running_loop.run_coroutine(self._client.checkup)
 
     def task(self, task_id: str) -> objects.TaskDirective:
-        """Return the task directive `task_id` (TK-...)."""
+        """Return the task directive `task_id` (TK-...).
+
+        Raises:
+            Rejected: `task_id` is not the id of a task.
+            NotThere: the task does not exist, or belongs to another user.
+        """
         return self._running_loop.run_coroutine(lambda: self._client.task(task_id))
 
     def taskforces(self, id_: str) -> list[objects.Taskforce]:
-        """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...)."""
+        """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...).
+
+        Raises:
+            Rejected: `id_` is not the id of one of these.
+            NotThere: the object does not exist, or belongs to another user.
+        """
         return self._running_loop.run_coroutine(lambda: self._client.taskforces(id_))
 
     def health(self, taskforce_uuid: str) -> TaskforceHealth:
-        """Return why a taskforce is stuck or short of workers, and how its pilots exited."""
+        """Return why a taskforce is stuck or short of workers, and how its pilots exited.
+
+        Raises:
+            NotThere: the taskforce does not exist, or belongs to another user.
+        """
         return self._running_loop.run_coroutine(lambda: self._client.health(taskforce_uuid))
 
     def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:

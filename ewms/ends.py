@@ -23,9 +23,9 @@ async def close_inputs(gateway: Gateway, workflow: WorkflowId) -> Ending:
 
 
 async def has_delivered_all(gateway: Gateway, workflow: WorkflowId, alias: str) -> bool:
-    """Return whether the queue `alias` gets no more events, and all that came were taken and acknowledged.
+    """Return whether all results have come to the queue `alias`, and consumers have acknowledged every event in it.
 
-    It asks twice, `max_age_s` (some seconds) apart, before it returns True.
+    Before it returns True, it looks at the queue twice, with some seconds (`max_age_s`) in between.
     """
     ending = await fetch_ending(gateway, workflow)
     if ending is None or not ending.has_all_results:

@@ -28,11 +28,15 @@ class Run:
         return f"Run({self.id!r})"
 
     def show(self) -> WorkflowState:
-        """Return the workflow with its task directives and taskforces."""
+        """Return the workflow with its task directives and taskforces, as the server sees them now.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
         return self._portal.run_coroutine(self._run.show)
 
     def statuses(self) -> dict[str, dict[str, int]]:
-        """Count the workers of all taskforces by job status, then by pilot status.
+        """Return how many workers all taskforces have, by job status and pilot status.
 
         For example `{"RUNNING": {"Tasking": 41, "null": 3}}`: three pilots have not reported yet.
         """
@@ -60,9 +64,13 @@ class Run:
         return Queue(self._portal, self._run.queue(alias))
 
     def stall(self) -> Stall | None:
-        """Return why events wait and nothing is on its way to work on them; None if the workflow is not stalled.
+        """Return why the workflow is stalled: events wait, and nothing will process them. Return None if it is not
+        stalled.
 
         Each of its `causes` has a `text` and the `command` to type next.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
         """
         return self._portal.run_coroutine(self._run.stall)
 

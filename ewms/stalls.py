@@ -7,7 +7,7 @@ from schemas.api.health import ALL_FAILED, Stall, StallCause
 
 
 def describe_cause(cause: StallCause) -> str:
-    """Return a cause as a sentence on its own."""
+    """Return the text of `cause`, after the word "stalled" unless the cause is that every event has failed."""
     # If every event has failed, none waits: that is no stall.
     return cause.text if cause.cause == ALL_FAILED else f"stalled: {cause.text}"
 

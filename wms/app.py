@@ -83,7 +83,7 @@ SOURCE = "ewms/wms"
 
 @dataclass(frozen=True, slots=True)
 class Wms:
-    """The running parts that code outside this module uses."""
+    """The parts of a running WMS that the entry point and tests use."""
 
     store: Store
     fleet: Fleet

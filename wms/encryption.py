@@ -16,11 +16,11 @@ _REMEDY = "set EWMS_SECRET_KEYS of WMS to a list of Fernet keys; `python -m wms.
 
 
 class NoKey(Rejected):
-    """WMS has no key with which to store a secret."""
+    """WMS must store or read a secret, but its settings have no key for secrets."""
 
 
 class SecretKeys:
-    """The keys of one WMS."""
+    """The keys with which one WMS encrypts secrets. It encrypts with the first, and decrypts with any."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         """Raises ValueError if one of `keys` is no Fernet key."""
@@ -29,7 +29,7 @@ class SecretKeys:
         self._keys = MultiFernet([Fernet(key) for key in keys]) if keys else None
 
     def encrypt(self, text: str) -> str:
-        """Return `text` as it may be stored.
+        """Return `text` encrypted with the first key.
 
         Raises:
             NoKey: the settings have no key.
@@ -56,7 +56,7 @@ class SecretKeys:
 
 
 def make_key() -> str:
-    """Return a new key."""
+    """Return a new random key, as text."""
     return Fernet.generate_key().decode()
 
 

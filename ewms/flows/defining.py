@@ -23,7 +23,7 @@ Executor = Callable[..., Any]
 
 
 class FlowNodeKind(StrEnum):
-    """The kinds of nodes, by the time at which a node is done."""
+    """The kinds of nodes: one is done when its function returns, the other when its operation has ended."""
 
     SYNC_FUNC_NODE = "SyncFuncNode"
     POLLING_NODE = "PollingNode"

@@ -62,7 +62,7 @@ class FlowContext(dict[str, Any]):
 
 @dataclass
 class WorkflowNode:
-    """The node that runs."""
+    """The node whose executor or poll runs now."""
 
     name: str
     #: Its edge.
@@ -80,7 +80,7 @@ class WorkflowNode:
     is_finished: bool = False
 
     def append_result(self, *lines: object) -> None:
-        """Add lines to the node's result."""
+        """Add lines to the node's result. If it becomes too long, drop its beginning."""
         text = "\n".join([*([self.result] if self.result else []), *map(str, lines)])
         self.result = text[-MAX_RESULT:]
 
@@ -90,6 +90,6 @@ class WorkflowNode:
         self.is_finished = True
 
     def complete_result(self) -> None:
-        """Say that the node is done in a word, if its executor has said no more."""
+        """If the result is empty, make it "Completed."."""
         if not self.result:
             self.append_result(COMPLETED)

@@ -117,11 +117,19 @@ class WorkflowService:
         return FlowDetail.model_validate(self._get(f"/{quote(flow_id, safe='')}")["data"])
 
     def init_context(self, flow_id: str, key: str, value: Any) -> None:
-        """Set a key of the context of a flow that has not started. The value becomes JSON."""
+        """Set a key of the context of a flow that has not started. Convert the value to JSON.
+
+        Raises:
+            NotPlain: the value has no form in JSON.
+        """
         self._post("/init-context", {"workFlowId": flow_id, "key": key, "value": to_plain(value, key)})
 
     def start(self, flow_id: str) -> None:
-        """Start a flow, or let it go on where it was stopped. Return at once."""
+        """Start a flow, or continue it where it was stopped. Return before the first node ends.
+
+        Raises:
+            ServerFailed: there is no such flow, or its status does not allow a start.
+        """
         self._post("/start", {"workFlowId": flow_id})
 
     def stop(self, flow_id: str) -> None:
@@ -129,7 +137,7 @@ class WorkflowService:
         self._post("/stop", {"workFlowId": flow_id})
 
     def cancel(self, flow_id: str, reason: str) -> None:
-        """End a flow for good."""
+        """End a flow for good, as soon as its current node allows. Return at once. The flow shows the `reason`."""
         self._post("/cancel", {"workFlowId": flow_id, "reason": reason})
 
     def _get(self, path: str) -> Any:

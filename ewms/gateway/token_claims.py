@@ -47,7 +47,9 @@ def expires_within(token: str, seconds: float, *, now_s: float) -> bool:
 
 
 def read_wire(token: str) -> Wire:
-    """Return the format of the events in the queue that `token` opens."""
+    """Return the format in which events are in the queue that `token` opens: EWMS's own, or that of existing message
+    clients.
+    """
     return Wire.LEGACY if read_claims(token).get(WIRE_CLAIM) == Wire.LEGACY else Wire.EWMS
 
 

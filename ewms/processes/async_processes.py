@@ -54,7 +54,8 @@ class AsyncProcesses:
         return self.get(made["id"])
 
     async def next_form(self, workflow: str, *, pages: Sequence[Page] = ()) -> Mapping[str, Any] | None:
-        """Return the JSON schema of the page that follows `pages`; None: they are complete. Nothing is started.
+        """Return the JSON schema of the page that follows `pages`. Return None if the form needs no more pages. This
+        starts nothing.
 
         Raises:
             Refused: a page is not valid; `members["validation_errors"]` names the fields.
@@ -103,12 +104,16 @@ class AsyncProcesses:
         return int(answer["n_ended"])
 
     async def workflows(self) -> list[Mapping[str, Any]]:
-        """Return the workflows that can be started, by name."""
+        """Return the workflows that users can start, in the order of their names, each as the JSON object of the REST
+        API.
+        """
         found: list[Mapping[str, Any]] = await self._open_gateway().get_json("/workflows")
         return found
 
     async def pools(self) -> list[Mapping[str, Any]]:
-        """Return the pools of step workers, each with its `workers`: what they offer, and since when they are there."""
+        """Return the pools of step workers, each as a JSON object. Its `workers` say what they offer, and since when
+        they run.
+        """
         found: Mapping[str, Any] = await self._open_gateway().get_json("/settings/worker-status")
         return list(found["pools"])
 
@@ -150,12 +155,13 @@ class AsyncProcessRun:
         return await self.show()
 
     async def resume(self, *, pages: Sequence[Page] = ()) -> None:
-        """Bring the process on: with the pages of the form that it waits for, or again at the step that failed.
+        """Continue the process: with the pages of the form that it waits for, or with another attempt at the step that
+        failed.
 
         Raises:
             FormNotComplete: the form wants another page.
-            Refused: a page is not valid; the process stands as before.
-            AlreadyThere: it cannot be resumed where it stands.
+            Refused: a page is not valid. The process has not changed.
+            AlreadyThere: the status of the process does not allow this.
         """
         await self._open_gateway().put(f"{self._path}/resume", [dict(page) for page in pages])
 

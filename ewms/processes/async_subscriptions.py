@@ -35,10 +35,11 @@ class AsyncSubscriptionClient:
         return [SubscriptionDocument.model_validate(one) for one in found]
 
     async def get(self, subscription_id: str) -> Mapping[str, Any]:
-        """Return the subscription with the values of all its blocks, those that it refers to included.
+        """Return the subscription as JSON, with the values of all its blocks, and of the blocks of others to which it
+        refers.
 
         Raises:
-            NotThere: there is none with this id that you may see.
+            NotThere: the subscription does not exist, or you may not see it.
         """
         found: Mapping[str, Any] = await self._open_gateway().get_json(
             f"/subscriptions/domain-model/{_quote(subscription_id)}"
@@ -46,7 +47,9 @@ class AsyncSubscriptionClient:
         return found
 
     async def workflows(self, subscription_id: str) -> Mapping[str, list[Mapping[str, Any]]]:
-        """Return the workflows on a subscription by target. One that may not start now has a `reason`."""
+        """Return target -> workflows that work on the subscription. A workflow that may not start now has a
+        `reason`.
+        """
         found: Mapping[str, list[Mapping[str, Any]]] = await self._open_gateway().get_json(
             f"/subscriptions/workflows/{_quote(subscription_id)}"
         )
@@ -58,14 +61,15 @@ class AsyncSubscriptionClient:
         return [ProcessSummary.model_validate(one) for one in found]
 
     async def products(self) -> list[ProductDocument]:
-        """Return the products that can be subscribed to, by name."""
+        """Return the products to which customers can subscribe, in the order of their names."""
         return [ProductDocument.model_validate(one) for one in await self._open_gateway().get_json("/products")]
 
     async def set_in_sync(self, subscription_id: str) -> None:
-        """Set a subscription in sync, after a process on it has failed and somebody has put things right.
+        """Set a subscription in sync. Call this after a process on it has failed and you have repaired its data.
 
         Raises:
-            Refused: a process that is no task still works on it.
+            Refused: a process that is no task still works on the subscription.
+            NotThere: the subscription does not exist, or you may not see it.
         """
         await self._open_gateway().put(f"/subscriptions/{_quote(subscription_id)}/set_in_sync", {})
 

@@ -30,15 +30,18 @@ class SubscriptionClient:
         return self._portal.run_coroutine(lambda: self._subscriptions.find(filters, sort=sort, n=n))
 
     def get(self, subscription_id: str) -> Mapping[str, Any]:
-        """Return the subscription with the values of all its blocks, those that it refers to included.
+        """Return the subscription as JSON, with the values of all its blocks, and of the blocks of others to which it
+        refers.
 
         Raises:
-            NotThere: there is none with this id that you may see.
+            NotThere: the subscription does not exist, or you may not see it.
         """
         return self._portal.run_coroutine(lambda: self._subscriptions.get(subscription_id))
 
     def workflows(self, subscription_id: str) -> Mapping[str, list[Mapping[str, Any]]]:
-        """Return the workflows on a subscription by target. One that may not start now has a `reason`."""
+        """Return target -> workflows that work on the subscription. A workflow that may not start now has a
+        `reason`.
+        """
         return self._portal.run_coroutine(lambda: self._subscriptions.workflows(subscription_id))
 
     def processes(self, subscription_id: str) -> list[ProcessSummary]:
@@ -46,13 +49,14 @@ class SubscriptionClient:
         return self._portal.run_coroutine(lambda: self._subscriptions.processes(subscription_id))
 
     def products(self) -> list[ProductDocument]:
-        """Return the products that can be subscribed to, by name."""
+        """Return the products to which customers can subscribe, in the order of their names."""
         return self._portal.run_coroutine(self._subscriptions.products)
 
     def set_in_sync(self, subscription_id: str) -> None:
-        """Set a subscription in sync, after a process on it has failed and somebody has put things right.
+        """Set a subscription in sync. Call this after a process on it has failed and you have repaired its data.
 
         Raises:
-            Refused: a process that is no task still works on it.
+            Refused: a process that is no task still works on the subscription.
+            NotThere: the subscription does not exist, or you may not see it.
         """
         self._portal.run_coroutine(lambda: self._subscriptions.set_in_sync(subscription_id))

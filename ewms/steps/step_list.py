@@ -17,7 +17,7 @@ Predicate = Callable[[dict[str, Any]], Any]
 
 
 class StepKind(StrEnum):
-    """The kinds of steps: what the engine does when the process comes to a step."""
+    """The kinds of steps. The engine decides by the kind what to do when the process comes to the step."""
 
     INIT = "init"
     STEP = "step"

@@ -129,7 +129,7 @@ def current_scope(what: str) -> StepScope:
 
 
 def start_process(workflow: str, user_inputs: Sequence[Mapping[str, Any]] | None = None, user: str = "SYSTEM") -> UUID:
-    """Start a process of `workflow` when this step succeeds. Return its id at once.
+    """Start a process of `workflow` when this step succeeds. Return the id of the process at once.
 
     A retry of the step does not start a second process. `user_inputs` are the pages of the workflow's form.
 
@@ -137,6 +137,9 @@ def start_process(workflow: str, user_inputs: Sequence[Mapping[str, Any]] | None
         def validate_nodes(node_ids: list[str]) -> State:
             started = [start_process("validate_node", [{"subscription_id": node_id}]) for node_id in node_ids]
             return {"validations": started}
+
+    Raises:
+        OutsideOfStep: no step runs.
     """
     scope = current_scope("start_process")
     child = ChildStart(process_id=scope.make_id(), workflow=workflow, pages=tuple(user_inputs or ({},)), user=user)

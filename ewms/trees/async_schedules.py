@@ -9,7 +9,7 @@ from schemas.errors import NotFound
 
 
 class AsyncScheduleClient:
-    """The schedules of one server. A schedule is named by its number, or by its name."""
+    """The schedules of one server. Its methods take the number or the name of a schedule."""
 
     def __init__(self, open_gateway: Callable[[], Gateway]) -> None:
         self._open_gateway = open_gateway
@@ -23,12 +23,14 @@ class AsyncScheduleClient:
         variables: Mapping[str, Any] | None = None,
         enabled: bool = True,
     ) -> Mapping[str, Any]:
-        """Launch a template at the times of a rule, with these variables; return the schedule.
+        """Create a schedule that launches a template, with these variables, at the times of a rule. Return the
+        schedule.
 
-        `template` is a number or a name. `rule` is as `DTSTART;TZID=Europe/Berlin:20260101T023000 RRULE:FREQ=DAILY`.
+        `template` is a number or a name. A `rule` is a text such as `DTSTART;TZID=Europe/Berlin:20260101T023000
+        RRULE:FREQ=DAILY`.
 
         Raises:
-            Rejected: the rule is wrong, the name is taken, or the template does not ask for one of the variables.
+            Refused: the rule is wrong, the name is taken, or the template does not ask for one of the variables.
         """
         body = {"unified_job_template": template, "name": name, "rrule": rule, "enabled": enabled}
         if variables:
@@ -36,10 +38,10 @@ class AsyncScheduleClient:
         return dict(await self._open_gateway().post_json("/schedules/", body))
 
     async def find(self, schedule: str) -> Mapping[str, Any]:
-        """Return the schedule with this number, or with this name.
+        """Return the schedule with this number or name, as the JSON object of the REST API.
 
         Raises:
-            NotFound: there is none, or several have the name.
+            NotFound: there is no such schedule, or several have the name.
         """
         found = await self._list({"id" if schedule.isdecimal() else "name": schedule})
         if len(found) != 1:
@@ -65,11 +67,20 @@ class AsyncScheduleClient:
         return [str(at) for at in shown["local"]]
 
     async def enable(self, schedule: str) -> Mapping[str, Any]:
-        """Let a schedule launch from now on; return it. It has missed nothing meanwhile."""
+        """Let the schedule launch from now on, and return it. It does not make up for the times that have passed
+        meanwhile.
+
+        Raises:
+            NotFound: there is no such schedule, or several have the name.
+        """
         return await self._change(schedule, {"enabled": True})
 
     async def disable(self, schedule: str) -> Mapping[str, Any]:
-        """Let a schedule launch nothing from now on; return it."""
+        """Let the schedule launch nothing from now on, and return it.
+
+        Raises:
+            NotFound: there is no such schedule, or several have the name.
+        """
         return await self._change(schedule, {"enabled": False})
 
     async def _change(self, schedule: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -77,6 +88,10 @@ class AsyncScheduleClient:
         return dict(await self._open_gateway().put(f"/schedules/{found['id']}/", fields))
 
     async def delete(self, schedule: str) -> None:
-        """Delete a schedule. The jobs that it has launched stay."""
+        """Delete the schedule. The jobs that it has launched stay.
+
+        Raises:
+            NotFound: there is no such schedule, or several have the name.
+        """
         found = await self.find(schedule)
         await self._open_gateway().delete(f"/schedules/{found['id']}/")

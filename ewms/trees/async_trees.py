@@ -20,7 +20,7 @@ NOTIFICATION_LISTS = ("started", "success", "error", "approvals", "any")
 
 
 class AsyncTreeClient:
-    """The workflow job templates of one server."""
+    """The decision trees of one server: launch a template, and look at its jobs."""
 
     def __init__(self, open_gateway: Callable[[], Gateway]) -> None:
         self._open_gateway = open_gateway
@@ -31,10 +31,10 @@ class AsyncTreeClient:
         return AsyncScheduleClient(self._open_gateway)
 
     async def find(self, template: str) -> Mapping[str, Any]:
-        """Return the template with this name, or with this id.
+        """Return the template with this name or number, as the JSON object of the REST API.
 
         Raises:
-            NotFound: there is none, or several have the name.
+            NotFound: there is no such template, or several have the name.
         """
         return await self._find_named("workflow_job_templates", "template", template)
 
@@ -49,14 +49,16 @@ class AsyncTreeClient:
     async def notify(
         self, template: str, receiver: str, *, on: Sequence[str] = ("any",), webhook: str = ""
     ) -> Mapping[str, Any]:
-        """Let a notification template, by name or id, tell of the jobs of a template; return the notification template.
+        """Tell a receiver of the jobs of a template from now on. Return the receiver's notification template.
 
-        With the address of a `webhook`, create the notification template of this name first, unless it is there with
-        this address. So a call that failed halfway can be repeated.
+        `template` and `receiver` are each a name or a number: of a template, and of a notification template. `on` names
+        the lists of the template into which the receiver comes. With the address of a `webhook`, first create the
+        notification template `receiver`, unless it exists with this address. So you can repeat a call that failed
+        halfway.
 
         Raises:
-            NotFound: one of the two is not there.
-            Rejected: there is no such list, or the name is taken.
+            NotFound: there is no such template, or no such notification template.
+            Rejected: there is no such list, or the name of the new notification template is taken.
         """
         if unknown := sorted(set(on) - set(NOTIFICATION_LISTS)):
             raise Rejected(f"{unknown[0]!r} is none of {', '.join(NOTIFICATION_LISTS)}")
@@ -84,10 +86,12 @@ class AsyncTreeClient:
         return dict(made)
 
     async def launch(self, template: str, *, variables: Mapping[str, Any] | None = None) -> "AsyncTreeRun":
-        """Launch a template, by name or id, with these variables.
+        """Launch the template with this name or number, with these variables. Return the launched tree.
 
         Raises:
-            Rejected: answers of its survey are missing; or it does not ask for one of the variables.
+            NotFound: there is no such template, or several have the name.
+            Rejected: the template does not ask for one of the variables.
+            Refused: answers of the template's survey are missing or wrong.
         """
         found = await self.find(template)
         wanted = variables or {}
@@ -109,7 +113,12 @@ class AsyncTreeClient:
         return frozenset(question["variable"] for question in survey.get("spec", ()))
 
     async def draw(self, template: str, *, form: str = "mermaid") -> str:
-        """Return the graph of a template as text: `mermaid` or `dot`."""
+        """Return the graph of the template with this name or number as text. `form` is `mermaid` or `dot`.
+
+        Raises:
+            NotFound: there is no such template, or several have the name.
+            Rejected: there is no such form.
+        """
         found = await self.find(template)
         return await read_drawing(self._open_gateway(), f"/workflow_job_templates/{found['id']}", form)
 
@@ -133,16 +142,22 @@ class AsyncTreeRun:
         return f"/workflow_jobs/{self.id}"
 
     async def show(self) -> Mapping[str, Any]:
-        """Return the job, with its nodes and edges under `graph`."""
+        """Return the tree's job as the JSON object of the REST API. Its key `graph` has the nodes and edges."""
         job = await self._open_gateway().get_json(f"{self._path}/")
         return {**job, "graph": await self._open_gateway().get_json(f"{self._path}/graph/")}
 
     async def list_notifications(self) -> list[Mapping[str, Any]]:
-        """Return the notifications about the tree, with what became of each. Those about its jobs are others."""
+        """Return the notifications about the tree, each with its status. Leave out notifications about the jobs of its
+        nodes.
+        """
         return list((await self._open_gateway().get_json(f"{self._path}/notifications/?page_size=200"))["results"])
 
     async def draw(self, *, form: str = "mermaid") -> str:
-        """Return its graph with each node's state as text: `mermaid` or `dot`."""
+        """Return the graph of the tree, with each node's state, as text. `form` is `mermaid` or `dot`.
+
+        Raises:
+            Rejected: there is no such form.
+        """
         return await read_drawing(self._open_gateway(), self._path, form)
 
     async def wait(self, *, timeout: Duration | None = None) -> Mapping[str, Any]:
@@ -166,7 +181,9 @@ class AsyncTreeRun:
         await self._open_gateway().post_json(f"{self._path}/cancel/", {})
 
     async def relaunch(self, *, from_failed: bool = False) -> "AsyncTreeRun":
-        """Launch the tree again, whole or from its failed nodes, and return the new one."""
+        """Launch the tree again, and return the new tree. With `from_failed`, nodes that ended well keep their
+        results.
+        """
         body = {"nodes": "failed" if from_failed else "all"}
         made = await self._open_gateway().post_json(f"{self._path}/relaunch/", body)
         return AsyncTreeRun(self._open_gateway, made["id"])

@@ -8,7 +8,7 @@ from ewms.trees.async_schedules import AsyncScheduleClient
 
 
 class ScheduleClient:
-    """The schedules of one server. A schedule is named by its number, or by its name."""
+    """The schedules of one server. Its methods take the number or the name of a schedule."""
 
     def __init__(self, portal: LoopThread, schedules: AsyncScheduleClient) -> None:
         self._portal = portal
@@ -23,22 +23,24 @@ class ScheduleClient:
         variables: Mapping[str, Any] | None = None,
         enabled: bool = True,
     ) -> Mapping[str, Any]:
-        """Launch a template at the times of a rule, with these variables; return the schedule.
+        """Create a schedule that launches a template, with these variables, at the times of a rule. Return the
+        schedule.
 
-        `template` is a number or a name. `rule` is as `DTSTART;TZID=Europe/Berlin:20260101T023000 RRULE:FREQ=DAILY`.
+        `template` is a number or a name. A `rule` is a text such as `DTSTART;TZID=Europe/Berlin:20260101T023000
+        RRULE:FREQ=DAILY`.
 
         Raises:
-            Rejected: the rule is wrong, the name is taken, or the template does not ask for one of the variables.
+            Refused: the rule is wrong, the name is taken, or the template does not ask for one of the variables.
         """
         return self._portal.run_coroutine(
             lambda: self._schedules.add(template, name, rule, variables=variables, enabled=enabled)
         )
 
     def find(self, schedule: str) -> Mapping[str, Any]:
-        """Return the schedule with this number, or with this name.
+        """Return the schedule with this number or name, as the JSON object of the REST API.
 
         Raises:
-            NotFound: there is none, or several have the name.
+            NotFound: there is no such schedule, or several have the name.
         """
         return self._portal.run_coroutine(lambda: self._schedules.find(schedule))
 
@@ -55,13 +57,26 @@ class ScheduleClient:
         return self._portal.run_coroutine(lambda: self._schedules.preview(rule, count=count))
 
     def enable(self, schedule: str) -> Mapping[str, Any]:
-        """Let a schedule launch from now on; return it. It has missed nothing meanwhile."""
+        """Let the schedule launch from now on, and return it. It does not make up for the times that have passed
+        meanwhile.
+
+        Raises:
+            NotFound: there is no such schedule, or several have the name.
+        """
         return self._portal.run_coroutine(lambda: self._schedules.enable(schedule))
 
     def disable(self, schedule: str) -> Mapping[str, Any]:
-        """Let a schedule launch nothing from now on; return it."""
+        """Let the schedule launch nothing from now on, and return it.
+
+        Raises:
+            NotFound: there is no such schedule, or several have the name.
+        """
         return self._portal.run_coroutine(lambda: self._schedules.disable(schedule))
 
     def delete(self, schedule: str) -> None:
-        """Delete a schedule. The jobs that it has launched stay."""
+        """Delete the schedule. The jobs that it has launched stay.
+
+        Raises:
+            NotFound: there is no such schedule, or several have the name.
+        """
         self._portal.run_coroutine(lambda: self._schedules.delete(schedule))

@@ -10,7 +10,7 @@ from ewms.trees.plain_schedules import ScheduleClient
 
 
 class TreeClient:
-    """The workflow job templates of one server."""
+    """The decision trees of one server: launch a template, and look at its jobs."""
 
     def __init__(self, portal: LoopThread, trees: AsyncTreeClient) -> None:
         self._portal = portal
@@ -22,18 +22,20 @@ class TreeClient:
         return ScheduleClient(self._portal, self._trees.schedules)
 
     def find(self, template: str) -> Mapping[str, Any]:
-        """Return the template with this name, or with this id.
+        """Return the template with this name or number, as the JSON object of the REST API.
 
         Raises:
-            NotFound: there is none, or several have the name.
+            NotFound: there is no such template, or several have the name.
         """
         return self._portal.run_coroutine(lambda: self._trees.find(template))
 
     def launch(self, template: str, *, variables: Mapping[str, Any] | None = None) -> "TreeRun":
-        """Launch a template, by name or id, with these variables.
+        """Launch the template with this name or number, with these variables. Return the launched tree.
 
         Raises:
-            Rejected: answers of its survey are missing; or it does not ask for one of the variables.
+            NotFound: there is no such template, or several have the name.
+            Rejected: the template does not ask for one of the variables.
+            Refused: answers of the template's survey are missing or wrong.
         """
         run = self._portal.run_coroutine(lambda: self._trees.launch(template, variables=variables))
         return TreeRun(self._portal, run)
@@ -41,19 +43,26 @@ class TreeClient:
     def notify(
         self, template: str, receiver: str, *, on: Sequence[str] = ("any",), webhook: str = ""
     ) -> Mapping[str, Any]:
-        """Let a notification template, by name or id, tell of the jobs of a template; return the notification template.
+        """Tell a receiver of the jobs of a template from now on. Return the receiver's notification template.
 
-        With the address of a `webhook`, create the notification template of this name first, unless it is there with
-        this address. So a call that failed halfway can be repeated.
+        `template` and `receiver` are each a name or a number: of a template, and of a notification template. `on` names
+        the lists of the template into which the receiver comes. With the address of a `webhook`, first create the
+        notification template `receiver`, unless it exists with this address. So you can repeat a call that failed
+        halfway.
 
         Raises:
-            NotFound: one of the two is not there.
-            Rejected: there is no such list, or the name is taken.
+            NotFound: there is no such template, or no such notification template.
+            Rejected: there is no such list, or the name of the new notification template is taken.
         """
         return self._portal.run_coroutine(lambda: self._trees.notify(template, receiver, on=on, webhook=webhook))
 
     def draw(self, template: str, *, form: str = "mermaid") -> str:
-        """Return the graph of a template as text: `mermaid` or `dot`."""
+        """Return the graph of the template with this name or number as text. `form` is `mermaid` or `dot`.
+
+        Raises:
+            NotFound: there is no such template, or several have the name.
+            Rejected: there is no such form.
+        """
         return self._portal.run_coroutine(lambda: self._trees.draw(template, form=form))
 
     def get(self, job: int) -> "TreeRun":
@@ -73,15 +82,21 @@ class TreeRun:
         return f"TreeRun({self.id!r})"
 
     def show(self) -> Mapping[str, Any]:
-        """Return the job, with its nodes and edges under `graph`."""
+        """Return the tree's job as the JSON object of the REST API. Its key `graph` has the nodes and edges."""
         return self._portal.run_coroutine(self._run.show)
 
     def list_notifications(self) -> list[Mapping[str, Any]]:
-        """Return the notifications about the tree, with what became of each. Those about its jobs are others."""
+        """Return the notifications about the tree, each with its status. Leave out notifications about the jobs of its
+        nodes.
+        """
         return self._portal.run_coroutine(self._run.list_notifications)
 
     def draw(self, *, form: str = "mermaid") -> str:
-        """Return its graph with each node's state as text: `mermaid` or `dot`."""
+        """Return the graph of the tree, with each node's state, as text. `form` is `mermaid` or `dot`.
+
+        Raises:
+            Rejected: there is no such form.
+        """
         return self._portal.run_coroutine(lambda: self._run.draw(form=form))
 
     def wait(self, *, timeout: Duration | None = None) -> Mapping[str, Any]:
@@ -97,6 +112,8 @@ class TreeRun:
         self._portal.run_coroutine(self._run.cancel)
 
     def relaunch(self, *, from_failed: bool = False) -> "TreeRun":
-        """Launch the tree again, whole or from its failed nodes, and return the new one."""
+        """Launch the tree again, and return the new tree. With `from_failed`, nodes that ended well keep their
+        results.
+        """
         run = self._portal.run_coroutine(lambda: self._run.relaunch(from_failed=from_failed))
         return TreeRun(self._portal, run)

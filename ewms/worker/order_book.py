@@ -26,7 +26,7 @@ class OrderVerdict(StrEnum):
 
 
 def key_of(order: NodeRun) -> OrderKey:
-    """Return the key that distinguishes this order from others."""
+    """Return the run, node, attempt and poll of `order`. No two different orders have the same."""
     return (order.run, order.node, order.attempt, order.n_polls)
 
 

@@ -112,7 +112,7 @@ def _refuse_form(verdict: FormVerdict, reason: str) -> FormEvaluated:
 
 
 def describe_form_answer(answer: FormAnswer) -> FormEvaluated:
-    """Return a form's answer in the form that WMS gets."""
+    """Return a form's answer as the event that WMS gets: its verdict with the values, the next page or the errors."""
     match answer:
         case FormComplete(values=values):
             return FormEvaluated(verdict=FormVerdict.COMPLETE, values=dict(values))

@@ -72,7 +72,9 @@ class AsyncFailures:
             query["before"] = page.next_before
 
     async def groups(self) -> DeadLetterGroups:
-        """Count the dead letters by task and error signature, the largest group first, and in all."""
+        """Return the numbers of dead letters by task and error signature, the largest group first, and the number of
+        all.
+        """
         return await self._get_model("dead-letters/groups", DeadLetterGroups)
 
     async def dead_letters(self, **which: Unpack[FailureFilter]) -> AsyncIterator[DeadLetter]:
@@ -99,9 +101,12 @@ class AsyncFailures:
         return await self._get_model(f"dead-letters/{await self._find_name(letter)}", DeadLetterSeen)
 
     async def body(self, letter: str) -> bytes:
-        """Return the bytes of a dead letter's event, as they were published.
+        """Return the bytes of a dead letter's event, as its sender published them.
 
         `letter` is the letter's name or its event's id.
+
+        Raises:
+            NotThere: the dead letter does not exist.
         """
         content, _ = await self._gateway.get_bytes(f"{self._path}/dead-letters/{await self._find_name(letter)}/body")
         return content
@@ -109,20 +114,23 @@ class AsyncFailures:
     async def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
         """Send dead letters back to the queues that they came from, and return how many.
 
-        Name the `letters` (or the ids of their events), or give `event_id=`, `task_id=` or `signature=`; without any,
-        all are sent. If an event dies again meanwhile, it is not sent twice. `progress` is called after each request
-        with the number of letters done so far.
+        Name the `letters` (or the ids of their events), or give `event_id=`, `task_id=` or `signature=`. Without any,
+        send all. If an event dies again meanwhile, it is not sent twice. After each request to the server, call
+        `progress` with the number of letters done so far.
 
         Raises:
-            AlreadyThere: the workflow is over, or a queue takes no more; the remaining letters stay.
-            Rejected: `letters` and conditions are given at once.
+            AlreadyThere: the workflow is over, or a queue takes no more events. The remaining letters stay.
+            Rejected: the call has both `letters` and conditions.
         """
         return await self._handle_letters("replay", letters, which, progress)
 
     async def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
-        """Throw dead letters away, and return how many. Nothing brings them back.
+        """Delete dead letters for good, and return how many.
 
-        The arguments are those of `replay`: without any, all dead letters are thrown away.
+        The arguments are those of `replay`. Without any, delete all dead letters.
+
+        Raises:
+            Rejected: the call has both `letters` and conditions.
         """
         return await self._handle_letters("discard", letters, which, progress)
 
@@ -164,7 +172,11 @@ class AsyncFailures:
         return n_done
 
     async def _find_name(self, letter: str) -> str:
-        """Return the name of a dead letter. `letter` is that name, or the id of the event."""
+        """Return the name of the dead letter `letter`, which is that name already, or the id of its event.
+
+        Raises:
+            NotThere: no dead letter has an event with this id.
+        """
         if _LETTER.fullmatch(letter):
             return letter
         async for found in self._fetch_pages("dead-letters", {"event_id": letter}):
@@ -215,7 +227,9 @@ class Failures:
         return self._portal.run_coroutine(lambda: self._failures.attempts(n=n, **which))
 
     def groups(self) -> DeadLetterGroups:
-        """Count the dead letters by task and error signature, the largest group first, and in all."""
+        """Return the numbers of dead letters by task and error signature, the largest group first, and the number of
+        all.
+        """
         return self._portal.run_coroutine(self._failures.groups)
 
     def dead_letters(self, **which: Unpack[FailureFilter]) -> Iterator[DeadLetter]:
@@ -240,29 +254,35 @@ class Failures:
         return self._portal.run_coroutine(lambda: self._failures.show(letter))
 
     def body(self, letter: str) -> bytes:
-        """Return the bytes of a dead letter's event, as they were published.
+        """Return the bytes of a dead letter's event, as its sender published them.
 
         `letter` is the letter's name or its event's id.
+
+        Raises:
+            NotThere: the dead letter does not exist.
         """
         return self._portal.run_coroutine(lambda: self._failures.body(letter))
 
     def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
         """Send dead letters back to the queues that they came from, and return how many.
 
-        Name the `letters` (or the ids of their events), or give `event_id=`, `task_id=` or `signature=`; without any,
-        all are sent. If an event dies again meanwhile, it is not sent twice. `progress` is called after each request
-        with the number of letters done so far.
+        Name the `letters` (or the ids of their events), or give `event_id=`, `task_id=` or `signature=`. Without any,
+        send all. If an event dies again meanwhile, it is not sent twice. After each request to the server, call
+        `progress` with the number of letters done so far.
 
         Raises:
-            AlreadyThere: the workflow is over, or a queue takes no more; the remaining letters stay.
-            Rejected: `letters` and conditions are given at once.
+            AlreadyThere: the workflow is over, or a queue takes no more events. The remaining letters stay.
+            Rejected: the call has both `letters` and conditions.
         """
         return self._portal.run_coroutine(lambda: self._failures.replay(*letters, progress=progress, **which))
 
     def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
-        """Throw dead letters away, and return how many. Nothing brings them back.
+        """Delete dead letters for good, and return how many.
 
-        The arguments are those of `replay`: without any, all dead letters are thrown away.
+        The arguments are those of `replay`. Without any, delete all dead letters.
+
+        Raises:
+            Rejected: the call has both `letters` and conditions.
         """
         return self._portal.run_coroutine(lambda: self._failures.discard(*letters, progress=progress, **which))
 

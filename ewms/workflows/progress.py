@@ -26,7 +26,9 @@ RATE_WINDOW_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One observation of a workflow. Counters are None if the watcher itself neither publishes nor consumes."""
+    """The facts about a workflow at one moment. A counter is None if the observer itself neither publishes nor
+    consumes.
+    """
 
     #: When: seconds of any clock that only goes forward.
     at_s: float
@@ -41,7 +43,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that needs a person, and the command to type next."""
+    """A problem that a person must solve, and the command to type next."""
 
     text: str
     command: str
@@ -49,7 +51,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class WorkerCounts:
-    """How many workers are in each state that a watcher tells apart."""
+    """The numbers of workers in the states that a display of progress distinguishes."""
 
     idle: int = 0
     running: int = 0
@@ -60,7 +62,7 @@ class WorkerCounts:
 
     @classmethod
     def from_statuses(cls, statuses: dict[str, dict[str, int]]) -> "WorkerCounts":
-        """Reduce compound statuses to these few numbers."""
+        """Return the numbers of workers in compound statuses (the number of jobs by job status and pilot status)."""
         counts = dict.fromkeys(("idle", "running", "tasking", "held", "gone"), 0)
         for job, pilots in statuses.items():
             n = sum(pilots.values())
@@ -77,7 +79,9 @@ class WorkerCounts:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The latest observation, and what those before it say about rates and the end."""
+    """The progress of a workflow: its latest observation, and the rates and the end that earlier observations
+    suggest.
+    """
 
     facts: Observation
     elapsed_s: float

@@ -47,7 +47,11 @@ class AsyncRun:
         return f"{type(self).__name__}({self.id!r})"
 
     async def show(self) -> WorkflowState:
-        """Return the workflow with its task directives and taskforces."""
+        """Return the workflow with its task directives and taskforces, as the server sees them now.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
         workflow, stall = await read_workflow(self._gateway, self.id)
         return WorkflowState(
             workflow,
@@ -57,15 +61,19 @@ class AsyncRun:
         )
 
     async def stall(self) -> Stall | None:
-        """Return why events wait and nothing is on its way to work on them; None if the workflow is not stalled.
+        """Return why the workflow is stalled: events wait, and nothing will process them. Return None if it is not
+        stalled.
 
         Each of its `causes` has a `text` and the `command` to type next. If every event has failed, that is a cause,
         too (`stall.is_all_failed`): nothing happens until the user acts.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
         """
         return (await read_workflow(self._gateway, self.id))[1]
 
     async def statuses(self) -> dict[str, dict[str, int]]:
-        """Count the workers of all taskforces by job status, then by pilot status.
+        """Return how many workers all taskforces have, by job status and pilot status.
 
         For example `{"RUNNING": {"Tasking": 41, "null": 3}}`: three pilots have not reported yet.
         """

@@ -33,7 +33,7 @@ class WorkflowState:
 
     @property
     def phases(self) -> dict[str, int]:
-        """Return how many taskforces stand in each phase, in the phases' own order."""
+        """Return phase -> number of taskforces in it, in the order of the phases."""
         counts = Counter(taskforce.phase for taskforce in self.taskforces)
         return {str(phase): counts[phase] for phase in Phase if counts[phase]}
 
@@ -44,7 +44,9 @@ class WorkflowState:
 
     @property
     def task_errors(self) -> dict[str, int]:
-        """Return how often each of the most frequent errors of all taskforces came, the most frequent first."""
+        """Return error text -> how often it came, for the most frequent errors of all taskforces, the most frequent
+        first.
+        """
         counts: Counter[str] = Counter()
         for taskforce in self.taskforces:
             counts.update(taskforce.top_task_errors)
@@ -182,7 +184,7 @@ def post_to_submitted_s(state: WorkflowState) -> float | None:
 
 
 def sum_statuses(statuses: "Sequence[Mapping[str, Mapping[str, int]]] | Any") -> dict[str, dict[str, int]]:
-    """Add up several compound statuses (number of jobs by job status and pilot status)."""
+    """Return the sum of several compound statuses: the number of jobs by job status and pilot status."""
     total: dict[str, dict[str, int]] = {}
     for compound in statuses:
         for job, pilots in compound.items():

@@ -51,7 +51,8 @@ class KeepsSubscriptions(Protocol):
         ...
 
     async def load_for_step(self, related: Sequence[str], state: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-        """Return the subscriptions that a step works on, as JSON: those that `state` names, and those `related` to its
-        run.
+        """Return the subscriptions that a step works on, each as JSON.
+
+        These are the ones that `state` names, and those with the ids `related`, which belong to the step's run.
         """
         ...

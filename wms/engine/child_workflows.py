@@ -119,7 +119,10 @@ class ChildWorkflows:
             await self._tell_end(*found)
 
     async def _feed_workflow(self, run: OpenRun, number: int, workflow: WorkflowDocument) -> None:
-        """Publish the events of the step, and close the inputs. Closed inputs mean that the events are published."""
+        """Publish the events of the step into the workflow, and close its inputs.
+
+        If its queues are not active yet, or its inputs are closed already, do nothing.
+        """
         wanted = find_wanted(run, number)
         if not wanted.events or workflow.queues_active_at is None or workflow.inputs_closed_at is not None:
             return
@@ -192,8 +195,10 @@ def find_wanted(run: OpenRun, number: int) -> WantedWorkflow:
 
 
 def describe_end(workflow: WorkflowDocument, results: list[Any] | None = None) -> dict[str, Any]:
-    """Return the object about a workflow that is over, for the state. All results are also in the workflow's public
-    queues.
+    """Return how a workflow ended, as a JSON object for the state of the run that started it.
+
+    The keys are `workflow_id`, `status`, `reason`, `n_results` and `n_dead`, and `results` if the argument is given.
+    All results are also in the workflow's public queues.
     """
     return {
         **({} if results is None else {"results": results}),

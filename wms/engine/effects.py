@@ -21,7 +21,7 @@ from wms.engine.step_workers import StepWorkers
 
 
 class HintSender(Protocol):
-    """The method of the bus that sends `node.run`."""
+    """Something that sends `node.run` to the step workers: the bus, or a stand-in in a test."""
 
     async def send_hint(self, event: ControlEvent) -> None: ...
 

@@ -129,7 +129,7 @@ class Engine:
         return document
 
     async def find_definition(self, name: str) -> tuple[DefinitionHash, Definition]:
-        """Return the definition of this name: from a source, or the one that was registered last.
+        """Return the definition called `name`, with its hash: from a source, else the one that was registered last.
 
         Raises:
             NotFound: there is no such definition.
@@ -273,12 +273,22 @@ class Engine:
     async def answer_wait(
         self, run_id: RunId, node: NodeKey, answer: WaitAnswer, *, token: str | None = None
     ) -> AnswerVerdict:
-        """Answer the wait of a node, and return what the answer has done."""
+        """Answer the wait of a node, and return the verdict: what the answer has done, or why it has no effect.
+
+        For a callback, `token` must be the token of the wait. If it is None, no token is checked.
+
+        Raises:
+            NotFound, Conflict, Unavailable: as `apply_stimulus`.
+        """
         verdict: AnswerVerdict = await self.apply_stimulus(run_id, WaitAnswered(node, answer, token))
         return verdict
 
     async def wake_run(self, run_id: RunId) -> None:
-        """Do the work of a run that is due now."""
+        """Do the work of a run that is due now.
+
+        Raises:
+            NotFound, Conflict, Unavailable: as `apply_stimulus`.
+        """
         await self.apply_stimulus(run_id, TimePassed())
 
     def _begin_held_back(self) -> None:

@@ -85,9 +85,13 @@ async def make_new_run(
 
 
 async def make_children(store: Store, run: OpenRun, ended: NodeEnded) -> list[NewRun]:
-    """Make the new runs that the ended step asked for, and return them.
+    """Return the new runs that the ended step asked for. This does not store the runs.
 
     Leave out runs that exist already (from an earlier attempt).
+
+    Raises:
+        NotFound: there is no definition of this name.
+        Rejected: a definition's graph, or the state or parameters, break a rule.
     """
     made: list[NewRun] = []
     for request in ended.children:

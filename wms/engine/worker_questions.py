@@ -51,11 +51,12 @@ class WorkerQuestions:
         self._turn = itertools.count()
 
     async def evaluate_form(self, question: EvaluateStart | EvaluateResume, pool: str) -> dict[str, Any]:
-        """Let a step worker evaluate a form, and return the values of the complete form.
+        """Let a step worker of `pool` evaluate a form. Return the values of the complete form, by field.
 
         Raises:
-            Unavailable: as `ask`.
-            Rejected, Broken: as `find_form_values`.
+            Unavailable: no worker that offers the definition is present, or none has answered.
+            Rejected: the form is incomplete or not valid, or the workflow refuses; see `find_form_values`.
+            Broken: the worker answers something else, or this version does not know the verdict.
         """
         answer = await self.ask(question, pool)
         if not isinstance(answer, FormEvaluated):
@@ -63,12 +64,12 @@ class WorkerQuestions:
         return find_form_values(answer)
 
     async def read_gate_settings(self, name: str, digest: DefinitionHash, pool: str) -> GateSettings:
-        """Return a worker's settings that say on which subscriptions workflows may start.
+        """Return the settings of a worker of `pool` that say on which subscriptions its workflows may start.
 
         Ask a worker that offers the workflow `name` with the hash `digest`.
 
         Raises:
-            Unavailable: as `ask`.
+            Unavailable: no such worker is present, or none has answered.
             Broken: the worker answers another question.
         """
         answer = await self.ask(ReadGateRules(definition=name, definition_hash=digest), pool)

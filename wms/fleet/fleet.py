@@ -46,7 +46,10 @@ from wms.fleet.transactions import FleetTransactions, find_workflow_id
 
 @dataclass(frozen=True, slots=True)
 class SubmittedWorkflow:
-    """The contract's answer to a request, and a hint why the workflow cannot do its work ("" if it can)."""
+    """The answer to a request for a workflow: the contract's object, and a hint why the workflow cannot do its work.
+
+    The hint is "" if the workflow can do its work.
+    """
 
     answer: Document
     hint: str
@@ -94,7 +97,9 @@ class Fleet:
     async def submit_workflow(
         self, request: WorkflowRequest, owner: Owner, once: Once | None = None
     ) -> SubmittedWorkflow:
-        """Make a workflow.
+        """Make a workflow for `owner`. Return the contract's answer with the workflow, its tasks and its taskforces.
+
+        If `once` was used for the same request before, make nothing, and return the first answer.
 
         Raises:
             Rejected: the request breaks a rule.

@@ -34,7 +34,14 @@ class FleetTransactions:
         self._turns = Turns()
 
     async def run_step(self, step: Step, once: Once | None = None) -> Decision | Repeated:
-        """Run `step` in one transaction. If `once` was used before, change nothing and return the first answer."""
+        """Run `step` in one transaction, and return its decision.
+
+        If `once` was used for the same request before, change nothing, and return the first answer as `Repeated`.
+
+        Raises:
+            Conflict: `once` was used for another request.
+            Rejected, Unavailable, Broken: as `Store.transact`; and what `step` raises.
+        """
         if once is None:
             return await self.store.transact(step)
         return await self.store.transact(step, once=once)
@@ -49,6 +56,12 @@ class FleetTransactions:
     ) -> None:
         """Decide about a whole workflow, and start the taskforces that become ready. If `with_tasks`, load its tasks
         too.
+
+        If there is no such workflow, only send the order to delete its queues.
+
+        Raises:
+            NotFound, Unprocessable, Conflict: a user's request is no longer possible.
+            Unavailable: the database is away.
         """
 
         async def step(tx: Transaction) -> Decision:
@@ -76,7 +89,11 @@ class FleetTransactions:
         return start_at_once(draft, outcome, n_free)
 
     def decide_change(self, before: Aggregate, stimulus: Stimulus) -> Decision:
-        """Return the decision to commit: the effect of `stimulus` on `before` now."""
+        """Return the decision to commit: the effect of `stimulus` on `before` now.
+
+        Raises:
+            NotFound, Unprocessable, Conflict: a user's request is no longer possible.
+        """
         return self.make_decision(before, decide_stimulus(self.make_draft(before), stimulus))
 
     def make_draft(self, before: Aggregate) -> Draft:

@@ -52,10 +52,11 @@ class FlowDefineNotFound(NotFound):
 
 @contextmanager
 def number_errors(number: FlowErrorCode) -> Iterator[None]:
-    """Give `number` to each error of the block that has no number. A missing right stays `Forbidden` (403).
+    """Give each error of the block the code `number`, unless it has a code. `Forbidden` and `TooLarge` pass unchanged.
 
     Raises:
-        FlowCallFailed, FlowStoreAway: an error of the block.
+        FlowStoreAway: in place of `Unavailable`.
+        FlowCallFailed: in place of each other error of our families.
     """
     try:
         yield

@@ -94,28 +94,52 @@ class FlowService:
         await self._engine.apply_stimulus(run_id, PutState({key: value}, principal.subject))
 
     async def start_flow(self, principal: Principal, flow_id: str) -> None:
-        """Start a flow, or continue it where it was stopped. A node that failed by the edge `pause` runs again."""
+        """Start a flow. If it was stopped, continue it; if a node failed by the edge `pause`, run that node again.
+
+        Raises:
+            Forbidden: the principal may see the flow, but not start it.
+            FlowDefineNotFound: the definition of the flow no longer exists.
+            FlowCallFailed: no flow has this id for the principal, or its status does not allow a start.
+            FlowStoreAway: a service is not available.
+        """
         with number_errors(FlowErrorCode.START_FAILED):
             run_id = await self._find_run(principal, flow_id, Action.START_PROCESS)
             await self._apply_stimulus(run_id, Begin(principal.subject), FlowStatus.PROCESSING)
 
     async def stop_flow(self, principal: Principal, flow_id: str) -> None:
-        """Request that a flow stops, and return. The current node still ends and keeps its result; the next does not
-        start.
+        """Request that a flow stops, and return at once. The current node still ends and keeps its result, and no other
+        starts.
+
+        Raises:
+            Forbidden: the principal may see the flow, but not stop it.
+            FlowDefineNotFound: the definition of the flow no longer exists.
+            FlowCallFailed: no flow has this id for the principal, or its status does not allow a stop.
+            FlowStoreAway: a service is not available.
         """
         with number_errors(FlowErrorCode.STOP_FAILED):
             run_id = await self._find_run(principal, flow_id, Action.START_PROCESS)
             await self._apply_stimulus(run_id, Wish(WantKind.STOP, principal.subject), FlowStatus.STOPPED)
 
     async def cancel_flow(self, principal: Principal, flow_id: str, reason: str) -> None:
-        """Request the end of a flow for good, and return. The flow ends as soon as its current node allows."""
+        """Request the end of a flow for good, and return at once. The flow ends as soon as its current node allows.
+
+        Raises:
+            Forbidden: the principal may see the flow, but not cancel it.
+            FlowDefineNotFound: the definition of the flow no longer exists.
+            FlowCallFailed: no flow has this id for the principal, or it is over in another way.
+            FlowStoreAway: a service is not available.
+        """
         with number_errors(FlowErrorCode.CANCEL_FAILED):
             run_id = await self._find_run(principal, flow_id, Action.ABORT_PROCESS)
             wish = Wish(WantKind.CANCEL, principal.subject, reason)
             await self._apply_stimulus(run_id, wish, FlowStatus.CANCELING, FlowStatus.CANCELED)
 
     async def list_flows(self, principal: Principal, query: FlowQuery) -> tuple[list[FlowInfo], FlowPage]:
-        """Return a page of the flows that match, the newest first, and the number of all that match."""
+        """Return a page of the flows that match `query`, the newest first, and the number of all that match.
+
+        Raises:
+            FlowStoreAway: the database is not available.
+        """
         with number_errors(FlowErrorCode.QUERY_FAILED):
             wanted = make_query(query, principal)
             found = await self._store.find(
@@ -150,7 +174,7 @@ class FlowService:
             )
 
     async def find_define(self, flow_name: str) -> FlowShape:
-        """Return the flow definition of this name that was registered last.
+        """Return the flow definition called `flow_name` that a step worker registered last.
 
         Raises:
             FlowDefineNotFound: there is no such definition.
@@ -161,7 +185,11 @@ class FlowService:
         return describe_definition(found[1])
 
     async def list_defines(self) -> list[FlowShape]:
-        """Return the latest flow definition of each name, in the order of the names."""
+        """Return the latest flow definition of each name, in the order of the names.
+
+        Raises:
+            FlowStoreAway: the database is not available.
+        """
         with number_errors(FlowErrorCode.QUERY_FAILED):
             found = await self._store.find(DEFINITIONS, _FLOWS, sort=[("registered_at", 1)])
             latest = {each["name"]: Definition.model_validate(each["definition"]) for each in found}

@@ -48,7 +48,7 @@ def build_app(
 
 
 def list_own_routes() -> list[AnyRoute]:
-    """Return the routes that `build_app` adds, with nothing behind them."""
+    """Return the routes that `build_app` itself adds. They only describe themselves, and call no part of WMS."""
     return _make_own_routes(b"", wms=b"", mqs=b"")
 
 

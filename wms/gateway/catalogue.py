@@ -99,7 +99,7 @@ def list_other_dialects(
 
 
 def list_bare_dialects() -> list[Served]:
-    """Return the same with nothing behind the routes."""
+    """Return the dialects besides our own, with routes that only describe themselves: they call no part of WMS."""
     absent: Any = None
     subscriptions = SubscriptionParts(reader=absent, products=absent, gate=absent, rules=absent)
     parts = ProcessParts(absent, absent, absent, absent, absent, subscriptions)

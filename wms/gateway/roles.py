@@ -101,5 +101,7 @@ def find_access(caller: Caller) -> Access:
 
 
 def find_schedds(caller: Caller) -> frozenset[str] | None:
-    """Return the schedds for which a TMS may speak; None means any."""
+    """Return the schedds for which the TMS that calls may speak. Return None if its token names none: then it may for
+    all.
+    """
     return frozenset(list_texts(caller.claims[SCHEDD_CLAIM])) if SCHEDD_CLAIM in caller.claims else None

@@ -10,11 +10,14 @@ from schemas.errors import Rejected
 
 
 class ForbiddenAddress(Rejected):
-    """Nothing may be sent to this address."""
+    """WMS must not send a notification to this address."""
 
 
 def is_forbidden(address: str) -> bool:
-    """Return whether nothing may be sent to `address`, an IP address as text. Other texts are forbidden."""
+    """Return whether `address`, an IP address as text, is loopback, link-local, multicast or unspecified.
+
+    Return True also for a text that is no IP address.
+    """
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -42,10 +45,12 @@ def _is_this_net(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool
 
 
 def check_address(address: str, host: str, *, allows_local: bool) -> None:
-    """Check that a notification may go to `address`, which is one of `host`.
+    """Check that WMS may send a notification to `address`, which is one of the addresses of `host`.
+
+    If `allows_local`, each address is allowed, loopback and link-local ones included.
 
     Raises:
-        ForbiddenAddress: it may not.
+        ForbiddenAddress: WMS may not send there.
     """
     if not allows_local and is_forbidden(address):
         raise ForbiddenAddress(

@@ -38,7 +38,11 @@ def find_pause(n_attempts: int, first: timedelta = _FIRST_PAUSE) -> timedelta:
 def settle_attempt(
     outcome: SendOutcome, *, n_attempts: int, max_attempts: int, now: datetime, first_pause: timedelta = _FIRST_PAUSE
 ) -> Mapping[str, Any]:
-    """Return the fields of a notification after its attempt number `n_attempts`."""
+    """Return the fields to change in a notification after its attempt number `n_attempts`, by name.
+
+    A success or the last failure ends the notification. Otherwise `wake_at` is the time of the next attempt.
+    `first_pause` is the pause after the first attempt.
+    """
     error = outcome.error[:_MAX_ERROR]
     if not error:
         return {"status": NotificationStatus.SUCCESSFUL, "error": "", "wake_at": None, "ended_at": now}

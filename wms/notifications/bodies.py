@@ -24,7 +24,7 @@ _FRIENDLY = {"workflow_job": "Workflow Job", "job": "Job", "workflow_approval": 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What there is to tell about a job."""
+    """The facts about a job from which WMS writes a notification."""
 
     run: RunDocument
     #: The jobs of a tree's nodes by the nodes' places.
@@ -48,7 +48,9 @@ def _show_time(at: datetime | None) -> str | None:
 
 
 def write_body(story: Story) -> str:
-    """Return the text about each node of a tree, in the order of their numbers; empty: the job is no tree."""
+    """Return our own text about a tree, with a line for each node in the order of their numbers. Return "" for other
+    jobs.
+    """
     run = story.run
     if run.graph.is_leaf:
         return ""
@@ -64,7 +66,11 @@ def write_body(story: Story) -> str:
 
 
 def write_subject(story: Story, words: str) -> str:
-    """Return the subject. `words` is what happens to an approval; of other jobs the status says it."""
+    """Return our own subject line about a job.
+
+    `words` says what has happened to an approval, such as "approved". For other jobs the line gives the status of the
+    job.
+    """
     run = story.run
     kind = _FRIENDLY[find_job_type(run)]
     name = _write_line(run.title)
@@ -76,7 +82,7 @@ def write_subject(story: Story, words: str) -> str:
 
 
 def make_payload(story: Story, body: str) -> dict[str, Any]:
-    """Return the facts about a job, as a webhook gets them."""
+    """Return our own payload for a webhook: the facts about a job by name. `body` is our text about the job."""
     run = story.run
     variables = mask_values(run.params, run.masked)
     payload: dict[str, Any] = {

@@ -13,14 +13,17 @@ _MAX_ANSWER = 4 * 2**20
 
 
 class ChildFailed(EWMSError):
-    """The process was too slow, or ended without an answer."""
+    """The child process was too slow, or ended without an answer."""
 
 
 async def ask_child(module: str, order: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
-    """Return what `module` answers to `order`. The process has an empty environment, so no secrets of WMS.
+    """Run the Python module `module` in a new process with the JSON object `order`, and return the JSON object that it
+    answers.
+
+    The process has no environment variable of WMS, so it knows no secrets of WMS except those in `order`.
 
     Raises:
-        ChildFailed: it took too long, or died.
+        ChildFailed: the process took longer than `timeout_s` seconds, or died.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -42,7 +42,7 @@ Configuration = Mapping[str, Any]
 
 
 def map_secrets(kind: NotificationType, configuration: Configuration, change: Callable[[str], str]) -> dict[str, Any]:
-    """Return a configuration whose secrets went through `change`. Empty ones stay empty."""
+    """Return `configuration` with the result of `change` in place of each secret. An empty secret stays empty."""
 
     def change_value(value: Any) -> Any:
         if isinstance(value, list | tuple):
@@ -64,12 +64,13 @@ def mask_configuration(kind: NotificationType, configuration: Configuration) -> 
 
 
 def read_configuration(kind: NotificationType, raw: Any, kept: Configuration | None) -> dict[str, Any]:
-    """Return the configuration that `raw` gives. A mask means the secret that is `kept`, at the same receiver.
+    """Return the configuration in `raw`, a part of a request. `kept` is the template's present one (None: it is new).
 
-    A mask in the place of a `kept` secret means that it cannot be read any more.
+    A mask in place of a secret means the secret in `kept`, if the receiver stays the same. If `kept` itself has a mask
+    there, no key fits the stored secret, and the request must give a new one.
 
     Raises:
-        FieldsRefused: fields are missing, unknown or wrong, all faults together.
+        FieldsRefused: fields are missing, unknown or wrong. The error has all faults together.
     """
     if not isinstance(raw, Mapping):
         raise FieldsRefused({"notification_configuration": ["must be an object"]})
@@ -154,7 +155,9 @@ def _unmask_secrets(kind: NotificationType, found: dict[str, Any], kept: Configu
 
 
 def describe_recipients(kind: NotificationType, configuration: Configuration) -> str:
-    """Return where a notification goes, for people, without secrets. `configuration` is readable."""
+    """Return for people where a notification goes, without secrets. The secrets in `configuration` must be
+    decrypted.
+    """
     match kind:
         case NotificationType.WEBHOOK:
             # The path and the query of many services are their password.
@@ -167,7 +170,7 @@ def describe_recipients(kind: NotificationType, configuration: Configuration) ->
 
 
 class _Reader:
-    """Reads the fields of one configuration, and keeps all faults."""
+    """Reads the fields of one configuration, and collects all faults."""
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self._raw = raw

@@ -20,7 +20,7 @@ _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A rendered message. An empty text means our own words."""
+    """A rendered custom message. If a text is empty, WMS sends its own words instead."""
 
     message: str = ""
     body: str = ""
@@ -31,7 +31,7 @@ class Rendered:
 async def render_message(
     custom: CustomMessage, context: Mapping[str, Any], notification_type: NotificationType
 ) -> Rendered:
-    """Return the texts of `custom` for this `context`."""
+    """Return the texts of `custom`, rendered with the variables `context`. A text that cannot be rendered is empty."""
     texts = {name: text for name, text in (("message", custom.message), ("body", custom.body)) if text}
     if not texts:
         return Rendered()
@@ -55,7 +55,7 @@ async def render_texts(texts: Mapping[str, str], context: Mapping[str, Any]) -> 
 
 
 def find_body_fault(body: str) -> str:
-    """Return why a rendered body is none for a webhook; empty: it is one."""
+    """Return why a webhook cannot send the rendered `body`: it must be a JSON object. Return "" if it is one."""
     try:
         value = json.loads(body)
     except ValueError as error:

@@ -20,9 +20,11 @@ MAX_MESSAGE = 16 * 1024
 def read_notification_fields(
     raw: Mapping[str, Any], before: NotificationTemplateDocument | None, kept: Configuration | None
 ) -> dict[str, Any]:
-    """Return the fields of a notification template that `raw` sets, with a readable configuration.
+    """Return the fields that the request `raw` sets in a notification template, by name. Secrets in them are not
+    encrypted.
 
-    `kept` is the readable configuration of the template as it was `before`. `organization` is not among the fields.
+    `before` is the template as stored, and `kept` its configuration with decrypted secrets; both are None for a new
+    template. The result leaves out `organization`.
 
     Raises:
         FieldsRefused: fields are missing or wrong.
@@ -78,10 +80,10 @@ def _read_kind(
 
 
 def read_messages(raw: Any) -> dict[str, CustomMessage]:
-    """Return the custom messages by their words; only those that say something.
+    """Return the custom messages in `raw`, by the word of their occasion, such as "started". Leave out empty messages.
 
     Raises:
-        FieldsRefused: they do not have the form of messages.
+        FieldsRefused: `raw` does not have the form of messages.
     """
     faults: list[str] = []
     found: dict[str, CustomMessage] = {}
@@ -122,7 +124,7 @@ def _read_custom(raw: Any, where: str, faults: list[str]) -> CustomMessage | Non
 
 
 def show_messages(messages: Mapping[str, CustomMessage]) -> dict[str, Any]:
-    """Return custom messages in the form of requests; None stands for our own words."""
+    """Return custom messages as requests write them. The value None means that WMS sends its own words."""
 
     def show(words: tuple[str, ...]) -> dict[str, Any]:
         return {key: messages[key].model_dump() if key in messages else None for key in words}

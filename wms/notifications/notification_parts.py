@@ -14,20 +14,20 @@ from wms.tenancy.organizations import Organizations
 
 @dataclass(frozen=True, slots=True)
 class NotificationParts:
-    """What WMS starts, and what stands behind the routes."""
+    """The parts of notifications: the loops that WMS starts, and the service that routes call."""
 
     service: NotificationService
     watch: NotificationWatch
     sender: NotificationSender
 
     async def start(self) -> None:
-        """Begin to find what runs have to tell, and to send it. Before that, a new key replaces an old one."""
+        """Encrypt stored secrets with the newest key. Then start the loops that make notifications and send them."""
         await self.service.encrypt_again()
         self.watch.start()
         self.sender.start()
 
     async def stop(self) -> None:
-        """Stop both."""
+        """Stop both loops."""
         await self.watch.stop()
         await self.sender.stop()
 

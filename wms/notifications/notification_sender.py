@@ -62,7 +62,7 @@ class NotificationSender:
         self._timers.start()
 
     async def stop(self) -> None:
-        """Stop sending. Sends under way get a few seconds; the rest is due again later."""
+        """Stop sending. Sends under way get a few seconds to end. Another attempt at the others is due later."""
         await self._timers.stop()
         if self._sending:
             await asyncio.wait(self._sending.values(), timeout=_STOP_S)
@@ -72,11 +72,11 @@ class NotificationSender:
         await self._webhooks.close()
 
     def send_soon(self) -> None:
-        """Look at once for what is due."""
+        """Wake the loop, so that it sends what is due now."""
         self._timers.wake_by(stored_now())
 
     def _choose(self) -> dict[str, Any] | None:
-        """Return which due notifications may be sent now; None: the sender is full."""
+        """Return the query for due notifications that may be sent now. Return None if the sender has enough to do."""
         if len(self._sending) >= _AT_ONCE:
             return None
         full = [template for template, n in self._per_template.items() if n >= _AT_ONCE_FOR_ONE]

@@ -35,7 +35,7 @@ _RECENT = 5
 
 
 class NotificationService:
-    """Notification templates, their lists, and notifications."""
+    """The rules for notification templates, the lists that they are in, and notifications: who may do what."""
 
     def __init__(self, notifications: NotificationStore, organizations: Organizations, keys: SecretKeys) -> None:
         self._notifications = notifications
@@ -47,10 +47,10 @@ class NotificationService:
     async def get_template(
         self, principal: Principal, template_id: NotificationTemplateId, action: Action = Action.SEE_TREE
     ) -> NotificationTemplateDocument:
-        """Return a notification template.
+        """Return a notification template, if the principal may do `action` to it.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such notification template.
             Forbidden: the principal may not do `action` to it.
         """
         template = await self._notifications.load_template(template_id)
@@ -60,7 +60,9 @@ class NotificationService:
     async def list_templates(
         self, principal: Principal, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], skip: int, limit: int
     ) -> tuple[list[NotificationTemplateDocument], int]:
-        """Return a page of the templates that match `query` and that the principal sees, and how many do in all."""
+        """Return a page of the templates that match `query` and that the principal may see, and the number of all such
+        templates.
+        """
         wanted = {"$and": [dict(query), make_tree_filter(principal)]}
         found = await self._notifications.list_templates(wanted, sort=list(sort), skip=skip, limit=limit)
         return found, await self._notifications.count_templates(wanted)
@@ -68,12 +70,13 @@ class NotificationService:
     async def create_template(
         self, principal: Principal, raw: Mapping[str, Any], *, once: Once | None = None
     ) -> NotificationTemplateDocument:
-        """Create a notification template from the fields of a request, and return it.
+        """Create a notification template from the fields of the request `raw`, and return it.
 
         Raises:
             FieldsRefused: fields are wrong, or the name is taken.
             Forbidden: the principal may not create templates in this organization.
-            NoKey: it has secrets, and the server has no key to store them with.
+            NoKey: the template has secrets, and WMS has no key to encrypt them.
+            Conflict: `once` was used for another request.
         """
         organization = await self._read_organization(raw.get("organization"))
         check_tree_right(principal, Action.CHANGE_TREE, organization)
@@ -95,11 +98,16 @@ class NotificationService:
     async def change_template(
         self, principal: Principal, template_id: NotificationTemplateId, raw: Mapping[str, Any]
     ) -> NotificationTemplateDocument:
-        """Set the fields of `raw`, and return the template. A masked secret stays as it is, as long as the receiver
-        does.
+        """Set the fields in `raw`, and return the changed template.
+
+        A masked secret in `raw` means the stored secret, as long as the receiver stays the same.
 
         Raises:
-            FieldsRefused: fields have wrong values.
+            NotFound: there is no such notification template.
+            Forbidden: the principal may not change it, or may not create templates in its new organization.
+            FieldsRefused: fields have wrong values, or the name is taken.
+            NoKey: the template has secrets, and WMS has no key to encrypt them.
+            Conflict: another request has changed the template meanwhile.
         """
         template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
         kind = template.notification_type
@@ -118,7 +126,16 @@ class NotificationService:
     async def copy_template(
         self, principal: Principal, template_id: NotificationTemplateId, name: str, *, once: Once | None = None
     ) -> NotificationTemplateDocument:
-        """Copy a notification template with its secrets, and return the copy, which is in no list."""
+        """Copy a notification template with its secrets, and return the copy. The copy is in no list.
+
+        If `name` is empty, its name is that of the template with the time.
+
+        Raises:
+            NotFound: there is no such notification template.
+            Forbidden: the principal may not change it.
+            FieldsRefused: the name is taken.
+            Conflict: `once` was used for another request.
+        """
         template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
         now = stored_now()
         copied = template.model_copy(
@@ -136,7 +153,12 @@ class NotificationService:
         return copied if earlier is None else await self._notifications.load_template(earlier)
 
     async def delete_template(self, principal: Principal, template_id: NotificationTemplateId) -> None:
-        """Delete a notification template, and take it out of all lists."""
+        """Delete a notification template, and take it out of all lists.
+
+        Raises:
+            NotFound: there is no such notification template.
+            Forbidden: the principal may not change it.
+        """
         template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
         await self._notifications.delete_template(template.id)
 
@@ -154,7 +176,7 @@ class NotificationService:
         return {**fields, "configuration": map_secrets(kind, fields["configuration"], self._keys.encrypt)}
 
     def _read_kept(self, stored: str) -> str:
-        """Return a stored secret, or the mask if no key fits. Then the secret must be given anew."""
+        """Return the decrypted secret. Return the mask if no key fits: then the next change must give a new secret."""
         try:
             return self._keys.decrypt(stored)
         except (Broken, NoKey):
@@ -187,10 +209,10 @@ class NotificationService:
         return True
 
     async def _check_messages(self, fields: Mapping[str, Any]) -> None:
-        """Render each custom message for a sample job.
+        """Render each custom message for a sample job, to find faults before a job needs the message.
 
         Raises:
-            FieldsRefused: one cannot be rendered.
+            FieldsRefused: a message cannot be rendered.
         """
         found = await asyncio.gather(
             *(
@@ -202,7 +224,12 @@ class NotificationService:
             raise FieldsRefused({"messages": faults})
 
     async def test_template(self, principal: Principal, template_id: NotificationTemplateId) -> NotificationDocument:
-        """Send a notification that says it is a test; return it as it waits for its only attempt."""
+        """Store a notification that says it is a test, and return it. The sender makes one attempt at it, soon.
+
+        Raises:
+            NotFound: there is no such notification template.
+            Forbidden: the principal may not change it.
+        """
         template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
         subject = f"A test of the notification template #{template.id} {template.name!r}, by {principal.subject}"
         [number] = await self._notifications.take_numbers(1)
@@ -223,7 +250,7 @@ class NotificationService:
         return made
 
     async def find_linked(self, target: str, lists: Sequence[NotificationList]) -> list[NotificationTemplateId]:
-        """Return the ids of the notification templates that stand in all of `lists` of the target, sorted."""
+        """Return the ids of the notification templates that are in every one of the target's `lists`, sorted."""
         found = await self._notifications.find_linked([target], lists)
         return sorted(set.intersection(*(set(found.get((target, each), ())) for each in lists)))
 
@@ -235,10 +262,11 @@ class NotificationService:
         lists: Iterable[NotificationList],
         template_id: NotificationTemplateId,
     ) -> None:
-        """Put a notification template that the principal sees into lists of a target of `organization`.
+        """Put a notification template into `lists` of `target`, which belongs to `organization` (None: to none).
 
         Raises:
-            FieldsRefused: there is no such notification template, or it is in another organization.
+            FieldsRefused: there is no such notification template, it is in another organization, or a list is full.
+            Forbidden: the principal may not see the notification template.
         """
         try:
             template = await self.get_template(principal, template_id)
@@ -251,14 +279,14 @@ class NotificationService:
         await self._notifications.add_links(target, lists, template_id)
 
     async def unlink(self, target: str, lists: Iterable[NotificationList], template_id: NotificationTemplateId) -> None:
-        """Take a notification template out of lists."""
+        """Take a notification template out of `lists` of `target`. If it is not in a list, that changes nothing."""
         await self._notifications.remove_links(target, lists, template_id)
 
     async def get_notification(self, principal: Principal, number: int) -> NotificationDocument:
-        """Return a notification.
+        """Return the notification with this number, if the principal may see it.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such notification.
             Forbidden: the principal may not see it.
         """
         found = await self._notifications.find_notification({"number": number})
@@ -270,7 +298,9 @@ class NotificationService:
     async def list_notifications(
         self, principal: Principal, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], skip: int, limit: int
     ) -> tuple[list[NotificationDocument], int]:
-        """Return a page of the notifications that match `query` and that the principal sees, and how many do in all."""
+        """Return a page of the notifications that match `query` and that the principal may see, and the number of all
+        such ones.
+        """
         wanted = {"$and": [dict(query), make_tree_filter(principal)]}
         found = await self._notifications.list_notifications(wanted, sort=list(sort), skip=skip, limit=limit)
         return found, await self._notifications.count_notifications(wanted)
@@ -278,7 +308,7 @@ class NotificationService:
     async def list_recent(
         self, ids: Sequence[NotificationTemplateId]
     ) -> dict[NotificationTemplateId, list[NotificationDocument]]:
-        """Return the latest notifications of each of these templates, the newest first."""
+        """Return template id -> its latest notifications, the newest first, for the notification templates `ids`."""
         return await self._notifications.list_recent(ids, _RECENT)
 
     async def find_names(self, ids: Iterable[NotificationTemplateId]) -> dict[NotificationTemplateId, str]:

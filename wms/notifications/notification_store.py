@@ -48,21 +48,21 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
 
 
 class NotificationStore:
-    """What one database knows about notifications."""
+    """Reads and writes the notification templates and notifications of one database."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     async def find_template(self, template_id: NotificationTemplateId) -> NotificationTemplateDocument | None:
-        """Return a notification template; None: there is none."""
+        """Return the notification template. Return None if there is no such template."""
         found = await self.store.find_one(NOTIFICATION_TEMPLATES, {"_id": template_id})
         return None if found is None else parse_template(found)
 
     async def load_template(self, template_id: NotificationTemplateId) -> NotificationTemplateDocument:
-        """Return a notification template.
+        """Return the notification template.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such notification template.
         """
         found = await self.find_template(template_id)
         if found is None:
@@ -87,11 +87,12 @@ class NotificationStore:
     ) -> NotificationTemplateId | None:
         """Store a new or changed notification template. A changed one must have the `rev` that it was loaded with.
 
-        Return the one that an earlier request with the identity `once` made; None: there was none.
+        If an earlier request with the identity `once` has made a template, store nothing, and return the id of that
+        template. Otherwise return None.
 
         Raises:
-            FieldsRefused: another one of the organization has the name.
-            Conflict: it has changed meanwhile, or `once` was used for another request.
+            FieldsRefused: another template of the organization has the name.
+            Conflict: another request has changed the template meanwhile, or `once` was used for another request.
         """
 
         async def step(tx: Transaction) -> Decision:
@@ -163,7 +164,7 @@ class NotificationStore:
         return found
 
     async def add_notifications(self, notifications: Sequence[NotificationDocument]) -> None:
-        """Store those of these notifications that are not there yet."""
+        """Store the given notifications. Leave out those whose ids are stored already."""
         await self.store.insert_new(NOTIFICATIONS, [make_document(each) for each in notifications])
 
     async def take_numbers(self, n: int) -> range:
@@ -172,7 +173,7 @@ class NotificationStore:
         return range(last - n + 1, last + 1)
 
     async def find_notification(self, query: Mapping[str, Any]) -> NotificationDocument | None:
-        """Return the notification that matches `query`; None: there is none."""
+        """Return the notification that matches `query`. Return None if there is none."""
         found = await self.store.find_one(NOTIFICATIONS, dict(query))
         return None if found is None else parse_notification(found)
 
@@ -183,7 +184,9 @@ class NotificationStore:
     async def list_recent(
         self, ids: Sequence[NotificationTemplateId], n: int
     ) -> dict[NotificationTemplateId, list[NotificationDocument]]:
-        """Return the latest `n` notifications of each of these templates, the newest first, without their texts."""
+        """Return template id -> its latest `n` notifications, the newest first, without their texts, for the templates
+        `ids`.
+        """
         latest = [
             {"$match": {"$expr": {"$eq": ["$template", "$$id"]}}},
             {"$sort": {"number": -1}},
@@ -204,7 +207,11 @@ class NotificationStore:
     async def change_notification(
         self, notification: NotificationDocument, fields: Mapping[str, Any]
     ) -> NotificationDocument | None:
-        """Set fields of a notification that waits for an attempt, and return it. None: another process was faster."""
+        """Set fields of a notification that waits for an attempt, and return it. A field with the value None is
+        removed.
+
+        Return None, and change nothing, if another process has begun the attempt first.
+        """
         query = {"_id": notification.id, "status": "pending", "n_attempts": notification.n_attempts}
         kept = {name: value for name, value in fields.items() if value is not None}
         gone = {name: "" for name, value in fields.items() if value is None}
@@ -214,7 +221,10 @@ class NotificationStore:
         return notification.model_copy(update=dict(fields))
 
     async def forget_untold(self, settled: Iterable[tuple[Mapping[str, Any], Sequence[str]]]) -> None:
-        """Note in runs that they have told what they had `settled`: a run's query, and what is left to tell."""
+        """Record in runs which moments remain to be told.
+
+        `settled` has pairs: the query that finds a run in the state that was looked at, and the moments that remain.
+        """
         await self.store.bulk_update(
             RUNS,
             [

@@ -51,7 +51,7 @@ UNTOLD: dict[str, Any] = {
 
 
 class NotificationWatch:
-    """Makes notifications of what runs have to tell."""
+    """The loop that makes notifications when jobs reach a moment that lists want to hear of."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class NotificationWatch:
         )
 
     def start(self) -> None:
-        """Begin to look. The first runs have ended while no process ran."""
+        """Start the loop. It begins with the jobs that ended while no WMS ran."""
         self._loop.start()
 
     async def stop(self) -> None:
-        """Stop looking."""
+        """Stop the loop."""
         await self._loop.stop()
 
     def _on_launch(self, run: OpenRun) -> None:
@@ -90,7 +90,7 @@ class NotificationWatch:
             self._loop.wake()
 
     async def _look(self) -> float | None:
-        """Tell what there is to tell. Return 0 if there may be more."""
+        """Make the notifications for a batch of runs. Return 0 seconds as the pause if there may be more, else None."""
         found = await self._store.find(RUNS, UNTOLD, limit=_BATCH)
         runs = [repository.parse_run(each) for each in found]
         if not runs:
@@ -131,10 +131,11 @@ class NotificationWatch:
         return {run.id: run for run in map(repository.parse_run, found)}
 
     async def _tell_safely(self, run: RunDocument, occasion: Occasion, ids: Sequence[NotificationTemplateId]) -> None:
-        """Tell of one occasion. An error that would come again is logged, so that the other runs are told of.
+        """Make the notifications of one occasion. Log an error other than `Unavailable`, so that it does not stop other
+        runs.
 
         Raises:
-            Unavailable: the database is away; the loop tries again.
+            Unavailable: the database is away. The loop tries again later.
         """
         try:
             await self._tell(run, occasion, ids)
@@ -186,7 +187,9 @@ class NotificationWatch:
 
 
 def find_recipients(template: NotificationTemplateDocument, keys: SecretKeys) -> str:
-    """Return for people where a template sends to. Of an address of apprise this is the service."""
+    """Return for people where a notification template sends to. For an address of apprise, return only the service's
+    name.
+    """
     kind = template.notification_type
     if kind.value != "apprise":
         return describe_recipients(kind, template.configuration)

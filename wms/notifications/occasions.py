@@ -21,7 +21,7 @@ from wms.trees.jobs.job_statuses import is_approval
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """Something to tell."""
+    """An event in the life of a job of which the notification templates in a list must tell."""
 
     moment: RunMoment
     list: NotificationList
@@ -30,7 +30,7 @@ class Occasion:
 
 
 def find_occasions(run: RunDocument) -> tuple[tuple[Occasion, ...], tuple[RunMoment, ...]]:
-    """Return what `run` has to tell now, and the moments that are settled with it."""
+    """Return the occasions on which to tell of `run` now, and the moments of `run` that this settles."""
     settled = [moment for moment in run.untold if _is_settled(run, moment)]
     found = (_find_occasion(run, moment) for moment in settled)
     return tuple(each for each in found if each is not None), tuple(settled)

@@ -72,10 +72,10 @@ def send_mail(configuration: dict[str, Any], subject: str, body: str, notificati
 
 
 def send_by_apprise(configuration: dict[str, Any], subject: str, body: str) -> None:
-    """Send to each address of apprise; it logs why one fails.
+    """Send to each address of apprise. If one fails, apprise logs why.
 
     Raises:
-        RuntimeError: one of them failed.
+        RuntimeError: at least one address failed.
     """
     import apprise  # noqa: PLC0415 - it takes a third of a second, and mails need none of it
 
@@ -101,7 +101,10 @@ def hide_parts(text: str, url: str) -> str:
 
 
 def carry_out(order: dict[str, Any]) -> dict[str, Any]:
-    """Send what `order` says. Return its `error`, "" for none, and whether the same order `may_repeat`."""
+    """Send the notification in `order`. Return a JSON object with the keys `error` and `may_repeat`.
+
+    `error` says why it failed ("": it did not), and `may_repeat` whether another attempt with the same order can help.
+    """
     try:
         if order["type"] == "email":
             send_mail(order["configuration"], order["subject"], order["body"], order["id"])

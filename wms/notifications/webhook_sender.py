@@ -20,7 +20,10 @@ ID_HEADER = "X-EWMS-Notification"
 
 
 class WebhookSender:
-    """Sends to webhooks. It keeps no connection: the next receiver at the same address may be another one."""
+    """Sends notifications to webhooks.
+
+    It keeps no connection open: by the next notification the address may belong to another receiver.
+    """
 
     def __init__(self, *, timeout_s: float, allows_local: bool) -> None:
         self._timeout_s = timeout_s
@@ -36,7 +39,9 @@ class WebhookSender:
     async def send(
         self, configuration: Mapping[str, Any], payload: Mapping[str, Any], *, notification: str
     ) -> SendOutcome:
-        """Send `payload` as JSON; return how it ended."""
+        """Send `payload` as JSON to the webhook, and return the outcome. A failure is an outcome, too, and raises
+        nothing.
+        """
         client = await self._find_client(is_checked=not configuration["disable_ssl_verification"])
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -102,7 +107,12 @@ def drop_headers(headers: Mapping[str, str], names: Iterable[str]) -> dict[str, 
 
 
 async def _find_address(host: str, port: int, *, allows_local: bool) -> str:
-    """Return an address of `host`, all of whose addresses are allowed."""
+    """Return the first address of `host`. All of its addresses must be allowed.
+
+    Raises:
+        ForbiddenAddress: WMS must not send to one of the addresses.
+        OSError: the host has no address.
+    """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(each[4][0]) for each in found]
     for address in addresses:

@@ -48,7 +48,7 @@ class WorkerDescription(BaseModel):
 
 
 class PoolDescription(BaseModel):
-    """A pool with its present step workers."""
+    """A pool, and its step workers that have reported lately."""
 
     name: str
     n_running: int

@@ -36,9 +36,10 @@ class ControlsProcesses(Protocol):
     async def start_process(
         self, workflow: str, pages: Pages, principal: Principal, *, organization: str = "", once: Once | None = None
     ) -> RunUuid:
-        """Start a process in `organization`, and return its id.
+        """Start a process of `workflow` in `organization`, and return the id of the process.
 
-        If `organization` is empty, take the organization of the customer, or the only possible one.
+        If `organization` is empty, take the organization of the customer, or the only possible one. Errors are those of
+        `ProcessService.start_process`.
         """
         ...
 
@@ -59,7 +60,7 @@ class ControlsProcesses(Protocol):
         ...
 
     async def answer_callback(self, process_id: RunUuid, token: str, body: Any) -> None:
-        """Answer the callback that a process waits for."""
+        """Answer the callback that a process waits for. `token` must be the token in the callback's route."""
         ...
 
     async def note_progress(self, process_id: RunUuid, token: str, progress: Any) -> None:
@@ -81,9 +82,9 @@ class ControlsProcesses(Protocol):
         ...
 
     async def find_lock(self) -> EngineLock:
-        """Return whether the engine is locked, and how many steps run."""
+        """Return whether an operator has locked the engine, and how many steps run."""
         ...
 
     async def set_lock(self, principal: Principal, *, is_locked: bool) -> EngineLock:
-        """Lock the engine, so that no new step begins, or unlock it."""
+        """Lock the engine, so that no new step begins, or unlock it. Return the lock, and how many steps still run."""
         ...

@@ -98,7 +98,14 @@ class ProcessFeed:
     async def follow_all(
         self, find_principal: Callable[[], Awaitable[Principal]], after: str
     ) -> AsyncIterator[StreamEvent]:
-        """Yield each process that changes after the event `after`, if the principal may see it at that moment."""
+        """Yield each process that changes after the event `after`, if the principal may see it at that moment.
+
+        If `after` is empty, the first event is `begin`. If the changes after it are lost, the first event is `reset`:
+        the client must read the list again.
+
+        Raises:
+            Unavailable: the database is away.
+        """
         async with AsyncExitStack() as stack:
             try:
                 changes = await stack.enter_async_context(open_changes(self._store, RUNS, after=after))

@@ -131,10 +131,12 @@ class ProcessService:
         return True
 
     async def check_form(self, workflow: str, pages: Pages, principal: Principal) -> Mapping[str, Any]:
-        """Let a step worker evaluate the form of `workflow` with `pages`, and return its values. This starts nothing.
+        """Let a step worker evaluate the form of `workflow` with `pages`, and return its values by field. This starts
+        nothing.
 
         Raises:
-            FormNotCompleteError: the form asks for another page; and the other errors of a start.
+            FormNotCompleteError: the form asks for another page.
+            Rejected, NotFound, Unavailable: as `start_process`.
         """
         _check_may_start(principal)
         digest, definition = await find_definition(self._store, workflow)
@@ -203,7 +205,12 @@ class ProcessService:
         await self._engine.apply_stimulus(run.id, Wish(WantKind.CANCEL, principal.subject, why))
 
     async def write_note(self, run: RunDocument, note: str, principal: Principal) -> None:
-        """Replace the note about a process. The process may be over. The log keeps each note with its author."""
+        """Replace the note about a process. The process may be over. The log keeps each note with its author.
+
+        Raises:
+            NotFound: the organization of the process does not exist for the principal.
+            Forbidden: the principal may not resume the process.
+        """
         check_right(principal, Action.RESUME_PROCESS, run.organization)
         await self._engine.apply_stimulus(run.id, WriteNote(note, principal.subject))
 
@@ -245,11 +252,15 @@ class ProcessService:
         await self._callbacks.note_progress(process_id, token, progress)
 
     async def find_lock(self) -> EngineLock:
-        """Return whether the engine is locked."""
+        """Return whether an operator has locked the engine, and how many steps run."""
         return EngineLock(await self._lock.read_lock(), await self._lock.count_running())
 
     async def set_lock(self, principal: Principal, *, is_locked: bool) -> EngineLock:
-        """Lock the engine, so that no new step begins, or unlock it. Return the lock, and how many steps still run."""
+        """Lock the engine, so that no new step begins, or unlock it. Return the lock, and how many steps still run.
+
+        Raises:
+            NotFound, Forbidden: the principal may not change the settings of the whole server.
+        """
         if not may_everywhere(principal, Action.CHANGE_SETTINGS):
             check_right(principal, Action.CHANGE_SETTINGS, "")
         await self._lock.set_locked(is_locked=is_locked, who=principal.subject)
@@ -261,7 +272,12 @@ class ProcessService:
 
 
 def _check_may_start(principal: Principal, organization: str = "") -> None:
-    """Check that the principal may start processes in `organization`; if that is empty, in any organization."""
+    """Check that the principal may start processes in `organization`. If it is empty, one organization is enough.
+
+    Raises:
+        NotFound: the organization does not exist for the principal.
+        Forbidden: the principal may not start processes there, or anywhere.
+    """
     if organization or find_organizations(principal, Action.START_PROCESS) == frozenset():
         choose_organization(principal, Action.START_PROCESS, organization)
 

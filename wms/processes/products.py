@@ -97,8 +97,8 @@ async def load_products(reader: Reader, ids: Sequence[UUID] | set[UUID]) -> dict
 
 
 def is_attached(definition: Definition, product: ProductDocument) -> bool:
-    """Return whether `definition` can be used on subscriptions to `product`. Without a tag, it is attached to no
-    product.
+    """Return whether a user can start `definition` on subscriptions to `product`. A definition without a tag has no
+    products.
     """
     phrase = definition.search_phrase
     return bool(definition.tag and phrase) and attaches_to(product, tag=definition.tag, search_phrase=phrase)

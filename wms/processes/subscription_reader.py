@@ -58,7 +58,8 @@ class SubscriptionReader:
         return parse_subscription(_check_there(found, subscription_id))
 
     async def describe_subscription(self, subscription_id: UUID, visible: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the subscription with the values of all blocks to which it refers, as its domain model has them.
+        """Return the subscription as JSON with the values of all blocks to which it refers, as its domain model has
+        them.
 
         `depends_on` and `in_use_by` are the ids of the related subscriptions.
 

@@ -70,7 +70,10 @@ class Subscriptions:
         return BroughtChanges(changes=plan_subscriptions(models, around, stored_now()), events=facts)
 
     async def load_for_step(self, related: Sequence[str], state: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-        """Return the subscriptions that a step works on, and those on which they depend, as JSON."""
+        """Return the subscriptions that a step works on, each as JSON, and those on which they depend.
+
+        The step works on the ones that `state` names, and on those with the ids `related`.
+        """
         ids = {key for text in (*related, state.get("subscription_id")) if (key := _parse_id(text)) is not None}
         if not ids:
             return ()

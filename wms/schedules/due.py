@@ -15,7 +15,7 @@ from wms.schedules.recurrence import Recurrence
 
 @dataclass(frozen=True, slots=True)
 class DueOccurrence:
-    """What to do about a schedule."""
+    """What to do about a schedule now: the occurrence to launch for, how many to skip, and when to look again."""
 
     #: The occurrence to launch for; None: none has passed.
     at: datetime | None
@@ -26,10 +26,12 @@ class DueOccurrence:
 
 
 def decide_due(recurrence: Recurrence, decided_until: datetime, now: datetime) -> DueOccurrence:
-    """Return what is due at `now`, if all occurrences up to `decided_until` are decided.
+    """Return what to do about a schedule at `now`. All its occurrences up to `decided_until` have been decided before.
+
+    Of several occurrences since then, only the last is launched, and the others count as skipped.
 
     Raises:
-        RuleTooCostly: nothing finds the next occurrence in time.
+        RuleTooCostly: the search for the next occurrence would take too long.
     """
     passed = find_passed(recurrence, decided_until, now)
     next_at = find_next(recurrence, max(now, decided_until))
@@ -40,16 +42,16 @@ def decide_due(recurrence: Recurrence, decided_until: datetime, now: datetime) -
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When a recurrence begins, and when it ends; None: never."""
+    """The first and the last occurrence of a recurrence. The last is None if it never ends."""
 
     starts_at: datetime | None
     ends_at: datetime | None
 
 
 def plan_times(recurrence: Recurrence) -> Times:
-    """Return the first and the last occurrence of all.
+    """Return the first and the last occurrence of `recurrence`.
 
     Raises:
-        RuleTooCostly: nothing finds them in time.
+        RuleTooCostly: the search for them would take too long.
     """
     return Times(find_next(recurrence, BEFORE_ALL), find_end(recurrence))

@@ -46,7 +46,7 @@ _DAYS = (rrule.MO, rrule.TU, rrule.WE, rrule.TH, rrule.FR, rrule.SA, rrule.SU)
 
 
 class RuleTooCostly(Rejected):
-    """A walk would pass over too many times."""
+    """The search for occurrences would look at too many times."""
 
     def __init__(self) -> None:
         hint = "write an RRULE without these times, instead of an EXRULE; use fewer rules; or name days that exist"
@@ -195,26 +195,40 @@ def _make_arguments(rule: Rule, starts_at: datetime) -> dict[str, Any]:
 
 
 def list_occurrences(recurrence: Recurrence, after: datetime, n: int) -> list[datetime]:
-    """Return the first `n` occurrences later than `after`, or all if there are fewer."""
+    """Return the first `n` occurrences later than `after`, in UTC and in order, or all if there are fewer.
+
+    Raises:
+        RuleTooCostly: the search has looked at too many times and empty days.
+    """
     return list(islice(walk_occurrences(recurrence, after), n))
 
 
 def find_next(recurrence: Recurrence, after: datetime, budget: _Budget | None = None) -> datetime | None:
-    """Return the first occurrence later than `after`. Return None if there is none."""
+    """Return the first occurrence later than `after`, in UTC. Return None if there is none.
+
+    Raises:
+        RuleTooCostly: the search has looked at too many times and empty days.
+    """
     return next(walk_occurrences(recurrence, after, budget), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The occurrences of a stretch of time: the last one, and how many there are, or at least are if many are."""
+    """The occurrences within a stretch of time: the last one, and their number. If there are many, the number is a
+    minimum.
+    """
 
     last: datetime
     n: int
 
 
 def find_passed(recurrence: Recurrence, after: datetime, until: datetime) -> Passed | None:
-    """Return the last occurrence later than `after` and not later than `until`, and how many there are. Return None if
-    there is none.
+    """Return the last occurrence later than `after` and not later than `until`, and how many there are in between.
+
+    Return None if there is none.
+
+    Raises:
+        RuleTooCostly: the search has looked at too many times, and found none.
     """
     last, n = None, 0
     try:
@@ -246,7 +260,11 @@ def _find_last(recurrence: Recurrence, known: datetime, until: datetime) -> date
 
 
 def find_end(recurrence: Recurrence) -> datetime | None:
-    """Return the last occurrence of all; None: there is none, or they go on for ever."""
+    """Return the last occurrence of `recurrence`. Return None if it has no occurrence, or never ends.
+
+    Raises:
+        RuleTooCostly: the search has looked at too many times, and found none.
+    """
     if any(rule.count is None and rule.until is None for rule in recurrence.rules):
         return None
     passed = find_passed(recurrence, BEFORE_ALL, _AFTER_ALL)

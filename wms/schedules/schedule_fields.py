@@ -16,7 +16,9 @@ MAX_PREVIEW, PREVIEW = 100, 10
 
 
 def read_schedule_fields(raw: Mapping[str, Any], before: ScheduleDocument | None) -> dict[str, Any]:
-    """Return the fields of a schedule that `raw` sets, except `unified_job_template`.
+    """Return the fields of a schedule that the request `raw` sets, by name. Leave out `unified_job_template`.
+
+    `before` is the schedule as stored; None for a new one.
 
     Raises:
         FieldsRefused: fields are missing or wrong.
@@ -47,7 +49,7 @@ def _read_prompts(raw: Mapping[str, Any], before: Mapping[Prompt, Any]) -> dict[
 
 
 def read_preview_fields(raw: Mapping[str, Any]) -> tuple[str, int]:
-    """Return the rule of a preview, and how many occurrences it shall have.
+    """Return the rule's text in a request for a preview, and how many occurrences the answer shall have.
 
     Raises:
         FieldsRefused: fields are missing or wrong.
@@ -66,11 +68,11 @@ def _read_count(raw: Any) -> int:
 
 
 def check_values(schedule: ScheduleDocument, template: TemplateDocument) -> None:
-    """Check that `template` takes what a schedule gives.
+    """Check that `template` takes the values that `schedule` gives to each launch.
 
     Raises:
-        NotAsked: it does not ask for it.
-        LaunchRefused: answers of its survey are missing or wrong.
+        NotAsked: the template does not ask for one of them.
+        LaunchRefused: answers of the template's survey are missing or wrong.
     """
     prompts = spell_prompts(schedule.prompts)
     check_saved_values(template, extra_data=schedule.extra_data, prompts=prompts)
@@ -78,5 +80,5 @@ def check_values(schedule: ScheduleDocument, template: TemplateDocument) -> None
 
 
 def spell_prompts(prompts: Mapping[Prompt, Any]) -> dict[str, Any]:
-    """Return prompts by the names that a launch has for them."""
+    """Return the values of prompts by the names of the prompts in a request for a launch."""
     return {prompt.value: value for prompt, value in prompts.items()}

@@ -16,7 +16,7 @@ from wms.trees.tree_parts import Trees
 
 @dataclass(frozen=True, slots=True)
 class Schedules:
-    """Schedules, and what launches for them."""
+    """The parts of schedules: the service that routes call, and the runner that launches."""
 
     service: ScheduleService
     runner: ScheduleRunner

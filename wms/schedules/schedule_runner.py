@@ -34,7 +34,7 @@ RecallsPrincipal = Callable[[Identity], Awaitable[Principal]]
 
 
 class ScheduleRunner:
-    """Wakes the schedules of one database."""
+    """The loop that launches what the schedules of one database say."""
 
     def __init__(
         self,

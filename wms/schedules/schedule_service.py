@@ -26,7 +26,7 @@ from wms.trees.templates.template_store import TemplateStore
 
 
 class ScheduleService:
-    """The schedules of all templates."""
+    """The rules for the schedules of all templates: who may do what."""
 
     def __init__(self, schedules: ScheduleStore, templates: TemplateStore) -> None:
         self._schedules = schedules
@@ -35,10 +35,10 @@ class ScheduleService:
     async def get_schedule(
         self, principal: Principal, schedule_id: ScheduleId, action: Action = Action.SEE_TREE
     ) -> ScheduleDocument:
-        """Return a schedule.
+        """Return the schedule, if the principal may do `action` to it.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such schedule.
             Forbidden: the principal may not do `action` to it.
         """
         schedule = await self._schedules.load_schedule(schedule_id)
@@ -48,7 +48,9 @@ class ScheduleService:
     async def list_schedules(
         self, principal: Principal, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], skip: int, limit: int
     ) -> tuple[list[ScheduleDocument], int]:
-        """Return a page of the schedules that match `query` and that the principal sees, and how many do in all."""
+        """Return a page of the schedules that match `query` and that the principal may see, and the number of all such
+        schedules.
+        """
         wanted = {"$and": [dict(query), _make_filter(principal, "template")]}
         found = await self._schedules.list_schedules(wanted, sort=list(sort), skip=skip, limit=limit)
         return found, await self._schedules.count_schedules(wanted)
@@ -68,15 +70,17 @@ class ScheduleService:
         template_id: TemplateId | None = None,
         once: Once | None = None,
     ) -> ScheduleDocument:
-        """Create a schedule from the fields of a request. WMS will launch in the name of `owner`.
+        """Create a schedule from the fields of the request `raw`, and return it. WMS will launch in the name of
+        `owner`.
 
-        Without a `template_id` the request names the template.
+        If `template_id` is None, the request names the template.
 
         Raises:
             FieldsRefused: fields are wrong, the name is taken, or there is no such template.
             Forbidden: the principal may not launch the template.
-            NotAsked: the template does not ask for what the schedule gives.
-            LaunchRefused: the schedule does not answer the survey.
+            NotAsked: the schedule gives a value for which the template does not ask.
+            LaunchRefused: answers of the template's survey are missing or wrong.
+            Conflict: `once` was used for another request.
         """
         fields = await asyncio.to_thread(read_schedule_fields, raw, None)
         template = await self._find_template(principal, raw.get("unified_job_template"), template_id)
@@ -101,18 +105,18 @@ class ScheduleService:
     async def change_schedule(
         self, principal: Principal, owner: Identity, schedule_id: ScheduleId, raw: Mapping[str, Any]
     ) -> ScheduleDocument:
-        """Set the fields of `raw`, and return the schedule.
+        """Set the fields in the request `raw`, and return the changed schedule.
 
-        `owner` is the one who changes the schedule. Who changes what the schedule launches, or when, becomes its owner:
-        otherwise one could launch in another's name, and then approve that job.
+        `owner` is the user who changes the schedule. Who changes what the schedule launches, or when, becomes its
+        owner: otherwise a user could launch in another's name, and then approve that job.
 
         Raises:
-            NotFound: there is none.
-            Forbidden: the principal may not launch its template, the old or the new one.
+            NotFound: there is no such schedule.
+            Forbidden: the principal may not launch the schedule's old or new template.
             FieldsRefused: fields are wrong, the name is taken, or there is no such template.
-            NotAsked: the template does not ask for what the schedule gives.
-            LaunchRefused: the schedule does not answer the survey.
-            Conflict: it has changed meanwhile.
+            NotAsked: the schedule gives a value for which the template does not ask.
+            LaunchRefused: answers of the template's survey are missing or wrong.
+            Conflict: another request has changed the schedule meanwhile.
         """
         before = await self.get_schedule(principal, schedule_id, Action.LAUNCH_TREE)
         fields = await asyncio.to_thread(read_schedule_fields, raw, before)
@@ -140,8 +144,8 @@ class ScheduleService:
         """Delete a schedule. The jobs that it has launched stay.
 
         Raises:
-            NotFound: there is none.
-            Forbidden: the principal may not schedule its template.
+            NotFound: there is no such schedule.
+            Forbidden: the principal may not launch its template.
         """
         await self.get_schedule(principal, schedule_id, Action.LAUNCH_TREE)
         await self._schedules.delete_schedule(schedule_id)
@@ -208,7 +212,9 @@ def _differs_in_launches(before: ScheduleDocument, after: ScheduleDocument) -> b
 
 
 def _make_filter(principal: Principal, field: str) -> dict[str, Any]:
-    """Return the filter for what a principal sees. `field` has the template's id."""
+    """Return the MongoDB filter for the schedules that a principal may see. The document's `field` has the template's
+    id.
+    """
     delegated = find_delegated(principal, Action.SEE_TREE)
     return make_tree_filter(principal, {field: {"$in": delegated}} if delegated else None)
 

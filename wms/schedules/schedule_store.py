@@ -23,13 +23,13 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
 
 
 class ScheduleStore:
-    """The schedules of one database."""
+    """Reads and writes the schedules of one database."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def find_schedule(self, schedule_id: ScheduleId) -> ScheduleDocument | None:
-        """Return the schedule; None: there is none."""
+        """Return the schedule. Return None if there is no such schedule."""
         found = await self._store.find_one(SCHEDULES, {"_id": schedule_id})
         return None if found is None else parse_schedule(found)
 
@@ -37,7 +37,7 @@ class ScheduleStore:
         """Return the schedule.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such schedule.
         """
         found = await self.find_schedule(schedule_id)
         if found is None:
@@ -57,7 +57,8 @@ class ScheduleStore:
         return ScheduleId(await self._store.count_up(COUNTERS, "schedules"))
 
     async def add_schedule(self, schedule: ScheduleDocument, once: Once | None) -> ScheduleDocument:
-        """Store a new schedule; return it, or the one that an earlier request with the same identity made.
+        """Store a new schedule, and return it. If an earlier request with the identity `once` made one, return that
+        one.
 
         Raises:
             FieldsRefused: another schedule of the template has the name.
@@ -72,11 +73,11 @@ class ScheduleStore:
         return schedule if isinstance(decided, Decision) else await self.load_schedule(decided.answer)
 
     async def change_schedule(self, schedule: ScheduleDocument) -> ScheduleDocument:
-        """Store a schedule that has changed; return it as it is now.
+        """Store a changed schedule, and return it with its new `rev`.
 
         Raises:
             FieldsRefused: another schedule of the template has the name.
-            Conflict: it has changed meanwhile.
+            Conflict: another request has changed the schedule meanwhile.
         """
 
         async def step(tx: Transaction) -> Decision:
@@ -88,7 +89,9 @@ class ScheduleStore:
         return schedule.model_copy(update={"rev": schedule.rev + 1})
 
     async def write_if_current(self, schedule: ScheduleDocument) -> bool:
-        """Store a schedule as one write, unless it has changed meanwhile. Return whether it is stored."""
+        """Store a schedule in one write, unless another process has changed it meanwhile. Return whether it is
+        stored.
+        """
         update = make_update(schedule)
         return await self._store.compare_and_set(SCHEDULES, change_filter(update), update_operators(update))
 
@@ -102,10 +105,10 @@ class ScheduleStore:
 
 
 async def check_current(tx: Transaction, schedule: ScheduleDocument) -> None:
-    """Check that a schedule is as it was loaded.
+    """Check within a transaction that the stored schedule is still the one that was loaded.
 
     Raises:
-        Conflict: it has changed meanwhile, or is gone.
+        Conflict: another process has changed or deleted the schedule meanwhile.
     """
     if await tx.find_one(SCHEDULES, {"_id": schedule.id, "rev": schedule.rev}, {"_id": 1}) is None:
         raise Conflict("the schedule has changed meanwhile", hint="read it again, and repeat the change")

@@ -53,7 +53,7 @@ DEFAULT_TENANCY_RULES: tuple[TenancyRule, ...] = (
 
 
 def is_organization_name(text: str) -> bool:
-    """Return whether an organization may be called so."""
+    """Return whether `text` is allowed as the name of an organization."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -63,7 +63,7 @@ def name_principals(subject: str, claims: Mapping[str, Any]) -> list[str]:
 
 
 def select_claims(claims: Mapping[str, Any], rules: Sequence[TenancyRule]) -> dict[str, Any]:
-    """Return those of the claims that give roles, by a rule or by a membership of a group."""
+    """Return the claims, by name, that can give roles: by one of `rules`, or by a membership of a group."""
     names = {"groups", *(rule.claim for rule in rules)}
     return {name: value for name, value in claims.items() if name in names}
 

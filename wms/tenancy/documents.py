@@ -51,7 +51,7 @@ MEMBERSHIPS = register_collection("memberships", MembershipDocument)
 
 
 class UserDocument(TenancyModel):
-    """A user. Our issuer knows users; here is one as its token last described it."""
+    """A user, as the user's last token described it. The token's issuer, not WMS, knows all users."""
 
     #: The subject of its token.
     id: str

@@ -76,25 +76,27 @@ class Organizations:
         self._remembered: OrderedDict[tuple[str, ...], tuple[float, list[MembershipDocument]]] = OrderedDict()
 
     async def find_roles(self, caller: Caller) -> frozenset[str]:
-        """Return all tenancy roles of `caller`, in any organization. The door calls this."""
+        """Return the names of all tenancy roles that `caller` has in any organization. The check of a request's roles
+        calls this.
+        """
         return frozenset((await self.find_principal(caller)).every_role)
 
     async def find_principal(self, caller: Caller) -> Principal:
-        """Return the principal of `caller`. If the checks of tokens are off, everybody is a superuser."""
+        """Return the principal of `caller`. If WMS checks no tokens, every caller is a superuser."""
         if caller.is_unchecked:
             return Principal(caller.subject, frozenset({TenancyRole.SUPERUSER}))
         memberships = await self._find_memberships(name_principals(caller.subject, caller.claims))
         return make_principal(caller.subject, caller.claims, rules=self._rules, memberships=memberships)
 
     def keep_identity(self, caller: Caller) -> Identity:
-        """Return what to store of `caller`, so that `recall_principal` finds its roles later."""
+        """Return the facts about `caller` to store, from which `recall_principal` finds the roles later."""
         claims = select_claims(caller.claims, self._rules)
         return Identity(subject=caller.subject, claims=claims, is_unchecked=caller.is_unchecked)
 
     async def recall_principal(self, identity: Identity) -> Principal:
-        """Return the principal of a stored identity: its claims as they were, with the memberships of now.
+        """Return the principal of a stored identity: with the token's claims of then, and the memberships of now.
 
-        Somebody whose token was not checked has no roles, unless tokens are not checked now either.
+        An identity whose token was not checked has no roles, unless WMS still checks no tokens.
         """
         if identity.is_unchecked:
             roles = frozenset[TenancyRole]() if self._checks_tokens else frozenset({TenancyRole.SUPERUSER})
@@ -124,7 +126,9 @@ class Organizations:
         return {field: {"$in": await self._list_customers({"_id": {"$in": sorted(organizations)}})}}
 
     async def list_organizations(self, principal: Principal) -> list[OrganizationDocument]:
-        """Return the organizations that `principal` sees, by name. The default one needs no document."""
+        """Return the organizations that `principal` may see, in the order of their names. Some exist without a
+        document.
+        """
         seen = find_organizations(principal, Action.SEE_ORGANIZATION)
         query: dict[str, Any] = {} if seen is None else {"_id": {"$in": sorted(seen)}}
         found = {each.id: each for each in map(_parse, await self._store.find(ORGANIZATIONS, query))}
@@ -134,17 +138,17 @@ class Organizations:
         return [found[name] for name in sorted(found)]
 
     async def find_organization(self, name: OrganizationId) -> OrganizationDocument | None:
-        """Return an organization; None if nothing of it is stored."""
+        """Return the stored organization. Return None if it has no document."""
         found = await self._store.find_one(ORGANIZATIONS, {"_id": name})
         return _parse(found) if found else None
 
     async def check_named(self, principal: Principal, name: str) -> None:
-        """Check that the organization exists which a request of `principal` names; "" names none.
+        """Check that the organization `name` exists for `principal`. If `name` is empty, there is nothing to check.
 
-        One that gives the principal a role exists. To a superuser each that is stored exists, and the default one.
+        The default organization exists, and so does each that gives the principal a role, or that is stored.
 
         Raises:
-            NotFound: it does not.
+            NotFound: the organization does not exist.
         """
         if not name or name == DEFAULT_ORGANIZATION or name in principal.roles:
             return
@@ -152,14 +156,16 @@ class Organizations:
             raise NotFound(f"no organization found with name: {name}")
 
     async def list_members(self, name: OrganizationId) -> list[MembershipDocument]:
-        """Return the stored memberships of an organization, by principal. Leave out roles that tokens give."""
+        """Return the stored memberships of an organization, in the order of the principals. Roles that tokens give are
+        not stored.
+        """
         found = await self._store.find(MEMBERSHIPS, {"organization": name}, sort=[("principal", 1)])
         return [_parse_membership(each) for each in found]
 
     async def save_organization(
         self, name: OrganizationId, *, title: str, customer_ids: Iterable[str], by: str
     ) -> OrganizationDocument:
-        """Make or change an organization.
+        """Create or change an organization, and return it. `by` is the user who does so.
 
         Raises:
             Conflict: another organization has one of the customers.
@@ -183,11 +189,11 @@ class Organizations:
         return await self.find_organization(name) or OrganizationDocument(id=name)
 
     async def remove_organization(self, name: OrganizationId) -> None:
-        """Remove an organization that has neither customers, members, templates, teams nor labels.
+        """Remove an organization that has no customers, members, templates, teams and labels.
 
         Raises:
-            Conflict: it has. The error names one of each kind.
-            NotFound: nothing of it is stored, or it is the default one.
+            Conflict: the organization still has some of these. The error names one of each kind.
+            NotFound: the organization has no document, or is the default one.
         """
 
         async def step(tx: Transaction) -> Decision:
@@ -214,8 +220,9 @@ class Organizations:
         await self._store.transact(step)
 
     async def set_member(self, name: OrganizationId, principal: str, role: TenancyRole, *, by: str) -> None:
-        """Give `principal`, as `sub:ada` or `group:/x`, this role in an organization instead of any former one. `by`
-        makes the change.
+        """Give a principal this role in the organization `name`. It replaces the principal's earlier role there.
+
+        `principal` is a name such as `sub:ada` or `group:/x`. `by` is the user who gives the role.
         """
         key = membership_id(name, principal)
 
@@ -233,7 +240,7 @@ class Organizations:
         """Remove the stored role of `principal` in an organization.
 
         Raises:
-            NotFound: it has none.
+            NotFound: the principal has no stored role there.
         """
         key = membership_id(name, principal)
 

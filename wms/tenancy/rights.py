@@ -158,11 +158,11 @@ def sees(principal: Principal, organization: OrganizationId | str) -> bool:
 def check_right(
     principal: Principal, action: Action, organization: OrganizationId | str, *, absent: str = "Not Found"
 ) -> None:
-    """Check that `principal` may do `action` in `organization`. `absent` is the text of the 404.
+    """Check that `principal` may do `action` in `organization`. `absent` is the text of the `NotFound`.
 
     Raises:
         NotFound: the organization does not exist for the principal.
-        Forbidden: it does, but no role of the principal there allows the action.
+        Forbidden: the organization exists for it, but no role of the principal there allows the action.
     """
     if not sees(principal, organization):
         raise NotFound(absent)
@@ -177,7 +177,9 @@ def check_right(
 
 
 def find_organizations(principal: Principal, action: Action) -> frozenset[OrganizationId] | None:
-    """Return the organizations in which `principal` may do `action`; None means all."""
+    """Return the names of the organizations in which `principal` may do `action`. Return None if that is all of
+    them.
+    """
     if may_everywhere(principal, action):
         return None
     return frozenset(each for each in principal.roles if may(principal, action, each))

@@ -20,7 +20,7 @@ _MAX_MEMBERS = 1000
 
 
 class TeamNameTaken(Rejected):
-    """Another team of the organization has the name."""
+    """Another team of the organization has this name."""
 
 
 class Teams:
@@ -30,7 +30,7 @@ class Teams:
         self._store = store
 
     async def find_team(self, team_id: int) -> TeamDocument | None:
-        """Return the team; None: there is none."""
+        """Return the team. Return None if there is no such team."""
         found = await self._store.find_one(TEAMS, {"_id": team_id})
         return None if found is None else _parse_team(found)
 
@@ -38,7 +38,7 @@ class Teams:
         """Return the team.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such team.
         """
         found = await self.find_team(team_id)
         if found is None:
@@ -50,9 +50,7 @@ class Teams:
         return [_parse_team(each) for each in await self._store.find(TEAMS, query, sort=[("_id", 1)])]
 
     async def list_teams_of(self, names: Iterable[str]) -> list[TeamId]:
-        """Return the ids of the teams that have one of `names` among their members. A name has its prefix, as in
-        `sub:ada`.
-        """
+        """Return the ids of the teams with a member that has one of `names`. A name has a prefix, as in `sub:ada`."""
         query = {"members": {"$in": sorted(names)}, "members.0": {"$exists": True}}
         return [TeamId(each["_id"]) for each in await self._store.find(TEAMS, query, projection={"_id": 1})]
 
@@ -118,7 +116,7 @@ class Teams:
         return await self.load_team(team_id)
 
     async def delete_team(self, team_id: TeamId) -> None:
-        """Delete a team."""
+        """Delete a team. If it does not exist, this changes nothing."""
 
         async def step(_: Transaction) -> Decision:
             return Decision(changes=(Delete(TEAMS, team_id),))

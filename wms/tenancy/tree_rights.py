@@ -29,10 +29,10 @@ def may_on_tree(
 def check_tree_right(
     principal: Principal, action: Action, organization: str | None, templates: Iterable[TemplateId] = ()
 ) -> None:
-    """Check that `principal` may do `action` to a template, or a job, of `organization`, as `may_on_tree`.
+    """Check that `principal` may do `action` to a template or a job of `organization`, as `may_on_tree` decides.
 
     Raises:
-        Forbidden: it may not, whether it sees the organization or not.
+        Forbidden: it may not. This error comes also if the principal does not see the organization.
     """
     if not may_on_tree(principal, action, organization, templates):
         raise Forbidden(
@@ -48,9 +48,9 @@ def find_delegated(principal: Principal, action: Action) -> list[TemplateId]:
 
 
 def make_tree_filter(principal: Principal, delegated: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the MongoDB filter for the templates, or jobs, that `principal` sees.
+    """Return the MongoDB filter for the templates or jobs that `principal` may see.
 
-    `delegated` selects those that it sees by delegated roles; None: none.
+    `delegated` is the filter for those that it may see by delegated roles; None: there are none.
     """
     organizations = find_organizations(principal, Action.SEE_TREE)
     if organizations is None:

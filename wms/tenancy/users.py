@@ -28,7 +28,9 @@ def name_user(subject: str) -> str:
 
 
 def find_subject(holder: str) -> str | None:
-    """Return the subject of the user that holds a role under this name; None: the name is not a user's."""
+    """Return the subject of the user that `holder` names. Return None if `holder` is not the name of a user, but of a
+    team.
+    """
     return holder.removeprefix(_SUBJECT) if holder.startswith(_SUBJECT) else None
 
 
@@ -40,7 +42,9 @@ class Users:
         self._remembered: dict[str, UserDocument] = {}
 
     async def note_user(self, principal: Principal) -> UserDocument:
-        """Return the user who calls as `principal`, and note that we have seen the user."""
+        """Return the user who calls as `principal`. Also store when WMS saw the user last, and the user's system
+        roles.
+        """
         now, roles = stored_now(), tuple(sorted(principal.system_roles))
         known = self._remembered.get(principal.subject)
         if known is None:
@@ -63,17 +67,19 @@ class Users:
         return await self.find_user(subject) or _parse_user(fresh)
 
     async def find_user(self, subject: str) -> UserDocument | None:
-        """Return the user with this subject; None: we have not seen it."""
+        """Return the user with this subject. Return None if WMS has never seen the user."""
         found = await self._store.find_one(USERS, {"_id": subject})
         return None if found is None else _parse_user(found)
 
     async def find_numbered(self, number: int) -> UserDocument | None:
-        """Return the user with this number; None: there is none."""
+        """Return the user with this number. Return None if there is no such user."""
         found = await self._store.find_one(USERS, {"number": UserId(number)})
         return None if found is None else _parse_user(found)
 
     async def list_users(self, subjects: Iterable[str] | None = None) -> list[UserDocument]:
-        """Return all users that we have seen, or those with these subjects, by number."""
+        """Return the users that WMS has seen, in the order of their numbers. With `subjects`, return only these
+        users.
+        """
         query = {} if subjects is None else {"_id": {"$in": sorted(set(subjects))}}
         return [_parse_user(each) for each in await self._store.find(USERS, query, sort=[("number", 1)])]
 

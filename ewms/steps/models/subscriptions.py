@@ -112,7 +112,13 @@ class SubscriptionModel(DomainModel):
 
     @classmethod
     def from_document(cls, document: SubscriptionDocument, scope: StepScope) -> Self:
-        """Return `document` as this class. If this class has no family, take the class from the registry."""
+        """Return `document` as this class. If this class has no family, take the class from the registry.
+
+        Raises:
+            LookupError: the registry has no class for the product, or a block does not exist.
+            WrongLifecycle: the document's lifecycle does not allow this class.
+            ValidationError: the values of the document are not enough for the class.
+        """
         kind: type[Any] = cls
         if cls.class_family is None:
             kind = find_class(document.product.name, document.status)
@@ -154,7 +160,11 @@ class SubscriptionModel(DomainModel):
         return SubscriptionDocument(**header, values=values, depends_on=depends_on)
 
     def save(self) -> None:
-        """Store the subscription when the step clears, even if the step does not return it."""
+        """Store the subscription when the step clears, even if the step does not return it.
+
+        Raises:
+            OutsideOfStep: no step runs.
+        """
         current_scope("save").save(self.to_document())
 
     @property

@@ -115,9 +115,12 @@ class Rehearsal:
         self.now = end
 
     def publish_event(self, name: str, body: Any, *, correlation: str = "") -> bool:
-        """Publish an event from outside. Each process that waits for the event gets it. If none waits, keep the event.
+        """Publish an event from outside, and return whether a process got it.
 
-        Return whether a process got the event.
+        Each process that waits for the event gets it. If none waits, keep the event.
+
+        Raises:
+            NotPlain: `body` has no form in JSON.
         """
         wanted = (WaitKind.EVENT, name, correlation)
         waiting = [
@@ -134,7 +137,11 @@ class Rehearsal:
     # Subscriptions.
 
     def add_subscription(self, subscription: SubscriptionModel) -> SubscriptionModel:
-        """Store a subscription that the test has made within `open_scope`, and return it."""
+        """Store a subscription that the test has made within `open_scope`, and return it.
+
+        Raises:
+            StaleVersion: another process has changed the subscription since the test read it.
+        """
         self.subscriptions.commit([subscription.to_document()])
         return subscription
 
@@ -150,15 +157,21 @@ class Rehearsal:
         return found
 
     def find_obstacles(self, workflow: str, subscription_id: UUID | str) -> list[StartObstacle]:
-        """Return all reasons why `workflow` may not start on the subscription now."""
+        """Return all reasons why `workflow` may not start on the subscription now. Return an empty list if it may
+        start.
+
+        Raises:
+            LookupError: no imported module defines the workflow.
+        """
         definition = find_definition(workflow)
         scope = self._make_scope(definition, uuid5(_IDS, "gate"), "gate")
         return check_start(scope, workflow, scope.target, UUID(str(subscription_id)))
 
     @contextmanager
     def open_scope(self) -> Iterator[StepScope]:
-        """During the block, allow what a step may do: make models, read subscriptions. The end of the block stores
-        nothing.
+        """During the block, allow the calls that only steps may make, such as models and reads of subscriptions.
+
+        The end of the block stores nothing.
         """
         scope = StepScope(source=self.subscriptions, idempotency_key=str(self._make_id()), now=self.now)
         with enter_step(scope):

@@ -8,7 +8,11 @@ from wms.engine.life.waiting import AnswerVerdict, has_expired, judge_answer, ju
 
 
 def take_answer(draft: RunDraft, answered: WaitAnswered) -> AnswerVerdict:
-    """End the wait of a node by an answer from outside, or keep the answer. Return what the answer has done."""
+    """End the wait of a node by an answer from outside, or keep an early answer. Return the verdict about the answer.
+
+    Return `UNKNOWN` if there is no such node, or if it does not wait. Other verdicts also say why an answer has no
+    effect.
+    """
     number = draft.run.find_node(answered.node)
     if number is None:
         return AnswerVerdict.UNKNOWN
@@ -37,7 +41,9 @@ def _judge_token(draft: RunDraft, number: int, token: str) -> AnswerVerdict | No
 
 
 def note_progress(draft: RunDraft, noted: CallbackProgress) -> AnswerVerdict | None:
-    """Store the progress that another system reports. Return None; or, if the report does not count, the reason."""
+    """Store the progress that another system reports. Return None if the report counts, else the verdict that says why
+    not.
+    """
     number = draft.run.find_node(noted.node)
     if number is None:
         return AnswerVerdict.UNKNOWN

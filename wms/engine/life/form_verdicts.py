@@ -50,7 +50,7 @@ class UserCodeFailed(Rejected):
 
 
 def find_form_values(answer: FormEvaluated) -> dict[str, Any]:
-    """Return the values of a complete form.
+    """Return the values of a complete form, by field.
 
     Raises:
         Rejected: the form is incomplete or not valid, the workflow or the user's rights do not allow the start, or the

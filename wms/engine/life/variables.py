@@ -38,7 +38,7 @@ def merge_deeply(state: Values, given: Values) -> dict[str, Any]:
 
 
 def find_variables(own: Values, inherited: Values, launched_with: Values) -> dict[str, Any]:
-    """Return the variables of a node. The values of the launch override the inherited ones, and these override
+    """Return the variables of a node, by name. The values of the launch override the inherited ones, and these override
     `own`.
     """
     return {**own, **inherited, **launched_with}

@@ -25,7 +25,7 @@ FORM_PAUSE = timedelta(seconds=15)
 
 
 class AnswerVerdict(StrEnum):
-    """What an answer does to a wait."""
+    """What an answer does to a wait, or why it does nothing."""
 
     #: It ends the wait.
     ENDS = "ends"

@@ -9,7 +9,7 @@ from wms.tenancy.organizations import Organizations
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CratonParts:
-    """What the routes of this dialect call."""
+    """The parts of WMS that the routes of this dialect call."""
 
     organizations: Organizations
     streams: EventStreams

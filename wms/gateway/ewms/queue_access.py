@@ -21,7 +21,7 @@ _MAX_ALIAS = 256
 
 @dataclass(frozen=True, slots=True)
 class QueueWish:
-    """What a caller asks for: one alias or all (None), for a stated use or any (None)."""
+    """The queues that a caller asks for. If `alias` is None, it asks for all; if `use` is None, for any use."""
 
     alias: str | None = None
     use: Use | None = None

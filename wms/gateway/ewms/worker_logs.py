@@ -81,7 +81,13 @@ class WorkerLogRoutes:
                 raise Broken(f"the TMS answered {other.kind}")
 
     async def read_log(self, call: Call) -> Response:
-        """Answer with at most 1 MiB of a log: from its start, from the byte `offset`, or its last `tail` bytes."""
+        """Answer with at most 1 MiB of a log: from its start, from the byte `offset`, or its last `tail` bytes.
+
+        Raises:
+            Rejected: the name or a number is malformed, or the query has both `offset` and `tail`.
+            NotFound: there is no such taskforce or log, or the caller may not see the taskforce.
+            Broken: the TMS answers another question.
+        """
         proc, stream = _parse_name(call.read_path("name"))
         offset = _read_number(call, "offset", 0)
         tail = _read_number(call, "tail", 0)

@@ -20,7 +20,7 @@ class PagesBody(RootModel[Annotated[list[dict[str, Any]], Field(max_length=MAX_P
 
 
 class CallbackBody(RootModel[Any]):
-    """What another system answers: any JSON."""
+    """The answer of another system to a callback: any JSON."""
 
 
 class EventBody(BaseModel):
@@ -44,7 +44,7 @@ class EventBody(BaseModel):
 
 
 class NoteBody(BaseModel):
-    """What somebody writes about a process."""
+    """The text of a note that a person writes about a process."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ class NoteBody(BaseModel):
 
 
 class LockBody(BaseModel):
-    """Whether new steps may begin."""
+    """A request to lock the engine, so that no new step begins, or to unlock it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -60,7 +60,7 @@ class LockBody(BaseModel):
 
 
 class AbortBody(BaseModel):
-    """Why somebody aborts a process."""
+    """The reason why a person aborts a process."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -17,7 +17,7 @@ class Callers:
         self._reader = reader
 
     async def find_principal(self, call: Call) -> Principal:
-        """Return who sends the request."""
+        """Return the principal that sends the request."""
         return await self._organizations.find_principal(call.caller)
 
     async def read_organization(self, call: Call, principal: Principal) -> str:
@@ -31,18 +31,18 @@ class Callers:
         return name
 
     async def find_process(self, call: Call, action: Action) -> tuple[Principal, RunDocument]:
-        """Return who sends the request, and the run that its path names.
+        """Return the principal that sends the request, and the run of the process in its path.
 
         Raises:
-            NotFound: there is no such process for the caller.
-            Forbidden: the caller may not do this to it.
+            NotFound: there is no such process, or the principal may not see it.
+            Forbidden: the principal may not do `action` to the process.
         """
         process_id = str(call.read_uuid("process_id"))
         principal = await self.find_principal(call)
         return principal, await self._reader.find_process(process_id, principal, action)
 
     async def find_visible_customers(self, call: Call, action: Action) -> dict[str, Any]:
-        """Return the query for what belongs to those customers for whom the caller may do `action`."""
+        """Return the query that finds the objects of all customers for whom the caller may do `action`."""
         return await self._organizations.make_customer_filter(await self.find_principal(call), action)
 
     async def check_customer(self, call: Call, action: Action, customer_id: str) -> Principal:

@@ -34,13 +34,13 @@ _EVENTS_OWNER = {
 
 
 class StartedProcess(BaseModel):
-    """The process that has been started."""
+    """The answer to a start: the id of the new process."""
 
     id: str
 
 
 class ResumedProcesses(BaseModel):
-    """How many processes have been resumed."""
+    """The answer to a request to resume all tasks: how many processes the engine has resumed."""
 
     count: int
 

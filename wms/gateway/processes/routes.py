@@ -21,7 +21,7 @@ from wms.tenancy.organizations import Organizations
 
 @dataclass(frozen=True, slots=True)
 class ProcessParts:
-    """What stands behind the routes."""
+    """The parts of WMS that the routes of processes call."""
 
     reader: ProcessReader
     control: ControlsProcesses

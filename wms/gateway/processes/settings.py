@@ -31,7 +31,7 @@ class LockStatus(BaseModel):
 
 
 class AliveAnswer(BaseModel):
-    """The server is there."""
+    """The answer of a server that runs."""
 
     status: str
 

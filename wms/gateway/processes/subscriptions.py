@@ -70,7 +70,7 @@ class ProductList(RootModel[list[ProductDocument]]):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionParts:
-    """What stands behind the routes."""
+    """The parts of WMS that the routes of subscriptions call."""
 
     reader: SubscriptionReader
     products: Products

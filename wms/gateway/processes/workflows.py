@@ -16,7 +16,7 @@ class WorkflowList(RootModel[list[WorkflowDescription]]):
 
 
 class FormAnswer(RootModel[dict[str, object]]):
-    """What the pages of a form give together. Nothing has been started."""
+    """The values of all pages of a form. The request has started nothing."""
 
 
 class StartableRoutes:
