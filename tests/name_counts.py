@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("schemas", "runtime", "wms", "mqs", "tms", "pilot", "ewms", "deploy")
+PACKAGES = ("schemas", "runtime", "wms", "mqs", "tms", "pilot", "ewms", "processes", "deploy")
 
 
 def find_names(source: str) -> Iterator[str]:

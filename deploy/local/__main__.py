@@ -14,12 +14,13 @@ from deploy.local.children.processes import await_end
 from deploy.local.down import down
 from deploy.local.errors import LaunchError
 from deploy.local.fetch import packages
-from deploy.local.fetch.on_demand import write_tree_path
+from deploy.local.fetch.on_demand import write_builder_programs, write_tree_path
 from deploy.local.launch_options import read_launch_options
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN, list_databases
 from deploy.local.services import Services, running_services
 from deploy.local.task_image import build_image, say_how_to_use
+from deploy.local.task_trial import TaskTrial
 from deploy.local.up import prepare_servers, say_notices, up
 
 
@@ -55,9 +56,16 @@ def main(words: Sequence[str] | None = None) -> int:
     verbs.add_parser("services", help="start only the servers, print their addresses as JSON, run until Ctrl-C")
     containers_verb = verbs.add_parser("containers", help="fetch apptainer and bubblewrap, and write down their path")
     containers_verb.add_argument("known", type=Path, help="the file to write the path of their tree into")
+    builder_verb = verbs.add_parser("builder", help="fetch buildah, git and apptainer, and write down their paths")
+    builder_verb.add_argument("known", type=Path, help="the file to write the paths of their trees into")
     image_verb = verbs.add_parser("image", help="make a task's image")
     image_verb.add_argument("source", type=Path, help="a directory, or a definition file")
     image_verb.add_argument("destination", type=Path, help="a name that ends in .sif is one file, else a directory")
+    trial_verb = verbs.add_parser("try-task", help="build a catalogue task, and run it once")
+    trial_verb.add_argument("directory", type=Path, help="the directory with the Dockerfile")
+    trial_verb.add_argument("--command", default="", help="the task's command")
+    trial_verb.add_argument("--payload", default="{}", help="the JSON that the command gets as its last argument")
+    trial_verb.add_argument("--keep", type=Path, help="keep the image as this directory")
     arguments = parser.parse_args(words)
     if arguments.verb == "up":
         return up(arguments.pool, data=arguments.data, is_fresh=arguments.fresh)
@@ -71,10 +79,17 @@ def main(words: Sequence[str] | None = None) -> int:
             installed = prepare_servers(Console(quiet=True), os.environ, (packages.CONTAINERS,), allow_fallback=True)
             write_tree_path(installed.containers, arguments.known)
             return 0
+        if arguments.verb == "builder":
+            installed = prepare_servers(Console(quiet=True), os.environ, packages.BUILDER_SETS)
+            write_builder_programs(installed, arguments.known)
+            return 0
         if arguments.verb == "image":
             image = build_image(arguments.source, arguments.destination, console, os.environ)
             say_how_to_use(image, arguments.source)
             return 0
+        if arguments.verb == "try-task":
+            trial = TaskTrial(arguments.directory, arguments.command, arguments.payload, arguments.keep)
+            return trial.build_and_run(console, os.environ)
         if arguments.verb == "services":
             say_notices(console, os.environ)
         wanted = (packages.BROKER, packages.POOL) if arguments.verb == "services" else packages.ALL

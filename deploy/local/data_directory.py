@@ -35,7 +35,19 @@ MARKER = "ewms-data.json"
 LOCK = "lock"
 #: This file exists while a launcher empties the directory. A start that finds the file finishes that work.
 _EMPTYING = "emptying"
-_CONTENTS = ("mongodb", "rabbitmq", "condor", "tms", "programs", "secrets", "accounts", "examples")
+_CONTENTS = (
+    "mongodb",
+    "rabbitmq",
+    "condor",
+    "tms",
+    "programs",
+    "secrets",
+    "accounts",
+    "examples",
+    "images",
+    "builder",
+    "builder-programs",
+)
 
 #: Characters that a server's configuration or a submit description would misread in a path.
 _UNSAYABLE = re.compile(r"[\x00-\x1f\x7f\"'$,;#%\\]")

@@ -81,6 +81,12 @@ class LaunchOptions:
         return list(dict.fromkeys((SCHEDD, *served)))
 
     @property
+    def own_locations(self) -> list[str]:
+        """The names of the locations that this machine's pool serves, aliases too."""
+        ours = [name for name, one in self.clusters.items() if isinstance(one, Mapping) and one["schedd"] == SCHEDD]
+        return [*ours, *(name for name, one in self.clusters.items() if isinstance(one, str) and one in ours)]
+
+    @property
     def notices(self) -> list[str]:
         """A sentence for each option that gives rights to every account of this machine."""
         opened = []

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from deploy.local.servers.condor import PersonalPool
 
 _ATTEMPTS = 3
+#: The sub-directory of the data that tasks may read.
+IMAGES = "images"
 _FOR_OUR_SCHEDD = BrokerPlan(schedds=(SCHEDD,))
 
 _S = TypeVar("_S")
@@ -158,12 +160,13 @@ def running_services(
     forbid_core_dumps()
     servers = servers or Unpacked(installed)
     places = ServerPlaces(run, data or throwaway_data(make_empty(run / "data")), ports or Ports())
+    images = (images_directory(run), kept_images(places.data))
     secluded = choose_accounts(
         places.data.make_place("accounts"),
         os.environ,
-        readable=[installed.mongod.parents[2], images_directory(run), *readable],
+        readable=[installed.mongod.parents[2], *images, *readable],
     )
-    covered = CoveredDirectories((run, places.data.root, *hidden), (images_directory(run),)) if os.getuid() else None
+    covered = CoveredDirectories((run, places.data.root, *hidden), images) if os.getuid() else None
     with LaunchedProcesses() as children, contextlib.ExitStack() as stopping:
         mongodb = partial(servers.start_mongodb, children, places, auth=mongo_auth)
         rabbitmq = partial(servers.start_rabbitmq, children, places, broker)
@@ -214,6 +217,12 @@ def running_services(
 def images_directory(run: Path) -> Path:
     """Make the directory for the images that this launch builds, and return its path. Tasks can read it."""
     (images := run / "images").mkdir(mode=0o755, exist_ok=True)
+    return images
+
+
+def kept_images(data: DataDirectory) -> Path:
+    """Make the directory for the images of catalogue tasks, and return its path. Tasks can read it."""
+    (images := data.make_place(IMAGES)).chmod(0o755)
     return images
 
 

@@ -15,7 +15,7 @@ from deploy.local.data_directory import DataDirectory
 from deploy.local.errors import LaunchError, PortTaken
 from deploy.local.fetch.cache import Installed
 from deploy.local.fetch.images import UnpackedApptainer
-from deploy.local.fetch.on_demand import write_stand_ins
+from deploy.local.fetch.on_demand import write_builder_download, write_stand_ins
 from deploy.local.fetch.packages import CONTAINERS
 from deploy.local.launch_options import LaunchOptions, read_launch_options
 from deploy.local.ports import Ports, await_free
@@ -24,9 +24,9 @@ from deploy.local.secret_files import load_or_make
 from deploy.local.servers.mongo_accounts import list_databases
 from deploy.local.servers.rabbitmq import BrokerPlan
 from deploy.local.servers.token_issuer import AUDIENCE, write_issuer
-from deploy.local.services import Servers, Services, running_services
+from deploy.local.services import IMAGES, Servers, Services, kept_images, running_services
 from deploy.local.stack import Stack
-from deploy.local.wiring import EXAMPLES_DIRECTORY, Endpoints, PoolName, process_specs
+from deploy.local.wiring import EXAMPLES_DIRECTORY, BuilderPlaces, Endpoints, PoolName, process_specs
 from wms.encryption import make_key
 
 _ATTEMPTS = 3
@@ -48,6 +48,7 @@ def running_stack(
     shared: Iterable[Path] = (),
     hidden: Iterable[Path] = (),
     with_examples: bool = False,
+    with_builder: bool = False,
 ) -> Iterator[Stack]:
     """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
 
@@ -56,7 +57,8 @@ def running_stack(
 
     The launcher calls `report_step` with a line for each start. Tasks with accounts of their own can use the
     directories `shared`. Tasks that run as an ordinary user cannot see the directories `hidden`. If `with_examples`, a
-    step worker calls the functions of the examples in docs/examples.
+    step worker calls the functions of the examples in docs/examples. If `with_builder`, a step worker builds the images
+    of catalogue tasks.
 
     Raises:
         LaunchError: a part did not start. The other parts are stopped, and the error names the log.
@@ -81,6 +83,7 @@ def running_stack(
                     shared=shared,
                     hidden=hidden,
                     with_examples=with_examples,
+                    with_builder=with_builder,
                 )
             )
         except PortTaken as error:
@@ -123,6 +126,7 @@ def _start_once(
     shared: Iterable[Path],
     hidden: Iterable[Path],
     with_examples: bool,
+    with_builder: bool,
 ) -> Iterator[Stack]:
     report_step("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
     with running_services(
@@ -138,10 +142,20 @@ def _start_once(
         shared=shared,
         hidden=hidden,
     ) as services:
-        stack = _build_stack(installed, services, pool, wanted, environment, shared=shared, with_examples=with_examples)
+        stack = _build_stack(
+            installed,
+            services,
+            pool,
+            wanted,
+            environment,
+            shared=shared,
+            with_examples=with_examples,
+            with_builder=with_builder,
+        )
         with contextlib.ExitStack() as stopping:
             stopping.callback(stack.stop_all)
-            report_step("starting the issuer, MQS, WMS and TMS" + (", and a step worker" if with_examples else ""))
+            workers = ", and step workers" if with_examples or with_builder else ""
+            report_step(f"starting the issuer, MQS, WMS and TMS{workers}")
             # Start all at once: each process waits by itself for the others that it needs.
             with ParallelStarts(services.children) as starts:
                 for name in stack.names:
@@ -158,10 +172,12 @@ def _build_stack(
     *,
     shared: Iterable[Path],
     with_examples: bool,
+    with_builder: bool,
 ) -> Stack:
     # An installed package has no docs beside it.
     with_examples = with_examples and EXAMPLES_DIRECTORY.is_dir()
-    ports = services.ports.take_ports(("gateway", "issuer", "tms", *(["worker"] if with_examples else [])))
+    workers = [name for name, is_wanted in (("worker", with_examples), ("builder", with_builder)) if is_wanted]
+    ports = services.ports.take_ports(("gateway", "issuer", "tms", *workers))
     issuer = write_issuer(services.data.make_place("secrets", "issuer"), port=ports["issuer"])
     tms_dir = services.data.make_place("tms", pool)
     secluded = _seclude_tms(services, pool, tms_dir, shared)
@@ -186,11 +202,32 @@ def _build_stack(
         secret_keys=tuple(load_or_make(services.data.secrets / "wms-secret-keys.json", lambda: [make_key()])),
         examples=services.data.make_place("examples") if with_examples else None,
         worker_port=ports.get("worker", 0),
-        protected=(services.data.root, *(services.logs.parent / name for name in _OF_THE_RUN)),
+        builder=_prepare_builder(services, environment) if with_builder else None,
+        builder_port=ports.get("builder", 0),
+        protected=(*_kept_directories(services.data), *(services.logs.parent / name for name in _OF_THE_RUN)),
     )
     processes = process_specs(wires, wanted, environment)
     is_open = services.covered is not None and not hides
     return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes, secluded, is_open)
+
+
+def _kept_directories(data: DataDirectory) -> list[Path]:
+    """Return what no task may see of the data: everything but the images of catalogue tasks."""
+    return sorted(path for path in data.root.iterdir() if path.name != IMAGES)
+
+
+def _prepare_builder(services: Services, environment: Mapping[str, str]) -> BuilderPlaces:
+    """Make the places of the worker that builds images. If root launches, builds run as an account of their own."""
+    data = services.data
+    directory = data.make_place("builder")
+    programs, download = write_builder_download(make_empty(data.make_place("builder-programs")), environment)
+    places = BuilderPlaces(directory, kept_images(data), programs, tuple(download))
+    if (secluded := services.secluded) is None:
+        return places
+    secluded.give_alone(directory, accounts.BUILDER)
+    holder = secluded.account_command(accounts.BUILDER, writable=[directory])
+    account = secluded.accounts.machine_id(accounts.BUILDER)
+    return replace(places, holder=tuple(holder), account=account)
 
 
 def _job_holder(services: Services, apptainer: Path, shared: Iterable[Path]) -> list[str]:

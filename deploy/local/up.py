@@ -197,6 +197,7 @@ def _serve_pool(
             data=data,
             hidden=[ENDPOINTS.parent.absolute()],
             with_examples=True,
+            with_builder=True,
         ) as stack,
         publish_endpoints(stack.list_endpoints) as written,
     ):

@@ -10,6 +10,7 @@ from typing import Literal
 from deploy.local.children.accounts import FIRST_SLOT
 from deploy.local.launch_options import SCHEDD, LaunchOptions
 from deploy.local.servers.broker import BrokerAccess
+from schemas.builds import BUILD_POOL
 from schemas.services import Service
 from schemas.topology import pool_service, tms_service
 
@@ -17,6 +18,9 @@ PoolName = Literal["condor", "local"]
 
 #: How many workers run at once, in either pool.
 N_SLOTS = 8
+
+#: How many images the builder makes at once.
+N_BUILDS = 2
 
 #: The pool of step workers that `make up` serves.
 POOL = "default"
@@ -37,6 +41,21 @@ class ProcessSpec:
     environment: Mapping[str, str]
     ready_url: str
     arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuilderPlaces:
+    """The files and the account of the worker that builds images."""
+
+    #: The builder's own directory, and the directory of the images of this machine's location.
+    directory: Path
+    images: Path
+    #: The file that names the builder's programs, and the command that downloads them and writes the file.
+    programs: Path
+    download: tuple[str, ...]
+    #: The command that runs a program as the account of builds, and that account's id; None: the launcher's own.
+    holder: tuple[str, ...] = ()
+    account: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +88,9 @@ class Endpoints:
     #: Where the examples' step worker keeps what its steps do, and its port; None: the launch has no such worker.
     examples: Path | None = None
     worker_port: int = 0
+    #: The places of the worker that builds images, and its port; None: the launch has no such worker.
+    builder: BuilderPlaces | None = None
+    builder_port: int = 0
 
     @property
     def gateway(self) -> str:
@@ -106,6 +128,9 @@ def process_specs(wires: Endpoints, asked: LaunchOptions, environment: Mapping[s
     if wires.examples is not None:
         environment = {**common, **_worker_environment(wires, wires.examples), **asked.passed_on}
         specs["worker"] = ProcessSpec("ewms.worker", environment, f"http://127.0.0.1:{wires.worker_port}/readyz")
+    if wires.builder is not None:
+        environment = {**common, **_builder_environment(wires, wires.builder, asked), **asked.passed_on}
+        specs["builder"] = ProcessSpec("ewms.worker", environment, f"http://127.0.0.1:{wires.builder_port}/readyz")
     return specs
 
 
@@ -152,6 +177,25 @@ def _worker_environment(wires: Endpoints, examples: Path) -> dict[str, str]:
         "FAKE_NETWORK": str(examples / "network"),
         "FAKE_CLOUD": str(examples / "cloud"),
     }
+
+
+def _builder_environment(wires: Endpoints, builder: BuilderPlaces, asked: LaunchOptions) -> dict[str, str]:
+    here = {"directory": str(builder.images)}
+    told = {
+        "EWMS_CONTROL_AMQP_URL": wires.broker.control_url(pool_service(BUILD_POOL)),
+        "EWMS_WORKER_POOL": BUILD_POOL,
+        "EWMS_WORKER_MODULES": json.dumps(["processes.builds.step_lists"]),
+        "EWMS_WORKER_NAME": "builder",
+        "EWMS_WORKER_SLOTS": str(N_BUILDS),
+        "EWMS_HTTP_PORT": str(wires.builder_port),
+        "EWMS_GATEWAY": wires.gateway,
+        "EWMS_BUILD_DIRECTORY": str(builder.directory),
+        "EWMS_BUILD_PROGRAMS": str(builder.programs),
+        "EWMS_BUILD_PROGRAMS_FETCH": json.dumps(builder.download),
+        "EWMS_BUILD_HOLDER": json.dumps(builder.holder),
+        "EWMS_BUILD_LOCATIONS": json.dumps(dict.fromkeys(asked.own_locations, here)),
+    }
+    return told if builder.account is None else {**told, "EWMS_BUILD_ACCOUNT": str(builder.account)}
 
 
 def _tms_environment(wires: Endpoints) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "runtime", "wms", "mqs", "tms", "pilot", "ewms", "deploy")
+PACKAGES = ("schemas", "runtime", "wms", "mqs", "tms", "pilot", "ewms", "processes", "deploy")
 _CORE = re.compile(r"\(core\)")
 
 #: Parts of the standard library that only compute. No clock, no randomness, no environment, no file, no thread.
@@ -61,6 +61,7 @@ LIBRARIES = {
     "wms": {"dateutil", "pydantic", "yaml"},
     "mqs": {"pydantic"},
     "ewms": {"pydantic", "pydantic_core", "rich", "zstandard"},
+    "processes": {"pydantic"},
     "deploy": {"rich"},
 }
 #: Calls of an allowed name that would read a clock or the disk after all.

@@ -19,4 +19,4 @@ def test_each_package_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     main()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines][-1] == "all"
-    assert len(lines) == 9
+    assert len(lines) == 10

@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "runtime", "wms", "mqs", "tms", "pilot", "ewms", "deploy")
+PACKAGES = ("schemas", "runtime", "wms", "mqs", "tms", "pilot", "ewms", "processes", "deploy")
 
 #: Names of two types, each with the reason.
 ALLOWED = {"Workflow": "the client's, which users write, and the contract's object of the same name"}

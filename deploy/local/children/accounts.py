@@ -3,6 +3,7 @@
     0   root         is root among these accounts only: starts HTCondor's daemons, or TMS with the local pool
     1   ewms         TMS with HTCondor; the jobs' owner
     2   condor       HTCondor's daemons
+    3   ewms-builder builds of catalogue tasks
     11… ewms-slot1…  users' tasks: one account for each slot, so that no task reads another's files
 
 The machine's `/etc/passwd` names none of these accounts. Their ids on the machine are one range of ids that belong to
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 #: How many ids a launch takes; enough for a thousand slots.
 N_IDS = 1024
-ROOT, TMS, CONDOR = 0, 1, 2
+ROOT, TMS, CONDOR, BUILDER = 0, 1, 2, 3
 FIRST_SLOT = 11
 N_SLOTS = 256
 
@@ -101,4 +102,4 @@ def slot_name(n: int) -> str:
 
 def _list_names() -> list[tuple[str, int]]:
     slots = [(slot_name(n), FIRST_SLOT + n - 1) for n in range(1, N_SLOTS + 1)]
-    return [("root", ROOT), ("ewms", TMS), ("condor", CONDOR), *slots, ("nobody", 65534)]
+    return [("root", ROOT), ("ewms", TMS), ("condor", CONDOR), ("ewms-builder", BUILDER), *slots, ("nobody", 65534)]

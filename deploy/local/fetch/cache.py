@@ -66,6 +66,11 @@ class Installed:
         return self.trees[packages.CONTAINERS.name]
 
     @property
+    def builder(self) -> Path:
+        """The tree with buildah, skopeo and git."""
+        return self.trees[packages.BUILDER.name]
+
+    @property
     def python_image(self) -> Path:
         """The root of a task's image with Python."""
         return self.trees[packages.PYTHON_IMAGE.name]

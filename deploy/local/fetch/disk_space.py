@@ -8,7 +8,15 @@ from pathlib import Path
 from deploy.local.errors import LaunchError
 
 #: The space in MB that each part takes while it fills, with its download.
-PARTS_MB = {"mongod": 180, "broker": 170, "pool": 110, "containers": 130, "python-image": 75, "postgresql": 180}
+PARTS_MB = {
+    "mongod": 180,
+    "broker": 170,
+    "pool": 110,
+    "builder": 340,
+    "containers": 130,
+    "python-image": 75,
+    "postgresql": 180,
+}
 #: The space in MB of apt's lists and index of a suite's packages; the end of the fill removes them.
 _LISTS_MB = 250
 _FULL_MB = 8

@@ -42,6 +42,20 @@ PYTHON_IMAGE = PackageSet(
     ),
 )
 
+#: The programs that fetch a task's code, build its image, and copy the image to the clusters.
+BUILDER = PackageSet(
+    name="builder",
+    wanted=("buildah", "skopeo", "git", "busybox-static", "bubblewrap"),
+    left_out=(
+        *_LEFT_OUT,
+        *("gnupg", "gpg", "gpgconf", "gpgsm", "gpg-agent", "dirmngr", "pinentry-curses", "uidmap"),
+        *("golang-github-containers-common", "golang-github-containers-image", "liberror-perl"),
+    ),
+)
+
+#: What the builder of images needs.
+BUILDER_SETS = (BUILDER, CONTAINERS, PYTHON_IMAGE)
+
 ALL = (BROKER, POOL, CONTAINERS, PYTHON_IMAGE)
 
 #: The database of the engine that `make bench ARGS=engine` measures ours beside. No process of EWMS uses it.
@@ -64,6 +78,7 @@ NAMED = {
     "condor": "htcondor",
     "rabbitmq-server": "rabbitmq",
     "apptainer": "apptainer",
+    "buildah": "buildah",
     "postgresql": "postgresql",
 }
 

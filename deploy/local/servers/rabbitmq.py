@@ -19,6 +19,7 @@ from deploy.local.servers.broker import BrokerAccess
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, broker_definitions, service_names
 from deploy.local.servers.broker_plugins import link_plugins
 from schemas import topology
+from schemas.builds import BUILD_POOL
 
 # Long enough to read back many queues.
 _START_TIMEOUT_S = 180.0
@@ -43,7 +44,7 @@ class BrokerPlan:
     #: How many channels one connection may open: few, because any holder of a token can open them.
     channels: int = 16
     #: The pools of step workers: users' steps, and ours. Each pool gets a broker user.
-    pools: tuple[str, ...] = ("default", "ewms")
+    pools: tuple[str, ...] = ("default", "ewms", BUILD_POOL)
 
 
 class RabbitMQ(BrokerAccess):

@@ -1,6 +1,7 @@
 """Each process is told where to meet the others, with its own password and nobody else's."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,11 +12,18 @@ from deploy.local.secret_files import MadeKeyFiles
 from deploy.local.servers.broker import PORTS, BrokerAccess
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, service_names
 from deploy.local.servers.mongo_accounts import list_databases, mongo_url, new_accounts
-from deploy.local.wiring import POOL, Endpoints, PoolName, ProcessSpec, process_specs
+from deploy.local.wiring import POOL, BuilderPlaces, Endpoints, PoolName, ProcessSpec, process_specs
+from schemas.builds import BUILD_POOL
 from schemas.topology import pool_service, tms_service
 
-USERS = {name: BrokerUser(name, f"password-of-{name}", b"salt") for name in (ADMIN, *service_names([SCHEDD], [POOL]))}
+USERS = {
+    name: BrokerUser(name, f"password-of-{name}", b"salt")
+    for name in (ADMIN, *service_names([SCHEDD], [POOL, BUILD_POOL]))
+}
 MONGO = new_accounts()
+BUILDER = BuilderPlaces(
+    Path("/data/builder"), Path("/data/images"), Path("/data/p/programs.json"), ("/bin/sh", "/data/p/download")
+)
 KEYS = MadeKeyFiles(Path("/run/key.pem"), Path("/run/key.pub.pem"))
 
 
@@ -26,6 +34,7 @@ def _wired(
     has_accounts: bool = False,
     holder: tuple[str, ...] = (),
     examples: Path | None = Path("/data/examples"),
+    builder: BuilderPlaces | None = BUILDER,
 ) -> dict[str, ProcessSpec]:
     wires = Endpoints(
         mongo_urls={name: mongo_url(20_001, account) for name, account in MONGO.items()},
@@ -46,6 +55,8 @@ def _wired(
         job_holder=holder,
         examples=examples,
         worker_port=20_006,
+        builder=builder,
+        builder_port=20_007,
     )
     return process_specs(wires, read_launch_options(environment), environment)
 
@@ -72,6 +83,7 @@ def test_every_process_knows_its_own_password_alone() -> None:
         "tms": [tms_service(SCHEDD)],
         "issuer": [],
         "worker": [pool_service(POOL)],
+        "builder": [pool_service(BUILD_POOL)],
     }
     for name, spec in _wired({}).items():
         words = " ".join(spec.environment.values())
@@ -99,7 +111,7 @@ def test_tms_knows_the_directories_that_no_task_may_see_and_opens_none() -> None
 
 def test_the_processes_meet() -> None:
     wired = _wired({})
-    assert list(wired) == ["issuer", "mqs", "wms", "tms", "worker"]
+    assert list(wired) == ["issuer", "mqs", "wms", "tms", "worker", "builder"]
     mqs, wms, tms = (wired[name].environment for name in ("mqs", "wms", "tms"))
     assert urlsplit(mqs["EWMS_MONGO_URL"]).port == urlsplit(wms["EWMS_MONGO_URL"]).port == 20_001
     # The broker asks for keys where MQS serves, and WMS passes them on from there.
@@ -117,6 +129,23 @@ def test_a_step_worker_finds_the_examples_and_is_there_only_with_them() -> None:
     folders = [Path(folder) for folder in worker["PYTHONPATH"].split(":")]
     assert all(any((folder / f"{module}.py").exists() for folder in folders) for module in modules)
     assert "worker" not in _wired({}, examples=None)
+
+
+def test_the_builder_serves_its_pool_and_puts_images_where_this_machine_s_jobs_find_them() -> None:
+    builder = _wired({"EWMS_CLUSTERS": '{"far": {"schedd": "a.example.org"}, "near": "local"}'})["builder"].environment
+    assert builder["EWMS_WORKER_POOL"] == BUILD_POOL
+    assert builder["EWMS_GATEWAY"] == "http://127.0.0.1:20004"
+    here = {"directory": "/data/images"}
+    assert json.loads(builder["EWMS_BUILD_LOCATIONS"]) == {"local": here, "near": here}
+    assert "EWMS_BUILD_ACCOUNT" not in builder
+    assert "builder" not in _wired({}, builder=None)
+
+
+def test_with_accounts_builds_run_as_an_account_of_their_own() -> None:
+    places = replace(BUILDER, holder=("as", "account"), account=1234)
+    builder = _wired({}, builder=places)["builder"].environment
+    assert json.loads(builder["EWMS_BUILD_HOLDER"]) == ["as", "account"]
+    assert builder["EWMS_BUILD_ACCOUNT"] == "1234"
 
 
 def test_everything_listens_on_loopback() -> None:

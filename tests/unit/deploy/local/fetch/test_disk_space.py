@@ -17,7 +17,10 @@ def test_too_small_a_disk_is_told_before_anything_is_downloaded(tmp_path: Path) 
 
 
 def test_every_set_has_its_size() -> None:
-    assert disk_space.PARTS_MB.keys() == {"mongod", *(one.name for one in (*packages.ALL, packages.POSTGRESQL))}
+    assert disk_space.PARTS_MB.keys() == {
+        "mongod",
+        *(one.name for one in (*packages.ALL, packages.BUILDER, packages.POSTGRESQL)),
+    }
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -1,5 +1,6 @@
 """Stand-ins for container programs: what they do before, while and after the programs come into the cache."""
 
+import json
 import os
 import stat
 import subprocess
@@ -7,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.fetch.on_demand import write_stand_ins, write_tree_path
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.on_demand import (
+    write_builder_download,
+    write_builder_programs,
+    write_stand_ins,
+    write_tree_path,
+)
 
 
 @pytest.fixture
@@ -61,3 +68,24 @@ def test_a_stand_in_that_cannot_get_its_program_says_why_and_fails(tmp_path: Pat
     assert ended.stdout == ""
     assert "cannot write to the cache" in ended.stderr
     assert not (directory / "tree").exists()
+
+
+def test_the_builder_s_programs_come_by_a_command_that_names_no_secret(tmp_path: Path) -> None:
+    known, command = write_builder_download(tmp_path, {"HTTPS_PROXY": "http://ada:geheim@proxy.example"})
+    assert not known.exists()
+    assert "geheim" not in " ".join(command)
+    script = Path(command[-1]).read_text()
+    assert f"deploy.local builder {known}" in script
+    assert "geheim" in script
+    assert stat.S_IMODE(Path(command[-1]).stat().st_mode) == 0o600
+
+
+def test_the_builder_s_programs_and_base_images_are_known_by_their_paths(tmp_path: Path) -> None:
+    trees = {name: Path("/cache", name) for name in ("builder", "containers", "python-image")}
+    write_builder_programs(Installed(Path("/cache/mongod"), trees, "sid", {}), tmp_path / "programs.json")
+    assert json.loads((tmp_path / "programs.json").read_text()) == {
+        "builder": "/cache/builder",
+        "containers": "/cache/containers",
+        "bases": {"ewms/python": "/cache/python-image"},
+    }
+    assert [one.name for one in tmp_path.iterdir()] == ["programs.json"]

@@ -1,0 +1,30 @@
+"""`ewms catalogue test`: build a task and run it once here. An entry point names the launcher, which does it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ewms.cli.commands.up import run_launcher
+
+
+def try_task(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The task's directory, with its Dockerfile.")],
+    command: Annotated[
+        str, typer.Option(help="The task's command in its image. It gets the payload as its last argument.")
+    ],
+    payload: Annotated[str, typer.Option(metavar="JSON", help="The payload, or @ and the name of a file.")] = "{}",
+    keep: Annotated[Path | None, typer.Option(metavar="NAME", help="Keep the image as this directory.")] = None,
+) -> None:
+    """Build a task and run it once on this machine, as the catalogue does it, before you register the task.
+
+    The exit status is the task's own.
+    """
+    if payload.startswith("@"):
+        try:
+            payload = Path(payload[1:]).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise typer.BadParameter(f"cannot read {payload[1:]}: {error}", param_hint="--payload") from error
+    kept = [] if keep is None else ["--keep", str(keep)]
+    words = ["try-task", str(directory), f"--command={command}", f"--payload={payload}", *kept]
+    raise typer.Exit(run_launcher(words))

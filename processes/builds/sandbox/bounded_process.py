@@ -1,0 +1,147 @@
+"""Run a program until it ends, or until it exceeds a limit. Then kill it with all its processes.
+
+The kernel's limits for one process do not bound what many processes take together, and an ordinary user has no control
+groups. So this looks every half second.
+"""
+
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from processes.builds.sandbox.limits import Measured, RunLimits, describe_excess
+
+_LOOK_S = 0.5
+#: A measurement of the disk must take at most this part of the time.
+_MEASURING_SHARE = 0.25
+_CHUNK = 65_536
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a program ended. `excess` is a sentence about the limit that it exceeded, or ""."""
+
+    status: int
+    excess: str = ""
+
+    @property
+    def is_success(self) -> bool:
+        """Return whether the program ended by itself, without an error."""
+        return self.status == 0 and not self.excess
+
+
+def run_bounded(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    limits: RunLimits,
+    take_output: Callable[[bytes], None],
+    measure_disk: Callable[[], int] = lambda: 0,
+    disk: Path | None = None,
+    keeps_errors: bool = True,
+    pass_fds: Sequence[int] = (),
+    on_start: Callable[[], None] = lambda: None,
+) -> RunEnd:
+    """Run `argv` and pass its output to `take_output`. Return how it ended; no process of it is left then.
+
+    `measure_disk` returns how many bytes the program takes below `disk`. Without `keeps_errors` its stderr is dropped.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if keeps_errors else subprocess.DEVNULL,
+        env=dict(environment),
+        pass_fds=pass_fds,
+        cwd="/",
+    )
+    try:
+        on_start()
+        return _follow_process(process, limits, take_output, measure_disk, disk)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _follow_process(
+    process: "subprocess.Popen[bytes]",
+    limits: RunLimits,
+    take_output: Callable[[bytes], None],
+    measure_disk: Callable[[], int],
+    disk: Path | None,
+) -> RunEnd:
+    assert process.stdout is not None
+    began_at = time.monotonic()
+    log_bytes = disk_bytes = 0
+    look_at = measure_at = began_at
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            if selector.select(_LOOK_S):
+                chunk = os.read(process.stdout.fileno(), _CHUNK)
+                if not chunk:
+                    break
+                log_bytes += len(chunk)
+                take_output(chunk if log_bytes <= limits.log_bytes else chunk[: limits.log_bytes - log_bytes])
+            now = time.monotonic()
+            if now < look_at and log_bytes <= limits.log_bytes:
+                continue
+            look_at = now + _LOOK_S
+            if now >= measure_at:
+                disk_bytes = measure_disk()
+                took_s = time.monotonic() - now
+                measure_at = now + max(_LOOK_S, took_s / _MEASURING_SHARE)
+            memory_bytes, n_processes = _sum_descendants(process.pid)
+            measured = Measured(
+                time_s=now - began_at,
+                memory_bytes=memory_bytes,
+                disk_bytes=disk_bytes,
+                log_bytes=log_bytes,
+                n_processes=n_processes,
+                free_bytes=_read_free_bytes(disk),
+            )
+            if excess := describe_excess(measured, limits):
+                return RunEnd(-1, excess)
+    left_s = max(0.0, began_at + limits.time_s - time.monotonic())
+    try:
+        return RunEnd(process.wait(timeout=left_s))
+    except subprocess.TimeoutExpired:
+        # It closed its output and runs on.
+        return RunEnd(-1, describe_excess(Measured(time_s=time.monotonic() - began_at), limits))
+
+
+def _read_free_bytes(disk: Path | None) -> int | None:
+    if disk is None:
+        return None
+    found = os.statvfs(disk)
+    return found.f_bavail * found.f_frsize
+
+
+def _sum_descendants(pid: int) -> tuple[int, int]:
+    """Return the resident memory of all descendants of `pid` in bytes, and their number."""
+    children: dict[int, list[int]] = {}
+    pages: dict[int, int] = {}
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                fields = Path(entry.path, "stat").read_bytes().rpartition(b") ")[2].split()
+            except OSError:
+                continue
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+            pages[int(entry.name)] = int(fields[21])
+    total, n_found, queue = 0, 0, [pid]
+    while queue:
+        below = children.get(queue.pop(), [])
+        total += sum(pages[one] for one in below)
+        n_found += len(below)
+        queue += below
+    return total * _PAGE_BYTES, n_found

@@ -1,0 +1,188 @@
+"""Dockerfiles that attack the builder: each ends within its limits, and leaves no process, mount or file behind."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from processes.builds.build_errors import BuildFailed
+from processes.builds.workshop import Workshop
+from tests.integration.processes.builds.conftest import MIB, TaskFiles
+
+
+def leftovers(workshop: Workshop) -> list[str]:
+    """Return the command lines of processes that see the builder's directory, and its mounts."""
+    directory = str(workshop.settings.build_directory)
+    found = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if directory in line]
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if any(word.endswith((b"/bwrap", b"/buildah")) for word in words[:1]) or b"buildah" in words[0]:
+                found.append(b" ".join(words)[:200].decode(errors="replace"))
+    return found
+
+
+def build_and_fail(workshop: Workshop, task: TaskFiles, dockerfile: str, **limits: Any) -> str:
+    """Build a Dockerfile, and return why that failed."""
+    task.write(dockerfile)
+    order = task.order(workshop, **limits)
+    with pytest.raises(BuildFailed) as raised:
+        workshop.build_image(order, "")
+    assert leftovers(workshop) == []
+    assert not list((workshop.settings.build_directory / "builds").iterdir())
+    return str(raised.value)
+
+
+def test_a_dockerfile_that_loops_ends_at_its_time(workshop: Workshop, task: TaskFiles) -> None:
+    reason = build_and_fail(workshop, task, "FROM ewms/python\nRUN while true; do :; done\n", build_s=20)
+    assert reason.startswith("the build was ended: it took longer than 20 s")
+
+
+def test_a_dockerfile_that_fills_the_disk_ends_at_its_limit(workshop: Workshop, task: TaskFiles) -> None:
+    dockerfile = (
+        "FROM ewms/python\n"
+        "RUN python3 -c \"import os; [open(f'/fill{n}', 'wb').write(os.urandom(1 << 24)) for n in range(10000)]\"\n"
+    )
+    reason = build_and_fail(workshop, task, dockerfile, image_bytes=100 * MIB)
+    assert reason.startswith("the build was ended: it took more than 400 MiB of disk")
+
+
+def test_a_disk_filled_where_others_cannot_look_is_counted(workshop: Workshop, task: TaskFiles) -> None:
+    dockerfile = (
+        "FROM ewms/python\nRUN mkdir /closed && python3 -c \"import os; os.chmod('/closed', 0); "
+        "[open(f'/closed/{n}', 'wb').write(os.urandom(1 << 24)) for n in range(10000)]\"\n"
+    )
+    reason = build_and_fail(workshop, task, dockerfile, image_bytes=100 * MIB)
+    assert reason.startswith("the build was ended: it took more than 400 MiB of disk")
+
+
+def test_a_dockerfile_that_takes_memory_ends_at_its_limit(workshop: Workshop, task: TaskFiles) -> None:
+    dockerfile = 'FROM ewms/python\nRUN python3 -c "import time; x = bytearray(10**9); time.sleep(60)"\n'
+    reason = build_and_fail(workshop, task, dockerfile, build_memory_bytes=500 * MIB)
+    assert reason.startswith("the build was ended: it took more than 500 MiB of memory")
+
+
+def test_a_fork_bomb_is_bounded(make_workshop: Callable[..., Workshop], task: TaskFiles) -> None:
+    workshop = make_workshop(build_max_processes=200)
+    dockerfile = "FROM ewms/python\nRUN bomb() { bomb | bomb & }; bomb; sleep 60\n"
+    reason = build_and_fail(workshop, task, dockerfile, build_s=60)
+    assert reason.startswith(("the build was ended", "the build failed"))
+
+
+def test_a_log_bomb_ends_at_its_limit(workshop: Workshop, task: TaskFiles) -> None:
+    dockerfile = "FROM ewms/python\nRUN while true; do echo boom boom boom boom; done\n"
+    reason = build_and_fail(workshop, task, dockerfile, log_bytes=MIB)
+    assert reason.startswith("the build was ended: it wrote more than 1 MiB of log")
+
+
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM ewms/python\nRUN python3 -c \"import socket; socket.create_connection(('127.0.0.1', {port}), 5)\"\n",
+        "FROM ewms/python\nADD http://127.0.0.1:{port}/x /x\n",
+        "FROM ewms/python\nADD git://127.0.0.1:{port}/x /x\n",
+    ],
+)
+def test_the_network_is_closed(workshop: Workshop, task: TaskFiles, dockerfile: str) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        reason = build_and_fail(workshop, task, dockerfile.format(port=server.getsockname()[1]))
+        assert reason.startswith("the build failed")
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+@pytest.mark.parametrize("instruction", ["ADD ../../.. /x", "COPY ../secret /x", "COPY /etc/../../secret /x"])
+def test_files_outside_of_the_context_cannot_be_copied(
+    workshop: Workshop, task: TaskFiles, tmp_path: Path, instruction: str
+) -> None:
+    (tmp_path / "secret").write_text("the secret")
+    (tmp_path / "north/x").touch()
+    # The last step fails the build if the copy found another directory of this name.
+    task.write(f"FROM ewms/python\n{instruction}\nRUN grep -r 'the [s]ecret' /x\n")
+    order = task.order(workshop)
+    with pytest.raises(BuildFailed, match=r"^the build failed"):
+        workshop.build_image(order, "")
+    workshop.remove_build(order)
+
+
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM alpine\n",
+        "FROM docker.io/library/alpine:3\n",
+        "FROM oci:/etc\n",
+        "FROM dir:/etc\n",
+        "FROM docker-archive:/etc/passwd\n",
+        "FROM scratch\nCOPY --from=alpine /etc/passwd /x\n",
+        "FROM ewms/python\nRUN --mount=type=bind,from=alpine,target=/x ls /x\n",
+        "ARG BASE=alpine\nFROM ${BASE}\n",
+    ],
+)
+def test_a_base_image_that_the_operator_did_not_allow_is_refused(
+    workshop: Workshop, task: TaskFiles, dockerfile: str
+) -> None:
+    assert build_and_fail(workshop, task, dockerfile).startswith("the Dockerfile is refused: FROM ")
+
+
+def test_a_run_sees_nothing_of_the_machine(workshop: Workshop, task: TaskFiles, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("the secret")
+    dockerfile = (
+        "FROM ewms/python\n"
+        f"RUN ! cat {secret} && ! cat /proc/1/root{secret} && ! cat /work/code/Dockerfile\n"
+        "RUN python3 -c \"import os; assert len([p for p in os.listdir('/proc') if p.isdigit()]) < 30\"\n"
+        "RUN ! mount -t tmpfs x /mnt; ! mknod /disk b 254 0 || ! dd if=/disk of=/dev/null count=1\n"
+        "RUN ! echo 1 > /dev/shm/../new && ! touch /dev/new\n"
+    )
+    task.write(dockerfile)
+    order = task.order(workshop)
+    workshop.build_image(order, "")
+    workshop.remove_build(order)
+
+
+def test_a_killed_build_leaves_nothing_and_its_repetition_succeeds(
+    workshop: Workshop, task: TaskFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies takes its sandbox with it. The next call begins again in the same place."""
+    import multiprocessing
+
+    task.write("FROM ewms/python\nRUN sleep 8\n")
+    order = task.order(workshop)
+    process = multiprocessing.get_context("fork").Process(target=workshop.build_image, args=(order, ""))
+    process.start()
+    deadline = time.monotonic() + 120
+    while not any("RUN" in one or "buildah-chroot" in one or "sleep" in one for one in _command_lines()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.kill()
+    process.join()
+    while leftovers(workshop):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    image = workshop.build_image(order, "")
+    assert image.digest.startswith("sha256:")
+    assert threading.active_count() < 10
+    workshop.remove_build(order)
+
+
+def _command_lines() -> list[str]:
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[:2] == [b"sleep", b"8"]:
+                found.append("sleep")
+    return found

@@ -1,0 +1,42 @@
+"""What a sandboxed program sees."""
+
+from processes.builds.sandbox.plan import Sandbox
+from processes.builds.sandbox.system_calls import build_filter
+
+SANDBOX = Sandbox(tree="/tree", work="/builder/builds/1", conf="/builder/conf", holder=("as", "someone"))
+
+
+def pairs(argv: list[str], option: str) -> list[tuple[str, str]]:
+    """Return the two words after each occurrence of an option."""
+    return [(argv[n + 1], argv[n + 2]) for n, word in enumerate(argv) if word == option]
+
+
+def test_only_the_build_s_own_directory_is_writable() -> None:
+    argv = SANDBOX.build_argv(["true"], filter_fd=7)
+    writable = {source for source, _ in pairs(argv, "--bind")}
+    assert writable == {"/builder/builds/1", "/builder/builds/1/tmp"}
+
+
+def test_without_a_network_there_is_none_and_no_name_server() -> None:
+    closed = SANDBOX.build_argv(["true"], filter_fd=7)
+    assert "--unshare-net" in closed
+    assert "/etc/resolv.conf" not in closed
+    opened = Sandbox(tree="/t", work="/w", conf="/c", has_network=True).build_argv(["true"], filter_fd=7)
+    assert "--unshare-net" not in opened
+    assert ("/etc/resolv.conf", "/etc/resolv.conf") in pairs(opened, "--ro-bind-try")
+
+
+def test_the_program_starts_as_another_account_and_ends_with_its_parent() -> None:
+    argv = SANDBOX.build_argv(["program", "a b"], filter_fd=7)
+    assert argv[:3] == ["as", "someone", "/tree/usr/bin/bwrap"]
+    assert argv[-2:] == ["program", "a b"]
+    assert {"--die-with-parent", "--unshare-user", "--unshare-pid", "--new-session"} <= set(argv)
+
+
+def test_the_filter_answers_owners_with_success_and_lets_other_calls_pass() -> None:
+    program = build_filter()
+    steps = [program[place : place + 8] for place in range(0, len(program), 8)]
+    assert len(program) % 8 == 0
+    answers = {step[4:] for step in steps if step[0] == 6}
+    assert answers == {b"\x00\x00\xff\x7f", b"\x00\x00\x05\x00", b"\x26\x00\x05\x00"}
+    assert (92).to_bytes(4, "little") in {step[4:] for step in steps if step[0] == 0x15}
