@@ -30,9 +30,9 @@ class Buildah:
         limits: RunLimits = _OWN_LIMITS,
         readable: Mapping[str, str] | None = None,
         has_network: bool = False,
-        environment: Mapping[str, str] | None = None,
+        hosts: tuple[str, ...] = (),
     ) -> RunEnd:
-        """Run `buildah words`, and return how it ended."""
+        """Run `buildah words`, and return how it ended. It reaches `hosts`, or with `has_network` everything."""
         tree = self.place.runner.tree
         policy = ["--signature-policy", f"{CONF}/policy.json"] if words[0] in _TAKES_POLICY else []
         return self.place.runner.run(
@@ -42,5 +42,5 @@ class Buildah:
             take_output=self.take_output,
             readable=readable,
             has_network=has_network,
-            environment=environment,
+            hosts=hosts,
         )

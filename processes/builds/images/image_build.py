@@ -24,6 +24,7 @@ from processes.builds.images.dockerfile import UnreadableDockerfile, find_base_i
 from processes.builds.images.own_bases import prepare_base
 from processes.builds.programs import Programs
 from processes.builds.sandbox.limits import RunLimits, describe_bytes
+from processes.builds.sandbox.proxy_requests import list_closed_hosts
 from processes.builds.settings import BuilderSettings
 from processes.builds.sources.code_tree import read_dockerfile
 from schemas.builds import BuildLimits, BuiltImage
@@ -56,8 +57,9 @@ class ImageBuild:
         Raises:
             BuildFailed: the Dockerfile is refused or fails, or the build exceeds a limit.
         """
-        if self.hosts:
-            raise BuildFailed("network: this builder gives RUN no network; put what the image needs into the task")
+        if closed := list_closed_hosts(self.hosts, self.settings.build_network_hosts):
+            reason = f"builds may not reach the host {closed[0]}; the operator opens hosts in EWMS_BUILD_NETWORK_HOSTS"
+            raise BuildFailed(f"network: {reason}")
         self.place.prepare(without=["store", "run", "image", _DIGEST_FILE])
         for written, base in self._find_bases().items():
             self._bring_base(written, base)
@@ -70,7 +72,7 @@ class ImageBuild:
 
         words = ["bud", "--pull=never", "--network=host", "--layers=false", "--no-cache", "--tag", _STORED]
         end = Buildah(self.place, take).run(
-            [*words, "--file", "/work/code/Dockerfile", "/work/code"], limits=self._limits
+            [*words, "--file", "/work/code/Dockerfile", "/work/code"], limits=self._limits, hosts=self.hosts
         )
         if end.excess:
             raise BuildFailed(f"the build was ended: {end.excess}; make the image smaller, or ask for larger limits")

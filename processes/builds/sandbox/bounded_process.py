@@ -9,6 +9,7 @@ import selectors
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,12 @@ def run_bounded(
     disk: Path | None = None,
     keeps_errors: bool = True,
     pass_fds: Sequence[int] = (),
-    on_start: Callable[[], None] = lambda: None,
+    enter_run: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> RunEnd:
     """Run `argv` and pass its output to `take_output`. Return how it ended; no process of it is left then.
 
     `measure_disk` returns how many bytes the program takes below `disk`. Without `keeps_errors` its stderr is dropped.
+    The block of `enter_run()` begins when the program has started, and ends before the program is killed.
 
     Raises:
         OSError: the program cannot be started.
@@ -63,8 +65,8 @@ def run_bounded(
         cwd="/",
     )
     try:
-        on_start()
-        return _follow_process(process, limits, take_output, measure_disk, disk)
+        with enter_run():
+            return _follow_process(process, limits, take_output, measure_disk, disk)
     finally:
         process.kill()
         process.wait()

@@ -54,10 +54,11 @@ class Sandbox:
     #: The command that starts bubblewrap as another account of the machine.
     holder: tuple[str, ...] = ()
 
-    def build_argv(self, command: Sequence[str], *, filter_fd: int, info_fd: int = -1) -> list[str]:
+    def build_argv(self, command: Sequence[str], *, filter_fd: int, info_fd: int = -1, block_fd: int = -1) -> list[str]:
         """Return the command line that runs `command`. `filter_fd` is a file with the filter of system calls.
 
-        Bubblewrap writes the pid of the first process to `info_fd`, unless it is -1.
+        Unless they are -1, bubblewrap writes the pid of the first process to `info_fd`, and starts `command` only when
+        it can read from `block_fd`.
         """
         network = [("--ro-bind-try", path, path) for path in _NETWORK_FILES] if self.has_network else []
         readable = [("--ro-bind", path, place) for path, place in self.readable.items()]
@@ -68,6 +69,7 @@ class Sandbox:
             () if self.has_network else ("--unshare-net",),
             ("--seccomp", str(filter_fd)),
             () if info_fd < 0 else ("--info-fd", str(info_fd)),
+            () if block_fd < 0 else ("--block-fd", str(block_fd)),
             ("--ro-bind", self.tree, self.tree),
             ("--ro-bind", self.conf, CONF),
             ("--ro-bind", f"{self.conf}/etc", "/etc"),

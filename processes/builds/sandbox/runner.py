@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from processes.builds.build_errors import BuildFailed
 from processes.builds.sandbox.bounded_process import RunEnd, run_bounded
+from processes.builds.sandbox.egress_proxy import ENVIRONMENT, EgressGate
 from processes.builds.sandbox.limits import RunLimits
 from processes.builds.sandbox.plan import CONF, TEMPORARY, WORK, Sandbox
 from processes.builds.sandbox.system_calls import build_filter
@@ -45,8 +47,6 @@ class SandboxRunner:
     conf: Path
     holder: tuple[str, ...] = ()
     max_processes: int = 1024
-    #: Variables that programs with a network get, as the address of a proxy.
-    network_environment: Mapping[str, str] = field(default_factory=dict)
 
     def write_configuration(self, plain_registries: Sequence[str] = ()) -> None:
         """Write the files that programs in the sandboxes read. A repetition writes the same files."""
@@ -69,10 +69,13 @@ class SandboxRunner:
         take_output: Callable[[bytes], None],
         readable: Mapping[str, str] | None = None,
         has_network: bool = False,
+        hosts: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         keeps_errors: bool = True,
     ) -> RunEnd:
         """Run `command` with the directory `work`, and return how it ended. Its output goes to `take_output`.
+
+        Without `has_network`, `command` reaches the `hosts` only, by HTTP and HTTPS through a proxy.
 
         Raises:
             BuildFailed: this machine cannot run sandboxes.
@@ -88,22 +91,26 @@ class SandboxRunner:
             holder=self.holder,
         )
         filter_fd = os.open(self.conf / FILTER, os.O_RDONLY)
-        given = {**(self.network_environment if has_network else {}), **(environment or {})}
+        gate = EgressGate(hosts) if hosts else None
+        gate_fds = gate.sandbox_fds if gate else {}
         try:
             return run_bounded(
-                plan.build_argv(command, filter_fd=filter_fd),
-                environment={**self._base_environment(), **given},
+                plan.build_argv(command, filter_fd=filter_fd, **gate_fds),
+                environment={**self._base_environment(), **(ENVIRONMENT if gate else {}), **(environment or {})},
                 limits=limits,
                 take_output=take_output,
                 measure_disk=lambda: self._measure_disk(work),
                 disk=work,
                 keeps_errors=keeps_errors,
-                pass_fds=(filter_fd,),
+                pass_fds=(filter_fd, *gate_fds.values()),
+                enter_run=gate.open if gate else nullcontext,
             )
         except OSError as error:
             raise BuildFailed(f"the builder cannot run its sandbox: {error}") from error
         finally:
             os.close(filter_fd)
+            if gate:
+                gate.close()
 
     def ask(
         self,

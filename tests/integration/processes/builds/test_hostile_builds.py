@@ -186,3 +186,49 @@ def _command_lines() -> list[str]:
             if words[:2] == [b"sleep", b"8"]:
                 found.append("sleep")
     return found
+
+
+def test_an_opened_host_is_reached_and_no_other(
+    make_workshop: Callable[..., Workshop], task: TaskFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy knows hosts by their names, so the test gives two names to one server of this machine."""
+    import http.server
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"the package")
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr("processes.builds.sandbox.proxy_requests._PORTS", (server.server_port,))
+    workshop = make_workshop(build_network_hosts=("localhost", "127.0.0.1"))
+    fetch = (
+        "import urllib.request as u, urllib.error, sys\n"
+        f"print(u.urlopen('http://localhost:{server.server_port}/x').read().decode())\n"
+        f"try: u.urlopen('http://127.0.0.1:{server.server_port}/x')\n"
+        "except urllib.error.HTTPError as error: print(error.code)\n"
+    )
+    task.write("FROM ewms/python\nCOPY fetch.py /\nRUN python3 /fetch.py > /fetched\n")
+    (task.directory / "fetch.py").write_text(fetch)
+    order = task.order(workshop).model_copy(update={"network": ("localhost",)})
+    try:
+        workshop.build_image(order, "")
+        [root] = (workshop.settings.build_directory / "builds").glob("*/root")
+        assert (root / "fetched").read_text() == "the package\n403\n"
+    finally:
+        server.shutdown()
+        workshop.remove_build(order)
+
+
+def test_a_host_that_the_operator_did_not_open_fails_the_build(workshop: Workshop, task: TaskFiles) -> None:
+    task.write("FROM ewms/python\n")
+    order = task.order(workshop).model_copy(update={"network": ("pypi.example.org",)})
+    with pytest.raises(
+        BuildFailed, match=r"^network: builds may not reach the host pypi\.example\.org; the operator opens"
+    ):
+        workshop.build_image(order, "")
