@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -107,3 +108,44 @@ class LoopThread:
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         finally:
             self.loop.close()
+
+
+class HandOver(Generic[T]):
+    """Hands items from another thread over to the loop, in their order. One wake-up of the loop serves all items since
+    the last one.
+    """
+
+    def __init__(self, portal: LoopThread, take: Callable[[T], None]) -> None:
+        """`take` is called on the loop with each item."""
+        self._loop = portal.loop
+        self._take = take
+        self._items: deque[T] = deque()
+        self._is_scheduled = False
+
+    def add_item(self, item: T) -> None:
+        """Hand `item` over, and return at once.
+
+        Raises:
+            RuntimeError: the loop is closed.
+        """
+        self._items.append(item)
+        if self._is_scheduled:
+            return
+        try:
+            self._is_scheduled = True
+            self._loop.call_soon_threadsafe(self._take_items)
+        except BaseException:
+            # An interrupt (Ctrl-C) may come between the two lines. Without this, no later item would wake the loop.
+            self._is_scheduled = False
+            raise
+
+    def _take_items(self) -> None:
+        # Reset before the first item is taken. An item that comes from here on is either taken below, or `add_item`
+        # schedules a new wake-up for it.
+        self._is_scheduled = False
+        try:
+            while self._items:
+                self._take(self._items.popleft())
+        finally:
+            if self._items:  # `take` has raised an error
+                self._loop.call_soon(self._take_items)

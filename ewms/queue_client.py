@@ -1,19 +1,17 @@
 """One queue of a run for programs without an event loop: send events to it, or take them from it. See `ewms.client`."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from threading import BoundedSemaphore
 from typing import Any, Self
 
 from ewms.durations import Duration
-from ewms.loop_thread import LoopThread
+from ewms.loop_thread import HandOver, LoopThread
 from ewms.queues.memory import Remember
 from ewms.queues.payloads import Event
 from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher, PreparedEvent
 from ewms.queues.queue import AsyncQueue
 from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
-from runtime.amqp import Delivery
 from schemas.api.queues import QueueDepth, Use
 from schemas.ids import EventId
 from schemas.objects import MQProfile
@@ -123,16 +121,14 @@ class Publisher:
     `send` does not wait for the confirm of its event, but it waits while `window` events are unconfirmed. Leaving the
     block waits for all confirms, and raises `PublishFailed` if the broker did not accept an event.
 
-    Internally `send` hands the event to the loop's thread; one wake-up there serves all
-    events that were handed over since the last.
+    Internally `send` hands the event to the loop's thread, see `HandOver`.
     """
 
     def __init__(self, portal: LoopThread, publisher: AsyncPublisher, window: int) -> None:
         self._portal = portal
         self._publisher = publisher
         self._slots = BoundedSemaphore(window)
-        self._handed: deque[PreparedEvent] = deque()
-        self._scheduled = False
+        self._to_send = HandOver(portal, self._start_sending)
 
     def __enter__(self) -> Self:
         self._portal.run_coroutine(self._publisher.__aenter__)
@@ -161,10 +157,7 @@ class Publisher:
         self._publisher.raise_failures()
         event = self._publisher.prepare_event(payload, key=key, content_type=content_type)
         self._slots.acquire()
-        self._handed.append(event)
-        if not self._scheduled:
-            self._scheduled = True
-            self._portal.loop.call_soon_threadsafe(self._start_handed)
+        self._to_send.add_item(event)
         return event[0]
 
     @property
@@ -184,12 +177,8 @@ class Publisher:
         """
         self._portal.run_coroutine(self._publisher.flush)
 
-    def _start_handed(self) -> None:
-        # Reset before the first event is taken. An event that is handed over from here on is either taken below, or
-        # `send` schedules a new wake-up for it.
-        self._scheduled = False
-        while self._handed:
-            self._publisher.start_sending(self._handed.popleft(), self._slots.release)
+    def _start_sending(self, event: PreparedEvent) -> None:
+        self._publisher.start_sending(event, self._slots.release)
 
 
 class Results:
@@ -206,7 +195,7 @@ class Results:
         self._portal = portal
         self._results = results
         # The loop's body runs in the user's thread; acknowledgements run in the connection's.
-        results.settle = self._settle_delivery
+        results.settle = HandOver(portal, results.settle_here).add_item
 
     def __enter__(self) -> Self:
         self._portal.run_coroutine(self._results.__aenter__)
@@ -241,9 +230,6 @@ class Results:
                 while (event := self._results.begin_event()) is not None:
                     yield event
                     self._results.end_event()
-
-    def _settle_delivery(self, delivery: Delivery) -> None:
-        self._portal.loop.call_soon_threadsafe(self._results.settle_here, delivery)
 
     @property
     def n_unacknowledged(self) -> int:

@@ -18,7 +18,7 @@ async def peek_events(
     access = await QueueAccess.open_queue(gateway, workflow, alias, Use.CONSUME, active_timeout_s)
     try:
         seen = await borrow_events(access.connection, access.mqid, n, quiet_s=_QUIET_S)
-        return [Event.from_data_event(delivery.event) for delivery in seen]
+        return [Event.from_data_event(delivery) for delivery in seen]
     finally:
         await access.close()
 

@@ -71,6 +71,11 @@ class EventMemory:
         self._recent.capacity = _ALONE if self._file is None else _BESIDE_A_FILE
         return self
 
+    @property
+    def has_file(self) -> bool:
+        """Whether the memory writes a file, so that `record_events` waits for it."""
+        return self._file is not None
+
     def is_handled(self, event: str) -> bool | None:
         """Return whether `event` has been handled. Return None if the caller must call `look_up` first."""
         if not event:

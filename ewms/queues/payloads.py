@@ -8,16 +8,16 @@ EWMS also reads the events of old message clients, and writes their format onto 
 format has JSON only, so bytes are sent as above on those queues too.
 """
 
-import json
 import uuid
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from schemas.ids import EventId
 from schemas.payloads import legacy_wire
-from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent, Header
-from schemas.payloads.json_text import load_json
+from schemas.payloads.data_events import BINARY, JSON, TEXT, Header
+from schemas.payloads.json_text import dump_json, load_json
 from schemas.payloads.legacy_wire import Wire
 
 #: The namespace (of uuid5) for the ids of keyed events, so that they differ from every other kind of uuid5.
@@ -42,7 +42,7 @@ def encode_payload(payload: Any, content_type: str | None = None, wire: Wire = W
         return legacy_wire.encode_legacy(payload, allow_nan=False), ""
     if isinstance(payload, str):
         return _check_json(payload.encode(), content_type or TEXT)
-    return _write_json(payload), content_type or JSON
+    return dump_json(payload), content_type or JSON
 
 
 def decode_body(body: bytes, content_type: str) -> Any:
@@ -67,6 +67,8 @@ def decode_body(body: bytes, content_type: str) -> Any:
 
 
 def _is_json(content_type: str) -> bool:
+    if content_type == JSON:
+        return True
     kind = content_type.partition(";")[0].strip().lower()
     return kind == JSON or kind.endswith("+json")
 
@@ -78,24 +80,9 @@ def _check_json(body: bytes, content_type: str) -> tuple[bytes, str]:
     return body, content_type
 
 
-def _write_json(payload: Any) -> bytes:
-    try:
-        text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return text.encode()
-    except UnicodeEncodeError:
-        # UTF-8 has no bytes for half of a surrogate pair, but JSON can spell it in ASCII: "\ud800".
-        return json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
-def event_id(queue: str, key: object | None, drawn: uuid.UUID) -> EventId:
-    """Return the id of a new event. It is always the same for one `key` in one `queue`. If `key` is None, it is
-    `drawn`.
-    """
-    if key is None:
-        return EventId(str(drawn))
-    return EventId(str(uuid.uuid5(_KEYS, f"{queue}/{key!r}")))
+def event_id(queue: str, key: object | None) -> EventId | None:
+    """Return the id of a new event with `key` in `queue`: always the same. Return None without a key: draw an id."""
+    return None if key is None else EventId(str(uuid.uuid5(_KEYS, f"{queue}/{key!r}")))
 
 
 def key_text(key: object) -> str:
@@ -123,16 +110,39 @@ class Event:
         return str(self.headers.get(Header.PARENT, ""))
 
     @classmethod
-    def from_data_event(cls, data: DataEvent) -> "Event":
-        """Return the data event `data` as a user gets it."""
-        return cls(
-            id=data.id,
-            body=decode_body(data.body, data.content_type),
-            raw=data.body,
-            content_type=data.content_type,
-            headers=dict(data.headers),
-            attempt=data.attempt,
-        )
+    def from_data_event(cls, data: "ReceivedEvent") -> "Event":
+        """Return `data`, a data event or a delivery of one, as a user gets it."""
+        raw, content_type = data.body, data.content_type
+        return cls(data.id, decode_body(raw, content_type), raw, content_type, dict(data.headers), data.attempt)
+
+
+class ReceivedEvent(Protocol):
+    """What a queue has given us of an event."""
+
+    @property
+    def id(self) -> EventId:
+        """The event's id; empty if it has none."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The event's bytes."""
+        ...
+
+    @property
+    def content_type(self) -> str:
+        """The content type; empty if the event has none."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        """The AMQP headers."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """The number of this delivery, from 1."""
+        ...
 
 
 class RecentIds:

@@ -12,7 +12,7 @@ from ewms.errors import PublishFailed
 from ewms.gateway.http import Gateway
 from ewms.queues.payloads import encode_payload, event_id, key_text
 from ewms.queues.queue_access import QueueAccess
-from runtime.amqp import ConnectionLost, EventProperties, Unroutable
+from runtime.amqp import EventProperties, Unroutable
 from schemas.api.queues import Use
 from schemas.errors import Broken, Conflict, EWMSError, TooLarge
 from schemas.ids import EventId, WorkflowId
@@ -65,7 +65,8 @@ class AsyncPublisher:
         self._timeout_s = timeout_s
         self._close_inputs = close_inputs
         self._slots = asyncio.Semaphore(window)
-        self._pending: set[asyncio.Future[None]] = set()
+        self._n_pending = 0
+        self._is_settled = asyncio.Event()
         self._failures: list[tuple[str, EWMSError]] = []
         self._access: QueueAccess | None = None
         #: How many events the broker has confirmed.
@@ -95,10 +96,11 @@ class AsyncPublisher:
     async def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
         """Send `payload`, and return the id of its event.
 
-        Bytes are sent unchanged, a str as UTF-8 text, anything else as JSON. An event has at most 4 MiB. `key`
-        identifies the event, for example `photon["id"]`: the same key gives the same id. If two events have one key,
-        the broker delivers both, and the task runs for both. Their outputs have the same ids, so `results` returns the
-        first output and leaves out the second. `content_type` replaces the payload's own.
+        Bytes are sent unchanged, a str as UTF-8 text, anything else as JSON (a UUID as a text, an Enum as its value).
+        An event has at most 4 MiB. `key` identifies the event, for example `photon["id"]`: the same key gives the same
+        id. If two events have one key, the broker delivers both, and the task runs for both. Their outputs have the
+        same ids, so `results` returns the first output and leaves out the second. `content_type` replaces the payload's
+        own.
 
         Raises:
             TypeError, ValueError: the payload cannot be sent, see `payloads.encode_payload`.
@@ -124,23 +126,26 @@ class AsyncPublisher:
                 hint="put the data into a file that tasks can reach, and send its name",
             )
         headers = {Header.KEY.value: key_text(key)} if key is not None and access.wire is Wire.EWMS else {}
-        return PreparedEvent(event_id(access.mqid, key, uuid.uuid4()), body, content_type, headers)
+        id_ = event_id(access.mqid, key) or EventId(str(uuid.uuid4()))
+        return PreparedEvent(id_, body, content_type, headers)
 
     def start_sending(self, event: PreparedEvent, done: Callable[[], None]) -> None:
         """Start to send `event`. Call `done` when it is confirmed or has failed, after the timeout at the latest."""
         mqid = self._opened_access.mqid
         properties = EventProperties(event.id, event.content_type, event.headers)
-        confirm = self._publisher.post_event(
-            event_exchange(mqid), mqid, event.body, properties, timeout_s=self._timeout_s
-        )
-        self._pending.add(confirm)
+        self._n_pending += 1
+        self._is_settled.clear()
 
-        def settle_event(confirm: asyncio.Future[None]) -> None:
-            self._pending.discard(confirm)
-            self._note_result(event.id, _error_of(confirm))
+        def settle_event(error: BaseException | None) -> None:
+            self._n_pending -= 1
+            if not self._n_pending:
+                self._is_settled.set()
+            self._note_result(event.id, error)
             done()
 
-        confirm.add_done_callback(settle_event)
+        self._publisher.post_event_and_call(
+            settle_event, event_exchange(mqid), mqid, event.body, properties, timeout_s=self._timeout_s
+        )
 
     async def flush(self) -> None:
         """Wait until the broker has confirmed everything that was sent so far.
@@ -152,8 +157,8 @@ class AsyncPublisher:
         self.raise_failures()
 
     async def _wait_until_settled(self) -> None:
-        while self._pending:
-            await asyncio.wait(tuple(self._pending))
+        while self._n_pending:
+            await self._is_settled.wait()
 
     def _tell_blocked(self, reason: str) -> None:
         self.notify(
@@ -185,10 +190,6 @@ class AsyncPublisher:
             case _:
                 # For example a property that AMQP cannot hold.
                 self._failures.append((id_, Broken(f"the event cannot be written: {error!r}")))
-
-
-def _error_of(confirm: asyncio.Future[None]) -> BaseException | None:
-    return ConnectionLost("the connection was closed") if confirm.cancelled() else confirm.exception()
 
 
 def _make_closed_error(workflow: WorkflowId, alias: str, error: Unroutable) -> Conflict:

@@ -14,7 +14,6 @@ from schemas.api.queues import ProfilesAnswerBody, Use
 from schemas.errors import EWMSError
 from schemas.ids import Mqid, WorkflowId
 from schemas.objects import MQProfile
-from schemas.payloads.legacy_wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +123,11 @@ class QueueAccess:
     def __init__(self, gateway: Gateway, profile: MQProfile, token: str) -> None:
         self._gateway = gateway
         self.profile = profile
+        #: The queue's name on the broker.
+        self.mqid: Mqid = profile.mqid
         self._token = token
+        #: The format that the queue's events must have. The queue's token names it.
+        self.wire = read_wire(token)
         self._nudged = asyncio.Event()
         self._renewal: asyncio.Task[None] | None = None
         self.connection: Connection
@@ -163,16 +166,6 @@ class QueueAccess:
         self._renewal = asyncio.create_task(self._renew_token(), name=f"renewal for {alias}")
         return self
 
-    @property
-    def mqid(self) -> Mqid:
-        """Return the queue's name on the broker."""
-        return self.profile.mqid
-
-    @property
-    def wire(self) -> Wire:
-        """Return the format that the queue's events must have. The queue's token names it."""
-        return read_wire(self._token)
-
     async def close(self) -> None:
         """Send the events that are on their way, then close the connection."""
         if self._renewal is not None:
@@ -190,6 +183,7 @@ class QueueAccess:
                 profile = await fetch_public_profile(self._gateway, self.profile.workflow_id, self.profile.alias)
                 if profile.auth_token:
                     self._token = profile.auth_token
+                    self.wire = read_wire(profile.auth_token)
                     await self.connection.renew_token(profile.auth_token)
                     continue
             except (EWMSError, ValueError):

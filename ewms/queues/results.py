@@ -7,12 +7,13 @@ Events that were handled before are acknowledged and left out.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
 from ewms.errors import OutcomeFailed, TimedOut
 from ewms.gateway.http import Gateway
+from ewms.queues.arrival import Arrival
 from ewms.queues.end_look import EndLook
 from ewms.queues.memory import EventMemory, Remember, received_directory
 from ewms.queues.payloads import Event
@@ -42,16 +43,15 @@ class AsyncResults:
     `break`, its event goes back to the queue.
 
     Repeats: the loop leaves out an event that it has handled before, or that another program of this account has
-    handled within seven days. With `remember` False the loop remembers its own events only; a path names the directory
-    of the files (see `ewms.queues.received_file`).
+    handled within seven days. With `remember` False the loop remembers its own events only; a path names a directory.
 
     The end: the loop ends when the workflow has ended and every result is delivered, that is, the queue is empty and
     no consumer has an event of it in hand. It ends earlier after `n` events, or when none has come for
     `idle_timeout_s`. If fewer than `n` came, it raises `TimedOut`, or `OutcomeFailed` when the workflow has ended.
 
     Trouble: if the broker is away for longer than `away_timeout_s`, the loop raises `Unreachable`. If an
-    acknowledgement is lost (with the connection, for example), `notify` says so and the event comes again. This loop
-    leaves it out, and so does another program if both `remember`.
+    acknowledgement is lost, `notify` says so and the event comes again. This loop leaves it out, and so does another
+    program if both `remember`.
 
     The loop subscribes to the queue when it starts and until it ends. To choose that yourself, write
     `async with run.queue("results").results() as events`.
@@ -78,8 +78,8 @@ class AsyncResults:
         self._prefetch = prefetch
         self._active_timeout_s = active_timeout_s
         self._arrived: deque[Delivery] = deque()
-        self._arrival = asyncio.Event()
-        self._trouble = SubscriptionTrouble(away_timeout_s, notify=self._notify_user, wake=self._arrival.set)
+        self._arrival = Arrival(idle_timeout_s)
+        self._trouble = SubscriptionTrouble(away_timeout_s, notify=self._notify_user, wake=self._arrival.announce)
         self._directory = received_directory(remember)
         self._memory = EventMemory()
         self._just_asked = False
@@ -92,8 +92,7 @@ class AsyncResults:
         self._looking: asyncio.Task[None] | None = None
         self._end = EndLook(gateway, workflow, alias, is_idle=self._is_idle, notify=self._notify_user)
         #: The loop calls this with a sentence when the broker goes or is back, when acknowledgements are lost, and when
-        #: the workflow stalls or goes on. The default logs a warning; Python prints warnings if a program has set up no
-        #: logging.
+        #: the workflow stalls or goes on. The default logs a warning.
         self.notify: Callable[[str], None] = log.warning
         #: Acknowledges a delivery. A loop in another thread sets a function that sends the delivery to this thread.
         self.settle: Callable[[Delivery], None] = self.settle_here
@@ -197,17 +196,13 @@ class AsyncResults:
                 )
             if (failure := self._trouble.failure) is not None:
                 raise await explain_refusal(self._gateway, self._workflow, self._alias, failure)
-            self._arrival.clear()
-            try:
-                async with asyncio.timeout(self._idle_timeout_s):
-                    await self._arrival.wait()
-            except TimeoutError:
+            if not await self._arrival.wait_for_news():
                 if self._n is None:
                     return False
                 raise TimedOut(
                     f"{self.n_taken} of {self._n} events came; then none for {self._idle_timeout_s:g} s",
                     hint=f"see what holds them: `ewms workflow show {self._workflow}`",
-                ) from None
+                )
         await self._memory.look_up([delivery.id for delivery in self._arrived])
         self._just_asked = True
         return True
@@ -230,7 +225,7 @@ class AsyncResults:
                 self.settle(delivery)
                 continue
             self._current = delivery
-            return Event.from_data_event(delivery.event)
+            return Event.from_data_event(delivery)
         return None
 
     def end_event(self) -> None:
@@ -239,8 +234,7 @@ class AsyncResults:
         if delivery is None:
             return
         self.n_taken += 1
-        # We remember it even if the delivery was lost meanwhile: the event will come again, and the body must not run
-        # for it twice.
+        # Even if the delivery was lost meanwhile: the event comes again, and the body must not run for it twice.
         self._memory.add_event(delivery.id)
         self.settle(delivery)
 
@@ -252,6 +246,9 @@ class AsyncResults:
         """
         if delivery.settled:
             return
+        if not self._memory.has_file:
+            self._acknowledge([delivery])  # the connection joins the acknowledgements of one turn of the loop
+            return
         self._dealt_with.append(delivery)
         if self._settling is None or self._settling.done():
             self._settling = asyncio.create_task(self._settle_dealt_with())
@@ -260,19 +257,22 @@ class AsyncResults:
         while self._dealt_with:
             batch, self._dealt_with = self._dealt_with, []
             await self._memory.record_events([delivery.id for delivery in batch])
-            lost = [delivery for delivery in batch if not await delivery.ack() and not delivery.settled]
-            if lost:
-                # A user who keeps account of these events elsewhere must know that they come again.
-                self.n_unacknowledged += len(lost)
-                self.notify(describe_unacknowledged([each.id for each in lost], remembers=self._directory is not None))
+            self._acknowledge(batch)
+
+    def _acknowledge(self, batch: Sequence[Delivery]) -> None:
+        lost = [delivery for delivery in batch if not delivery.ack_now() and not delivery.settled]
+        if lost:
+            # A user who keeps account of these events elsewhere must know that they come again.
+            self.n_unacknowledged += len(lost)
+            self.notify(describe_unacknowledged([each.id for each in lost], remembers=self._directory is not None))
 
     def leave(self) -> None:
         """End the loop after the current event.
 
-        Call this on the loop.
+        Call this on the event loop.
         """
         self._is_left = True
-        self._arrival.set()
+        self._arrival.announce()
 
     @property
     def is_open(self) -> bool:
@@ -285,7 +285,7 @@ class AsyncResults:
 
     async def _look_for_the_end(self) -> None:
         await self._end.look_until_end()
-        self._arrival.set()
+        self._arrival.announce()
 
     def _is_idle(self) -> bool:
         return not self._arrived and self._current is None
@@ -297,4 +297,4 @@ class AsyncResults:
     def _on_delivery(self, delivery: Delivery) -> None:
         self._trouble.note_delivery()
         self._arrived.append(delivery)
-        self._arrival.set()
+        self._arrival.announce()

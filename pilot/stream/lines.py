@@ -19,7 +19,7 @@ from pilot.errors import Failure, answer_too_long, codec_missing, invalid_answer
 from pilot.failures.error_text import one_line
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import JSON, DataEvent
-from schemas.payloads.json_text import load_json
+from schemas.payloads.json_text import NestedTooDeeply, dump_json, load_json
 from schemas.topology import MAX_EVENT_BYTES
 
 #: The longest answer: the largest body of an event, with an id and some braces around it.
@@ -77,6 +77,8 @@ def parse_answer(line: bytes, event_id: str) -> RunOutcome | Failure:
         output = _encode_json(said["data"])
     except NotFinite:
         return invalid_answer("has a number that is too large for a double", "write such a number as a text")
+    except NestedTooDeeply:
+        return invalid_answer("is nested too deeply", "write a flatter value")
     if len(output) > MAX_EVENT_BYTES:
         return RunOutcome(failure=answer_too_long(MAX_EVENT_BYTES))
     return RunOutcome(output, JSON)
@@ -93,18 +95,18 @@ class NotFinite(ValueError):
     """A number that JSON cannot represent, because it is infinite or NaN."""
 
 
-def _encode_json(value: Any, *, ensure_ascii: bool = False) -> bytes:
+def _encode_json(value: Any) -> bytes:
     try:
-        return json.dumps(value, separators=_COMPACT, ensure_ascii=ensure_ascii, allow_nan=False).encode()
-    except UnicodeEncodeError:  # half of a surrogate pair: JSON can write it only as an escape
-        return _encode_json(value, ensure_ascii=True)
+        return dump_json(value)
+    except NestedTooDeeply:
+        raise
     except ValueError as error:  # 1e400 was read as infinity
         raise NotFinite(str(error)) from error
 
 
 def _legacy_json(body: bytes) -> bytes | Failure:
     try:
-        return _encode_json(legacy_wire.decode_legacy(body).data, ensure_ascii=True)
+        return json.dumps(legacy_wire.decode_legacy(body).data, separators=_COMPACT, allow_nan=False).encode()
     except legacy_wire.Undecodable as error:
         return invalid_infile(error.reason)
     except legacy_wire.CodecMissing as error:

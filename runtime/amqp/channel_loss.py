@@ -39,3 +39,13 @@ def find_error_of_event(error: BaseException, exchange: str, body: bytes) -> EWM
     if named in text or (isinstance(meaning, AccessRefused) and "exchange" not in text):
         return meaning
     return None
+
+
+def explain_timeout(blocked: str, error: EWMSError | None) -> ConnectionLost:
+    """Return the error for an event that was not confirmed in time, with the reason if we know it.
+
+    `blocked` is why the broker takes no events ("": it takes them); `error` is that of the last attempt to connect.
+    """
+    if blocked:
+        return ConnectionLost(f"the broker takes no events for now: {blocked}")
+    return ConnectionLost(error.reason if error else "the broker did not confirm in time")

@@ -6,9 +6,18 @@ A timer for each event would cost more than the event's frames.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-Waiter = TypeVar("Waiter", bound=asyncio.Future[Any])
+
+class Limited(Protocol):
+    """What waits, a future for example."""
+
+    def done(self) -> bool:
+        """Return whether the wait is over."""
+        ...
+
+
+Waiter = TypeVar("Waiter", bound=Limited)
 
 #: A queue drops finished waits when it has this many waits, and then each time it has twice as many as were left.
 _CLEAN_FROM = 1000

@@ -7,9 +7,8 @@ broker delivers the event to another consumer, even if we still work on it. To s
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from pamqp.commands import Basic
-
 from runtime.amqp.wire.consuming import Settler
+from runtime.amqp.wire.properties import ReadProperties
 from schemas.ids import EventId
 from schemas.payloads.data_events import DataEvent, Header
 
@@ -28,7 +27,7 @@ class Content(Protocol):
         ...
 
     @property
-    def properties(self) -> Basic.Properties:
+    def properties(self) -> ReadProperties:
         """The event's properties."""
         ...
 
@@ -148,6 +147,10 @@ class Delivery:
 
         If the loan is lost, the broker delivers the event again.
         """
+        return self.ack_now()
+
+    def ack_now(self) -> bool:
+        """Do what `ack` does, in code that cannot wait."""
         return not self.settled and self._note_settled(self._settler.acknowledge(self._content.tag))
 
     async def reject(self, *, requeue: bool = True) -> bool:

@@ -1,8 +1,34 @@
 """An event that is being sent, and the callers that wait for its confirm."""
 
 import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
 
 from runtime.amqp.wire.properties import EventProperties
+
+log = logging.getLogger(__name__)
+
+
+class ConfirmWait(Protocol):
+    """One caller's wait for the confirm of one event. It ends once."""
+
+    @property
+    def event(self) -> "EventInFlight":
+        """The event."""
+        ...
+
+    def done(self) -> bool:
+        """Return whether the wait is over."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """End the wait, because the broker has the event."""
+        ...
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """End the wait with an error."""
+        ...
 
 
 class EventInFlight:
@@ -28,7 +54,7 @@ class EventInFlight:
         self.routing_key = routing_key
         self.body = body
         self.properties = properties
-        self.waiters: list[ConfirmWaiter] = []
+        self.waiters: list[ConfirmWait] = []
         #: Whether the event is on an open channel: the broker may have the event, or gets it when the broker reads.
         self.is_handed_over = False
         self.is_over = False
@@ -71,9 +97,92 @@ class EventInFlight:
 
 
 class ConfirmWaiter(asyncio.Future[None]):
-    """One caller's wait for the confirm of one event."""
+    """A wait that the caller awaits."""
 
     def __init__(self, event: EventInFlight) -> None:
         super().__init__()
         self.event = event
-        event.waiters.append(self)
+
+
+class ConfirmCall:
+    """A wait whose end calls a function at once. It costs less than a future, whose callbacks the loop calls later."""
+
+    __slots__ = ("_is_done", "_on_end", "event")
+
+    def __init__(self, event: EventInFlight, on_end: Callable[[BaseException | None], None]) -> None:
+        """`on_end` gets None if the broker has the event, else the error."""
+        self.event = event
+        self._on_end = on_end
+        self._is_done = False
+
+    def done(self) -> bool:
+        """Return whether the wait is over."""
+        return self._is_done
+
+    def set_result(self, _: None, /) -> None:
+        """Call the function with None."""
+        self._end(None)
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """Call the function with the error."""
+        self._end(exception)
+
+    def _end(self, error: BaseException | None) -> None:
+        self._is_done = True
+        try:
+            self._on_end(error)
+        except Exception:
+            # One confirm may be for many events. The others have their outcomes too.
+            log.exception("a callback for a confirm raised an error")
+
+
+class EventsById:
+    """The events that are being sent. Of several events with one id, only one is on its way: the broker returns an
+    event by its id.
+    """
+
+    def __init__(self) -> None:
+        #: The latest event of each id.
+        self._latest: dict[str, EventInFlight] = {}
+
+    def __len__(self) -> int:
+        return len(self._latest)
+
+    def list_latest(self) -> list[EventInFlight]:
+        """Return the latest event of each id."""
+        return [*self._latest.values()]
+
+    def join_event(self, exchange: str, routing_key: str, body: bytes, properties: EventProperties) -> EventInFlight:
+        """Return the same event if it is being sent already, else a new one."""
+        earlier = self._latest.get(properties.message_id)
+        if earlier is not None and earlier.is_same(exchange, routing_key, body):
+            return earlier
+        return EventInFlight(exchange, routing_key, body, properties)
+
+    def add_event(self, event: EventInFlight) -> bool:
+        """Record that `event` is being sent. Return whether it is new and no event with its id is before it."""
+        earlier = self._latest.get(event.message_id)
+        if earlier is event:
+            return False
+        self._latest[event.message_id] = event
+        if earlier is None:
+            return True
+        earlier.follower, event.predecessor = event, earlier
+        return False
+
+    def forget_event(self, event: EventInFlight) -> EventInFlight | None:
+        """Forget an event that is over. Return the event that waited for it; None if there is none."""
+        before, after = event.predecessor, event.follower
+        event.predecessor = event.follower = None
+        is_latest = self._latest.get(event.message_id) is event
+        if after is not None:
+            after.predecessor = before
+        if before is not None:
+            # This event still waited for `before` when its last caller stopped waiting.
+            before.follower = after
+            if is_latest:
+                self._latest[event.message_id] = before
+            return None
+        if is_latest:
+            del self._latest[event.message_id]
+        return after

@@ -10,15 +10,16 @@ lost before the confirm, the publisher sends the event again with the same id, s
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
-from runtime.amqp.channel_loss import find_error_of_event, translate_loss
+from runtime.amqp.channel_loss import explain_timeout, find_error_of_event, translate_loss
 from runtime.amqp.deadlines import Deadlines
 from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost
-from runtime.amqp.in_flight import ConfirmWaiter, EventInFlight
+from runtime.amqp.in_flight import ConfirmCall, ConfirmWait, ConfirmWaiter, EventInFlight, EventsById
 from runtime.amqp.link import Link
 from runtime.amqp.wire.properties import EventProperties
 from runtime.amqp.wire.publishing import DRAIN_FROM_BYTES, PublishingChannel
@@ -41,9 +42,8 @@ class ConfirmedPublisher:
         self._sending_large = asyncio.Lock()
         self._channel: PublishingChannel | None = None
         self._is_starting = False
-        #: The latest event of each id.
-        self._in_flight: dict[str, EventInFlight] = {}
-        self._deadlines: Deadlines[ConfirmWaiter] = Deadlines(self._expire_wait)
+        self._in_flight = EventsById()
+        self._deadlines: Deadlines[ConfirmWait] = Deadlines(self._expire_wait)
 
     async def publish(
         self,
@@ -109,26 +109,40 @@ class ConfirmedPublisher:
 
         If the same event, with the same id, is already being sent, the publisher sends it only once.
         """
-        earlier = self._in_flight.get(properties.message_id)
-        if earlier is not None and earlier.is_same(exchange, routing_key, body):
-            waiter = ConfirmWaiter(earlier)
-        else:
-            event = EventInFlight(exchange, routing_key, body, properties)
-            waiter = ConfirmWaiter(event)
-            self._in_flight[properties.message_id] = event
-            if earlier is None:
-                self._backlog.append(event)
-                self._start_waiting_events()
-            else:
-                # The broker returns an event by its id, so only one event with an id may be on its way.
-                earlier.follower, event.predecessor = event, earlier
+        event = self._in_flight.join_event(exchange, routing_key, body, properties)
+        waiter = ConfirmWaiter(event)
+        self._begin_wait(waiter, timeout_s)
+        return waiter
+
+    def post_event_and_call(
+        self,
+        on_settled: Callable[[BaseException | None], None],
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        properties: EventProperties,
+        *,
+        timeout_s: float | None = 30.0,
+    ) -> None:
+        """Begin to send an event, and call `on_settled` once: with None at its confirm, else with the error.
+
+        This costs less than `post_event`. The call may come before this method returns.
+        """
+        event = self._in_flight.join_event(exchange, routing_key, body, properties)
+        self._begin_wait(ConfirmCall(event, on_settled), timeout_s)
+
+    def _begin_wait(self, waiter: ConfirmWait, timeout_s: float | None) -> None:
+        event = waiter.event
+        event.waiters.append(waiter)
+        if self._in_flight.add_event(event):
+            self._backlog.append(event)
+            self._start_waiting_events()
         if timeout_s is not None and not waiter.done():
             self._deadlines.add_wait(waiter, timeout_s)
-        return waiter
 
     async def close(self) -> None:
         """Close the channel. Send the frames that wait first, unless the broker does not read."""
-        for event in [*self._in_flight.values()]:
+        for event in self._in_flight.list_latest():
             self._recall_unwanted(event)
         if self._link.blockade.reason:
             return  # the answer to a close would not come
@@ -201,24 +215,11 @@ class ConfirmedPublisher:
         self._start_waiting_events()
 
     def _forget_event(self, event: EventInFlight) -> None:
-        before, after = event.predecessor, event.follower
-        event.predecessor = event.follower = None
-        is_latest = self._in_flight.get(event.message_id) is event
-        if after is not None:
-            after.predecessor = before
-        if before is not None:
-            # This event still waited for `before` when its last caller stopped waiting.
-            before.follower = after
-            if is_latest:
-                self._in_flight[event.message_id] = before
-            return
-        if is_latest:
-            del self._in_flight[event.message_id]
-        if after is not None:
-            self._backlog.append(after)
+        if (follower := self._in_flight.forget_event(event)) is not None:
+            self._backlog.append(follower)
 
-    def _expire_wait(self, waiter: ConfirmWaiter) -> None:
-        waiter.set_exception(self._timeout_error())
+    def _expire_wait(self, waiter: ConfirmWait) -> None:
+        waiter.set_exception(explain_timeout(self._link.blockade.reason, self._link.error))
         self._recall_unwanted(waiter.event)
 
     def _recall_unwanted(self, event: EventInFlight) -> None:
@@ -232,13 +233,6 @@ class ConfirmedPublisher:
             event.task.cancel()
         else:
             event.drop_content()
-
-    def _timeout_error(self) -> ConnectionLost:
-        """Return the error for an event that was not confirmed in time, with the reason if we know it."""
-        if reason := self._link.blockade.reason:
-            return ConnectionLost(f"the broker takes no events for now: {reason}")
-        error = self._link.error
-        return ConnectionLost(error.reason if error else "the broker did not confirm in time")
 
     async def _send_until_confirmed(self, event: EventInFlight, lost: EWMSError | None) -> None:
         """Send an event until it is confirmed. `lost` is an earlier try's error. Raises the errors of `publish`."""

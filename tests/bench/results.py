@@ -14,7 +14,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from rich.console import Console
 from rich.table import Table
@@ -27,36 +27,7 @@ from ewms.gateway.http import Gateway
 from ewms.queues.memory import Remember
 from ewms.queues.results import AsyncResults
 from runtime.amqp import Connection
-from schemas.ids import WorkflowId
-
-WORKFLOW = WorkflowId("WF-00000000-00000000")
-
-
-class _OneQueue:
-    """Stands for the gateway: shows one queue, opened by a password in the token's place."""
-
-    address = "http://bench"
-
-    def __init__(self, url: str, queue: str) -> None:
-        self.opened: list[object] = []
-        self._url = url
-        self._queue = queue
-
-    async def get(self, _: str) -> Any:
-        credentials, _, host = self._url.removeprefix("amqp://").partition("@")
-        user, _, password = credentials.partition(":")
-        profile = {
-            "mqid": self._queue,
-            "workflow_id": WORKFLOW,
-            "timestamp": 1.0,
-            "alias": "out",
-            "is_public": True,
-            "is_activated": True,
-            "auth_token": password,
-            "broker_type": "rabbitmq",
-            "broker_address": f"{user}@{host}",
-        }
-        return {"mqprofiles": [profile]}
+from tests.bench.client_roles import WORKFLOW, OneQueue
 
 
 async def _measured(url: str, n: int, remember: Remember) -> tuple[float, float]:
@@ -68,7 +39,7 @@ async def _measured(url: str, n: int, remember: Remember) -> tuple[float, float]
     publisher = connection.open_publisher(window=200)
     body = b'{"x": 1.0}' * 10
     await asyncio.gather(*(publisher.publish("", queue, body, message_id=str(uuid.uuid4())) for _ in range(n)))
-    gateway = cast(Gateway, _OneQueue(url, queue))
+    gateway = cast(Gateway, OneQueue(url, queue))
     results = AsyncResults(gateway, WORKFLOW, "out", n=n, remember=remember)
     async with results:
         begun, cpu = time.perf_counter(), time.process_time()

@@ -57,7 +57,7 @@ NAMES = {
 }
 #: Libraries that only compute, for the packages that have them. The pilot has none but the codec of its payloads.
 LIBRARIES = {
-    "schemas": {"pydantic", "pydantic_core", "zstandard"},
+    "schemas": {"orjson", "pydantic", "pydantic_core", "zstandard"},
     "wms": {"dateutil", "pydantic", "yaml"},
     "mqs": {"pydantic"},
     "ewms": {"pydantic", "pydantic_core", "rich", "zstandard"},

@@ -8,12 +8,11 @@ from typing import Any
 from aiormq.abc import ChannelFrame, DeliveredMessage
 from aiormq.channel import Channel
 from aiormq.exceptions import ChannelInvalidStateError
-from pamqp.commands import Basic
 
 from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
 from runtime.amqp.oddities import read_short_str
 from runtime.amqp.wire.frames import DELIVER, TAG, reject_frame, release_frame
-from runtime.amqp.wire.properties import decode_properties
+from runtime.amqp.wire.properties import DecodedProperties, ReadProperties
 from runtime.amqp.wire.settlements import AckBook
 from runtime.amqp.wire.tap import Tap
 
@@ -105,15 +104,15 @@ class DeliveredContent:
         """`route` is the part of the method `basic.deliver` that begins with the delivery tag."""
         self._route = route
         self._properties = properties
-        self._decoded: Basic.Properties | None = None
+        self._decoded: DecodedProperties | None = None
         self.body = body
         (self.tag,) = TAG.unpack_from(route)
 
     @property
-    def properties(self) -> Basic.Properties:
+    def properties(self) -> ReadProperties:
         """The event's properties."""
         if self._decoded is None:
-            self._decoded = decode_properties(self._properties)
+            self._decoded = DecodedProperties(self._properties)
         return self._decoded
 
     @property
@@ -153,7 +152,7 @@ class LibraryContent:
         return self._message.body
 
     @property
-    def properties(self) -> Basic.Properties:
+    def properties(self) -> ReadProperties:
         """The event's properties."""
         return self._message.header.properties
 

@@ -15,7 +15,7 @@ from aiormq.exceptions import ChannelClosed, DeliveryError
 from runtime.amqp.errors import QueueFull, Unroutable, translate_error
 from runtime.amqp.wire.confirms import ConfirmBook, Verdict
 from runtime.amqp.wire.frames import ACK, NACK, RETURN, TAG, content_frames, publish_frame
-from runtime.amqp.wire.properties import EventProperties, decode_properties
+from runtime.amqp.wire.properties import DecodedProperties, EventProperties
 from runtime.amqp.wire.tap import Tap
 from schemas.errors import EWMSError
 
@@ -113,7 +113,7 @@ class TappedPublishing:
 
     def take_content(self, properties: bytes, body: bytes) -> None:
         """Record that the broker has returned this event, because no queue takes it."""
-        self._book.note_returned(decode_properties(properties).message_id or "")
+        self._book.note_returned(DecodedProperties(properties).message_id or "")
 
     def _note_closed(self, closing: "asyncio.Future[Any]") -> None:
         self._tap.remove_channel(self._channel.number, self)

@@ -106,12 +106,12 @@ async def test_a_consumer_killed_before_its_body_ended_gets_that_event_again_and
 async def test_a_crash_between_the_record_and_the_acknowledgement_repeats_nothing(
     gateway: FakeGateway, public_queue: PublicQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(_: Delivery) -> bool:
+    def never(_: Delivery) -> bool:
         return False
 
     await publish(gateway, ["a", "b"])
     with monkeypatch.context() as patch:
-        patch.setattr(Delivery, "ack", never)
+        patch.setattr(Delivery, "ack_now", never)
         assert await consume(gateway) == (["a", "b"], 0)
     assert await public_queue.n_ready() == 2
     assert await consume(gateway) == ([], 2)
@@ -122,18 +122,18 @@ async def test_nothing_is_acknowledged_before_it_is_recorded(
     gateway: FakeGateway, public_queue: PublicQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    record, ack = ReceivedFile.record_events, Delivery.ack
+    record, ack_now = ReceivedFile.record_events, Delivery.ack_now
 
     def recorded(self: ReceivedFile, ids: list[str], *, now_s: float) -> None:
         record(self, ids, now_s=now_s)
         said.extend(f"recorded {id_}" for id_ in ids)
 
-    async def acknowledged(self: Delivery) -> bool:
+    def acknowledged(self: Delivery) -> bool:
         said.append(f"acknowledged {self.id}")
-        return await ack(self)
+        return ack_now(self)
 
     monkeypatch.setattr(ReceivedFile, "record_events", recorded)
-    monkeypatch.setattr(Delivery, "ack", acknowledged)
+    monkeypatch.setattr(Delivery, "ack_now", acknowledged)
     await publish(gateway, [str(number) for number in range(50)])
     got, _ = await consume(gateway)
     assert len(got) == 50

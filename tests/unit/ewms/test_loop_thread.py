@@ -4,14 +4,18 @@ import asyncio
 import gc
 import sys
 import warnings
+from collections.abc import Callable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ewms import loop_thread
-from ewms.loop_thread import LoopThread
+from ewms.loop_thread import HandOver, LoopThread
 
 
 async def answer() -> int:
@@ -86,3 +90,93 @@ def interrupt_at_line(loop: LoopThread, n_wanted: int) -> bool:
     finally:
         sys.settrace(None)
     return False
+
+
+class StepLoop:
+    """A loop that runs what was scheduled when the test says so."""
+
+    def __init__(self) -> None:
+        self.scheduled: list[Callable[[], None]] = []
+
+    def call_soon_threadsafe(self, call: Callable[[], None]) -> None:
+        self.scheduled.append(call)
+
+    call_soon = call_soon_threadsafe
+
+    def run_all(self) -> None:
+        while self.scheduled:
+            self.scheduled.pop(0)()
+
+
+class StepThread:
+    def __init__(self) -> None:
+        self.loop = StepLoop()
+
+
+@given(st.lists(st.sampled_from(["add", "add", "add while taking", "fail", "turn"]), max_size=30))
+def test_every_item_is_handed_over_once_in_order_with_one_wake_up_for_many(steps: list[str]) -> None:
+    thread, taken = StepThread(), list[int]()
+    to_come, failing = list[int](), set[int]()
+
+    def take(item: int) -> None:
+        taken.append(item)
+        if to_come:
+            over.add_item(to_come.pop())
+        if item in failing:
+            raise ValueError("a fault of one item")
+
+    over = HandOver(cast(LoopThread, thread), take)
+    n_items = 0
+    for step in steps:
+        if step == "turn":
+            while thread.loop.scheduled:
+                with suppress(ValueError):
+                    thread.loop.run_all()
+            assert len(taken) == n_items
+            continue
+        if step == "add while taking" and thread.loop.scheduled and not to_come:
+            to_come.append(n_items + 1)
+            over.add_item(n_items)
+            n_items += 2
+            while thread.loop.scheduled:
+                with suppress(ValueError):
+                    thread.loop.run_all()
+            continue
+        if step == "fail":
+            failing.add(n_items)
+        over.add_item(n_items)
+        n_items += 1
+        assert len(thread.loop.scheduled) == 1
+    while thread.loop.scheduled:
+        with suppress(ValueError):
+            thread.loop.run_all()
+    assert sorted(taken) == list(range(n_items))
+    if not failing and "add while taking" not in steps:
+        assert taken == list(range(n_items))
+
+
+def test_two_threads_lose_no_item_on_the_way_to_the_loop() -> None:
+    thread, taken = LoopThread(), list[int]()
+    over = HandOver(thread, taken.append)
+    for number in range(20_000):
+        over.add_item(number)
+    thread.run_coroutine(answer)
+    thread.close()
+    assert taken == list(range(20_000))
+
+
+def test_an_interrupt_while_an_item_is_handed_over_stops_no_later_one() -> None:
+    thread, taken = StepThread(), list[int]()
+    over = HandOver(cast(LoopThread, thread), taken.append)
+    schedule = thread.loop.call_soon_threadsafe
+
+    def interrupt(_: Callable[[], None]) -> None:
+        raise KeyboardInterrupt
+
+    thread.loop.call_soon_threadsafe = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        over.add_item(1)
+    thread.loop.call_soon_threadsafe = schedule  # type: ignore[method-assign]
+    over.add_item(2)
+    thread.loop.run_all()
+    assert taken == [1, 2]

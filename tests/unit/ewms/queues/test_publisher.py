@@ -1,12 +1,16 @@
 """Every event of a publisher is accounted for."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ewms.errors import PublishFailed
 from ewms.queues.publisher import AsyncPublisher, PreparedEvent
+from runtime.amqp import QueueFull
 from schemas.ids import EventId, WorkflowId
 
 
@@ -15,10 +19,20 @@ class Unable:
 
     mqid = "q"
 
-    def post_event(self, *_: Any, **__: Any) -> "asyncio.Future[None]":
-        confirm = asyncio.get_running_loop().create_future()
-        confirm.set_exception(TypeError("string exceeds maximum length of 255 bytes"))
-        return confirm
+    def post_event_and_call(self, on_settled: Callable[[BaseException | None], None], *_: Any, **__: Any) -> None:
+        on_settled(TypeError("string exceeds maximum length of 255 bytes"))
+
+
+class Slow:
+    """A way to the broker whose confirms come when the test says so."""
+
+    mqid = "q"
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[BaseException | None], None]] = []
+
+    def post_event_and_call(self, on_settled: Callable[[BaseException | None], None], *_: Any, **__: Any) -> None:
+        self.calls.append(on_settled)
 
 
 async def test_an_event_that_amqp_cannot_hold_is_told_as_a_failure() -> None:
@@ -29,3 +43,42 @@ async def test_an_event_that_amqp_cannot_hold_is_told_as_a_failure() -> None:
         await publisher.flush()
     assert [event for event, _ in failed.value.failures] == ["e1"]
     assert publisher.n_confirmed == 0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=30))
+def test_a_flush_returns_after_every_confirm_in_any_order_and_each_event_ends_once(
+    steps: list[tuple[bool, int]],
+) -> None:
+    """Each step sends an event, or lets the broker confirm or refuse one of those on their way."""
+
+    async def run_story() -> None:
+        publisher, broker = AsyncPublisher(cast(Any, None), WorkflowId("WF-1"), "photons"), Slow()
+        publisher._access = publisher._publisher = cast(Any, broker)
+        n_sent, ended, refused = 0, [0], 0
+
+        def count_end() -> None:
+            ended[0] += 1
+
+        for is_send, number in steps:
+            if is_send or not broker.calls:
+                publisher.start_sending(PreparedEvent(EventId(str(n_sent)), b"{}", ""), count_end)
+                n_sent += 1
+                continue
+            is_refusal = number % 2 == 1
+            refused += is_refusal
+            broker.calls.pop(number % len(broker.calls))(QueueFull("no") if is_refusal else None)
+        flush = asyncio.create_task(publisher.flush())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert flush.done() == (not broker.calls)
+        while broker.calls:
+            broker.calls.pop()(None)
+        if refused:
+            with pytest.raises(PublishFailed) as failed:
+                await flush
+            assert len(failed.value.failures) == refused
+        else:
+            await flush
+        assert (ended[0], publisher.n_confirmed) == (n_sent, n_sent - refused)
+
+    asyncio.run(run_story())

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.amqp import AccessRefused, ConfirmedPublisher, ConnectionLost, EventProperties, QueueFull
-from runtime.amqp.in_flight import ConfirmWaiter, EventInFlight
+from runtime.amqp.in_flight import ConfirmWait, ConfirmWaiter, EventInFlight
 from runtime.amqp.link import Link
 from schemas.errors import EWMSError
 
@@ -84,7 +84,7 @@ class FakeLink:
         return self.channel
 
 
-POSTS = st.tuples(st.just("post"), st.integers(0, 4), st.sampled_from([b"a", b"b"]))
+POSTS = st.tuples(st.sampled_from(["post", "call"]), st.integers(0, 4), st.sampled_from([b"a", b"b"]))
 ACTIONS = st.one_of(
     POSTS,
     POSTS,
@@ -96,7 +96,8 @@ ACTIONS = st.one_of(
 async def run_story(actions: list[tuple[str, int, bytes]]) -> None:
     link = FakeLink()
     publisher = ConfirmedPublisher(cast(Link, link), window=WINDOW)
-    waiters: list[ConfirmWaiter] = []
+    waiters: list[ConfirmWait] = []
+    calls: dict[ConfirmWait, list[BaseException | None]] = {}
     outcomes: dict[EventInFlight, EWMSError | None] = {}
 
     def settle(number: int, error: EWMSError | None) -> bool:
@@ -111,6 +112,12 @@ async def run_story(actions: list[tuple[str, int, bytes]]) -> None:
             case "post":
                 properties = EventProperties(f"id-{number}")
                 waiters.append(publisher.post_event("x", "k", body, properties, timeout_s=None))
+            case "call":
+                properties, errors = EventProperties(f"id-{number}"), list[BaseException | None]()
+                publisher.post_event_and_call(errors.append, "x", "k", body, properties, timeout_s=None)
+                wait = publisher._in_flight.join_event("x", "k", body, properties).waiters[-1]
+                waiters.append(wait)
+                calls[wait] = errors
             case "confirm" | "refuse":
                 settle(number, OUTCOMES[action])
             case "expire":
@@ -128,9 +135,10 @@ async def run_story(actions: list[tuple[str, int, bytes]]) -> None:
         if not settle(0, None):
             await asyncio.sleep(0)
     assert all(waiter.done() for waiter in waiters)
-    assert (publisher._n_on_way, publisher._in_flight, list(publisher._backlog)) == (0, {}, [])
+    assert (publisher._n_on_way, len(publisher._in_flight), list(publisher._backlog)) == (0, 0, [])
+    assert all(len(errors) == 1 for errors in calls.values())
     for waiter in waiters:
-        error = waiter.exception()
+        error = waiter.exception() if isinstance(waiter, ConfirmWaiter) else calls[waiter][0]
         if isinstance(error, ConnectionLost):
             continue  # it has expired
         assert outcomes[waiter.event] is error
@@ -232,3 +240,21 @@ async def test_no_event_overtakes_another_of_its_id_when_one_between_them_is_dro
     assert [event.body for event in link.channel.sent] == [b"c"]
     link.channel.settle(0, None)
     await asyncio.gather(first, third)
+
+
+async def test_a_callback_that_raises_an_error_ends_its_own_event_only() -> None:
+    link = FakeLink()
+    publisher = ConfirmedPublisher(cast(Link, link), window=WINDOW)
+
+    def fail(_: BaseException | None) -> None:
+        raise ValueError("a fault of the caller's")
+
+    publisher.post_event_and_call(fail, "x", "k", b"", EventProperties("1"))
+    other = publisher.post_event("x", "k", b"", EventProperties("2"))
+    while link.channel is None or len(link.channel.sent) < 2:
+        await asyncio.sleep(0)
+    link.channel.settle(0, None)
+    link.channel.settle(0, None)
+    async with asyncio.timeout(30):
+        await other
+    assert (publisher._n_on_way, len(publisher._in_flight)) == (0, 0)
