@@ -167,6 +167,10 @@ class Node(GraphModel):
     events: tuple[Any, ...] = ()
     max_dead_letters: Annotated[int, Field(ge=0)] = 0
     params: dict[str, Any] = Field(default_factory=dict)
+    #: The names of those `params` whose values are secret. WMS stores them encrypted.
+    masked: tuple[str, ...] = ()
+    #: A run: what the node answers to the prompts of its definition.
+    prompts: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def timeout(self) -> timedelta | None:
@@ -240,6 +244,9 @@ class Definition(GraphModel):
     #: Parameters of a run that its launch does not give, and those whose values are secret.
     variables: dict[str, Any] = Field(default_factory=dict)
     masked: tuple[str, ...] = ()
+    #: Its own answers to prompts, and the prompts that whoever runs it may answer instead.
+    prompts: dict[str, Any] = Field(default_factory=dict)
+    asks: tuple[str, ...] = ()
     #: Whether a launch only creates the run. WMS begins the run when the earlier runs are over.
     runs_alone: bool = False
 

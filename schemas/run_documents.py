@@ -53,9 +53,12 @@ class RunDocument(RunModel):
     nodes: tuple[NodeState, ...]
     status: RunStatus = RunStatus.CREATED
     want: Want | None = None
-    #: Steps read and change `state`. `params` come from the launch and never change. `masked` names the secret keys.
+    #: Steps read and change `state`. `params` come from the launch and never change. `masked` names the secret
+    #: keys of both and of the nodes' artifacts; their values are stored encrypted (`wms.encryption`).
     state: dict[str, Any] = Field(default_factory=dict)
     params: dict[str, Any] = Field(default_factory=dict)
+    #: The answers to prompts that count for this run: `limit`, `job_tags` and so on. Runs below it may take them over.
+    prompts: dict[str, Any] = Field(default_factory=dict)
     #: The pages of the form, until a step worker has evaluated them; then the run begins. None if the run has no form.
     pages: tuple[dict[str, Any], ...] | None = None
     masked: tuple[str, ...] = ()

@@ -58,8 +58,9 @@ class ScheduleDocument(RunModel):
     #: The times, as their author wrote them.
     rrule: str
     enabled: bool = True
-    #: What each launch gives.
+    #: What each launch gives, and the names of those whose values are secret, and stored encrypted.
     extra_data: dict[str, Any] = Field(default_factory=dict)
+    masked: tuple[str, ...] = ()
     prompts: dict[Prompt, Any] = Field(default_factory=dict)
     #: In whose name WMS launches.
     owner: Identity
@@ -67,6 +68,9 @@ class ScheduleDocument(RunModel):
     decided_until: datetime
     wake_at: datetime | None = None
     starts_at: datetime
+    #: The time zone of the rule, and its end there as clocks show it. Empty in schedules from before they were stored.
+    zone: str = ""
+    until: str = ""
     #: The last occurrence of all; None: they go on for ever.
     ends_at: datetime | None = None
     last: DecidedOccurrence | None = None

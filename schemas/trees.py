@@ -126,6 +126,8 @@ class TemplateNode(TreeModel):
     all_parents_must_converge: bool = False
     #: Variables for the job. They override those of its template.
     extra_data: dict[str, Any] = Field(default_factory=dict)
+    #: The names of those whose values are secret, and stored encrypted.
+    masked: tuple[str, ...] = ()
     prompts: dict[Prompt, Any] = Field(default_factory=dict)
     timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] | None = None
     created: datetime | None = None
@@ -166,9 +168,11 @@ class TemplateDocument(TreeModel):
     nodes: tuple[TemplateNode, ...] = ()
     work: Work | None = None
     topology: Topology = Topology.TREE
-    #: The variables as their author wrote them (JSON or YAML), and their values.
+    #: The variables as their author wrote them (JSON or YAML), and their values. With a secret among them there is no
+    #: text; `masked` has the names of the secret ones, which are stored encrypted.
     extra_vars: str = ""
     variables: dict[str, Any] = Field(default_factory=dict)
+    masked: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     survey: Survey = Survey()
     survey_enabled: bool = False
@@ -188,12 +192,17 @@ class TemplateDocument(TreeModel):
 
     @property
     def can_delegate(self) -> bool:
-        """Whether roles on this template alone exist and count. They do not in the topology `tree`."""
-        return self.kind is TemplateKind.JOB or (self.kind is TemplateKind.WORKFLOW and self.topology is Topology.DAG)
+        """Whether roles on this template alone exist and count."""
+        return can_delegate(self.kind, self.topology)
 
     def find_node(self, node_id: TemplateNodeId) -> TemplateNode | None:
         """Return the node with the id `node_id`. Return None if there is no such node."""
         return next((node for node in self.nodes if node.id == node_id), None)
+
+
+def can_delegate(kind: TemplateKind, topology: Topology) -> bool:
+    """Return whether roles on one such template alone exist and count. They do not in the topology `tree`."""
+    return kind is TemplateKind.JOB or (kind is TemplateKind.WORKFLOW and topology is Topology.DAG)
 
 
 TEMPLATES = register_collection("templates", TemplateDocument)

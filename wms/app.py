@@ -70,6 +70,7 @@ from wms.processes.step_questions import StepQuestions
 from wms.processes.subscription_reader import SubscriptionReader
 from wms.processes.subscriptions import Subscriptions
 from wms.schedules.schedule_parts import Schedules, build_schedules
+from wms.secret_rotation import SecretRotation
 from wms.settings import WmsSettings
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.teams import Teams
@@ -115,6 +116,10 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         await indexes.start()
         stack.push_async_callback(indexes.stop)
 
+        keys = settings.make_secret_keys()
+        rotation = SecretRotation(store, keys)
+        await rotation.encrypt_templates()
+
         bus = await Bus.connect(settings.control_amqp_url.get_secret_value(), service=Service.WMS.value, source=SOURCE)
         stack.push_async_callback(bus.close)
         relay = Relay(store, bus)
@@ -151,7 +156,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         stack.push_async_callback(stall_watch.stop)
 
         workers = StepWorkers(store, silence=timedelta(seconds=settings.step_worker_silence_s))
-        effects = Effects(bus, workers, source=SOURCE)
+        effects = Effects(bus, workers, source=SOURCE, keys=keys)
         subscriptions, products = Subscriptions(store), Products(store)
         lock = LockKeeper(store)
         await lock.start()
@@ -161,7 +166,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         organizations = Organizations(store, rules=settings.organization_roles, checks_tokens=settings.auth != "off")
         trees = build_trees(store, engine, organizations)
         notifications = build_notifications(store, engine, organizations, settings.notification_settings)
-        schedules = build_schedules(store, trees, organizations, Teams(store))
+        schedules = build_schedules(store, trees, organizations, Teams(store), keys)
         inputs = Inputs(engine, store)
         workflows = ChildWorkflows(engine, store, fleet, WorkflowQueues(bus))
         workflows.start()
@@ -170,6 +175,8 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         questions = WorkerQuestions(bus, store, silence=timedelta(seconds=settings.step_worker_silence_s))
         ChildForms(engine, questions)
         stack.push_async_callback(effects.stop)
+        effects.begin_task(rotation.encrypt_runs(), "secrets of runs")
+        stack.callback(rotation.stop)
         workers.start()
         stack.push_async_callback(workers.stop)
         run_timers = Timers(store, RUNS, engine.wake_run)
@@ -178,6 +185,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         stack.push_async_callback(run_timers.stop)
         trees.turns.start()
         stack.push_async_callback(trees.turns.stop)
+        effects.begin_task(trees.labels.make_missing(), "missing labels")
         trees.orphans.start()
         stack.push_async_callback(trees.orphans.stop)
         await notifications.start()

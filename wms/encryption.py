@@ -1,17 +1,20 @@
 """Encrypt the secrets that users give to WMS before MongoDB keeps them.
 
     fernet:gAAAAABn...      a text as it is stored; Fernet is AES-128-CBC with an HMAC
+    fernet-json:gAAAA...    any other value, as JSON
 
 The first key of the settings encrypts. All keys decrypt, so a new key can come before the old one goes.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from schemas.errors import Broken, Rejected
 
-_MARK = "fernet:"
+_MARK, _JSON_MARK = "fernet:", "fernet-json:"
 _REMEDY = "set EWMS_SECRET_KEYS of WMS to a list of Fernet keys; `python -m wms.encryption` makes one"
 
 
@@ -26,6 +29,7 @@ class SecretKeys:
         """Raises ValueError if one of `keys` is no Fernet key."""
         #: Whether older secrets may have been encrypted with another key than the first.
         self.has_old_keys = len(keys) > 1
+        self.has_keys = bool(keys)
         self._keys = MultiFernet([Fernet(key) for key in keys]) if keys else None
 
     def encrypt(self, text: str) -> str:
@@ -53,6 +57,49 @@ class SecretKeys:
             raise Broken(
                 "a stored secret fits no key of this server", hint="give back its key, or the secret"
             ) from None
+
+    def seal(self, value: Any) -> str:
+        """Return a secret of any JSON type as it may be stored.
+
+        Raises:
+            NoKey: the settings have no key.
+        """
+        if isinstance(value, str):
+            return self.encrypt(value)
+        return _JSON_MARK + self.encrypt(json.dumps(value)).removeprefix(_MARK)
+
+    def unseal(self, stored: Any) -> Any:
+        """Return the value that `seal` has made `stored` from. Values from before there was `seal` stay as they are.
+
+        Raises:
+            NoKey: the settings have no key.
+            Broken: none of the keys fits.
+        """
+        if not is_sealed(stored):
+            return stored
+        text = self.decrypt(stored.removeprefix(_JSON_MARK))
+        return json.loads(text) if stored.startswith(_JSON_MARK) else text
+
+    def seal_values(self, values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+        """Return what a run leaves, with the values of the keys `names` sealed. Without a key of the settings they stay
+        as they are: then the run began without a sealed secret.
+        """
+        is_possible = self._keys is not None
+        return {key: self.seal(value) if is_possible and key in names else value for key, value in values.items()}
+
+    def unseal_values(self, values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+        """Return `values` with those of the keys `names` readable.
+
+        Raises:
+            NoKey: the settings have no key.
+            Broken: none of the keys fits.
+        """
+        return {key: self.unseal(value) if key in names else value for key, value in values.items()}
+
+
+def is_sealed(value: Any) -> bool:
+    """Return whether `seal` has made a stored value."""
+    return isinstance(value, str) and value.startswith((_MARK, _JSON_MARK))
 
 
 def make_key() -> str:

@@ -112,12 +112,13 @@ class Gateway:
             raise ServerDown(f"{answer.url} is not a path of an EWMS gateway", hint="is this an EWMS gateway?")
         return answer.status_code, content
 
-    async def post_json(self, path: str, body: Any) -> Any:
+    async def post_json(self, path: str, body: Any, *, key: str = "") -> Any:
         """Send a POST request with `body` as JSON to `path` (below the prefix), and return the JSON answer.
 
-        Return None if the answer is a 204, which has no body.
+        A later call with the same `key` and `body` gets the same answer and makes nothing; without a key, each call is
+        another one. Return None if the answer is a 204, which has no body.
         """
-        answer = await self._call_with_retries("POST", path, body)
+        answer = await self._call_with_retries("POST", path, body, key=key)
         return None if answer.status_code == HTTPStatus.NO_CONTENT else self._parse_json(answer)
 
     async def put(self, path: str, body: Any) -> Any:
@@ -132,7 +133,7 @@ class Gateway:
         """Delete the object at `path`. See `_call_with_retries`."""
         await self._call_with_retries("DELETE", path, None)
 
-    async def _call_with_retries(self, method: str, path: str, body: Any) -> httpx2.Response:
+    async def _call_with_retries(self, method: str, path: str, body: Any, *, key: str = "") -> httpx2.Response:
         """Call the gateway, and return the answer. Repeat the call while it may still succeed and time is left.
 
         Raises:
@@ -142,7 +143,7 @@ class Gateway:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
-        headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())} if method == "POST" else {}
         content = None if body is None else _encode_json(body)
         if content is not None:
             headers["Content-Type"] = "application/json"

@@ -47,8 +47,8 @@ class TreeClient:
 
         `template` and `receiver` are each a name or a number: of a template, and of a notification template. `on` names
         the lists of the template into which the receiver comes. With the address of a `webhook`, first create the
-        notification template `receiver`, unless it exists with this address. So you can repeat a call that failed
-        halfway.
+        notification template `receiver`, unless the same call has created it in the last two weeks. So you can
+        repeat a call that failed halfway.
 
         Raises:
             NotFound: there is no such template, or no such notification template.

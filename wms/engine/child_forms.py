@@ -23,19 +23,20 @@ class ChildForms:
 
         The run predicate is evaluated. The authorization callback is not, because a step starts the run, not a user.
         """
-        facts = run.facts
+        facts, keys = run.facts, self._engine.effects.keys
         question = EvaluateStart(
             definition=facts.definition,
             definition_hash=facts.definition_hash,
             run_uuid=facts.uuid,
-            state=facts.state,
-            pages=facts.pages or (),
+            state=keys.unseal_values(facts.state, facts.masked),
+            pages=tuple(keys.unseal_values(page, facts.masked) for page in facts.pages or ()),
             user=ActingUser(name=facts.owner),
             checks_user=False,
         )
         try:
             values = await self._questions.evaluate_form(question, facts.pool)
-            await self._engine.apply_stimulus(facts.id, LaunchFormFilled(values, facts.owner))
+            sealed = keys.seal_values(values, facts.masked)
+            await self._engine.apply_stimulus(facts.id, LaunchFormFilled(sealed, facts.owner))
         except Conflict:
             raise
         except Rejected as error:

@@ -30,7 +30,7 @@ from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun
 from wms.engine.life.stimuli import ChildEnded, ChildStarted
-from wms.engine.life.variables import fill_values
+from wms.engine.life.variables import Values, fill_values
 from wms.engine.workflow_queues import WorkflowQueues, find_first_input, find_first_output
 from wms.fleet.fleet import Fleet
 from wms.fleet.life.stimuli import CloseInputs
@@ -62,7 +62,7 @@ class ChildWorkflows:
         """
         facts, state = run.facts, run.nodes[number]
         try:
-            wanted = find_wanted(run, number)
+            wanted = self._find_wanted(run, number)
             request = WorkflowRequest.model_validate(wanted.request)
             if wanted.events:
                 find_first_input(request)
@@ -123,7 +123,7 @@ class ChildWorkflows:
 
         If its queues are not active yet, or its inputs are closed already, do nothing.
         """
-        wanted = find_wanted(run, number)
+        wanted = self._find_wanted(run, number)
         if not wanted.events or workflow.queues_active_at is None or workflow.inputs_closed_at is not None:
             return
         owner, alias = run.facts.owner, find_first_input(WorkflowRequest.model_validate(wanted.request))
@@ -152,7 +152,7 @@ class ChildWorkflows:
             if not is_canceling and workflow.deactivated is None:
                 await self._feed_workflow(run, number, workflow)
             return
-        wanted = find_wanted(run, number)
+        wanted = self._find_wanted(run, number)
         outcome, explanation = judge_workflow(
             workflow, is_canceling=is_canceling, max_dead_letters=wanted.max_dead_letters
         )
@@ -166,6 +166,11 @@ class ChildWorkflows:
             finally:
                 self._in_use.discard(workflow.workflow_id)
 
+    def _find_wanted(self, run: OpenRun, number: int) -> WantedWorkflow:
+        keys, facts = self._engine.effects.keys, run.facts
+        # A request can name `${limit}` as it names a variable, which is the stronger one.
+        return find_wanted(run, number, {**facts.prompts, **keys.unseal_values(facts.params, facts.masked)})
+
     async def _read_results(self, workflow: WorkflowDocument, owner: str, wanted: WantedWorkflow) -> list[Any]:
         alias = find_first_output(WorkflowRequest.model_validate(wanted.request))
         n = wanted.max_results if workflow.n_results is None else min(wanted.max_results, workflow.n_results)
@@ -178,13 +183,13 @@ class ChildWorkflows:
         await self._engine.apply_stimulus(run_id, ended)
 
 
-def find_wanted(run: OpenRun, number: int) -> WantedWorkflow:
+def find_wanted(run: OpenRun, number: int, variables: Values) -> WantedWorkflow:
     """Return the request, the events and the limits for the workflow of a node: from the step before it, or from the
-    definition.
+    definition, filled with `variables`.
     """
     opener = run.layout.opened_by.get(number)
     if opener is None:
-        spec, variables = run.facts.graph.nodes[number], run.facts.params
+        spec = run.facts.graph.nodes[number]
         is_template = run.facts.kind is DefinitionKind.TEMPLATE
         return WantedWorkflow(
             request=fill_values(spec.params, variables) if is_template else spec.params,

@@ -7,22 +7,24 @@ A child's uuid follows from its node and attempt, so a repeated start makes no s
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 from runtime.kernel.store import Store
 from schemas.errors import Conflict, Rejected
-from schemas.graph import Definition, DefinitionKind, NodeKind
-from schemas.ids import RunUuid
+from schemas.graph import Definition, DefinitionKind, Node, NodeKind
+from schemas.ids import DefinitionHash, RunUuid
 from schemas.run_documents import RunDocument
 from schemas.runs import Outcome, Parent, RunStatus, WantKind
+from wms.encryption import SecretKeys
 from wms.engine import repository
 from wms.engine.child_workflows import ChildWorkflows
 from wms.engine.engine import Engine
 from wms.engine.life.launching import LaunchWish, make_first_state
 from wms.engine.life.open_run import OpenRun, find_inherited
 from wms.engine.life.stimuli import ChildEnded, ChildStarted, Wish
-from wms.engine.life.variables import Values, collect_artifacts, find_variables
+from wms.engine.life.variables import Values, collect_artifacts, find_prompts, find_variables
 
 _OUTCOMES: Mapping[RunStatus, Outcome] = {
     RunStatus.SUCCESSFUL: Outcome.SUCCESSFUL,
@@ -31,8 +33,12 @@ _OUTCOMES: Mapping[RunStatus, Outcome] = {
     RunStatus.CANCELED: Outcome.CANCELED,
 }
 
+#: The prompt that stays with the run that was launched with it.
+_LABELS = "labels"
 #: The key of a step list's state whose value, an object, goes to the nodes after the one that runs the step list.
 ARTIFACTS = "artifacts"
+#: The key under which a step list finds the prompts of its job in its state, if no variable has this name.
+PROMPTS = "prompts"
 #: What the uuids of children are made from, together with the parent's node and attempt.
 _CHILDREN = uuid.UUID("5b1e3d0e-7c34-4c5a-9a44-2c1f5a0b7d11")
 
@@ -56,29 +62,10 @@ class Children:
         if spec.kind is NodeKind.WORKFLOW:
             await self._workflows.start_workflow(run, number)
             return
-        variables = find_variables(spec.params, find_inherited(run, number), facts.params)
-        wish = LaunchWish(
-            who=facts.owner,
-            state=variables,
-            params=variables,
-            masked=facts.masked,
-            organization=facts.organization,
-            launch_type="workflow",
-            parent=Parent(run=facts.id, node=number, attempt=state.attempt),
-            root=facts.root,
-            ancestors=(*facts.ancestors, facts.definition),
-        )
         try:
-            child_uuid, found = make_child_uuid(run, number), await self._engine.find_definition(spec.definition)
+            found = await self._engine.find_definition(spec.definition)
             check_child(facts, found[1])
-            if found[1].has_form:
-                # The variables are the form's only page.
-                first = make_first_state(found[1], child_uuid, facts.owner)
-                wish = replace(wish, state=first, pages=(variables,))
-            begins = wish.pages is None
-            child = await self._engine.launch_run(
-                spec.definition, wish, run_uuid=child_uuid, found=found, begins=begins
-            )
+            child = await self._launch_child(run, number, found)
         except Rejected as error:
             await self._end_node(run, number, Outcome.ERROR, error.reason)
             return
@@ -88,6 +75,35 @@ class Children:
             # The node has moved on, or knows its child already. A child of an attempt that is over is not needed.
             await self._cancel_if_unwanted(child, run)
             raise
+
+    async def _launch_child(self, run: OpenRun, number: int, found: tuple[DefinitionHash, Definition]) -> RunDocument:
+        facts, name = run.facts, run.facts.graph.nodes[number].definition
+        child_uuid, here = (
+            make_child_uuid(run, number),
+            Parent(run=facts.id, node=number, attempt=run.nodes[number].attempt),
+        )
+        variables, masked = seal_child_variables(run, number, found[1].masked, self._engine.effects.keys)
+        prompts = find_child_prompts(facts, facts.graph.nodes[here.node], found[1])
+        wish = LaunchWish(
+            who=facts.owner,
+            state=variables
+            if found[1].kind is DefinitionKind.TEMPLATE or not prompts
+            else {PROMPTS: prompts, **variables},
+            params=variables,
+            prompts=prompts,
+            masked=masked,
+            organization=facts.organization,
+            launch_type="workflow",
+            parent=here,
+            root=facts.root,
+            ancestors=(*facts.ancestors, facts.definition),
+        )
+        if found[1].has_form:
+            # The variables are the form's only page.
+            first = make_first_state(found[1], child_uuid, facts.owner)
+            wish = replace(wish, state=first, pages=(variables,))
+        begins = wish.pages is None
+        return await self._engine.launch_run(name, wish, run_uuid=child_uuid, found=found, begins=begins)
 
     async def _cancel_if_unwanted(self, child: RunDocument, parent: OpenRun) -> None:
         here = child.parent
@@ -136,13 +152,46 @@ class Children:
         artifacts = collect_artifacts([*(child.nodes[number].artifacts for _, number in ended), read_artifacts(child)])
         key = parent.nodes[child.parent.node].key
         outcome = _OUTCOMES.get(child.status, Outcome.ERROR)
-        ended_child = ChildEnded(key, child.parent.attempt, outcome, artifacts=artifacts, explanation=child.explanation)
+        ended_child = ChildEnded(
+            key,
+            child.parent.attempt,
+            outcome,
+            artifacts=artifacts,
+            masked=tuple(name for name in child.masked if name in artifacts),
+            explanation=child.explanation,
+        )
         await self._engine.apply_stimulus(parent.facts.id, ended_child)
 
     async def _end_node(self, run: OpenRun, number: int, outcome: Outcome, explanation: str) -> None:
         state = run.nodes[number]
         ended = ChildEnded(state.key, state.attempt, outcome, explanation=explanation)
         await self._engine.apply_stimulus(run.facts.id, ended)
+
+
+def find_child_prompts(parent: RunDocument, node: Node, child: Definition) -> dict[str, Any]:
+    """Return the answers to prompts for the child of a node. What does the work of a job gets all that its job has. The
+    labels of a tree are its own.
+    """
+    if parent.graph.is_leaf:
+        return dict(parent.prompts)
+    of_run = {name: value for name, value in parent.prompts.items() if name != _LABELS}
+    return find_prompts(child.prompts, node.prompts, of_run, child.asks)
+
+
+def seal_child_variables(
+    run: OpenRun, number: int, of_child: Collection[str], keys: SecretKeys
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the variables of a node's child as they may be stored, and the names of the secret ones. `of_child` are
+    the names that the child's definition makes secret.
+
+    Each source may know other names as secret. What it does not know as secret is not sealed yet.
+    """
+    facts, spec = run.facts, run.facts.graph.nodes[number]
+    masked = dict.fromkeys((*facts.masked, *spec.masked, *of_child))
+    of_run, of_node = masked.keys() - set(facts.masked), masked.keys() - set(spec.masked)
+    own = keys.seal_values(spec.params, of_node)
+    inherited = keys.seal_values(find_inherited(run, number), of_run)
+    return find_variables(own, inherited, keys.seal_values(facts.params, of_run)), tuple(masked)
 
 
 def read_artifacts(child: RunDocument) -> Values:

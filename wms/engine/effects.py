@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from schemas.errors import Conflict, EWMSError
 from schemas.events import ControlEvent, NodeRun, build_event
 from schemas.ids import EventId, RunId
 from schemas.runs import RunStatus
+from wms.encryption import SecretKeys
 from wms.engine.brought import KeepsSubscriptions
 from wms.engine.life.node_orders import make_node_run
 from wms.engine.life.open_run import OpenRun, RunDecision, calls_function
@@ -33,10 +34,14 @@ NodeEffect = Callable[[OpenRun, int], Coroutine[Any, Any, None]]
 class Effects:
     """Carries out the effects of decisions, each in a task."""
 
-    def __init__(self, sender: HintSender, workers: StepWorkers, *, source: str) -> None:
+    def __init__(
+        self, sender: HintSender, workers: StepWorkers, *, source: str, keys: SecretKeys | None = None
+    ) -> None:
+        """`keys` are those of the secrets in runs. Without them, a run with sealed secrets does not go on."""
         self._sender = sender
         self._workers = workers
         self._source = source
+        self.keys = keys or SecretKeys(())
         self._tasks: set[asyncio.Task[None]] = set()
         #: Called with the time at which a run must be woken.
         self.on_wake_at: list[Callable[[datetime], None]] = []
@@ -117,11 +122,16 @@ class Effects:
 
     def _send_step(self, run: OpenRun, number: int) -> None:
         # Make the order now. When the task begins, the run may have moved on.
-        work = self._send_order(make_node_run(run, number), run.facts.subscriptions)
+        work = self._send_order(make_node_run(run, number), run.facts.subscriptions, run.facts.masked)
         self.begin_task(work, f"step {run.facts.id}/{run.nodes[number].key}")
 
-    async def _send_order(self, order: NodeRun, related: tuple[str, ...]) -> None:
+    async def _send_order(self, order: NodeRun, related: tuple[str, ...], masked: tuple[str, ...]) -> None:
         refusal = self._workers.find_refusal(order.pool, order.definition_hash, order.definition)
+        if not refusal and masked:
+            try:
+                order = unseal_order(order, masked, self.keys)
+            except EWMSError as error:
+                refusal = f"{error.reason}: {error.hint}"
         if not refusal:
             if self.subscriptions is not None:
                 loaded = await self.subscriptions.load_for_step(related, order.state)
@@ -134,3 +144,14 @@ class Effects:
             failpoint("engine.sent")
         if refusal and self.on_unserved is not None:
             await self.on_unserved(order, refusal)
+
+
+def unseal_order(order: NodeRun, masked: Collection[str], keys: SecretKeys) -> NodeRun:
+    """Return an order in which a step worker can read the secrets called `masked`.
+
+    Raises:
+        NoKey: the settings have no key.
+        Broken: none of the keys fits.
+    """
+    parts = {"state": order.state, "variables": order.variables, "artifacts": order.artifacts}
+    return order.model_copy(update={name: keys.unseal_values(values, masked) for name, values in parts.items()})

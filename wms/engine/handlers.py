@@ -1,6 +1,7 @@
 """Handle the events of step workers. Only a pool's own broker user may report on its nodes and definitions."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 from runtime.bus.dispatch import DispatchTable
@@ -17,6 +18,7 @@ from schemas.events import (
 from schemas.ids import NodeKey, RunId
 from schemas.runs import NodeError, Outcome
 from schemas.topology import pool_service
+from wms.encryption import SecretKeys
 from wms.engine.brought import StepRefused
 from wms.engine.engine import Engine
 from wms.engine.life.launching import check_definition
@@ -72,7 +74,8 @@ class EngineHandlers:
 
     async def _record_end(self, ended: NodeEnded, event: ControlEvent) -> None:
         self._takings.pop((ended.run, ended.node, ended.attempt), None)
-        await self._check_pool(ended.run, ended.node, event.sender)
+        run, _ = await self._check_pool(ended.run, ended.node, event.sender)
+        ended = seal_end(ended, run.facts.masked, self._engine.effects.keys)
         try:
             await self._engine.apply_stimulus(ended.run, ended)
         except Conflict:
@@ -105,6 +108,14 @@ def _without_load(ended: NodeEnded, error: NodeError) -> NodeEnded:
     nothing: dict[str, Any] = {"delta": {}, "removed": (), "artifacts": {}, "children": (), "models": (), "events": ()}
     nothing["subscriptions"] = ()
     return ended.model_copy(update={"outcome": Outcome.FAILED, "error": error, **nothing})
+
+
+def seal_end(ended: NodeEnded, masked: Collection[str], keys: SecretKeys) -> NodeEnded:
+    """Return what a step leaves, with the secrets called `masked` as they may be stored."""
+    if not masked:
+        return ended
+    parts = {"delta": ended.delta, "artifacts": ended.artifacts}
+    return ended.model_copy(update={name: keys.seal_values(values, masked) for name, values in parts.items()})
 
 
 def check_sender(sender: str, pool: str) -> None:

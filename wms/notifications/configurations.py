@@ -1,10 +1,14 @@
 """The configuration of each way to send: its fields, which of them are secret, and how to read them. (core)
 
-    webhook   url, http_method, headers, username, PASSWORD, disable_ssl_verification
+    webhook   url, PATH, http_method, headers, username, PASSWORD, disable_ssl_verification
     email     host, port, username, PASSWORD, use_tls, use_ssl, sender, recipients, timeout
     apprise   URLS                                                        secret fields in capitals
 
-Values of headers are secret if their names say so. A password in a webhook's URL becomes its `password`.
+Values of headers are secret if their names say so. A password in a webhook's URL becomes its `password`. The path and
+the query of many services are their password, so all behind the host becomes its `path`; people see one URL:
+
+    given and sent to    https://hooks.example.org/services/T0/B0        stored    https://hooks.example.org/  +  PATH
+    shown                https://hooks.example.org/$encrypted$
 """
 
 import re
@@ -19,13 +23,13 @@ from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.template_fields import read_boolean
 
 _SECRETS: Mapping[NotificationType, frozenset[str]] = {
-    NotificationType.WEBHOOK: frozenset({"password"}),
+    NotificationType.WEBHOOK: frozenset({"password", "path"}),
     NotificationType.EMAIL: frozenset({"password"}),
     NotificationType.APPRISE: frozenset({"urls"}),
 }
 #: The fields that say where the secrets go.
 _PLACES: Mapping[NotificationType, tuple[str, ...]] = {
-    NotificationType.WEBHOOK: ("url",),
+    NotificationType.WEBHOOK: ("url", "path"),
     NotificationType.EMAIL: ("host", "port", "use_tls", "use_ssl"),
     NotificationType.APPRISE: (),
 }
@@ -60,7 +64,31 @@ def map_secrets(kind: NotificationType, configuration: Configuration, change: Ca
 
 def mask_configuration(kind: NotificationType, configuration: Configuration) -> dict[str, Any]:
     """Return `configuration` for people: the mask stands in place of each secret. An empty secret stays empty."""
-    return map_secrets(kind, configuration, lambda _: MASK)
+    masked = map_secrets(kind, split_url(kind, configuration), lambda _: MASK)
+    if kind is NotificationType.WEBHOOK:
+        masked["url"] = join_url(masked)
+        del masked["path"]
+    return masked
+
+
+def split_url(kind: NotificationType, configuration: Configuration) -> dict[str, Any]:
+    """Return a configuration in which all behind the host of a webhook's URL stands in `path`."""
+    if kind is not NotificationType.WEBHOOK or has_path(configuration):
+        return dict(configuration)
+    parts = urlsplit(configuration["url"])
+    host = urlunsplit((parts.scheme, parts.netloc, "/", "", ""))
+    rest = parts.path.removeprefix("/") + (f"?{parts.query}" if parts.query else "")
+    return {**configuration, "url": host, "path": rest}
+
+
+def has_path(configuration: Configuration) -> bool:
+    """Return whether the URL of a webhook is split. Those from before there was `path` are not."""
+    return "path" in configuration
+
+
+def join_url(configuration: Configuration) -> str:
+    """Return the URL of a webhook from its parts."""
+    return f"{configuration['url']}{configuration.get('path', '')}"
 
 
 def read_configuration(kind: NotificationType, raw: Any, kept: Configuration | None) -> dict[str, Any]:
@@ -101,7 +129,7 @@ def read_configuration(kind: NotificationType, raw: Any, kept: Configuration | N
     if kind is NotificationType.EMAIL and found["use_tls"] and found["use_ssl"]:
         raise FieldsRefused({"notification_configuration": ["use_tls and use_ssl exclude each other; choose one"]})
     if kind is NotificationType.WEBHOOK:
-        found = _take_password(found)
+        found = split_url(kind, _take_password(found))
     return _unmask_secrets(kind, found, kept)
 
 
@@ -119,21 +147,23 @@ def _take_password(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unmask_secrets(kind: NotificationType, found: dict[str, Any], kept: Configuration | None) -> dict[str, Any]:
-    is_same_place = kept is not None and all(kept.get(name) == found[name] for name in _PLACES[kind])
+    is_same_place = kept is not None and all(found[name] in (MASK, kept.get(name)) for name in _PLACES[kind])
     known: Configuration = kept if kept is not None and is_same_place else {}
     faults: list[str] = []
 
     def find_kept(name: str, old: Any) -> str:
         if isinstance(old, str) and old not in ("", MASK):
             return old
-        faults.append(f"{name}: {MASK} stands for no secret of this receiver; give it again")
+        shown = "url" if name == "path" else name
+        faults.append(f"{shown}: {MASK} stands for no secret of this receiver; give it again")
         return ""
 
-    # `awx import` writes an empty text in the place of each mask. With the same user it means the same password.
+    # `awx import` writes an empty text in the place of each mask. With the same user it means the same password. A URL
+    # keeps its host there, so it is a URL without a path.
     is_same_user = found.get("username") == known.get("username")
     for name in _SECRETS[kind]:
         old = known.get(name)
-        if found[name] == MASK or (found[name] == "" and old and is_same_user):
+        if found[name] == MASK or (found[name] == "" and old and is_same_user and name != "path"):
             found[name] = find_kept(name, old)
         elif isinstance(found[name], list):
             old = old if isinstance(old, list | tuple) else ()
@@ -160,9 +190,8 @@ def describe_recipients(kind: NotificationType, configuration: Configuration) ->
     """
     match kind:
         case NotificationType.WEBHOOK:
-            # The path and the query of many services are their password.
-            parts = urlsplit(configuration["url"])
-            return f"{parts.scheme}://{parts.netloc}/" + ("…" if parts.path.strip("/") or parts.query else "")
+            shown = split_url(kind, configuration)
+            return str(shown["url"]) + ("…" if shown["path"] else "")
         case NotificationType.EMAIL:
             return ", ".join(configuration["recipients"])
         case _:

@@ -20,7 +20,7 @@ from schemas.notifications import (
 )
 from wms.encryption import NoKey, SecretKeys
 from wms.engine.life.variables import MASK
-from wms.notifications.configurations import map_secrets
+from wms.notifications.configurations import map_secrets, split_url
 from wms.notifications.message_rendering import Rendered, find_body_fault, render_texts
 from wms.notifications.notification_fields import read_notification_fields
 from wms.notifications.notification_store import NotificationStore
@@ -111,7 +111,7 @@ class NotificationService:
         """
         template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
         kind = template.notification_type
-        kept = map_secrets(kind, template.configuration, self._read_kept)
+        kept = split_url(kind, map_secrets(kind, template.configuration, self._read_kept))
         fields = read_notification_fields(raw, template, kept)
         if "organization" in raw:
             fields["organization"] = await self._read_organization(raw["organization"])
@@ -160,7 +160,7 @@ class NotificationService:
             Forbidden: the principal may not change it.
         """
         template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
-        await self._notifications.delete_template(template.id)
+        await self._notifications.delete_template(template.id, by=principal.subject)
 
     async def _read_organization(self, raw: Any) -> OrganizationId:
         if raw is None or raw == "":
@@ -183,28 +183,31 @@ class NotificationService:
             return MASK
 
     async def encrypt_again(self) -> None:
-        """Encrypt the secrets of all notification templates with the first key, if there are several.
+        """Encrypt the secrets of all notification templates with the first key, if there are several. With one key,
+        encrypt the URLs from before they were secrets.
 
         A template with a secret that fits no key stays as it is, and the log names it.
         """
-        if not self._keys.has_old_keys:
+        if not self._keys.has_keys:
             return
-        templates = await self._notifications.list_templates({})
-        if all([await self._encrypt_one_again(each.id) for each in templates]):
+        open_url = {"notification_type": NotificationType.WEBHOOK.value, "configuration.path": {"$exists": False}}
+        templates = await self._notifications.list_templates({} if self._keys.has_old_keys else open_url)
+        is_done = all([await self._encrypt_one_again(each.id) for each in templates])
+        if is_done and self._keys.has_old_keys:
             log.info("all secrets have the first key", templates=len(templates))
 
     async def _encrypt_one_again(self, template_id: NotificationTemplateId) -> bool:
         while (template := await self._notifications.find_template(template_id)) is not None:
             kind = template.notification_type
             try:
-                readable = map_secrets(kind, template.configuration, self._keys.decrypt)
+                readable = split_url(kind, map_secrets(kind, template.configuration, self._keys.decrypt))
             except Broken as error:
                 log.error("a secret fits no key", template=template_id, name=template.name, hint=error.hint)
                 return False
             again = template.model_copy(update=self._seal({"configuration": readable}, kind))
             # If a request or another WMS has changed it meanwhile, its secret may still have the old key.
             with suppress(Conflict):
-                await self._notifications.save_template(again, is_new=False)
+                await self._notifications.save_template(again, is_new=False, is_told=False)
                 break
         return True
 

@@ -25,6 +25,8 @@ from schemas.notifications import (
 )
 from schemas.run_documents import COUNTERS, RUNS
 from schemas.trees import TEMPLATES
+from wms.notifications.template_changes import describe_change
+from wms.tenancy.activity import ActivityLog
 from wms.trees.template_errors import FieldsRefused
 
 #: How long an ended notification is kept.
@@ -52,6 +54,7 @@ class NotificationStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._activity = ActivityLog(store)
 
     async def find_template(self, template_id: NotificationTemplateId) -> NotificationTemplateDocument | None:
         """Return the notification template. Return None if there is no such template."""
@@ -83,9 +86,10 @@ class NotificationStore:
         return NotificationTemplateId(await self.store.count_up(COUNTERS, "notification_templates"))
 
     async def save_template(
-        self, template: NotificationTemplateDocument, *, is_new: bool, once: Once | None = None
+        self, template: NotificationTemplateDocument, *, is_new: bool, once: Once | None = None, is_told: bool = True
     ) -> NotificationTemplateId | None:
         """Store a new or changed notification template. A changed one must have the `rev` that it was loaded with.
+        `is_told` says whether a person makes the change, so that the activity log gets a row.
 
         If an earlier request with the identity `once` has made a template, store nothing, and return the id of that
         template. Otherwise return None.
@@ -103,25 +107,31 @@ class NotificationStore:
             document = make_document(template)
             if is_new:
                 answer = template.id if once is not None else None
-                return Decision(changes=(Insert(NOTIFICATION_TEMPLATES, document),), answer=answer)
-            current = await tx.find_one(NOTIFICATION_TEMPLATES, {"_id": template.id}, {"rev": 1, "organization": 1})
+                rows = await self._activity.make_inserts(template.modified_by, describe_change(None, template))
+                return Decision(changes=(Insert(NOTIFICATION_TEMPLATES, document), *rows), answer=answer)
+            current = await tx.find_one(NOTIFICATION_TEMPLATES, {"_id": template.id})
             if current is None or current["rev"] != template.rev:
                 raise Conflict("the template has changed meanwhile", hint="read it again, and repeat the change")
             fields = {key: value for key, value in document.items() if key not in ("_id", "rev")}
             changed = Update(NOTIFICATION_TEMPLATES, template.id, set=fields, rev=template.rev)
             is_moved = current["organization"] != template.organization
-            return Decision(changes=(changed, *(await _delete_foreign_links(tx, template) if is_moved else ())))
+            facts = describe_change(parse_template(current), template) if is_told else []
+            rows = await self._activity.make_inserts(template.modified_by, facts)
+            return Decision(changes=(changed, *(await _delete_foreign_links(tx, template) if is_moved else ()), *rows))
 
         decided = await self.store.transact(step, once=once)
         done_before = isinstance(decided, Decision) or decided.answer is None
         return None if done_before else NotificationTemplateId(decided.answer)
 
-    async def delete_template(self, template_id: NotificationTemplateId) -> None:
-        """Delete a notification template, and take it out of all lists. Its notifications stay."""
+    async def delete_template(self, template_id: NotificationTemplateId, *, by: str = "") -> None:
+        """Delete a notification template, and take it out of all lists. Its notifications stay. `by` deletes it."""
 
         async def step(tx: Transaction) -> Decision:
             links = await tx.find(NOTIFICATION_LINKS, {"template": template_id}, projection={"_id": 1})
             changes: list[Change] = [Delete(NOTIFICATION_LINKS, each["_id"]) for each in links]
+            found = await tx.find_one(NOTIFICATION_TEMPLATES, {"_id": template_id})
+            before = None if found is None else parse_template(found)
+            changes += await self._activity.make_inserts(by, describe_change(before, None))
             return Decision(changes=(Delete(NOTIFICATION_TEMPLATES, template_id), *changes))
 
         await self.store.transact(step)

@@ -14,6 +14,7 @@ import httpx2
 from schemas.errors import Rejected
 from wms.notifications.address_rules import check_address
 from wms.notifications.attempts import SendOutcome, judge_answer
+from wms.notifications.configurations import join_url
 
 #: Carries the id of a notification, which is the same with each attempt.
 ID_HEADER = "X-EWMS-Notification"
@@ -78,7 +79,7 @@ class WebhookSender:
         payload: Mapping[str, Any],
         notification: str,
     ) -> SendOutcome:
-        url = configuration["url"]
+        url = join_url(configuration)
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         address = await _find_address(host, port, allows_local=self._allows_local)

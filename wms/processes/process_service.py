@@ -172,8 +172,7 @@ class ProcessService:
             # Somebody has stopped it between two steps, so no step is asked.
             await self._engine.apply_stimulus(run.id, Resume(who=principal.subject))
             return
-        question = _make_resume_question(run, node, pages, principal, has_form=waiting is not None)
-        values = await self._questions.evaluate_form(question, run.pool)
+        values = await self._evaluate_resume(run, node, pages, principal, has_form=waiting is not None)
         given = None if waiting is None else values
         await self._engine.apply_stimulus(run.id, Resume(who=principal.subject, given=given, node=node.key))
 
@@ -184,15 +183,39 @@ class ProcessService:
         node = find_input_node(run)
         if node is None:
             return None
-        question = _make_resume_question(run, node, (), Principal(run.owner), has_form=True, checks_user=False)
         try:
-            await self._questions.evaluate_form(question, run.pool)
+            await self._evaluate_resume(run, node, (), Principal(run.owner), has_form=True, checks_user=False)
         except FormNotCompleteError as error:
             form: Mapping[str, Any] = error.members["form"]
             return form
         except (Rejected, Unavailable) as error:
             log.info("the form of a process is not shown", run=run.id, reason=error.reason)
         return None
+
+    async def _evaluate_resume(
+        self,
+        run: RunDocument,
+        node: NodeState,
+        pages: Pages,
+        principal: Principal,
+        *,
+        has_form: bool,
+        checks_user: bool = True,
+    ) -> Mapping[str, Any]:
+        """Ask a step worker about a resume. Return the values of the form, as they may be stored."""
+        keys = self._engine.effects.keys
+        question = EvaluateResume(
+            definition=run.definition,
+            definition_hash=run.definition_hash,
+            run_uuid=run.uuid,
+            node=node.key,
+            state=keys.unseal_values(run.state, run.masked),
+            pages=tuple(dict(page) for page in pages),
+            user=make_acting_user(principal),
+            has_form=has_form,
+            checks_user=checks_user,
+        )
+        return keys.seal_values(await self._questions.evaluate_form(question, run.pool), run.masked)
 
     async def abort_process(self, run: RunDocument, principal: Principal, *, why: str = "") -> None:
         """Request the end of a process for good, and return. It ends after its running step has ended.
@@ -296,19 +319,3 @@ def find_input_node(run: RunDocument) -> NodeState | None:
 def _find_resumed_node(run: RunDocument) -> NodeState | None:
     wanted = (NodeStatus.HALTED, NodeStatus.RETRYING, NodeStatus.WAITING)
     return next((node for status in wanted for node in run.nodes if node.status is status), None)
-
-
-def _make_resume_question(
-    run: RunDocument, node: NodeState, pages: Pages, principal: Principal, *, has_form: bool, checks_user: bool = True
-) -> EvaluateResume:
-    return EvaluateResume(
-        definition=run.definition,
-        definition_hash=run.definition_hash,
-        run_uuid=run.uuid,
-        node=node.key,
-        state=run.state,
-        pages=tuple(dict(page) for page in pages),
-        user=make_acting_user(principal),
-        has_form=has_form,
-        checks_user=checks_user,
-    )

@@ -119,3 +119,9 @@ def floor_to_period(rule: Rule, starts_at: datetime, near: datetime) -> datetime
         case Frequency.MINUTELY:
             start, period = starts_at.replace(second=0), timedelta(minutes=1)
     return start + (near - start) // period // every * every * period
+
+
+def show_until(recurrence: Recurrence) -> str:
+    """Return the end of the rules in their time zone, as clocks there show it; empty: they do not name an end."""
+    untils = [rule.until for rule in recurrence.rules if rule.until is not None]
+    return max(untils).astimezone(recurrence.zone).strftime("%Y-%m-%dT%H:%M:%S") if untils else ""

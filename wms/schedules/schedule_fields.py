@@ -8,7 +8,7 @@ from schemas.schedules import ScheduleDocument
 from schemas.trees import Prompt, TemplateDocument
 from wms.schedules.due import plan_times
 from wms.schedules.rule_text import read_recurrence
-from wms.trees.inputs.launch_values import PROMPT_FIELDS, check_saved_values, merge_launch_values
+from wms.trees.inputs.launch_values import check_saved_values, merge_launch_values, spell_prompts
 from wms.trees.templates.template_fields import FieldReader, read_boolean, read_name, read_text, read_variables
 
 #: The most occurrences of a preview, and how many it has if the request names no number.
@@ -29,7 +29,11 @@ def read_schedule_fields(raw: Mapping[str, Any], before: ScheduleDocument | None
     reader.read("enabled", read_boolean)
     reader.read("extra_data", lambda value: read_variables(value)[1])
     reader.read("rrule", _check_rule, needed=before is None)
-    reader.fields["prompts"] = _read_prompts(raw, {} if before is None else before.prompts)
+    prompts = reader.read_prompts({} if before is None else before.prompts)
+    for prompt in (Prompt.LABELS, Prompt.INVENTORY):
+        if prompt.value in raw:
+            prompts[prompt] = raw[prompt.value]
+    reader.fields["prompts"] = {prompt: value for prompt, value in prompts.items() if value not in ("", None, [])}
     return reader.finish()
 
 
@@ -38,14 +42,6 @@ def _check_rule(raw: Any) -> str:
     if plan_times(read_recurrence(text)).starts_at is None:
         raise Rejected("the rule never occurs, up to the year 2399; correct the part that no date fits")
     return text
-
-
-def _read_prompts(raw: Mapping[str, Any], before: Mapping[Prompt, Any]) -> dict[Prompt, Any]:
-    prompts = dict(before)
-    for name, prompt in PROMPT_FIELDS.items():
-        if name in raw:
-            prompts[prompt] = raw[name]
-    return {prompt: value for prompt, value in prompts.items() if value not in ("", None, [])}
 
 
 def read_preview_fields(raw: Mapping[str, Any]) -> tuple[str, int]:
@@ -67,18 +63,13 @@ def _read_count(raw: Any) -> int:
     return raw
 
 
-def check_values(schedule: ScheduleDocument, template: TemplateDocument) -> None:
-    """Check that `template` takes the values that `schedule` gives to each launch.
+def check_values(schedule: ScheduleDocument, template: TemplateDocument, extra_data: Mapping[str, Any]) -> None:
+    """Check that `template` takes what `schedule` gives to each launch. `extra_data` has its variables, decrypted.
 
     Raises:
         NotAsked: the template does not ask for one of them.
         LaunchRefused: answers of the template's survey are missing or wrong.
     """
     prompts = spell_prompts(schedule.prompts)
-    check_saved_values(template, extra_data=schedule.extra_data, prompts=prompts)
-    merge_launch_values(template, extra_vars=schedule.extra_data, prompts=prompts)
-
-
-def spell_prompts(prompts: Mapping[Prompt, Any]) -> dict[str, Any]:
-    """Return the values of prompts by the names of the prompts in a request for a launch."""
-    return {prompt.value: value for prompt, value in prompts.items()}
+    check_saved_values(template, extra_data=extra_data, prompts=prompts)
+    merge_launch_values(template, extra_vars=extra_data, prompts=prompts, seal=lambda value: value)

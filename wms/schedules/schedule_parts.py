@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from runtime.kernel.store import Store
 from schemas.schedules import Identity
+from wms.encryption import SecretKeys
 from wms.schedules.schedule_runner import ScheduleRunner
 from wms.schedules.schedule_service import ScheduleService
 from wms.schedules.schedule_store import ScheduleStore
@@ -22,7 +23,9 @@ class Schedules:
     runner: ScheduleRunner
 
 
-def build_schedules(store: Store, trees: Trees, organizations: Organizations, teams: Teams) -> Schedules:
+def build_schedules(
+    store: Store, trees: Trees, organizations: Organizations, teams: Teams, keys: SecretKeys
+) -> Schedules:
     """Return the parts. The runner is not started."""
     schedules, templates = ScheduleStore(store), TemplateStore(store)
 
@@ -30,6 +33,6 @@ def build_schedules(store: Store, trees: Trees, organizations: Organizations, te
         return await trees.roles.add_delegated(await organizations.recall_principal(identity), teams)
 
     return Schedules(
-        service=ScheduleService(schedules, templates),
-        runner=ScheduleRunner(store, schedules, templates, trees.runs, recall_principal),
+        service=ScheduleService(schedules, templates, trees.labels, keys),
+        runner=ScheduleRunner(store, schedules, templates, trees.runs, recall_principal, keys=keys),
     )

@@ -21,11 +21,13 @@ from schemas.ids import RunId, ScheduleId
 from schemas.run_documents import RunDocument
 from schemas.schedules import SCHEDULES, DecidedOccurrence, Identity, Occurrence, ScheduleDocument
 from schemas.trees import TemplateDocument
+from wms.encryption import SecretKeys
 from wms.schedules.due import DueOccurrence, decide_due
 from wms.schedules.rule_text import read_recurrence
-from wms.schedules.schedule_fields import check_values, spell_prompts
+from wms.schedules.schedule_fields import check_values
 from wms.schedules.schedule_store import ScheduleStore, check_current, make_update
 from wms.tenancy.rights import Principal
+from wms.trees.inputs.launch_values import spell_prompts
 from wms.trees.jobs.tree_runs import TreeLaunch, TreeRuns
 from wms.trees.templates.template_store import TemplateStore
 
@@ -43,7 +45,10 @@ class ScheduleRunner:
         templates: TemplateStore,
         runs: TreeRuns,
         recall_principal: RecallsPrincipal,
+        *,
+        keys: SecretKeys,
     ) -> None:
+        self._keys = keys
         self._schedules = schedules
         self._templates = templates
         self._runs = runs
@@ -100,16 +105,15 @@ class ScheduleRunner:
         """
         assert due.at is not None
         principal = await self._recall_principal(schedule.owner)
-        check_values(schedule, template)
+        values = self._keys.unseal_values(schedule.extra_data, schedule.masked)
+        check_values(schedule, template, values)
         occurrence = Occurrence(schedule=schedule.id, name=schedule.name, at=due.at, skipped=due.n_skipped)
 
         async def note_run(tx: Transaction, run: RunDocument) -> tuple[Change, ...]:
             await check_current(tx, schedule)
             return (make_update(_note_decided(schedule, due, run=run.id)),)
 
-        launch = TreeLaunch(
-            extra_vars=schedule.extra_data, prompts=spell_prompts(schedule.prompts), occurrence=occurrence
-        )
+        launch = TreeLaunch(extra_vars=values, prompts=spell_prompts(schedule.prompts), occurrence=occurrence)
         run, _ = await self._runs.launch(principal, schedule.template, launch, also=note_run)
         failpoint("schedules.launched")
         # If the occurrence had its run before, the launch has stored nothing.

@@ -1,6 +1,7 @@
 """Create, change and delete schedules, for principals. Who may launch a template may schedule it."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,10 +11,11 @@ from runtime.once import Once
 from schemas.errors import Rejected
 from schemas.ids import ScheduleId, TemplateId
 from schemas.schedules import Identity, ScheduleDocument
-from schemas.trees import TemplateDocument, TemplateKind
+from schemas.trees import Prompt, TemplateDocument, TemplateKind
+from wms.encryption import SecretKeys
 from wms.schedules.due import plan_times
 from wms.schedules.occurrences import find_next, list_occurrences
-from wms.schedules.recurrence import Recurrence
+from wms.schedules.recurrence import Recurrence, show_until
 from wms.schedules.rule_text import read_recurrence
 from wms.schedules.schedule_fields import check_values, read_preview_fields, read_schedule_fields
 from wms.schedules.schedule_store import ScheduleStore
@@ -22,14 +24,19 @@ from wms.tenancy.tree_rights import check_tree_right, find_delegated, make_tree_
 from wms.trees.inputs.launch_values import restore_passwords
 from wms.trees.object_ids import is_like_id, read_object_id
 from wms.trees.template_errors import FieldsRefused
+from wms.trees.templates.label_service import LabelService
 from wms.trees.templates.template_store import TemplateStore
 
 
 class ScheduleService:
     """The rules for the schedules of all templates: who may do what."""
 
-    def __init__(self, schedules: ScheduleStore, templates: TemplateStore) -> None:
+    def __init__(
+        self, schedules: ScheduleStore, templates: TemplateStore, labels: LabelService, keys: SecretKeys
+    ) -> None:
         self._schedules = schedules
+        self._labels = labels
+        self._keys = keys
         self._templates = templates
 
     async def get_schedule(
@@ -86,11 +93,15 @@ class ScheduleService:
         template = await self._find_template(principal, raw.get("unified_job_template"), template_id)
         given = fields.pop("extra_data", {})
         now = stored_now()
+        extra_data, masked = restore_passwords(
+            {}, given, masked=(), before=None, wrapped=template, seal=self._keys.seal
+        )
         schedule = ScheduleDocument(
             id=await self._schedules.take_schedule_id(),
             template=template.id,
             organization=template.organization,
-            extra_data=restore_passwords({}, given, before=None, wrapped=template),
+            extra_data=extra_data,
+            masked=masked,
             owner=owner,
             decided_until=now,
             starts_at=now,
@@ -99,7 +110,7 @@ class ScheduleService:
             modified_by=principal.subject,
             **fields,
         )
-        check_values(schedule, template)
+        await self._check_values(schedule, template)
         return await self._schedules.add_schedule(await _set_times(schedule, is_new_rule=True), once)
 
     async def change_schedule(
@@ -124,7 +135,9 @@ class ScheduleService:
         template = await self._find_template(principal, named, None)
         wrapped = template if template.id == before.template else await self._templates.find_template(before.template)
         given = fields.get("extra_data", before.extra_data)
-        fields["extra_data"] = restore_passwords(before.extra_data, given, before=wrapped, wrapped=template)
+        fields["extra_data"], fields["masked"] = restore_passwords(
+            before.extra_data, given, masked=before.masked, before=wrapped, wrapped=template, seal=self._keys.seal
+        )
         changed = before.model_copy(
             update={
                 **fields,
@@ -134,11 +147,16 @@ class ScheduleService:
                 "modified_by": principal.subject,
             }
         )
-        if before.owner.subject == owner.subject or _differs_in_launches(before, changed):
+        if before.owner.subject == owner.subject or differs_in_launches(before, changed):
             changed = changed.model_copy(update={"owner": owner})
-        check_values(changed, template)
+        await self._check_values(changed, template)
         is_new = changed.rrule != before.rrule or (changed.enabled and not before.enabled)
         return await self._schedules.change_schedule(await _set_times(changed, is_new_rule=is_new))
+
+    async def _check_values(self, schedule: ScheduleDocument, template: TemplateDocument) -> None:
+        check_values(schedule, template, self._keys.unseal_values(schedule.extra_data, schedule.masked))
+        if (labels := schedule.prompts.get(Prompt.LABELS)) is not None:
+            _ = await self._labels.name_labels(template.organization, labels)
 
     async def delete_schedule(self, principal: Principal, schedule_id: ScheduleId) -> None:
         """Delete a schedule. The jobs that it has launched stay.
@@ -148,7 +166,7 @@ class ScheduleService:
             Forbidden: the principal may not launch its template.
         """
         await self.get_schedule(principal, schedule_id, Action.LAUNCH_TREE)
-        await self._schedules.delete_schedule(schedule_id)
+        await self._schedules.delete_schedule(schedule_id, by=principal.subject)
 
     async def preview(self, raw: Mapping[str, Any]) -> tuple[Recurrence, list[datetime]]:
         """Return the rule that `raw` gives, and its next occurrences. This needs no schedule, and stores nothing.
@@ -207,8 +225,12 @@ class ScheduleService:
 _ABOUT_ITSELF = {"name", "description", "organization", "modified", "modified_by"}
 
 
-def _differs_in_launches(before: ScheduleDocument, after: ScheduleDocument) -> bool:
-    return before.model_dump(exclude=_ABOUT_ITSELF) != after.model_dump(exclude=_ABOUT_ITSELF)
+def differs_in_launches(before: ScheduleDocument, after: ScheduleDocument) -> bool:
+    """Return whether `after` launches something else than `before`, or at other times."""
+    # As JSON: in Python `1` equals `true`, and their jobs differ.
+    dumped = [each.model_dump(mode="json", exclude=_ABOUT_ITSELF) for each in (before, after)]
+    first, second = (json.dumps(each, sort_keys=True) for each in dumped)
+    return first != second
 
 
 def _make_filter(principal: Principal, field: str) -> dict[str, Any]:
@@ -227,7 +249,13 @@ async def _set_times(schedule: ScheduleDocument, *, is_new_rule: bool) -> Schedu
         recurrence = read_recurrence(schedule.rrule)
         times = plan_times(recurrence)
         next_at = find_next(recurrence, decided_until) if schedule.enabled else None
-        return {"starts_at": times.starts_at or schedule.starts_at, "ends_at": times.ends_at, "wake_at": next_at}
+        return {
+            "starts_at": times.starts_at or schedule.starts_at,
+            "ends_at": times.ends_at,
+            "wake_at": next_at,
+            "zone": recurrence.zone.key,
+            "until": show_until(recurrence),
+        }
 
     try:
         times = await asyncio.to_thread(find_times)

@@ -10,6 +10,8 @@ from schemas.errors import Conflict, NotFound
 from schemas.ids import ScheduleId
 from schemas.run_documents import COUNTERS, RUNS
 from schemas.schedules import SCHEDULES, ScheduleDocument
+from wms.schedules.schedule_changes import describe_change
+from wms.tenancy.activity import ActivityLog
 from wms.trees.template_errors import FieldsRefused
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
@@ -27,6 +29,7 @@ class ScheduleStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._activity = ActivityLog(store)
 
     async def find_schedule(self, schedule_id: ScheduleId) -> ScheduleDocument | None:
         """Return the schedule. Return None if there is no such schedule."""
@@ -67,7 +70,9 @@ class ScheduleStore:
 
         async def step(tx: Transaction) -> Decision:
             await _check_name(tx, schedule)
-            return Decision(changes=(Insert(SCHEDULES, make_schedule_document(schedule)),), answer=schedule.id)
+            rows = await self._activity.make_inserts(schedule.modified_by, describe_change(None, schedule))
+            made = Insert(SCHEDULES, make_schedule_document(schedule))
+            return Decision(changes=(made, *rows), answer=schedule.id)
 
         decided = await self._store.transact(step, once=once)
         return schedule if isinstance(decided, Decision) else await self.load_schedule(decided.answer)
@@ -82,8 +87,9 @@ class ScheduleStore:
 
         async def step(tx: Transaction) -> Decision:
             await _check_name(tx, schedule)
-            await check_current(tx, schedule)
-            return Decision(changes=(make_update(schedule),))
+            before = await check_current(tx, schedule)
+            rows = await self._activity.make_inserts(schedule.modified_by, describe_change(before, schedule))
+            return Decision(changes=(make_update(schedule), *rows))
 
         await self._store.transact(step)
         return schedule.model_copy(update={"rev": schedule.rev + 1})
@@ -95,23 +101,28 @@ class ScheduleStore:
         update = make_update(schedule)
         return await self._store.compare_and_set(SCHEDULES, change_filter(update), update_operators(update))
 
-    async def delete_schedule(self, schedule_id: ScheduleId) -> None:
-        """Delete a schedule. The jobs that it has launched stay."""
+    async def delete_schedule(self, schedule_id: ScheduleId, *, by: str = "") -> None:
+        """Delete a schedule. The jobs that it has launched stay. `by` is the subject of the person, if one does it."""
 
-        async def step(_: Transaction) -> Decision:
-            return Decision(changes=(Delete(SCHEDULES, schedule_id),))
+        async def step(tx: Transaction) -> Decision:
+            found = await tx.find_one(SCHEDULES, {"_id": schedule_id})
+            before = None if found is None else parse_schedule(found)
+            rows = await self._activity.make_inserts(by, describe_change(before, None))
+            return Decision(changes=(Delete(SCHEDULES, schedule_id), *rows))
 
         await self._store.transact(step)
 
 
-async def check_current(tx: Transaction, schedule: ScheduleDocument) -> None:
-    """Check within a transaction that the stored schedule is still the one that was loaded.
+async def check_current(tx: Transaction, schedule: ScheduleDocument) -> ScheduleDocument:
+    """Return a schedule as it is stored, if that has the `rev` of `schedule`.
 
     Raises:
         Conflict: another process has changed or deleted the schedule meanwhile.
     """
-    if await tx.find_one(SCHEDULES, {"_id": schedule.id, "rev": schedule.rev}, {"_id": 1}) is None:
+    found = await tx.find_one(SCHEDULES, {"_id": schedule.id, "rev": schedule.rev})
+    if found is None:
         raise Conflict("the schedule has changed meanwhile", hint="read it again, and repeat the change")
+    return parse_schedule(found)
 
 
 async def _check_name(tx: Transaction, schedule: ScheduleDocument) -> None:

@@ -1,6 +1,6 @@
 """The facts about one change that somebody made, as noted and as stored. (core)"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -45,3 +45,21 @@ class ActivityFacts:
     organization: OrganizationId | None = None
     templates: tuple[TemplateId, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: Stands for a value that may be secret.
+NOT_SHOWN = "(not shown)"
+
+
+def compare_fields(before: Any, after: Any, *, shown: Iterable[str], hidden: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the fields in which two objects differ, with their values before and after. Values of the `hidden` fields
+    may be secret, so only their change is told.
+    """
+    pairs = [(name, getattr(before, name), getattr(after, name)) for name in shown]
+    told = {name: [_write_value(old), _write_value(new)] for name, old, new in pairs if old != new}
+    changed = [name for name in hidden if getattr(before, name) != getattr(after, name)]
+    return {**told, **{name: [NOT_SHOWN, NOT_SHOWN] for name in changed}}
+
+
+def _write_value(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float) else str(value)

@@ -38,6 +38,7 @@ from wms.tenancy.rights import (
     Action,
     Principal,
     TenancyRole,
+    check_promotion,
     find_organizations,
 )
 
@@ -220,15 +221,19 @@ class Organizations:
         await self._store.transact(step)
 
     async def set_member(self, name: OrganizationId, principal: str, role: TenancyRole, *, by: str) -> None:
-        """Give a principal this role in the organization `name`. It replaces the principal's earlier role there.
+        """Give a principal this role in the organization `name`. It replaces a weaker role of the principal there.
 
         `principal` is a name such as `sub:ada` or `group:/x`. `by` is the user who gives the role.
+
+        Raises:
+            HasStrongerRole: the principal has a stronger role there.
         """
         key = membership_id(name, principal)
 
         async def step(tx: Transaction) -> Decision:
             fields = {"role": role.value, "changed_at": stored_now(), "changed_by": by}
-            if await tx.find_one(MEMBERSHIPS, {"_id": key}) is not None:
+            if (known := await tx.find_one(MEMBERSHIPS, {"_id": key})) is not None:
+                check_promotion(TenancyRole(known["role"]), role, name)
                 return Decision(changes=(Update(MEMBERSHIPS, key, set=fields),))
             document = {"_id": key, "organization": name, "principal": principal, **fields}
             return Decision(changes=(Insert(MEMBERSHIPS, document),))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from schemas.errors import Forbidden, NotFound
+from schemas.errors import Forbidden, NotFound, Rejected
 from schemas.ids import OrganizationId, TemplateId
 from schemas.trees import ObjectRole
 
@@ -35,6 +35,8 @@ class TenancyRole(StrEnum):
 SYSTEM_ROLES = frozenset({TenancyRole.SUPERUSER, TenancyRole.SYSTEM_AUDITOR})
 #: The roles in one organization.
 ORGANIZATION_ROLES = frozenset(TenancyRole) - SYSTEM_ROLES
+#: A role in an organization -> its rank. A principal has one of them stored, and a stronger one replaces it.
+_STRENGTH = {TenancyRole.ORG_MEMBER: 0, TenancyRole.ORG_AUDITOR: 1, TenancyRole.ORG_ADMIN: 2}
 
 
 class Action(StrEnum):
@@ -183,6 +185,27 @@ def find_organizations(principal: Principal, action: Action) -> frozenset[Organi
     if may_everywhere(principal, action):
         return None
     return frozenset(each for each in principal.roles if may(principal, action, each))
+
+
+class HasStrongerRole(Rejected):
+    """A role would replace a stronger one, which nobody has asked to take."""
+
+    def __init__(self, held: TenancyRole, given: TenancyRole, organization: str) -> None:
+        super().__init__(
+            f"{given}: it has {held} in the organization {organization!r}, and one role there",
+            hint=f"take {held} first, then give {given}",
+        )
+        self.held = held
+
+
+def check_promotion(held: TenancyRole, given: TenancyRole, organization: str) -> None:
+    """Check that the role `given` in an organization is no weaker than the one `held`, which it replaces.
+
+    Raises:
+        HasStrongerRole: it is weaker.
+    """
+    if _STRENGTH[held] > _STRENGTH[given]:
+        raise HasStrongerRole(held, given, organization)
 
 
 def choose_organization(principal: Principal, action: Action, wanted: str = "") -> OrganizationId:

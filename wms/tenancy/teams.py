@@ -10,6 +10,8 @@ from runtime.once import Once
 from schemas.errors import NotFound, Rejected
 from schemas.ids import OrganizationId, TeamId
 from schemas.run_documents import COUNTERS
+from wms.tenancy.activity import ActivityLog
+from wms.tenancy.activity_facts import ActivityFacts, compare_fields
 from wms.tenancy.documents import TEAMS, TeamDocument
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
@@ -28,6 +30,7 @@ class Teams:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._activity = ActivityLog(store)
 
     async def find_team(self, team_id: int) -> TeamDocument | None:
         """Return the team. Return None if there is no such team."""
@@ -79,7 +82,8 @@ class Teams:
 
         async def step(tx: Transaction) -> Decision:
             await _check_free(tx, team)
-            return Decision(changes=(Insert(TEAMS, document),), answer=team.id)
+            rows = await self._activity.make_inserts(by, describe_team_change(None, team))
+            return Decision(changes=(Insert(TEAMS, document), *rows), answer=team.id)
 
         decided = await self._store.transact(step, once=once)
         return team if isinstance(decided, Decision) else await self.load_team(decided.answer)
@@ -110,18 +114,52 @@ class Teams:
                 await _check_free(tx, after)
             fields = after.model_dump(include={"name", "description", "members"})
             set_fields = {**fields, "changed_at": stored_now(), "changed_by": by}
-            return Decision(changes=(Update(TEAMS, team_id, set=set_fields, rev=before.rev),))
+            rows = await self._activity.make_inserts(by, describe_team_change(before, after))
+            return Decision(changes=(Update(TEAMS, team_id, set=set_fields, rev=before.rev), *rows))
 
         await self._store.transact(step)
         return await self.load_team(team_id)
 
-    async def delete_team(self, team_id: TeamId) -> None:
-        """Delete a team. If it does not exist, this changes nothing."""
+    async def delete_team(self, team_id: TeamId, *, by: str) -> None:
+        """Delete a team. If it does not exist, this changes nothing. `by` is the user who deletes it."""
 
-        async def step(_: Transaction) -> Decision:
-            return Decision(changes=(Delete(TEAMS, team_id),))
+        async def step(tx: Transaction) -> Decision:
+            found = await tx.find_one(TEAMS, {"_id": team_id})
+            before = None if found is None else _parse_team(found)
+            rows = await self._activity.make_inserts(by, describe_team_change(before, None))
+            return Decision(changes=(Delete(TEAMS, team_id), *rows))
 
         await self._store.transact(step)
+
+
+def describe_team_change(before: TeamDocument | None, after: TeamDocument | None) -> list[ActivityFacts]:
+    """Return the rows of the activity log about a team: its fields, and each user who came or went.
+
+    The team was made if `before` is None, and deleted if `after` is None.
+    """
+    team = after or before
+    if team is None:
+        return []
+
+    def tell(operation: str, **changes: Any) -> ActivityFacts:
+        return ActivityFacts(
+            operation=operation,
+            kind="team",
+            object_id=team.id,
+            name=team.name,
+            organization=team.organization,
+            changes=changes,
+        )
+
+    if before is None or after is None:
+        return [tell("create" if before is None else "delete")]
+    fields = compare_fields(before, after, shown=("name", "description"))
+    old, new = set(before.members), set(after.members)
+    return [
+        *([tell("update", **fields)] if fields else []),
+        *(tell("associate", member=each) for each in sorted(new - old)),
+        *(tell("disassociate", member=each) for each in sorted(old - new)),
+    ]
 
 
 def _check_name(name: str) -> None:

@@ -34,11 +34,11 @@ class Trees:
 def build_trees(store: Store, engine: Engine, organizations: Organizations) -> Trees:
     """Return the parts, and let the engine find the definitions of templates."""
     templates = TemplateStore(store)
-    labels = LabelService(store, templates)
+    labels, keys = LabelService(store, templates), engine.effects.keys
     engine.sources.append(TemplateSource(templates))
     return Trees(
-        templates=TemplateService(templates, organizations, labels),
-        nodes=NodeService(templates),
+        templates=TemplateService(templates, organizations, labels, keys),
+        nodes=NodeService(templates, keys),
         runs=TreeRuns(engine, store, templates, labels),
         turns=TreeTurns(engine, store),
         orphans=OrphanedApprovals(engine, store, templates),

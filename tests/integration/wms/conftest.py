@@ -16,6 +16,7 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.topology import tms_service
 from tests.integration.wms.peers import AUDIENCE, Issuer, Mqs, Tms
 from wms.app import Wms, run_wms
+from wms.encryption import make_key
 from wms.fleet.locations import Location, ServedBy
 from wms.settings import WmsSettings
 
@@ -121,6 +122,7 @@ def wms_settings(
             "test-alpha": Location(schedd=REST_SCHEDD, served_by=ServedBy.REST, n_workers=4),
         },
         pilot_tag="1.2.3",
+        secret_keys=(SecretStr(make_key()),),
     )
 
 

@@ -12,7 +12,7 @@ from runtime.web.gatekeeper import Caller
 from schemas.errors import Conflict, NotFound
 from schemas.ids import OrganizationId
 from wms.tenancy.organizations import INDEXES, Organizations
-from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, TenancyRole, may
+from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, HasStrongerRole, TenancyRole, may
 
 NORTH, SOUTH = OrganizationId("north"), OrganizationId("south")
 MEMBER, ADMIN = TenancyRole.ORG_MEMBER, TenancyRole.ORG_ADMIN
@@ -49,6 +49,9 @@ async def test_a_membership_counts_at_once_and_its_end_too(organizations: Organi
     assert may(await organizations.find_principal(caller(groups=["/g"])), Action.CHANGE_MEMBERS, NORTH)
     assert [each.principal for each in await organizations.list_members(NORTH)] == ["group:/g", "sub:ada"]
     await organizations.set_member(NORTH, "sub:ada", ADMIN, by="root")
+    assert (await organizations.find_principal(caller())).roles == {NORTH: {ADMIN}}
+    with pytest.raises(HasStrongerRole, match="it has org-admin in the organization 'north'"):
+        await organizations.set_member(NORTH, "sub:ada", MEMBER, by="root")
     assert (await organizations.find_principal(caller())).roles == {NORTH: {ADMIN}}
     await organizations.remove_member(NORTH, "sub:ada")
     assert (await organizations.find_principal(caller())).roles == {}

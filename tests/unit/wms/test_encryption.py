@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import Broken
-from wms.encryption import NoKey, SecretKeys, make_key
+from wms.encryption import NoKey, SecretKeys, is_sealed, make_key
 
 
 def test_a_secret_is_read_back_and_not_seen_as_stored() -> None:
@@ -32,3 +32,23 @@ def test_without_a_key_no_secret_is_stored_and_the_error_says_how_to_make_one() 
     assert "python -m wms.encryption" in caught.value.hint
     with pytest.raises(ValueError, match="Fernet"):
         SecretKeys(["no key"])
+
+
+def test_values_of_any_type_are_sealed_by_their_names_and_nothing_else_is_unsealed() -> None:
+    keys = SecretKeys([make_key()])
+    values = {"pw": "correct-horse", "pin": 1234, "map": {"a": [None]}, "a": "open"}
+    sealed = keys.seal_values(values, {"pw", "pin", "map"})
+    assert all(is_sealed(sealed[name]) for name in ("pw", "pin", "map"))
+    assert "correct" not in repr(sealed)
+    assert sealed["a"] == "open"
+    assert keys.unseal_values(sealed, sealed.keys()) == values
+    assert keys.unseal_values(sealed, ())["pw"] == sealed["pw"]
+    # A text that looks like a sealed one is sealed, too.
+    assert keys.unseal(keys.seal(sealed["pw"])) == sealed["pw"]
+
+
+def test_without_a_key_values_stay_as_they_are_and_sealed_ones_cannot_be_read() -> None:
+    none = SecretKeys([])
+    assert none.seal_values({"pw": "x"}, {"pw"}) == none.unseal_values({"pw": "x"}, {"pw"}) == {"pw": "x"}
+    with pytest.raises(NoKey):
+        none.unseal_values(SecretKeys([make_key()]).seal_values({"pw": "x"}, {"pw"}), {"pw"})

@@ -166,6 +166,8 @@ def _end_child(draft: RunDraft, ended: ChildEnded) -> None:
         raise Conflict(f"the node {ended.node!r} is {state.status}: its child has ended already")
     key = draft.spec(number).result_key
     bad = ended.outcome not in (Outcome.SUCCESSFUL, Outcome.SKIPPED)
+    if new := [name for name in ended.masked if name not in draft.facts.masked]:
+        draft.change_run(masked=(*draft.facts.masked, *new))
     finish_attempt(
         draft,
         number,

@@ -24,6 +24,7 @@ class LaunchWish:
     who: str = ""
     state: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    prompts: Mapping[str, Any] = field(default_factory=dict)
     #: Pages of the form, before a worker has checked them.
     pages: tuple[Mapping[str, Any], ...] | None = None
     masked: tuple[str, ...] = ()
@@ -107,6 +108,7 @@ def make_run(
         nodes=tuple(wish.reused.get(node.key) or NodeState(key=node.key) for node in definition.graph.nodes),
         state=dict(wish.state),
         params=params,
+        prompts=dict(wish.prompts),
         pages=None if wish.pages is None else tuple(dict(page) for page in wish.pages),
         wake_at=None if wish.pages is None else now + FORM_PAUSE,
         masked=tuple(dict.fromkeys((*definition.masked, *wish.masked))),

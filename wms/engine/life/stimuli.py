@@ -107,6 +107,8 @@ class ChildEnded:
     attempt: int
     outcome: Outcome
     artifacts: Mapping[str, Any] = field(default_factory=dict)
+    #: The names of the secret ones among these.
+    masked: tuple[str, ...] = ()
     explanation: str = ""
     #: What the state gets under the node's `result_key`, if the child ended well.
     result: Any = None

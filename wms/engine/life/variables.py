@@ -2,6 +2,7 @@
 
     state        the run's; a step's delta replaces its keys, and a person's input is merged deeply
     variables    the node's own < artifacts of the nodes above, the nearest first < the parameters of the launch
+    prompts      the child's own < its node's < those of the run above; only what the child asks for
     artifacts    the values that a node leaves, and those from above; a failed node passes them on, too
 
 Variables on the right of `<` override those on the left. The value of a masked key is never shown.
@@ -42,6 +43,13 @@ def find_variables(own: Values, inherited: Values, launched_with: Values) -> dic
     `own`.
     """
     return {**own, **inherited, **launched_with}
+
+
+def find_prompts(own: Values, of_node: Values, of_run: Values, asks: Collection[str]) -> dict[str, Any]:
+    """Return the answers to prompts for the child of a node. Those of the run override those of the node, and these
+    override the child's `own`; of both, only what the child asks for counts.
+    """
+    return {**own, **{name: value for name, value in {**of_node, **of_run}.items() if name in asks}}
 
 
 def inherit_artifacts(parents: Iterable[tuple[Values, Values]]) -> Values:

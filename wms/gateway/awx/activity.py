@@ -26,6 +26,10 @@ _KIND_PATHS: Mapping[str, str] = {
     **{kind.value: path for kind, path in PATHS.items()},
     **JOB_PATHS,
     "workflow_job_template_node": "workflow_job_template_nodes",
+    "schedule": "schedules",
+    "notification_template": "notification_templates",
+    "team": "teams",
+    "label": "labels",
 }
 
 

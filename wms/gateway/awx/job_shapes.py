@@ -13,7 +13,7 @@ from schemas.trees import TemplateDocument, name_edge_list
 from wms.engine.life.open_run import find_inherited, open_run
 from wms.engine.life.variables import mask_values
 from wms.gateway.awx.object_paths import make_url
-from wms.gateway.awx.template_shapes import show_time
+from wms.gateway.awx.template_shapes import TEXT_PROMPTS, show_time
 from wms.trees.graphs.tree_definitions import find_template_id
 from wms.trees.inputs.launch_values import mask_extra_data
 from wms.trees.jobs.explain import count_handled, explain_run, number_node
@@ -84,6 +84,7 @@ def show_job(
         "job_explanation": explain_run(run) or halts,
         "cancel_flag": run.want is not None and run.status not in RUN_OVER,
         "extra_vars": json.dumps(mask_values(run.params, run.masked), ensure_ascii=False),
+        **{prompt.value: run.prompts.get(prompt.value, "") for prompt in TEXT_PROMPTS},
         "relaunch_of": run.relaunch_of,
         "schedule": None if schedule is None else schedule.id,
         "scheduled_for": None if occurrence is None else show_time(occurrence.at),
@@ -207,6 +208,7 @@ def show_job_node(
         "unified_job_template": template,
         "job": state.child_run,
         "extra_data": _mask_params(run, spec, job, wrapped),
+        **{prompt.value: spec.prompts.get(prompt.value, "") for prompt in TEXT_PROMPTS},
         "all_parents_must_converge": spec.convergence == "all",
         "do_not_run": state.status is NodeStatus.PASSED,
         "status": state.status.value,
@@ -223,7 +225,7 @@ def _mask_params(
     """Return what a node gives to its job. If nothing names its passwords any more, all of it is masked."""
     if spec.kind is NodeKind.RUN and job is None and wrapped is None:
         return mask_values(spec.params, spec.params)
-    masked = {*run.masked, *(() if job is None else job.masked)}
+    masked = {*run.masked, *spec.masked, *(() if job is None else job.masked)}
     return mask_extra_data(mask_values(spec.params, masked), wrapped)
 
 

@@ -7,6 +7,7 @@ from schemas.ids import TemplateId
 from schemas.runs import RUN_OVER
 from wms.gateway.awx.lists import Fields, ListField
 from wms.trees.graphs.tree_definitions import name_definition
+from wms.trees.object_ids import read_object_id
 
 #: Each word of the dialect -> the stored words that it stands for. Approvals have `_APPROVAL_WORDS`.
 STATUS_WORDS: Mapping[str, Sequence[str]] = {
@@ -48,6 +49,7 @@ def write_definition(text: str) -> str:
     Raises:
         Rejected: it is no id.
     """
-    if not (text.isascii() and text.isdecimal()):
-        raise Rejected(f"{text!r} is no id of a template")
-    return name_definition(TemplateId(int(text[:15])))
+    number = read_object_id(text)
+    if number is None:
+        raise Rejected(f"{text[:80]!r} is no id of a template")
+    return name_definition(TemplateId(number))

@@ -103,7 +103,7 @@ class LabelRoutes:
     async def list_of_template(self, kind: TemplateKind, call: Call) -> Response:
         principal = await self._requests.find_principal(call)
         template = await self._parts.trees.templates.get_template(principal, TemplateId(read_id(call)), kind)
-        found = await self._labels.ensure_labels(template.organization, template.labels)
+        found = await self._labels.find_labels(template.organization, template.labels)
         return answer_rows(call, [await self._show_label(each) for each in found], LABEL_ROW_FIELDS)
 
     async def list_of_job(self, kind: str, call: Call) -> Response:
@@ -111,7 +111,7 @@ class LabelRoutes:
         run = await self._parts.trees.runs.find_job(principal, RunId(read_id(call)))
         if find_job_type(run) != kind:
             raise NotFound("Not found.")
-        found = await self._labels.ensure_labels(run.organization, run.labels)
+        found = await self._labels.find_labels(run.organization, run.labels)
         return answer_rows(call, [await self._show_label(each) for each in found], LABEL_ROW_FIELDS)
 
     async def join_label(self, kind: TemplateKind, call: Call) -> Response:

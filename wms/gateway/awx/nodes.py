@@ -108,9 +108,9 @@ class NodeRoutes:
     async def list_nodes(self, call: Call) -> Response:
         principal = await self._requests.find_principal(call)
         query: dict[str, Any] = {"kind": TemplateKind.WORKFLOW.value}
-        wanted = call.read_query("workflow_job_template") or ""
-        if wanted.isascii() and wanted.isdecimal():
-            query["_id"] = int(wanted[:15])
+        wanted = read_object_id(call.read_query("workflow_job_template") or "")
+        if wanted is not None:
+            query["_id"] = wanted
         found, _ = await self._parts.trees.templates.list_templates(
             principal, query, sort=[("_id", 1)], skip=0, limit=_MAX_TEMPLATES
         )

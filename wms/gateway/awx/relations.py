@@ -18,6 +18,7 @@ from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Principal
 from wms.trees.jobs.job_reader import EVERY_JOB, QUERIES, JobReader
 from wms.trees.jobs.job_statuses import JOB_PATHS
+from wms.trees.object_ids import read_object_id
 from wms.trees.organization_numbers import OrganizationNumbers
 from wms.trees.tree_parts import Trees
 
@@ -132,9 +133,8 @@ class Relations:
         return ",".join([await self._name_organization(part) for part in value.split(",")])
 
     async def _name_organization(self, value: str) -> str:
-        if not (value.isascii() and value.isdecimal()):
-            return value
-        return await self._numbers.find_name(int(value[:15])) or value
+        number = read_object_id(value)
+        return value if number is None else await self._numbers.find_name(number) or value
 
     async def _find_templates(self, query: Mapping[str, Any], principal: Principal, wish: ListWish) -> Sequence[Any]:
         found, _ = await self._trees.templates.list_templates(

@@ -21,7 +21,7 @@ from wms.tenancy.rights import Principal, TenancyRole
 from wms.tenancy.teams import Teams
 from wms.tenancy.users import Users
 from wms.trees.jobs.job_reader import JobReader
-from wms.trees.object_ids import MAX_ID, read_object_id
+from wms.trees.object_ids import MAX_ID, is_like_id, read_object_id
 from wms.trees.organization_numbers import OrganizationNumbers
 from wms.trees.template_errors import BadAssociation, FieldsRefused
 from wms.trees.tree_parts import Trees
@@ -77,7 +77,13 @@ class Requests:
         )
 
     async def find_principal(self, call: Call) -> Principal:
-        """Return who sends the request, with all roles, and note the user."""
+        """Return who sends the request, with all roles, and note the user. One call looks them up once."""
+        known: Principal | None = getattr(call.request.state, "principal", None)
+        if known is None:
+            known = call.request.state.principal = await self._look_up_principal(call)
+        return known
+
+    async def _look_up_principal(self, call: Call) -> Principal:
         principal = await self._parts.organizations.find_principal(call.caller)
         await self._parts.users.note_user(principal)
         if TenancyRole.SUPERUSER in principal.system_roles:
@@ -121,10 +127,11 @@ class Requests:
     async def spell_organization(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return a body whose organization is a name, where it came as an integer."""
         value = body.get("organization")
-        text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
-        if not text.isdecimal():
+        if not is_like_id(value):
             return dict(body)
-        return {**body, "organization": await self._parts.numbers.find_name(int(text[:15])) or text}
+        number = read_object_id(value)
+        name = None if number is None else await self._parts.numbers.find_name(number)
+        return {**body, "organization": name or str(value)}
 
 
 def answer_page(call: Call, pairs: Pairs, wish: ListWish, results: list[dict[str, Any]], count: int) -> Response:

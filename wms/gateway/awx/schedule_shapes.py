@@ -8,11 +8,10 @@ from zoneinfo import ZoneInfo
 from schemas.schedules import ScheduleDocument
 from schemas.trees import Prompt, TemplateDocument
 from wms.gateway.awx.object_paths import make_url
-from wms.gateway.awx.template_shapes import JOB_TYPES, PATHS, show_time
+from wms.gateway.awx.template_shapes import JOB_TYPES, PATHS, TEXT_PROMPTS, show_time
+from wms.schedules.recurrence import show_until
 from wms.schedules.rule_text import read_recurrence
 from wms.trees.inputs.launch_values import mask_extra_data
-
-_TEXT_PROMPTS = (Prompt.LIMIT, Prompt.SCM_BRANCH, Prompt.JOB_TAGS, Prompt.SKIP_TAGS)
 
 
 def show_schedule(
@@ -40,8 +39,10 @@ def show_schedule(
         }
     if last_job:
         related["last_job"] = last_job
-    recurrence = read_recurrence(schedule.rrule)
-    untils = [rule.until for rule in recurrence.rules if rule.until is not None]
+    zone, until = schedule.zone, schedule.until
+    if not zone:
+        recurrence = read_recurrence(schedule.rrule)
+        zone, until = recurrence.zone.key, show_until(recurrence)
     return {
         "id": schedule.id,
         "type": "schedule",
@@ -58,12 +59,13 @@ def show_schedule(
         "dtstart": show_time(schedule.starts_at),
         "dtend": show_time(schedule.ends_at),
         "next_run": show_time(schedule.wake_at),
-        "timezone": recurrence.zone.key,
-        "until": _show_wall(max(untils), recurrence.zone) if untils else "",
+        "timezone": zone,
+        "until": until,
         # Without the template we cannot tell what to mask.
-        "extra_data": {} if template is None else mask_extra_data(schedule.extra_data, template),
+        "extra_data": {} if template is None else mask_extra_data(schedule.extra_data, template, schedule.masked),
         "inventory": None,
-        **{prompt.value: schedule.prompts.get(prompt, "") for prompt in _TEXT_PROMPTS},
+        **{prompt.value: schedule.prompts.get(prompt, "") for prompt in TEXT_PROMPTS},
+        "labels": list(schedule.prompts.get(Prompt.LABELS, ())),
         "last_occurrence": _show_last(schedule),
         "skipped_occurrences": schedule.skipped,
     }
@@ -74,11 +76,6 @@ def _show_last(schedule: ScheduleDocument) -> dict[str, Any] | None:
     if last is None:
         return None
     return {"at": show_time(last.at), "job": last.run, "skipped": last.skipped, "refusal": last.refusal}
-
-
-def _show_wall(at: datetime, zone: ZoneInfo) -> str:
-    """Return an instant as clocks in a zone show it."""
-    return at.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def show_preview(zone: ZoneInfo, occurrences: list[datetime]) -> dict[str, list[str]]:

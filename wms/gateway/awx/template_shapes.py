@@ -8,6 +8,7 @@ from typing import Any
 from schemas.graph import EdgeKind
 from schemas.run_documents import RunDocument
 from schemas.trees import ApprovalWork, Prompt, TemplateDocument, TemplateKind, TemplateNode, name_edge_list
+from wms.engine.life.variables import mask_values
 from wms.gateway.awx.object_paths import make_url, relate_lists
 from wms.gateway.awx.people.role_words import list_template_keys, summarize_roles
 from wms.trees.inputs.launch_values import mask_extra_data
@@ -26,7 +27,8 @@ JOB_TYPES: Mapping[TemplateKind, str] = {
     TemplateKind.JOB: "job",
     TemplateKind.APPROVAL: "workflow_approval",
 }
-_TEXT_PROMPTS = (Prompt.LIMIT, Prompt.SCM_BRANCH, Prompt.JOB_TAGS, Prompt.SKIP_TAGS)
+#: The prompts whose answers are texts.
+TEXT_PROMPTS = (Prompt.LIMIT, Prompt.SCM_BRANCH, Prompt.JOB_TAGS, Prompt.SKIP_TAGS)
 
 
 def show_time(at: datetime | None) -> str | None:
@@ -34,9 +36,12 @@ def show_time(at: datetime | None) -> str | None:
     return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def show_variables(values: Mapping[str, Any], text: str = "") -> str:
-    """Return variables as a text: as their author wrote them, else as JSON."""
-    return text or (json.dumps(values, ensure_ascii=False) if values else "")
+def show_own_variables(template: TemplateDocument) -> str:
+    """Return the variables of a template as a text: as their author wrote them, else as JSON with masked secrets."""
+    shown = mask_values(template.variables, {*template.masked, *template.survey.passwords})
+    # The text of a template from before secrets were sealed may show one.
+    is_open = shown == template.variables
+    return (template.extra_vars if is_open else "") or (json.dumps(shown, ensure_ascii=False) if shown else "")
 
 
 def show_template(
@@ -75,10 +80,10 @@ def show_template(
     shown["summary_fields"]["object_roles"] = summarize_roles(keys, template.kind.value)
     shown |= {
         "organization": organization,
-        "extra_vars": show_variables(template.variables, template.extra_vars),
+        "extra_vars": show_own_variables(template),
         "survey_enabled": template.survey_enabled,
         "inventory": None,
-        **{prompt.value: template.prompts.get(prompt, "") for prompt in _TEXT_PROMPTS},
+        **{prompt.value: template.prompts.get(prompt, "") for prompt in TEXT_PROMPTS},
         **{name: prompt in template.asks for name, prompt in ASK_FIELDS.items()},
         "last_job_run": None if last is None else show_time(last.ended_at or last.created_at),
         "last_job_failed": last is not None and find_job_status(last) in ("failed", "error", "canceled"),
@@ -143,9 +148,9 @@ def show_node(template: TemplateDocument, node: TemplateNode, wrapped: TemplateD
         "identifier": node.identifier,
         "workflow_job_template": template.id,
         "unified_job_template": None if wrapped is None else wrapped.id,
-        "extra_data": mask_extra_data(node.extra_data, wrapped),
+        "extra_data": mask_extra_data(node.extra_data, wrapped, node.masked),
         "inventory": None,
-        **{prompt.value: node.prompts.get(prompt, "") for prompt in _TEXT_PROMPTS},
+        **{prompt.value: node.prompts.get(prompt, "") for prompt in TEXT_PROMPTS},
         "timeout": None if node.timeout_s is None else int(node.timeout_s),
         "all_parents_must_converge": node.all_parents_must_converge,
         **{name_edge_list(kind): list(children) for kind, children in node.edges.items()},

@@ -15,10 +15,10 @@ from schemas.trees import TemplateDocument, TemplateKind
 from wms.gateway.awx.job_shapes import show_job
 from wms.gateway.awx.kinds.templates import TEMPLATE_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_id, route_list, route_object
-from wms.gateway.awx.template_shapes import JOB_TYPES, PATHS, show_template
+from wms.gateway.awx.template_shapes import JOB_TYPES, PATHS, show_own_variables, show_template
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import may_on_tree
-from wms.trees.inputs.launch_values import PROMPT_FIELDS
+from wms.trees.inputs.launch_values import PROMPT_FIELDS, list_unasked
 from wms.trees.inputs.surveys import find_survey_faults, mask_survey
 from wms.trees.jobs.drawing import Drawing, show_drawing, write_dot, write_mermaid
 from wms.trees.jobs.tree_runs import TreeLaunch
@@ -127,16 +127,23 @@ class TemplateRoutes:
         _, template = await self._load_template(call)
         survey = template.survey if template.survey_enabled else None
         needed = [] if survey is None else find_survey_faults(survey, {})
-        missing = await self._parts.trees.templates.list_missing(template)
+        wrapped = await self._parts.trees.templates.load_wrapped(template)
         return answer_json(
             {
                 "can_start_without_user_input": not needed and not template.asks,
                 "variables_needed_to_start": needed,
                 "survey_enabled": template.survey_enabled,
-                "node_templates_missing": missing,
-                "node_prompts_rejected": [],
+                "node_templates_missing": [node.id for node in template.nodes if node.template not in wrapped],
+                "node_prompts_rejected": [
+                    node.id
+                    for node in template.nodes
+                    if node.template in wrapped and list_unasked(node.prompts, wrapped[node.template])
+                ],
                 **{name: prompt in template.asks for name, prompt in ASK_FIELDS.items()},
-                "defaults": {"extra_vars": template.extra_vars, **{k.value: v for k, v in template.prompts.items()}},
+                "defaults": {
+                    "extra_vars": show_own_variables(template),
+                    **{k.value: v for k, v in template.prompts.items()},
+                },
                 f"{self._kind.value}_data": {
                     "id": template.id,
                     "name": template.name,

@@ -24,8 +24,9 @@ from schemas.graph import (
     WaitSpec,
 )
 from schemas.ids import NodeKey, TemplateId
-from schemas.trees import ApprovalWork, FleetWork, ProcessWork, TemplateDocument, TemplateKind
+from schemas.trees import ApprovalWork, FleetWork, ProcessWork, Prompt, TemplateDocument, TemplateKind
 from wms.trees.graphs.graph_rules import find_profile
+from wms.trees.inputs.launch_values import spell_prompts
 from wms.trees.inputs.surveys import find_defaults
 
 _PREFIX = "template/"
@@ -55,7 +56,9 @@ def make_definition(template: TemplateDocument, names: Mapping[TemplateId, str])
         title=template.name,
         description=template.description,
         variables={**template.variables, **({} if survey is None else find_defaults(survey))},
-        masked=() if survey is None else tuple(sorted(survey.passwords)),
+        masked=tuple(sorted({*template.masked, *(() if survey is None else survey.passwords)})),
+        prompts=spell_prompts(template.prompts),
+        asks=tuple(prompt.value for prompt in template.asks if prompt is not Prompt.VARIABLES),
         runs_alone=template.kind is TemplateKind.WORKFLOW and not template.allow_simultaneous,
     )
 
@@ -76,6 +79,8 @@ def _make_tree(template: TemplateDocument, names: Mapping[TemplateId, str]) -> G
                 ),
                 convergence=Convergence.ALL if node.all_parents_must_converge else Convergence.ANY,
                 params=node.extra_data,
+                masked=node.masked,
+                prompts=spell_prompts(node.prompts),
                 timeout_s=node.timeout_s,
             )
         )

@@ -137,10 +137,12 @@ def build_nodes(
     known: Sequence[TemplateNode],
     new_ids: Sequence[TemplateNodeId],
     templates: Sequence[TemplateId | None],
+    masked: Sequence[Sequence[str]] | None = None,
 ) -> tuple[TemplateNode, ...]:
     """Return the nodes of `draft`. A node keeps the id of the node in `known` with the same identifier.
 
-    `templates` has the id of what each node wraps. `new_ids` has enough ids for all other nodes.
+    `templates` has the id of what each node wraps, `masked` the names of its secret variables. `new_ids` has enough ids
+    for all other nodes.
 
     Raises:
         GraphRefused: identifiers are not unique or unknown, or the graph breaks rules of `topology`.
@@ -173,13 +175,14 @@ def build_nodes(
             template=template,
             all_parents_must_converge=node.all_parents_must_converge,
             extra_data=node.extra_data,
+            masked=tuple(secret),
             timeout_s=node.timeout_s,
             created=by_identifier[node.identifier].created if node.identifier in by_identifier else None,
             success_nodes=tuple(ids[child] for child in node.success_nodes),
             failure_nodes=tuple(ids[child] for child in node.failure_nodes),
             always_nodes=tuple(ids[child] for child in node.always_nodes),
         )
-        for node, template in zip(draft.nodes, templates, strict=True)
+        for node, template, secret in zip(draft.nodes, templates, masked or [()] * len(draft.nodes), strict=True)
     )
     for broken in list_broken_rules(make_bare_graph(topology, built)):
         reason, hint = explain_rule(broken, built, topology)
@@ -214,7 +217,7 @@ def write_graph(
             entry["all_parents_must_converge"] = True
         if node.extra_data:
             template = None if node.template is None else (wrapped or {}).get(node.template)
-            entry["extra_data"] = mask_extra_data(node.extra_data, template)
+            entry["extra_data"] = mask_extra_data(node.extra_data, template, node.masked)
         if node.timeout_s is not None:
             entry["timeout_s"] = node.timeout_s
         written.append(entry)

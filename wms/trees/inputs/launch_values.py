@@ -8,19 +8,21 @@ Nothing is dropped in silence: a launch answers with `ignored`, and a node or a 
 template does not ask for.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.errors import Rejected
 from schemas.surveys import Survey
 from schemas.trees import Prompt, TemplateDocument
-from wms.engine.life.variables import MASK, mask_values, unmask_values
+from wms.engine.life.variables import MASK, mask_values
 from wms.trees.inputs.surveys import find_defaults, find_survey_faults
 from wms.trees.template_errors import FieldsRefused
 
 #: The names of prompts in requests. Variables have two: those of a launch, and those of a node or a schedule.
 PROMPT_FIELDS: Mapping[str, Prompt] = {prompt.value: prompt for prompt in Prompt if prompt is not Prompt.VARIABLES}
+#: Makes of a secret what may be stored.
+Seals = Callable[[Any], Any]
 
 
 class LaunchRefused(Rejected):
@@ -48,15 +50,18 @@ class LaunchValues:
 
 
 def merge_launch_values(
-    template: TemplateDocument, *, extra_vars: Mapping[str, Any], prompts: Mapping[str, Any]
+    template: TemplateDocument, *, extra_vars: Mapping[str, Any], prompts: Mapping[str, Any], seal: Seals
 ) -> LaunchValues:
-    """Return what a launch with `extra_vars` and `prompts` brings.
+    """Return what a launch with `extra_vars` and `prompts` brings. Its passwords went through `seal`.
+
+    A mask in place of a password means the default.
 
     Raises:
         LaunchRefused: answers of the survey are missing or wrong.
     """
     survey = template.survey if template.survey_enabled else Survey()
-    accepted, refused = split_variables(template, extra_vars)
+    given = {key: value for key, value in extra_vars.items() if not (key in survey.passwords and value == MASK)}
+    accepted, refused = split_variables(template, given)
     defaults = {**template.variables, **find_defaults(survey)}
     if faults := find_survey_faults(survey, accepted):
         raise LaunchRefused(faults)
@@ -64,21 +69,27 @@ def merge_launch_values(
     answers = {
         key: value for key, value in accepted.items() if not (key in survey.variables and value in ("", [], None))
     }
+    masked = {*survey.passwords, *template.masked}
     taken = {PROMPT_FIELDS[name]: value for name, value in prompts.items() if _asks_for(template, name)}
     ignored = {name: value for name, value in prompts.items() if not _asks_for(template, name)}
     if refused:
-        ignored["extra_vars"] = {key: MASK if key in survey.passwords else value for key, value in refused.items()}
+        ignored["extra_vars"] = mask_values(refused, masked)
     return LaunchValues(
-        variables={**defaults, **answers},
-        masked=tuple(sorted(survey.passwords)),
+        variables={**defaults, **{key: seal(value) if key in masked else value for key, value in answers.items()}},
+        masked=tuple(sorted(masked)),
         prompts={**template.prompts, **taken},
         ignored=ignored,
     )
 
 
-def write_prompts(prompts: Mapping[Prompt, Any]) -> dict[str, Any]:
-    """Return the state with which a job keeps its prompts; empty: it has none."""
-    return {"prompts": {prompt.value: value for prompt, value in prompts.items()}} if prompts else {}
+def spell_prompts(prompts: Mapping[Prompt, Any]) -> dict[str, Any]:
+    """Return prompts by the names that requests and jobs have for them."""
+    return {prompt.value: value for prompt, value in prompts.items()}
+
+
+def list_unasked(prompts: Mapping[Prompt, Any], template: TemplateDocument) -> list[str]:
+    """Return the names of those `prompts` that `template` does not ask for. They reach none of its jobs."""
+    return [prompt.value for prompt in prompts if prompt not in template.asks]
 
 
 def split_variables(template: TemplateDocument, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -117,36 +128,93 @@ def check_saved_values(
         )
 
 
+def take_secrets(
+    given: Mapping[str, Any],
+    *,
+    stored: Mapping[str, Any],
+    kept: Collection[str],
+    names: Collection[str],
+    seal: Seals,
+    field: str = "extra_data",
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return variables as they may be stored, and the names of those that are secret now. `field` is for the error.
+
+    `stored` has the secrets `kept`: for them a mask means the one that is stored. New values of `names` are sealed.
+
+    Raises:
+        FieldsRefused: a mask stands for no secret that is stored.
+    """
+    taken: dict[str, Any] = {}
+    masked, faults = [], []
+    for key, value in given.items():
+        is_kept = key in kept and key in stored
+        # Only what is stored itself can be equal to a sealed value, which nobody sees.
+        if is_kept and value in (MASK, stored[key]):
+            taken[key] = stored[key]
+        elif key in {*kept, *names} and value == MASK:
+            faults.append(key)
+            continue
+        else:
+            taken[key] = seal(value) if key in names else value
+        if key in names or (is_kept and taken[key] == stored[key]):
+            masked.append(key)
+    if faults:
+        named = ", ".join(sorted(faults))
+        raise FieldsRefused({field: [f"{named}: {MASK} stands for no password here; give it again"]})
+    return taken, tuple(sorted(masked))
+
+
 def restore_passwords(
     stored: Mapping[str, Any],
     given: Mapping[str, Any],
     *,
+    masked: Collection[str],
     before: TemplateDocument | None,
     wrapped: TemplateDocument | None,
-) -> dict[str, Any]:
-    """Return the variables that a node, or a schedule, gives to `wrapped` from now on.
+    seal: Seals,
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the variables that a node or a schedule gives to `wrapped` from now on, and the names of the secret ones.
 
-    So far it has given the `stored` ones to `before`. A mask means the password that is stored. No other template gets
-    the passwords of `before`: its survey might not mask them.
+    So far it has given the `stored` ones to `before`; those called `masked` are secret. A mask means the password that
+    is stored. No other template gets the passwords of `before`: its survey might not mask them.
 
     Raises:
         FieldsRefused: a mask stands for no password that is stored.
     """
-    is_same = before is not None and wrapped is not None and before.id == wrapped.id
-    secret = frozenset[str]() if before is None else before.survey.passwords
-    if not is_same:
+    secret = {*masked, *find_passwords(before)}
+    if before is None or wrapped is None or before.id != wrapped.id:
         # Those that the caller gives now are the caller's own.
         given = {key: value for key, value in given.items() if key not in secret or value != stored.get(key)}
-    restored = unmask_values(given, stored if is_same else {}, secret)
-    names = secret | (frozenset[str]() if wrapped is None else wrapped.survey.passwords)
-    if masked := sorted(key for key in names if restored.get(key) == MASK):
-        raise FieldsRefused({"extra_data": [f"{', '.join(masked)}: {MASK} stands for no password here; give it again"]})
-    return restored
+        stored = {}
+    names = find_passwords(wrapped)
+    return take_secrets(given, stored=stored, kept=secret, names=names, seal=seal)
 
 
-def mask_extra_data(values: Mapping[str, Any], wrapped: TemplateDocument | None) -> dict[str, Any]:
-    """Return the variables of a node or a schedule for somebody's eyes.
+def seal_variables(before: TemplateDocument, after: TemplateDocument, seal: Seals) -> TemplateDocument:
+    """Return a template whose own variables are sealed where its survey makes them secret. Their text would show them,
+    so it goes.
+
+    Raises:
+        FieldsRefused: a mask stands for no secret that the template had `before`.
+    """
+    names = after.survey.passwords
+    variables, masked = take_secrets(
+        after.variables, stored=before.variables, kept=before.masked, names=names, seal=seal, field="extra_vars"
+    )
+    text = "" if masked else after.extra_vars
+    return after.model_copy(update={"variables": variables, "masked": masked, "extra_vars": text})
+
+
+def find_passwords(template: TemplateDocument | None) -> frozenset[str]:
+    """Return the names of the variables that the survey of a template, if there is one, makes secret."""
+    return frozenset() if template is None else template.survey.passwords
+
+
+def mask_extra_data(
+    values: Mapping[str, Any], wrapped: TemplateDocument | None, masked: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the variables of a node or a schedule for somebody's eyes. Those called `masked` are secret.
 
     `wrapped` is its template, whose survey names passwords.
     """
-    return mask_values(values, frozenset[str]() if wrapped is None else wrapped.survey.passwords)
+    return mask_values(values, {*masked, *find_passwords(wrapped)})

@@ -9,7 +9,7 @@
 A launch reports all faults of its answers together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from schemas.errors import Rejected
@@ -28,7 +28,9 @@ class SurveyRefused(Rejected):
 
 
 def read_survey(raw: Any, *, kept: Survey | None = None) -> Survey:
-    """Return the survey that `raw` specifies. A masked default of a password means the one that is `kept`.
+    """Return the survey that `raw` specifies, readable. A masked default of a password means the one that is `kept`.
+
+    A mask in the place of a `kept` default means that it cannot be read any more.
 
     Raises:
         SurveyRefused: it has a fault; the error names the question by its place, from 0.
@@ -68,8 +70,12 @@ def _read_question(raw: Any, where: str, kept: Survey | None) -> SurveyQuestion:
     bounds = {key: _read_bound(raw.get(key), f"'{key}' of {where}") for key in ("min", "max")}
     default = raw.get("default", "")
     variable = raw["variable"].strip()
-    if kind is QuestionType.PASSWORD and default == MASK and kept is not None:
-        default = next((each.default for each in kept.spec if each.variable == variable), "")
+    if kind is QuestionType.PASSWORD and default == MASK:
+        spec = () if kept is None else kept.spec
+        known = (each for each in spec if each.type is QuestionType.PASSWORD and each.variable == variable)
+        default = next((each.default for each in known), MASK)
+        if default == MASK:
+            raise SurveyRefused(f"'default' of {where}: {MASK} stands for no default that is stored; give it again")
     question = SurveyQuestion(
         variable=variable,
         question_name=raw["question_name"],
@@ -154,12 +160,17 @@ def find_defaults(survey: Survey) -> dict[str, Any]:
     return {each.variable: each.default for each in survey.spec if each.default not in ("", [])}
 
 
+def map_passwords(survey: Survey, change: Callable[[Any], Any]) -> Survey:
+    """Return a survey whose defaults of passwords went through `change`. Empty ones stay empty."""
+    spec = tuple(
+        each.model_copy(update={"default": change(each.default)})
+        if each.type is QuestionType.PASSWORD and each.default != ""
+        else each
+        for each in survey.spec
+    )
+    return survey.model_copy(update={"spec": spec})
+
+
 def mask_survey(survey: Survey) -> dict[str, Any]:
     """Return the survey for somebody's eyes: defaults of passwords are masked. Without questions: an empty object."""
-    if not survey.spec:
-        return {}
-    shown = survey.model_dump(mode="json")
-    for question in shown["spec"]:
-        if question["type"] == QuestionType.PASSWORD and question["default"] != "":
-            question["default"] = MASK
-    return shown
+    return map_passwords(survey, lambda _: MASK).model_dump(mode="json") if survey.spec else {}

@@ -30,7 +30,7 @@ from wms.tenancy.activity import ActivityLog
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, may_on_tree
 from wms.trees.graphs.tree_definitions import WORK, find_template_id, name_definition
-from wms.trees.inputs.launch_values import LaunchValues, merge_launch_values, write_prompts
+from wms.trees.inputs.launch_values import LaunchValues, merge_launch_values, spell_prompts
 from wms.trees.jobs.job_acts import describe_act, list_job_templates
 from wms.trees.jobs.request_ids import name_answer, name_launched_run, name_scheduled_run
 from wms.trees.jobs.reuse import find_reused
@@ -95,13 +95,14 @@ class TreeRuns:
         """
         template = await self._templates.load_template(template_id)
         check_tree_right(principal, Action.LAUNCH_TREE, template.organization, [template.id])
-        values = merge_launch_values(template, extra_vars=launch.extra_vars, prompts=launch.prompts)
+        seal = self._engine.effects.keys.seal
+        values = merge_launch_values(template, extra_vars=launch.extra_vars, prompts=launch.prompts, seal=seal)
         given = values.prompts.get(Prompt.LABELS)
         added = await self._labels.name_labels(template.organization, given) if given else []
         wish = LaunchWish(
             who=principal.subject,
             params=values.variables,
-            state=write_prompts(values.prompts),
+            prompts=spell_prompts(values.prompts),
             masked=values.masked,
             organization=template.organization or "",
             launch_type="manual" if launch.occurrence is None else "scheduled",
@@ -141,7 +142,8 @@ class TreeRuns:
         wish = LaunchWish(
             who=principal.subject,
             params=run.params,
-            state={key: run.state[key] for key in ("prompts",) if run.parent is None and key in run.state},
+            # Jobs from before there was `prompts` have them in their state.
+            prompts=run.prompts or (run.state.get("prompts", {}) if run.parent is None else {}),
             masked=run.masked,
             organization=run.organization if from_failed else template.organization or "",
             launch_type="relaunch",

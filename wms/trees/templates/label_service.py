@@ -16,6 +16,8 @@ from schemas.graph import DefinitionKind
 from schemas.ids import LabelId, OrganizationId, TemplateId
 from schemas.run_documents import COUNTERS, RUNS
 from schemas.trees import LABELS, TEMPLATES, LabelDocument, TemplateDocument, TemplateKind
+from wms.tenancy.activity import ActivityLog
+from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.rights import Action, Principal, find_organizations
 from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.template_errors import FieldsRefused
@@ -36,6 +38,7 @@ class LabelService:
 
     def __init__(self, store: Store, templates: TemplateStore) -> None:
         self._store = store
+        self._activity = ActivityLog(store)
         self._templates = templates
 
     async def list_labels(
@@ -108,6 +111,15 @@ class LabelService:
             for found in await tx.find(TEMPLATES, _make_use_query(label), projection={"labels": 1, "rev": 1}):
                 names = list(dict.fromkeys(renamed.name if each == label.name else each for each in found["labels"]))
                 changes.append(Update(TEMPLATES, found["_id"], set={"labels": names}, rev=found["rev"]))
+            told = ActivityFacts(
+                operation="update",
+                kind="label",
+                object_id=label.id,
+                name=renamed.name,
+                organization=label.organization,
+                changes={"name": [label.name, renamed.name]},
+            )
+            changes += await self._activity.make_inserts(principal.subject, [told])
             return Decision(changes=tuple(changes))
 
         await self._store.transact(step)
@@ -171,6 +183,22 @@ class LabelService:
             except Conflict:  # another request was faster
                 continue
         return await self._find_named(organization, names)
+
+    async def find_labels(self, organization: str | None, names: Collection[str]) -> list[LabelDocument]:
+        """Return the labels `names` of an organization, by number."""
+        return await self._find_named(organization, names) if organization and names else []
+
+    async def make_missing(self) -> None:
+        """Make the labels that templates and jobs have and that do not exist, for example after an import of data."""
+        jobs = {"kind": DefinitionKind.TEMPLATE.value}
+        for collection, those in ((TEMPLATES, {}), (RUNS, jobs)):
+            used: list[dict[str, Any]] = [
+                {"$match": {**those, "labels.0": {"$exists": True}}},
+                {"$unwind": "$labels"},
+                {"$group": {"_id": "$organization", "names": {"$addToSet": "$labels"}}},
+            ]
+            for each in await self._store.aggregate(collection, used):
+                await self.ensure_labels(each["_id"], each["names"])
 
     async def number_labels(self, templates: Iterable[TemplateDocument]) -> dict[tuple[str, str], LabelId]:
         """Return the numbers of the labels of templates, by organization and name."""

@@ -15,12 +15,12 @@ from schemas.errors import Forbidden, NotFound, Rejected
 from schemas.graph import EdgeKind
 from schemas.ids import TemplateId, TemplateNodeId
 from schemas.trees import TemplateDocument, TemplateKind, TemplateNode
+from wms.encryption import SecretKeys
 from wms.located_text import LocatedDocument
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.graphs.graph_rules import add_edge, check_room, find_node, remove_edge, remove_node
 from wms.trees.graphs.whole_graph import GraphRefused, NodeDraft, build_nodes, read_graph
-from wms.trees.inputs.launch_values import restore_passwords
 from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.template_fields import read_children, read_node_fields, read_template_fields
 from wms.trees.templates.template_store import TemplateStore
@@ -30,9 +30,9 @@ from wms.trees.templates.wrapping import Wrapping
 class NodeService:
     """The nodes of workflow job templates."""
 
-    def __init__(self, templates: TemplateStore) -> None:
+    def __init__(self, templates: TemplateStore, keys: SecretKeys) -> None:
         self._templates = templates
-        self._wrapping = Wrapping(templates)
+        self._wrapping = Wrapping(templates, keys)
 
     async def get_node(
         self, principal: Principal, node_id: TemplateNodeId, action: Action = Action.SEE_TREE
@@ -187,8 +187,8 @@ class NodeService:
             return await self._templates.load_template(TemplateId(earlier))
         approval = await self._make_approval(principal, template, node_id, raw)
         before = None if node.template is None else await self._templates.find_template(node.template)
-        kept = restore_passwords(node.extra_data, node.extra_data, before=before, wrapped=approval)
-        changed = node.model_copy(update={"template": approval.id, "extra_data": kept})
+        changed = self._wrapping.keep_passwords(node, node, before=before, wrapped=approval)
+        changed = changed.model_copy(update={"template": approval.id})
         nodes = tuple(changed if each.id == node_id else each for each in template.nodes)
         await self._save_nodes(principal, template, nodes, left=[node.template], made=[approval], once=once)
         earlier = await self._templates.find_earlier(once)
@@ -225,11 +225,13 @@ class NodeService:
         faults: list[str] = []
         wrapped: list[TemplateId | None] = []
         drafted: list[NodeDraft] = []
+        masked: list[tuple[str, ...]] = []
         for node, place in zip(draft.nodes, draft.places, strict=True):
             try:
-                one, values = await self._find_drafted(principal, template, node, known.get(node.identifier))
-                wrapped.append(one)
-                drafted.append(node.model_copy(update={"extra_data": values}))
+                settled = await self._settle_draft(principal, template, node, known.get(node.identifier))
+                wrapped.append(settled.template)
+                drafted.append(node.model_copy(update={"extra_data": settled.extra_data}))
+                masked.append(settled.masked)
             except Rejected as fault:
                 faults.append(f"{place}: {node.identifier!r}: {fault.reason}")
         if faults:
@@ -237,7 +239,11 @@ class NodeService:
         draft = replace(draft, nodes=tuple(drafted))
         new_ids = await self._templates.take_node_ids(sum(node.identifier not in known for node in draft.nodes))
         topology = draft.topology or template.topology
-        nodes = list(build_nodes(draft, topology=topology, known=template.nodes, new_ids=new_ids, templates=wrapped))
+        nodes = list(
+            build_nodes(
+                draft, topology=topology, known=template.nodes, new_ids=new_ids, templates=wrapped, masked=masked
+            )
+        )
         made: list[TemplateDocument] = []
         for number, node in enumerate(draft.nodes):
             if node.approval is not None:
@@ -248,15 +254,14 @@ class NodeService:
         changed = template.model_copy(update={"topology": topology})
         return await self._save_nodes(principal, changed, tuple(nodes), left=left, made=made)
 
-    async def _find_drafted(
+    async def _settle_draft(
         self, principal: Principal, template: TemplateDocument, draft: NodeDraft, known: TemplateNode | None
-    ) -> tuple[TemplateId | None, Mapping[str, Any]]:
-        """Return the template that a node shall wrap, and the variables that it gives to it."""
+    ) -> TemplateNode:
+        """Return a node with what the draft lets it wrap, and with the variables that it gives to that."""
         node = known or TemplateNode(id=TemplateNodeId(0), identifier=draft.identifier)
         named = None if draft.template is None else await self._wrapping.read(principal, template, draft.template)
         changed = node.model_copy(update={"template": named, "extra_data": draft.extra_data})
-        changed = await self._wrapping.settle(principal, template, node, changed)
-        return named, changed.extra_data
+        return await self._wrapping.settle(principal, template, node, changed)
 
     async def _load_workflow(self, principal: Principal, template_id: TemplateId) -> TemplateDocument:
         template = await self._templates.load_template(template_id, TemplateKind.WORKFLOW)

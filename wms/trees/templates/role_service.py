@@ -10,13 +10,21 @@ from dataclasses import replace
 from runtime.kernel.store import Store
 from schemas.errors import Conflict, Rejected
 from schemas.ids import TemplateId
-from schemas.trees import TEMPLATES, ObjectRole, RoleGrant, TemplateDocument
+from schemas.trees import (
+    TEMPLATES,
+    ObjectRole,
+    RoleGrant,
+    TemplateDocument,
+    TemplateKind,
+    Topology,
+    can_delegate,
+)
 from wms.tenancy.documents import name_team
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.teams import Teams
 from wms.tenancy.tree_rights import check_tree_right
 from wms.tenancy.users import name_user
-from wms.trees.templates.template_store import TemplateStore, parse_template
+from wms.trees.templates.template_store import TemplateStore
 
 _MAX_GRANTS = 1000
 #: How often roles are removed from templates that change meanwhile.
@@ -39,12 +47,15 @@ class RoleService:
     async def find_delegated(self, holders: Iterable[str]) -> dict[TemplateId, frozenset[ObjectRole]]:
         """Return the roles that count and that `holders` (users and teams) have on templates, by the template's id."""
         names = set(holders)
-        found = await self._store.find(TEMPLATES, {"grants.holder": {"$in": sorted(names)}}, projection={"nodes": 0})
-        templates = [parse_template(each) for each in found]
+        # Each request looks this up, so it loads the roles alone.
+        roles = {"kind": 1, "topology": 1, "grants": 1}
+        found = await self._store.find(TEMPLATES, {"grants.holder": {"$in": sorted(names)}}, projection=roles)
         return {
-            each.id: frozenset(grant.role for grant in each.grants if grant.holder in names)
-            for each in templates
-            if each.can_delegate
+            TemplateId(each["_id"]): frozenset(
+                ObjectRole(grant["role"]) for grant in each["grants"] if grant["holder"] in names
+            )
+            for each in found
+            if can_delegate(TemplateKind(each["kind"]), Topology(each["topology"]))
         }
 
     async def list_held(self, holder: str) -> list[TemplateDocument]:

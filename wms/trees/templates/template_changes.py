@@ -10,14 +10,12 @@ from typing import Any
 from schemas.graph import EdgeKind
 from schemas.ids import TemplateNodeId
 from schemas.trees import TemplateDocument, TemplateNode
-from wms.tenancy.activity_facts import ActivityFacts
+from wms.tenancy.activity_facts import ActivityFacts, compare_fields
 
 _PLAIN = ("name", "description", "organization", "topology", "survey_enabled", "allow_simultaneous")
 _HIDDEN = ("extra_vars", "variables", "survey", "asks", "prompts", "work")
 _OF_NODE = ("identifier", "template", "all_parents_must_converge", "timeout_s")
 _HIDDEN_OF_NODE = ("extra_data", "prompts")
-#: Stands for a value that may be secret.
-_NOT_SHOWN = "(not shown)"
 #: If a change touches more nodes, one row tells how many there are.
 _MAX_NODE_ROWS = 20
 
@@ -31,7 +29,7 @@ def describe_change(before: TemplateDocument | None, after: TemplateDocument | N
         n_nodes = {"nodes": [0, len(template.nodes)]} if template.nodes and before is None else {}
         return [_describe(template, "create" if before is None else "delete", n_nodes)]
     rows: list[ActivityFacts] = []
-    if fields := _compare(before, after, _PLAIN, _HIDDEN):
+    if fields := compare_fields(before, after, shown=_PLAIN, hidden=_HIDDEN):
         rows.append(_describe(after, "update", fields))
     rows += _describe_joins(after, "label", before.labels, after.labels)
     given = [[f"{grant.role} {grant.holder}" for grant in each.grants] for each in (before, after)]
@@ -52,17 +50,6 @@ def _describe(template: TemplateDocument, operation: str, changes: dict[str, Any
         templates=(template.id,),
         changes=changes,
     )
-
-
-def _compare(before: Any, after: Any, plain: Iterable[str], hidden: Iterable[str]) -> dict[str, Any]:
-    pairs = [(name, getattr(before, name), getattr(after, name)) for name in plain]
-    shown = {name: [_write_value(old), _write_value(new)] for name, old, new in pairs if old != new}
-    changed = [name for name in hidden if getattr(before, name) != getattr(after, name)]
-    return {**shown, **{name: [_NOT_SHOWN, _NOT_SHOWN] for name in changed}}
-
-
-def _write_value(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
 def _describe_joins(
@@ -89,7 +76,7 @@ def _describe_nodes(before: TemplateDocument, after: TemplateDocument) -> Iterab
         )
         if was is None or now is None:
             yield replace(about, operation="create" if was is None else "delete")
-        elif fields := _compare(was, now, _OF_NODE, _HIDDEN_OF_NODE):
+        elif fields := compare_fields(was, now, shown=_OF_NODE, hidden=_HIDDEN_OF_NODE):
             yield replace(about, changes=fields)
         for operation, edges in (
             ("associate", _list_edges(now) - _list_edges(was)),

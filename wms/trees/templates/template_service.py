@@ -6,15 +6,19 @@ from typing import Any
 
 from runtime.clock import stored_now
 from runtime.once import Once
+from schemas.errors import Broken
 from schemas.ids import OrganizationId, TemplateId, TemplateNodeId
 from schemas.surveys import Survey
 from schemas.trees import TemplateDocument, TemplateKind, name_edge_list
+from wms.encryption import NoKey, SecretKeys
 from wms.engine.life.graph import list_broken_rules
+from wms.engine.life.variables import MASK
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, find_delegated, make_tree_filter
 from wms.trees.graphs.graph_rules import TreeRefused, explain_rule, make_bare_graph
-from wms.trees.inputs.surveys import read_survey
+from wms.trees.inputs.launch_values import seal_variables
+from wms.trees.inputs.surveys import map_passwords, read_survey
 from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.label_service import LabelService
 from wms.trees.templates.template_fields import read_template_fields
@@ -24,8 +28,11 @@ from wms.trees.templates.template_store import TemplateStore
 class TemplateService:
     """Templates of all kinds. Approvals are made with their nodes, in `wms.trees.templates.node_service`."""
 
-    def __init__(self, templates: TemplateStore, organizations: Organizations, labels: LabelService) -> None:
+    def __init__(
+        self, templates: TemplateStore, organizations: Organizations, labels: LabelService, keys: SecretKeys
+    ) -> None:
         self._templates = templates
+        self._keys = keys
         self._labels = labels
         self._organizations = organizations
 
@@ -117,7 +124,7 @@ class TemplateService:
             if fields["organization"] != template.organization:
                 check_tree_right(principal, Action.CHANGE_TREE, template.organization)
                 check_tree_right(principal, Action.CHANGE_TREE, fields["organization"])
-        changed = template.model_copy(update=fields)
+        changed = seal_variables(template, template.model_copy(update=fields), self._keys.seal)
         if changed.topology is not template.topology:
             check_topology(changed)
         if changed.organization == template.organization:
@@ -178,8 +185,18 @@ class TemplateService:
         template = await self._load_template(principal, template_id, Action.CHANGE_TREE, kind)
         if await self._templates.find_earlier(once) is not None:
             return template
-        survey = Survey() if raw in (None, {}) else read_survey(raw, kept=template.survey)
-        return await self.save_change(principal, template.model_copy(update={"survey": survey}), once=once)
+        survey = Survey()
+        if raw not in (None, {}):
+            survey = read_survey(raw, kept=map_passwords(template.survey, self._read_kept))
+        sealed = template.model_copy(update={"survey": map_passwords(survey, self._keys.seal)})
+        return await self.save_change(principal, seal_variables(template, sealed, self._keys.seal), once=once)
+
+    def _read_kept(self, stored: Any) -> Any:
+        """Return a stored secret, or the mask if no key fits. Then the secret must be given anew."""
+        try:
+            return self._keys.unseal(stored)
+        except (Broken, NoKey):
+            return MASK
 
     async def list_missing(self, template: TemplateDocument) -> list[TemplateNodeId]:
         """Return the ids of the nodes of a template that wrap nothing, or nothing that exists."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from schemas.ids import TemplateId
 from schemas.trees import TemplateDocument, TemplateKind, TemplateNode
+from wms.encryption import SecretKeys
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.graphs.graph_rules import TreeRefused
@@ -17,8 +18,9 @@ from wms.trees.templates.template_store import TemplateStore
 class Wrapping:
     """The templates that nodes can wrap."""
 
-    def __init__(self, templates: TemplateStore) -> None:
+    def __init__(self, templates: TemplateStore, keys: SecretKeys) -> None:
         self._templates = templates
+        self._keys = keys
 
     async def settle(
         self, principal: Principal, template: TemplateDocument, node: TemplateNode, changed: TemplateNode
@@ -26,10 +28,31 @@ class Wrapping:
         """Return `changed`, which `node` shall become, with its passwords, if it may wrap what it wraps."""
         wrapped = await self._load_wrapped(principal, changed)
         before = None if node.template is None else await self._templates.find_template(node.template)
-        extra_data = restore_passwords(node.extra_data, changed.extra_data, before=before, wrapped=wrapped)
-        changed = changed.model_copy(update={"extra_data": extra_data})
+        changed = self.keep_passwords(node, changed, before=before, wrapped=wrapped)
         await self._check_node(template, changed, wrapped)
         return changed
+
+    def keep_passwords(
+        self,
+        node: TemplateNode,
+        changed: TemplateNode,
+        *,
+        before: TemplateDocument | None,
+        wrapped: TemplateDocument | None,
+    ) -> TemplateNode:
+        """Return `changed`, which `node` shall become, with the passwords that it may have, encrypted.
+
+        `node` wraps `before`, and `changed` wraps `wrapped`.
+        """
+        extra_data, masked = restore_passwords(
+            node.extra_data,
+            changed.extra_data,
+            masked=node.masked,
+            before=before,
+            wrapped=wrapped,
+            seal=self._keys.seal,
+        )
+        return changed.model_copy(update={"extra_data": extra_data, "masked": masked})
 
     async def read(self, principal: Principal, template: TemplateDocument, raw: Any) -> TemplateId | None:
         """Return the id of the template that a node shall wrap. `raw` is its id, its unique name, or empty for none.

@@ -74,3 +74,48 @@ async def test_a_repeated_launch_and_a_refused_change_leave_no_row(awx: AwxWorld
         ("create", "workflow_job_template"),
         ("create", "workflow_job"),
     ]
+
+
+async def test_schedules_notification_templates_teams_and_labels_leave_rows_without_secrets(awx: AwxWorld) -> None:
+    ada = awx.ada
+    tree = await awx.make_tree(ask_variables_on_launch=True)
+    rule = {"name": "nightly", "rrule": "DTSTART:20300101T000000Z RRULE:FREQ=DAILY;INTERVAL=1"}
+    schedule = await ada.post(f"/workflow_job_templates/{tree}/schedules/", {**rule, "extra_data": {"a": "s3cret"}})
+    await ada.call("PATCH", schedule["url"], {"enabled": False, "extra_data": {"a": "s3cret2"}})
+    await ada.call("PATCH", schedule["url"], {"enabled": False})
+    await ada.call("DELETE", schedule["url"], code=204)
+    hook = {"notification_type": "webhook", "notification_configuration": {"url": "https://example.org/s3cret"}}
+    notifying = await ada.post("/notification_templates/", {"name": "hook", "organization": "default", **hook})
+    await ada.call("PATCH", notifying["url"], {"description": "x"})
+    await ada.call("DELETE", notifying["url"], code=204)
+    joe = Guest(awx, "joe")
+    team = await ada.post("/teams/", {"name": "ops", "organization": "default"})
+    for body in ({}, {"disassociate": True}):
+        await ada.post(f"/teams/{team['id']}/users/", {"id": await number_user(joe), **body}, code=204)
+    await ada.call("PATCH", team["url"], {"name": "operators"})
+    await ada.call("DELETE", team["url"], code=204)
+    label = await ada.post("/labels/", {"name": "old", "organization": "default"})
+    await ada.call("PATCH", label["url"], {"name": "new"})
+
+    stream = await ada.get("/activity_stream/?page_size=200")
+    told = [each for each in stream["results"] if each["object1"] not in ("workflow_job_template", "job_template")]
+    assert [(each["operation"], each["object1"], each["changes"]) for each in told] == [
+        ("create", "schedule", {}),
+        ("update", "schedule", {"enabled": [True, False], "extra_data": ["(not shown)", "(not shown)"]}),
+        ("delete", "schedule", {}),
+        ("create", "notification_template", {}),
+        ("update", "notification_template", {"description": ["", "x"]}),
+        ("delete", "notification_template", {}),
+        ("create", "team", {}),
+        ("associate", "team", {"member": "sub:joe"}),
+        ("disassociate", "team", {"member": "sub:joe"}),
+        ("update", "team", {"name": ["ops", "operators"]}),
+        ("delete", "team", {}),
+        ("update", "label", {"name": ["old", "new"]}),
+    ]
+    assert {each["summary_fields"]["actor"]["username"] for each in told} == {"ada"}
+    assert "s3cret" not in str(stream)
+    assert told[0]["related"]["schedule"] == [schedule["url"]]
+    of_template = await ada.get(f"/workflow_job_templates/{tree}/activity_stream/")
+    assert [each["object1"] for each in of_template["results"]][1:] == ["schedule"] * 3
+    assert (await awx.bob.get("/activity_stream/"))["count"] == 0

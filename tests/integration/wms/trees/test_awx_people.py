@@ -211,3 +211,27 @@ async def test_an_organization_is_deleted_only_when_it_leaves_nothing_to_a_later
         assert kind.removesuffix("s").replace("_", " ") in refused["detail"]
         await root.call("DELETE", f"{V2}/{kind}/{each['id']}/", code=204)
     await root.call("DELETE", path, code=204)
+
+
+async def test_who_gives_roles_sees_all_users_an_auditor_those_of_its_organization_others_themselves(
+    awx: AwxWorld,
+) -> None:
+    joe, kim, lou = (Guest(awx, name) for name in ("joe", "kim", "lou"))
+    joe_id, kim_id = await number_user(joe), await number_user(kim)
+    lou_id, own_id = await number_user(lou), await number_user(awx.eve)
+    organization = (await awx.ada.get("/organizations/?name=default"))["results"][0]["id"]
+    member = await find_role(awx, f"/organizations/{organization}/", "member_role")
+    await awx.ada.post(f"/roles/{member}/users/", {"id": joe_id}, code=204)
+    team = await awx.ada.post("/teams/", {"name": "ops", "organization": "default"})
+    await awx.ada.post(f"/teams/{team['id']}/users/", {"id": kim_id}, code=204)
+
+    async def list_names(client: Client) -> set[str]:
+        return {each["username"] for each in (await client.get("/users/"))["results"]}
+
+    assert await list_names(awx.ada) >= {"ada", "eve", "joe", "kim", "lou"}
+    assert await list_names(awx.eve) == {"eve", "joe", "kim"}
+    assert await list_names(lou) == {"lou"}
+    for number, code in ((joe_id, 200), (kim_id, 200), (own_id, 200), (lou_id, 404), (lou_id + 1000, 404)):
+        await awx.eve.get(f"/users/{number}/", code=code)
+    await lou.get(f"/users/{joe_id}/", code=404)
+    assert (await lou.get(f"/users/{lou_id}/"))["username"] == "lou"

@@ -115,7 +115,21 @@ async def test_1_3_what_the_template_does_not_ask_for_is_refused_and_stores_noth
     assert kept["extra_data"] == {"pw": "$encrypted$"}
     stored = await awx.trees.engine.wms.store.find_one(SCHEDULES, {"_id": made["id"]})
     assert stored is not None
-    assert stored["extra_data"] == {"pw": "secret"}
+    keys = awx.world.settings.make_secret_keys()
+    assert stored["extra_data"]["pw"] != "secret"
+    assert keys.unseal_values(stored["extra_data"], stored["masked"]) == {"pw": "secret"}
+
+
+async def test_1_3_labels_of_a_schedule_are_checked_when_it_is_saved(awx: AwxWorld) -> None:
+    ada, tree = awx.ada, await awx.make_tree(ask_labels_on_launch=True)
+    path, rule = f"/workflow_job_templates/{tree}/schedules/", {"name": "n", "rrule": DAILY}
+    label = (await ada.post("/labels/", {"name": "night", "organization": "default"}))["id"]
+    for wrong in ("night", ["night"], [label + 1]):
+        assert "labels" in await ada.post(path, {**rule, "labels": wrong}, code=400)
+    made = await ada.post(path, {**rule, "labels": [label]})
+    assert made["labels"] == [label]
+    assert "labels" in await ada.call("PATCH", made["url"], {"labels": [label + 1]}, code=400)
+    assert (await ada.get(path))["results"][0]["labels"] == [label]
 
 
 async def test_1_7_only_who_may_launch_may_schedule(awx: AwxWorld) -> None:

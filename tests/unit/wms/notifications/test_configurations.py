@@ -6,7 +6,13 @@ import pytest
 
 from schemas.notifications import NotificationType
 from wms.engine.life.variables import MASK
-from wms.notifications.configurations import describe_recipients, map_secrets, mask_configuration, read_configuration
+from wms.notifications.configurations import (
+    describe_recipients,
+    join_url,
+    map_secrets,
+    mask_configuration,
+    read_configuration,
+)
 from wms.trees.template_errors import FieldsRefused
 
 WEBHOOK, EMAIL, APPRISE = NotificationType.WEBHOOK, NotificationType.EMAIL, NotificationType.APPRISE
@@ -49,6 +55,15 @@ def test_a_wrong_field_is_refused_by_name_without_its_secrets(kind: Notification
     assert "s3cret" not in str(texts)
 
 
+def _empty_masks(value: Any) -> Any:
+    """Return what `awx import` sends: an empty text in place of each text that is only a mask."""
+    if isinstance(value, dict):
+        return {name: _empty_masks(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_empty_masks(each) for each in value]
+    return "" if value == MASK else value
+
+
 def test_all_faults_are_told_together() -> None:
     with pytest.raises(FieldsRefused) as caught:
         read_configuration(EMAIL, {"port": "x"}, None)
@@ -58,7 +73,41 @@ def test_all_faults_are_told_together() -> None:
 
 def test_a_password_in_the_url_moves_out_of_it() -> None:
     found = read_configuration(WEBHOOK, {"url": "https://ada:p%40ss@example.org:8443/x?y=1"}, None)
-    assert (found["url"], found["username"], found["password"]) == ("https://example.org:8443/x?y=1", "ada", "p@ss")
+    assert (found["url"], found["username"], found["password"]) == ("https://example.org:8443/", "ada", "p@ss")
+    assert join_url(found) == "https://example.org:8443/x?y=1"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://hooks.example.org/services/T0/s3cret", f"https://hooks.example.org/{MASK}"),
+        ("https://hooks.example.org:8443/?token=s3cret", f"https://hooks.example.org:8443/{MASK}"),
+        ("https://hooks.example.org?token=s3cret", f"https://hooks.example.org/{MASK}"),
+        ("https://hooks.example.org//s3cret/", f"https://hooks.example.org/{MASK}"),
+        ("https://hooks.example.org", "https://hooks.example.org/"),
+    ],
+)
+def test_all_behind_the_host_of_a_webhook_is_secret_and_the_mask_means_it(url: str, shown: str) -> None:
+    plain = read_configuration(WEBHOOK, {"url": url}, None)
+    assert join_url(plain) == (url if url.count("/") > 2 else url.replace("example.org", "example.org/"))
+    assert "s3cret" not in plain["url"]
+    assert mask_configuration(WEBHOOK, plain)["url"] == shown
+    assert mask_configuration(WEBHOOK, {**plain, "path": "fernet:x"})["url"] in (shown, f"{plain['url']}{MASK}")
+    assert read_configuration(WEBHOOK, {"url": shown}, plain) == plain
+    # As WMS stored it before the URL was a secret.
+    assert mask_configuration(WEBHOOK, {"url": url, "headers": {}})["url"] == shown
+    if MASK in shown:
+        for other in (None, {**plain, "url": "https://evil.example.org/"}):
+            with pytest.raises(FieldsRefused, match=r"url: .* stands for no secret of this receiver"):
+                read_configuration(WEBHOOK, {"url": shown}, other)
+
+
+def test_another_path_at_the_same_host_is_another_receiver() -> None:
+    plain = read_configuration(WEBHOOK, HOOK, None)
+    again = {**mask_configuration(WEBHOOK, plain), "url": "https://example.org/of-somebody-else"}
+    with pytest.raises(FieldsRefused, match=r"password: .* give it again"):
+        read_configuration(WEBHOOK, again, plain)
+    assert read_configuration(WEBHOOK, {"url": "https://example.org/"}, plain)["path"] == ""
 
 
 @pytest.mark.parametrize(
@@ -75,7 +124,7 @@ def test_secrets_are_masked_and_the_mask_means_the_secret_of_the_same_receiver(
     assert read_configuration(kind, masked, plain) == plain
     with pytest.raises(FieldsRefused, match="stands for no secret"):
         read_configuration(kind, masked, None)
-    emptied = map_secrets(kind, plain, lambda _: "")
+    emptied = _empty_masks(masked)
     assert read_configuration(kind, emptied, plain) == plain, "so `awx import` changes nothing"
     sealed = map_secrets(kind, plain, lambda text: f"<{text}>")
     assert map_secrets(kind, sealed, lambda text: text[1:-1]) == plain
@@ -98,8 +147,9 @@ def test_a_new_receiver_does_not_get_the_secrets_of_the_old_one(
 
 
 def test_a_secret_that_no_key_reads_must_be_given_again_and_may_be() -> None:
-    lost = mask_configuration(WEBHOOK, read_configuration(WEBHOOK, HOOK, None))
-    for again in (lost, {**lost, "password": "", "headers": {"X-Api-Key": "", "A": "b"}}):
+    plain = read_configuration(WEBHOOK, HOOK, None)
+    lost, shown = map_secrets(WEBHOOK, plain, lambda _: MASK), mask_configuration(WEBHOOK, plain)
+    for again in (shown, {**shown, "password": "", "headers": {"X-Api-Key": "", "A": "b"}}):
         with pytest.raises(FieldsRefused) as caught:
             read_configuration(WEBHOOK, again, lost)
         assert "password: $encrypted$ stands for no secret" in str(caught.value.fields)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from wms.gateway.awx.kinds.fields import Data, Key, NamedModel, required, shown, writable
+from wms.gateway.awx.kinds.fields import Data, Key, Keys, NamedModel, required, shown, writable
 from wms.gateway.awx.kinds.kind import Kind, Part
 from wms.gateway.awx.lists import ListField
 from wms.tenancy.rights import Action
@@ -36,10 +36,11 @@ class ScheduleModel(NamedModel):
     enabled: bool = writable("Whether it launches anything.", True)
     extra_data: Data = writable("Variables; the template must ask for them, or its survey.", {})
     inventory: Key = shown("There are no inventories.")
-    limit: str = writable("Stored and shown; it reaches no job.", "")
-    scm_branch: str = writable("Stored and shown; it reaches no job.", "")
-    job_tags: str = writable("Stored and shown; it reaches no job.", "")
-    skip_tags: str = writable("Stored and shown; it reaches no job.", "")
+    limit: str = writable("A limit for the work; jobs that ask for it get it.", "")
+    scm_branch: str = writable("A branch for the work; jobs that ask for it get it.", "")
+    job_tags: str = writable("Tags of what to do; jobs that ask for it get it.", "")
+    skip_tags: str = writable("Tags of what to leave out; jobs that ask for it get it.", "")
+    labels: Keys = writable("Labels of each job, by their ids.", [])
     dtstart: datetime = shown("Its first occurrence.")
     dtend: datetime = shown("Its last occurrence.")
     next_run: datetime = shown("Its next occurrence.")

@@ -22,11 +22,8 @@ from wms.gateway.awx.people.shapes import AccessReason
 from wms.gateway.awx.requests import AwxParts
 from wms.gateway.awx.template_shapes import PATHS
 from wms.tenancy.documents import TeamDocument, UserDocument, name_team
-from wms.tenancy.rights import Action, Principal, TenancyRole, may, sees
+from wms.tenancy.rights import Action, HasStrongerRole, Principal, TenancyRole, may, sees
 from wms.tenancy.users import find_subject, name_user
-
-#: A role in an organization -> its rank. A user has one of them, and giving another one replaces it.
-_STRENGTH = {TenancyRole.ORG_MEMBER: 0, TenancyRole.ORG_AUDITOR: 1, TenancyRole.ORG_ADMIN: 2}
 
 
 class RoleHolders:
@@ -130,9 +127,10 @@ class RoleHolders:
         _check_member_right(principal, Action.CHANGE_MEMBERS, name)
         organizations, role = self._parts.organizations, TenancyRole(key.role)
         if not is_taken:
-            held = [each.role for each in await organizations.list_members(name) if each.principal == holder]
-            check_promotion(held, role, name)
-            await organizations.set_member(name, holder, role, by=principal.subject)
+            try:
+                await organizations.set_member(name, holder, role, by=principal.subject)
+            except HasStrongerRole as refusal:
+                raise explain_promotion(refusal.held, role, name) from refusal
         elif holder in await self.find_holders(key):
             await organizations.remove_member(name, holder)
 
@@ -194,20 +192,14 @@ class RoleHolders:
         return found
 
 
-def check_promotion(held: Iterable[TenancyRole], role: TenancyRole, organization: str) -> None:
-    """Check that `role` is no weaker than those that a user has in an organization, since it replaces them.
-
-    Raises:
-        Rejected: it is weaker.
-    """
+def explain_promotion(held: TenancyRole, role: TenancyRole, organization: str) -> Rejected:
+    """Return, in the words of the dialect, why a user with the role `held` is not given a weaker one."""
     words = {own: word for word, own in ROLES[RoleTarget.ORGANIZATION].items()}
-    stronger = next((each for each in held if _STRENGTH[each] > _STRENGTH[role]), None)
-    if stronger is not None:
-        raise Rejected(
-            f"{words[role]}: the user has {words[stronger]} in the organization {organization!r}, and a user has one "
-            "role there",
-            hint=f"take {words[stronger]} first, then give {words[role]}",
-        )
+    return Rejected(
+        f"{words[role]}: the user has {words[held]} in the organization {organization!r}, and a user has one "
+        "role there",
+        hint=f"take {words[held]} first, then give {words[role]}",
+    )
 
 
 def describe_template(template: TemplateDocument) -> RoleOwner:

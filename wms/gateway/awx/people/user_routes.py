@@ -16,9 +16,11 @@ from wms.gateway.awx.requests import AwxParts, Requests, answer_rows, read_body_
 from wms.tenancy.documents import TeamDocument, UserDocument, name_team
 from wms.tenancy.rights import Action, Principal, TenancyRole, find_organizations, may, sees
 from wms.tenancy.teams import TeamNameTaken
+from wms.tenancy.users import find_subject
 from wms.trees.template_errors import BadAssociation, FieldsRefused
 
-_OVERSEERS = frozenset(TenancyRole) - {TenancyRole.ORG_MEMBER}
+#: Who may give roles, or sees all organizations, sees all users.
+_OVERSEERS = frozenset({TenancyRole.SUPERUSER, TenancyRole.SYSTEM_AUDITOR, TenancyRole.ORG_ADMIN})
 
 
 class UserRoutes:
@@ -51,21 +53,31 @@ class UserRoutes:
             route_object("POST", f"{team}/roles", partial(self.change_role, "team"), give.format("team"), codes=(204,)),
         ]
 
-    async def _list_seen_users(self, principal: Principal) -> list[UserDocument]:
-        """Return all users to those who oversee or give roles; to others themselves."""
+    async def _find_seen(self, principal: Principal) -> set[str] | None:
+        """Return the subjects of the users that the principal sees; None: it sees all.
+
+        Who may give roles sees all. An auditor sees who has a stored role in the organization, or is in a team of it.
+        Others see themselves.
+        """
         gives_roles = any(ObjectRole.ADMIN in roles for roles in principal.delegated.values())
-        sees_all = gives_roles or not _OVERSEERS.isdisjoint(principal.every_role)
-        return await self._parts.users.list_users(None if sees_all else [principal.subject])
+        if gives_roles or not _OVERSEERS.isdisjoint(principal.every_role):
+            return None
+        audited = find_organizations(principal, Action.SEE_TREE) or frozenset()
+        holders = [each.principal for name in audited for each in await self._parts.organizations.list_members(name)]
+        teams = await self._parts.teams.list_teams({"organization": {"$in": sorted(audited)}}) if audited else []
+        holders += [member for team in teams for member in team.members]
+        return {principal.subject, *(each for each in map(find_subject, holders) if each is not None)}
 
     async def list_users(self, call: Call) -> Response:
         principal = await self._requests.find_principal(call)
-        shown = map(show_user, await self._list_seen_users(principal))
+        shown = map(show_user, await self._parts.users.list_users(await self._find_seen(principal)))
         return answer_rows(call, shown, USER_FIELDS, searched=("username",))
 
     async def _load_user(self, call: Call) -> tuple[Principal, UserDocument]:
         principal, number = await self._requests.find_principal(call), read_id(call)
-        found = next((each for each in await self._list_seen_users(principal) if each.number == number), None)
-        if found is None:
+        found = await self._parts.users.find_numbered(number)
+        seen = None if found is None else await self._find_seen(principal)
+        if found is None or (seen is not None and found.id not in seen):
             raise NotFound("Not found.")
         return principal, found
 
@@ -157,7 +169,7 @@ class UserRoutes:
     async def delete_team(self, call: Call) -> Response:
         principal, team = await self._load_team(call, Action.CHANGE_MEMBERS)
         await self._parts.trees.roles.forget_holder(name_team(team.id), by=principal.subject)
-        await self._parts.teams.delete_team(team.id)
+        await self._parts.teams.delete_team(team.id, by=principal.subject)
         return answer_nothing()
 
     async def list_members(self, call: Call) -> Response:

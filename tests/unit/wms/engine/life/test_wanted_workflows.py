@@ -19,7 +19,7 @@ def test_the_workflow_node_starts_with_what_the_step_brought_and_nobody_else_get
     walk = launch()
     walk.end("ask", artifacts=WANTED.as_artifacts())
     assert walk.started == ["w"]
-    assert find_wanted(walk.run, 1) == WANTED
+    assert find_wanted(walk.run, 1, {}) == WANTED
     attempt = walk.node("w").attempt
     walk.do(ChildStarted(walk.node("w").key, attempt, workflow_id="WF-1"))
     walk.do(ChildEnded(walk.node("w").key, attempt, Outcome.SUCCESSFUL, result={"status": "done"}))

@@ -9,14 +9,21 @@ from hypothesis import strategies as st
 from schemas.surveys import QuestionType, Survey, SurveyQuestion
 from schemas.trees import Prompt, TemplateDocument
 from tests.unit.wms.trees.template_samples import make_template
-from wms.engine.life.variables import find_variables
+from wms.engine.life.variables import MASK, find_variables
+from wms.gateway.awx.template_shapes import show_own_variables
 from wms.trees.inputs.launch_values import (
     LaunchRefused,
     NotAsked,
     check_saved_values,
     merge_launch_values,
+    seal_variables,
     split_variables,
 )
+from wms.trees.template_errors import FieldsRefused
+
+
+def seal(value: Any) -> str:
+    return f"sealed:{value}"
 
 
 def survey(*names: str, **fields: Any) -> Survey:
@@ -35,35 +42,41 @@ def test_1_6_the_launch_wins_over_the_survey_and_that_over_the_template() -> Non
         survey_enabled=True,
         asks=[Prompt.VARIABLES],
     )
-    values = merge_launch_values(template, extra_vars={"c": "launch", "d": "launch"}, prompts={})
+    values = merge_launch_values(template, extra_vars={"c": "launch", "d": "launch"}, prompts={}, seal=seal)
     assert values.variables == {"a": "template", "b": "survey", "c": "launch", "d": "launch"}
     assert values.ignored == {}
 
 
 def test_1_6_a_launch_gives_only_what_the_template_asks_for_and_the_answer_says_what_it_ignored() -> None:
     template = make_template(survey=survey("b"), survey_enabled=True)
-    values = merge_launch_values(template, extra_vars={"b": "x", "z": 1}, prompts={"limit": "web", "labels": [1]})
+    values = merge_launch_values(
+        template, extra_vars={"b": "x", "z": 1}, prompts={"limit": "web", "labels": [1]}, seal=seal
+    )
     assert values.variables == {"b": "x"}
     assert values.ignored == {"extra_vars": {"z": 1}, "limit": "web", "labels": [1]}
     asks = make_template(asks=[Prompt.LIMIT])
-    assert merge_launch_values(asks, extra_vars={}, prompts={"limit": "web"}).prompts == {Prompt.LIMIT: "web"}
+    assert merge_launch_values(asks, extra_vars={}, prompts={"limit": "web"}, seal=seal).prompts == {
+        Prompt.LIMIT: "web"
+    }
 
 
 def test_1_6_a_survey_that_is_off_asks_for_nothing() -> None:
     template = make_template(survey=survey("b", required=True))
-    assert merge_launch_values(template, extra_vars={"b": "x"}, prompts={}).ignored == {"extra_vars": {"b": "x"}}
+    assert merge_launch_values(template, extra_vars={"b": "x"}, prompts={}, seal=seal).ignored == {
+        "extra_vars": {"b": "x"}
+    }
 
 
 def test_1_6_missing_answers_refuse_the_launch() -> None:
     template = make_template(survey=survey("a", "b", required=True), survey_enabled=True)
     with pytest.raises(LaunchRefused) as refused:
-        merge_launch_values(template, extra_vars={"a": 3}, prompts={})
+        merge_launch_values(template, extra_vars={"a": 3}, prompts={}, seal=seal)
     assert refused.value.faults == ("'a' must be a text", "'b' is missing")
 
 
 def test_1_6_an_empty_answer_leaves_the_default() -> None:
     template = make_template(survey=survey("a", default="d"), survey_enabled=True)
-    assert merge_launch_values(template, extra_vars={"a": ""}, prompts={}).variables == {"a": "d"}
+    assert merge_launch_values(template, extra_vars={"a": ""}, prompts={}, seal=seal).variables == {"a": "d"}
 
 
 def test_1_6_a_node_is_refused_with_what_its_template_does_not_ask_for() -> None:
@@ -98,7 +111,7 @@ def test_1_6_the_merge_agrees_with_the_order_of_the_contract(
     template = make_template(
         variables=own, survey=Survey(spec=questions), survey_enabled=on, asks=[Prompt.VARIABLES] if asks else []
     )
-    values = merge_launch_values(template, extra_vars=launched, prompts={})
+    values = merge_launch_values(template, extra_vars=launched, prompts={}, seal=seal)
     for name in "abcdef":
         # The oracle: look from the strongest to the weakest source.
         if name in launched and (asks or (on and name in asked)):
@@ -125,3 +138,29 @@ def test_1_6_variables_reach_a_job_in_the_order_of_the_contract(
 def test_split_tells_apart_what_is_asked_for() -> None:
     template: TemplateDocument = make_template(survey=survey("a"), survey_enabled=True)
     assert split_variables(template, {"a": 1, "b": 2}) == ({"a": 1}, {"b": 2})
+
+
+def test_a_password_of_a_launch_is_sealed_and_a_mask_means_the_default() -> None:
+    asking = survey("pw", "other", type="password", default="sealed:stored")
+    template = make_template(variables={"own": "sealed:own"}, masked=("own",), survey=asking, survey_enabled=True)
+    values = merge_launch_values(template, extra_vars={"pw": "hush", "other": MASK}, prompts={}, seal=seal)
+    assert values.variables == {"own": "sealed:own", "pw": "sealed:hush", "other": "sealed:stored"}
+    assert values.masked == ("other", "own", "pw")
+    needed = make_template(survey=survey("pw", type="password", required=True), survey_enabled=True)
+    with pytest.raises(LaunchRefused, match="'pw' is missing"):
+        merge_launch_values(needed, extra_vars={"pw": MASK}, prompts={}, seal=seal)
+
+
+def test_the_own_variables_of_a_template_are_sealed_where_its_survey_makes_them_secret() -> None:
+    open_one = make_template(extra_vars="pw: hush  # ours\na: 1", variables={"pw": "hush", "a": 1})
+    asked = open_one.model_copy(update={"survey": survey("pw", type="password")})
+    sealed = seal_variables(open_one, asked, seal)
+    assert (sealed.variables, sealed.masked, sealed.extra_vars) == ({"pw": "sealed:hush", "a": 1}, ("pw",), "")
+    assert show_own_variables(sealed) == f'{{"pw": "{MASK}", "a": 1}}'
+    again = seal_variables(sealed, sealed.model_copy(update={"variables": {"pw": MASK, "a": 2}}), seal)
+    assert again.variables == {"pw": "sealed:hush", "a": 2}
+    without = seal_variables(sealed, sealed.model_copy(update={"survey": Survey()}), seal)
+    assert (without.variables["pw"], without.masked) == ("sealed:hush", ("pw",)), "it stays secret"
+    with pytest.raises(FieldsRefused) as refused:
+        seal_variables(open_one, asked.model_copy(update={"variables": {"pw": MASK}}), seal)
+    assert "extra_vars" in refused.value.fields

@@ -6,7 +6,14 @@ import pytest
 
 from schemas.surveys import QuestionType, Survey, SurveyQuestion
 from wms.engine.life.variables import MASK
-from wms.trees.inputs.surveys import SurveyRefused, find_answer_fault, find_survey_faults, mask_survey, read_survey
+from wms.trees.inputs.surveys import (
+    SurveyRefused,
+    find_answer_fault,
+    find_survey_faults,
+    map_passwords,
+    mask_survey,
+    read_survey,
+)
 
 QUESTION = {"variable": "v", "question_name": "Which?", "type": "text", "required": True}
 
@@ -101,3 +108,14 @@ def test_1_6_a_password_is_masked_and_the_mask_keeps_the_stored_value() -> None:
     assert "s3cret" not in repr(shown)
     assert read_survey(shown, kept=survey).spec[0].default == "s3cret"
     assert mask_survey(Survey()) == {}
+    for kept in (None, Survey(), map_passwords(survey, lambda _: MASK)):
+        with pytest.raises(SurveyRefused, match="give it again"):
+            read_survey(shown, kept=kept)
+
+
+def test_only_defaults_of_passwords_are_mapped() -> None:
+    survey = read_survey(
+        spec({**QUESTION, "type": "password", "default": "secret"}, {**QUESTION, "variable": "b", "default": "c"})
+    )
+    sealed = map_passwords(survey, lambda text: f"<{text}>")
+    assert [each.default for each in sealed.spec] == ["<secret>", "c"]

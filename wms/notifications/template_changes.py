@@ -1,0 +1,35 @@
+"""Tell what a change of a notification template changed. Its configuration may be secret, so a row says only that it
+changed. (core)
+"""
+
+from schemas.notifications import NotificationTemplateDocument
+from wms.tenancy.activity_facts import ActivityFacts, compare_fields
+
+_PLAIN = ("name", "description", "organization", "notification_type")
+_HIDDEN = ("configuration", "messages")
+
+
+def describe_change(
+    before: NotificationTemplateDocument | None, after: NotificationTemplateDocument | None
+) -> list[ActivityFacts]:
+    """Return the rows about a notification template that was made (`before` is None), changed, or deleted (`after` is
+    None).
+    """
+    template = after or before
+    if template is None:
+        return []
+    operation = "create" if before is None else "delete" if after is None else "update"
+    is_change = before is not None and after is not None
+    changes = compare_fields(before, after, shown=_PLAIN, hidden=_HIDDEN) if is_change else {}
+    if is_change and not changes:
+        return []
+    return [
+        ActivityFacts(
+            operation=operation,
+            kind="notification_template",
+            object_id=template.id,
+            name=template.name,
+            organization=template.organization,
+            changes=changes,
+        )
+    ]

@@ -1,0 +1,188 @@
+"""Encrypt the secrets of templates, schedules and runs again when WMS starts: a new key replaces an old one.
+
+    templates, schedules     at each start; secrets from before there was encryption become encrypted, too
+    runs, and their logs     if there are several keys, in the background: there may be very many
+
+A document changes only if nothing else has changed it meanwhile; then it is read again. Notification templates have
+the same in `wms.notifications`.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
+
+from runtime.kernel.decision import Document, Update, change_filter, update_operators
+from runtime.kernel.store import Store
+from runtime.telemetry import log
+from schemas.errors import Broken
+from schemas.ids import TemplateId
+from schemas.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
+from schemas.schedules import SCHEDULES
+from schemas.surveys import QuestionType
+from schemas.trees import TEMPLATES, TemplateDocument, TemplateNode
+from wms.encryption import SecretKeys, is_sealed
+from wms.engine import repository
+from wms.schedules.schedule_store import make_schedule_document, parse_schedule
+from wms.trees.inputs.surveys import map_passwords
+from wms.trees.templates.template_store import make_template_document, parse_template
+
+#: The documents that one query reads.
+_BATCH = 100
+#: Selects the runs that have secrets.
+_WITH_SECRETS: Mapping[str, Any] = {"$or": [{"masked": {"$exists": True}}, {"graph.nodes.masked": {"$exists": True}}]}
+
+#: The template -> the names of the variables that its survey makes secret.
+Passwords = Mapping[TemplateId, frozenset[str]]
+
+
+class SecretRotation:
+    """Encrypts the secrets of one database again."""
+
+    def __init__(self, store: Store, keys: SecretKeys) -> None:
+        self._store = store
+        self._keys = keys
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Stop after the current document. The next start goes on."""
+        self._is_stopping = True
+
+    async def encrypt_templates(self) -> None:
+        """Encrypt the secrets of all templates and schedules with the first key."""
+        if not self._keys.has_keys:
+            return
+        asking = await self._store.find(TEMPLATES, {"survey.spec.type": QuestionType.PASSWORD.value})
+        passwords = {each.id: each.survey.passwords for each in map(parse_template, asking)}
+        of_password, with_secrets = {"$in": sorted(passwords)}, {"$exists": True, "$ne": []}
+        templates = [{"_id": of_password}, {"nodes.template": of_password}, {"masked": with_secrets}]
+
+        def change_template(raw: Document) -> Document | None:
+            template = parse_template(raw)
+            after = reseal_template(template, passwords, self._reseal)
+            return None if after == template else make_template_document(after)
+
+        def change_schedule(raw: Document) -> Document | None:
+            schedule = parse_schedule(raw)
+            names = {*schedule.masked, *passwords.get(schedule.template, ())} & schedule.extra_data.keys()
+            fields = {"extra_data": self._reseal_values(schedule.extra_data, names), "masked": tuple(sorted(names))}
+            after = schedule.model_copy(update=fields)
+            return None if after == schedule else make_schedule_document(after)
+
+        await self._change_all(TEMPLATES, {"$or": templates}, change_template)
+        schedules = [{"template": of_password}, {"masked": with_secrets}]
+        await self._change_all(SCHEDULES, {"$or": schedules}, change_schedule)
+
+    async def encrypt_runs(self) -> None:
+        """Encrypt the secrets of all runs with the first key, if there are several. The log says when it is done."""
+        if not self._keys.has_old_keys:
+            return
+
+        def change_run(raw: Document) -> Document:
+            document = repository.make_document(reseal_run(repository.parse_run(raw), self._reseal))
+            # The engine moves rows out of the log of a run at any time.
+            return {key: value for key, value in document.items() if key != "log"}
+
+        if await self._change_all(RUNS, _WITH_SECRETS, change_run, also=self._encrypt_log):
+            log.info("the secrets of all runs have the first key")
+
+    async def _encrypt_log(self, raw: Document) -> None:
+        run = repository.parse_run(raw)
+        rows = [LogRow.model_validate(each) for each in await self._store.find(RUN_LOG, {"run": run.id})]
+        with_secrets = [row for row in rows if not row.delta.keys().isdisjoint(run.masked)]
+        await self._store.bulk_update(RUN_LOG, [self._change_row(row, run.masked) for row in with_secrets])
+
+    def _change_row(self, row: LogRow, masked: Collection[str]) -> tuple[Document, Document]:
+        delta = self._reseal_values(row.delta, masked)
+        return {"run": row.run, "number": row.number}, {"$set": {"delta": delta}}
+
+    async def _change_all(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        change: Callable[[Document], Document | None],
+        *,
+        also: Callable[[Document], Awaitable[None]] | None = None,
+    ) -> bool:
+        """Change the documents that match `query`. Return whether all of them are changed."""
+        last: Any = None
+        is_done = True
+        while not self._is_stopping:
+            following = query if last is None else {"$and": [query, {"_id": {"$gt": last}}]}
+            found = await self._store.find(collection, following, sort=[("_id", 1)], limit=_BATCH)
+            for raw in found:
+                is_done &= await self._change_one(collection, raw["_id"], change)
+                if also is not None:
+                    await also(raw)
+            if len(found) < _BATCH:
+                return is_done
+            last = found[-1]["_id"]
+        return False
+
+    async def _change_one(
+        self, collection: str, document_id: Any, change: Callable[[Document], Document | None]
+    ) -> bool:
+        while (raw := await self._store.find_one(collection, {"_id": document_id})) is not None:
+            try:
+                after = change(raw)
+            except Broken as error:
+                log.error("a secret fits no key", collection=collection, id=document_id, hint=error.hint)
+                return False
+            if after is None:
+                break
+            fields = {key: value for key, value in after.items() if key not in ("_id", "rev")}
+            update = Update(collection, document_id, set=fields, rev=raw["rev"])
+            if await self._store.compare_and_set(collection, change_filter(update), update_operators(update)):
+                break
+        return True
+
+    def _reseal(self, value: Any) -> Any:
+        if is_sealed(value) and not self._keys.has_old_keys:
+            return value
+        return self._keys.seal(self._keys.unseal(value))
+
+    def _reseal_values(self, values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+        return reseal_values(values, names, self._reseal)
+
+
+def reseal_values(values: Mapping[str, Any], names: Collection[str], reseal: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return `values`, of which those of the keys `names` went through `reseal`."""
+    return {key: reseal(value) if key in names else value for key, value in values.items()}
+
+
+def reseal_template(template: TemplateDocument, passwords: Passwords, reseal: Callable[[Any], Any]) -> TemplateDocument:
+    """Return a template whose secrets, and those that it gives to other templates, went through `reseal`."""
+    names = {*template.masked, *template.survey.passwords} & template.variables.keys()
+
+    def change_node(node: TemplateNode) -> TemplateNode:
+        given = {*node.masked, *passwords.get(node.template or TemplateId(0), ())} & node.extra_data.keys()
+        extra_data = reseal_values(node.extra_data, given, reseal)
+        return node.model_copy(update={"extra_data": extra_data, "masked": tuple(sorted(given))})
+
+    return template.model_copy(
+        update={
+            "survey": map_passwords(template.survey, reseal),
+            "variables": reseal_values(template.variables, names, reseal),
+            "masked": tuple(sorted(names)),
+            "extra_vars": "" if names else template.extra_vars,
+            "nodes": tuple(map(change_node, template.nodes)),
+        }
+    )
+
+
+def reseal_run(run: RunDocument, reseal: Callable[[Any], Any]) -> RunDocument:
+    """Return a run whose secrets went through `reseal`: its own, those of its nodes, and those of its graph."""
+    names = run.masked
+    specs = tuple(
+        node.model_copy(update={"params": reseal_values(node.params, node.masked, reseal)}) for node in run.graph.nodes
+    )
+    return run.model_copy(
+        update={
+            "params": reseal_values(run.params, names, reseal),
+            "state": reseal_values(run.state, names, reseal),
+            "pages": None if run.pages is None else tuple(reseal_values(each, names, reseal) for each in run.pages),
+            "graph": run.graph.model_copy(update={"nodes": specs}),
+            "nodes": tuple(
+                state.model_copy(update={"artifacts": reseal_values(state.artifacts, names, reseal)})
+                for state in run.nodes
+            ),
+        }
+    )
