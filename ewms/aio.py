@@ -1,6 +1,6 @@
 """The client for programs that run an event loop of their own. `ewms.client` has the same methods without `await`."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +27,9 @@ from schemas.checks.plain_faults import describe_kind
 from schemas.errors import Rejected
 from schemas.ids import WORKFLOW_ID, WorkflowId
 from schemas.logs import LogStream
+
+#: About how many workflows one request asks for their tasks.
+_WORKFLOWS_AT_ONCE = 200
 
 
 class AsyncClient:
@@ -146,6 +149,16 @@ class AsyncClient:
             NotThere: the task does not exist, or belongs to another user.
         """
         return await fetch_task(self._opened_gateway, task_id)
+
+    async def tasks(self, workflows: Sequence[str]) -> list[objects.TaskDirective]:
+        """Return the tasks of these workflows (WF-...), oldest first."""
+        found: list[objects.TaskDirective] = []
+        for at in range(0, len(workflows), _WORKFLOWS_AT_ONCE):
+            query = {"workflow_id": {"$in": list(workflows[at : at + _WORKFLOWS_AT_ONCE])}}
+            found += await query_all(
+                self._opened_gateway, "task-directives", "task_directives", objects.TaskDirective, query
+            )
+        return found
 
     async def taskforces(self, id_: str) -> list[objects.Taskforce]:
         """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...).

@@ -13,7 +13,7 @@ The asynchronous client does the work, on an event loop in a background thread. 
 (`timeout`, `idle_timeout`, ...) it takes seconds, a text such as "45s" or "1h30m", or a `timedelta`.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -133,6 +133,10 @@ class Client:
             NotThere: the task does not exist, or belongs to another user.
         """
         return self._running_loop.run_coroutine(lambda: self._client.task(task_id))
+
+    def tasks(self, workflows: Sequence[str]) -> list[objects.TaskDirective]:
+        """Return the tasks of these workflows (WF-...), oldest first."""
+        return self._running_loop.run_coroutine(lambda: self._client.tasks(workflows))
 
     def taskforces(self, id_: str) -> list[objects.Taskforce]:
         """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...).

@@ -45,8 +45,9 @@ class Failure:
         return without_names(str(self))
 
 
-#: The beginning of a path that begins with /tmp/.
+#: The beginning of a path that begins with /tmp/, and of a path in a home directory that is not the task's own.
 _IN_TMP = re.compile(r"(?<![\w/.])/tmp/")
+_IN_HOME = re.compile(r"(?<![\w/.])(?!/ewms-pilot-data/)/(?:root|(?:[\w.-]+/)*homes?)/\S")
 
 #: The names of an init container and of a task's container in error texts. Source: contract, 8.3.
 INIT, TASK = "init-container", "task"
@@ -66,9 +67,14 @@ def container_failed(
 
 
 def _with_hint(text: str) -> str:
-    """Return `text`. If it says that a file in /tmp is missing, add a hint that a task's /tmp is not the user's."""
+    """Return `text`. If it says that the task cannot read a file in /tmp or in a home directory, add a hint."""
     if "No such file" in text and _IN_TMP.search(text):
         return f"{text} (a task's /tmp may be another one than yours)"
+    if ("No such file" in text or "Permission denied" in text) and _IN_HOME.search(text):
+        return (
+            f"{text} (a task may run under another account, without your home directory: put its files where every "
+            "account can read them)"
+        )
     return text
 
 

@@ -153,7 +153,7 @@ class Pilot:
             case PublishOutput(key, after_s):
                 self._publishing.publish_output(key, self._runs[key], after_s)
             case Settle(key, how, failure):
-                self._report_attempt(key, failure, gave_up=False)
+                self._report_attempt(key, failure, gave_up=False, counts=how.counts)
                 self._settle_delivery(key, how)
             case ChirpCounters(n_failed, n_success, failure, held):
                 self._chirper.set_counters(n_failed=n_failed, n_success=n_success, failure=failure)
@@ -161,7 +161,7 @@ class Pilot:
                     self._log_failure(failure, held)
             case PublishDeadLetter(key, failure, attempt, after_s):
                 if not after_s:  # for the first time
-                    self._report_attempt(key, failure, gave_up=True)
+                    self._report_attempt(key, failure, gave_up=True, counts=True)
                 self._publishing.publish_dead_letter(
                     key, *self._held.get_delivery(key), failure=failure, attempt=attempt, after_s=after_s
                 )
@@ -260,14 +260,14 @@ class Pilot:
             )
         )
 
-    def _report_attempt(self, key: int, failure: Failure | None, *, gave_up: bool) -> None:
+    def _report_attempt(self, key: int, failure: Failure | None, *, gave_up: bool, counts: bool) -> None:
         """Report the attempt if it has failed. If the event was given up without a run, report the present time."""
         entry = self._held.find_delivery(key)
         if failure is None or entry is None:
             return
         now_s = self._loop.time()
         run = self._runs.get(key) or TaskRun(entry[1].event, started_s=now_s, ended_s=now_s)
-        self._reports.report_attempt(*entry, run, failure=failure, gave_up=gave_up)
+        self._reports.report_attempt(*entry, run, failure=failure, gave_up=gave_up, counts=counts)
 
     def _on_published(self, key: int, refused: Failure | None, passing: bool) -> None:
         now_s = self._loop.time()

@@ -250,6 +250,7 @@ class FailedAttemptDocument(BaseModel):
     attempt: int
     n_replays: int = 0
     gave_up: bool
+    counts: bool = True
     task_id: str
     taskforce_uuid: str
     queue: str

@@ -255,7 +255,7 @@ def _describe_use(stack: Stack, endpoints: Path) -> str:
   gateway      {stack.gateway}   (documents: {stack.gateway}/v1/schema/openapi)
   workers      {N_SLOTS} at once, on {_POOLS[stack.pool]}; cluster location [bold]{LOCATION}[/bold]
   data         {escape(str(stack.services.data.root))}
-  logs         {escape(str(stack.logs))}
+  logs         {escape(str(stack.logs))}   (until it ends; they stay only after a failure)
   for scripts  {escape(str(endpoints))}
 
 In another terminal, in this folder:

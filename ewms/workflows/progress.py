@@ -93,6 +93,8 @@ class Progress:
     done: EventsDone | None
     eta_s: float | None
     problems: tuple[Problem, ...]
+    #: What lets the run end, if only its open inputs keep it going.
+    next_step: Problem | None = None
 
     @property
     def phase(self) -> str:
@@ -132,6 +134,7 @@ def compute_progress(history: Sequence[Observation]) -> Progress:
         done=done,
         eta_s=None if is_over else seconds_left(counted),
         problems=tuple(find_problems(now, done)),
+        next_step=advise_open_inputs(now, done),
     )
 
 
@@ -171,6 +174,26 @@ def find_problems(facts: Observation, done: EventsDone | None = None) -> list[Pr
         for error, n in list(state.task_errors.items())[:3]
     ]
     return found
+
+
+def advise_open_inputs(facts: Observation, done: EventsDone | None) -> Problem | None:
+    """Return what to do if every event so far is done or has failed, and the run goes on only because its inputs are
+    open. Return None for any other run. `done` is how many events are settled.
+    """
+    ending, workflow = facts.ending, facts.state.workflow
+    if ending is None or done is None or facts.depths is None or workflow.deactivated is not None:
+        return None
+    waits_for_more = ending.inputs_closed_at is None and ending.expected_results is None
+    if not waits_for_more or not done.n_done or done.n_done + done.n_failed < done.n_all:
+        return None
+    inputs = {mqid for task in facts.state.task_directives for mqid in task.input_queues}
+    if any(count_events(queue) for queue in facts.depths.queues if queue.mqid in inputs):
+        return None
+    settled = "is done or a dead letter" if done.n_failed else "is done"
+    command = f"ewms workflow close-inputs {workflow.workflow_id}"
+    return Problem(
+        f"every event so far {settled}; the inputs are open: publish more, or close them to end the run", command
+    )
 
 
 def _explain_hold(state: WorkflowState, job: str) -> str:

@@ -24,8 +24,14 @@ def render_progress(progress: Progress) -> RenderableType:
     parts: list[RenderableType] = [_render_headline(progress), _taskforce_table(progress)]
     if progress.facts.depths is not None:
         parts.append(_queue_table(progress))
+        if not progress.facts.state.over:
+            parts.append(
+                Text(f"the counts of queues are up to {progress.facts.depths.max_age_s:.0f} s old", style="dim")
+            )
     parts += [part for part in (_describe_traffic(progress), _progress_bar(progress)) if part is not None]
     parts += [_describe_problem(problem.text, problem.command) for problem in progress.problems]
+    if progress.next_step is not None:
+        parts.append(Text.assemble(progress.next_step.text, "  → ", (progress.next_step.command, "bold cyan")))
     return Group(*parts)
 
 
@@ -57,6 +63,8 @@ def describe_progress(progress: Progress, told: Progress | None = None) -> str:
         words.append(f"{progress.received_per_s:.1f}/s")
     known = told.problems if told is not None else ()
     words += [f"! {problem.text} -> {problem.command}" for problem in progress.problems if problem not in known]
+    if (step := progress.next_step) is not None and (told is None or told.next_step != step):
+        words.append(f"{step.text} -> {step.command}")
     if n_known := sum(problem in known for problem in progress.problems):
         words.append(f"! {n_known} problem(s) as before")
     return "  ".join(word for word in words if word)

@@ -57,6 +57,8 @@ async def find_error_groups(store: Store, query: ErrorGroupsQuery) -> ErrorGroup
                     "example": {"$last": "$error"},
                     "event_id": {"$last": "$event_id"},
                     "n_attempts": {"$sum": 1},
+                    # An older MQS stored attempts without the mark.
+                    "n_uncounted": {"$sum": {"$cond": [{"$eq": ["$counts", False]}, 1, 0]}},
                     "events": {"$addToSet": {"$cond": [{"$eq": ["$event_id", ""]}, "$digest", "$event_id"]}},
                     "machines": {"$addToSet": "$machine"},
                     "first_at": {"$min": "$failed_at"},

@@ -50,6 +50,7 @@ def document_of(
         attempt=attempt.attempt,
         n_replays=attempt.n_replays,
         gave_up=attempt.gave_up,
+        counts=attempt.counts,
         task_id=attempt.task_id,
         taskforce_uuid=attempt.taskforce_uuid,
         queue=attempt.queue,

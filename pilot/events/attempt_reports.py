@@ -45,7 +45,7 @@ class AttemptReports:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def report_attempt(
-        self, queue: QueueEndpoint, delivery: Delivery, run: TaskRun, *, failure: Failure, gave_up: bool
+        self, queue: QueueEndpoint, delivery: Delivery, run: TaskRun, *, failure: Failure, gave_up: bool, counts: bool
     ) -> None:
         """Begin to send a report of a failed attempt, unless the pilot has sent too many (`ReportAllowance`).
 
@@ -63,6 +63,7 @@ class AttemptReports:
             failure,
             attempt=delivery.attempt,
             gave_up=gave_up,
+            counts=counts,
             queue=queue.mqid,
             settings=self._settings,
             whereabouts=self._whereabouts,

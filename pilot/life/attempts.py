@@ -60,6 +60,7 @@ def failed_attempt(
     *,
     attempt: int,
     gave_up: bool,
+    counts: bool,
     queue: str,
     settings: PilotSettings,
     whereabouts: Whereabouts,
@@ -68,7 +69,10 @@ def failed_attempt(
     took_s: float,
     now: datetime,
 ) -> FailedAttempt:
-    """Return the report of one failed attempt at `event`. `took_s` is for how many seconds the task ran."""
+    """Return the report of one failed attempt at `event`. `took_s` is for how many seconds the task ran.
+
+    `counts` is whether the attempt counts against the event.
+    """
     key = event.headers.get(Header.KEY, "")
     return FailedAttempt(
         event_id=event.id,
@@ -90,6 +94,7 @@ def failed_attempt(
         took_s=round(took_s, 3),
         n_replays=replays if isinstance(replays := event.headers.get(Header.REPLAYS), int) else 0,
         gave_up=gave_up,
+        counts=counts,
         n_bytes=len(event.body),
         content_type=event.content_type,
         digest=hashlib.sha256(event.body).hexdigest(),

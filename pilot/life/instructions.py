@@ -77,6 +77,11 @@ class Settlement(StrEnum):
     #: The delivery was lost with its subscription. Tell the broker nothing.
     FORGET = "forget"
 
+    @property
+    def counts(self) -> bool:
+        """Whether the broker counts an attempt that ends so. A lost delivery counts as one."""
+        return self is not Settlement.RETURN
+
 
 @dataclass(frozen=True, slots=True)
 class Settle:

@@ -60,6 +60,9 @@ class FailedAttempt:
     n_replays: int = 0
     #: Whether the pilot gave the event up after this attempt, so that it is a dead letter.
     gave_up: bool = False
+    #: Whether the attempt counts against the event. If not, the pilot gave the event back: it took its own worker as
+    #: the cause, or its worker's time was over.
+    counts: bool = True
     #: The event's size, content type, SHA-256 and first bytes.
     n_bytes: int = 0
     content_type: str = ""
@@ -74,6 +77,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "worker": (int, type(None)),
     "took_s": (int, float),
     "gave_up": (bool,),
+    "counts": (bool,),
     "n_bytes": (int,),
     "n_replays": (int,),
     "excerpt": (str,),

@@ -26,6 +26,11 @@ class Attempt(BaseModel):
     attempt: int = Field(description="The number of the attempt, from 1.")
     n_replays: int = Field(0, description="How many replays the event has had. After a replay, attempts count from 1.")
     gave_up: bool = Field(description="Whether the event became a dead letter after this attempt.")
+    counts: bool = Field(
+        True,
+        description="Whether the attempt counts against the event. If not, the worker gave the event back: it seemed "
+        "bad itself, or its time was over. The next attempt then has the same number.",
+    )
     task_id: str
     taskforce_uuid: str
     queue: str = Field(description="The mqid of the event's queue.")
@@ -61,6 +66,9 @@ class ErrorGroup(BaseModel):
     example: str = Field(description="The full text of the group's newest error.")
     event_id: str = Field(description="The event with the newest error.")
     n_attempts: int = Field(description="The number of reported attempts; there may be more.")
+    n_uncounted: int = Field(
+        0, description="How many of these attempts do not count against their events, because workers gave them back."
+    )
     n_events: int = Field(description="The number of different events in these reports; there may be more.")
     n_machines: int = Field(description="The number of different machines in these reports; there may be more.")
     first_at: AwareDatetime

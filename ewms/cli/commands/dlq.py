@@ -1,6 +1,7 @@
 """`ewms dlq`: list, show, replay, discard and export dead letters, the events that were given up."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,7 +94,9 @@ def show(
             return
         for line in letter_lines(found):
             given.make_console().print(line, soft_wrap=True)
-        given.tell_user(next_command(workflow, found.dead_letter, is_over=run.show().workflow.deactivated is not None))
+        is_over = run.show().workflow.deactivated is not None
+        alias = _find_alias(run, found.dead_letter.queue) if is_over else ""
+        given.tell_user(next_command(workflow, found.dead_letter, is_over=is_over, alias=alias))
 
 
 @app.command()
@@ -243,6 +246,15 @@ def _find_letter(run: "Run", letter: str | None, signature: str | None) -> str:
     if found is None:
         raise NotThere(f"{run.id} has no dead letter with the error {signature}", hint="`ewms dlq list` shows them")
     return found.letter
+
+
+def _find_alias(run: "Run", mqid: str) -> str:
+    """Return the alias of a queue; "" if the server has forgotten the workflow's queues."""
+    from ewms.errors import NotThere
+
+    with suppress(NotThere):
+        return next((queue.alias for queue in run.depths().queues if queue.mqid == mqid), "")
+    return ""
 
 
 def _make_reporter(given: GlobalOptions) -> "Progress":

@@ -30,7 +30,13 @@ def show_errors(
 
     A worker that fails often does not report every attempt, so the counts mean "at least".
     """
-    from ewms.cli.text.failure_tables import attempt_lines, attempt_table, error_table, fold_attempts
+    from ewms.cli.text.failure_tables import (
+        attempt_lines,
+        attempt_table,
+        error_table,
+        explain_uncounted,
+        fold_attempts,
+    )
 
     given: GlobalOptions = context.obj
     which: FailureFilter = {"event_id": event, "signature": signature}
@@ -45,6 +51,8 @@ def show_errors(
                 given.tell_user(f"no worker has reported a failed attempt of {workflow}")
                 return
             given.make_console().print(error_table(groups, wide=given.is_wide))
+            if uncounted := explain_uncounted(sum(group.n_uncounted for group in groups)):
+                given.tell_user(f"besides: {uncounted}")
             given.tell_user(
                 "a worker reports at most 20 failed attempts at once, then two a second, so there may be more; "
                 f"`ewms dlq list {workflow}` counts all dead letters"
@@ -59,6 +67,8 @@ def show_errors(
             return
         if event is None:
             given.make_console().print(attempt_table(attempts, wide=given.is_wide))
+            if uncounted := explain_uncounted(sum(not attempt.counts for attempt in attempts)):
+                given.tell_user(f"*: {uncounted}")
             return
         for alike in fold_attempts(list(reversed(attempts))):
             for line in attempt_lines(*alike):

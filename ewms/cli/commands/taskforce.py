@@ -1,11 +1,16 @@
 """`ewms taskforce`: show the taskforces of a workflow or a task, why workers are missing, and the workers' logs."""
 
-from typing import Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ewms.cli.commands.logs import show_logs
 from ewms.cli.context import GlobalOptions
+
+if TYPE_CHECKING:
+    from ewms.client import Run
+    from ewms.workflows.progress import Problem
 
 app = typer.Typer(help="See the state of taskforces, and read what workers wrote.", no_args_is_help=True)
 app.command("logs")(show_logs)
@@ -51,20 +56,23 @@ def why(
     id_: Annotated[str, typer.Argument(metavar="ID", help="A taskforce, a task or a workflow: TF-..., TK-..., WF-...")],
 ) -> None:
     """Tell how many workers are missing, why, and what to type next; or that the workflow is over."""
-    from ewms.cli.text.tables import missing_lines, stall_lines
+    from ewms.cli.text.tables import advice_line, missing_lines, stall_lines
     from schemas.ids import TaskforceUuid, workflow_of
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
         uuids: list[TaskforceUuid] = [one.taskforce_uuid for one in ews.taskforces(id_)]
         healths = {uuid: ews.health(uuid) for uuid in uuids}
-        stall = ews.run(workflow_of(uuids[0])).stall() if uuids else None
+        run = ews.run(workflow_of(uuids[0])) if uuids else None
+        stall = run.stall() if run is not None else None
+        step = _find_next_step(run) if run is not None and stall is None else None
     parts = {"n_wanted", "n_at_work", "missing", "kills", "ended"}
     found = [
         {"taskforce_uuid": uuid, **health.model_dump(mode="json", include=parts)} for uuid, health in healths.items()
     ]
     stalled = None if stall is None else stall.model_dump(mode="json")
-    if not given.write_result({"taskforces": found, "stalled": stalled}, uuids):
+    next_step = None if step is None else {"text": step.text, "command": step.command}
+    if not given.write_result({"taskforces": found, "stalled": stalled, "next_step": next_step}, uuids):
         for uuid, health in healths.items():
             for line in missing_lines(uuid, health):
                 given.make_console().print(line)
@@ -74,3 +82,16 @@ def why(
                 given.make_console().print(line)
         if uuids and all(health.ended for health in healths.values()):
             given.tell_user(f"see how it ended: ewms workflow show {workflow_of(uuids[0])}")
+        if step is not None:
+            given.make_console().print(advice_line(step.text, step.command))
+
+
+def _find_next_step(run: "Run") -> "Problem | None":
+    """Return what lets the run end, if only its open inputs keep it going. Return None if the server does not say."""
+    from ewms.workflows.progress import compute_progress
+    from schemas.errors import EWMSError
+
+    with suppress(EWMSError):
+        # Without an answer, why workers are missing is still worth showing.
+        return compute_progress([run.look()]).next_step
+    return None

@@ -115,6 +115,7 @@ def list_workflows(
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
         workflows = ews.workflows(None if all_ else {"deactivated": None})
+        tasks = [] if given.is_data else ews.tasks([workflow.workflow_id for workflow in workflows])
     found = {"workflows": [workflow.model_dump(mode="json") for workflow in workflows], "next_after": None}
     if given.write_result(found, [workflow.workflow_id for workflow in workflows]):
         return
@@ -127,7 +128,7 @@ def list_workflows(
         return
     from ewms.cli.text.tables import workflow_table
 
-    given.make_console().print(workflow_table(workflows))
+    given.make_console().print(workflow_table(workflows, tasks))
 
 
 @app.command()

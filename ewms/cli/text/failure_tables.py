@@ -1,5 +1,6 @@
 """Show failed attempts and dead letters as tables and lines of the command. (core)"""
 
+import shlex
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +17,9 @@ from schemas.failures.history import Attempt, ErrorGroup
 
 _MAX_HEADER = 200
 _MAX_EXCERPT = 60
+
+#: In these headers the broker counts how often it has delivered a message: a dead letter only to its readers.
+_READ_COUNTS = ("x-delivery-count", "x-acquired-count")
 
 
 def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
@@ -38,7 +42,7 @@ def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
 def error_table(groups: Sequence[ErrorGroup], *, wide: bool = False) -> Table:
     """Return a table with a row for each task and error: failed attempts, events, machines, and the newest example.
 
-    The counts are of reported attempts. There may have been more.
+    The counts are of reported attempts that count against their events. There may have been more.
     """
     table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
     for column in ("attempts\nat least", "events\nat least", "machines\nat least"):
@@ -51,7 +55,7 @@ def error_table(groups: Sequence[ErrorGroup], *, wide: bool = False) -> Table:
     for group in groups:
         more = (group.task_id, group.event_id, _format_time(group.first_at), _format_time(group.last_at))
         table.add_row(
-            str(group.n_attempts),
+            str(group.n_attempts - group.n_uncounted),
             str(group.n_events),
             str(group.n_machines),
             group.signature,
@@ -62,7 +66,10 @@ def error_table(groups: Sequence[ErrorGroup], *, wide: bool = False) -> Table:
 
 
 def attempt_table(attempts: Sequence[Attempt], *, wide: bool = False) -> Table:
-    """Return a table with a row for each failed attempt: when, at which event, and why."""
+    """Return a table with a row for each failed attempt: when, at which event, and why.
+
+    A star marks the number of an attempt that does not count; `explain_uncounted` has the words for it.
+    """
     table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
     table.add_column("failed (UTC)", no_wrap=True)
     table.add_column("try", justify="right")
@@ -76,7 +83,7 @@ def attempt_table(attempts: Sequence[Attempt], *, wide: bool = False) -> Table:
         begins = attempt.excerpt[:_MAX_EXCERPT].decode(errors="backslashreplace")
         table.add_row(
             _format_time(attempt.failed_at),
-            str(attempt.attempt),
+            str(attempt.attempt) if attempt.counts else f"{attempt.attempt}*",
             *(map(_safe_text, more) if wide else ()),
             Text.assemble(
                 _safe_text(attempt.key or attempt.event_id or "(no id)"),
@@ -87,6 +94,16 @@ def attempt_table(attempts: Sequence[Attempt], *, wide: bool = False) -> Table:
             ),
         )
     return table
+
+
+def explain_uncounted(n_uncounted: int) -> str:
+    """Return a sentence on attempts that do not count against their events. Return "" if there are none."""
+    if not n_uncounted:
+        return ""
+    return (
+        f"{n_uncounted} failed attempt(s) do not count: the workers gave the events back, because they seemed bad "
+        "themselves, or their time was over"
+    )
 
 
 def letter_table(letters: Sequence[DeadLetter], *, wide: bool = False) -> Table:
@@ -131,20 +148,25 @@ def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
     yield _labelled_line("input", f"{letter.n_bytes} bytes{f', {letter.content_type}' if letter.content_type else ''}")
     yield _safe_text(f"  {letter.excerpt.decode(errors='backslashreplace')}{' ...' if _is_cut(letter) else ''}")
     for name, value in sorted((letter.headers or {}).items()):
-        yield _labelled_line("header", f"{name}: {str(value)[:_MAX_HEADER]}", style="dim")
+        meaning = "  (how often EWMS has read this letter before; no attempts)" if name in _READ_COUNTS else ""
+        yield _labelled_line("header", f"{name}: {str(value)[:_MAX_HEADER]}{meaning}", style="dim")
     if not seen.attempts:
         yield Text("the pilots reported no attempt: they were too busy, or it is too long ago", style="dim")
     for alike in fold_attempts(list(reversed(seen.attempts))):
         yield from attempt_lines(*alike)
 
 
-def next_command(workflow: str, letter: DeadLetter, *, is_over: bool) -> str:
-    """Return a sentence and a command: what to do next with `letter` and with other dead letters of the same error."""
+def next_command(workflow: str, letter: DeadLetter, *, is_over: bool, alias: str = "") -> str:
+    """Return a sentence and a command: what to do next with `letter` and with other dead letters of the same error.
+
+    `alias` is that of the letter's queue of origin; "" if it is unknown.
+    """
     same = f" --signature {letter.signature}" if letter.signature else ""
     if is_over:
+        place = shlex.quote(alias) if alias else "ALIAS"
         return (
             "the workflow has ended and takes no replay; publish the events to a new one, NEW: "
-            f"ewms dlq export {workflow}{same} --bodies | ewms queue publish NEW ALIAS -"
+            f"ewms dlq export {workflow}{same} --bodies | ewms queue publish NEW {place} -"
         )
     if letter.signature:
         return f"send all with this error back to their queues: ewms dlq replay {workflow}{same}"
@@ -172,7 +194,7 @@ def attempt_lines(first: Attempt, *others: Attempt) -> Iterator[Text]:
         yield _safe_text(_attempt_heading(first), style="bold")
     else:
         last = others[-1]
-        numbers = f"attempts {first.attempt}-{last.attempt}{_describe_replay(first)}"
+        numbers = f"attempts {first.attempt}-{last.attempt}{_mark_uncounted(first)}{_describe_replay(first)}"
         times = f"{_format_time(first.failed_at)} to {_format_time(last.failed_at)} UTC"
         places = ", ".join(dict.fromkeys(_describe_place(one) for one in (first, *others)))
         yield _safe_text(f"{numbers}: {times}, at {places}{describe_exit(first.exit_code)}: same error", style="bold")
@@ -183,8 +205,9 @@ def attempt_lines(first: Attempt, *others: Attempt) -> Iterator[Text]:
 
 def _attempt_heading(attempt: Attempt) -> str:
     worker = "" if attempt.worker is None else f", worker {attempt.worker} of {attempt.taskforce_uuid}"
+    number = f"attempt {attempt.attempt}{_mark_uncounted(attempt)}{_describe_replay(attempt)}"
     return (
-        f"attempt {attempt.attempt}{_describe_replay(attempt)}: {_format_time(attempt.failed_at)} UTC, "
+        f"{number}: {_format_time(attempt.failed_at)} UTC, "
         f"{attempt.took_s:.1f} s, at {_describe_place(attempt)}{worker}{describe_exit(attempt.exit_code)}"
     )
 
@@ -193,13 +216,17 @@ def _describe_place(attempt: Attempt) -> str:
     return " ".join(word for word in (attempt.site, attempt.slot or attempt.machine) if word) or "somewhere"
 
 
+def _mark_uncounted(attempt: Attempt) -> str:
+    return "" if attempt.counts else " (not counted: the worker gave the event back)"
+
+
 def _describe_replay(attempt: Attempt) -> str:
     return f" after replay {attempt.n_replays}" if attempt.n_replays else ""
 
 
 def _ending_of(attempt: Attempt) -> tuple[object, ...]:
     """Return the facts that are equal for attempts that are shown together."""
-    return attempt.error, attempt.last_lines, attempt.exit_code, attempt.n_replays
+    return attempt.error, attempt.last_lines, attempt.exit_code, attempt.n_replays, attempt.counts
 
 
 def describe_exit(exit_code: int | None) -> str:

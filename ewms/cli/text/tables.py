@@ -16,18 +16,34 @@ from schemas.api.queues import QueueDepths
 from schemas.api.workflows import ClusterLocation
 from schemas.endings import outcome_words
 from schemas.objects import TaskDirective, Taskforce
+from schemas.pilot.options import Platform
 from schemas.pilot_kills import describe_kills
 
 if TYPE_CHECKING:
     from ewms.workflows.worker_logs import LogInfo
 
+#: How many characters of its tasks' names a list shows of a workflow, so that a row fits on 80 columns.
+_MAX_TASKS = 24
 
-def workflow_table(workflows: Sequence[WorkflowFound]) -> Table:
-    """Return a table with a row for each workflow. It names the outcome as `ewms workflow show` does."""
-    table = _make_table("workflow", "made (UTC)", "priority", "outcome")
+
+def workflow_table(workflows: Sequence[WorkflowFound], tasks: Sequence[TaskDirective]) -> Table:
+    """Return a table with a row for each workflow. It names the outcome as `ewms workflow show` does.
+
+    `tasks` are the workflows' tasks: a workflow has no name, so its tasks show which one it is.
+    """
+    table = _make_table()
+    for column in ("workflow", "made (UTC)", "priority", "outcome"):
+        table.add_column(column, no_wrap=column != "outcome")
+    names: dict[str, list[str]] = {}
+    for task in tasks:
+        names.setdefault(task.workflow_id, []).append(_name_task(task))
     for workflow in workflows:
         outcome = workflow.outcome or outcome_words(workflow.deactivated, None)
-        table.add_row(workflow.workflow_id, _format_time(workflow.timestamp), str(workflow.priority), outcome)
+        made, priority = _format_time(workflow.timestamp), str(workflow.priority)
+        what = ", ".join(dict.fromkeys(names.get(workflow.workflow_id, [])))
+        shown = what if len(what) <= _MAX_TASKS else f"{what[: _MAX_TASKS - 1]}…"
+        name = Text.assemble(workflow.workflow_id, *((("\n  " + shown, "dim"),) if shown else ()))
+        table.add_row(name, made, priority, outcome)
     return table
 
 
@@ -123,6 +139,11 @@ def stall_lines(stall: Stall) -> list[Text]:
     ]
 
 
+def advice_line(text: str, command: str) -> Text:
+    """Return a line that says what to do next."""
+    return Text.assemble(text, "\n    → ", (command, "cyan"))
+
+
 def phase_table(taskforce: Taskforce) -> Table:
     """Return a table with a row for each change of the taskforce's phase, also those that failed."""
     table = _make_table()
@@ -192,6 +213,12 @@ def depth_table(depths: QueueDepths, *, wide: bool = False) -> Table:
         )
     table.add_row(Text("dead letters", style="red" if depths.n_dead else "dim"), str(depths.n_dead))
     return table
+
+
+def _name_task(task: TaskDirective) -> str:
+    """Return the last part of the task's image, or its arguments if it has none."""
+    image = task.task_image.rstrip("/").rpartition("/")[2]
+    return " ".join(task.task_args.split()) if image == Platform.NONE else image
 
 
 def _format_count(number: int | None) -> str:

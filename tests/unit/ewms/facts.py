@@ -99,7 +99,14 @@ def ending(*, is_closed: bool = False, n_expected: int | None = None, completion
 
 
 def depths(
-    n_in: int = 0, n_out: int = 0, *, in_work: int = 0, delayed: int = 0, dead: int = 0, arrived: int | None = None
+    n_in: int = 0,
+    n_out: int = 0,
+    *,
+    in_work: int = 0,
+    delayed: int = 0,
+    dead: int = 0,
+    failed: int = 0,
+    arrived: int | None = None,
 ) -> QueueDepths:
     return QueueDepths(
         workflow_id=WORKFLOW,
@@ -117,6 +124,7 @@ def depths(
             QueueDepth(mqid="a-out", alias="results", is_public=True, n_ready=n_out, n_unacknowledged=0, n_consumers=1),
         ],
         n_dead=dead,
+        n_failed=failed,
     )
 
 

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from ewms.workflows.progress import Problem, WorkerCounts, compute_progress
+from ewms.workflows.view import describe_progress
 from schemas.api.queues import QueueDepths
-from schemas.endings import Completion
+from schemas.endings import Completion, Ending
 from schemas.phases import Deactivated, Phase
 from schemas.progress import EventsDone
 from tests.unit.ewms.facts import WORKFLOW, change, depths, ending, facts, stall, state, taskforce
@@ -98,6 +99,33 @@ def test_every_problem_comes_with_the_next_command() -> None:
     ):
         assert words in texts
     assert all(problem.command.startswith("ewms ") for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("lying", "how", "ended", "said"),
+    [
+        (depths(0, 40, arrived=40), ending(), None, "every event so far is done; the inputs are open"),
+        (depths(0, 38, arrived=40, dead=2, failed=2), ending(), None, "every event so far is done or a dead letter"),
+        (depths(0, 39, in_work=1, arrived=40), ending(), None, None),
+        (depths(1, 39, arrived=40), ending(), None, None),
+        (depths(0, 0, arrived=40, dead=40, failed=40), ending(), None, None),
+        (depths(0, 0, arrived=0), ending(), None, None),
+        (depths(0, 40, arrived=40), ending(is_closed=True), None, None),
+        (depths(0, 40, arrived=40), ending(), Deactivated.FINISHED, None),
+        (depths(0, 40, arrived=40), None, None, None),
+        (None, ending(), None, None),
+    ],
+)
+def test_a_run_that_only_its_open_inputs_keep_going_says_what_ends_it(
+    lying: QueueDepths | None, how: Ending | None, ended: Deactivated | None, said: str | None
+) -> None:
+    seen = compute_progress([facts(0, state(taskforce(), ended=ended), lying, ending=how)])
+    assert (seen.next_step is not None) == (said is not None)
+    if seen.next_step is not None and said is not None:
+        assert seen.next_step.text.startswith(said)
+        assert seen.next_step.command == f"ewms workflow close-inputs {WORKFLOW}"
+        assert seen.next_step.command in describe_progress(seen)
+        assert seen.next_step.command not in describe_progress(seen, seen), "a line repeats nothing"
 
 
 def test_an_image_that_cannot_be_used_is_explained_by_the_logs() -> None:

@@ -67,3 +67,23 @@ def test_a_warm_container_that_was_killed_is_explained_too_but_not_one_that_we_k
 def test_a_missing_file_in_tmp_comes_with_a_hint(text: str, has_hint: bool) -> None:
     hint = " (a task's /tmp may be another one than yours)" if has_hint else ""
     assert container_failed("task", 1, text).text == f"task failed (exit code 1): {text}{hint}"
+
+
+@pytest.mark.parametrize(
+    ("text", "has_hint"),
+    [
+        ("cat: /root/secret.txt: No such file or directory", True),
+        ("cat: /root/secret.txt: Permission denied", True),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '/home/ada/model.pt'", True),
+        ("sh: 1: /data/homes/ada/run.sh: No such file or directory", True),
+        ("cat: /root/secret.txt: Is a directory", False),
+        ("cat: /data/root/lib.txt: No such file or directory", False),
+        ("cat: ../home/ada/lib.txt: No such file or directory", False),
+        ("cat: /ewms-pilot-data/home/lib.txt: No such file or directory", False),
+        ("cat: /srv/homework/lib.txt: No such file or directory", False),
+    ],
+)
+def test_a_file_in_a_home_that_a_task_cannot_read_comes_with_a_hint(text: str, has_hint: bool) -> None:
+    told = container_failed("task", 1, text).text
+    assert told.startswith(f"task failed (exit code 1): {text}")
+    assert ("put its files where every account can read them" in told) == has_hint

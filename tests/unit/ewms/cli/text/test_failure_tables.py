@@ -7,11 +7,14 @@ import pytest
 
 from ewms.cli.text.failure_tables import (
     attempt_lines,
+    attempt_table,
     describe_exit,
     error_table,
+    explain_uncounted,
     group_table,
     letter_lines,
     letter_table,
+    next_command,
 )
 from schemas.failures.bodies import DeadLetterGroups, DeadLetterSeen
 from schemas.failures.dead_letters import DeadLetter, LetterGroup
@@ -139,6 +142,30 @@ def test_attempts_that_ended_the_same_way_are_told_as_one() -> None:
     assert sum("Traceback" in line.plain for line in letter_lines(seen)) == 2
 
 
+def test_an_attempt_that_a_worker_gave_back_is_told_apart_from_one_that_counts() -> None:
+    given_back = attempt(attempt=2, counts=False)
+    seen = DeadLetterSeen(dead_letter=letter(), attempts=[attempt(attempt=2), given_back])
+    headings = [line.plain for line in letter_lines(seen) if line.plain.startswith("attempt")]
+    assert headings[0].startswith("attempt 2 (not counted: the worker gave the event back): ")
+    assert headings[1].startswith("attempt 2: ")
+    rows = on_80_columns(attempt_table([attempt(attempt=2), given_back])).splitlines()
+    assert sum(" 2* " in row for row in rows) == sum(" 2 " in row for row in rows) == 1
+    assert explain_uncounted(0) == ""
+    assert explain_uncounted(3).startswith("3 failed attempt(s) do not count: ")
+
+
+@pytest.mark.parametrize(("header", "is_explained"), [("x-delivery-count", True), ("x-run", False)])
+def test_the_brokers_count_of_a_letters_readers_is_no_count_of_attempts(header: str, *, is_explained: bool) -> None:
+    lines = [line.plain for line in letter_lines(DeadLetterSeen(dead_letter=letter(headers={header: 3}), attempts=[]))]
+    (line,) = [line for line in lines if header in line]
+    assert ("how often EWMS has read this letter before" in line) == is_explained
+
+
+def test_the_remedy_of_an_ended_workflow_names_the_queue_that_the_letter_came_from() -> None:
+    assert "| ewms queue publish NEW 'my words' -" in next_command("WF-1", letter(), is_over=True, alias="my words")
+    assert "| ewms queue publish NEW ALIAS -" in next_command("WF-1", letter(), is_over=True)
+
+
 def test_the_counts_of_reports_are_named_as_at_least() -> None:
     group = ErrorGroup(
         task_id=TASK, signature="5c0e2d1a94", text="x", example=ERROR, event_id="e", n_attempts=75, n_events=30,
@@ -147,3 +174,12 @@ def test_the_counts_of_reports_are_named_as_at_least() -> None:
     names, marks, *_ = [line for line in on_80_columns(error_table([group])).splitlines() if line.strip()]
     assert names.split()[:3] == ["attempts", "events", "machines"]
     assert marks.split()[:6] == ["at", "least"] * 3
+
+
+def test_the_counts_of_an_error_leave_out_what_workers_gave_back() -> None:
+    group = ErrorGroup(
+        task_id=TASK, signature="5c0e2d1a94", text="x", example=ERROR, event_id="e", n_attempts=8, n_uncounted=3,
+        n_events=1, n_machines=2, first_at=AT, last_at=AT,
+    )  # fmt: skip
+    *_, row = [line for line in on_80_columns(error_table([group])).splitlines() if "5c0e2d1a94" in line]
+    assert row.split()[:3] == ["5", "1", "2"], "no event has more than five attempts"

@@ -70,7 +70,22 @@ def test_tables_have_whole_ids_on_80_columns() -> None:
     assert shown.task_directives[0].task_id in tasks
     on_80_columns(depth_table(wide_alias))
     found = WorkflowFound(**shown.workflow.model_dump(), outcome="done with failures")
-    assert shown.workflow.workflow_id in on_80_columns(workflow_table([found]))
+    listed = on_80_columns(workflow_table([found], shown.task_directives))
+    assert shown.workflow.workflow_id in listed
+    assert "done with failures" in listed
+
+
+@pytest.mark.parametrize(
+    ("image", "args", "name"),
+    [
+        ("/images/hits.sif", "--in {{INFILE}}", "hits.sif"),
+        ("none", "sh -c 'tr a-z A-Z < $1 > $2' sh {{INFILE}} {{OUTFILE}}", "sh -c 'tr a-z A-Z < $1 …"),
+    ],
+)
+def test_a_list_of_workflows_shows_which_one_is_which_by_their_tasks(image: str, args: str, name: str) -> None:
+    task = state(taskforce()).task_directives[0].model_copy(update={"task_image": image, "task_args": args})
+    found = WorkflowFound(**state(taskforce()).workflow.model_dump(), outcome="done with failures")
+    assert f"  {name} " in on_80_columns(workflow_table([found], [task, task]))
 
 
 @pytest.mark.parametrize(
