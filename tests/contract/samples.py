@@ -63,7 +63,7 @@ from schemas.ids import (
 )
 from schemas.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
 from schemas.phases import Deactivated
-from schemas.pilot_kills import PilotKills
+from schemas.pilot_kills import PilotKill, PilotKills
 from schemas.questions import Answer, Question, Refusal
 from schemas.registration_questions import RegistrationAnswer, RegistrationQuery
 from schemas.requests import (
@@ -117,6 +117,7 @@ HITS = Mqid("a72475165e05b4f83a948")
 TRACKS = Mqid("a0b1c2d3e4f5061728394")
 SCHEDD = "grid-submitter.example.org"
 AT = datetime(2026, 11, 21, 8, 0, 0, tzinfo=UTC)
+KILL = PilotKill(worker=3, slot="slot1_2@node7", at=AT)
 
 WORKER = WorkerConfig(
     do_transfer_worker_stdouterr=True,
@@ -305,7 +306,7 @@ PAYLOADS: tuple[Payload, ...] = (
                 compound_statuses={"IDLE": {"null": 3}, "RUNNING": {"Tasking": 41, "null": 1}},
                 top_task_errors={"ValueError: bad pixel": 2},
                 exit_codes={"-9": 1, "0": 4},
-                kills=[PilotKills(signal="SIGKILL (most often out of memory)", n_kills=1, last_at=AT)],
+                kills=[PilotKills(signal="SIGKILL (most often out of memory)", n_kills=1, last_at=AT, latest=[KILL])],
             )
         ],
     ),

@@ -59,6 +59,7 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
         "errors": by_text,
         "exits": list(tally.exits.items()),
         "kills": [[number, kills.model_dump(mode="json")] for number, kills in tally.kills.items()],
+        "slots": list(tally.slots.items()),
         "condemned": [[proc, one.machine, one.at_s] for proc, one in tally.trials.condemned.items()],
         "succeeded": sorted(tally.trials.succeeded),
     }
@@ -87,6 +88,7 @@ def checkpoint_from_bytes(data: bytes) -> Checkpoint | None:
             removed=removed and ClusterRemoved(removed["cluster_id"], _parse_instant(removed["at"])),
             # A checkpoint of an older TMS lacks these.
             kills={number: PilotKills.model_validate(kills) for number, kills in header.get("kills", [])},
+            slots=dict(header.get("slots", [])),
             trials=Trials(
                 {proc: CondemnedWorker(machine, at_s) for proc, machine, at_s in header.get("condemned", [])},
                 set(header.get("succeeded", [])),

@@ -48,10 +48,11 @@ class EventType(IntEnum):
 
 @dataclass(slots=True)
 class JobMoved:
-    """The job `proc` moved to the status that the event type implies."""
+    """The job `proc` moved to the status that the event type implies. `slot` is where it starts to run, or ""."""
 
     proc: int
     type: EventType
+    slot: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)
@@ -126,6 +127,7 @@ _WANTED = {b"%03d" % event_type: event_type for event_type in EventType}
 #: The events with no information beside their type and time.
 _MOVES = frozenset(EventType) - {
     EventType.GENERIC,
+    EventType.EXECUTE,
     EventType.JOB_EVICTED,
     EventType.JOB_HELD,
     EventType.JOB_TERMINATED,
@@ -138,6 +140,8 @@ _WHEN = re.compile(rb"\) (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d
 _TORN = re.compile(rb"\n(?=\d{3} \(\d{1,9}\.-?\d{1,7}\.-?\d{1,9}\) )")
 _HOLD = re.compile(rb"\n\s*Code (-?\d{1,9}) Subcode (-?\d{1,9})")
 _RETURN = re.compile(rb"\(return value (-?\d{1,9})\)|\(signal (\d{1,9})\)")
+#: The slot of a job that starts to run. An older HTCondor logs only the machine, in the address.
+_SLOT = re.compile(rb"\n\s*SlotName: (\S{1,200})|[?&]alias=([^&>\s]{1,200})")
 _REQUEUED = b"terminated and was requeued"
 _ESCAPE = re.compile(r'\\(["\\ntrbf\'])')
 _UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
@@ -208,8 +212,16 @@ def _parse_job_event(event_type: EventType, proc: int, record: bytes) -> JobEven
             return JobEnded(proc, _parse_exit_code(record), _parse_instant(record))
         case EventType.JOB_EVICTED if _REQUEUED in record:
             return JobRequeued(proc, _parse_exit_code(record), _parse_instant(record))
+        case EventType.EXECUTE:
+            return JobMoved(proc, event_type, _parse_slot(record))
         case _:
             return JobMoved(proc, event_type)
+
+
+def _parse_slot(record: bytes) -> str:
+    """Return the slot and the machine where a job starts to run, or only the machine. Return "" if none is named."""
+    slots = {bool(found[1]): found[1] or found[2] for found in _SLOT.finditer(record)}
+    return (slots.get(True) or slots.get(False) or b"").decode("utf-8", "replace")
 
 
 def _parse_exit_code(record: bytes) -> int:

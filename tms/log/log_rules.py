@@ -33,5 +33,8 @@ MAX_ERRORS = 1000
 MAX_ERROR_LENGTH = 1000
 MAX_HOLD_REASONS = 100
 
+#: Of so many jobs TMS remembers the slot, so that a checkpoint stays small.
+MAX_SLOTS = 5000
+
 TOP_ERRORS = 10
 OTHER = "(other)"

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from schemas.pilot.job_names import ChirpAttribute
-from schemas.pilot_kills import PilotKills
+from schemas.pilot_kills import MAX_LATEST, PilotKill, PilotKills
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus, TopTaskErrors
 from tms.jobs.restarts import PAUSE_CODE, SIGNAL_MARK, find_signal
 from tms.jobs.trials import Trials
@@ -37,6 +37,7 @@ from tms.log.log_rules import (
     MAX_ERRORS,
     MAX_HOLD_REASONS,
     MAX_PROCS,
+    MAX_SLOTS,
     MAX_WORDS,
     OTHER,
     STATUS_AFTER,
@@ -73,6 +74,8 @@ class Tally:
     exits: Counter[int] = field(default_factory=Counter)
     #: The number of a signal -> how often it ended a pilot, and when last. The job mostly starts again.
     kills: dict[int, PilotKills] = field(default_factory=dict)
+    #: ProcId -> the slot of the job's last run, for `kills`. Of a job beyond `MAX_SLOTS` the slot is unknown.
+    slots: dict[int, str] = field(default_factory=dict)
     cluster_id: int | None = None
     removed: ClusterRemoved | None = None
     #: The findings of the pilots: the bad workers, and the successful ones.
@@ -95,6 +98,7 @@ class Tally:
         errors: Mapping[int, str],
         exits: Mapping[int, int],
         kills: Mapping[int, PilotKills],
+        slots: Mapping[int, str],
         cluster_id: int | None,
         removed: ClusterRemoved | None,
         trials: Trials,
@@ -109,6 +113,7 @@ class Tally:
             dict(errors),
             Counter(exits),
             dict(kills),
+            dict(slots),
             cluster_id,
             removed,
             trials,
@@ -137,6 +142,8 @@ class Tally:
                 status = _INDEX_AFTER.get(event.type)
                 if status is not None:
                     self._move_job(event.proc, status)
+                    if event.slot:
+                        self._note_slot(event.proc, event.slot)
                 elif event.type in LOSES_CONTACT:
                     self._note_contact(event.proc, is_lost=LOSES_CONTACT[event.type])
                 if event.type is EventType.JOB_EVICTED:
@@ -149,17 +156,17 @@ class Tally:
             case JobHeld(proc, code, subcode, at):
                 self.ended_runs.add(proc)
                 if code == PAUSE_CODE:
-                    self._note_kill(subcode // SIGNAL_MARK, at)
+                    self._note_kill(proc, subcode // SIGNAL_MARK, at)
                 status = f"{JobStatus.HELD}: {hold_reason(code, subcode)}"
                 self._move_job(proc, _find_index(self.statuses, status, limit=MAX_HOLD_REASONS, other=JobStatus.HELD))
             case JobRequeued(proc, exit_code, at):
                 self.ended_runs.add(proc)
-                self._note_kill(find_signal(exit_code), at)
+                self._note_kill(proc, find_signal(exit_code), at)
                 self._move_job(proc, _INDEX[JobStatus.IDLE])
             case JobEnded(proc, exit_code, at):
                 if not self._has_ended(proc):
                     self.exits[exit_code] += 1
-                    self._note_kill(find_signal(exit_code), at)
+                    self._note_kill(proc, find_signal(exit_code), at)
                 self._move_job(proc, _INDEX[JobStatus.COMPLETED])
             case ClusterSubmitted(cluster_id):
                 self.cluster_id = cluster_id
@@ -191,12 +198,27 @@ class Tally:
         """
         return dict(self._n_errors.most_common(TOP_ERRORS))
 
-    def _note_kill(self, number: int, at: datetime | None) -> None:
-        """Count a pilot that the signal `number` ended; 0: no signal did. Without a zone `at` is local time."""
+    def _note_slot(self, proc: int, slot: str) -> None:
+        """Remember where the job `proc` runs."""
+        if proc in self.slots or len(self.slots) < MAX_SLOTS:
+            self.slots[proc] = slot
+
+    def _note_kill(self, proc: int, number: int, at: datetime | None) -> None:
+        """Count a pilot of the job `proc` that the signal `number` ended; 0: no signal did. Without a zone `at` is
+        local time.
+        """
         if number > 0:
-            n_kills = self.kills[number].n_kills if number in self.kills else 0
-            last_at = at.astimezone(UTC) if at is not None else None
-            self.kills[number] = PilotKills(signal=name_signal(number), n_kills=n_kills + 1, last_at=last_at)
+            n_kills, latest = 0, list[PilotKill]()
+            if (before := self.kills.get(number)) is not None:
+                n_kills, latest = before.n_kills, before.latest
+            killed_at = at.astimezone(UTC) if at is not None else None
+            kill = PilotKill(worker=proc, slot=self.slots.get(proc, ""), at=killed_at)
+            self.kills[number] = PilotKills(
+                signal=name_signal(number),
+                n_kills=n_kills + 1,
+                last_at=killed_at,
+                latest=[*latest, kill][-MAX_LATEST:],
+            )
 
     def _has_ended(self, proc: int) -> bool:
         return proc < len(self.jobs) and self.jobs[proc] in _ENDS

@@ -66,17 +66,21 @@ def show_logs(
 
 
 def _tell_kills(given: GlobalOptions, ews: "Client", id_: str) -> None:
-    """Say how often signals ended pilots: a killed pilot cannot write that into its log."""
+    """Say how often signals ended pilots, and on which workers: a killed pilot cannot write that into its log."""
     from schemas.errors import EWMSError
-    from schemas.pilot_kills import describe_kills
+    from schemas.pilot_kills import EVENTS_OF_KILLED, describe_kills
 
     if given.quiet:
         return
+    has_kills = False
     with suppress(EWMSError):
         # Without an answer, the logs or the error about them are still worth showing.
         for taskforce in ews.taskforces(id_)[:_MOST_ASKED]:
             for kills in ews.health(taskforce.taskforce_uuid).kills:
                 given.tell_user(f"{taskforce.taskforce_uuid}: {describe_kills(kills)}")
+                has_kills = True
+        if has_kills:
+            given.tell_user(EVENTS_OF_KILLED)
 
 
 def _print_logs(given: GlobalOptions, ews: "Client", found: "list[LogInfo]", tail: int | None) -> None:

@@ -1,5 +1,6 @@
 """`ewms workflow`: submit, follow and end workflows."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Submit, follow and end workflows.", no_args_is_help=True)
 
-#: For how many waiting taskforces `show` tells why they are stuck; `ewms taskforce show` tells it for any.
+#: For how many taskforces `show` tells why they are stuck, and which pilots were killed, the waiting ones first;
+#: `ewms taskforce show` tells it for any.
 _MOST_STUCK = 10
 
 Id = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's id: WF-...")]
@@ -139,7 +141,8 @@ def show(context: typer.Context, workflow: Id) -> None:
         run = ews.run(workflow)
         if given.is_data and given.write_result(run.show().as_json(), [run.id]):
             return
-        from ewms.cli.text.tables import health_lines
+        from ewms.cli.text.tables import health_lines, kill_lines
+        from ewms.errors import NotThere
         from ewms.workflows.progress import compute_progress
         from ewms.workflows.state import find_waiting
         from ewms.workflows.view import render_progress
@@ -147,9 +150,14 @@ def show(context: typer.Context, workflow: Id) -> None:
         looked = run.look()
         console = given.make_console()
         console.print(render_progress(compute_progress([looked])))
-        for taskforce in find_waiting(looked.state)[:_MOST_STUCK]:
-            for line in health_lines(ews.health(taskforce.taskforce_uuid)):
-                console.print(f"{taskforce.taskforce_uuid}:", line)
+        waiting = find_waiting(looked.state)
+        others = [taskforce for taskforce in looked.state.taskforces if taskforce not in waiting]
+        for taskforce in [*waiting, *others][:_MOST_STUCK]:
+            describe = health_lines if taskforce in waiting else kill_lines
+            with suppress(NotThere):
+                # A taskforce may have gone since.
+                for line in describe(ews.health(taskforce.taskforce_uuid)):
+                    console.print(f"{taskforce.taskforce_uuid}:", line)
 
 
 @app.command()

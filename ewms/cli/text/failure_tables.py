@@ -154,6 +154,26 @@ def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
         yield Text("the pilots reported no attempt: they were too busy, or it is too long ago", style="dim")
     for alike in fold_attempts(list(reversed(seen.attempts))):
         yield from attempt_lines(*alike)
+    if seen.attempts and (missing := find_unreported(seen)):
+        numbers = ", ".join(map(str, missing))
+        yield Text(f"no pilot has reported attempt(s) {numbers}: {_WHY_UNREPORTED}", style="dim")
+
+
+_WHY_UNREPORTED = "the worker was killed or lost the broker with the event in hand, or had reported too many failures"
+
+#: A dead letter is shown with at most so many attempts, the newest.
+_MOST_SHOWN = 50
+
+
+def find_unreported(seen: DeadLetterSeen) -> list[int]:
+    """Return the numbers of the attempts since the letter's last replay that no pilot has reported. Return [] if that
+    is unknown.
+    """
+    letter = seen.dead_letter
+    if letter.attempts is None or len(seen.attempts) >= _MOST_SHOWN:
+        return []
+    told = {attempt.attempt for attempt in seen.attempts if attempt.counts and attempt.n_replays == letter.n_replays}
+    return [number for number in range(1, min(letter.attempts, _MOST_SHOWN) + 1) if number not in told]
 
 
 def next_command(workflow: str, letter: DeadLetter, *, is_over: bool, alias: str = "") -> str:

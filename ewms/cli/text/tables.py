@@ -17,7 +17,7 @@ from schemas.api.workflows import ClusterLocation
 from schemas.endings import outcome_words
 from schemas.objects import TaskDirective, Taskforce
 from schemas.pilot.options import Platform
-from schemas.pilot_kills import describe_kills
+from schemas.pilot_kills import EVENTS_OF_KILLED, describe_kills
 
 if TYPE_CHECKING:
     from ewms.workflows.worker_logs import LogInfo
@@ -114,8 +114,11 @@ def health_lines(health: TaskforceHealth) -> list[Text]:
 
 
 def kill_lines(health: TaskforceHealth) -> list[Text]:
-    """Return a line for each signal that ended pilots of a taskforce: how often, and when last."""
-    return [Text(describe_kills(kills), style="yellow") for kills in health.kills]
+    """Return a line for each signal that ended pilots of a taskforce: how often, when last, and on which workers. Then
+    a line says what is known of their events.
+    """
+    lines = [Text(describe_kills(kills), style="yellow") for kills in health.kills]
+    return [*lines, Text(EVENTS_OF_KILLED, style="dim")] if lines else []
 
 
 def missing_lines(uuid: str, health: TaskforceHealth) -> list[Text]:

@@ -87,7 +87,8 @@ def test_no_logs_come_with_the_reason(kept_by_request: bool, hint: str, gateway:
 
 @pytest.mark.parametrize("names", [[], ["0.err"]])
 def test_the_command_names_the_kills_that_no_log_has(names: list[str], gateway: FakeGateway) -> None:
-    kills = [{"signal": "SIGKILL", "n_kills": 2, "last_at": "2026-11-29T12:03:11Z"}]
+    latest = [{"worker": 3, "slot": "slot1@node7", "at": "2026-11-29T12:03:11Z"}]
+    kills = [{"signal": "SIGKILL", "n_kills": 1, "last_at": "2026-11-29T12:03:11Z", "latest": latest}]
     health = {
         "stuck": "", "n_submit_failures": 0, "n_remove_failures": 0, "retry_at": None, "ended_at": None,
         "status_as_of": None, "exit_codes": {}, "stale": False, "kills": kills,
@@ -97,7 +98,9 @@ def test_the_command_names_the_kills_that_no_log_has(names: list[str], gateway: 
     gateway.on(f"GET /v1/taskforces/{UUID}/logs/0.err", (200, b"", {"X-EWMS-Log-Bytes": "0"}))
     done = ewms(gateway, "taskforce", "logs", UUID)
     assert done.returncode == (0 if names else 4)
-    assert f"{UUID}: pilots were killed 2 time(s) by SIGKILL, the last at 2026-11-29 12:03:11 UTC" in done.stderr
+    told = "pilots were killed 1 time(s) by SIGKILL, the last at 2026-11-29 12:03:11 UTC: worker 3 on slot1@node7"
+    assert f"{UUID}: {told}" in done.stderr
+    assert "cannot report which events it had" in done.stderr
 
 
 def test_a_directory_that_cannot_be_written_is_a_usage_error(kept: FakeGateway, tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ async def test_a_worker_that_is_killed_runs_again_at_once(pool: Pool, taskforce:
     assert PAUSED not in str(taskforce.statuses())
     killed = taskforce.log().tally.kills[signal.SIGKILL]
     assert (killed.n_kills, killed.last_at is not None) == (1, True)
+    (kill,) = killed.latest
+    assert (kill.worker, kill.at, bool(kill.slot)) == (0, killed.last_at, True), "the log names the slot"
     await pool.remove_clusters(taskforce.uuid)
 
 

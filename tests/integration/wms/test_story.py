@@ -161,7 +161,7 @@ async def test_statuses_come_back_verbatim_and_an_older_one_never_wins(world: Wo
     assert seen["compound_statuses"] == statuses
     health = (await world.get(f"/v1/taskforces/{uuid}?include=health")).json()["health"]
     assert (health["exit_codes"], health["stale"]) == ({"0": 7, "-9": 1}, False)
-    assert health["kills"] == [{"signal": "SIGKILL", "n_kills": 2, "last_at": "2026-11-29T12:03:00Z"}]
+    assert health["kills"] == [{"signal": "SIGKILL", "n_kills": 2, "last_at": "2026-11-29T12:03:00Z", "latest": []}]
     assert len(seen["top_task_errors"]) == 10
     assert (seen["top_task_errors"]["OSError: a.b.c"], seen["top_task_errors"]["$where"]) == (3, 1)
     for epoch, seq in ((2, 4), (1, 99)):

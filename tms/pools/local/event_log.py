@@ -27,9 +27,9 @@ def job_submitted(cluster_id: int, proc: int, at: datetime) -> str:
     return _format_record(0, cluster_id, proc, at, "Job submitted from host: <local>")
 
 
-def job_executing(cluster_id: int, proc: int, at: datetime) -> str:
-    """Return the record of a job that starts to run."""
-    return _format_record(1, cluster_id, proc, at, "Job executing on host: <local>")
+def job_executing(cluster_id: int, proc: int, at: datetime, machine: str) -> str:
+    """Return the record of a job that starts to run on `machine`."""
+    return _format_record(1, cluster_id, proc, at, "Job executing on host: <local>", f"SlotName: {machine}")
 
 
 def job_evicted(cluster_id: int, proc: int, at: datetime, reason: str) -> str:

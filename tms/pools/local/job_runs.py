@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -41,6 +42,8 @@ class JobRuns:
         self._first_account = first_account
         self._holder = tuple(holder)
         self._accounts_in_use: set[int] = set()
+        #: This machine's name, as pilots report it.
+        self._machine = platform.node()
         #: Whether TMS ends. A job whose pilot ends now keeps its status in the log.
         self.is_stopping = False
 
@@ -55,7 +58,7 @@ class JobRuns:
             nonlocal has_started
             has_started = True
             self._starts.note_start(queued, proc)
-            self._files.append_to_log(queued, event_log.job_executing(cluster_id, proc, read_clock()))
+            self._files.append_to_log(queued, event_log.job_executing(cluster_id, proc, read_clock(), self._machine))
 
         def log_chirp(text: str) -> None:
             self._files.append_to_log(queued, event_log.job_chirped(cluster_id, proc, read_clock(), text))

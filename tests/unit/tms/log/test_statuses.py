@@ -21,8 +21,9 @@ from tms.log.job_events import (
     PilotChirped,
     parse_log,
 )
-from tms.log.log_rules import MAX_ERRORS, MAX_PROCS, OTHER
+from tms.log.log_rules import MAX_ERRORS, MAX_PROCS, MAX_SLOTS, OTHER
 from tms.log.statuses import Tally
+from tms.pools.local.event_log import job_executing
 
 REAL = next((Path(__file__).parents[3] / "data" / "job_event_logs").glob("factory*.log")).read_bytes()
 
@@ -177,6 +178,54 @@ def test_kills_are_counted_by_signal_with_the_last_time() -> None:
     assert tally(*RUNNING, JobRequeued(0, -9)).count_statuses() == {"IDLE": {"null": 1}}
 
 
+def test_a_kill_is_told_with_its_worker_and_the_slot_of_that_run() -> None:
+    at = [datetime(2026, 11, 29, 12, minute, tzinfo=UTC) for minute in range(7)]
+    one, two = (JobMoved(proc, EventType.EXECUTE, f"slot1_{proc}@node7") for proc in (1, 2))
+    moved = JobMoved(1, EventType.EXECUTE, "slot9@node8")
+    counted = tally(
+        one, two, JobRequeued(1, -9, at[0]), moved, JobRequeued(1, -9, at[1]), JobHeld(2, 3, 9_000_015, at[2]),
+        JobRequeued(3, -9, None), n_workers=4,
+    )  # fmt: skip
+    assert [(kill.worker, kill.slot, kill.at) for kill in counted.kills[9].latest] == [
+        (1, "slot1_1@node7", at[0]), (1, "slot9@node8", at[1]), (2, "slot1_2@node7", at[2]), (3, "", None),
+    ]  # fmt: skip
+    again = tally(*(JobRequeued(0, -9, instant) for instant in at))
+    assert (again.kills[9].n_kills, [kill.at for kill in again.kills[9].latest]) == (7, at[2:])
+
+
+def test_the_slots_of_a_huge_taskforce_take_no_more_memory_than_those_of_a_large_one() -> None:
+    started = (JobMoved(proc, EventType.EXECUTE, f"slot{proc}@node7") for proc in range(MAX_SLOTS + 1))
+    counted = tally(*started, JobRequeued(MAX_SLOTS, -9), n_workers=MAX_SLOTS + 1)
+    assert (len(counted.slots), counted.kills[9].latest[0].slot) == (MAX_SLOTS, "")
+
+
+def test_a_real_log_names_the_slot_of_each_job_that_ran() -> None:
+    counted = Tally(12)
+    counted.fold_events(parse_log(REAL).events)
+    assert counted.slots[0] == "slot1_1@localhost.localdomain"
+    assert all(slot.endswith("@localhost.localdomain") for slot in counted.slots.values())
+
+
+EXECUTING = "001 (7.0.0) 2026-11-29 12:00:00 Job executing on host:"
+
+
+@pytest.mark.parametrize(
+    ("record", "slot"),
+    [
+        (job_executing(7, 0, datetime(2026, 11, 29, 12), "vm"), "vm"),
+        (
+            "001 (7.0.0) 2026-11-29 12:00:00 Job executing on host: <1.2.3.4:5?addrs=1-5&alias=node7&sock=x>\n...\n",
+            "node7",
+        ),
+        ("001 (7.0.0) 2026-11-29 12:00:00 Job executing on host: <1.2.3.4:5>\n...\n", ""),
+    ],
+)
+def test_a_log_without_slots_names_the_machine_if_it_can(record: str, slot: str) -> None:
+    (event,) = parse_log(record.encode()).events
+    assert isinstance(event, JobMoved)
+    assert event.slot == slot
+
+
 def test_an_end_that_is_logged_twice_counts_once_and_that_of_another_run_again() -> None:
     assert tally(*RUNNING, JobEnded(0, 1), JobEnded(0, 1), JobMoved(0, EventType.JOB_ABORTED)).exits == {1: 1}
     assert tally(*RUNNING, JobMoved(0, EventType.JOB_ABORTED), JobEnded(0, 1)).exits == {}
@@ -198,6 +247,7 @@ instants = st.none() | st.datetimes(timezones=st.just(UTC))
 events = st.lists(
     st.one_of(
         st.builds(JobMoved, procs, st.sampled_from(EventType)),
+        st.builds(JobMoved, procs, st.just(EventType.EXECUTE), st.sampled_from(["", "slot1@node7", "slot1@node8"])),
         st.builds(JobHeld, procs, st.integers(0, 40), st.integers(0, 110), instants),
         st.builds(JobHeld, procs, st.just(3), st.sampled_from([9_000_015, 15_000_030]), instants),
         st.builds(JobEnded, procs, st.integers(-15, 3), instants),

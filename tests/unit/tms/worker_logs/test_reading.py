@@ -170,7 +170,7 @@ def test_the_end_of_a_run_in_the_job_event_log_keeps_its_output(home: TmsDirecto
         (
             event_log.job_held(7, 0, at, "killed", code=PAUSE_CODE, subcode=9_000_015),
             event_log.job_requeued(7, 0, at, -9),
-            event_log.job_executing(7, 0, at),
+            event_log.job_executing(7, 0, at, "vm"),
         )
     ):
         (found / "0.err").write_text(f"run {n}")
@@ -186,7 +186,7 @@ def test_a_log_that_is_read_again_keeps_no_output_twice(home: TmsDirectory, *, i
     found, files = directory(home), home.taskforce_files(UUID)
     at = datetime(2026, 11, 29, 8, 0, tzinfo=UTC)
     (found / "0.err").write_text("first, ")
-    files.log.write_text(event_log.job_evicted(7, 0, at, "preempted") + event_log.job_executing(7, 0, at))
+    files.log.write_text(event_log.job_evicted(7, 0, at, "preempted") + event_log.job_executing(7, 0, at, "vm"))
     joblog = JobLog(files, n_workers=1, cluster_id=7, keeps_output=True)
     joblog.read_new()
     (found / "0.err").write_text("second")

@@ -161,6 +161,18 @@ def test_the_brokers_count_of_a_letters_readers_is_no_count_of_attempts(header: 
     assert ("how often EWMS has read this letter before" in line) == is_explained
 
 
+def test_attempts_that_a_killed_worker_could_not_report_are_named() -> None:
+    told = [attempt(attempt=7, error="EventKilledWorkers('x')"), attempt(attempt=2, n_replays=1), attempt(attempt=1)]
+    seen = DeadLetterSeen(dead_letter=letter(attempts=7), attempts=told)
+    *_, last = [line.plain for line in letter_lines(seen)]
+    # The letter was replayed once; the attempts before that count from 1, too.
+    assert last.startswith(
+        "no pilot has reported attempt(s) 1, 3, 4, 5, 6, 7: the worker was killed or lost the broker"
+    )
+    whole = DeadLetterSeen(dead_letter=letter(attempts=1, n_replays=0), attempts=[attempt(attempt=1)])
+    assert not [line for line in letter_lines(whole) if "no pilot has reported" in line.plain]
+
+
 def test_the_remedy_of_an_ended_workflow_names_the_queue_that_the_letter_came_from() -> None:
     assert "| ewms queue publish NEW 'my words' -" in next_command("WF-1", letter(), is_over=True, alias="my words")
     assert "| ewms queue publish NEW ALIAS -" in next_command("WF-1", letter(), is_over=True)

@@ -26,6 +26,7 @@ from schemas.api.queries import WorkflowFound
 from schemas.api.workflows import ClusterLocation
 from schemas.logs import LogStream
 from schemas.phases import Phase
+from schemas.pilot_kills import EVENTS_OF_KILLED, PilotKill, PilotKills, describe_kills
 from tests.unit.ewms.facts import change, depths, state, taskforce
 
 WELL: dict[str, Any] = {
@@ -139,5 +140,18 @@ def test_kills_stay_visible_while_all_workers_are_at_work_and_after_the_end(
     kills = [{"signal": "SIGKILL (most often out of memory)", "n_kills": 2, "last_at": last_at}]
     health = TaskforceHealth.model_validate({**WELL, "n_wanted": 2, "n_at_work": 2, "ended": ended, "kills": kills})
     line = f"pilots were killed 2 time(s) by SIGKILL (most often out of memory){when}"
-    assert [one.plain for one in missing_lines("TF-1", health)][1:] == [f"  {line}"]
-    assert [one.plain for one in health_lines(health)] == [line]
+    assert [one.plain for one in missing_lines("TF-1", health)][1:] == [f"  {line}", f"  {EVENTS_OF_KILLED}"]
+    assert [one.plain for one in health_lines(health)] == [line, EVENTS_OF_KILLED]
+
+
+def test_kills_are_told_with_their_workers_and_machines() -> None:
+    latest = [
+        PilotKill(worker=3, slot="slot1_2@node7", at=None),
+        PilotKill(worker=0, slot="", at=None),
+    ]
+    kills = PilotKills(signal="SIGKILL", n_kills=2, latest=latest)
+    assert describe_kills(kills) == (
+        "pilots were killed 2 time(s) by SIGKILL: worker 3 on slot1_2@node7, worker 0 on an unknown machine"
+    )
+    more = kills.model_copy(update={"n_kills": 9})
+    assert ": the last ones: worker 3 on " in describe_kills(more)
