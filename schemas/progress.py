@@ -8,6 +8,10 @@ Users published N events into the workflow's first queues. For each level of tas
 The result is exact where each event makes one event for the next task, and proportional elsewhere. Once every queue is
 empty, it is N minus the failed events. A replayed dead letter counts as one arrival: MQS counts replays, and this
 module subtracts them.
+
+The broker counts published events some seconds late, and results show at once. A task makes at most one result of each
+event. So in a chain of tasks, while more events may come, N is never less than the results and the failed events, and
+never less than the events that have come into a later queue. As many events as there are results are done.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -50,6 +54,12 @@ def count_done(
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
+    is_closed = ending is not None and ending.inputs_closed_at is not None
+    is_counted = is_closed and not any(queues[mqid].may_grow for mqid in levels[0] if mqid in queues)
+    is_whole = is_counted or is_ended
+    n_results = _count_chain_results(tasks, levels, queues)
+    if n_results is not None and not is_whole:
+        known[0] = _raise_first(known, n_least=n_results + depths.n_failed)
     n_all = known[0][0]
     n_widest = max(n_come for n_come, _ in known)
     left = Fraction(n_all)
@@ -58,9 +68,8 @@ def count_done(
         left *= Fraction(n_gone, n_come) if n_come else 1
     # If each event makes many others, a dead letter is only one of these.
     left -= depths.n_failed * min(Fraction(1), Fraction(n_all, n_widest or 1))
-    is_closed = ending is not None and ending.inputs_closed_at is not None
-    is_counted = is_closed and not any(queues[mqid].may_grow for mqid in levels[0] if mqid in queues)
-    return EventsDone(max(0, int(left)), n_all, is_whole=is_counted or is_ended, n_failed=depths.n_failed)
+    n_done = max(0, int(left), min(n_results or 0, n_all - depths.n_failed))
+    return EventsDone(n_done, n_all, is_whole=is_whole, n_failed=depths.n_failed)
 
 
 def has_all_failed(tasks: Collection[JoinsQueues], depths: QueueDepths | None) -> bool:
@@ -91,6 +100,37 @@ def task_levels(tasks: Collection[JoinsQueues]) -> list[frozenset[str]]:
     if in_cycles and not levels:
         return []
     return [frozenset(level) for level in (*levels, in_cycles) if level]
+
+
+def _count_chain_results(
+    tasks: Collection[JoinsQueues], levels: Sequence[frozenset[str]], queues: Mapping[str, QueueDepth]
+) -> int | None:
+    """Return how many results a chain of tasks has made at least: the events in the fullest queue after its last task.
+
+    Return None if the tasks form no chain, or if users may publish onto a queue within it: then a result shows nothing
+    about the first queue.
+    """
+    inputs = [next(iter(level)) for level in levels]
+    if any(len(level) > 1 for level in levels) or any(
+        mqid not in queues or queues[mqid].is_public for mqid in inputs[1:]
+    ):
+        return None
+    taken = set(inputs)
+    fed: dict[str, set[str]] = {}
+    for task in tasks:
+        for mqid in task.output_queues:
+            fed.setdefault(mqid, set()).update(task.input_queues)
+    last = {inputs[-1]}
+    return max((queues[q].n_arrived or 0 for q in fed if q in queues and q not in taken and fed[q] == last), default=0)
+
+
+def _raise_first(parts: Sequence[tuple[int, int]], *, n_least: int) -> tuple[int, int]:
+    """Return the counts of the first of a chain's queues. At least `n_least` events, and at least as many as into any
+    later queue, have come into it. Those that the broker has not counted yet have gone on.
+    """
+    n_come, n_gone = parts[0]
+    n_missing = max(0, n_least - n_come, *(n - n_come for n, _ in parts))
+    return n_come + n_missing, n_gone + n_missing
 
 
 def _count_results(tasks: Collection[JoinsQueues], depths: QueueDepths, ending: Ending, n_expected: int) -> EventsDone:

@@ -69,6 +69,77 @@ def test_while_inputs_are_open_what_came_is_no_whole() -> None:
     assert done(CHAIN, a=(300, 100), b=(200, 0)) == EventsDone(200, 300, is_whole=False)
 
 
+ONE = run((["a"], ["c"]))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "n_failed", "queues", "told"),
+    [
+        # Results are counted at once, and the events before the task at the broker's next report.
+        (ONE, 0, {"a": (15, 15), "c": (36, 36)}, (36, 36)),
+        (ONE, 0, {"a": (40, 40), "c": (36, 36)}, (36, 40)),
+        (ONE, 2, {"a": (15, 15), "c": (36, 36)}, (36, 38)),
+        (CHAIN, 0, {"a": (15, 15), "b": (40, 10), "c": (30, 30)}, (30, 40)),
+        (CHAIN, 0, {"a": (0, 0), "b": (0, 0), "c": (1, 1)}, (1, 1)),
+        # A task with two outputs gives one event to each.
+        (run((["a"], ["c", "d"])), 0, {"a": (15, 15), "c": (36, 36), "d": (35, 35)}, (36, 36)),
+        # Two tasks at their own queues: each result may come from either.
+        (run((["a"], ["c"]), (["e"], ["c"])), 0, {"a": (15, 15), "e": (5, 5), "c": (36, 36)}, (0, 20)),
+    ],
+)
+def test_no_total_so_far_is_less_than_the_results_and_failures_show(
+    tasks: list[TaskDirective], n_failed: int, queues: dict[str, tuple[int, int]], told: tuple[int, int]
+) -> None:
+    counted = done(tasks, n_failed=n_failed, **queues)
+    assert counted == EventsDone(*told, is_whole=False, n_failed=n_failed)
+
+
+def test_a_repeated_result_adds_nothing_to_a_total_that_is_whole() -> None:
+    assert done(ONE, CLOSED, a=(300, 0), c=(301, 301)) == EventsDone(300, 300, is_whole=True)
+
+
+def test_what_users_publish_onto_a_queue_within_a_chain_says_nothing_about_its_first_queue() -> None:
+    lying = seen(a=(15, 15), b=(40, 0), c=(40, 40))
+    public = lying.queues[1].model_copy(update={"is_public": True})
+    counted = count_done(
+        CHAIN,
+        lying.model_copy(update={"queues": [lying.queues[0], public, lying.queues[2]]}),
+        None,
+        is_ended=False,
+    )
+    assert counted == EventsDone(0, 15, is_whole=False)
+
+
+@given(
+    n=st.integers(0, 30),
+    shares=st.lists(st.integers(0, 100), min_size=4, max_size=4),
+    n_tasks=st.integers(1, 3),
+    late=st.lists(st.integers(0, 100), min_size=8, max_size=8),
+)
+def test_late_counts_make_no_total_that_is_below_what_is_known_or_above_the_truth(
+    n: int, shares: list[int], n_tasks: int, late: list[int]
+) -> None:
+    names = ["a", "b", "d", "e"][:n_tasks]
+    tasks = run(*zip([[name] for name in names], [*[[name] for name in names[1:]], ["c"]], strict=True))
+    # What is true: so many events came into each queue of the chain, and as results; the rest of the first have failed.
+    come = [n]
+    for share in shares[:n_tasks]:
+        come.append(come[-1] * share // 100)
+    n_failed, n_results = (n - come[1]) * late[7] // 100, come[-1]
+    # What is seen: the broker has counted only a part of what came, and of what has gone.
+    told = {name: come[k] * late[k] // 100 for k, name in enumerate(names)}
+    left = {name: told[name] * late[k + 4] // 100 for k, name in enumerate(names[:3])}
+    queues = {name: (told[name], left[name]) for name in names} | {"c": (n_results, n_results)}
+    lying = seen(n_failed, **queues)
+    private = [queue.model_copy(update={"is_public": queue.mqid in "ac"}) for queue in lying.queues]
+    counted = count_done(tasks, lying.model_copy(update={"queues": private}), None, is_ended=False)
+    assert counted is not None
+    assert n_results + n_failed <= counted.n_all <= n
+    assert n_results <= counted.n_done
+    assert counted.n_done + n_failed <= counted.n_all or counted.n_done == n_results
+    assert counted.n_all >= told["a"]
+
+
 def test_many_events_of_one_count_in_proportion() -> None:
     # Each of 10 events made 50, and half of those are left.
     assert done(CHAIN, CLOSED, a=(10, 0), b=(500, 250)) == EventsDone(5, 10, is_whole=True)
