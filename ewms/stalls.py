@@ -1,20 +1,19 @@
-"""Tell the user that a workflow stands still: events wait in vain, or every event has failed. (core)"""
+"""Tell the user why a workflow needs them: events wait in vain, fail on every worker, or have all failed. (core)"""
 
 from collections.abc import Sequence
 
 from ewms.errors import RunStalled
-from schemas.api.health import ALL_FAILED, Stall, StallCause
+from schemas.api.health import Stall, StallCause
 
 
 def describe_cause(cause: StallCause) -> str:
-    """Return the text of `cause`, after the word "stalled" unless the cause is that every event has failed."""
-    # If every event has failed, none waits: that is no stall.
-    return cause.text if cause.cause == ALL_FAILED else f"stalled: {cause.text}"
+    """Return the text of `cause`, after the word "stalled" if events wait in vain."""
+    return f"stalled: {cause.text}" if cause.is_stalled else cause.text
 
 
 def make_stall_error(workflow: str, stall: Stall) -> RunStalled:
     """Return the error for callers that take a stall of `workflow` as a failure."""
-    is_stalled = "" if stall.is_all_failed else " is stalled"
+    is_stalled = " is stalled" if stall.is_stalled else ""
     problems = [f"{workflow}{is_stalled}: {cause.text}" for cause in stall.causes]
     return RunStalled(problems, hint="; ".join(dict.fromkeys(cause.command for cause in stall.causes)))
 
@@ -38,6 +37,6 @@ class StallNotices:
         if stall is None:
             return "" if is_ending else f"{self._workflow} goes on"
         told = "; ".join(f"{cause.text} (next: {cause.command})" for cause in stall.causes)
-        if stall.is_all_failed:
+        if not stall.is_stalled:
             return f"{self._workflow}: {told}"
         return f"{self._workflow} has been stalled since {stall.since:%H:%M:%S} UTC: {told}"

@@ -32,6 +32,9 @@ class PilotStatus(StrEnum):
     DONE = "Done"
 
 
+#: Pilots with these statuses take events. A pilot that has had an event stays `TASKING` while it waits for the next.
+TAKING_EVENTS = frozenset({PilotStatus.AWAITING_FIRST_MESSAGE, PilotStatus.TASKING})
+
 #: The word in JSON for a pilot or a job without a status so far.
 SILENT = "null"
 

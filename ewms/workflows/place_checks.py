@@ -8,7 +8,7 @@ from ewms.gateway.queries import query_all, read_workflow
 from ewms.queues.queue_access import fetch_public_profiles
 from ewms.workflows.taskforces import fetch_health
 from runtime.amqp import Connection
-from schemas.api.health import StallCause, TaskforceHealth
+from schemas.api.health import ALL_FAILED, FAILING, StallCause, TaskforceHealth
 from schemas.api.workflows import ClustersAnswer
 from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
@@ -28,7 +28,7 @@ _CAUSES_OF_PLACE = ("tms-silent", "start-failed", "no-slot")
 _CAUSES_OF_FAILURE = ("paused", "pilot-failed", "gone", "held", "all-bad")
 
 #: The causes of a stall in which workers take events, and fail on every one.
-_CAUSES_OF_FAILING = ("all-bad", "all-failed")
+_CAUSES_OF_FAILING = ("all-bad", FAILING, ALL_FAILED)
 
 _WHOSE_FAULT = "the task is at fault, or this place lacks what it needs"
 

@@ -15,7 +15,7 @@ from schemas.endings import Completion, Ending, outcome_words
 from schemas.failures.failed_runs import advise_failed_run
 from schemas.phases import Phase
 from schemas.progress import EventsDone, count_done, has_all_failed, task_levels
-from schemas.statuses import JobStatus, PilotStatus
+from schemas.statuses import TAKING_EVENTS, JobStatus, PilotStatus
 
 #: Parts of the text of a hold in which a job waits for its next start.
 _PAUSES, _KILLED = "starts again after a pause", "was killed by"
@@ -55,15 +55,15 @@ class WorkerCounts:
 
     idle: int = 0
     running: int = 0
-    #: How many of the running workers have a pilot that is working on events.
-    tasking: int = 0
+    #: How many of the running workers have a pilot that takes events; some of them may wait for the next event.
+    taking: int = 0
     held: int = 0
     gone: int = 0
 
     @classmethod
     def from_statuses(cls, statuses: dict[str, dict[str, int]]) -> "WorkerCounts":
         """Return the numbers of workers in compound statuses (the number of jobs by job status and pilot status)."""
-        counts = dict.fromkeys(("idle", "running", "tasking", "held", "gone"), 0)
+        counts = dict.fromkeys(("idle", "running", "taking", "held", "gone"), 0)
         for job, pilots in statuses.items():
             n = sum(pilots.values())
             if job.startswith(JobStatus.HELD):
@@ -73,7 +73,7 @@ class WorkerCounts:
             else:
                 counts["gone"] += n
             if job == JobStatus.RUNNING:
-                counts["tasking"] += pilots.get(PilotStatus.TASKING, 0)
+                counts["taking"] += sum(n for pilot, n in pilots.items() if pilot in TAKING_EVENTS)
         return cls(**counts)
 
 
@@ -98,7 +98,7 @@ class Progress:
 
     @property
     def phase(self) -> str:
-        """Return how the workflow stands in a few words, such as "starting", "stalled" or "all failed"."""
+        """Return how the workflow stands in a few words, such as "starting", "stalled", "failing" or "all failed"."""
         state = self.facts.state
         ending = self.facts.ending
         completion = ending.completion if ending is not None else None
@@ -108,8 +108,8 @@ class Progress:
             return "ending"
         if is_all_failed(self.facts):
             return "all failed"
-        if find_stall_causes(self.facts):
-            return "stalled"
+        if causes := find_stall_causes(self.facts):
+            return "stalled" if any(cause.is_stalled for cause in causes) else "failing"
         if WorkerCounts.from_statuses(state.workers).running:
             return "running"
         if all(taskforce.phase is Phase.CONDOR_SUBMIT for taskforce in state.taskforces):

@@ -101,7 +101,7 @@ def _render_headline(progress: Progress) -> Text:
     if facts.title:
         text.append(f"{facts.title}  ", style="bold")
     text.append(facts.state.workflow.workflow_id, style="cyan")
-    styles = {"running": "bold green", "stalled": "bold red", "all failed": "bold red"}
+    styles = {"running": "bold green", "stalled": "bold red", "failing": "bold red", "all failed": "bold red"}
     text.append(f"  {progress.phase}", style=styles.get(progress.phase, "bold"))
     if facts.ending is not None and facts.ending.reason:
         text.append(f": {facts.ending.reason}", style="bold red")
@@ -142,8 +142,8 @@ def _taskforce_table(progress: Progress) -> Table:
 def _describe_workers(workers: WorkerCounts) -> Text:
     counts = (
         (workers.idle, "idle", ""),
-        # The tasking ones are some of the running ones.
-        (workers.running, f"running ({workers.tasking} tasking)" if workers.tasking else "running", "green"),
+        # Those that take events are some of the running ones.
+        (workers.running, f"running ({workers.taking} take events)" if workers.taking else "running", "green"),
         (workers.held, "held", "red"),
         (workers.gone, "gone", "dim"),
     )

@@ -12,6 +12,12 @@ from schemas.pilot_kills import PilotKills
 #: The cause of a stall in which every event has failed. No event waits then.
 ALL_FAILED = "all-failed"
 
+#: The cause for a task that fails on every worker while its workers take events. The events move on, and fail.
+FAILING = "failing"
+
+#: With these causes no event waits in vain.
+_NOT_STALLED = frozenset({ALL_FAILED, FAILING})
+
 
 class StallCause(Object):
     """One reason why events wait in vain, and a command that helps or shows more."""
@@ -19,7 +25,7 @@ class StallCause(Object):
     cause: Annotated[
         str,
         Field(
-            description="queues-awaited, broker-away, all-bad, all-failed, paused, no-takers, takes-nothing; "
+            description="queues-awaited, broker-away, all-bad, failing, all-failed, paused, no-takers, takes-nothing; "
             "or why no worker comes: tms-silent, start-failed, no-slot, held, pilot-failed, gone, suspended, ended"
         ),
     ]
@@ -29,9 +35,16 @@ class StallCause(Object):
     task_id: str = ""
     n_events: int = 0
 
+    @property
+    def is_stalled(self) -> bool:
+        """Whether events wait in vain. If not, they fail one after the other, or every event has failed."""
+        return self.cause not in _NOT_STALLED
+
 
 class Stall(Object):
-    """Why a workflow does not go on: events wait and no worker is coming to take them, or every event has failed."""
+    """Why a workflow needs its user: events wait and no worker is coming to take them, its task fails on every worker,
+    or every event has failed.
+    """
 
     since: datetime
     causes: list[StallCause]
@@ -40,6 +53,11 @@ class Stall(Object):
     def is_all_failed(self) -> bool:
         """Whether no event waits, because every event has failed."""
         return all(cause.cause == ALL_FAILED for cause in self.causes)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether events wait in vain, for one cause at least."""
+        return any(cause.is_stalled for cause in self.causes)
 
 
 class MissingWorkers(Object):

@@ -76,8 +76,8 @@ def why(
         for uuid, health in healths.items():
             for line in missing_lines(uuid, health):
                 given.make_console().print(line)
-        if stall is not None and stall.is_all_failed:
-            # The workers would take new events, so none is missing, and yet nothing happens.
+        if stall is not None and not stall.is_stalled:
+            # The workers take events, so none is missing, and yet nothing succeeds.
             for line in stall_lines(stall):
                 given.make_console().print(line)
         if uuids and all(health.ended for health in healths.values()):

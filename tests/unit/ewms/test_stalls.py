@@ -2,7 +2,7 @@
 
 from ewms.errors import OutcomeFailed
 from ewms.stalls import StallNotices, describe_cause, make_stall_error
-from schemas.api.health import ALL_FAILED, StallCause
+from schemas.api.health import ALL_FAILED, FAILING, StallCause
 from tests.unit.ewms.facts import WORKFLOW, stall
 
 
@@ -30,6 +30,17 @@ def test_a_stall_can_be_a_failure_with_the_next_command_as_its_hint() -> None:
     assert isinstance(error, OutcomeFailed)
     assert error.reason.startswith(f"{WORKFLOW} is stalled: 12 event(s) are left")
     assert error.hint == "ewms taskforce show TF-1"
+
+
+def test_a_run_whose_events_move_on_and_fail_is_not_called_stalled() -> None:
+    failing = stall(FAILING, "the task fails on every worker")
+    (cause,) = failing.causes
+    assert describe_cause(cause) == cause.text
+    assert StallNotices(WORKFLOW).next_notice(failing) == f"{WORKFLOW}: {cause.text} (next: {cause.command})"
+    assert make_stall_error(WORKFLOW, failing).reason == f"{WORKFLOW}: {cause.text}"
+    # Another task of it waits in vain.
+    both = failing.model_copy(update={"causes": [cause, *stall().causes]})
+    assert StallNotices(WORKFLOW).next_notice(both).startswith(f"{WORKFLOW} has been stalled since ")
 
 
 def test_a_run_whose_every_event_has_failed_is_told_as_that_and_its_end_is_no_new_beginning() -> None:

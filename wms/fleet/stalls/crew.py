@@ -10,11 +10,8 @@ from typing import Any
 
 from schemas.ids import TaskforceUuid
 from schemas.phases import Phase
-from schemas.statuses import CompoundStatuses, JobStatus, PilotStatus
+from schemas.statuses import TAKING_EVENTS, CompoundStatuses, JobStatus
 from wms.fleet.tms_port import EVENTS, TmsPort
-
-#: Pilots with these statuses take events.
-TAKING_EVENTS = frozenset({PilotStatus.AWAITING_FIRST_MESSAGE, PilotStatus.TASKING})
 
 #: How a pilot's error begins when the pilot has found its worker bad.
 _BAD_WORKER = "BadWorker("

@@ -13,9 +13,9 @@ from enum import StrEnum
 
 from schemas.ids import workflow_of
 from schemas.phases import WANTED, Phase
-from schemas.statuses import SILENT, JobStatus, PilotStatus
+from schemas.statuses import SILENT, TAKING_EVENTS, JobStatus, PilotStatus
 from schemas.unmatched import complain_of_unmatched
-from wms.fleet.stalls.crew import TAKING_EVENTS, Crew
+from wms.fleet.stalls.crew import Crew
 
 #: A TMS answers an order in a second or two. After this long without an answer it counts as silent.
 ANSWER_WITHIN = timedelta(seconds=14)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from schemas.api.health import FAILING
 from schemas.phases import WANTED
 from schemas.stored_enum import StoredEnum
 from wms.fleet.stalls.crew import Crew
@@ -197,10 +198,11 @@ def _judge_task(task_id: str, backlog: QueueLoad, crews: Sequence[Crew], now: da
 
 def _report_all_bad(task_id: str, n_events: int, crews: Sequence[Crew]) -> Obstacle:
     text = f"{n_events} event(s) are left for a task that fails on every worker: {_quote_error(crews)}"
+    cause: str = ObstacleKind.ALL_BAD
     if any(crew.all_bad for crew in crews):
         text += "; each failure counts now, and the events become dead letters"
-    command = explain_failures_command(crews)
-    return Obstacle(ObstacleKind.ALL_BAD, ObstacleKind.ALL_BAD, text, command, task_id, n_events)
+        cause = FAILING
+    return Obstacle(ObstacleKind.ALL_BAD, cause, text, explain_failures_command(crews), task_id, n_events)
 
 
 def _quote_error(crews: Sequence[Crew]) -> str:

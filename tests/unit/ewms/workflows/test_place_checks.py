@@ -67,7 +67,9 @@ def test_a_place_where_every_worker_failed_is_not_well(seen: TaskforceHealth, is
     assert finding.remedy == ("ewms taskforce why TF-1" if is_well else "ewms paused")
 
 
-@pytest.mark.parametrize(("cause", "is_well"), [("all-bad", False), ("all-failed", False), ("takes-nothing", True)])
+@pytest.mark.parametrize(
+    ("cause", "is_well"), [("all-bad", False), ("failing", False), ("all-failed", False), ("takes-nothing", True)]
+)
 def test_workers_that_take_events_and_fail_on_each_are_not_well(cause: str, is_well: bool) -> None:
     stalled = StallCause(cause=cause, text="every event fails", command="ewms task errors WF-1")
     finding = describe_place("cluster here", "TF-1", health(), [stalled])

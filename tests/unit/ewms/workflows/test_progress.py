@@ -5,6 +5,7 @@ import pytest
 
 from ewms.workflows.progress import Problem, WorkerCounts, compute_progress
 from ewms.workflows.view import describe_progress
+from schemas.api.health import FAILING
 from schemas.api.queues import QueueDepths
 from schemas.endings import Completion, Ending
 from schemas.phases import Deactivated, Phase
@@ -59,12 +60,12 @@ def test_queues_that_are_not_counted_tell_nothing_of_what_was_done() -> None:
 def test_workers_are_counted_by_what_a_watcher_distinguishes() -> None:
     statuses = {
         "IDLE": {"null": 3},
-        "RUNNING": {"null": 1, "Tasking": 40},
+        "RUNNING": {"null": 1, "Tasking": 30, "AwaitingFirstMessage": 10},
         "HELD: Memory usage exceeds a memory limit": {"Tasking": 2},
         "COMPLETED": {"Done": 5},
         "REMOVED": {"null": 1},
     }
-    assert WorkerCounts.from_statuses(statuses) == WorkerCounts(idle=3, running=41, tasking=40, held=2, gone=6)
+    assert WorkerCounts.from_statuses(statuses) == WorkerCounts(idle=3, running=41, taking=40, held=2, gone=6)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +232,14 @@ def test_a_stall_whose_events_have_left_their_queue_since_is_not_told() -> None:
     cause = away.causes[0].model_copy(update={"task_id": "", "n_events": 0})
     seen = replace(running, stall=away.model_copy(update={"causes": [cause]}))
     assert compute_progress([facts(0, seen, depths(0))]).phase == "stalled"
+
+
+def test_a_run_whose_events_move_on_and_fail_is_called_failing() -> None:
+    failing = stall(FAILING)
+    seen = replace(state(taskforce(statuses={"RUNNING": {"Tasking": 4}})), stall=failing)
+    progress = compute_progress([facts(0, seen, depths(12))])
+    assert progress.phase == "failing"
+    assert progress.problems[0].text == failing.causes[0].text
 
 
 _PAUSE = "HELD: The pilot {}; it starts again after a pause"

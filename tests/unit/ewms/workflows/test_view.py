@@ -60,7 +60,7 @@ def test_one_line_says_the_same() -> None:
     text = format_progress(compute_progress([facts(0, RUNNING, depths(4, 1, in_work=2), n_received=5, n_expected=10)]))
     for words in (
         "taskforces 1 pending-starter, 1 condor-submit",
-        "4 running (3 tasking)",
+        "4 running (3 take events)",
         "2 held",
         "queues up to 6 s ago: photons 4 waiting, 2 in work; ",
         "; 0 dead letters",
@@ -118,7 +118,7 @@ def test_failures_have_their_own_number_and_what_is_over_has_no_rate() -> None:
 
 def test_workers_that_stand_together_add_up() -> None:
     two = state(taskforce(statuses={"RUNNING": {"Tasking": 1}, "HELD: disk": {"null": 1}}))
-    assert "1 running (1 tasking), 1 held" in shown(facts(0, two))
+    assert "1 running (1 take events), 1 held" in shown(facts(0, two))
 
 
 def test_failed_events_that_do_not_add_up_are_named_as_what_they_are() -> None:

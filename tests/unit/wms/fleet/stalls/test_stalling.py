@@ -92,7 +92,7 @@ def test_a_task_that_fails_on_every_worker_is_told_as_such(crew_: Crew, text: st
     (obstacle,) = find_obstacles(seen(crew_, backlog=busy), NOW)
     assert (obstacle.kind, obstacle.cause, obstacle.command) == (
         ObstacleKind.ALL_BAD,
-        "all-bad",
+        "failing" if text.endswith(CHARGES) else "all-bad",
         ERRORS if crew_.errors else LOGS,
     )
     assert obstacle.text == f"14 event(s) are left for a task that fails on every worker: {text}"
