@@ -61,7 +61,7 @@ async def test_what_pilots_report_is_stored_once_asked_for_by_event_and_grouped_
             await wms.say(plan.requested)
             await wms.next()
         other = replace(REPORT, event_id="e1", error="ValueError: bad 18", machine="m2")
-        last = replace(REPORT, event_id="e1", attempt=2, error="KeyError: 'x'")
+        last = replace(REPORT, event_id="e1", attempt=2, error="KeyError: 'x'", counts=False)
         # A stranger's: it came over no workflow's exchange.
         channel = await as_mqs.channel()
         await channel.default_exchange.publish(aio_pika.Message(attempt_to_bytes(REPORT)), ATTEMPTS_QUEUE)
@@ -78,6 +78,7 @@ async def test_what_pilots_report_is_stored_once_asked_for_by_event_and_grouped_
         common, rare = await groups(wms, mine)
         assert (common.text, common.n_attempts, common.n_events, common.n_machines) == ("ValueError: bad #", 2, 2, 2)
         assert (rare.example, rare.n_attempts, rare.event_id) == ("KeyError: 'x'", 1, "e1")
+        assert (common.n_uncounted, rare.n_uncounted) == (0, 1)
         assert [a.error for a in await attempts(wms, mine, n=1, signature=rare.signature)] == ["KeyError: 'x'"]
 
         # Page by page, and only the newest are kept.

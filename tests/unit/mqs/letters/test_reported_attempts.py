@@ -51,6 +51,9 @@ def test_a_document_is_shown_as_it_was_reported_with_its_signature() -> None:
     assert document.expires_at == NOW + timedelta(days=7)
     assert (document.signature_text, len(document.cursor)) == ("ValueError: bad #", 24)
     shown = attempt_of(document)
+    assert shown.counts
+    given_back = document_of(WORKFLOW, replace(REPORT, counts=False), now=NOW, entropy=1, retention=timedelta(days=7))
+    assert not attempt_of(given_back).counts
     assert (shown.event_id, shown.attempt, shown.excerpt, shown.failed_at) == (
         "e1",
         2,

@@ -226,3 +226,8 @@ def test_a_pilot_that_retires_keeps_no_slot_for_the_events_that_failed() -> None
     state, _ = lived(replace(JUDGE, runtime_s=100.0, ends_s=90.0), *succeed(1, 1.0), *fail(2, 2.0))
     _, instructions = advance_life(state, Tick(90.0))
     assert instructions[-1] == LeaveProcess(PilotExit.FAILED)
+
+
+@pytest.mark.parametrize("how", Settlement)
+def test_only_an_attempt_that_gives_its_event_back_counts_for_nothing(how: Settlement) -> None:
+    assert how.counts == (how is not Settlement.RETURN)
