@@ -11,15 +11,15 @@ so a snapshot of 100 000 jobs costs no more than its few statuses.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Self
 
 from schemas.pilot.job_names import ChirpAttribute
-from schemas.pilot_kills import MAX_LATEST, PilotKill, PilotKills
+from schemas.pilot_kills import PilotKills
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus, TopTaskErrors
 from tms.jobs.restarts import PAUSE_CODE, SIGNAL_MARK, find_signal
 from tms.jobs.trials import Trials
-from tms.log.hold_reasons import hold_reason, name_signal
+from tms.log.hold_reasons import hold_reason
 from tms.log.job_events import (
     ClusterRemoved,
     ClusterSubmitted,
@@ -31,6 +31,7 @@ from tms.log.job_events import (
     JobRequeued,
     PilotChirped,
 )
+from tms.log.kill_counts import count_kill
 from tms.log.log_rules import (
     LOSES_CONTACT,
     MAX_ERROR_LENGTH,
@@ -142,8 +143,8 @@ class Tally:
                 status = _INDEX_AFTER.get(event.type)
                 if status is not None:
                     self._move_job(event.proc, status)
-                    if event.slot:
-                        self._note_slot(event.proc, event.slot)
+                    if event.slot and (event.proc in self.slots or len(self.slots) < MAX_SLOTS):
+                        self.slots[event.proc] = event.slot
                 elif event.type in LOSES_CONTACT:
                     self._note_contact(event.proc, is_lost=LOSES_CONTACT[event.type])
                 if event.type is EventType.JOB_EVICTED:
@@ -198,27 +199,10 @@ class Tally:
         """
         return dict(self._n_errors.most_common(TOP_ERRORS))
 
-    def _note_slot(self, proc: int, slot: str) -> None:
-        """Remember where the job `proc` runs."""
-        if proc in self.slots or len(self.slots) < MAX_SLOTS:
-            self.slots[proc] = slot
-
     def _note_kill(self, proc: int, number: int, at: datetime | None) -> None:
-        """Count a pilot of the job `proc` that the signal `number` ended; 0: no signal did. Without a zone `at` is
-        local time.
-        """
+        """Count a pilot of the job `proc` that the signal `number` ended; 0: no signal did."""
         if number > 0:
-            n_kills, latest = 0, list[PilotKill]()
-            if (before := self.kills.get(number)) is not None:
-                n_kills, latest = before.n_kills, before.latest
-            killed_at = at.astimezone(UTC) if at is not None else None
-            kill = PilotKill(worker=proc, slot=self.slots.get(proc, ""), at=killed_at)
-            self.kills[number] = PilotKills(
-                signal=name_signal(number),
-                n_kills=n_kills + 1,
-                last_at=killed_at,
-                latest=[*latest, kill][-MAX_LATEST:],
-            )
+            count_kill(self.kills, number, worker=proc, slot=self.slots.get(proc, ""), at=at)
 
     def _has_ended(self, proc: int) -> bool:
         return proc < len(self.jobs) and self.jobs[proc] in _ENDS
