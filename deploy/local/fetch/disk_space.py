@@ -14,6 +14,7 @@ PARTS_MB = {
     "pool": 110,
     "builder": 340,
     "containers": 130,
+    "image-registry": 60,
     "python-image": 75,
     "postgresql": 180,
 }

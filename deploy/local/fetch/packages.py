@@ -58,6 +58,9 @@ BUILDER_SETS = (BUILDER, CONTAINERS, PYTHON_IMAGE)
 
 ALL = (BROKER, POOL, CONTAINERS, PYTHON_IMAGE)
 
+#: The registry to which tests push images. No process of EWMS uses it.
+IMAGE_REGISTRY = PackageSet(name="image-registry", wanted=("docker-registry",), left_out=_LEFT_OUT)
+
 #: The database of the engine that `make bench ARGS=engine` measures ours beside. No process of EWMS uses it.
 POSTGRESQL = PackageSet(
     name="postgresql",

@@ -11,6 +11,8 @@ from processes.builds.sandbox.plan import CONF
 from processes.builds.settings import BuilderSettings
 
 _AUTH = "/credential"
+#: skopeo reads no variables that name these files.
+_CONFIGURATION = ("--policy", f"{CONF}/policy.json", "--registries-conf", f"{CONF}/registries.conf")
 _LIMITS = RunLimits(time_s=1800.0, memory_bytes=2 << 30, disk_bytes=64 << 30, log_bytes=1 << 20)
 _TAIL = 300
 
@@ -54,7 +56,7 @@ class RegistryPush:
         auth = ["--authfile", _AUTH] if self.credential is not None else []
         end = runner.run(
             self.place.directory,
-            [f"{runner.tree}/usr/bin/skopeo", "--policy", f"{CONF}/policy.json", verb, *auth, *words],
+            [f"{runner.tree}/usr/bin/skopeo", *_CONFIGURATION, verb, *auth, *words],
             limits=_LIMITS,
             take_output=messages.extend,
             readable={str(self.credential): _AUTH} if self.credential is not None else {},
