@@ -36,7 +36,7 @@ SOURCE = "ewms/mqs"
 
 @dataclass(frozen=True, slots=True)
 class Mqs:
-    """The running parts that code outside of this module uses."""
+    """The parts of a running MQS that the entry point and tests use."""
 
     store: Store
     broker: DataVhost

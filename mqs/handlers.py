@@ -119,11 +119,11 @@ class MqsHandlers:
         await self._groups.note_ending(event.id, ending)
 
     async def answer_request(self, request: Question, caller: Caller) -> Answer:
-        """Answer one question. The broker has checked that `caller` is the sender.
+        """Return the answer to a question. The broker has checked that `caller` is the sender.
 
         Raises:
             Forbidden: the caller may not ask this.
-            EWMSError: another error of the answer, which the caller gets.
+            EWMSError: another error, which the caller gets instead of an answer.
         """
         if isinstance(request, GrantQuery):
             return await self._mint_pilot_token(request, caller)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class QuietWatch:
-    """The progress of the watch over one group's queues."""
+    """How far MQS has come with watching the queues of one group: which levels are empty for good."""
 
     #: The group's `rev` when the watch began.
     rev: int

@@ -23,7 +23,10 @@ async def call_until_there(
     wait_s: float | None,
     cap_s: float = 2.0,
 ) -> Result:
-    """Call `call` until it no longer raises `missing`, and return its result. Stop after `wait_s` (None: never).
+    """Call `call` until it no longer raises `missing`, and return its result. Stop after `wait_s` seconds (None:
+    never).
+
+    The pauses between the calls grow up to `cap_s` seconds. `waiting_for` names the awaited thing in the log.
 
     Raises:
         EWMSError: the last `missing` when the time is over, or any other error at once.

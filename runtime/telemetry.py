@@ -79,7 +79,7 @@ def _redact_line(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapp
 
 @contextmanager
 def bind_event(event: ControlEvent) -> Iterator[None]:
-    """Add the ids of `event` and its trace to all log lines of the block."""
+    """During the block, add the ids of `event` to all log lines, and continue the trace of `event`."""
     ids = {name: getattr(event.data, name, None) for name in ("workflow_id", "taskforce_uuid")}
     bound = {name: value for name, value in ids.items() if value is not None}
     with (
@@ -90,12 +90,12 @@ def bind_event(event: ControlEvent) -> Iterator[None]:
 
 
 def counter(name: str, help: str, labels: Sequence[str] = ()) -> Counter:  # noqa: A002 - Prometheus' own word
-    """Create the counter `ewms_<name>`. Call this once for each name, at module level."""
+    """Create the counter `ewms_<name>`, and return it. Call this once for each name, at module level."""
     return Counter(f"ewms_{name}", help, labels)
 
 
 def gauge(name: str, help: str, labels: Sequence[str] = ()) -> Gauge:  # noqa: A002 - Prometheus' own word
-    """Create the gauge `ewms_<name>`. Call this once for each name, at module level."""
+    """Create the gauge `ewms_<name>`, and return it. Call this once for each name, at module level."""
     return Gauge(f"ewms_{name}", help, labels)
 
 
@@ -105,5 +105,5 @@ def histogram(
     labels: Sequence[str] = (),
     buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS,
 ) -> Histogram:
-    """Create the histogram `ewms_<name>`. Call this once for each name, at module level."""
+    """Create the histogram `ewms_<name>`, and return it. Call this once for each name, at module level."""
     return Histogram(f"ewms_{name}", help, labels, buckets=buckets)

@@ -137,7 +137,7 @@ TASKFORCES = register_collection("TaskforceColl", TaskforceDocument)
 
 
 class GroupState(StoredEnum):
-    """The state of a workflow's queues."""
+    """The state of a group, which is the queues of one workflow."""
 
     RESERVED = "reserved"
     ACTIVE = "active"

@@ -25,14 +25,17 @@ def outcome_words(deactivated: str | None, completion: str | None) -> str:
 
 
 class ExpectedResults(Object):
-    """POST /workflows/{id}/expected-results: end the workflow when `n` results have arrived."""
+    """The body of POST /workflows/{id}/expected-results: the workflow ends when `n` results have arrived."""
 
     n: Annotated[int, Field(strict=True, ge=1, le=2**53)]
     count_failures: Annotated[bool, Field(description="Whether a dead letter counts as a result.")] = False
 
 
 class Ending(Object):
-    """GET /workflows/{id}/ending: whether and how a workflow ends by itself. Routes that change this answer with it."""
+    """Whether and how a workflow ends by itself.
+
+    GET /workflows/{id}/ending answers with this, and so do the routes that change it.
+    """
 
     workflow_id: str
     inputs_closed_at: datetime | None

@@ -77,7 +77,7 @@ class OverQuota(TooMany):
 
 
 class Conflict(EWMSError):
-    """The state has already changed, so there is nothing left to do."""
+    """The state has changed, so the request or event no longer applies, and there is nothing left to do."""
 
     code = 409
 

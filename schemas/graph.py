@@ -37,7 +37,7 @@ class BranchingProfile(StoredEnum):
 
 
 class EdgeKind(StoredEnum):
-    """After which outcomes of its source a run takes an edge."""
+    """The kinds of edges. The kind says after which outcomes of its source a run takes an edge."""
 
     SUCCESS = "success"
     FAILURE = "failure"
@@ -45,7 +45,7 @@ class EdgeKind(StoredEnum):
 
 
 class Convergence(StoredEnum):
-    """How many edges to a node must be satisfied before the node runs."""
+    """The rules for a node with several edges to it: how many of them must be satisfied before the node runs."""
 
     ANY = "any"
     ALL = "all"

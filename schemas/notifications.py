@@ -22,7 +22,7 @@ NotificationTemplateId = NewType("NotificationTemplateId", int)
 
 
 class NotificationType(StoredEnum):
-    """How a notification is sent."""
+    """The ways in which WMS can send a notification."""
 
     WEBHOOK = "webhook"
     EMAIL = "email"
@@ -41,7 +41,7 @@ class NotificationList(StoredEnum):
 
 
 class NotificationStatus(StoredEnum):
-    """Whether a notification was sent."""
+    """The status of a notification: whether WMS has sent it."""
 
     PENDING = "pending"
     SUCCESSFUL = "successful"
@@ -49,7 +49,7 @@ class NotificationStatus(StoredEnum):
 
 
 class RunMoment(StoredEnum):
-    """What a run must still report by notifications. The run stores this until the notifications are stored."""
+    """A moment in the life of a run of which notifications must still tell. The run stores it until they are stored."""
 
     STARTED = "started"
     ENDED = "ended"
@@ -109,7 +109,9 @@ def name_template(template: TemplateId) -> str:
 
 
 def find_target_template(target: str) -> TemplateId | None:
-    """Return the template that `name_template` has named so; None: the target is an organization."""
+    """Return the id of the template that is the target `target` of links. Return None if the target is an
+    organization.
+    """
     kind, _, number = target.partition("/")
     return TemplateId(int(number)) if kind == "template" else None
 

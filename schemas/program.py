@@ -54,7 +54,7 @@ PROGRAM_EXAMPLES: Mapping[str, tuple[str, str]] = {
 
 
 def program_defaults() -> dict[str, Any]:
-    """Return the fields that a request may leave out, each with its default."""
+    """Return field -> default, for the fields that a request may leave out."""
     fields = RequestedProgram.model_fields.items()
     return {name: field.get_default(call_default_factory=True) for name, field in fields if not field.is_required()}
 

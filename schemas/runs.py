@@ -222,7 +222,7 @@ class NodeState(RunModel):
 
 
 class WantKind(StoredEnum):
-    """What a person may want of an open run."""
+    """What a person can request of an open run."""
 
     STOP = "stop"
     CANCEL = "cancel"

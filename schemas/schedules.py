@@ -37,7 +37,7 @@ class DecidedOccurrence(RunModel):
 
 
 class Identity(RunModel):
-    """Who somebody was at a request, for what WMS does later in that person's name."""
+    """The identity of a user at the time of a request. WMS needs it when it later acts in the user's name."""
 
     subject: str
     #: The claims of the token by which roles are given.

@@ -28,7 +28,7 @@ class Service(StrEnum):
 
 
 class AnswersBy(StrEnum):
-    """How a service's answers reach the asker."""
+    """The ways in which a service's answers reach the asker."""
 
     #: By RabbitMQ's direct reply-to. That needs the right to write to the default exchange, which reaches every inbox.
     DIRECT_REPLY = "direct-reply"

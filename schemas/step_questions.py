@@ -78,7 +78,7 @@ class ReadGateRules(StepsQuestion):
 
 
 class FormVerdict(StoredEnum):
-    """The result of an evaluation."""
+    """The result of an evaluation of a form by a step worker."""
 
     #: The user may, and the form has all its pages.
     COMPLETE = "complete"
@@ -98,7 +98,7 @@ class FormVerdict(StoredEnum):
 
 
 class FormEvaluated(Answer):
-    """The result of an evaluation, and the reason."""
+    """The result of an evaluation of a form by a step worker, with the reason."""
 
     kind: Literal["form-evaluated"] = "form-evaluated"
 

@@ -43,7 +43,7 @@ class Topology(StoredEnum):
 
 
 class Prompt(StoredEnum):
-    """What a launch, or a node, may give to a template that asks for it."""
+    """A value that a launch, or a node, can give to a template, if the template asks for it."""
 
     VARIABLES = "variables"
     INVENTORY = "inventory"
@@ -99,7 +99,7 @@ class ProcessWork(TreeModel):
 
 
 class ApprovalWork(TreeModel):
-    """The decision of a person."""
+    """The work of a node whose outcome a person decides."""
 
     kind: Literal["approval"] = "approval"
     #: After this many seconds the approval fails; 0 means never.
@@ -149,7 +149,7 @@ def name_edge_list(kind: EdgeKind) -> str:
 
 
 class RoleGrant(TreeModel):
-    """One role on a template, and who has it."""
+    """A role on a template, and the user or team that has it."""
 
     role: ObjectRole
     #: `sub:` and the subject of a user's token, or `team:` and the id of a team.

@@ -37,7 +37,7 @@ from tms.worker_logs.file_retention import FileRetention
 
 @dataclass(frozen=True, slots=True)
 class Tms:
-    """The running parts that callers outside of this module use."""
+    """The parts of a running TMS that the entry point and tests use."""
 
     pool: Pool
     watch: LogWatch

@@ -133,7 +133,11 @@ class TmsDirectory:
                 yield TaskforceUuid(directory.name), TaskforceFiles(directory)
 
     def archive_path(self, uuid: TaskforceUuid) -> Path:
-        """Return the path of the archive for the files of `uuid`. The archive need not exist."""
+        """Return the path of the archive for the files of `uuid`. The archive need not exist.
+
+        Raises:
+            ValueError: `uuid` is not the id of a taskforce.
+        """
         directory = self.taskforce_files(uuid).directory
         return directory.with_name(f"{directory.name}.tar.gz")
 

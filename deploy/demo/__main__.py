@@ -48,7 +48,7 @@ class NotAllReturned(Exception):
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
-    """Run the demonstration and return the exit status."""
+    """Run the demonstration, and return the exit status: 0 if every event came back."""
     begin = time.monotonic()
     console = Console(highlight=False)
     pool = environment.get("POOL") or "condor"

@@ -40,7 +40,9 @@ class DemonstrationFailed(Exception):
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
-    """Run the demonstration and return the exit status."""
+    """Run the demonstration, and return the exit status: 0 if all went as expected, 1 after an error, 130 after a
+    signal.
+    """
     console = Console(highlight=False)
     raise_on_signals()
     try:

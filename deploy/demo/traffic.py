@@ -52,9 +52,9 @@ class DemoTraffic:
 async def run_workflow(
     ews: AsyncClient, workflow: Workflow, events: Sequence[dict[str, Any]], show: Callable[[Progress], None]
 ) -> DemoTraffic:
-    """Run `events` through `workflow`, and return the traffic. `show` gets the progress every second.
+    """Run `events` through `workflow`, and return the traffic when the workflow is over. Call `show` every second.
 
-    The workflow ends by itself. If its events stop coming back, finish it; after an exception, abort it.
+    The workflow ends by itself. If its events stop coming back, finish it. After an exception, abort it.
     """
     run = await ews.submit(workflow)
     traffic = DemoTraffic(len(events))

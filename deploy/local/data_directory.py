@@ -154,7 +154,7 @@ def _claim_root(root: Path, folder: Path) -> Iterator[DataDirectory]:
 
 
 def throwaway_data(root: Path) -> DataDirectory:
-    """Return the new directory `root` as a data directory that is removed with its launch."""
+    """Return `root`, a new directory, as a data directory. EWMS keeps nothing in it for a later launch."""
     return DataDirectory(root, KeptFacts(), is_kept=False)
 
 

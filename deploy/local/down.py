@@ -27,7 +27,7 @@ END_WITHIN_S = 300.0
 def down(data: Path | None = None, *, within_s: float = END_WITHIN_S) -> int:
     """End the launcher that uses the directory `data`. If `data` is None, end the launcher of this folder.
 
-    Return the exit status.
+    Return the exit status: 0 when it has ended, or 1 after a printed error. Wait at most `within_s` seconds.
     """
     console = Console(stderr=True)
     try:

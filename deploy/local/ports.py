@@ -63,7 +63,11 @@ class Ports:
             return {name: self._current[name] for name in names}
 
     def take_one(self, name: str) -> int:
-        """Return a free port for the server `name`. Raises LaunchError as `take_ports` does."""
+        """Choose a port for the server `name`, and return the port. It is free at the moment.
+
+        Raises:
+            LaunchError: another process listens on a port that must not change; the error names the process.
+        """
         return self.take_ports((name,))[name]
 
     def _is_free(self, name: str, port: int) -> bool:
@@ -103,14 +107,18 @@ def _taken_port_error(name: str, port: int, reason: str) -> LaunchError:
 
 
 def check_free(ports: Mapping[str, int]) -> None:
-    """Raise `PortTaken` if another process listens on one of `ports`; the error names the process."""
+    """Check that every port in `ports` is free. The keys are the servers' names.
+
+    Raises:
+        PortTaken: another process listens on one of the ports; the error names the process.
+    """
     for name, port in ports.items():
         if reason := why_unavailable(port):
             raise PortTaken(f"{find_holder(port)} uses port {port} ({name}): {reason}", "end that process")
 
 
 def find_holder(port: int) -> str:
-    """Return a description of the process that listens on `port`, as far as this user may see it."""
+    """Return the process that listens on `port` in words: its pid and name if this user may see them."""
     inodes = _listening_sockets(port)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -17,7 +17,11 @@ _DEBIAN_PACKAGE = {"apt-get": "apt", "dpkg-deb": "dpkg", "unshare": "util-linux"
 
 
 def check_platform(system: str, machine: str) -> None:
-    """Raise `LaunchError` unless `system` and `machine` can run the downloaded programs, which are for x86-64 Linux."""
+    """Check that `system` and `machine` can run the downloaded programs, which are for Linux on x86-64.
+
+    Raises:
+        LaunchError: they cannot.
+    """
     if (system, machine) != ("Linux", "x86_64"):
         raise LaunchError(
             f"the local services are x86-64 Linux binaries; this is {system} on {machine}",
@@ -60,9 +64,12 @@ def find_patchelf() -> str:
 
 
 def check_namespaces(unshare: Sequence[str] = ()) -> None:
-    """Raise `LaunchError` unless a process may open the namespaces that make servers end with the launcher.
+    """Check that a process may open the namespaces with which servers end together with the launcher.
 
     `unshare` is the command to try; the default is this machine's `unshare`.
+
+    Raises:
+        LaunchError: it may not.
     """
     command = [
         *(unshare or [find_tool("unshare")]),
@@ -95,7 +102,11 @@ def allows_namespaces() -> bool:
 
 
 def check_pool() -> None:
-    """Raise `PoolCannotStart` unless HTCondor can run here. Only for root HTCondor needs a namespace."""
+    """Check that HTCondor can run here. It needs a namespace only if root runs it.
+
+    Raises:
+        PoolCannotStart: it cannot run.
+    """
     if os.getuid() == 0 and not allows_namespaces():
         try:
             find_tool("setpriv")
@@ -107,5 +118,9 @@ def check_pool() -> None:
 
 
 def check_machine() -> None:
-    """Raise `LaunchError` unless the services' programs exist for this operating system and processor."""
+    """Check that the servers' programs exist for this operating system and processor.
+
+    Raises:
+        LaunchError: they do not.
+    """
     check_platform(platform.system(), platform.machine())

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 @dataclass(frozen=True, slots=True)
 class MadeKeyFiles:
-    """A key pair on disk."""
+    """The paths of the two files of a key pair."""
 
     private: Path
     public: Path
@@ -26,7 +26,11 @@ class MadeKeyFiles:
 
 
 def make_key_pair(directory: Path, name: str) -> MadeKeyFiles:
-    """Write a new RSA-2048 pair `<name>.pem` and `<name>.pub.pem` into `directory`."""
+    """Write a new RSA-2048 pair `<name>.pem` and `<name>.pub.pem` into `directory`, and return the paths of both.
+
+    Raises:
+        OSError: the private key exists already, or a file cannot be written.
+    """
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     files = MadeKeyFiles(private=directory / f"{name}.pem", public=directory / f"{name}.pub.pem")
     private = key.private_bytes(
@@ -41,7 +45,7 @@ def make_key_pair(directory: Path, name: str) -> MadeKeyFiles:
 
 
 def load_key_pair(directory: Path, name: str) -> MadeKeyFiles:
-    """Return the key pair `name` in `directory`. Make a new pair if a part is missing."""
+    """Return the paths of the key pair `name` in `directory`. If the public key is missing, make a new pair first."""
     files = MadeKeyFiles(private=directory / f"{name}.pem", public=directory / f"{name}.pub.pem")
     # `make_key_pair` writes the public half last.
     if not files.public.exists():
@@ -75,7 +79,11 @@ def replace_secret(path: Path, content: bytes) -> None:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write `content` to the new file `path`. From the first moment on, only its owner can read the file."""
+    """Write `content` to the new file `path`. From the first moment on, only its owner can read the file.
+
+    Raises:
+        OSError: the file exists already, or cannot be written.
+    """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -85,13 +85,14 @@ class Servers(Protocol):
     """
 
     def start_mongodb(self, children: LaunchedProcesses, places: "ServerPlaces", *, auth: bool) -> MongoDB:
-        """Start MongoDB with the directories and the port in `places`. If `auth` is False, every client has all
-        rights.
+        """Start MongoDB with the directories and the port in `places`, and return it when its accounts can write.
+
+        If `auth` is False, every client has all rights.
         """
         ...
 
     def start_rabbitmq(self, children: LaunchedProcesses, places: "ServerPlaces", plan: BrokerPlan) -> RabbitMQ:
-        """Start RabbitMQ with the directories and the ports in `places`."""
+        """Start RabbitMQ with the directories and the ports in `places`, and return it when users can log in."""
         ...
 
 

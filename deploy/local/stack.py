@@ -63,7 +63,11 @@ class Stack:
         return tuple(self._specs)
 
     def get_child(self, name: str) -> LaunchedProcess:
-        """Return the process `name`: `issuer`, `mqs`, `wms` or `tms`."""
+        """Return the running process `name`: `issuer`, `mqs`, `wms`, `tms`, or `worker` if the launch has one.
+
+        Raises:
+            KeyError: there is no such process.
+        """
         return self._children[name]
 
     def start(self, name: str) -> None:
@@ -88,12 +92,20 @@ class Stack:
         child.wait(_STOP_GRACE_S)
 
     def restart(self, name: str) -> None:
-        """Start process `name` again. If it runs, stop it cleanly first."""
+        """Stop process `name` cleanly if it runs. Then start it again, and wait until it is ready.
+
+        Raises:
+            LaunchError: it did not start; the error names its log.
+        """
         self._children[name].stop(grace_s=_STOP_GRACE_S)
         self.start(name)
 
     def restart_broker(self) -> None:
-        """Stop RabbitMQ and start it again on the same ports and data."""
+        """Stop RabbitMQ, start it again on the same ports and data, and wait until users can log in.
+
+        Raises:
+            LaunchError: the broker did not start; the error names the log.
+        """
         self.services.rabbitmq.restart()
 
     def watch_children(self, tell: Callable[[str], None]) -> NoReturn:
@@ -104,7 +116,9 @@ class Stack:
         Supervisor([*self.services.servers, *processes], self.services.children, tell).run_forever()
 
     def list_endpoints(self) -> dict[str, Any]:
-        """Return the content of `.ewms/endpoints.json`: the addresses and tokens that scripts need."""
+        """Return the JSON object for `.ewms/endpoints.json`: the addresses and tokens that scripts need. The tokens are
+        new.
+        """
         condor, broker = self.services.condor, self.services.rabbitmq
         others = [schedd for schedd in self.asked.schedds if schedd != SCHEDD]
         tokens = role_tokens(self.issuer, life_s=TOKEN_LIFE_S)
@@ -128,7 +142,7 @@ class Stack:
         }
 
     def find_ports(self, name: str) -> Mapping[str, int]:
-        """Return {`name`: the port on which process `name` serves HTTP}. Return {} if the process serves none."""
+        """Return {`name`: the port on which the process `name` serves HTTP}. Return {} if it serves no HTTP."""
         port = urlsplit(self._specs[name].ready_url).port
         return {} if port is None else {name: port}
 

@@ -265,7 +265,11 @@ def _find_apptainer(installed: Installed, data: DataDirectory, environment: Mapp
 
 
 def _check_ports(wanted: LaunchOptions) -> None:
-    """Raise `LaunchError` if a port that the caller chose is not free."""
+    """Check that the ports that the caller chose are free.
+
+    Raises:
+        LaunchError: another process listens on one of them.
+    """
     for name, port in (("EWMS_GATEWAY_PORT", wanted.gateway_port), ("EWMS_AMQP_PORT", wanted.amqp_port)):
         if port is not None and (reason := await_free(port)):
             raise LaunchError(

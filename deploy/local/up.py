@@ -56,11 +56,12 @@ def up(
     is_fresh: bool = False,
     environment: Mapping[str, str] = os.environ,
 ) -> int:
-    """Run the system until SIGINT, SIGTERM or SIGHUP. Return the exit status.
+    """Run the system until SIGINT, SIGTERM or SIGHUP. Return the exit status: 0 after a signal, 1 after a printed
+    error.
 
-    The system continues with the contents of the directory `data`; if `data` is None, of this folder's default
-    directory. `is_fresh` deletes the contents first. If `pool` is None, take the kind of pool that the data had last,
-    or HTCondor for new data. If HTCondor cannot run then, pilots are plain child processes, and the launcher prints a
+    The system continues with the contents of the directory `data`; if it is None, of this folder's default directory.
+    If `is_fresh`, delete the contents first. If `pool` is None, take the kind of pool that the data had last, or
+    HTCondor for new data. If HTCondor cannot run then, pilots are plain child processes, and the launcher prints a
     notice.
     """
     console = Console(stderr=True)

@@ -60,7 +60,7 @@ class BuilderPlaces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """The addresses and paths of the processes of a launch, and the settings that protect these processes from
+    """The addresses and paths of the processes of one launch, and the settings that protect these processes from
     tasks.
     """
 

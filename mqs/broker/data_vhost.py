@@ -115,22 +115,34 @@ class DataVhost:
             await self._api.set_policy(name, document)
 
     async def declare_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
-        """Create the exchanges and queues of a workflow. Existing ones stay as they are."""
+        """Create the exchanges and queues of a workflow. Existing ones stay as they are.
+
+        Raises:
+            EWMSError: the broker does not answer, or refuses a declaration.
+        """
         await self._lanes.act_on_all(declaration_stages(workflow_id, mqids)[0], declare_chain)
 
     async def bind_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
-        """Bind the exchanges and queues of a workflow, which must exist. Existing bindings stay."""
+        """Bind the exchanges and queues of a workflow, which must exist. Existing bindings stay.
+
+        Raises:
+            EWMSError: the broker does not answer, or refuses a binding.
+        """
         await self._lanes.act_on_all(declaration_stages(workflow_id, mqids)[1], declare_chain)
 
     async def bind_attempts(self, workflow_ids: Iterable[WorkflowId]) -> None:
-        """Let the pilots of workflows report failed attempts. Skip workflows without a dead exchange."""
+        """Let the pilots of workflows report failed attempts. Skip workflows without a dead exchange.
+
+        Raises:
+            EWMSError: the broker does not answer, or refuses a binding.
+        """
         await self._lanes.act_on_all([(ATTEMPTS,)], declare_chain)
         await self._lanes.act_on_all(
             [(attempts_binding(workflow),) for workflow in workflow_ids], declare_chain, missing_ok=True
         )
 
     async def consume_attempts(self, on_delivery: OnDelivery, *, prefetch: int) -> Consumer:
-        """Consume the reports of failed attempts. The consumer calls `on_delivery` with each."""
+        """Return a consumer of the reports of failed attempts. It calls `on_delivery` with each report."""
 
         async def declare_attempts(channel: Channel) -> None:
             await declare_chain(channel, (ATTEMPTS,))
@@ -151,17 +163,31 @@ class DataVhost:
         await self._seals.seal_queues()
 
     async def shut_queues(self, mqids: Sequence[Mqid]) -> None:
-        """Let no more events into queues. Publishers get their events back. Skip queues that are shut or gone."""
+        """Let no more events into queues. Publishers get their events back. Skip queues that are shut or gone.
+
+        Raises:
+            EWMSError: the broker does not answer.
+        """
         await self._lanes.act_on_all(map(queue_binding, mqids), unbind_queue, missing_ok=True)
 
     async def remove_queues(self, doomed: Deletion) -> None:
-        """Delete queues with the events in them, and exchanges. Ignore those that are gone already."""
+        """Delete queues with the events in them, and exchanges. Ignore those that are gone already.
+
+        Raises:
+            EWMSError: the broker does not answer.
+        """
         # Delete exchanges first, so that no client publishes an event that would be deleted unseen.
         await self._lanes.act_on_all(doomed.exchanges, delete_exchange)
         await self._lanes.act_on_all(doomed.queues, delete_queue)
 
     async def count_queues(self, queues: Sequence[str]) -> dict[str, QueueCount]:
-        """Return how many events each existing queue of `queues` holds, by its name. This counts ready events last."""
+        """Return queue name -> how many events the queue holds, for the existing queues among `queues`.
+
+        This counts the ready events last.
+
+        Raises:
+            EWMSError: the broker does not answer.
+        """
         totals = await self._api.read_totals(queues)
         ready: dict[str, tuple[int, int]] = {}
 
@@ -184,7 +210,9 @@ class DataVhost:
         return self._n_reconnects
 
     async def count_in_one_life(self, queues: Sequence[str]) -> tuple[int, dict[str, QueueCount]]:
-        """Return a number that changes when the broker may have restarted meanwhile, and the counts of `queues`.
+        """Return the number of the broker's life, and queue name -> count for `queues`.
+
+        The number changes whenever the broker may have restarted.
 
         Raises:
             ConnectionLost: the broker may have restarted during the count.

@@ -45,7 +45,7 @@ class Load:
 
 
 class Management:
-    """The management API as user `mqs`, for one vhost."""
+    """A client of RabbitMQ's management API for one vhost. It logs in as the user `mqs`."""
 
     def __init__(self, url: str, *, vhost: str) -> None:
         # Use no proxy from the environment. It cannot reach the broker, and must not see MQS's password.

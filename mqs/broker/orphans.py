@@ -22,7 +22,7 @@ _DEAD = dead_queue(WorkflowId(""))
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long MQS keeps an orphan after it has first seen it."""
+    """The times for which MQS keeps an orphan after it has first seen it."""
 
     #: For an empty queue.
     empty: timedelta = timedelta(hours=1)

@@ -58,7 +58,8 @@ class ProgressBook:
             self._note_certain(queue, one, 0)
 
     def count_arrived(self, arrived: Mapping[Mqid, int], replayed: Mapping[Mqid, int]) -> dict[Mqid, int]:
-        """Return how many events each queue has received, replays included. Apart from replays the numbers never fall.
+        """Return queue id -> how many events the queue has received, replays included. Apart from replays the numbers
+        never fall.
 
         MQS counts a replay before it sends the event, but the broker's own counts come late.
         """

@@ -105,7 +105,7 @@ def rank_applicant(applicant: Applicant, *, aging: timedelta, now: datetime) -> 
 def judge_applicants(
     applicants: Iterable[Applicant], usage: Usage, budget: Budget, now: datetime
 ) -> dict[WorkflowId, Verdict]:
-    """Decide about all `applicants` together. Return the verdict for each, in the order in which they are served."""
+    """Decide about all `applicants` together. Return workflow id -> verdict, in the order in which MQS serves them."""
     decided: dict[WorkflowId, Verdict] = {}
     pressure = _describe_pressure(usage, budget)
     n_queues = usage.n_queues

@@ -14,7 +14,7 @@ from schemas.ids import Mqid
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The times and intervals of groups."""
+    """The times and intervals by which MQS decides about groups."""
 
     #: MQS repeats a step on the broker that failed after this.
     retry: timedelta = timedelta(seconds=5)

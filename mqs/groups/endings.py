@@ -15,9 +15,9 @@ from schemas.ids import Mqid
 
 
 def apply_ending(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetime) -> GroupDecision:
-    """Record in the group how WMS wants the workflow to end. For a repeated order, only repeat the answer.
+    """Return the group with how WMS wants the workflow to end. For a repeated order, return only the repeated answer.
 
-    An order that arrives before the request for queues has no effect; WMS repeats it.
+    If the group is None or over, the order has no effect. WMS repeats an order that came before the request for queues.
     """
     if group is None or group.state not in (GroupState.RESERVED, GroupState.ACTIVE):
         return UNCHANGED
@@ -61,9 +61,10 @@ def mark_results_arrived(
     *,
     now: datetime,
 ) -> GroupDecision:
-    """If the expected results have arrived, record that, and inform WMS. Otherwise change nothing.
+    """If the expected results have arrived, return the group with that fact, and the report for WMS. Otherwise change
+    nothing.
 
-    `arrived` gives for each queue the number of all events that it has received.
+    `arrived` maps each queue to the number of all events that it has received.
     """
     n_results = count_results(arrived, profiles)
     n = n_results + (n_dead if group.counts_dead else 0)

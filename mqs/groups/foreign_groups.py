@@ -91,7 +91,9 @@ def request_activation(
 
 
 def note_use(group: MQGroupDocument | None, *, now: datetime, rules: Rules) -> GroupDecision:
-    """Record that a token was requested, so the group is in use. Write this at most once in `Rules.look`."""
+    """Return the group as used at `now`, because a user has requested a token. Change it at most once in
+    `Rules.look`.
+    """
     if group is None or group.owner or group.state is not GroupState.ACTIVE:
         return UNCHANGED
     if group.last_used_at is not None and now < group.last_used_at + rules.look:
@@ -100,7 +102,10 @@ def note_use(group: MQGroupDocument | None, *, now: datetime, rules: Rules) -> G
 
 
 def apply_look(group: MQGroupDocument, *, in_use: bool, now: datetime, rules: Rules) -> GroupDecision:
-    """Decide after a check of an active group's queues: retire the group as abandoned, or check again later."""
+    """Return the change of an active group after a look at its queues: it retires as abandoned, or a later look is due.
+
+    `in_use` says whether MQS found its queues in use.
+    """
     if group.owner or group.state is not GroupState.ACTIVE:
         return UNCHANGED
     used_at = now if in_use else last_used_at(group)
@@ -114,7 +119,7 @@ def apply_look(group: MQGroupDocument, *, in_use: bool, now: datetime, rules: Ru
 def forget_group(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules
 ) -> GroupDecision:
-    """Retire a group whose queues were reserved but not activated for the time `rules.abandoned`. Otherwise change
+    """If a group was reserved, but not activated for the time `rules.abandoned`, retire it. Otherwise change
     nothing.
     """
     if not group.unasked or group.state is not GroupState.RESERVED or now < last_used_at(group) + rules.abandoned:

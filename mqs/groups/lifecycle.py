@@ -72,7 +72,9 @@ def apply_request(
 
 
 def apply_verdict(group: MQGroupDocument, verdict: Verdict, *, now: datetime, rules: Rules) -> GroupDecision:
-    """Apply a new verdict to a waiting group. WMS learns of the end of the wait by the activation."""
+    """Return a waiting group with its new verdict. WMS hears nothing of it: the activation will tell it that the wait
+    is over.
+    """
     if group.state is not GroupState.RESERVED or group.admitted_at is not None:
         return UNCHANGED
     match verdict:

@@ -49,9 +49,9 @@ def may_grow(profile: MQProfileDocument, now: datetime, *, counted_within: timed
 def count_seen(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], arrived: Mapping[str, int]
 ) -> dict[Mqid, int | None]:
-    """Return how many events each queue has received. The value is None if their fate is unknown.
+    """Return queue id -> how many events the queue has received. The value is None if MQS does not know.
 
-    That is so if a user has ended the workflow: MQS has deleted its queues together with the events in them.
+    It does not know if a user has ended the workflow: then it has deleted the queues together with the events in them.
     """
     return {
         profile.mqid: None

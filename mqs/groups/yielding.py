@@ -16,7 +16,7 @@ from schemas.topology import dead_queue
 
 
 def sum_shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:
-    """Add up the shortages in `verdicts`: one sum for queues of any owner, and one sum for each owner."""
+    """Return the sums of the shortages in `verdicts`: one for queues of any owner, and one for each owner."""
     total: dict[str | None, int] = {}
     for verdict in verdicts:
         if isinstance(verdict, Deferred) and (shortage := verdict.shortage) is not None:

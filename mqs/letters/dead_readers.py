@@ -34,7 +34,8 @@ class DeadReaders:
 
     @asynccontextmanager
     async def lend_reader(self, workflow_id: WorkflowId) -> AsyncIterator[DeadReader]:
-        """During the block, lend a reader with all letters of a workflow. Another block for the same workflow waits.
+        """During the block, lend a reader that holds all dead letters of a workflow. Another block for the workflow
+        waits.
 
         Raises:
             NotFound: the workflow has no dead queue.

@@ -60,7 +60,7 @@ class Letter:
 
 
 def letter_of(body: bytes, event_id: str, content_type: str, headers: Mapping[str, Any]) -> Letter:
-    """Return the letter in a message of a dead queue."""
+    """Return the dead letter in a message of a dead queue."""
     queue = _read_text(headers, Header.DEAD_QUEUE) or _read_text(headers, Header.FIRST_DEATH_QUEUE)
     broker_reason = _read_text(headers, Header.FIRST_DEATH_REASON)
     reason = _read_text(headers, Header.DEAD_REASON) or broker_reason or "unknown"
@@ -142,7 +142,7 @@ def select_letters(letters: Iterable[Letter], which: LetterFilter, *, after: str
 
 
 def group_letters(letters: Iterable[Letter]) -> list[LetterGroup]:
-    """Return the letters by task and signature, the largest group first."""
+    """Return the groups of letters with equal task and signature, the largest group first."""
     groups: dict[tuple[str, str], list[Letter]] = {}
     for letter in letters:
         groups.setdefault((letter.task_id, letter.signature), []).append(letter)

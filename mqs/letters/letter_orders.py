@@ -115,9 +115,10 @@ class LetterOrders:
     async def _handle_letters(
         self, reader: DeadReader, order: LettersOrder, handle: Callable[[Letter], Awaitable[None]]
     ) -> LettersDone:
-        """Handle the chosen letters, `_N_AT_ONCE` at a time. Skip letters that cannot be handled.
+        """Handle the chosen letters, `_N_AT_ONCE` at a time, and return how many are done, refused and missing.
 
-        Stop when enough letters are done, when time is up, or when the broker accepts no more.
+        Skip letters that cannot be handled. Stop when `MAX_LETTERS_AT_ONCE` are done, when time is up, or when the
+        broker accepts no more.
         """
         if order.letters is not None:
             names = list(dict.fromkeys(order.letters))

@@ -21,7 +21,9 @@ _Handler = Callable[[Any], Awaitable[None]]
 
 
 class Blockade:
-    """Whether the broker reads from one link. It holds for all connections that the link opens in turn."""
+    """The state of one link: whether the broker reads from it. The state holds for all connections that the link opens
+    in turn.
+    """
 
     def __init__(self) -> None:
         #: Why the broker does not read; empty while it reads.

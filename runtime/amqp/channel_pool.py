@@ -64,7 +64,8 @@ class ChannelPool:
             await asyncio.gather(channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
 
     async def open_channel(self, *, confirms: bool) -> Channel:
-        """Open a channel of aiormq. With `confirms`, the broker confirms events that are published on it.
+        """Open a channel of aiormq, and return it. With `confirms`, the broker confirms events that a sender publishes
+        on it.
 
         Raises:
             ConnectionLost: the connection is not open, or the channel does not open in time.

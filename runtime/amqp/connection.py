@@ -64,7 +64,8 @@ class Connection(Link):
         on_lost: Callable[[], None] | None = None,
         on_refused: Callable[[EWMSError], None] | None = None,
     ) -> Consumer:
-        """Subscribe to `queue`. The event loop calls `on_delivery` with each event. See `Consumer`.
+        """Subscribe to `queue`, and return the consumer. The event loop calls `on_delivery` with each event. See
+        `Consumer`.
 
         Raises:
             NotDeclared: the queue does not exist.

@@ -14,7 +14,7 @@ from schemas.payloads.data_events import DataEvent, Header
 
 
 class Content(Protocol):
-    """What the broker has delivered."""
+    """The body and the properties of an event that the broker has delivered."""
 
     @property
     def tag(self) -> int:
@@ -168,7 +168,9 @@ class Delivery:
         return self.release_now()
 
     def release_now(self) -> bool:
-        """Do what `release` does, in code that cannot wait."""
+        """Return the event to its queue as `release` does, in code that cannot wait. Return False if it is settled
+        already, or if the loan is lost.
+        """
         return not self.settled and self._note_settled(self._settler.release(self._content.tag))
 
     def _note_settled(self, is_sent: bool) -> bool:

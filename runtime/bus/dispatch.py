@@ -27,7 +27,7 @@ EventHandler = Callable[[ControlEvent], Awaitable[None]]
 
 
 class DispatchTable:
-    """The handlers of one inbox. The keys are the classes of payloads."""
+    """The handlers of one inbox, by the class of the payload that they take."""
 
     def __init__(self) -> None:
         self._by_type: dict[type[Payload], list[PayloadHandler[Any]]] = {}

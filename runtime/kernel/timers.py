@@ -33,7 +33,7 @@ _MANY_PUT_OFF = 1000
 
 
 class NoRoom(Exception):
-    """Raised by a `wake` that can take no more now. The document is woken once `choose` allows it."""
+    """A `wake` raises this if it can take no more documents now. It gets the document again once `choose` allows it."""
 
 
 class Timers:

@@ -21,7 +21,7 @@ from schemas.api.general import ErrorBody
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What the routes of one dialect have in common."""
+    """The prefixes, the form of errors and the other habits that all routes of one dialect share."""
 
     name: str
     #: The server serves each route below every prefix. The first prefix is the newest. The OpenAPI document shows that.

@@ -67,7 +67,7 @@ class KnowsRoles(Protocol):
 
     @property
     def roles(self) -> frozenset[str]:
-        """All roles that this source can give."""
+        """The names of all roles that this source can give."""
 
     async def find_roles(self, caller: Caller) -> frozenset[str]:
         """Return the roles of `caller`."""

@@ -47,7 +47,7 @@ DescribeError = Callable[[int, str, EWMSError | None], Mapping[str, Any]]
 
 
 def describe_plainly(code: int, text: str, _: EWMSError | None) -> Mapping[str, Any]:
-    """Return the body of an error in our own dialect."""
+    """Return the JSON body of an error in our own dialect."""
     return {"code": code, "error": text}
 
 

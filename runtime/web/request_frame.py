@@ -71,14 +71,14 @@ async def _answer_request(request: Request, request_id: str, endpoint: Endpoint,
 
 
 async def redirect_to_slash(request: Request) -> Response:
-    """Send a client to the same path with a slash at its end, and with the same query."""
+    """Return the redirect to the same path with a slash at its end, and with the same query."""
     query = f"?{request.url.query}" if request.url.query else ""
     # Only a path: an address made of the Host header would lead where a stranger wants.
     return Response(status_code=301, headers={"Location": f"{quote(request.url.path)}/{query}"})
 
 
 def answer_unrouted(request: Request, error: Any, dialect: Dialect) -> Response:
-    """Answer a request that no route takes: 404 or 405, as JSON in the form of the dialect."""
+    """Return the answer to a request that no route takes: 404 or 405, as JSON in the form of the dialect."""
     response = answer_code(
         error.status_code,
         str(error.detail),

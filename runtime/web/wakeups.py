@@ -17,7 +17,7 @@ from weakref import WeakSet, finalize
 
 
 class Ticket:
-    """What a reader waits on for news."""
+    """A reader's place in the queue for news: the reader waits on it."""
 
     def __init__(self) -> None:
         self._news = asyncio.Event()

@@ -19,7 +19,7 @@ class FlowBody(BaseModel):
 
 
 class CreateFlowRequest(FlowBody):
-    """POST /create."""
+    """The body of POST /create."""
 
     flow_name: Named
     biz_id: Text = ""
@@ -29,26 +29,26 @@ class CreateFlowRequest(FlowBody):
 
 
 class FlowRequest(FlowBody):
-    """POST /start and /stop."""
+    """The body of POST /start and /stop."""
 
     work_flow_id: Named
 
 
 class InitContextRequest(FlowRequest):
-    """POST /init-context."""
+    """The body of POST /init-context."""
 
     key: Named
     value: Any
 
 
 class CancelFlowRequest(FlowRequest):
-    """POST /cancel."""
+    """The body of POST /cancel."""
 
     reason: Annotated[str, StringConstraints(max_length=4096)] = ""
 
 
 class FlowInfo(FlowBody):
-    """One flow."""
+    """One flow in a list."""
 
     id: str
     name: str
@@ -78,13 +78,13 @@ class FlowNodeInfo(FlowBody):
 
 
 class FlowList(FlowBody):
-    """The data of GET /."""
+    """The `data` in the answer of GET /."""
 
     work_flows: tuple[FlowInfo, ...] = ()
 
 
 class FlowDetail(FlowBody):
-    """The data of GET /{workFlowId}."""
+    """The `data` in the answer of GET /{workFlowId}."""
 
     info: FlowInfo
     nodes: tuple[FlowNodeInfo, ...] = ()
@@ -92,7 +92,7 @@ class FlowDetail(FlowBody):
 
 
 class FlowCreated(FlowBody):
-    """The data of POST /create."""
+    """The `data` in the answer of POST /create."""
 
     work_flow_id: str
 
@@ -125,7 +125,7 @@ class FlowShape(FlowBody):
 
 
 class FlowShapes(FlowBody):
-    """The data of GET /definitions."""
+    """The `data` in the answer of GET /definitions."""
 
     definitions: tuple[FlowShape, ...] = ()
 
@@ -142,32 +142,32 @@ class FlowAnswer(FlowBody):
 
 
 class FlowListAnswer(FlowAnswer):
-    """GET /."""
+    """The answer of GET /."""
 
     data: FlowList
     page: FlowPage
 
 
 class FlowDetailAnswer(FlowAnswer):
-    """GET /{workFlowId}."""
+    """The answer of GET /{workFlowId}."""
 
     data: FlowDetail
 
 
 class FlowCreatedAnswer(FlowAnswer):
-    """POST /create."""
+    """The answer of POST /create."""
 
     data: FlowCreated
 
 
 class FlowShapesAnswer(FlowAnswer):
-    """GET /definitions."""
+    """The answer of GET /definitions."""
 
     data: FlowShapes
 
 
 class FlowShapeAnswer(FlowAnswer):
-    """GET /definitions/{flowName}."""
+    """The answer of GET /definitions/{flowName}."""
 
     data: FlowShape
 

@@ -116,7 +116,7 @@ class WorkflowProgress(Object):
 
 
 class WorkflowSeen(Workflow):
-    """GET /workflows/{id}: more fields with `?include=health`, `progress`, or both (`health,progress`)."""
+    """The answer of GET /workflows/{id}. With `?include=health`, `progress` or both (`health,progress`) it has more."""
 
     model_config = ConfigDict(json_schema_extra=make_optional("health", "progress"))
 
@@ -126,7 +126,7 @@ class WorkflowSeen(Workflow):
 
 
 class TaskforceSeen(Taskforce):
-    """GET /taskforces/{id}: more fields with `?include=health`."""
+    """The answer of GET /taskforces/{id}. It has more fields with `?include=health`."""
 
     model_config = ConfigDict(json_schema_extra=make_optional("health"))
 

@@ -34,21 +34,21 @@ class WorkflowFound(Workflow):
 
 
 class WorkflowsFound(Object):
-    """POST /query/workflows."""
+    """The answer of POST /query/workflows."""
 
     workflows: list[WorkflowFound | Part]
     next_after: str | None
 
 
 class TaskDirectivesFound(Object):
-    """POST /query/task-directives."""
+    """The answer of POST /query/task-directives."""
 
     task_directives: list[TaskDirective | Part]
     next_after: str | None
 
 
 class TaskforcesFound(Object):
-    """POST /query/taskforces."""
+    """The answer of POST /query/taskforces."""
 
     taskforces: list[Taskforce | Part]
     next_after: str | None

@@ -17,15 +17,16 @@ class Use(StrEnum):
 
 
 class ProfilesAnswerBody(Object):
-    """GET /mqs/workflows/{id}/mq-profiles/public."""
+    """The answer of GET /mqs/workflows/{id}/mq-profiles/public."""
 
     mqprofiles: list[MQProfile]
 
 
 class QueueDepth(Object):
-    """GET /queues/{mqid}: how many events wait, are in work or are put off, and how many consumers take them.
+    """How many events of a queue wait, are in work or are put off, and how many consumers take them.
 
-    For a queue from which tasks take events, these events and the gone events add up to the arrived events.
+    For a queue from which tasks take events, these events and the gone events add up to the arrived events. GET
+    /queues/{mqid} answers with this.
     """
 
     mqid: str
@@ -54,7 +55,10 @@ class QueueDepth(Object):
 
 
 class QueueDepths(Object):
-    """GET /workflows/{id}/queues: the depth of each queue of a workflow, and the number of its dead letters."""
+    """The depth of each queue of a workflow, and the number of its dead letters.
+
+    GET /workflows/{id}/queues answers with this.
+    """
 
     workflow_id: str
     queues: list[QueueDepth]
@@ -68,7 +72,7 @@ class QueueDepths(Object):
 
 
 class ReservationRequest(Object):
-    """POST /mqs/workflows/{id}/mq-group/reservation."""
+    """The body of POST /mqs/workflows/{id}/mq-group/reservation."""
 
     queue_aliases: Annotated[list[Name], Field(min_length=1, max_length=1000)]
     public: Annotated[list[Name], Field(max_length=1000)]
@@ -81,7 +85,7 @@ class Criteria(Object):
 
 
 class ActivationRequest(Object):
-    """POST /mqs/workflows/{id}/mq-group/activation."""
+    """The body of POST /mqs/workflows/{id}/mq-group/activation."""
 
     criteria: Criteria | None = None
 

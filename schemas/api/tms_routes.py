@@ -12,7 +12,10 @@ Command = Annotated[str, StringConstraints(min_length=1, max_length=1024, patter
 
 
 class PendingStart(Object):
-    """GET /tms/pending-starter/taskforces: what a TMS needs to submit a taskforce. Empty if no taskforce waits."""
+    """The answer of GET /tms/pending-starter/taskforces: all that a TMS needs to submit a taskforce.
+
+    The answer is an empty object if no taskforce waits.
+    """
 
     model_config = ConfigDict(json_schema_extra=make_optional("taskforce", "task_directive", "mqprofiles"))
 
@@ -22,7 +25,7 @@ class PendingStart(Object):
 
 
 class CondorSubmit(Object):
-    """POST /tms/condor-submit/taskforces/{uuid}: the submitted cluster.
+    """The body of POST /tms/condor-submit/taskforces/{uuid}: the submitted cluster.
 
     The first four fields are required. Other fields of a taskforce are allowed, and WMS ignores them.
     """
@@ -48,13 +51,16 @@ class CondorSubmit(Object):
 
 
 class CondorFailed(Object):
-    """POST /tms/condor-submit|condor-rm/taskforces/{uuid}/failed. The error is required."""
+    """The body of POST /tms/condor-submit|condor-rm/taskforces/{uuid}/failed. The error is required."""
 
     error: Annotated[str, StringConstraints(max_length=65_536)] | None = None
 
 
 class CondorComplete(Object):
-    """POST /tms/condor-complete/taskforces/{uuid}: when the cluster left the queue, in seconds since 1970 (integer)."""
+    """The body of POST /tms/condor-complete/taskforces/{uuid}: when the cluster left the queue.
+
+    The time is an integer, in seconds since 1970.
+    """
 
     condor_complete_ts: Annotated[int, Field(strict=True, ge=0, le=253_402_300_799)]
 
@@ -66,7 +72,10 @@ class TaskforceConfirmed(Object):
 
 
 class TaskforceStatusesRequest(Object):
-    """POST /tms/statuses/taskforces: statuses by taskforce. Each given mapping replaces the taskforce's stored one."""
+    """The body of POST /tms/statuses/taskforces: statuses by taskforce.
+
+    Each mapping in it replaces the taskforce's stored mapping.
+    """
 
     top_task_errors_by_taskforce: Annotated[dict[str, dict[str, ExactInt]], Field(min_length=1)] | None = None
     compound_statuses_by_taskforce: Annotated[dict[str, dict[str, dict[str, ExactInt]]], Field(min_length=1)] | None = (

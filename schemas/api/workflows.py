@@ -31,7 +31,7 @@ class TaskRequest(Object, RequestedProgram):
 
 
 class WorkflowRequest(Object):
-    """POST /workflows."""
+    """The body of POST /workflows."""
 
     tasks: Annotated[list[TaskRequest], Field(min_length=1, max_length=MAX_TASKS, json_schema_extra=UNIQUE), Unique]
     public_queue_aliases: Annotated[list[Name], Field(max_length=1000, json_schema_extra=UNIQUE), Unique]
@@ -54,7 +54,7 @@ class OldTaskRequest(TaskRequest):
 
 
 class OldWorkflowRequest(WorkflowRequest):
-    """POST /v0/workflows."""
+    """The body of POST /v0/workflows."""
 
     tasks: Annotated[  # type: ignore[assignment]  # a list is invariant, but no code changes this list
         list[OldTaskRequest], Field(min_length=1, max_length=MAX_TASKS, json_schema_extra=UNIQUE), Unique
@@ -77,7 +77,7 @@ class DeactivationAnswer(Object):
 
 
 class AddWorkersRequest(Object):
-    """POST /task-directives/{id}/actions/add-workers. Both fields are required."""
+    """The body of POST /task-directives/{id}/actions/add-workers. Both fields are required."""
 
     cluster_location: Name
     n_workers: NWorkers
@@ -95,10 +95,10 @@ class ClusterLocation(Object):
 
 
 class ClustersAnswer(Object):
-    """GET /clusters."""
+    """The answer of GET /clusters: the places where tasks can run, and their aliases."""
 
     clusters: list[ClusterLocation]
 
     def alias_targets(self) -> dict[str, str]:
-        """Return each name, with the location of which it is an alias. The value is "" if the name is no alias."""
+        """Return name -> the location of which it is an alias. The value is "" for the name of a location itself."""
         return {cluster.name: cluster.alias_of for cluster in self.clusters}

@@ -37,7 +37,7 @@ def explain_faults(errors: Sequence[ErrorDetails], body: Any) -> list[Complaint]
 
 
 def split_location(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Split `location` into the part that exists in `body`, and the rest: pydantic's names for branches of a union."""
+    """Return the part of `location` that exists in `body`, and the rest: pydantic's names for branches of a union."""
     at = body
     for n, step in enumerate(location):
         inside = (isinstance(at, dict) and step in at) or (

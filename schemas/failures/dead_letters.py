@@ -71,7 +71,7 @@ class LetterGroup(_Closed):
 
 
 class LetterAction(StrEnum):
-    """What an order does with dead letters."""
+    """What MQS does with the dead letters of an order: it sends them back, or deletes them."""
 
     REPLAY = "replay"
     DISCARD = "discard"

@@ -84,7 +84,9 @@ def list_variables(kind: Told) -> dict[str, PilotVariable]:
 
 
 def write_variables(kind: Told, source: object) -> dict[str, str]:
-    """Return the variables that pass the fields of `kind` to a pilot. `source` has the values under the same names."""
+    """Return variable name -> value: the fields of `kind`, which a pilot reads. `source` has the values under the
+    fields' names.
+    """
     written = {
         PREFIX + variable.name: variable.write(getattr(source, name)) for name, variable in list_variables(kind).items()
     }

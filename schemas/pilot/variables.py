@@ -92,7 +92,10 @@ class Variables:
         return arguments
 
     def read_environment(self, name: str) -> dict[str, str]:
-        """Return the environment that a JSON object of texts describes."""
+        """Return name -> value for the JSON object of texts that the variable `name` holds.
+
+        Add each fault to `problems`, and leave the faulty entries out. An unset variable is an empty object.
+        """
         try:
             value = json.loads(self.read_string(name, "{}"))
         except ValueError:

@@ -41,7 +41,9 @@ class Complaint:
 
 
 def join_complaints(found: Sequence[Complaint]) -> str:
-    """Join the texts of `found` by `; ` into one hint, each text once. If not all fit, say how many are left out."""
+    """Return the texts of `found` as one hint, joined by `; `, each text once. If not all fit, it ends with how many
+    are left out.
+    """
     texts = list(dict.fromkeys(map(str, found)))
     n_used, n_left = 0, 0
     for n, text in enumerate(texts):

@@ -22,7 +22,9 @@ _UNWRITABLE = re.compile(r"[:,\"\x00-\x1f\x7f]")
 
 
 def path_problem(path: str) -> str:
-    """Return the rule for arguments of container runtimes that `path` breaks, and the remedy; empty without one."""
+    """Return which rule for arguments of container runtimes the path breaks, and the remedy, as one text. Return "" if
+    it breaks none.
+    """
     if not path.startswith("/") or ".." in PurePosixPath(path).parts:
         return "is not an absolute path; write it from / on, without '..'"
     if _UNWRITABLE.search(path):
@@ -31,7 +33,9 @@ def path_problem(path: str) -> str:
 
 
 def directory_problem(path: str) -> str:
-    """Return the rule for directories in a container that `path` breaks, and the remedy; empty without one."""
+    """Return which rule for directories in a container the path breaks, and the remedy, as one text. Return "" if it
+    breaks none.
+    """
     return path_problem(path) or _find_system_fault(PurePosixPath(path))
 
 
@@ -49,7 +53,9 @@ def input_file_problem(path: str) -> str:
 
 
 def image_problem(name: str) -> str:
-    """Return the rule for names of images that `name` breaks, and the remedy; empty without one."""
+    """Return which rule for names of images the name breaks, and the remedy, as one text. Return "" if it breaks
+    none.
+    """
     if name.startswith("-"):
         return "begins with '-' like an option; give the image's name or path"
     if any(ord(char) < 32 or ord(char) == 127 for char in name):

@@ -120,7 +120,7 @@ def steady_life_s(max_runtime_s: float) -> int:
 
 
 def exit_commands(*, is_source: bool, max_runtime_s: int) -> dict[str, str]:
-    """Return the submit commands that make HTCondor decide as `decide_restart` does.
+    """Return the submit commands, by name, that make HTCondor decide about an ended job as `decide_restart` does.
 
     HTCondor evaluates `on_exit_hold` first. If the result is false, HTCondor evaluates `on_exit_remove`. Source:
     HTCondor manual, "condor_submit".

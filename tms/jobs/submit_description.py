@@ -160,8 +160,8 @@ def build_submission(
 
 
 def build_commands(cluster: Submission) -> dict[str, str | int]:
-    """Return `cluster` as submit commands. Their only macros are `$(ProcId)`, `$(ClusterId)` and `$(DOLLAR)` of
-    HTCondor.
+    """Return `cluster` as submit commands: name -> value. The values have no macros of HTCondor except `$(ProcId)`,
+    `$(ClusterId)` and `$(DOLLAR)`.
 
     Raises:
         Unsubmittable: a value contains a `$` or a line end.

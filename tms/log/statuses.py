@@ -175,7 +175,7 @@ class Tally:
                 self.removed = event
 
     def count_statuses(self) -> CompoundStatuses:
-        """Count the jobs by status, then by the pilot's word. Jobs that do not exist yet count too.
+        """Return the number of jobs by status, then by the pilot's last status. Jobs that do not exist yet count too.
 
         Late materialization makes jobs as HTCondor needs them. Until then they count as idle; if the cluster leaves
         first, they count as removed.

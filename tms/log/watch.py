@@ -67,8 +67,8 @@ class LogWatch:
         self._directories = DirectoryWatch("job.log", self._on_changed)
 
     def list_followed(self) -> dict[TaskforceUuid, int | None]:
-        """Return the taskforces that are not over, each with its cluster id. The value is None while the id is
-        unknown.
+        """Return taskforce -> cluster id for the taskforces that are not over. The id is None as long as TMS does not
+        know it.
         """
         return {uuid: joblog.tally.cluster_id for uuid, joblog in self._logs.items()}
 
@@ -143,7 +143,7 @@ class LogWatch:
         self._mark_changed({uuid})
 
     def note_vanished(self, uuid: TaskforceUuid) -> None:
-        """Note that the schedd no longer has the cluster of `uuid`, although the log does not show that."""
+        """Record that the schedd no longer has the cluster of `uuid`, although the log does not show that."""
         self._vanished.add(uuid)
         self._mark_changed({uuid})
 

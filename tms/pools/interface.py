@@ -85,8 +85,6 @@ class Pool(Protocol):
 
         Running jobs may end later.
 
-        Running jobs may end later.
-
         Raises:
             RemoveRefused: the pool refuses to remove a cluster.
         """

@@ -12,13 +12,14 @@ from tms.worker_logs import reading
 
 
 class WorkerLogDesk:
-    """Answers the questions of WMS."""
+    """Answers WMS's questions about the logs of workers: which there are, and a part of one."""
 
     def __init__(self, home: TmsDirectory) -> None:
         self._home = home
 
     async def answer_question(self, request: Question, caller: Caller) -> Answer:
-        """Answer one question. The broker has checked that `caller` is the sender.
+        """Return the answer to WMS's question about the logs of workers. The broker has checked that `caller` is the
+        sender.
 
         Raises:
             Forbidden: the caller is not WMS.

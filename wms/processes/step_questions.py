@@ -30,7 +30,7 @@ class StepQuestions:
         self._products = products
 
     async def answer_question(self, question: Question, caller: Caller) -> Answer:
-        """Answer one question. The broker has checked that `caller` is the sender.
+        """Return the answer to a question of a step worker. The broker has checked that `caller` is the sender.
 
         Raises:
             Forbidden: the caller is no step worker.

@@ -69,7 +69,10 @@ def _range_starts(begin: int, end: int) -> range:
 
 
 def spans_of_map(text: str) -> list[Span]:
-    """Return the ids that a process may use. `text` is the content of its `/proc/self/uid_map` or `gid_map`."""
+    """Return the ids that a process may use, as pairs of the first id and their number.
+
+    `text` is the content of its `/proc/self/uid_map` or `gid_map`.
+    """
     return [(int(inside), int(count)) for inside, _, count in (line.split() for line in text.splitlines())]
 
 

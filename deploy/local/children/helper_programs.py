@@ -23,11 +23,15 @@ class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
         stderr: _File = subprocess.PIPE,
         environment: Mapping[str, str] | None = None,
     ) -> "subprocess.Popen[str]":
-        """Start `command`. The program is killed when the calling thread or the block ends.
+        """Start `command` in a session of its own, and return its process. It is killed when the calling thread or the
+        block ends.
+
+        If `environment` is None, the program gets the launcher's environment.
 
         Raises:
             LifetimeOver: the block has ended.
             LaunchError: `setpriv` is not installed.
+            OSError: the program cannot be started.
         """
 
         def start_process() -> "subprocess.Popen[str]":
@@ -45,7 +49,9 @@ class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
         return self._start_one(start_process)
 
     def read_output(self, process: "subprocess.Popen[str]") -> tuple[str, str]:
-        """Wait for `process`, and return its stdout and its stderr."""
+        """Wait for the end of `process`, and return its stdout and its stderr. If one of them is no pipe, return "" for
+        it.
+        """
         try:
             output, complaints = process.communicate()
         finally:

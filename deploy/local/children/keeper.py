@@ -23,7 +23,10 @@ _NOT_FOUND = 127
 
 
 def main(launcher: int, command: list[str]) -> int:
-    """Run `command`, and return its exit status. Return 128 + n if signal n ended the command or this process."""
+    """Run `command`, then kill all processes that it has left. Return its exit status, or 128 + n if signal n ended it.
+
+    If the process `launcher` ends first, or a SIGTERM comes, kill the command, too, and return 128 + SIGTERM.
+    """
     _call_prctl(_PR_SET_CHILD_SUBREAPER, 1)
     _call_prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     awaited = {signal.SIGCHLD, signal.SIGTERM}

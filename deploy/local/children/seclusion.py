@@ -200,7 +200,11 @@ def _interpreter_paths() -> list[Path]:
 
 
 def _check_accounts(secluded: SecludedAccounts) -> None:
-    """Run a Python as a task's account. Raise LaunchError if it cannot import the pilot."""
+    """Check that the account of a task can run Python and import the pilot.
+
+    Raises:
+        LaunchError: it cannot.
+    """
     find_tool("setpriv")
     command = [*secluded.account_command(accounts.FIRST_SLOT), sys.executable, "-c", "import pilot.settings"]
     tried = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/")

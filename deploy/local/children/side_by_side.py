@@ -25,7 +25,7 @@ class ParallelStarts:
         return self
 
     def begin(self, start: Callable[[], T]) -> "Future[T]":
-        """Call `start` in a thread."""
+        """Call `start` in a thread, and return the future of its result."""
         future = self._pool.submit(start)
         self._futures.append(cast("Future[object]", future))
         return future

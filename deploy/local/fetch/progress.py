@@ -21,7 +21,9 @@ class Bar:
         self._name = name
 
     def begin_stage(self, what: str, total: float | None = None) -> None:
-        """Show that a new part of this step begins. It ends after `total` units; None if that is unknown."""
+        """Show that a new part of this step begins, with the text `what`. The part has `total` units; None: that is
+        unknown.
+        """
         self._steps.write_note(self._name, what)
         self._steps.progress.reset(self._task, total=total, description=f"{self._name}: {what}")
 
@@ -81,7 +83,7 @@ class Steps:
         return Bar(self, self.progress.add_task(name, total=None), name)
 
     def write_note(self, name: str, what: str) -> None:
-        """Print `name` and `what` as a line if the output is no terminal and so shows no bars."""
+        """Print the line "`name`: `what`". On a terminal print nothing, because the bars show it."""
         if not self._console.is_terminal:
             self._console.print(f"{name}: {what}", highlight=False, markup=False)
 

@@ -24,7 +24,9 @@ def has_running_jobs(port: int, schedd: str) -> bool:
 
 
 def _query_jobs(port: int, schedd: str, constraint: str) -> list[Any] | None:
-    """Return one job that matches `constraint`, if there is any; None if the schedd is not there yet."""
+    """Return a list with one job that matches `constraint`, or an empty list. Return None if the schedd is not there
+    yet.
+    """
     collector = _connect_collector(port)
     if schedd not in [ad["Name"] for ad in collector.query(htcondor2.AdType.Schedd, projection=["Name"])]:
         return None

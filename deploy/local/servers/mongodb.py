@@ -98,7 +98,7 @@ class MongoDB:
                 return False
 
     def stop(self) -> None:
-        """Let mongod write its last checkpoint and end."""
+        """Ask mongod to write its last checkpoint and end, and wait for its end."""
         if self._child is not None:
             self._child.stop(signal.SIGTERM)
 
@@ -130,7 +130,9 @@ class MongoDB:
         ]
 
     def add_account(self, account: MongoAccount) -> str:
-        """Create `account` and return its address."""
+        """Create `account` on the server, and return the database's address for it, with the password if one is
+        required.
+        """
         self._run_commands([account.build_definition("createUser")])
         return mongo_url(self.port, account)
 

@@ -80,7 +80,11 @@ class RabbitMQ(BrokerAccess):
 
     @property
     def child(self) -> LaunchedProcess:
-        """The running server."""
+        """The process of the broker, or of its last start.
+
+        Raises:
+            RuntimeError: the broker was never started, or was stopped.
+        """
         if self._child is None:
             raise RuntimeError("RabbitMQ was not started")
         return self._child
@@ -101,7 +105,12 @@ class RabbitMQ(BrokerAccess):
         return self
 
     def restart(self) -> None:
-        """Start the broker on the same ports and data. If the broker runs, stop it first."""
+        """Start the broker on the same ports and data, and wait until users can log in. If the broker runs, stop it
+        first.
+
+        Raises:
+            LaunchError: the broker did not start; the error names the log.
+        """
         self.stop()
         await_ready(self.relaunch(), self.is_ready, timeout_s=_START_TIMEOUT_S)
 
@@ -111,7 +120,7 @@ class RabbitMQ(BrokerAccess):
         return self._child
 
     def stop(self) -> None:
-        """Shut the broker down cleanly."""
+        """Ask the broker to shut down, and wait for its end."""
         if self._child is not None:
             self._child.stop()
             self._child = None
@@ -171,8 +180,9 @@ class RabbitMQ(BrokerAccess):
         replace_secret(home / "definitions.json", json.dumps(whole).encode())
 
     def setting_variables(self, seen_at: Path) -> dict[str, str]:
-        """Return the environment variables that name the broker's settings below `seen_at`, and that keep other nodes
-        away.
+        """Return the environment variables, by name, with which the broker finds its settings below `seen_at`.
+
+        One of the variables keeps other Erlang nodes from connecting.
         """
         return {
             "RABBITMQ_NODENAME": _NODE,
@@ -239,7 +249,7 @@ def _scheduler_arguments() -> str:
 
 
 def kept_users(file: Path, schedds: Iterable[str], pools: Iterable[str]) -> dict[str, BrokerUser]:
-    """Return the broker's users by name, with their passwords from `file`. Give new users passwords, and save these in
+    """Return the broker's users by name, with the passwords from `file`. Give a new user a password, and save it in
     `file`.
     """
     kept: dict[str, list[str]] = load_or_make(file, dict)

@@ -28,7 +28,7 @@ _MAX_REMEMBERED = 1000
 
 
 class OutgoingEvent(Protocol):
-    """An event that is being sent."""
+    """An event on its way to the broker."""
 
     exchange: str
     routing_key: str

@@ -60,7 +60,7 @@ class MaxRuntimeReached(Exception):
 async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str], None]) -> int:
     """Run `job`. Return its exit code, or minus the number of the signal that ended it.
 
-    `started` is called once the pilot runs, `chirped` with the text of each chirp. A cancellation ends the pilot by
+    Call `started` once the pilot runs, and `chirped` with the text of each chirp. A cancellation ends the pilot by
     SIGTERM, and after the grace time all processes of the job by SIGKILL. When `run` returns or raises, no process that
     the pilot started is alive, and the job's directory is removed.
 
