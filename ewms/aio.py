@@ -10,6 +10,8 @@ from ewms.errors import CannotRun
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
 from ewms.gateway.server import find_server
+from ewms.inventories.async_hosts import AsyncHostClient
+from ewms.inventories.async_inventories import AsyncInventoryClient
 from ewms.processes.async_processes import AsyncProcesses
 from ewms.processes.async_subscriptions import AsyncSubscriptionClient
 from ewms.trees.async_trees import AsyncTreeClient
@@ -219,6 +221,16 @@ class AsyncClient:
     def trees(self) -> AsyncTreeClient:
         """Return the decision trees: launch templates, watch and draw them."""
         return AsyncTreeClient(lambda: self._open_gateway_below("/api/v2"))
+
+    @property
+    def inventories(self) -> AsyncInventoryClient:
+        """Return the inventories: create, import, export and search them."""
+        return AsyncInventoryClient(lambda: self._opened_gateway)
+
+    @property
+    def hosts(self) -> AsyncHostClient:
+        """Return the hosts of inventories: add, label and change them, and see their merged variables."""
+        return AsyncHostClient(lambda: self._opened_gateway)
 
     def _open_processes_gateway(self) -> Gateway:
         return self._open_gateway_below("/api")

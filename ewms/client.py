@@ -20,6 +20,8 @@ from typing import Any, Self
 from ewms.aio import AsyncClient
 from ewms.durations import Duration
 from ewms.gateway.server import Server
+from ewms.inventories.plain_hosts import HostClient
+from ewms.inventories.plain_inventories import InventoryClient
 from ewms.loop_thread import LoopThread
 from ewms.processes.plain_processes import Processes
 from ewms.processes.plain_subscriptions import SubscriptionClient
@@ -197,6 +199,16 @@ class Client:
     def trees(self) -> TreeClient:
         """Return the decision trees: launch templates, watch and draw them."""
         return TreeClient(self._running_loop, self._client.trees)
+
+    @property
+    def inventories(self) -> InventoryClient:
+        """Return the inventories: create, import, export and search them."""
+        return InventoryClient(self._running_loop, self._client.inventories)
+
+    @property
+    def hosts(self) -> HostClient:
+        """Return the hosts of inventories: add, label and change them, and see their merged variables."""
+        return HostClient(self._running_loop, self._client.hosts)
 
     @property
     def _running_loop(self) -> LoopThread:

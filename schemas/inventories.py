@@ -17,7 +17,8 @@ from schemas.ids import HostId, InventoryId, OrganizationId
 from schemas.registry import register_collection
 from schemas.runs import RunModel
 
-MAX_HOSTS = 10_000
+#: As many as one transaction writes while the server is busy with other things.
+MAX_HOSTS = 5_000
 MAX_GROUPS = 1_000
 #: The variables of one level (the inventory, a group, a host) as JSON.
 MAX_VARIABLES_BYTES = 64 * 1024

@@ -57,6 +57,7 @@ from wms.gateway.processes.routes import ProcessParts
 from wms.gateway.processes.subscriptions import SubscriptionParts
 from wms.gateway.roles import make_gatekeeper
 from wms.indexes import list_indexes
+from wms.inventory.inventory_parts import Inventories, build_inventories
 from wms.notifications.notification_parts import NotificationParts, build_notifications
 from wms.processes.definition_reader import DefinitionReader
 from wms.processes.gate_rules import GateRules
@@ -98,6 +99,7 @@ class Wms:
     trees: Trees
     notifications: NotificationParts
     schedules: Schedules
+    inventories: Inventories
     #: Where the gateway listens. If the port in the settings is 0, this has the chosen port.
     gateway_url: str
 
@@ -167,6 +169,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         trees = build_trees(store, engine, organizations)
         notifications = build_notifications(store, engine, organizations, settings.notification_settings)
         schedules = build_schedules(store, trees, organizations, Teams(store), keys)
+        inventories = build_inventories(store, organizations)
         inputs = Inputs(engine, store)
         workflows = ChildWorkflows(engine, store, fleet, WorkflowQueues(bus))
         workflows.start()
@@ -255,7 +258,11 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                         reader=subscription_reader, products=products, gate=start_gate, rules=GateRules(questions)
                     ),
                 ),
-                craton=CratonParts(organizations=organizations, streams=streams),
+                craton=CratonParts(
+                    organizations=organizations,
+                    streams=streams,
+                    inventories=inventories,
+                ),
             ),
             limits=DoorLimits(max_body_bytes=settings.max_body_bytes, caller=settings.caller_limits),
             health=health_routes({"mongodb": store.ping, "control": bus.ping}),
@@ -286,6 +293,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             trees=trees,
             notifications=notifications,
             schedules=schedules,
+            inventories=inventories,
             gateway_url=url,
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from runtime.kernel.store import Index
 from wms.engine import repository as engine_repository
 from wms.fleet import repository as fleet_repository
+from wms.inventory.stored import inventory_store
 from wms.notifications import notification_store
 from wms.processes import process_reader, products, subscriptions
 from wms.schedules import schedule_store
@@ -25,6 +26,7 @@ _MODULES = (
     subscriptions,
     products,
     template_store,
+    inventory_store,
 )
 
 

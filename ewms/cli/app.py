@@ -12,7 +12,9 @@ from ewms.cli.commands import (
     doctor,
     ending,
     flow,
+    host,
     image,
+    inventory,
     login,
     pool,
     process,
@@ -48,6 +50,8 @@ app.add_typer(process.app, name="process")
 app.add_typer(flow.app, name="flow")
 app.add_typer(subscription.app, name="subscription")
 app.add_typer(tree.app, name="tree")
+app.add_typer(inventory.app, name="inventory")
+app.add_typer(host.app, name="host")
 app.add_typer(pool.app, name="pool")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(image.app, name="image")

@@ -43,6 +43,7 @@ from wms.gateway.processes.routes import ProcessParts, list_process_routes
 from wms.gateway.processes.subscriptions import SubscriptionParts
 from wms.gateway.tiuni.dialect import TIUNI
 from wms.gateway.tiuni.flows import FlowRoutes
+from wms.inventory.inventory_parts import Inventories
 from wms.tenancy.organizations import Organizations
 from wms.trees.tree_parts import Trees
 
@@ -122,7 +123,7 @@ def list_bare_dialects() -> list[Served]:
         teams=absent,
         schedules=absent,
     )
-    craton = CratonParts(organizations=absent, streams=absent)
+    craton = CratonParts(organizations=absent, streams=absent, inventories=Inventories(service=absent, hosts=absent))
     return list_other_dialects(
         organizations=absent, streams=absent, flows=absent, processes=parts, trees=trees, craton=craton
     )

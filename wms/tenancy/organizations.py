@@ -14,6 +14,7 @@ from runtime.kernel.store import Index, Store, Transaction
 from runtime.web.gatekeeper import Caller
 from schemas.errors import Conflict, NotFound
 from schemas.ids import OrganizationId
+from schemas.inventories import INVENTORIES
 from schemas.notifications import NOTIFICATION_LINKS, NOTIFICATION_TEMPLATES, name_organization
 from schemas.schedules import Identity
 from schemas.trees import LABELS, TEMPLATES
@@ -54,6 +55,7 @@ _BELONGINGS: Mapping[str, str] = {
     "the notification template": NOTIFICATION_TEMPLATES,
     "the team": TEAMS,
     "the label": LABELS,
+    "the inventory": INVENTORIES,
 }
 
 #: After how many seconds this process reads a principal's memberships again.
@@ -190,7 +192,7 @@ class Organizations:
         return await self.find_organization(name) or OrganizationDocument(id=name)
 
     async def remove_organization(self, name: OrganizationId) -> None:
-        """Remove an organization that has no customers, members, templates, teams and labels.
+        """Remove an organization that has no customers, members, templates, teams, labels and inventories.
 
         Raises:
             Conflict: the organization still has some of these. The error names one of each kind.

@@ -74,6 +74,10 @@ class Action(StrEnum):
     CANCEL_TREE = "cancel-tree"
     APPROVE_TREE = "approve-tree"
     DELETE_TREE_JOB = "delete-tree-job"
+    #: Inventories with their groups, hosts and variables.
+    SEE_INVENTORY = "see-inventory"
+    #: Create, import, change and delete an inventory, its groups and its hosts.
+    CHANGE_INVENTORY = "change-inventory"
 
 
 _SUPERUSER = frozenset({TenancyRole.SUPERUSER})
@@ -106,6 +110,8 @@ RIGHTS: Mapping[Action, frozenset[TenancyRole]] = {
     Action.CANCEL_TREE: _ADMINS,
     Action.APPROVE_TREE: _ADMINS,
     Action.DELETE_TREE_JOB: _ADMINS,
+    Action.SEE_INVENTORY: _EVERY_ROLE,
+    Action.CHANGE_INVENTORY: _ADMINS,
 }
 
 #: Action -> the roles on one template that allow it there. Other actions need a role in the organization.

@@ -9,6 +9,10 @@ import pytest
 
 from ewms.aio import AsyncClient
 from ewms.client import Client, Run
+from ewms.inventories.async_hosts import AsyncHostClient
+from ewms.inventories.async_inventories import AsyncInventoryClient
+from ewms.inventories.plain_hosts import HostClient
+from ewms.inventories.plain_inventories import InventoryClient
 from ewms.processes.async_processes import AsyncProcesses, AsyncProcessRun
 from ewms.processes.async_subscriptions import AsyncSubscriptionClient
 from ewms.processes.plain_processes import Processes, ProcessRun
@@ -35,6 +39,8 @@ FACES: tuple[tuple[type, type], ...] = (
     (TreeClient, AsyncTreeClient),
     (TreeRun, AsyncTreeRun),
     (ScheduleClient, AsyncScheduleClient),
+    (InventoryClient, AsyncInventoryClient),
+    (HostClient, AsyncHostClient),
 )
 
 #: How the face without `await` writes what the other has.

@@ -1,0 +1,1 @@
+"""Inventories and their hosts, with and without an event loop."""

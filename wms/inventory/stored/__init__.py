@@ -1,0 +1,1 @@
+"""Inventories in MongoDB, for principals."""
