@@ -1,7 +1,5 @@
 """Let a pilot leave: take no more events, finish or return the events in hand, and report the end. (core)"""
 
-from dataclasses import replace
-
 from pilot.life.instructions import (
     ChirpStatus,
     CoolDown,
@@ -12,6 +10,7 @@ from pilot.life.instructions import (
     StopListening,
     settle_event,
 )
+from pilot.life.records import replace
 from pilot.life.state import PilotState, Stage, Step, report_status
 from schemas.statuses import PilotStatus
 

@@ -17,8 +17,6 @@ A delivery is *live* until its queue's subscription is lost. The broker then giv
 pilot never settles a delivery that is not live. But its run goes on, and the pilot publishes its output.
 """
 
-from dataclasses import replace
-
 from pilot.life.instructions import (
     Instruction,
     KillAll,
@@ -34,6 +32,7 @@ from pilot.life.instructions import (
 from pilot.life.leaving import SETTLE_GRACE_S, abandon_all, begin_draining, begin_stop, exit_with
 from pilot.life.lookahead import LONG_S, choose_prefetch, mark_long
 from pilot.life.outcome import record_confirmation, record_end, record_refusal
+from pilot.life.records import replace
 from pilot.life.retiring import end_work, is_time_up, must_retire, retires_at
 from pilot.life.state import PilotState, Policy, Stage, Step, report_status
 from pilot.life.stepping_aside import take_events_again

@@ -4,7 +4,9 @@ If tasks are short, the round trip to the broker would take most of the time, so
 tasks are long, no event waits there: a free worker could run it. Source: docs/reference/goals.md#pilot.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from pilot.life.records import replace
 
 #: Tasks count as short once their mean time falls below `SHORT_S`, and as long once the mean exceeds `LONG_S`.
 SHORT_S, LONG_S = 0.25, 0.5
@@ -13,15 +15,24 @@ SHORT_S, LONG_S = 0.25, 0.5
 _JUDGED_AFTER = 3
 _WEIGHT = 0.2
 
+#: For each slot the pilot holds about so much work (seconds) of very short tasks, but no more events than this in all.
+#: Otherwise every event would wait for the broker.
+HELD_WORK_S = 0.02
+MOST_HELD = 64
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)  # without slots, for `replace`
 class Pace:
-    """How long the task's runs took so far: the moving mean, whether the mean counts as short, and the longest run."""
+    """How long the task's runs took so far: the moving mean, whether the mean counts as short, and the longest run.
+
+    `per_slot` is about how many runs fill `HELD_WORK_S`, as a power of two.
+    """
 
     n: int = 0
     mean_s: float = 0.0
     short: bool = False
     longest_s: float = 0.0
+    per_slot: int = 1
 
 
 def update_pace(pace: Pace, took_s: float) -> Pace:
@@ -29,12 +40,21 @@ def update_pace(pace: Pace, took_s: float) -> Pace:
     n = pace.n + 1
     mean_s = took_s if pace.n == 0 else pace.mean_s + _WEIGHT * (took_s - pace.mean_s)
     short = mean_s < (LONG_S if pace.short else SHORT_S) and n >= _JUDGED_AFTER
-    return Pace(n, mean_s, short, max(pace.longest_s, took_s))
+    per_slot = _choose_per_slot(pace.per_slot, mean_s) if short else 1
+    return Pace(n, mean_s, short, max(pace.longest_s, took_s), per_slot)
+
+
+def _choose_per_slot(before: int, mean_s: float) -> int:
+    # A new number means a new subscription. So the number changes only if the mean has changed by a factor of two.
+    wanted = min(MOST_HELD, max(1, int(HELD_WORK_S / mean_s))) if mean_s > 0 else MOST_HELD
+    if before // 2 < wanted < 2 * before:
+        return before
+    return 1 << (wanted.bit_length() - 1)
 
 
 def mark_long(pace: Pace) -> Pace:
     """Return `pace` as that of a long task, because a run takes so long that no event should wait for it."""
-    return replace(pace, mean_s=max(pace.mean_s, 2 * LONG_S), short=False)
+    return replace(pace, mean_s=max(pace.mean_s, 2 * LONG_S), short=False, per_slot=1)
 
 
 def choose_prefetch(pace: Pace, concurrency: int, fixed: int | None) -> int:
@@ -45,4 +65,6 @@ def choose_prefetch(pace: Pace, concurrency: int, fixed: int | None) -> int:
     """
     if fixed is not None:
         return max(fixed, concurrency)
-    return 2 * concurrency + 2 if pace.short else concurrency
+    if not pace.short:
+        return concurrency
+    return max(2 * concurrency + 2, min(MOST_HELD, concurrency * (pace.per_slot + 1)))

@@ -1,7 +1,5 @@
 """Decide what follows a run: publish the output, try the event again, or make a dead letter. (core)"""
 
-from dataclasses import replace
-
 from pilot.errors import Failure
 from pilot.life.attempts import gives_up
 from pilot.life.instructions import (
@@ -14,6 +12,7 @@ from pilot.life.instructions import (
 )
 from pilot.life.leaving import begin_draining
 from pilot.life.lookahead import update_pace
+from pilot.life.records import replace
 from pilot.life.retiring import cut_off_failure, overrun_failure
 from pilot.life.state import OpenVerdict, PilotState, Stage, Step, UnsettledEvent
 from pilot.life.stepping_aside import note_charged

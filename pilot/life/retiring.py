@@ -10,11 +10,10 @@ attempt: another worker would have no more time. If the task began late, its eve
 counts.
 """
 
-from dataclasses import replace
-
 from pilot.errors import Failure, init_too_long_failure, task_cut_off, task_outlived
 from pilot.life.instructions import Instruction, KillAll
 from pilot.life.leaving import SETTLE_GRACE_S, begin_draining, exit_with
+from pilot.life.records import replace
 from pilot.life.state import PilotState, Stage, Step
 
 #: A pilot reserves 10% of its worker's runtime, at most 15 seconds, to settle events and to report its end.

@@ -4,12 +4,13 @@ Times are seconds of a monotonic clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pilot.errors import Failure
 from pilot.life.instructions import ChirpStatus, Instruction
 from pilot.life.lookahead import Pace
+from pilot.life.records import replace
 from pilot.life.stimuli import HeldEvent
 from pilot.settings import PilotSettings
 from schemas.ids import EventId
@@ -85,7 +86,7 @@ def derive_policy(settings: PilotSettings, *, ends_s: float | None = None, charg
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for `replace`
 class UnsettledEvent:
     """An event whose output is on the way to the broker or, if there is a `failure`, whose dead letter is."""
 
@@ -102,7 +103,7 @@ class OpenVerdict:
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for `replace`
 class PilotState:
     """All that a decision needs besides the stimulus. `begin_life` makes the first state."""
 

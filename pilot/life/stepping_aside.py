@@ -8,9 +8,8 @@ of the queue. If there are other pilots, one of them gets the event. If not, thi
 No pilot steps aside if the task fails on every worker.
 """
 
-from dataclasses import replace
-
 from pilot.life.instructions import Instruction, StopListening
+from pilot.life.records import replace
 from pilot.life.state import PilotState, Stage, Step
 from pilot.life.stimuli import HeldEvent
 

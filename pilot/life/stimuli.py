@@ -9,7 +9,7 @@ from pilot.errors import Failure
 from schemas.ids import EventId
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for `replace`
 class HeldEvent:
     """An event in the pilot's hands. `key` is the pilot's own number for the event.
 

@@ -1,7 +1,5 @@
 """Take events from the broker into the pilot's hands, and start them when a slot is free. (core)"""
 
-from dataclasses import replace
-
 from pilot.errors import Failure
 from pilot.life.instructions import (
     ChirpCounters,
@@ -16,6 +14,7 @@ from pilot.life.instructions import (
 )
 from pilot.life.leaving import begin_draining, finish_if_empty
 from pilot.life.lookahead import choose_prefetch
+from pilot.life.records import replace
 from pilot.life.retiring import must_retire
 from pilot.life.state import PilotState, Stage, Step, UnsettledEvent, report_status
 from pilot.life.stepping_aside import must_step_aside, step_aside

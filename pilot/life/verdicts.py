@@ -19,12 +19,12 @@ A worker may also become bad later. The pilot notices that when more fresh event
 failure rate explains.
 """
 
-from dataclasses import replace
 from math import ceil, log
 
 from pilot.errors import Failure
 from pilot.life.instructions import Instruction, Settlement, settle_event
 from pilot.life.leaving import begin_draining
+from pilot.life.records import replace
 from pilot.life.state import PilotState, Stage, Step
 from pilot.life.stepping_aside import note_charged
 from pilot.life.stimuli import HeldEvent

@@ -10,12 +10,14 @@ start again and again.
 If a container ends because of an event, the slot reports the outcome of that event after the container's end.
 """
 
-from dataclasses import dataclass, replace
+import dataclasses
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pilot.containers.task_interface import RunOutcome
 from pilot.errors import TASK, Failure, container_ended, container_timed_out
 from pilot.failures.error_text import NOTHING
+from pilot.life.records import replace
 from schemas.payloads.data_events import DeadReason
 
 #: A container that has closed a pipe has this many seconds to end by itself, so that the failure can name its exit
@@ -44,7 +46,7 @@ class Limits:
     memory_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for `replace`
 class Slot:
     """The state of one slot: all that a decision needs besides the stimulus."""
 
@@ -272,7 +274,7 @@ def _record_end(slot: Slot, gone: Gone) -> Step:
         failure = container_ended(gone.code, gone.words, gone.traceback, mute=slot.mute, memory_bytes=memory_bytes)
         verdict = RunOutcome(failure=failure)
     elif verdict is not None and verdict.failure is not None:
-        verdict = replace(verdict, failure=_with_words(verdict.failure, gone))
+        verdict = dataclasses.replace(verdict, failure=_with_words(verdict.failure, gone))
     told: list[Instruction] = []
     if slot.key is not None and verdict is not None:
         told = [End(slot.key, verdict)]
@@ -286,4 +288,4 @@ def _with_words(failure: Failure, gone: Gone) -> Failure:
     # A timeout or a lack of memory explains itself, and its text must be the same for all events.
     if gone.words == NOTHING or failure.reason in (DeadReason.TASK_TIMED_OUT, DeadReason.OUT_OF_MEMORY):
         return failure
-    return replace(failure, text=f"{failure.text}; standard error: {gone.words}", traceback=gone.traceback)
+    return dataclasses.replace(failure, text=f"{failure.text}; standard error: {gone.words}", traceback=gone.traceback)

@@ -8,7 +8,19 @@ import platform
 import sys
 from importlib import import_module
 
-BENCHES = ("pilot", "taskmodes", "eventpath", "client", "results", "control", "joblog", "snapshots", "submit", "engine")
+BENCHES = (
+    "pilot",
+    "pilot_core",
+    "taskmodes",
+    "eventpath",
+    "client",
+    "results",
+    "control",
+    "joblog",
+    "snapshots",
+    "submit",
+    "engine",
+)
 
 
 def main(names: list[str]) -> int:

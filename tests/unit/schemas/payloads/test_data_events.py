@@ -28,3 +28,11 @@ def test_an_input_without_a_proper_id_gives_no_stable_output_id(parent: str) -> 
 )
 def test_attempts_count_from_one(headers: dict[str, int], attempt: int) -> None:
     assert DataEvent(b"", EventId("x"), headers=dict(headers)).attempt == attempt
+
+
+@given(st.uuids(), st.text(max_size=20), st.integers(0, 100), st.sampled_from(["{}", "{{{}}}", "urn:uuid:{}"]))
+def test_an_output_id_is_the_uuid_5_of_its_parent(parent: uuid.UUID, task: str, index: int, form: str) -> None:
+    expected = str(uuid.uuid5(parent, f"{task}/{index}"))
+    text = form.format(parent)
+    assert output_id(EventId(text), TaskId(task), index) == expected
+    assert output_id(EventId(text.upper().replace("URN:UUID", "urn:uuid")), TaskId(task), index) == expected
