@@ -21,6 +21,7 @@ from deploy.local.servers.condor import use_config
 from deploy.local.servers.mongo_accounts import ADMIN, new_account
 from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import Servers, Services, running_services
+from tests.certificates import load_certificates_once
 from tests.examples import register_profiles
 from tests.limits import find_unlimited, repeat_alarm
 from tests.scheduling import DurationRecorder, LongestFirst, load_durations, sort_longest_first
@@ -31,6 +32,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 register_profiles()
+load_certificates_once()
 
 # Several brokers share the cores with everything else, and with more than one scheduler each they would starve.
 os.environ.setdefault("EWMS_BROKER_SCHEDULERS", "1")
