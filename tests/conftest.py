@@ -193,24 +193,31 @@ def mongo_url(services: Services, mongo_database: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def vhosts(rabbitmq: RabbitMQ) -> Iterator[tuple[str, str]]:
-    """A fresh control and data vhost with the rights of a real system; deleted after the test."""
-    number = secrets.token_hex(6)
-    control, data = f"control-{number}", f"data-{number}"
+def broker_admin(rabbitmq: RabbitMQ) -> Iterator[BrokerAdmin]:
+    """The broker's management API, as its administrator."""
     with BrokerAdmin(rabbitmq.management_url("admin")) as admin:
-        admin.add_vhosts(list(rabbitmq.users), control_vhost=control, data_vhost=data)
-        yield control, data
-        admin.remove_vhost(control)
-        admin.remove_vhost(data)
+        yield admin
 
 
 @pytest.fixture
-def control_vhost(vhosts: tuple[str, str]) -> str:
-    """A fresh control vhost: `rabbitmq.amqp_url("wms", control_vhost)`."""
-    return vhosts[0]
+def control_vhost(rabbitmq: RabbitMQ, broker_admin: BrokerAdmin) -> Iterator[str]:
+    """A fresh control vhost with the rights of a real system; deleted after the test.
+
+    Example: `rabbitmq.amqp_url("wms", control_vhost)`.
+    """
+    vhost = f"control-{secrets.token_hex(6)}"
+    broker_admin.add_control_vhost(list(rabbitmq.users), vhost)
+    yield vhost
+    broker_admin.remove_vhost(vhost)
 
 
 @pytest.fixture
-def data_vhost(vhosts: tuple[str, str]) -> str:
-    """A fresh data vhost: `rabbitmq.amqp_url("mqs", data_vhost)`."""
-    return vhosts[1]
+def data_vhost(rabbitmq: RabbitMQ, broker_admin: BrokerAdmin) -> Iterator[str]:
+    """A fresh data vhost with the rights of a real system; deleted after the test.
+
+    Example: `rabbitmq.amqp_url("mqs", data_vhost)`.
+    """
+    vhost = f"data-{secrets.token_hex(6)}"
+    broker_admin.add_data_vhost(list(rabbitmq.users), vhost)
+    yield vhost
+    broker_admin.remove_vhost(vhost)

@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 from urllib.parse import quote
 
 import httpx2
 
-from deploy.local.servers.broker_definitions import vhost_definitions
+from deploy.local.servers.broker_definitions import (
+    control_vhost_definitions,
+    data_vhost_definitions,
+    vhost_definitions,
+)
 
 
 class BrokerAdmin:
@@ -26,8 +31,15 @@ class BrokerAdmin:
 
     def add_vhosts(self, users: Sequence[str], *, control_vhost: str, data_vhost: str) -> None:
         """Create a control vhost and a data vhost, with the rights that `users` have in a real system."""
-        pair = vhost_definitions(users, control_vhost=control_vhost, data_vhost=data_vhost)
-        self._client.post("/api/definitions", json=pair).raise_for_status()
+        self._import_definitions(vhost_definitions(users, control_vhost=control_vhost, data_vhost=data_vhost))
+
+    def add_control_vhost(self, users: Sequence[str], vhost: str) -> None:
+        """Create a control vhost, with the rights that `users` have in a real system."""
+        self._import_definitions(control_vhost_definitions(users, vhost))
+
+    def add_data_vhost(self, users: Sequence[str], vhost: str) -> None:
+        """Create a data vhost, with the rights that `users` have in a real system."""
+        self._import_definitions(data_vhost_definitions(users, vhost))
 
     def remove_vhost(self, vhost: str) -> None:
         """Delete `vhost` with all its queues, and close its connections."""
@@ -38,3 +50,6 @@ class BrokerAdmin:
         answer = self._client.get(f"/api/vhosts/{quote(vhost, safe='')}/connections").raise_for_status()
         for connection in answer.json():
             self._client.delete(f"/api/connections/{quote(connection['name'], safe='')}")
+
+    def _import_definitions(self, definitions: dict[str, list[Any]]) -> None:
+        self._client.post("/api/definitions", json=definitions).raise_for_status()

@@ -14,6 +14,8 @@ from schemas.services import list_service_users, spec_of
 #: The user who administrates the broker: the launcher has its password, no process of EWMS does.
 ADMIN = "admin"
 
+_EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerUser:
@@ -61,24 +63,37 @@ def broker_definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_
     }
 
 
-def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
-    """Return a control vhost and a data vhost with the rights of the users `names`, in the broker's import format.
+def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: str) -> dict[str, list[Any]]:
+    """Return a control vhost and a data vhost with the rights of the users `names`, in the broker's import format."""
+    control, data = control_vhost_definitions(names, control_vhost), data_vhost_definitions(names, data_vhost)
+    return {kind: [*control.get(kind, ()), *data.get(kind, ())] for kind in control}
+
+
+def data_vhost_definitions(names: Sequence[str], vhost: str) -> dict[str, list[Any]]:
+    """Return a data vhost with the rights of the users `names`, in the broker's import format."""
+    owners = [name for name in names if name == ADMIN or spec_of(name).owns_data_vhost]
+    return {
+        "vhosts": [{"name": vhost}],
+        "permissions": [{"user": name, "vhost": vhost, **_EVERYTHING} for name in owners],
+    }
+
+
+def control_vhost_definitions(names: Sequence[str], vhost: str) -> dict[str, list[Any]]:
+    """Return a control vhost with the rights of the users `names`, in the broker's import format.
 
     The definitions also declare the shared exchanges: a TMS may start first, and has no right to declare them.
     """
     services = [name for name in names if name != ADMIN]
-    everything = {"configure": ".*", "write": ".*", "read": ".*"}
     return {
-        "vhosts": [{"name": vhost} for vhost in (control_vhost, data_vhost)],
+        "vhosts": [{"name": vhost}],
         "permissions": [
-            *({"user": ADMIN, "vhost": vhost, **everything} for vhost in (control_vhost, data_vhost) if ADMIN in names),
-            *({"user": name, "vhost": control_vhost, **_control_rights(name)} for name in services),
-            *({"user": name, "vhost": data_vhost, **everything} for name in services if spec_of(name).owns_data_vhost),
+            {"user": name, "vhost": vhost, **(_EVERYTHING if name == ADMIN else _control_rights(name))}
+            for name in names
         ],
         "topic_permissions": [
             {
                 "user": name,
-                "vhost": control_vhost,
+                "vhost": vhost,
                 "exchange": topology.CONTROL_EXCHANGE,
                 "write": topology.control_rights(name).topic_write,
                 # The keys by which it may bind its queue. With another service's key it would get copies of that
@@ -90,7 +105,7 @@ def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: s
         + [
             {
                 "user": name,
-                "vhost": control_vhost,
+                "vhost": vhost,
                 "exchange": topology.FACTS_EXCHANGE,
                 # Only its owner may publish a fact; any service may bind a queue to it.
                 "write": f"^({'|'.join(map(re.escape, list_fact_keys(spec_of(name).name)))})$",
@@ -101,7 +116,7 @@ def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: s
         "exchanges": [
             {
                 "name": name,
-                "vhost": control_vhost,
+                "vhost": vhost,
                 "type": kind,
                 "durable": True,
                 "auto_delete": False,

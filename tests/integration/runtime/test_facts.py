@@ -34,17 +34,18 @@ TREES = ServiceSpec(name="trees", is_single_active=True, hears=("fact.workflow.o
 
 
 @pytest.fixture
-def trees_url(rabbitmq: RabbitMQ, vhosts: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def trees_url(
+    rabbitmq: RabbitMQ, control_vhost: str, data_vhost: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """A made-up service: one spec, and the definitions that follow from it on the broker."""
     monkeypatch.setitem(SERVICES, TREES.name, TREES)
     user = BrokerUser(TREES.name, "secret", b"salt")
     names = [BrokerUser(name, "", b"salt") for name in rabbitmq.users]
-    control, data = vhosts
-    whole = broker_definitions([*names, user], control_vhost=control, data_vhost=data)
+    whole = broker_definitions([*names, user], control_vhost=control_vhost, data_vhost=data_vhost)
     whole["users"] = [one for one in whole["users"] if one["name"] == TREES.name]
     with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=30, trust_env=False) as api:
         api.post("/api/definitions", json=whole).raise_for_status()
-        yield f"amqp://{user.name}:{user.password}@127.0.0.1:{rabbitmq.ports['amqp']}/{control}"
+        yield f"amqp://{user.name}:{user.password}@127.0.0.1:{rabbitmq.ports['amqp']}/{control_vhost}"
         api.delete(f"/api/users/{user.name}").raise_for_status()
 
 
