@@ -25,6 +25,7 @@ from schemas.events import ControlEvent, Payload, WorkflowOver, WorkflowRequeste
 from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, WorkflowId
 from schemas.requests import DepthsQuery, GrantQuery, ProfilesQuery
 from schemas.topology import tms_service
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -206,10 +207,11 @@ async def logged_in(address: str, token: str) -> AsyncIterator[aio_pika.abc.Abst
 def drop_connections(rabbitmq: RabbitMQ, of: str = "dead letters") -> None:
     """Close the connections over which MQS reads dead letters, or those with another name."""
     with httpx2.Client(base_url=rabbitmq.management_url("admin")) as api:
-        names: list[str] = []
-        while not names:
-            # The broker tells of a new connection some seconds late.
+
+        def list_names() -> list[str]:
             found = api.get("/api/connections").raise_for_status().json()
-            names = [c["name"] for c in found if of in c["client_properties"].get("connection_name", "")]
-        for name in names:
+            return [c["name"] for c in found if of in c["client_properties"].get("connection_name", "")]
+
+        # The broker lists a new connection some seconds late, and a list costs it a lot of CPU.
+        for name in wait_until(list_names, pause_s=0.25):
             api.delete(f"/api/connections/{quote(name, safe='')}")

@@ -17,6 +17,7 @@ from schemas.ids import RunId
 from schemas.run_documents import RunDocument
 from schemas.topology import pool_service
 from tests.integration.wms.engine.peers import Worker
+from tests.waiting import PATIENCE_S, PAUSE_S
 from wms.app import Wms, run_wms
 from wms.engine import repository
 from wms.engine.life.launching import LaunchWish
@@ -36,12 +37,12 @@ class EngineWorld:
         for definition in definitions:
             await worker.register(definition)
         await worker.be_alive(*definitions)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             for definition in definitions:
                 while await repository.find_definition(self.wms.store, definition.name) is None:
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(PAUSE_S)
             while name not in {worker.name for worker in self.wms.engine.workers.list_alive()}:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(PAUSE_S)
         return worker
 
     async def launch(self, name: str, **wish: Any) -> RunId:
@@ -58,7 +59,7 @@ class EngineWorld:
         """Return a run once `holds` is true of it."""
         async with asyncio.timeout(seconds):
             while not holds(document := await self.load(run)):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(PAUSE_S)
         return document
 
     async def until_status(self, run: RunId, status: str, *, seconds: float = 20) -> RunDocument:

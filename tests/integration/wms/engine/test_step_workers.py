@@ -19,6 +19,7 @@ from schemas.runs import NodeStatus, WaitAnswer
 from schemas.topology import pool_service
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.engine.test_runs import make_event
+from tests.waiting import eventually
 from wms.engine import repository
 from wms.engine.life.stimuli import Resume
 
@@ -45,9 +46,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 async def until_offered(world: EngineWorld, name: str) -> None:
-    async with asyncio.timeout(20):
-        while await repository.find_definition(world.wms.store, name) is None:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: repository.find_definition(world.wms.store, name))
 
 
 async def test_every_kind_of_step_runs_on_a_real_worker(
