@@ -31,6 +31,7 @@ from wms.engine.engine import Engine
 from wms.engine.engine_lock import LockKeeper
 from wms.engine.handlers import EngineHandlers
 from wms.engine.inputs import Inputs
+from wms.engine.run_watch import RunWatch
 from wms.engine.step_workers import StepWorkers
 from wms.engine.worker_questions import WorkerQuestions
 from wms.engine.workflow_queues import WorkflowQueues
@@ -210,9 +211,10 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         processes = ProcessService(engine, questions, lock, organizations)
         subscription_reader, start_gate = SubscriptionReader(store, subscriptions), StartGate(subscriptions, products)
         process_reader = ProcessReader(store)
-        feed = ProcessFeed(store, process_reader)
-        feed.start()
-        stack.push_async_callback(feed.stop)
+        watch = RunWatch(store)
+        watch.start()
+        stack.push_async_callback(watch.stop)
+        feed = ProcessFeed(store, process_reader, watch)
         routes = catalogue.list_routes(
             fleet=fleet,
             taskforces=taskforces,
@@ -247,6 +249,8 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                     users=Users(store),
                     teams=Teams(store),
                     schedules=schedules.service,
+                    watch=watch,
+                    streams=streams,
                 ),
                 processes=ProcessParts(
                     reader=process_reader,

@@ -10,7 +10,7 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from http import HTTPStatus
@@ -20,6 +20,7 @@ import httpx2
 
 from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, error_from_answer
 from ewms.gateway.device_login import renew_login
+from ewms.gateway.event_reader import ReceivedEvent, read_events
 from ewms.gateway.reach import http_client
 from ewms.gateway.retries import CAP_S, PASSING, retry_pause_s
 from ewms.gateway.saved_logins import Login, load_login, save_login
@@ -120,6 +121,26 @@ class Gateway:
         """
         answer = await self._call_with_retries("POST", path, body, key=key)
         return None if answer.status_code == HTTPStatus.NO_CONTENT else self._parse_json(answer)
+
+    async def follow(self, path: str) -> AsyncIterator[ReceivedEvent]:
+        """Yield the server-sent events of `path` (below the prefix) until the stream ends. Nothing is repeated.
+
+        Raises:
+            Refused, NotSignedIn, NotThere, ServerDown, ServerFailed: the server answered with an error.
+            Unreachable: nothing answered, or the connection broke.
+        """
+        headers = {"Accept": "text/event-stream"}
+        if token := await self._fresh_token():
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            async with self._client.stream("GET", f"{self._prefix}{path}", headers=headers) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise _explain_refusal(_error_of_answer(answer), token)
+                async for event in read_events(answer.aiter_lines()):
+                    yield event
+        except httpx2.HTTPError as error:
+            raise self._make_unreachable(error) from error
 
     async def put(self, path: str, body: Any) -> Any:
         """Send a PUT request with `body` as JSON to `path` (below the prefix), and return the JSON answer.

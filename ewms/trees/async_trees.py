@@ -4,12 +4,13 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
 from ewms.durations import Duration, parse_seconds
-from ewms.errors import TimedOut
+from ewms.errors import ServerAnswer, TimedOut, Unreachable
 from ewms.gateway.http import Gateway
 from ewms.trees.async_schedules import AsyncScheduleClient
 from schemas.errors import NotFound, Rejected
@@ -176,6 +177,47 @@ class AsyncTreeRun:
             await asyncio.sleep(min(pause_s, left_s))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         return await self.show()
+
+    async def follow(self, *, again_s: float | None = None) -> AsyncGenerator[Mapping[str, Any], None]:
+        """Yield the tree as `show` returns it: now, and after each change, until it is over.
+
+        With `again_s`, yield it also when nothing has changed for so many seconds. If the server has no stream for it,
+        or the stream breaks, this asks again and again.
+        """
+        news = self._follow_news()
+        coming: asyncio.Task[Mapping[str, Any]] | None = None
+        job: Mapping[str, Any] | None = None
+        try:
+            while job is None or job["finished"] is None:
+                coming = coming or asyncio.ensure_future(anext(news))
+                done, _ = await asyncio.wait([coming], timeout=again_s if job is not None else None)
+                if done:
+                    job, coming = coming.result(), None
+                assert job is not None
+                yield job
+        finally:
+            if coming is not None:
+                coming.cancel()
+                await asyncio.wait([coming])
+            await news.aclose()
+
+    async def _follow_news(self) -> AsyncGenerator[Mapping[str, Any], None]:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            with suppress(Unreachable, ServerAnswer):
+                async for event in self._open_gateway().follow(f"{self._path}/events/"):
+                    if event.name == "tree":
+                        job = json.loads(event.data)
+                        yield job
+                        pause_s = _FIRST_PAUSE_S
+                        if job["finished"] is not None:
+                            return
+            job = await self.show()
+            yield job
+            if job["finished"] is not None:
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def cancel(self) -> None:
         """Ask the server to cancel the tree with all jobs below it, and return at once. It ends when they are over."""

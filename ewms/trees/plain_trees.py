@@ -1,6 +1,6 @@
 """Decision trees for programs without an event loop: the names of `ewms.trees.async_trees`, without `await`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ewms.durations import Duration
@@ -106,6 +106,22 @@ class TreeRun:
             TimedOut: `timeout` has passed.
         """
         return self._portal.run_coroutine(lambda: self._run.wait(timeout=timeout))
+
+    def follow(self, *, again_s: float | None = None) -> Iterator[Mapping[str, Any]]:
+        """Yield the tree as `show` returns it: now, and after each change, until it is over.
+
+        With `again_s`, yield it also when nothing has changed for so many seconds.
+        """
+        news = self._run.follow(again_s=again_s)
+
+        async def take_next() -> Mapping[str, Any] | None:
+            return await anext(news, None)
+
+        try:
+            while (job := self._portal.run_coroutine(take_next)) is not None:
+                yield job
+        finally:
+            self._portal.run_coroutine(news.aclose)
 
     def cancel(self) -> None:
         """Ask the server to cancel the tree with all jobs below it, and return at once. It ends when they are over."""

@@ -122,6 +122,8 @@ def list_bare_dialects() -> list[Served]:
         users=absent,
         teams=absent,
         schedules=absent,
+        watch=absent,
+        streams=absent,
     )
     craton = CratonParts(organizations=absent, streams=absent, inventories=Inventories(service=absent, hosts=absent))
     return list_other_dialects(

@@ -16,56 +16,27 @@ from pydantic import BaseModel
 
 from runtime.kernel.changes import Changes, ChangesLost, open_changes
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from runtime.web.event_streams import follow_rows
 from runtime.web.sse_format import StreamEvent
-from runtime.web.wakeups import Wakeups
 from schemas.errors import Rejected
 from schemas.ids import RunId
 from schemas.run_documents import RUNS, LogRow, RunDocument
 from schemas.runs import RUN_OVER
 from wms.engine import repository
+from wms.engine.run_watch import LOOK_S, RunWatch
 from wms.processes.process_documents import summarize_process, view_run
 from wms.processes.process_reader import ProcessReader
 from wms.processes.step_rows import list_acts, list_ended_steps
 from wms.tenancy.rights import Principal
 
-#: Without news from the database a stream looks for itself after this time.
-_LOOK_S = 5.0
-
 
 class ProcessFeed:
     """Streams the news about processes."""
 
-    def __init__(self, store: Store, reader: ProcessReader) -> None:
+    def __init__(self, store: Store, reader: ProcessReader, watch: RunWatch) -> None:
         self._store = store
         self._reader = reader
-        self._wakeups = Wakeups()
-        self._loop = BackgroundLoop(
-            self._watch_runs, name="changes of runs", failed="streams of processes are late", every_s=_LOOK_S
-        )
-
-    def start(self) -> None:
-        """Begin to watch for processes that change."""
-        self._loop.start()
-
-    async def stop(self) -> None:
-        """Stop watching."""
-        await self._loop.stop()
-
-    async def _watch_runs(self) -> None:
-        """Wake the streams of processes that change. Return when no client follows a process.
-
-        Each commit of a run is a change, and reading it costs WMS and the database as much as a small commit.
-        """
-        if not self._wakeups.n_keys:
-            return
-        async with open_changes(self._store, RUNS) as changes:
-            self._wakeups.wake_all()  # for what has changed before the first change that is read here
-            while self._wakeups.n_keys:
-                change = await changes.read_next()
-                if change is not None:
-                    self._wakeups.wake(change.id)
+        self._watch = watch
 
     def follow_process(self, run_id: RunId, after: str) -> AsyncIterator[StreamEvent]:
         """Yield the events of a process after the event `after`, until the process is over.
@@ -74,14 +45,13 @@ class ProcessFeed:
             Rejected: `after` is no id of such an event.
         """
         parse_place(after)
-        ticket = self._wakeups.take_ticket(run_id)
-        self._loop.wake()
+        ticket = self._watch.take_ticket(run_id)
 
         async def read_after(place: str) -> Sequence[StreamEvent]:
             return await self._read_news(run_id, *parse_place(place))
 
         async def wait() -> None:
-            await ticket.wait(within_s=_LOOK_S)
+            await ticket.wait(within_s=LOOK_S)
 
         return follow_rows(read_after, after=after, wait=wait, is_over=lambda event: event.name == "end")
 

@@ -128,14 +128,10 @@ def _watch_run(given: GlobalOptions, run: "TreeRun") -> None:
     from ewms.cli.exits import ExitStatus
     from ewms.cli.text.steps_display import StepsDisplay
     from ewms.cli.text.tree_watch import draw_tree
-    from ewms.cli.text.watch import tick_regularly
 
     with StepsDisplay(quiet=given.quiet) as display:
-        for _ in tick_regularly(forever=True, interval_s=0.5):
-            job = run.show()
+        for job in run.follow(again_s=1.0):
             draw_tree(display, job, datetime.now(UTC))
-            if job["finished"] is not None:
-                break
     if given.is_data:
         given.write_result(dict(job), [str(job["id"])])
     if job["status"] != "successful":

@@ -118,7 +118,8 @@ class JobRoutes:
             raise NotFound("Not found.")
         return principal, run
 
-    async def _show_jobs(self, runs: Sequence[RunDocument]) -> list[dict[str, Any]]:
+    async def show_jobs(self, runs: Sequence[RunDocument]) -> list[dict[str, Any]]:
+        """Return jobs as the dialect shows them."""
         ids = {run.id: find_template_id(run.definition) for run in runs}
         there, now = await self._parts.trees.templates.find_existing(ids.values()), stored_now()
         halts = await self._parts.jobs.explain_halts(runs)
@@ -144,7 +145,7 @@ class JobRoutes:
         found, count = await self._parts.jobs.list_jobs(
             principal, {"$and": [query, wish.query]}, sort=wish.sort, skip=wish.skip, limit=wish.page_size
         )
-        return answer_page(call, pairs, wish, await self._show_jobs(found), count)
+        return answer_page(call, pairs, wish, await self.show_jobs(found), count)
 
     async def list_of_template(self, query: Mapping[str, Any], call: Call) -> Response:
         principal = await self._requests.find_principal(call)
@@ -158,7 +159,7 @@ class JobRoutes:
 
     async def get_job(self, kind: str, call: Call) -> Response:
         _, run = await self._load_job(call, kind)
-        [shown] = await self._show_jobs([run])
+        [shown] = await self.show_jobs([run])
         return answer_json(shown)
 
     async def delete_job(self, kind: str, call: Call) -> Response:

@@ -6,9 +6,11 @@ from typing import Any
 
 from starlette.responses import Response
 
+from runtime.web.event_streams import EventStreams
 from runtime.web.route import Call, Handler, Route, answer_json
 from schemas.errors import NotFound
 from schemas.ids import OrganizationId
+from wms.engine.run_watch import RunWatch
 from wms.gateway.awx.dialect import EVERYBODY, AwxBody, AwxObject, AwxPage
 from wms.gateway.awx.job_words import NODE_FIELDS
 from wms.gateway.awx.lists import Fields, ListWish, Pairs, make_page, read_wish
@@ -41,6 +43,8 @@ class AwxParts:
     users: Users
     teams: Teams
     schedules: ScheduleService
+    watch: RunWatch
+    streams: EventStreams
 
 
 def read_id(call: Call, name: str = "id") -> int:

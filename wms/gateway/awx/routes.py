@@ -16,17 +16,20 @@ from wms.gateway.awx.requests import AwxParts, Requests
 from wms.gateway.awx.root import RootRoutes
 from wms.gateway.awx.schedules import ScheduleRoutes
 from wms.gateway.awx.templates import TemplateRoutes
+from wms.gateway.awx.tree_feed import TreeFeedRoutes
 
 
 def list_awx_routes(parts: AwxParts) -> list[Route]:
     """Return the routes of the dialect."""
     requests = Requests(parts)
+    jobs = JobRoutes(parts, requests)
     routes = [
         *RootRoutes(parts, requests).routes(),
         *AwxOrganizationRoutes(parts, requests).routes(),
         *(route for kind in TemplateKind for route in TemplateRoutes(parts, requests, kind).routes()),
         *NodeRoutes(parts, requests).routes(),
-        *JobRoutes(parts, requests).routes(),
+        *jobs.routes(),
+        *TreeFeedRoutes(parts, requests, jobs).routes(),
         *ActivityRoutes(parts, requests).routes(),
         *LabelRoutes(parts, requests).routes(),
         *RoleRoutes(parts, requests).routes(),

@@ -19,6 +19,7 @@ from runtime.web.serving import serve_app
 from schemas.ids import RunId, RunUuid
 from schemas.run_documents import RUNS, RunDocument
 from wms.engine import repository
+from wms.engine.run_watch import RunWatch
 from wms.engine.step_workers import StepWorkers
 from wms.gateway.processes.dialect import PROCESSES
 from wms.gateway.processes.routes import ProcessParts, list_process_routes
@@ -133,9 +134,10 @@ async def rest(store: Store) -> AsyncIterator[RestWorld]:
     """The dialect, served on a port."""
     async with AsyncExitStack() as stack:
         reader, control, workers = ProcessReader(store), WrittenControl(), StepWorkers(store)
-        feed, streams, organizations = ProcessFeed(store, reader), EventStreams(), Organizations(store)
-        feed.start()
-        stack.push_async_callback(feed.stop)
+        watch, streams, organizations = RunWatch(store), EventStreams(), Organizations(store)
+        feed = ProcessFeed(store, reader, watch)
+        watch.start()
+        stack.push_async_callback(watch.stop)
         absent: Any = None
         subscriptions = SubscriptionParts(reader=absent, products=absent, gate=absent, rules=absent)
         parts = ProcessParts(reader, control, absent, DefinitionReader(store, workers), feed, subscriptions)
