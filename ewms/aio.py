@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from ewms.catalogue.async_catalogue import AsyncCatalogueClient
 from ewms.checkup import check_server
 from ewms.durations import Duration, parse_seconds
 from ewms.errors import CannotRun
@@ -231,6 +232,11 @@ class AsyncClient:
     def hosts(self) -> AsyncHostClient:
         """Return the hosts of inventories: add, label and change them, and see their merged variables."""
         return AsyncHostClient(lambda: self._opened_gateway)
+
+    @property
+    def catalogue(self) -> AsyncCatalogueClient:
+        """Return the catalogue tasks: register, approve and rebuild them, and read the logs of their builds."""
+        return AsyncCatalogueClient(lambda: self._opened_gateway)
 
     def _open_processes_gateway(self) -> Gateway:
         return self._open_gateway_below("/api")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ewms.aio import AsyncClient
+from ewms.catalogue.plain_catalogue import CatalogueClient
 from ewms.durations import Duration
 from ewms.gateway.server import Server
 from ewms.inventories.plain_hosts import HostClient
@@ -209,6 +210,11 @@ class Client:
     def hosts(self) -> HostClient:
         """Return the hosts of inventories: add, label and change them, and see their merged variables."""
         return HostClient(self._running_loop, self._client.hosts)
+
+    @property
+    def catalogue(self) -> CatalogueClient:
+        """Return the catalogue tasks: register, approve and rebuild them, and read the logs of their builds."""
+        return CatalogueClient(self._running_loop, self._client.catalogue)
 
     @property
     def _running_loop(self) -> LoopThread:

@@ -23,6 +23,7 @@ from schemas.ids import WorkflowId
 from schemas.rules.token_sizes import max_queues
 from schemas.run_documents import RUNS
 from schemas.services import Service
+from wms.catalogue.catalogue_parts import Catalogue, build_catalogue
 from wms.engine.child_forms import ChildForms
 from wms.engine.child_workflows import ChildWorkflows
 from wms.engine.children import Children
@@ -101,6 +102,7 @@ class Wms:
     notifications: NotificationParts
     schedules: Schedules
     inventories: Inventories
+    tasks: Catalogue
     #: Where the gateway listens. If the port in the settings is 0, this has the chosen port.
     gateway_url: str
 
@@ -171,6 +173,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         notifications = build_notifications(store, engine, organizations, settings.notification_settings)
         schedules = build_schedules(store, trees, organizations, Teams(store), keys)
         inventories = build_inventories(store, organizations)
+        tasks = build_catalogue(store, engine, organizations, locations, settings.catalogue_settings)
         inputs = Inputs(engine, store)
         workflows = ChildWorkflows(engine, store, fleet, WorkflowQueues(bus))
         workflows.start()
@@ -196,6 +199,8 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         stack.push_async_callback(notifications.stop)
         schedules.runner.start()
         stack.push_async_callback(schedules.runner.stop)
+        tasks.builds.start()
+        stack.push_async_callback(tasks.builds.stop)
 
         stack.push_async_callback(bus.drain)
         table = FleetHandlers(fleet, taskforces, snapshots).build_table()
@@ -266,6 +271,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                     organizations=organizations,
                     streams=streams,
                     inventories=inventories,
+                    tasks=tasks,
                 ),
             ),
             limits=DoorLimits(max_body_bytes=settings.max_body_bytes, caller=settings.caller_limits),
@@ -298,6 +304,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             notifications=notifications,
             schedules=schedules,
             inventories=inventories,
+            tasks=tasks,
             gateway_url=url,
         )
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from runtime.kernel.store import Index
+from wms.catalogue import task_store
+from wms.catalogue.builds import build_log
 from wms.engine import repository as engine_repository
 from wms.fleet import repository as fleet_repository
 from wms.inventory.stored import inventory_store
@@ -27,6 +29,8 @@ _MODULES = (
     products,
     template_store,
     inventory_store,
+    task_store,
+    build_log,
 )
 
 

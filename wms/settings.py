@@ -11,10 +11,14 @@ from pydantic_core import to_json
 from runtime.settings import StoreSettings
 from runtime.web.caller_limits import CallerLimits
 from runtime.web.connections import ConnectionLimits
+from schemas.build_sources import DEFAULT_GIT_PROTOCOLS
+from schemas.builds import BuildLimits
 from schemas.claims import Pattern
 from schemas.errors import Broken
 from schemas.rules.limits import MAX_BODY_BYTES
 from schemas.topology import RESOURCE_SERVER
+from wms.catalogue.catalogue_parts import CatalogueSettings
+from wms.catalogue.task_recipes import SourceRules
 from wms.encryption import SecretKeys
 from wms.fleet.locations import Location, LocationMap
 from wms.gateway.roles import DEFAULT_PROJECTS, DEFAULT_RULES, RoleRule
@@ -100,6 +104,14 @@ class WmsSettings(StoreSettings):
 
     #: Fernet keys (a JSON list) for the secrets that users give to WMS. The first one encrypts, all of them decrypt.
     secret_keys: tuple[SecretStr, ...] = ()
+    #: Where catalogue tasks may live: protocols and hosts (patterns) of git, and directories of the server. Builders
+    #: have the same settings, and check again.
+    build_git_protocols: tuple[str, ...] = DEFAULT_GIT_PROTOCOLS
+    build_git_hosts: tuple[str, ...] = ("*",)
+    task_roots: tuple[str, ...] = ()
+    #: What one build may take.
+    build_limits: BuildLimits = BuildLimits()
+
     #: What comes before the paths of links in notifications, such as `https://ewms.example.org`.
     public_url: str = ""
     #: Whether notifications may go to this machine and to link-local addresses.
@@ -154,6 +166,14 @@ class WmsSettings(StoreSettings):
             timeout_s=self.notification_timeout_s,
             first_pause_s=self.notification_pause_s,
         )
+
+    @property
+    def catalogue_settings(self) -> CatalogueSettings:
+        """Return the settings of catalogue tasks."""
+        rules = SourceRules(
+            git_protocols=self.build_git_protocols, git_hosts=self.build_git_hosts, task_roots=self.task_roots
+        )
+        return CatalogueSettings(rules=rules, limits=self.build_limits)
 
     def make_secret_keys(self) -> SecretKeys:
         """Return the keys with which WMS stores secrets."""

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from ewms.cli.commands import (
+    catalogue,
     cluster,
+    craton,
     dlq,
     doctor,
     ending,
@@ -52,6 +54,8 @@ app.add_typer(subscription.app, name="subscription")
 app.add_typer(tree.app, name="tree")
 app.add_typer(inventory.app, name="inventory")
 app.add_typer(host.app, name="host")
+app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(craton.app, name="craton")
 app.add_typer(pool.app, name="pool")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(image.app, name="image")

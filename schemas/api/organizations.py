@@ -20,6 +20,9 @@ class OrganizationRequest(Object):
     customer_ids: Annotated[list[CustomerName], Field(max_length=10_000)] = Field(
         default_factory=list, description="Subscriptions of these customers belong to the organization."
     )
+    approval_by_another: Annotated[bool, Field(strict=True)] = Field(
+        False, description="Whether a catalogue task must be approved by somebody else than its author."
+    )
 
 
 class OrganizationSeen(Object):
@@ -28,6 +31,7 @@ class OrganizationSeen(Object):
     name: str
     title: str
     customer_ids: list[str]
+    approval_by_another: bool
     your_roles: list[str] = Field(description="The caller's roles in this organization, and above all of them.")
     changed_at: datetime | None
     changed_by: str

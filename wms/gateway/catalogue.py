@@ -13,6 +13,7 @@ from runtime.web import docs_page
 from runtime.web.dialects import Served
 from runtime.web.event_streams import EventStreams
 from runtime.web.route import AnyRoute, OpenRoute, answer_json
+from wms.catalogue.catalogue_parts import Catalogue
 from wms.fleet.fleet import Fleet
 from wms.fleet.locations import LocationMap
 from wms.fleet.object_reader import ObjectReader
@@ -125,7 +126,13 @@ def list_bare_dialects() -> list[Served]:
         watch=absent,
         streams=absent,
     )
-    craton = CratonParts(organizations=absent, streams=absent, inventories=Inventories(service=absent, hosts=absent))
+    absent_tasks = Catalogue(service=absent, deletion=absent, reports=absent, builds=absent)
+    craton = CratonParts(
+        organizations=absent,
+        streams=absent,
+        inventories=Inventories(service=absent, hosts=absent),
+        tasks=absent_tasks,
+    )
     return list_other_dialects(
         organizations=absent, streams=absent, flows=absent, processes=parts, trees=trees, craton=craton
     )

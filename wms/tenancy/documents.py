@@ -27,6 +27,8 @@ class OrganizationDocument(TenancyModel):
     id: OrganizationId
     title: str = ""
     customer_ids: tuple[str, ...] = ()
+    #: Whether a version of a catalogue task must be approved by somebody else than its author.
+    approval_by_another: bool = False
     rev: int = 0
     changed_at: datetime | None = None
     changed_by: str = ""

@@ -12,6 +12,7 @@ from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Delete, Document, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.web.gatekeeper import Caller
+from schemas.catalogue import CATALOGUE_TASKS
 from schemas.errors import Conflict, NotFound
 from schemas.ids import OrganizationId
 from schemas.inventories import INVENTORIES
@@ -56,6 +57,7 @@ _BELONGINGS: Mapping[str, str] = {
     "the team": TEAMS,
     "the label": LABELS,
     "the inventory": INVENTORIES,
+    "the catalogue task": CATALOGUE_TASKS,
 }
 
 #: After how many seconds this process reads a principal's memberships again.
@@ -166,9 +168,17 @@ class Organizations:
         return [_parse_membership(each) for each in found]
 
     async def save_organization(
-        self, name: OrganizationId, *, title: str, customer_ids: Iterable[str], by: str
+        self,
+        name: OrganizationId,
+        *,
+        title: str,
+        customer_ids: Iterable[str],
+        by: str,
+        approval_by_another: bool | None = None,
     ) -> OrganizationDocument:
         """Create or change an organization, and return it. `by` is the user who does so.
+
+        If `approval_by_another` is None, that setting stays as it is.
 
         Raises:
             Conflict: another organization has one of the customers.
@@ -183,6 +193,8 @@ class Organizations:
                 both = ", ".join(sorted(set(customers) & set(taken["customer_ids"])))
                 raise Conflict(f"these customers belong to organization {taken['_id']!r}: {both}")
             fields = {"title": title, "customer_ids": list(customers), "changed_at": stored_now(), "changed_by": by}
+            if approval_by_another is not None:
+                fields["approval_by_another"] = approval_by_another
             known = await tx.find_one(ORGANIZATIONS, {"_id": name})
             if known is None:
                 return Decision(changes=(Insert(ORGANIZATIONS, {"_id": name, "rev": 0, **fields}),))
@@ -192,7 +204,8 @@ class Organizations:
         return await self.find_organization(name) or OrganizationDocument(id=name)
 
     async def remove_organization(self, name: OrganizationId) -> None:
-        """Remove an organization that has no customers, members, templates, teams, labels and inventories.
+        """Remove an organization that has no customers, members, templates, teams, labels, inventories and catalogue
+        tasks.
 
         Raises:
             Conflict: the organization still has some of these. The error names one of each kind.

@@ -78,6 +78,15 @@ class Action(StrEnum):
     SEE_INVENTORY = "see-inventory"
     #: Create, import, change and delete an inventory, its groups and its hosts.
     CHANGE_INVENTORY = "change-inventory"
+    #: Catalogue tasks. Who sees and runs one also depends on its visibility (`wms.catalogue.task_access`).
+    SEE_TASK = "see-task"
+    #: Create a task; its owner and the admins may change it.
+    CHANGE_TASK = "change-task"
+    RUN_TASK = "run-task"
+    #: Say for whom it exists, disable it.
+    SHARE_TASK = "share-task"
+    #: Let a version be built and used, or reject it.
+    APPROVE_TASK = "approve-task"
 
 
 _SUPERUSER = frozenset({TenancyRole.SUPERUSER})
@@ -112,6 +121,11 @@ RIGHTS: Mapping[Action, frozenset[TenancyRole]] = {
     Action.DELETE_TREE_JOB: _ADMINS,
     Action.SEE_INVENTORY: _EVERY_ROLE,
     Action.CHANGE_INVENTORY: _ADMINS,
+    Action.SEE_TASK: _EVERY_ROLE,
+    Action.CHANGE_TASK: _ACTORS,
+    Action.RUN_TASK: _ACTORS,
+    Action.SHARE_TASK: _ADMINS,
+    Action.APPROVE_TASK: _ADMINS,
 }
 
 #: Action -> the roles on one template that allow it there. Other actions need a role in the organization.

@@ -43,7 +43,7 @@ class BrokerPlan:
     key_files: MadeKeyFiles | None = None
     #: How many channels one connection may open: few, because any holder of a token can open them.
     channels: int = 16
-    #: The pools of step workers: users' steps, and ours. Each pool gets a broker user.
+    #: The pools of step workers: users' steps, ours, and builders. Each pool gets a broker user.
     pools: tuple[str, ...] = ("default", "ewms", BUILD_POOL)
 
 

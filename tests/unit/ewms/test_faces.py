@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from ewms.aio import AsyncClient
+from ewms.catalogue.async_catalogue import AsyncCatalogueClient
+from ewms.catalogue.plain_catalogue import CatalogueClient
 from ewms.client import Client, Run
 from ewms.inventories.async_hosts import AsyncHostClient
 from ewms.inventories.async_inventories import AsyncInventoryClient
@@ -41,6 +43,7 @@ FACES: tuple[tuple[type, type], ...] = (
     (ScheduleClient, AsyncScheduleClient),
     (InventoryClient, AsyncInventoryClient),
     (HostClient, AsyncHostClient),
+    (CatalogueClient, AsyncCatalogueClient),
 )
 
 #: How the face without `await` writes what the other has.

@@ -4,10 +4,16 @@ from dataclasses import dataclass
 
 from runtime.web.event_streams import EventStreams
 from runtime.web.route import Route
+from wms.catalogue.catalogue_parts import Catalogue
 from wms.gateway.craton.hosts import HostRoutes
 from wms.gateway.craton.inventories import InventoryRoutes
 from wms.gateway.craton.inventory_calls import InventoryCalls
 from wms.gateway.craton.inventory_groups import InventoryGroupRoutes
+from wms.gateway.craton.task_actions import TaskActionRoutes
+from wms.gateway.craton.task_builds import TaskBuildRoutes
+from wms.gateway.craton.task_calls import TaskCalls
+from wms.gateway.craton.task_webhooks import TaskWebhookRoutes
+from wms.gateway.craton.tasks import TaskRoutes
 from wms.inventory.inventory_parts import Inventories
 from wms.tenancy.organizations import Organizations
 
@@ -19,13 +25,19 @@ class CratonParts:
     organizations: Organizations
     streams: EventStreams
     inventories: Inventories
+    tasks: Catalogue
 
 
 def list_craton_routes(parts: CratonParts) -> list[Route]:
     """Return the routes of the dialect."""
     inventories = InventoryCalls(parts.organizations, parts.inventories)
+    calls = TaskCalls(parts.organizations, parts.tasks.service)
     return [
         *InventoryRoutes(inventories).routes(),
         *InventoryGroupRoutes(inventories).routes(),
         *HostRoutes(inventories).routes(),
+        *TaskRoutes(calls, parts.tasks).routes(),
+        *TaskActionRoutes(calls, parts.tasks.service).routes(),
+        *TaskBuildRoutes(calls, parts.tasks.reports, parts.streams).routes(),
+        *TaskWebhookRoutes(calls, parts.tasks.service).routes(),
     ]

@@ -108,7 +108,11 @@ class OrganizationRoutes:
         principal = await self._organizations.find_principal(call.caller)
         check_right(principal, Action.CHANGE_ORGANIZATION, name)
         saved = await self._organizations.save_organization(
-            OrganizationId(name), title=body.title, customer_ids=body.customer_ids, by=principal.subject
+            OrganizationId(name),
+            title=body.title,
+            customer_ids=body.customer_ids,
+            by=principal.subject,
+            approval_by_another=body.approval_by_another,
         )
         return answer_json(_show_organization(saved, principal))
 
@@ -160,6 +164,7 @@ def _show_organization(found: OrganizationDocument, principal: Principal) -> Org
         name=found.id,
         title=found.title,
         customer_ids=list(found.customer_ids),
+        approval_by_another=found.approval_by_another,
         your_roles=[role for role in TenancyRole if role in held],
         changed_at=found.changed_at,
         changed_by=found.changed_by,

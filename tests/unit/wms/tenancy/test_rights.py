@@ -51,6 +51,13 @@ TABLE = {
     Action.CANCEL_TREE: "y-y--",
     Action.APPROVE_TREE: "y-y--",
     Action.DELETE_TREE_JOB: "y-y--",
+    Action.SEE_INVENTORY: "yyyyy",
+    Action.CHANGE_INVENTORY: "y-y--",
+    Action.SEE_TASK: "yyyyy",
+    Action.CHANGE_TASK: "y-y-y",
+    Action.RUN_TASK: "y-y-y",
+    Action.SHARE_TASK: "y-y--",
+    Action.APPROVE_TASK: "y-y--",
 }
 
 ROLES = [

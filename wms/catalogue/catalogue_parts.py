@@ -1,0 +1,52 @@
+"""Build the parts of the catalogue, once."""
+
+from dataclasses import dataclass
+
+from runtime.kernel.store import Store
+from schemas.builds import BuildLimits
+from wms.catalogue.builds.build_log import BuildLog
+from wms.catalogue.builds.build_reports import BuildReports
+from wms.catalogue.builds.build_watch import BuildWatch
+from wms.catalogue.catalogue_service import CatalogueService
+from wms.catalogue.task_deletion import TaskDeletion
+from wms.catalogue.task_recipes import SourceRules
+from wms.catalogue.task_store import TaskStore
+from wms.engine.engine import Engine
+from wms.fleet.locations import LocationMap
+from wms.tenancy.organizations import Organizations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueSettings:
+    """What operators set about the catalogue."""
+
+    rules: SourceRules
+    limits: BuildLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Tasks, and what follows their builds."""
+
+    service: CatalogueService
+    deletion: TaskDeletion
+    reports: BuildReports
+    builds: BuildWatch
+
+
+def build_catalogue(
+    store: Store,
+    engine: Engine,
+    organizations: Organizations,
+    locations: LocationMap,
+    settings: CatalogueSettings,
+) -> Catalogue:
+    """Return the parts. The watch over builds is not started."""
+    tasks, logs = TaskStore(store), BuildLog(store)
+    builds = BuildWatch(engine, tasks, settings.limits)
+    return Catalogue(
+        service=CatalogueService(tasks, organizations, rules=settings.rules, locations=locations),
+        deletion=TaskDeletion(tasks, logs, builds),
+        reports=BuildReports(tasks, logs, builds),
+        builds=builds,
+    )
