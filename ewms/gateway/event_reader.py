@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class ReceivedEvent:
+class StreamedEvent:
     """One event of a stream."""
 
     name: str
@@ -13,7 +13,7 @@ class ReceivedEvent:
     id: str
 
 
-async def read_events(lines: AsyncIterator[str]) -> AsyncIterator[ReceivedEvent]:
+async def read_events(lines: AsyncIterator[str]) -> AsyncIterator[StreamedEvent]:
     """Yield the events in `lines`. Comments, and an event whose end is missing, are left out.
 
     Source: WHATWG HTML, 9.2.6.
@@ -22,7 +22,7 @@ async def read_events(lines: AsyncIterator[str]) -> AsyncIterator[ReceivedEvent]
     async for line in lines:
         if not line:
             if data:
-                yield ReceivedEvent(name, "\n".join(data), last_id)
+                yield StreamedEvent(name, "\n".join(data), last_id)
             name, data = "", []
             continue
         field, _, value = line.partition(":")

@@ -20,7 +20,7 @@ import httpx2
 
 from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, error_from_answer
 from ewms.gateway.device_login import renew_login
-from ewms.gateway.event_reader import ReceivedEvent, read_events
+from ewms.gateway.event_reader import StreamedEvent, read_events
 from ewms.gateway.reach import http_client
 from ewms.gateway.retries import CAP_S, PASSING, retry_pause_s
 from ewms.gateway.saved_logins import Login, load_login, save_login
@@ -122,7 +122,7 @@ class Gateway:
         answer = await self._call_with_retries("POST", path, body, key=key)
         return None if answer.status_code == HTTPStatus.NO_CONTENT else self._parse_json(answer)
 
-    async def follow(self, path: str) -> AsyncIterator[ReceivedEvent]:
+    async def follow(self, path: str) -> AsyncIterator[StreamedEvent]:
         """Yield the server-sent events of `path` (below the prefix) until the stream ends. Nothing is repeated.
 
         Raises:

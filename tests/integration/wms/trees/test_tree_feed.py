@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from ewms.gateway.event_reader import ReceivedEvent, read_events
+from ewms.gateway.event_reader import StreamedEvent, read_events
 from ewms.gateway.http import Gateway
 from ewms.gateway.server import Server
 from ewms.trees.async_trees import AsyncTreeRun
@@ -24,7 +24,7 @@ async def test_a_tree_is_followed_from_its_launch_to_its_end_and_after_a_break(a
     path = f"{V2}/workflow_jobs/{job}/events/"
     headers = awx.world.as_user("ada", groups=["/organizations/default/admin"])
 
-    async def read_all(after: str = "") -> list[ReceivedEvent]:
+    async def read_all(after: str = "") -> list[StreamedEvent]:
         more = {"Last-Event-ID": after} if after else {}
         async with awx.world.http.stream("GET", path, headers={**headers, **more}) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")

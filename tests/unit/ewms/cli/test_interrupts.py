@@ -66,6 +66,9 @@ class FakeResults:
         assert self.current is not None
         self.acknowledged.append(self.current)
 
+    def settle_here(self, _: object) -> None:
+        raise AssertionError("events of this queue have no deliveries")
+
     def leave(self) -> None:
         self.is_left = True
 

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 
-from ewms.gateway.event_reader import ReceivedEvent, read_events
+from ewms.gateway.event_reader import StreamedEvent, read_events
 from runtime.web.sse_format import HEARTBEAT, StreamEvent, format_event, format_pause
 
 
-async def read(text: bytes) -> list[ReceivedEvent]:
+async def read(text: bytes) -> list[StreamedEvent]:
     async def list_lines() -> AsyncIterator[str]:
         for line in text.decode().split("\n"):
             yield line
@@ -18,9 +18,9 @@ async def test_what_the_server_writes_is_read_back_without_heartbeats_and_pauses
     sent = [StreamEvent('{"a": 1}', "1", "tree"), StreamEvent("two\nlines", "2"), StreamEvent(" x: y", "", "end")]
     text = format_pause(2) + b"".join(HEARTBEAT + format_event(each) for each in sent)
     assert await read(text) == [
-        ReceivedEvent("tree", '{"a": 1}', "1"),
-        ReceivedEvent("", "two\nlines", "2"),
-        ReceivedEvent("end", " x: y", "2"),
+        StreamedEvent("tree", '{"a": 1}', "1"),
+        StreamedEvent("", "two\nlines", "2"),
+        StreamedEvent("end", " x: y", "2"),
     ]
 
 
