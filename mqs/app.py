@@ -28,7 +28,7 @@ from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
 from runtime.web.health import health_routes, serve_routes
-from schemas.documents import MQ_GROUPS
+from schemas.mqs_documents import MQ_GROUPS
 from schemas.services import Service
 
 SOURCE = "ewms/mqs"

@@ -16,9 +16,9 @@ from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import gauge, log
-from schemas.documents import MQ_PROFILES
 from schemas.errors import EWMSError, NotFound
 from schemas.ids import Mqid, WorkflowId
+from schemas.mqs_documents import MQ_PROFILES
 from schemas.requests import BacklogsAnswer, Depth, DepthsAnswer, QueueBacklog
 from schemas.topology import dead_queue
 

@@ -28,7 +28,6 @@ from runtime.bus.dispatch import DispatchTable
 from runtime.bus.service_bus import Caller
 from runtime.kernel.store import Store
 from runtime.telemetry import counter
-from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import NotFound, Rejected, Unavailable
 from schemas.events import ControlEvent, WorkflowEnding, WorkflowOver, WorkflowRequested
 from schemas.failures.dead_letters import (
@@ -41,6 +40,7 @@ from schemas.failures.dead_letters import (
 )
 from schemas.failures.history import AttemptsQuery, ErrorGroupsQuery
 from schemas.ids import Mqid, WorkflowId
+from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.objects import MQGroup, MQProfile
 from schemas.payloads.legacy_wire import Wire
 from schemas.questions import Answer, Question

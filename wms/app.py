@@ -17,7 +17,6 @@ from runtime.web.event_streams import EventStreams
 from runtime.web.health import health_routes
 from runtime.web.reason_phrases import ReasonedProtocol
 from runtime.web.serving import serve_app
-from runtime.web.tokens import TokenVerifier
 from schemas.documents import WORKFLOWS
 from schemas.ids import WorkflowId
 from schemas.rules.token_sizes import max_queues
@@ -41,7 +40,6 @@ from wms.fleet.fleet import Fleet, Quota
 from wms.fleet.launcher import Launcher
 from wms.fleet.locations import LocationMap
 from wms.fleet.object_reader import ObjectReader
-from wms.fleet.pilot_images import FixedTag, ImageDirectory, PilotImages
 from wms.fleet.policy import FleetPolicy
 from wms.fleet.stalls.stall_watch import StallWatch
 from wms.fleet.stalls.verdict_renewal import VerdictRenewal
@@ -134,7 +132,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         transactions = FleetTransactions(store, policy)
         fleet = Fleet(
             transactions,
-            images=_make_images(settings),
+            images=settings.make_images(),
             quota=Quota(settings.caller_workflows, settings.caller_workflows_waiting),
             max_queues=max_queues(for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server),
         )
@@ -233,10 +231,12 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             organizations=organizations,
             query_max_bytes=settings.query_max_bytes,
         )
+        if (verifier := settings.make_verifier()) is not None:
+            stack.push_async_callback(verifier.close)
         asgi = gateway.build_app(
             routes,
             make_gatekeeper(
-                await _make_verifier(settings, stack),
+                verifier,
                 rules=settings.auth_roles,
                 projects=settings.auth_projects,
                 organizations=organizations,
@@ -267,12 +267,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                         reader=subscription_reader, products=products, gate=start_gate, rules=GateRules(questions)
                     ),
                 ),
-                craton=CratonParts(
-                    organizations=organizations,
-                    streams=streams,
-                    inventories=inventories,
-                    tasks=tasks,
-                ),
+                craton=CratonParts(organizations=organizations, streams=streams, inventories=inventories, tasks=tasks),
             ),
             limits=DoorLimits(max_body_bytes=settings.max_body_bytes, caller=settings.caller_limits),
             health=health_routes({"mongodb": store.ping, "control": bus.ping}),
@@ -307,19 +302,3 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             tasks=tasks,
             gateway_url=url,
         )
-
-
-def _make_images(settings: WmsSettings) -> PilotImages:
-    if settings.image_dir is None:
-        return FixedTag(settings.pilot_tag)
-    return ImageDirectory(settings.image_dir, settings.pilot_image)
-
-
-async def _make_verifier(settings: WmsSettings, stack: AsyncExitStack) -> TokenVerifier | None:
-    if settings.auth == "off":
-        return None
-    verifier = TokenVerifier(
-        issuer=settings.auth_issuer, audience=settings.auth_audience, keys_life_s=settings.auth_keys_life_s
-    )
-    stack.push_async_callback(verifier.close)
-    return verifier

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from runtime.settings import StoreSettings
 from runtime.web.caller_limits import CallerLimits
 from runtime.web.connections import ConnectionLimits
+from runtime.web.tokens import TokenVerifier
 from schemas.build_sources import DEFAULT_GIT_PROTOCOLS
 from schemas.builds import BuildLimits
 from schemas.claims import Pattern
@@ -21,6 +22,7 @@ from wms.catalogue.catalogue_parts import CatalogueSettings
 from wms.catalogue.task_recipes import SourceRules
 from wms.encryption import SecretKeys
 from wms.fleet.locations import Location, LocationMap
+from wms.fleet.pilot_images import FixedTag, ImageDirectory, PilotImages
 from wms.gateway.roles import DEFAULT_PROJECTS, DEFAULT_RULES, RoleRule
 from wms.notifications.notification_settings import NotificationSettings
 from wms.tenancy.claims import DEFAULT_TENANCY_RULES, TenancyRule
@@ -174,6 +176,18 @@ class WmsSettings(StoreSettings):
             git_protocols=self.build_git_protocols, git_hosts=self.build_git_hosts, task_roots=self.task_roots
         )
         return CatalogueSettings(rules=rules, limits=self.build_limits)
+
+    def make_images(self) -> PilotImages:
+        """Return the pilot images that requests may name."""
+        if self.image_dir is None:
+            return FixedTag(self.pilot_tag)
+        return ImageDirectory(self.image_dir, self.pilot_image)
+
+    def make_verifier(self) -> TokenVerifier | None:
+        """Return what verifies users' tokens; None if WMS believes every request."""
+        if self.auth == "off":
+            return None
+        return TokenVerifier(issuer=self.auth_issuer, audience=self.auth_audience, keys_life_s=self.auth_keys_life_s)
 
     def make_secret_keys(self) -> SecretKeys:
         """Return the keys with which WMS stores secrets."""

@@ -6,12 +6,11 @@ workflow.
 
 import asyncio
 import json
-import os
 import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Self
@@ -19,13 +18,12 @@ from typing import Any, Self
 import httpx2
 
 from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, error_from_answer
-from ewms.gateway.device_login import renew_login
 from ewms.gateway.event_reader import StreamedEvent, read_events
+from ewms.gateway.login_renewal import is_due, load_latest_login, renew_if_due
 from ewms.gateway.reach import http_client
 from ewms.gateway.retries import CAP_S, PASSING, retry_pause_s
-from ewms.gateway.saved_logins import Login, load_login, save_login
 from ewms.gateway.server import Server
-from ewms.gateway.token_claims import expires_within, find_token_fault
+from ewms.gateway.token_claims import find_token_fault
 from schemas.errors import Forbidden, Rejected, Unauthenticated
 
 PREFIX = "/v1"
@@ -34,8 +32,6 @@ PREFIX = "/v1"
 REQUEST_ID = "X-Request-ID"
 HINT = "X-EWMS-Hint"
 
-#: How long (seconds) before its end a login's token is renewed.
-_RENEW_BEFORE_S = 30.0
 
 #: The longest pause (seconds) after a refused connection: trying costs little, and we want to notice a restart soon.
 _REFUSED_CAP_S = 1.0
@@ -212,10 +208,10 @@ class Gateway:
         """Return the token to send now. If the token of a login expires soon, renew it first."""
         if (ours := self._server.login) is None:
             return self._server.read_token()
-        if _is_due(login := await _latest_login(ours)):
+        if is_due(login := await load_latest_login(ours)):
             # One call renews for all others: an issuer may accept a refresh token only once.
             async with self._renewing:
-                login = await _renew_if_due(self._server.login or ours)
+                login = await renew_if_due(self._server.login or ours)
                 self._server = replace(self._server, login=login)
         self._server = replace(self._server, login=login)
         return self._server.read_token()
@@ -240,35 +236,6 @@ class Gateway:
         if self._server.is_here:
             return "is it running? `ewms up` starts one on this machine"
         return "check the address (--server or EWMS_GATEWAY), and the way there: name, network, proxy"
-
-
-def _is_due(login: Login) -> bool:
-    return bool(login.refresh_token) and expires_within(login.access_token, _RENEW_BEFORE_S, now_s=time.time())
-
-
-async def _latest_login(ours: Login) -> Login:
-    """Return the saved login, which another program may have renewed. Return `ours` if only `ours` does not expire
-    soon.
-    """
-    kept = await asyncio.to_thread(load_login, ours.gateway, os.environ)
-    return ours if kept is None or (_is_due(kept) and not _is_due(ours)) else kept
-
-
-async def _renew_if_due(ours: Login) -> Login:
-    """Return the latest login. If it expires soon, renew it, and save the new login first."""
-    if not _is_due(login := await _latest_login(ours)):
-        return login
-    try:
-        login = await renew_login(login)
-    except NotSignedIn:
-        # Another program may have used the refresh token just now, and saved the new login.
-        if _is_due(latest := await _latest_login(ours)):
-            raise
-        return latest
-    # If saving the login fails, this program still uses it.
-    with suppress(OSError):
-        await asyncio.to_thread(save_login, login, os.environ)
-    return login
 
 
 def _encode_json(body: Any) -> bytes:

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from mqs.groups.lifecycle import UNCHANGED, GroupDecision
-from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.events import Payload, QueuesDrained, ResultsArrived, WorkflowEnding
 from schemas.ids import Mqid
+from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 
 def apply_ending(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetime) -> GroupDecision:

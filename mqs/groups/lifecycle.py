@@ -17,7 +17,6 @@ from datetime import datetime
 
 from mqs.groups.admission import Admitted, Deferred, Verdict
 from mqs.groups.broker_steps import Rules
-from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.events import (
     Fact,
     Payload,
@@ -26,6 +25,7 @@ from schemas.events import (
     QueuesDeferred,
     WorkflowRequested,
 )
+from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, histogram, log
 from runtime.turns import Turns
-from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid, WorkflowId
+from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.topology import dead_queue
 
 _activated = counter("mqs_groups_activated_total", "Groups of queues activated.")

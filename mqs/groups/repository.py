@@ -23,7 +23,8 @@ from mqs.groups.lifecycle import GroupDecision, count_held
 from runtime.kernel.database import Reader
 from runtime.kernel.decision import Change, Decision, Delete, Insert, Update
 from runtime.kernel.store import Index, Store
-from schemas.documents import (
+from schemas.ids import Mqid, WorkflowId
+from schemas.mqs_documents import (
     FAILED_ATTEMPTS,
     LETTER_ORDERS,
     MQ_GROUPS,
@@ -35,7 +36,6 @@ from schemas.documents import (
     MQGroupDocument,
     MQProfileDocument,
 )
-from schemas.ids import Mqid, WorkflowId
 from schemas.topology import dead_queue
 
 INDEXES: Mapping[str, Sequence[Index]] = {

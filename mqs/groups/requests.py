@@ -19,10 +19,10 @@ from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, log
-from schemas.documents import GroupState
 from schemas.errors import EWMSError
 from schemas.events import QueuesDeferred, WorkflowEnding, WorkflowOver, WorkflowRequested
 from schemas.ids import EventId, Mqid, WorkflowId, mqid
+from schemas.mqs_documents import GroupState
 from schemas.requests import ActivateQuery, ReserveQuery
 from schemas.services import Service
 

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from mqs.groups.admission import Deferred, Shortage, Verdict
 from mqs.groups.broker_steps import Remove, over_at
 from mqs.groups.lifecycle import count_held
-from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import WorkflowId
+from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.topology import dead_queue
 
 

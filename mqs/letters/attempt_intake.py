@@ -15,10 +15,10 @@ from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
-from schemas.documents import FAILED_ATTEMPTS
 from schemas.errors import Rejected
 from schemas.failures.attempts import attempt_from_bytes
 from schemas.ids import WorkflowId
+from schemas.mqs_documents import FAILED_ATTEMPTS
 
 _PREFETCH = 400
 _BATCH = 200

@@ -4,7 +4,6 @@ from typing import Any
 
 from mqs.letters.reported_attempts import attempt_of
 from runtime.kernel.store import Store
-from schemas.documents import FAILED_ATTEMPTS, FailedAttemptDocument
 from schemas.failures.history import (
     MAX_ERROR_GROUPS,
     Attempt,
@@ -14,6 +13,7 @@ from schemas.failures.history import (
     ErrorGroupsAnswer,
     ErrorGroupsQuery,
 )
+from schemas.mqs_documents import FAILED_ATTEMPTS, FailedAttemptDocument
 
 #: The most bytes in one answer. The broker refuses a message of 4 MiB.
 _MAX_BYTES = 1024 * 1024

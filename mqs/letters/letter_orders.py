@@ -22,7 +22,6 @@ from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Decision, Store, Transaction
 from runtime.telemetry import counter, log
-from schemas.documents import LETTER_ORDERS, LetterOrderDocument
 from schemas.errors import Conflict, EWMSError, Unavailable
 from schemas.failures.dead_letters import (
     MAX_LETTERS_AT_ONCE,
@@ -33,6 +32,7 @@ from schemas.failures.dead_letters import (
     LettersOrder,
 )
 from schemas.ids import WorkflowId
+from schemas.mqs_documents import LETTER_ORDERS, LetterOrderDocument
 
 #: How many letters MQS handles at the same time.
 _N_AT_ONCE = 20

@@ -6,11 +6,11 @@ User code can write the text of a report. So MQS takes the workflow from the exc
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from schemas.documents import FailedAttemptDocument
 from schemas.failures.attempts import FailedAttempt
 from schemas.failures.history import Attempt
 from schemas.failures.signatures import signature_id, signature_text
 from schemas.ids import WORKFLOW_ID, WorkflowId
+from schemas.mqs_documents import FailedAttemptDocument
 from schemas.topology import dead_exchange
 
 _PREFIX = dead_exchange(WorkflowId(""))

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
 from schemas.ids import Mqid, TaskforceUuid, WorkflowId, workflow_of
+from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.payloads.legacy_wire import WIRE_CLAIM, Wire
 from schemas.requests import GrantQuery, TaskProfilesQuery
 from schemas.rules.token_sizes import rights_bytes

@@ -16,9 +16,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from schemas.errors import Rejected
 from schemas.notifications import NotificationType
 from wms.engine.life.variables import MASK
+from wms.notifications.configuration_fields import (
+    ConfigurationReader,
+    read_address,
+    read_headers,
+    read_host,
+    read_method,
+    read_port,
+    read_recipients,
+    read_text,
+    read_timeout,
+    read_url,
+    read_urls,
+)
 from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.template_fields import read_boolean
 
@@ -34,13 +46,6 @@ _PLACES: Mapping[NotificationType, tuple[str, ...]] = {
     NotificationType.APPRISE: (),
 }
 _SECRET_HEADER = re.compile(r"auth|token|key|secret|cookie|password|signature", re.IGNORECASE)
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
-_MAX_TEXT = 2048
-_MAX_MANY = 100
-#: The longest time for one step of a mail; a send as a whole has the same limit by default.
-_MAX_TIMEOUT_S = 30
-#: Headers that HTTP or WMS itself sets.
-_OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "content-type"})
 
 Configuration = Mapping[str, Any]
 
@@ -102,27 +107,27 @@ def read_configuration(kind: NotificationType, raw: Any, kept: Configuration | N
     """
     if not isinstance(raw, Mapping):
         raise FieldsRefused({"notification_configuration": ["must be an object"]})
-    reader = _Reader(raw)
+    reader = ConfigurationReader(raw)
     match kind:
         case NotificationType.WEBHOOK:
-            reader.read("url", _read_url)
-            reader.read("http_method", _read_method, "POST")
-            reader.read("headers", _read_headers, {})
-            reader.read("username", _read_text, "")
-            reader.read("password", _read_text, "")
+            reader.read("url", read_url)
+            reader.read("http_method", read_method, "POST")
+            reader.read("headers", read_headers, {})
+            reader.read("username", read_text, "")
+            reader.read("password", read_text, "")
             reader.read("disable_ssl_verification", read_boolean, False)
         case NotificationType.EMAIL:
-            reader.read("host", _read_host)
-            reader.read("port", _read_port)
-            reader.read("username", _read_text, "")
-            reader.read("password", _read_text, "")
+            reader.read("host", read_host)
+            reader.read("port", read_port)
+            reader.read("username", read_text, "")
+            reader.read("password", read_text, "")
             reader.read("use_tls", read_boolean, False)
             reader.read("use_ssl", read_boolean, False)
-            reader.read("sender", _read_address)
-            reader.read("recipients", _read_recipients)
-            reader.read("timeout", _read_timeout, 30)
+            reader.read("sender", read_address)
+            reader.read("recipients", read_recipients)
+            reader.read("timeout", read_timeout, 30)
         case NotificationType.APPRISE:
-            reader.read("urls", _read_urls)
+            reader.read("urls", read_urls)
         case _:
             raise FieldsRefused({"notification_type": [f"{kind!r} is none of {', '.join(NotificationType)}"]})
     found = reader.finish()
@@ -196,120 +201,3 @@ def describe_recipients(kind: NotificationType, configuration: Configuration) ->
             return ", ".join(configuration["recipients"])
         case _:
             return ", ".join(str(url).partition(":")[0] for url in configuration["urls"])
-
-
-class _Reader:
-    """Reads the fields of one configuration, and collects all faults."""
-
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        self._raw = raw
-        self._found: dict[str, Any] = {}
-        self._faults: list[str] = []
-        self._known: list[str] = []
-
-    def read(self, name: str, convert: Callable[[Any], Any], default: Any = None) -> None:
-        value = self._raw.get(name)
-        self._known.append(name)
-        if value is None:
-            self._found[name] = default
-            if default is None:
-                self._faults.append(f"{name}: This field is required.")
-            return
-        try:
-            self._found[name] = convert(value)
-        except Rejected as fault:
-            self._faults.append(f"{name}: {fault.reason}")
-
-    def finish(self) -> dict[str, Any]:
-        known = ", ".join(self._known)
-        unknown = [str(name)[:100] for name in self._raw if name not in self._known]
-        self._faults += [f"{name}: there is no such field; there are {known}" for name in unknown]
-        if self._faults:
-            raise FieldsRefused({"notification_configuration": self._faults})
-        return self._found
-
-
-def _read_text(raw: Any) -> str:
-    if not isinstance(raw, str) or len(raw) > _MAX_TEXT or not all(each.isprintable() for each in raw):
-        raise Rejected(f"must be one line of text, of at most {_MAX_TEXT} characters")
-    return raw
-
-
-def _read_full_text(raw: Any) -> str:
-    text = _read_text(raw).strip()
-    if not text:
-        raise Rejected("This field may not be blank.")
-    return text
-
-
-def _read_url(raw: Any) -> str:
-    text = _read_full_text(raw)
-    try:
-        parts = urlsplit(text)
-        is_fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        is_fine = False
-    if not is_fine:
-        raise Rejected("must be an address such as https://example.org/hook")
-    return text
-
-
-def _read_host(raw: Any) -> str:
-    text = _read_full_text(raw)
-    if re.search(r"[\s/@]", text):
-        raise Rejected("must be the name or the IP address of a mail server")
-    return text
-
-
-def _read_port(raw: Any) -> int:
-    if isinstance(raw, bool) or not isinstance(raw, int) or not 0 < raw < 65_536:
-        raise Rejected("must be a whole number from 1 to 65535")
-    return raw
-
-
-def _read_timeout(raw: Any) -> int:
-    if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= _MAX_TIMEOUT_S:
-        raise Rejected(f"must be a whole number of seconds from 1 to {_MAX_TIMEOUT_S}")
-    return raw
-
-
-def _read_method(raw: Any) -> str:
-    if raw not in ("POST", "PUT"):
-        raise Rejected("must be POST or PUT")
-    return str(raw)
-
-
-def _read_headers(raw: Any) -> dict[str, str]:
-    if not isinstance(raw, Mapping) or len(raw) > _MAX_MANY:
-        raise Rejected(f"must be an object of at most {_MAX_MANY} headers")
-    for name in raw:
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise Rejected(f"{str(name)[:100]!r} is no name of a header")
-        if name.lower() in _OWN_HEADERS:
-            raise Rejected(f"{name} is set by EWMS itself; leave it out")
-        if isinstance(raw[name], str) and not raw[name].isascii():
-            raise Rejected(f"the value of {name} must have only ASCII characters")
-    return {name: _read_text(value) for name, value in raw.items()}
-
-
-def _read_address(raw: Any) -> str:
-    text = _read_full_text(raw)
-    if not re.fullmatch(r"[^\s@,;<>]+@[^\s@,;<>]+", text):
-        raise Rejected(f"{text!r} is no mail address")
-    return text
-
-
-def _read_recipients(raw: Any) -> list[str]:
-    if not isinstance(raw, list) or not 0 < len(raw) <= _MAX_MANY:
-        raise Rejected(f"must be a list of 1 to {_MAX_MANY} mail addresses")
-    return [_read_address(each) for each in raw]
-
-
-def _read_urls(raw: Any) -> list[str]:
-    if not isinstance(raw, list) or not 0 < len(raw) <= _MAX_MANY:
-        raise Rejected(f"must be a list of 1 to {_MAX_MANY} addresses of apprise")
-    for number, each in enumerate(raw, 1):
-        if not isinstance(each, str) or (each not in (MASK, "") and not re.match(r"[A-Za-z0-9]{2,32}://", each)):
-            # Do not repeat it: it has a token in it.
-            raise Rejected(f"number {number} is no address of apprise, such as slack://token/channel")
-    return [_read_text(each).strip() for each in raw]

@@ -15,11 +15,10 @@ from runtime.kernel.store import Transaction
 from runtime.once import Once
 from runtime.telemetry import log
 from schemas.errors import Conflict, NotFound, Rejected, Unavailable
-from schemas.graph import WaitKind
 from schemas.ids import OrganizationId, RunId, RunUuid
 from schemas.processes import RESUMABLE, ProcessStatus
 from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import NodeState, NodeStatus, WantKind
+from schemas.runs import NodeState, WantKind
 from schemas.step_questions import ActingUser, EvaluateResume, EvaluateStart
 from wms.engine import repository
 from wms.engine.engine import Engine
@@ -34,6 +33,7 @@ from wms.processes.callback_answers import CallbackAnswers
 from wms.processes.process_control import EngineLock, Pages
 from wms.processes.process_filters import join_queries, make_task_query
 from wms.processes.process_status import find_process_status, make_status_query
+from wms.processes.resumed_nodes import find_input_node, find_resumed_node
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import (
     Action,
@@ -167,7 +167,7 @@ class ProcessService:
         if status not in RESUMABLE:
             raise Conflict(f"the process is {status}, so it cannot be resumed")
         waiting = find_input_node(run)
-        node = waiting or _find_resumed_node(run)
+        node = waiting or find_resumed_node(run)
         if node is None:
             # Somebody has stopped it between two steps, so no step is asked.
             await self._engine.apply_stimulus(run.id, Resume(who=principal.subject))
@@ -308,14 +308,3 @@ def _check_may_start(principal: Principal, organization: str = "") -> None:
 def make_acting_user(principal: Principal) -> ActingUser:
     """Return `principal` in the form that user code gets."""
     return ActingUser(name=principal.subject, roles=tuple(sorted(principal.every_role)))
-
-
-def find_input_node(run: RunDocument) -> NodeState | None:
-    """Return the node of `run` that waits for a form. Return None if there is no such node."""
-    waiting = (node for node in run.nodes if node.status is NodeStatus.WAITING and node.wait is not None)
-    return next((node for node in waiting if node.wait is not None and node.wait.kind is WaitKind.INPUT), None)
-
-
-def _find_resumed_node(run: RunDocument) -> NodeState | None:
-    wanted = (NodeStatus.HALTED, NodeStatus.RETRYING, NodeStatus.WAITING)
-    return next((node for status in wanted for node in run.nodes if node.status is status), None)

@@ -18,6 +18,7 @@ from deploy.local.secret_files import MadeKeyFiles, load_key_pair, load_or_make,
 from deploy.local.servers.broker import BrokerAccess
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, broker_definitions, service_names
 from deploy.local.servers.broker_plugins import link_plugins
+from deploy.local.servers.rabbitmq_config import advanced_settings, configuration_text
 from schemas import topology
 from schemas.builds import BUILD_POOL
 
@@ -28,8 +29,6 @@ _NODE = "ewms@localhost"
 # the cookie can run code, and it starts a port mapper that names this port to every process. We switch off both, and
 # set the name. RabbitMQ asks for its own port once; the last option answers instead of the mapper.
 _NO_OTHER_NODES = f"-start_epmd false -sname {_NODE} -dist_listen false -erl_epmd_port 1"
-#: The time between two removals of the counts that closed channels have left; RabbitMQ's default is two minutes.
-_METRICS_REMOVAL_MS = 6 * 3600 * 1000
 _PLUGINS = ("rabbitmq_management", "rabbitmq_auth_backend_oauth2")
 
 
@@ -164,7 +163,7 @@ class RabbitMQ(BrokerAccess):
         `public_key`.
         """
         home = self._home
-        settings = _configuration_text(
+        settings = configuration_text(
             self.ports,
             kid=self.key_files.kid,
             public_key=public_key,
@@ -258,51 +257,6 @@ def kept_users(file: Path, schedds: Iterable[str], pools: Iterable[str]) -> dict
     if wanted != kept:
         replace_secret(file, json.dumps({**kept, **wanted}, indent=1).encode())
     return {name: BrokerUser(name, password, bytes.fromhex(salt)) for name, (password, salt) in wanted.items()}
-
-
-def _configuration_text(
-    ports: Mapping[str, int], *, kid: str, public_key: Path, definitions_file: Path, channels: int
-) -> str:
-    return f"""\
-listeners.tcp.1 = 127.0.0.1:{ports["amqp"]}
-management.tcp.ip = 127.0.0.1
-management.tcp.port = {ports["management"]}
-load_definitions = {definitions_file}
-log.console.level = info
-
-auth_backends.1 = rabbit_auth_backend_oauth2
-auth_backends.2 = rabbit_auth_backend_internal
-auth_oauth2.resource_server_id = {topology.RESOURCE_SERVER}
-auth_oauth2.resource_server_type = {topology.RESOURCE_SERVER}
-auth_oauth2.default_key = {kid}
-auth_oauth2.signing_keys.{kid} = {public_key}
-auth_oauth2.algorithms.1 = RS256
-auth_oauth2.algorithms.2 = ES256
-
-channel_max = {channels}
-heartbeat = 30
-max_message_size = {topology.MAX_EVENT_BYTES}
-# A task may take a day. By default the broker closes the channel of a consumer that holds an event for 30 minutes.
-consumer_timeout = 90000000
-# Depths come from these statistics, and must be at most a second old (see also `advanced_settings`).
-collect_statistics_interval = 1000
-disk_free_limit.absolute = 200MB
-raft.wal_max_size_bytes = 67108864
-"""
-
-
-def advanced_settings(jwks_url: str) -> str:
-    """Return the settings that rabbitmq.conf cannot hold, in the older format.
-
-    rabbitmq.conf accepts only https for the JWKS address, and here it is plain http on loopback. Quorum queues report
-    their depths every second (RabbitMQ's default: 5 s).
-
-    The broker seldom removes the counts that closed channels have left. A removal also takes the counts of the last
-    second, which no statistics hold yet: with RabbitMQ's default of two minutes, the broker lost 470 of 23 000 events
-    that short connections had published.
-    """
-    own = f"{{quorum_tick_interval,1000}},{{core_metrics_gc_interval,{_METRICS_REMOVAL_MS}}}"
-    return f'[{{rabbitmq_auth_backend_oauth2,[{{jwks_uri,"{jwks_url}"}}]}},{{rabbit,[{own}]}}].\n'
 
 
 async def _logs_in(url: str) -> bool:

@@ -9,7 +9,6 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 
 from mqs.groups import repository
-from schemas.documents import FAILED_ATTEMPTS
 from schemas.failures.attempts import ATTEMPTS_KEY, ATTEMPTS_QUEUE, FailedAttempt, attempt_to_bytes
 from schemas.failures.history import (
     Attempt,
@@ -19,6 +18,7 @@ from schemas.failures.history import (
     ErrorGroupsAnswer,
     ErrorGroupsQuery,
 )
+from schemas.mqs_documents import FAILED_ATTEMPTS
 from schemas.requests import GrantAnswer
 from schemas.topology import dead_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in

@@ -5,7 +5,7 @@ import asyncio
 import pika.exceptions
 import pytest
 
-from schemas.documents import MQ_PROFILES
+from schemas.mqs_documents import MQ_PROFILES
 from schemas.objects import MQProfile
 from schemas.requests import GrantAnswer, ProfilesAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs

@@ -8,10 +8,10 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from schemas.documents import MQ_GROUPS
 from schemas.errors import Unavailable
 from schemas.events import QueuesDrained, ResultsArrived
 from schemas.failures.dead_letters import LetterAction
+from schemas.mqs_documents import MQ_GROUPS
 from schemas.requests import DepthsAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
 from tests.integration.mqs.test_dead_letter_orders import ask, bury, letters, order

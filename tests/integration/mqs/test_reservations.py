@@ -9,9 +9,9 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from mqs.app import Mqs
 from mqs.groups.repository import load_ledger
-from schemas.documents import MQ_GROUPS, MQ_PROFILES, GroupState
 from schemas.errors import Forbidden, NotFound, Unavailable
 from schemas.ids import Alias, Mqid, WorkflowId
+from schemas.mqs_documents import MQ_GROUPS, MQ_PROFILES, GroupState
 from schemas.requests import (
     ActivateQuery,
     GroupAnswer,

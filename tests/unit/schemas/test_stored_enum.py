@@ -6,8 +6,8 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from schemas.documents import GroupState, MQGroupDocument
 from schemas.endings import Completion, Ending
+from schemas.mqs_documents import GroupState, MQGroupDocument
 from schemas.phases import WANTED, Deactivated, Phase, may_move
 from schemas.stored_enum import StoredEnum
 from wms.fleet.stalls.stalling import ObstacleKind

@@ -18,9 +18,9 @@ from mqs.tokens.grants import (
     widen_for_existing_clients,
 )
 from schemas import ids
-from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import Conflict, EWMSError, Forbidden, Unavailable
 from schemas.ids import Alias, Mqid, TaskforceUuid, WorkflowId
+from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.requests import GrantQuery
 from schemas.topology import tms_service
 

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mqs.tokens.grants import Audience, task_grant, token_claims, widen_for_existing_clients
 from schemas import ids
-from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Alias, TaskforceUuid, WorkflowId
+from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.requests import GrantQuery
 from schemas.rules.token_sizes import MAX_TOKEN_BYTES, max_queues
 from schemas.topology import RESOURCE_SERVER

@@ -1,6 +1,6 @@
 import re
 
-from deploy.local.servers.rabbitmq import advanced_settings
+from deploy.local.servers.rabbitmq_config import advanced_settings
 
 
 def test_the_broker_keeps_the_counts_of_closed_channels_for_hours() -> None:
