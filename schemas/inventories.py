@@ -19,6 +19,11 @@ from schemas.runs import RunModel
 
 #: As many as one transaction writes while the server is busy with other things.
 MAX_HOSTS = 5_000
+#: The hosts that all ranges of one imported text may mean, each counted as often as a range means it.
+MAX_RANGE_HOSTS = 20 * MAX_HOSTS
+#: The variables that all ranges of one imported text may give, each counted as often as a host gets it.
+MAX_RANGE_BYTES = 32 * 1024 * 1024
+MAX_HOST_NAME_CHARACTERS = 253
 MAX_GROUPS = 1_000
 #: The variables of one level (the inventory, a group, a host) as JSON.
 MAX_VARIABLES_BYTES = 64 * 1024

@@ -1,12 +1,12 @@
 """Collect the groups and hosts of an inventory while its text is read, with the line of each. (core)"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.inventories import MAX_HOSTS
+from schemas.inventories import MAX_HOSTS, MAX_RANGE_BYTES, MAX_RANGE_HOSTS
 from wms.inventory.content.content_edits import sort_host
-from wms.inventory.content.content_rules import Subject
+from wms.inventory.content.content_rules import Subject, count_bytes
 from wms.inventory.content.inventory_content import ALL, UNGROUPED, Group, Host, InventoryContent, InventoryRefused
 
 #: The variable in which a text keeps the labels of a host, as a list of names. Ansible itself has no labels.
@@ -35,6 +35,9 @@ class InventoryDraft:
     #: Where something first stands: its line, counted from 1.
     lines: dict[Subject, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    #: How many hosts the ranges mean until now, and how many bytes of variables they give to these.
+    n_range_hosts: int = 0
+    n_range_bytes: int = 0
 
     def add_fault(self, text: str, *, line: int | None = None) -> None:
         """Note that something is wrong, at this line."""
@@ -48,7 +51,7 @@ class InventoryDraft:
 
     def add_hosts(
         self,
-        names: Iterable[str],
+        names: Collection[str],
         variables: Mapping[str, Any],
         *,
         group: str = UNGROUPED,
@@ -57,8 +60,10 @@ class InventoryDraft:
         """Note hosts of a group, with their variables.
 
         Raises:
-            InventoryRefused: there are too many hosts.
+            InventoryRefused: there are too many hosts, or the ranges of the text mean too much.
         """
+        if len(names) > 1:
+            self._count_range(len(names), variables, line)
         for name in names:
             host = self.hosts.setdefault(name, _HostDraft())
             host.variables |= variables
@@ -66,8 +71,24 @@ class InventoryDraft:
                 host.groups[group] = None
             self._note_line(("host", name), line)
             if len(self.hosts) > MAX_HOSTS:
-                where = "" if line is None else f"line {line}: "
-                raise InventoryRefused([f"{where}an inventory has at most {MAX_HOSTS} hosts; split it"])
+                raise _make_refusal(f"an inventory has at most {MAX_HOSTS} hosts; split it", line)
+
+    def _count_range(self, n_hosts: int, variables: Mapping[str, Any], line: int | None) -> None:
+        """Count what a range means before it takes memory: a short text can mean very much."""
+        self.n_range_hosts += n_hosts
+        if self.n_range_hosts > MAX_RANGE_HOSTS:
+            raise _make_refusal(
+                f"the ranges of hosts mean at most {MAX_RANGE_HOSTS} hosts in one text, each counted in each range;"
+                " make a group of these hosts, and list the group in others",
+                line,
+            )
+        self.n_range_bytes += n_hosts * count_bytes(variables)
+        if self.n_range_bytes > MAX_RANGE_BYTES:
+            raise _make_refusal(
+                f"the variables of ranges of hosts take at most {MAX_RANGE_BYTES} bytes as JSON, counted for each host;"
+                " give what many hosts share to a group",
+                line,
+            )
 
     def add_child(self, group: str, child: str, *, line: int | None = None) -> None:
         """Note that a group has a child. Each group is in `all` anyway."""
@@ -119,3 +140,7 @@ class InventoryDraft:
             self.add_fault(f"{place + ': ' if place else ''}host {name!r}: {LABELS_VARIABLE} must be a list of names")
             labels = []
         return sort_host(Host(name, tuple(labels), tuple(draft.groups), draft.variables))
+
+
+def _make_refusal(text: str, line: int | None) -> InventoryRefused:
+    return InventoryRefused([text if line is None else f"line {line}: {text}"])

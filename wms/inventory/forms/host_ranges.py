@@ -7,7 +7,7 @@ import re
 from itertools import product
 
 from schemas.errors import Rejected
-from schemas.inventories import MAX_HOSTS
+from schemas.inventories import MAX_HOST_NAME_CHARACTERS, MAX_HOSTS
 
 _RANGE = re.compile(r"\[([0-9]{1,9}|[A-Za-z]):([0-9]{1,9}|[A-Za-z])(?::([0-9]{1,9}))?\]", re.ASCII)
 _PORT = re.compile(r"(?P<name>[^:\s]+):(?P<port>[0-9]{1,5})", re.ASCII)
@@ -24,7 +24,7 @@ def expand_range(text: str) -> list[str]:
     """Return the names that a range of names means, in their order. A text without a range means itself.
 
     Raises:
-        Rejected: the range goes backwards or means too many names.
+        Rejected: the range goes backwards, or means too many or too long names.
     """
     parts: list[list[str]] = []
     n_names, at = 1, 0
@@ -37,7 +37,14 @@ def expand_range(text: str) -> list[str]:
         at = found.end()
     if not parts:
         return [text]
-    return ["".join(chosen) for chosen in product(*parts, [text[at:]])]
+    parts.append([text[at:]])
+    # The last step of a part is its longest.
+    if sum(len(part[-1]) for part in parts) > MAX_HOST_NAME_CHARACTERS:
+        raise Rejected(
+            f"the range {text[:80]!r} means names of more than {MAX_HOST_NAME_CHARACTERS} characters; give shorter"
+            " names, and another address in the variable ansible_host"
+        )
+    return ["".join(chosen) for chosen in product(*parts)]
 
 
 def _count_range(found: re.Match[str]) -> range:

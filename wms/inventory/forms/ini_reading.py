@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.errors import Rejected
-from wms.inventory.content.inventory_content import ALL, UNGROUPED
+from wms.inventory.content.inventory_content import ALL, UNGROUPED, InventoryRefused
 from wms.inventory.forms.draft import InventoryDraft
 from wms.inventory.forms.host_ranges import expand_range, split_port
 
@@ -35,7 +35,7 @@ def read_ini(text: str) -> InventoryDraft:
     """Return what an INI text says. Faults are noted in the draft, each with its line.
 
     Raises:
-        InventoryRefused: there are too many hosts.
+        InventoryRefused: there are too many hosts, or the ranges mean too much.
     """
     reader = _IniReader()
     for number, line in enumerate(text.splitlines(), start=1):
@@ -64,6 +64,9 @@ class _IniReader:
                 self._begin_section(found["group"], found["kind"] or "hosts", number)
             else:
                 self._read(line, number)
+        except InventoryRefused:
+            # It is too large: reading on would take memory and time.
+            raise
         except Rejected as fault:
             self.draft.add_fault(fault.reason, line=number)
 

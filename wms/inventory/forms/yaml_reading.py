@@ -26,7 +26,7 @@ def read_yaml(document: LocatedDocument) -> InventoryDraft:
     """Return what a document says. Faults are noted in the draft, each with its line, if the document has lines.
 
     Raises:
-        InventoryRefused: there are too many hosts.
+        InventoryRefused: there are too many hosts, or the ranges mean too much.
     """
     reader = _YamlReader(document)
     if isinstance(document.value, Mapping):

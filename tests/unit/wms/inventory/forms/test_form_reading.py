@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -156,6 +157,40 @@ def test_a_script_s_group_may_be_a_bare_list() -> None:
 def test_labels_come_from_a_variable() -> None:
     content = read_inventory("w1 ewms_labels=\"['new', 'rack-7']\" x=1\n")
     assert (content.hosts["w1"].labels, content.hosts["w1"].variables) == (("new", "rack-7"), {"x": 1})
+
+
+RANGE_FAULTS = [
+    (json.dumps({"all": {"hosts": {f"{'x' * 2_000_000}[1:5000]": None}}}), "means names of more than 253 characters"),
+    ("x" * 250 + "[8:1005]\n", "line 1: the range 'xxxx"),
+    ("h[1:5000]\n" * 100_000, "line 21: the ranges of hosts mean at most 100000 hosts in one text"),
+    (
+        "h[1:5000] " + "".join(f"a{number}=1 " for number in range(7000)),
+        "line 1: the variables of ranges of hosts take at most 33554432 bytes as JSON",
+    ),
+    (json.dumps({"all": {"hosts": {"h[1:5000]": {"a": "x" * 8_000_000}}}}), "the variables of ranges of hosts take"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), RANGE_FAULTS, ids=["long", "just too long", "many", "names", "values"])
+def test_ranges_that_mean_too_much_are_refused_before_they_take_memory(text: str, reason: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(InventoryRefused) as caught:
+            read_inventory(text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert reason in caught.value.reason
+    assert len(caught.value.reason) < 1000
+    # The text itself, a few times, is most of it.
+    assert peak < 100_000_000
+
+
+def test_many_groups_may_share_a_range() -> None:
+    text = "".join(f"[g{number}]\nh[1:5000] a=1\n" for number in range(20))
+    content = read_inventory(text)
+    assert (len(content.hosts), len(content.hosts["h5000"].groups)) == (5000, 20)
+    assert read_inventory("x" * 249 + "[8:1005]\n").hosts["x" * 249 + "1005"]
 
 
 def test_a_text_over_the_limit_is_refused() -> None:
