@@ -1,7 +1,8 @@
 """Deliver an event from outside to the nodes that wait for it, or keep the event for a node that waits later.
 
 The engine stores an event before it looks for nodes, and a wait before it looks for events. So event and wait cannot
-miss each other.
+miss each other. A run knows which events ended its waits. So an event ends at most one wait of a run, also if WMS dies
+before it stores that the event is consumed.
 """
 
 from typing import Any
@@ -52,10 +53,14 @@ class Inputs:
         state = run.nodes[number]
         if state.wait is None or state.status is not NodeStatus.WAITING:
             return
-        wait = state.wait
-        early = await repository.find_early_input(self._store, run.facts.organization, wait.name, wait.correlation)
-        if early is not None:
-            await self._give_input(early, run.facts.id, state.key)
+        wanted = (run.facts.organization, state.wait.name, state.wait.correlation)
+        while (early := await repository.find_early_input(self._store, *wanted)) is not None:
+            consumer = await repository.find_consumer(self._store, early)
+            if consumer is None or (consumer[0] != run.facts.id and _has_waited(state, early)):
+                await self._give_input(early, run.facts.id, state.key)
+                return
+            # The end of that wait is stored, and the note about it is not yet there, or was lost in a crash.
+            await repository.note_consumption(self._store, early.id, *consumer)
 
     async def _give_input(self, given: InputDocument, run_id: RunId, node: NodeKey) -> bool:
         answer = WaitAnswer(id=given.id, body=given.body, who=given.who, at=given.at)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from runtime.kernel.decision import Document, Insert, Update, change_filter, update_operators
 from runtime.kernel.store import Index, Store
 from schemas.graph import Definition
-from schemas.ids import DefinitionHash, RunId, RunUuid
+from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
 from schemas.run_documents import (
     DEFINITIONS,
     INPUTS,
@@ -204,6 +204,14 @@ async def find_early_input(store: Store, organization: str, name: str, correlati
     query = {"organization": organization, "name": name, "correlation": correlation, "consumed_by": None}
     found = await store.find(INPUTS, query, sort=[("at", 1)], limit=1)
     return InputDocument.model_validate(found[0]) if found else None
+
+
+async def find_consumer(store: Store, given: InputDocument) -> tuple[RunId, NodeKey] | None:
+    """Return the run and the node whose wait an event has ended. Return None if it has ended none."""
+    ended = {"wait.name": given.name, "wait.correlation": given.correlation, "wait.answered_by": given.id}
+    query = {"nodes.wait.name": given.name, "nodes": {"$elemMatch": ended}}
+    found = await store.find(RUNS, query, limit=1, projection={"nodes": {"$elemMatch": ended}})
+    return (RunId(found[0]["_id"]), NodeKey(found[0]["nodes"][0]["key"])) if found else None
 
 
 async def note_consumption(store: Store, input_id: str, run_id: RunId, node: str) -> None:

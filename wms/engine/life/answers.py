@@ -1,5 +1,6 @@
 """Handle what comes from outside for a node that waits: an answer, or a report of progress. (core)"""
 
+from schemas.graph import WaitKind
 from schemas.runs import WaitState
 from wms.engine.life.attempts import end_wait, expire_wait
 from wms.engine.life.open_run import RunDraft
@@ -21,6 +22,8 @@ def take_answer(draft: RunDraft, answered: WaitAnswered) -> AnswerVerdict:
         return refusal
     if state.wait is None or draft.spec(number).wait is None:
         return AnswerVerdict.UNKNOWN
+    if state.wait.kind is WaitKind.EVENT and _has_ended_another(draft, number, answered.answer.id):
+        return AnswerVerdict.LATE
     verdict = judge_answer(state.wait, answered.answer, draft.now)
     match verdict:
         case AnswerVerdict.ENDS:
@@ -33,6 +36,15 @@ def take_answer(draft: RunDraft, answered: WaitAnswered) -> AnswerVerdict:
         case _:
             pass
     return verdict
+
+
+def _has_ended_another(draft: RunDraft, number: int, answer_id: str) -> bool:
+    """Return whether this answer has ended the wait of another node. An event that does so may arm the next wait."""
+    return any(
+        state.wait is not None and state.wait.answered_by == answer_id
+        for other, state in enumerate(draft.run.nodes)
+        if other != number
+    )
 
 
 def _judge_token(draft: RunDraft, number: int, token: str) -> AnswerVerdict | None:

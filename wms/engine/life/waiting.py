@@ -8,6 +8,8 @@
     another one                          LATE        ENDS                        LATE               EXPIRED
     after the deadline                               EXPIRED, and so is the wait
 
+An event that has ended another wait of the run is LATE.
+
 A callback brings a token. The token of an earlier attempt of the step that opens the wait is SUPERSEDED, any other text
 is UNKNOWN. Exactly one answer or one expiry ends a wait.
 """

@@ -178,6 +178,12 @@ def await_box() -> StepList:
     return begin >> order_box >> await_event("Delivery", "box.delivered", correlation="order_id", result_key="box")
 
 
+@task("Waits twice for events of one name")
+def measure_twice() -> StepList:
+    first = await_event("First", "measured", correlation="order_id", result_key="first")
+    return begin >> order_box >> first >> await_event("Second", "measured", correlation="order_id", result_key="second")
+
+
 @step("Start others")
 def start_others() -> State:
     good = start_process("ask_first", [{"name": "child", "amount": 1}, {"is_sure": True}])

@@ -11,13 +11,15 @@ import pytest
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.clock import stored_now
+from runtime.kernel.store import Store
 from schemas.graph import Definition, Node, make_chain
-from schemas.ids import NodeKey
-from schemas.run_documents import RUNS
+from schemas.ids import NodeKey, RunId
+from schemas.run_documents import INPUTS, RUNS
 from schemas.subscriptions import SUBSCRIPTIONS, ProductDocument, SubscriptionDocument, SubscriptionLifecycle
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.engine.rest_story import RestStory, open_story
 from tests.integration.wms.peers import Issuer
+from tests.waiting import eventually
 from wms.engine import repository
 from wms.processes.subscription_documents import make_insert
 
@@ -197,6 +199,43 @@ async def test_an_event_from_outside_ends_every_wait_of_its_organization_once(st
     assert (await story.send("POST", "/events", event | {"id": "e3", "body": 3})).json()["n_ended"] == 0
     early = await story.start("await_box", [{}])
     assert (await story.until_status(early, "completed"))["current_state"]["box"] == 3
+
+
+async def test_an_event_ends_one_wait_of_a_process_though_the_note_about_it_was_lost(
+    story: RestStory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = story.world.wms.store
+    notes: list[str] = []
+    note_consumption = repository.note_consumption
+
+    async def lose_first_note(store: Store, input_id: str, run_id: RunId, node: str) -> None:
+        notes.append(node)
+        if len(notes) > 1:
+            await note_consumption(store, input_id, run_id, node)
+
+    monkeypatch.setattr(repository, "note_consumption", lose_first_note)
+    first = await story.start("measure_twice", [{}])
+    await story.until_status(first, "awaiting_callback")
+    event = {"name": "measured", "correlation": "7", "body": 1, "id": "m1"}
+    assert (await story.send("POST", "/events", event)).json()["n_ended"] == 1
+
+    async def is_consumed() -> bool:
+        return await store.count(INPUTS, {"consumed_by": {"$ne": None}}) == 1
+
+    # The second wait looks for an event that came early. It finds the first one, and who has consumed it.
+    await eventually(is_consumed)
+    assert len(set(notes)) == 1
+    second = await story.start("measure_twice", [{}])
+    await story.until_status(second, "awaiting_callback")
+    assert (await story.send("POST", "/events", event)).json()["n_ended"] == 0
+    for process_id in (first, second):
+        assert (await story.send("GET", f"/processes/{process_id}")).json()["status"] == "awaiting_callback"
+
+    assert (await story.send("POST", "/events", event | {"body": 2, "id": "m2"})).json()["n_ended"] == 2
+    assert (await story.until_status(first, "completed"))["current_state"]["second"] == 2
+    assert (await story.send("POST", "/events", event | {"body": 3, "id": "m3"})).json()["n_ended"] == 1
+    state = (await story.until_status(second, "completed"))["current_state"]
+    assert (state["first"], state["second"]) == (2, 3)
 
 
 async def test_a_caller_of_several_organizations_names_one(story: RestStory) -> None:

@@ -205,3 +205,13 @@ def test_word_of_progress_is_kept_and_ends_nothing() -> None:
     assert walk.do(CallbackProgress(NodeKey("none"), token, 99)).answer is AnswerVerdict.UNKNOWN
     walk.answer("w", token=token)
     assert walk.do(CallbackProgress(NodeKey("w"), token, 99)).answer is AnswerVerdict.LATE
+
+
+def test_an_event_that_ends_a_wait_does_not_end_the_next_one_too() -> None:
+    walk = chain(*(wait(key, "event", wait_name="measured") for key in ("v", "w"))).begin()
+    assert walk.answer("v", "e1", 1) is AnswerVerdict.ENDS
+    assert walk.answer("w", "e1", 1) is AnswerVerdict.LATE
+    assert walk.answer("v", "e1", 1) is AnswerVerdict.DUPLICATE
+    assert walk.statuses == "Sw"
+    assert walk.answer("w", "e2", 2) is AnswerVerdict.ENDS
+    assert walk.status is RunStatus.SUCCESSFUL
