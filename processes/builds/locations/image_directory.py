@@ -8,33 +8,41 @@ import os
 import shutil
 from pathlib import Path
 
-from processes.builds.images.apptainer_image import digest_tree
+from processes.builds.build_errors import BuildFailed
+from processes.builds.images.image_tree import COPIED_MODES, check_tree, copy_tree, digest_tree
+from processes.builds.sandbox.limits import describe_bytes
 
 
 class LocationUnreachable(Exception):
     """A location cannot get the image now. The text says why."""
 
 
-def publish_to_directory(root: Path, directory: Path, *, digest: str, build: str) -> Path:
+def publish_to_directory(root: Path, directory: Path, *, digest: str, build: str, max_bytes: int) -> Path:
     """Put the image `root` into `directory` under its OCI `digest`, and return its path there.
 
     The image appears there whole, and only after its copy has the same content as `root`. If it is there already, this
     only verifies it; a damaged one is replaced.
 
     Raises:
-        LocationUnreachable: the directory is not there or not writable, or the copy differs.
+        LocationUnreachable: the directory is not there, not writable or too full, or the copy differs.
     """
     image = directory / digest.replace(":", "-")
     partial = directory / f".partial-{build}"
     try:
         if not directory.is_dir():
             raise LocationUnreachable(f"the directory {directory} is not there; create it, or mount it")
-        wanted = digest_tree(root)
+        n_bytes = check_tree(root, max_bytes=max_bytes)
+        if not image.is_dir():
+            _check_space(directory, n_bytes)
+        wanted = digest_tree(root, modes=COPIED_MODES)
         if image.is_dir() and digest_tree(image) == wanted:
             return image
         _remove_tree(partial)
-        shutil.copytree(root, partial, symlinks=True, copy_function=_copy_file)
-        # `copytree` sets times and modes of directories; the owner is the copying process.
+        try:
+            copy_tree(root, partial, max_bytes=max_bytes)
+        except (BuildFailed, OSError):
+            _remove_tree(partial)
+            raise
         if digest_tree(partial) != wanted:
             _remove_tree(partial)
             raise LocationUnreachable(f"the copy in {directory} differs from the image; check the disk there")
@@ -55,9 +63,13 @@ def _replace_image(partial: Path, image: Path, aside: Path) -> None:
     _remove_tree(aside)
 
 
-def _copy_file(source: str, target: str) -> None:
-    shutil.copyfile(source, target, follow_symlinks=False)
-    shutil.copymode(source, target, follow_symlinks=False)
+def _check_space(directory: Path, n_bytes: int) -> None:
+    found = os.statvfs(directory)
+    if n_bytes > (free := found.f_bavail * found.f_frsize):
+        raise LocationUnreachable(
+            f"the image takes {describe_bytes(n_bytes)}, and {directory} has {describe_bytes(free)} free; "
+            "make room there"
+        )
 
 
 def _remove_tree(path: Path) -> None:

@@ -28,7 +28,7 @@ class ImageSync:
 
         Raises:
             LocationsLackImage: some location cannot get the image now.
-            BuildFailed: the builder does not know a location.
+            BuildFailed: the builder does not know a location, or no location can take the image.
         """
         if unknown := sorted(set(self.order.locations) - set(self.settings.build_locations)):
             raise BuildFailed(
@@ -54,8 +54,14 @@ class ImageSync:
     def _sync_one(self, location: ImageLocation) -> str:
         if location.directory:
             build = name_build(self.order.build)
-            directory = Path(location.directory)
-            return str(publish_to_directory(self.place.root, directory, digest=self.image.digest, build=build))
+            placed = publish_to_directory(
+                self.place.root,
+                Path(location.directory),
+                digest=self.image.digest,
+                build=build,
+                max_bytes=self.order.limits.image_bytes,
+            )
+            return str(placed)
         try:
             credential = find_credential(self.settings.build_credentials, location.credential, self.place)
         except BuildFailed as error:
