@@ -1,10 +1,10 @@
 """The directory of one build. A repeated step begins again in an empty one; two calls of one build take turns.
 
-<builder>/builds/<build>/   tmp/ home/      of programs in the sandbox
-                            repository/     git's objects and the checked-out files
+<builder>/builds/<build>/   repository/     git's objects and the checked-out files
                             code/           the files of the task
                             store/ run/     buildah's layers and containers
                             image/          the OCI image             root/     the same as apptainer's directory
+<builder>/builds/<build>.tmp/ .home/        of programs in the sandbox, which cannot replace these directories by links
 <builder>/builds/<build>.fetched, .built        what of this is complete; no sandbox sees these files
 <builder>/locks/<build>     locked by the worker that works on this build
 """
@@ -15,11 +15,14 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from processes.builds.build_errors import BuildFailed
+from processes.builds.sandbox.plan import list_beside
 from processes.builds.sandbox.runner import SandboxRunner
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -49,28 +52,57 @@ class BuildPlace:
         return self.directory / "root"
 
     def prepare(self, *, without: Sequence[str] = ()) -> None:
-        """Make the directory, and remove what an earlier call left there under the names `without`."""
-        for path in (self.directory, self.directory / "tmp", self.directory / "home"):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self.account is not None:
-                os.chown(path, self.account, self.account)
-        self.runner.remove_contents(self.directory, [*without, *_list_names(self.directory / "tmp", "tmp")])
+        """Make the directory, and remove what an earlier call left there under the names `without`.
+
+        The directories of temporary files are new and empty then.
+
+        Raises:
+            BuildFailed: one of the paths is no directory, or something could not be removed.
+        """
+        self._empty_beside()
+        for path in list_beside(self.directory):
+            self._make_directory(path)
+        self.runner.remove_contents(self.directory, without)
+
+    def _empty_beside(self) -> None:
+        """Remove the directories beside the build's directory, and what is in them."""
+        beside = list_beside(self.directory)
+        for path in (self.directory, *beside):
+            self._make_directory(path)
+        self.runner.empty_beside(self.directory)
+        try:
+            for path in beside:
+                path.rmdir()
+        except OSError as error:
+            raise BuildFailed(f"cleaning up: {path} cannot be emptied: {error.strerror}; ask the operator") from error
+
+    def _make_directory(self, path: Path) -> None:
+        # The account of builds passes through the parent.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            if not stat.S_ISDIR(path.lstat().st_mode):
+                raise BuildFailed(f"{path} is no directory, although the builder made one; ask the operator") from None
+        if self.account is not None:
+            os.chown(path, self.account, self.account, follow_symlinks=False)
 
     def name_marker(self, what: str) -> Path:
         """Return the path of the file that says that `what` is complete."""
         return self.directory.with_name(f"{self.directory.name}.{what}")
 
     def remove(self) -> None:
-        """Remove the directory with everything in it, and its markers."""
+        """Remove the directory with everything in it, what lies beside it, and its markers."""
+        beside = list_beside(self.directory)
         for marker in self.directory.parent.glob(f"{glob.escape(self.directory.name)}.*"):
-            marker.unlink()
-        if self.directory.is_dir():
-            self.runner.remove_contents(self.directory, _list_names(self.directory))
-            shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def _list_names(directory: Path, below: str = "") -> list[str]:
-    return [f"{below}/{entry.name}".lstrip("/") for entry in directory.iterdir()]
+            if marker not in beside:
+                marker.unlink()
+        if not any(os.path.lexists(path) for path in (self.directory, *beside)):
+            return
+        self.prepare()
+        self.runner.remove_contents(self.directory, [path.name for path in self.directory.iterdir()])
+        for path in (*beside, self.directory):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def name_build(build: str) -> str:

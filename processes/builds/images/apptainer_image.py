@@ -7,8 +7,11 @@ from processes.builds.build_place import BuildPlace
 from processes.builds.images.image_tree import check_tree
 from processes.builds.programs import Programs
 from processes.builds.sandbox.limits import RunLimits
+from processes.builds.sandbox.plan import HOME, WORK
 from schemas.builds import BuildLimits
 
+#: apptainer unpacks the image here, and renames it then. So this lies in the same mount as the result.
+_UNPACKED = "unpacked"
 _TAIL = 300
 
 
@@ -20,7 +23,7 @@ def convert_image(
     Raises:
         BuildFailed: apptainer failed, a limit was exceeded, or the image has a pipe, a socket or a device.
     """
-    place.prepare(without=["root"])
+    place.prepare(without=["root", _UNPACKED])
     tail = bytearray()
 
     def take(chunk: bytes) -> None:
@@ -33,7 +36,7 @@ def convert_image(
     end = place.runner.run(
         place.directory,
         # A pilot runs under an account of its own.
-        ["/bin/sh", "-c", f"{apptainer} && chmod -R a+rX /work/root"],
+        ["/bin/sh", "-c", f"mkdir {WORK}/{_UNPACKED} && {apptainer} && chmod -R a+rX /work/root"],
         limits=RunLimits(
             time_s=limits.build_s,
             memory_bytes=limits.build_memory_bytes,
@@ -43,7 +46,7 @@ def convert_image(
         ),
         take_output=take,
         readable={str(tree): str(tree)},
-        environment={"APPTAINER_TMPDIR": "/work/tmp", "APPTAINER_CACHEDIR": "/work/home", "USER": "root"},
+        environment={"APPTAINER_TMPDIR": f"{WORK}/{_UNPACKED}", "APPTAINER_CACHEDIR": HOME, "USER": "root"},
     )
     if not end.is_success:
         reason = end.excess or tail.decode(errors="replace").strip() or f"it ended with status {end.status}"

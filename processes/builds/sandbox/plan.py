@@ -1,9 +1,10 @@
 """Decide what a sandboxed program sees: the command line of bubblewrap. (core)
 
-    /work      the directory of the build, writable
-    /tmp       below it
-    /etc       files that the builder wrote; with a network also the machine's name servers and certificates
-    the tree   of the programs, at its own path, because programs hold the absolute path of their loader
+    /work           the directory of the build, writable
+    /tmp            a directory beside it, writable; also /var/tmp
+    /builder-home   a directory beside it, writable
+    /etc            files that the builder wrote; with a network also the machine's name servers and certificates
+    the tree        of the programs, at its own path, because programs hold the absolute path of their loader
 
 Nothing else of the machine is there. The program is root of a user namespace with one id, the caller's. If bubblewrap
 ends, the kernel ends every process of the sandbox, and its mounts are gone.
@@ -11,19 +12,22 @@ ends, the kernel ends every process of the sandbox, and its mounts are gone.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 WORK = "/work"
-#: The sub-directory for temporary files.
-TEMPORARY = "tmp"
+#: The directories for temporary files and for the programs' own files. A program cannot replace them: they are mounts,
+#: and their directories on the machine lie beside that of the build.
+TEMPORARY = "/tmp"  # noqa: S108 - the sandbox's own directory
+HOME = "/builder-home"
 #: The directory of files for the programs: containers' configuration, credentials.
 CONF = "/conf"
 
-_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - the sandbox's own directories
+_TEMPORARY = (TEMPORARY, "/var/tmp")  # noqa: S108 - the sandbox's own directories
 _BYTES_PER_BLOCK = 512
 _MAX_FILES = 8192
 _SHARED_MEMORY_BYTES = 64 << 20
 #: The programs of busybox in the sandbox.
-_APPLETS = ("sh", "chmod", "du", "rm")
+_APPLETS = ("sh", "chmod", "du", "mkdir", "rm")
 #: Sets the limits inside of the sandbox, where they count its own processes only, then becomes the program.
 _LIMITED = 'ulimit -u "$1"; ulimit -f "$2"; ulimit -n "$3"; ulimit -c 0; shift 3; exec "$@"'
 #: What name resolution and TLS need, if the program has a network.
@@ -63,6 +67,7 @@ class Sandbox:
         network = [("--ro-bind-try", path, path) for path in _NETWORK_FILES] if self.has_network else []
         readable = [("--ro-bind", path, place) for path, place in self.readable.items()]
         shell = f"{self.tree}/usr/bin/busybox"
+        temporary, home = list_beside(Path(self.work))
         words: list[tuple[str, ...]] = [
             ("--unshare-user", "--uid", "0", "--gid", "0", "--unshare-pid", "--unshare-ipc", "--unshare-uts"),
             ("--unshare-cgroup-try", "--die-with-parent", "--new-session", "--cap-add", "ALL"),
@@ -76,7 +81,8 @@ class Sandbox:
             ("--ro-bind", shell, "/bin/busybox"),
             *(("--symlink", "busybox", f"/bin/{name}") for name in _APPLETS),
             ("--bind", self.work, WORK),
-            *(("--bind", f"{self.work}/{TEMPORARY}", place) for place in _TEMPORARY),
+            *(("--bind", str(temporary), place) for place in _TEMPORARY),
+            ("--bind", str(home), HOME),
             # buildah binds /sys into the containers of its RUN steps.
             ("--dir", "/sys"),
             ("--proc", "/proc"),
@@ -92,3 +98,8 @@ class Sandbox:
         limited = ("/bin/sh", "-c", _LIMITED, "sh", str(self.max_processes), str(n_blocks), str(_MAX_FILES))
         options = [word for group in words for word in group]
         return [*self.holder, f"{self.tree}/usr/bin/bwrap", *options, "--", *limited, *command]
+
+
+def list_beside(work: Path) -> tuple[Path, Path]:
+    """Return the machine's directories of `TEMPORARY` and `HOME` for the sandbox with the directory `work`."""
+    return work.with_name(f"{work.name}.tmp"), work.with_name(f"{work.name}.home")

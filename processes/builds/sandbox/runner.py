@@ -12,7 +12,7 @@ from processes.builds.build_errors import BuildFailed
 from processes.builds.sandbox.bounded_process import RunEnd, run_bounded
 from processes.builds.sandbox.egress_proxy import ENVIRONMENT, EgressGate
 from processes.builds.sandbox.limits import RunLimits
-from processes.builds.sandbox.plan import CONF, TEMPORARY, WORK, Sandbox
+from processes.builds.sandbox.plan import CONF, HOME, TEMPORARY, WORK, Sandbox
 from processes.builds.sandbox.system_calls import build_filter
 
 #: A look at the disk that takes longer has too many files to count.
@@ -22,7 +22,7 @@ _HOUSEKEEPING_S = 600.0
 
 FILTER = "system-calls.bpf"
 _FILES = {
-    "etc/passwd": "root:x:0:0:root:/work/home:/bin/sh\n",
+    "etc/passwd": f"root:x:0:0:root:{HOME}:/bin/sh\n",
     "etc/group": "root:x:0:\n",
     "etc/subuid": "",
     "etc/subgid": "",
@@ -153,12 +153,23 @@ class SandboxRunner:
                 work, ["/bin/sh", "-c", 'rm -rf -- "$@"', "sh", *doomed], what="cleaning up", time_s=_HOUSEKEEPING_S
             )
 
+    def empty_beside(self, work: Path) -> None:
+        """Remove what can be removed in the directories of temporary files beside `work`, whatever its modes are.
+
+        Raises:
+            BuildFailed: this machine cannot run sandboxes, or it takes too long.
+        """
+        # `rm` empties the two directories. It cannot remove them, because they are mounts, and so it never succeeds.
+        emptying = f"chmod 700 {TEMPORARY} {HOME} && rm -rf {TEMPORARY} {HOME}; true"
+        self.ask(work, ["/bin/sh", "-c", emptying], what="cleaning up", time_s=_HOUSEKEEPING_S)
+
     def _measure_disk(self, work: Path) -> int:
         plan = Sandbox(tree=str(self.tree), work=str(work), conf=str(self.conf), holder=self.holder)
+        counting = f"du -sk {WORK} {TEMPORARY} {HOME} 2>/dev/null"
         filter_fd = os.open(self.conf / FILTER, os.O_RDONLY)
         try:
             done = subprocess.run(
-                plan.build_argv(["/bin/sh", "-c", f"du -sk {WORK} 2>/dev/null"], filter_fd=filter_fd),
+                plan.build_argv(["/bin/sh", "-c", counting], filter_fd=filter_fd),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 env=self._base_environment(),
@@ -171,14 +182,14 @@ class SandboxRunner:
             return sys.maxsize
         finally:
             os.close(filter_fd)
-        words = done.stdout.split()
-        return int(words[0]) << 10 if words and words[0].isdigit() else 0
+        sizes = [line.split()[0] for line in done.stdout.splitlines() if line.split()]
+        return sum(int(size) << 10 for size in sizes if size.isdigit())
 
     def _base_environment(self) -> dict[str, str]:
         return {
             "PATH": f"{self.tree}/usr/bin:/bin",
-            "HOME": f"{WORK}/home",
-            "TMPDIR": f"{WORK}/{TEMPORARY}",
+            "HOME": HOME,
+            "TMPDIR": TEMPORARY,
             "LANG": "C.UTF-8",
             "CONTAINERS_CONF": f"{CONF}/containers.conf",
             "CONTAINERS_STORAGE_CONF": f"{CONF}/storage.conf",

@@ -141,13 +141,52 @@ def test_a_run_sees_nothing_of_the_machine(workshop: Workshop, task: TaskFiles, 
         "FROM ewms/python\n"
         f"RUN ! cat {secret} && ! cat /proc/1/root{secret} && ! cat /work/code/Dockerfile\n"
         "RUN python3 -c \"import os; assert len([p for p in os.listdir('/proc') if p.isdigit()]) < 30\"\n"
-        "RUN ! mount -t tmpfs x /mnt; ! mknod /disk b 254 0 || ! dd if=/disk of=/dev/null count=1\n"
+        "RUN ! mount -t tmpfs x /mnt && { ! mknod /disk b 254 0 || ! dd if=/disk of=/dev/null count=1; }\n"
         "RUN ! echo 1 > /dev/shm/../new && ! touch /dev/new\n"
     )
     task.write(dockerfile)
     order = task.order(workshop)
     workshop.build_image(order, "")
     workshop.remove_build(order)
+
+
+def test_links_that_a_build_planted_change_nothing_outside(workshop: Workshop, task: TaskFiles, tmp_path: Path) -> None:
+    """A program of an earlier call may have written everything in the build's directory."""
+    (outside := tmp_path / "outside").mkdir(mode=0o700)
+    (outside / "kept").write_text("kept")
+    owner = outside.stat().st_uid
+    task.write("FROM scratch\nCOPY . /craton\n")
+    order = task.order(workshop, build="planted")
+    workshop.fetch_code(order, "")
+    place = workshop.settings.build_directory / "builds/planted"
+    for name in ("tmp", "home", "root", "unpacked", "store"):
+        (place / name).symlink_to(outside)
+    workshop.build_image(order, "")
+    assert outside.stat().st_uid == owner
+    assert [path.name for path in outside.iterdir()] == ["kept"]
+    assert not (place / "root").is_symlink()
+    assert list((place.parent / "planted.tmp").iterdir()) == []
+    workshop.remove_build(order)
+    assert not list(place.parent.glob("planted*"))
+
+
+def test_a_link_in_place_of_the_temporary_files_is_refused(workshop: Workshop, task: TaskFiles, tmp_path: Path) -> None:
+    (outside := tmp_path / "outside").mkdir(mode=0o700)
+    task.write("FROM scratch\nCOPY . /craton\n")
+    order = task.order(workshop, build="linked")
+    link = workshop.settings.build_directory / "builds/linked.tmp"
+    link.symlink_to(outside)
+    owner = outside.stat().st_uid
+    with pytest.raises(BuildFailed, match=r"builds/linked\.tmp is no directory"):
+        workshop.fetch_code(order, "")
+    assert outside.stat().st_uid == owner
+    link.unlink()
+    workshop.remove_build(order)
+
+
+def test_a_pipe_in_an_image_fails_the_build_with_its_path(workshop: Workshop, task: TaskFiles) -> None:
+    reason = build_and_fail(workshop, task, "FROM ewms/python\nRUN python3 -c \"import os; os.mkfifo('/pipe')\"\n")
+    assert reason.startswith("the image has a pipe, socket or device at /pipe")
 
 
 def test_a_killed_build_leaves_nothing_and_its_repetition_succeeds(

@@ -14,7 +14,16 @@ def pairs(argv: list[str], option: str) -> list[tuple[str, str]]:
 def test_only_the_build_s_own_directory_is_writable() -> None:
     argv = SANDBOX.build_argv(["true"], filter_fd=7)
     writable = {source for source, _ in pairs(argv, "--bind")}
-    assert writable == {"/builder/builds/1", "/builder/builds/1/tmp"}
+    assert writable == {"/builder/builds/1", "/builder/builds/1.tmp", "/builder/builds/1.home"}
+
+
+def test_a_program_cannot_replace_what_the_sandbox_mounts() -> None:
+    """A source or a target below the writable directory could be a link by the next call."""
+    mounts = [
+        pair for option in ("--bind", "--ro-bind") for pair in pairs(SANDBOX.build_argv(["x"], filter_fd=7), option)
+    ]
+    assert not [source for source, _ in mounts if source.startswith("/builder/builds/1/")]
+    assert not [target for _, target in mounts if target.startswith("/work/")]
 
 
 def test_without_a_network_there_is_none_and_no_name_server() -> None:
