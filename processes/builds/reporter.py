@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 import httpx2
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from processes.builds.log_pieces import LogPieces
 from runtime.telemetry import log
@@ -19,7 +19,10 @@ from schemas.builds import REPORT_TOKEN_HEADER, BuildReport, BuildStage, Locatio
 _EVERY_S = 1.0
 _TIMEOUT_S = 10.0
 _N_ATTEMPTS = 4
+#: The step ends so many seconds after its work at the latest, whether its last reports have arrived or not.
+_END_S = 15.0
 _NOT_WANTED = (404, 409)
+_TOO_MANY, _SERVER_ERRORS = 429, 500
 
 
 class BuildReporter:
@@ -59,7 +62,8 @@ class BuildReporter:
             self.take_output(f"{error}\n".encode())
         self._over.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_END_S)
+            self._is_wanted = False
 
     def take_output(self, chunk: bytes) -> None:
         """Add `chunk` to the log."""
@@ -80,8 +84,9 @@ class BuildReporter:
             while not is_over and self._is_wanted:
                 is_over = self._over.wait(_EVERY_S)
                 while self._is_wanted and (report := self._take_report()) is not None:
-                    self._send_report(client, report)
-                    if not is_over:
+                    has_arrived = self._send_report(client, report)
+                    # While the build runs, the gateway may come back. At the end, one lost report is enough.
+                    if not (is_over and has_arrived):
                         break
 
     def _take_report(self) -> BuildReport | None:
@@ -95,9 +100,10 @@ class BuildReporter:
         self._number += 1
         return report
 
-    def _send_report(self, client: httpx2.Client, report: BuildReport) -> None:
+    def _send_report(self, client: httpx2.Client, report: BuildReport) -> bool:
+        """Send `report`, and return whether it arrived."""
         policy = Retrying(
-            retry=retry_if_exception_type(httpx2.HTTPError),
+            retry=retry_if_exception(_may_pass),
             wait=wait_random_exponential(multiplier=0.5, max=5.0),
             stop=stop_after_attempt(_N_ATTEMPTS),
             reraise=True,
@@ -108,6 +114,8 @@ class BuildReporter:
             policy(self._post_once, client, body, headers)
         except (httpx2.HTTPError, ValueError) as error:
             log.warning("a build's report is lost", reason=type(error).__name__, stage=self._stage)
+            return False
+        return True
 
     def _post_once(self, client: httpx2.Client, body: str, headers: dict[str, str]) -> None:
         answer = client.post(self._address, content=body, headers=headers)
@@ -115,3 +123,11 @@ class BuildReporter:
             self._is_wanted = False
             return
         answer.raise_for_status()
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Return whether a repetition of the request may succeed: no connection, 429, 5xx."""
+    if isinstance(error, httpx2.HTTPStatusError):
+        status = error.response.status_code
+        return status == _TOO_MANY or status >= _SERVER_ERRORS
+    return isinstance(error, httpx2.TransportError)

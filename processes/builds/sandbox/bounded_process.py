@@ -18,6 +18,8 @@ from processes.builds.sandbox.limits import Measured, RunLimits, describe_excess
 _LOOK_S = 0.5
 #: A measurement of the disk must take at most this part of the time.
 _MEASURING_SHARE = 0.25
+#: So many failed measurements of the disk in a row end the program.
+_MAX_UNMEASURED = 2
 _CHUNK = 65_536
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -41,7 +43,7 @@ def run_bounded(
     environment: Mapping[str, str],
     limits: RunLimits,
     take_output: Callable[[bytes], None],
-    measure_disk: Callable[[], int] = lambda: 0,
+    measure_disk: Callable[[], int | None] = lambda: 0,
     disk: Path | None = None,
     keeps_errors: bool = True,
     pass_fds: Sequence[int] = (),
@@ -49,7 +51,8 @@ def run_bounded(
 ) -> RunEnd:
     """Run `argv` and pass its output to `take_output`. Return how it ended; no process of it is left then.
 
-    `measure_disk` returns how many bytes the program takes below `disk`. Without `keeps_errors` its stderr is dropped.
+    `measure_disk` returns how many bytes the program takes below `disk`; None: it could not look. Two such answers in a
+    row end the program. Without `keeps_errors` its stderr is dropped.
     The block of `enter_run()` begins when the program has started, and ends before the program is killed.
 
     Raises:
@@ -78,12 +81,12 @@ def _follow_process(
     process: "subprocess.Popen[bytes]",
     limits: RunLimits,
     take_output: Callable[[bytes], None],
-    measure_disk: Callable[[], int],
+    measure_disk: Callable[[], int | None],
     disk: Path | None,
 ) -> RunEnd:
     assert process.stdout is not None
     began_at = time.monotonic()
-    log_bytes = disk_bytes = 0
+    log_bytes = disk_bytes = n_unmeasured = 0
     look_at = measure_at = began_at
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
@@ -99,7 +102,11 @@ def _follow_process(
                 continue
             look_at = now + _LOOK_S
             if now >= measure_at:
-                disk_bytes = measure_disk()
+                found = measure_disk()
+                n_unmeasured = n_unmeasured + 1 if found is None else 0
+                if n_unmeasured >= _MAX_UNMEASURED:
+                    return RunEnd(-1, "the builder could not measure the disk that it takes")
+                disk_bytes = disk_bytes if found is None else found
                 took_s = time.monotonic() - now
                 measure_at = now + max(_LOOK_S, took_s / _MEASURING_SHARE)
             memory_bytes, n_processes = _sum_descendants(process.pid)

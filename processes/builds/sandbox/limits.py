@@ -52,3 +52,11 @@ def describe_bytes(n_bytes: int) -> str:
         if n_bytes >= size:
             return f"{n_bytes / size:.4g} {unit}"
     return f"{n_bytes} bytes"
+
+
+def sum_sizes(told: bytes, *, n_places: int) -> int | None:
+    """Return the sum in bytes of what `du -sk` printed about `n_places` places. Return None if a place is missing."""
+    sizes = [line.split()[0] for line in told.splitlines() if line.split()]
+    if len(sizes) != n_places or not all(size.isdigit() for size in sizes):
+        return None
+    return sum(int(size) << 10 for size in sizes)

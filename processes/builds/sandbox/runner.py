@@ -11,12 +11,13 @@ from pathlib import Path
 from processes.builds.build_errors import BuildFailed
 from processes.builds.sandbox.bounded_process import RunEnd, run_bounded
 from processes.builds.sandbox.egress_proxy import ENVIRONMENT, EgressGate
-from processes.builds.sandbox.limits import RunLimits
+from processes.builds.sandbox.limits import RunLimits, sum_sizes
 from processes.builds.sandbox.plan import CONF, HOME, TEMPORARY, WORK, Sandbox
 from processes.builds.sandbox.system_calls import build_filter
 
 #: A look at the disk that takes longer has too many files to count.
 _MEASURE_S = 20.0
+_MEASURED = (WORK, TEMPORARY, HOME)
 _ANSWER_BYTES = 4 << 20
 _HOUSEKEEPING_S = 600.0
 
@@ -163,9 +164,10 @@ class SandboxRunner:
         emptying = f"chmod 700 {TEMPORARY} {HOME} && rm -rf {TEMPORARY} {HOME}; true"
         self.ask(work, ["/bin/sh", "-c", emptying], what="cleaning up", time_s=_HOUSEKEEPING_S)
 
-    def _measure_disk(self, work: Path) -> int:
+    def _measure_disk(self, work: Path) -> int | None:
+        """Return how many bytes the sandbox of `work` takes. Return None if that cannot be found out."""
         plan = Sandbox(tree=str(self.tree), work=str(work), conf=str(self.conf), holder=self.holder)
-        counting = f"du -sk {WORK} {TEMPORARY} {HOME} 2>/dev/null"
+        counting = f"du -sk {' '.join(_MEASURED)} 2>/dev/null"
         filter_fd = os.open(self.conf / FILTER, os.O_RDONLY)
         try:
             done = subprocess.run(
@@ -180,10 +182,11 @@ class SandboxRunner:
             )
         except subprocess.TimeoutExpired:
             return sys.maxsize
+        except OSError:
+            return None
         finally:
             os.close(filter_fd)
-        sizes = [line.split()[0] for line in done.stdout.splitlines() if line.split()]
-        return sum(int(size) << 10 for size in sizes if size.isdigit())
+        return sum_sizes(done.stdout, n_places=len(_MEASURED))
 
     def _base_environment(self) -> dict[str, str]:
         return {

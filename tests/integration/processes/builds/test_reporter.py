@@ -1,7 +1,9 @@
 """Reports of a build reach a real HTTP server, and their loss harms no build."""
 
 import http.server
+import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -90,3 +92,27 @@ def test_a_gateway_that_is_away_fails_no_build(gateway: Gateway) -> None:
     gateway.stop()
     with BuildReporter(gateway.address, "t", BuildStage.BUILD, max_log_bytes=1 << 20) as reporter:
         reporter.take_output(b"one\n")
+
+
+def test_a_refused_report_is_not_repeated_and_the_last_lost_one_ends_the_reports(gateway: Gateway) -> None:
+    gateway.statuses = [400] * 10
+    with BuildReporter(gateway.address, "t", BuildStage.BUILD, max_log_bytes=1 << 20) as reporter:
+        reporter.take_output(b"x" * 400_000)
+    assert [report.number for report in gateway.reports] == [0]
+
+
+def test_too_many_requests_is_repeated(gateway: Gateway) -> None:
+    gateway.statuses = [429, 204]
+    with BuildReporter(gateway.address, "t", BuildStage.BUILD, max_log_bytes=1 << 20) as reporter:
+        reporter.take_output(b"one\n")
+    assert [report.number for report in gateway.reports] == [0, 0]
+
+
+def test_a_gateway_that_never_answers_delays_the_end_by_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processes.builds.reporter._END_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/reports"
+        began_at = time.monotonic()
+        with BuildReporter(address, "t", BuildStage.BUILD, max_log_bytes=1 << 20) as reporter:
+            reporter.take_output(b"one\n")
+        assert time.monotonic() - began_at < 8.0

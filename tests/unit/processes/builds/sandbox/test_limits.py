@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from processes.builds.sandbox.limits import Measured, RunLimits, describe_bytes, describe_excess
+from processes.builds.sandbox.limits import Measured, RunLimits, describe_bytes, describe_excess, sum_sizes
 
 LIMITS = RunLimits(time_s=10, memory_bytes=1 << 20, disk_bytes=1 << 30, log_bytes=1 << 10, n_processes=4)
 WITHIN = Measured(
@@ -37,3 +37,16 @@ def test_an_excess_names_the_limit(field: str, value: float, says: str) -> None:
 )
 def test_bytes_have_units(n_bytes: int, text: str) -> None:
     assert describe_bytes(n_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("told", "n_bytes"),
+    [
+        (b"4\t/work\n8\t/tmp\n0\t/builder-home\n", 12 << 10),
+        (b"4\t/work\n8\t/tmp\n", None),
+        (b"4\t/work\n8\t/tmp\nx\t/builder-home\n", None),
+        (b"", None),
+    ],
+)
+def test_a_disk_that_was_not_measured_wholly_has_no_size(told: bytes, n_bytes: int | None) -> None:
+    assert sum_sizes(told, n_places=3) == n_bytes
