@@ -21,6 +21,7 @@ from schemas.stored_enum import StoredEnum
 BUILD_POOL = "ewms-builder"
 FIND_COMMIT = "find_task_commit"
 BUILD_IMAGE = "build_task_image"
+BUILD_LISTS = (FIND_COMMIT, BUILD_IMAGE)
 
 #: The keys of the state of such a run.
 ORDER_KEY = "order"

@@ -21,7 +21,7 @@ from schemas.topology import pool_service
 from wms.encryption import SecretKeys
 from wms.engine.brought import StepRefused
 from wms.engine.engine import Engine
-from wms.engine.life.launching import check_definition
+from wms.engine.life.launching import check_definition, check_reserved_name
 from wms.engine.life.open_run import OpenRun, make_error
 from wms.engine.life.stimuli import Unserved
 from wms.engine.step_workers import StepWorkers
@@ -96,6 +96,7 @@ class EngineHandlers:
     async def _register_definition(self, registered: DefinitionRegistered, event: ControlEvent) -> None:
         check_sender(event.sender, registered.definition.pool)
         check_definition(registered.definition)
+        check_reserved_name(registered.definition)
         await self._workers.register(registered)
 
     async def _note_alive(self, alive: StepWorkerAlive, event: ControlEvent) -> None:

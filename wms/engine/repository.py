@@ -146,14 +146,16 @@ async def store_definition(store: Store, definition: Definition, digest: Definit
     )
     await store.insert_new(DEFINITIONS, [{"_id": digest, **document.model_dump()}])
     changes = {"registered_at": now, "pool": definition.pool, "definition": document.definition}
-    await store.bulk_update(DEFINITIONS, [({"_id": digest}, {"$set": changes})])
+    # A worker that tells a false hash must not replace a definition of another name.
+    await store.bulk_update(DEFINITIONS, [({"_id": digest, "name": definition.name}, {"$set": changes})])
 
 
-async def find_definition(store: Store, name: str) -> tuple[DefinitionHash, Definition] | None:
-    """Return the latest registered definition of this name, with its hash. Return None if there is no such
-    definition.
+async def find_definition(store: Store, name: str, *, pool: str = "") -> tuple[DefinitionHash, Definition] | None:
+    """Return the latest registered definition of this name, with its hash; with a `pool`, the latest one of that pool.
+    Return None if there is no such definition.
     """
-    found = await store.find(DEFINITIONS, {"name": name}, sort=[("registered_at", -1)], limit=1)
+    query = {"name": name, "pool": pool} if pool else {"name": name}
+    found = await store.find(DEFINITIONS, query, sort=[("registered_at", -1)], limit=1)
     if not found:
         return None
     return DefinitionHash(found[0]["_id"]), Definition.model_validate(found[0]["definition"])

@@ -5,11 +5,15 @@ from schemas.catalogue import CatalogueTask, TaskVersion
 from wms.catalogue.life.version_parts import get_latest
 
 
-def make_look_order(task: CatalogueTask) -> BuildOrder:
+def make_look_order(task: CatalogueTask, limits: BuildLimits) -> BuildOrder:
     """Return the order to look at the source of the latest version. It takes no reports."""
     latest = get_latest(task)
     return BuildOrder(
-        build=f"{task.id}-look-{task.n_looks}", task=task.id, version=latest.number, source=latest.recipe.source
+        build=f"{task.id}-look-{task.n_looks}",
+        task=task.id,
+        version=latest.number,
+        source=latest.recipe.source,
+        limits=limits,
     )
 
 

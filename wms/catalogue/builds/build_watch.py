@@ -13,7 +13,16 @@ from runtime.failpoints import failpoint
 from runtime.kernel.store import Committed
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
-from schemas.builds import BUILD_IMAGE, FIND_COMMIT, TOKEN_KEY, BuildLimits, BuildOrder, make_build_state
+from schemas.builds import (
+    BUILD_IMAGE,
+    BUILD_LISTS,
+    BUILD_POOL,
+    FIND_COMMIT,
+    TOKEN_KEY,
+    BuildLimits,
+    BuildOrder,
+    make_build_state,
+)
 from schemas.catalogue import CATALOGUE_TASKS, CatalogueTask, SourceLook, TaskVersion
 from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
 from schemas.graph import DefinitionKind
@@ -36,8 +45,7 @@ from wms.engine.life.stimuli import Wish
 _SWEEP_S = 5.0
 #: Changes in this time are looked at together.
 _REST_S = 0.05
-_LISTS = (FIND_COMMIT, BUILD_IMAGE)
-_NO_BUILDER = "no builder offers {!r} yet: start a step worker of the pool 'ewms-builder'"
+_NO_BUILDER = f"no builder offers {{!r}} yet: start a step worker of the pool {BUILD_POOL!r}"
 
 
 class BuildWatch:
@@ -87,7 +95,7 @@ class BuildWatch:
     async def _list_open_runs(self) -> dict[RunUuid, RunId]:
         query = {
             "kind": DefinitionKind.CATALOGUE.value,
-            "definition": {"$in": list(_LISTS)},
+            "definition": {"$in": list(BUILD_LISTS)},
             "status": {"$nin": sorted(RUN_OVER)},
         }
         found = await self._tasks.store.find(RUNS, query, projection={"uuid": 1})
@@ -117,7 +125,7 @@ class BuildWatch:
 
     async def _follow(self, task: CatalogueTask) -> None:
         if task.look is not None:
-            order = make_look_order(task)
+            order = make_look_order(task, self._limits)
             news = await self._read_news(task, task.look.run, FIND_COMMIT, order, who=task.look.who)
             await self._change(task, self._make_look_end(task.look, news))
         for version in task.versions:
@@ -172,7 +180,11 @@ class BuildWatch:
     async def _launch(
         self, task: CatalogueTask, uuid: RunUuid, name: str, order: BuildOrder, *, who: str
     ) -> RunDocument:
-        digest, definition = await self._engine.find_definition(name)
+        # A definition of another pool does not count, though it may have the name: the order holds a token.
+        found = await repository.find_definition(self._tasks.store, name, pool=BUILD_POOL)
+        if found is None:
+            raise NotFound(_NO_BUILDER.format(name))
+        digest, definition = found
         token = make_report_token(task, order.build) if order.report_path else ""
         wish = LaunchWish(
             who=who,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from schemas.builds import BUILD_LISTS, BUILD_POOL
 from schemas.errors import Rejected, Unprocessable
 from schemas.graph import MAX_NODES, Definition, DefinitionKind
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
@@ -60,6 +61,20 @@ def check_definition(definition: Definition) -> None:
     for node in definition.graph.nodes:
         if not node.kind.is_known or (node.wait is not None and not node.wait.kind.is_known):
             raise Rejected(f"node {node.key!r} of {definition.name!r} is of a kind that this version does not know")
+
+
+def check_reserved_name(definition: Definition) -> None:
+    """Check that a step worker's pool may offer a definition of this name. The builder's lists get orders to build, and
+    tokens for their reports.
+
+    Raises:
+        Rejected: the name is one of the builder's, and the pool is another one.
+    """
+    if definition.name in BUILD_LISTS and definition.pool != BUILD_POOL:
+        raise Rejected(
+            f"the pool {definition.pool!r} may not offer {definition.name!r}: the name belongs to {BUILD_POOL!r}",
+            hint="give the workflow another name",
+        )
 
 
 def make_first_state(definition: Definition, uuid: RunUuid, reporter: str) -> dict[str, Any]:

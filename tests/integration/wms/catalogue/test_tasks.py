@@ -1,11 +1,21 @@
 """C3, C10, C13 to C17, C19, C23, C24, C27, C31: a task on its way from its registration to Ready, over REST."""
 
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
+from deploy.local.servers.rabbitmq import RabbitMQ
+from runtime.clock import stored_now
+from schemas.builds import BUILD_LISTS, BUILD_POOL
+from schemas.graph import Definition, Node, make_chain
+from schemas.ids import NodeKey
+from schemas.run_documents import DEFINITIONS, RUNS
+from schemas.topology import pool_service
 from tests.integration.wms.catalogue.building import COMMITS, find_digest
 from tests.integration.wms.catalogue.conftest import GIT, StartBuilder, TaskWorld, describe_task, versions
+from tests.integration.wms.engine.peers import Worker
 from tests.waiting import eventually
+from wms.engine import repository
 
 
 async def test_c15_c16_c17_c27_a_task_is_approved_built_synced_and_ready(task_world: TaskWorld) -> None:
@@ -148,6 +158,41 @@ async def test_a_task_waits_for_a_builder_and_says_so(bare_world: TaskWorld, sta
     assert (refused.status_code, "the commit of version 1 is not known yet" in refused.json()["error"]) == (409, True)
     await start_builder()
     await bare_world.until_looked(made["id"])
+
+
+def make_false(name: str) -> Definition:
+    """Return a definition of the pool `default`."""
+    return Definition(name=name, graph=make_chain((Node(key=NodeKey("steal"), name="steal", function="steal"),)))
+
+
+async def test_a_builder_of_another_pool_gets_no_order(bare_world: TaskWorld, start_builder: StartBuilder) -> None:
+    """Its worker would learn the token of the build's reports."""
+    store = bare_world.wms.store
+    for name in BUILD_LISTS:
+        false = make_false(name)
+        await repository.store_definition(store, false, false.hash, stored_now() + timedelta(days=1))
+    made = await bare_world.create()
+    waiting = await bare_world.until(made["id"], lambda found: found["look"])
+    assert "no builder offers 'find_task_commit' yet" in waiting["look"]
+    assert await bare_world.count_open_runs() == 0
+    await start_builder()
+    looked = await bare_world.until_looked(made["id"])
+    await bare_world.act(made["id"], "approve", commit=looked["versions"][0]["commit"])
+    await bare_world.until_status(made["id"], "Ready")
+    assert {run["pool"] for run in await store.find(RUNS, {})} == {BUILD_POOL}
+
+
+async def test_wms_refuses_the_builders_lists_from_another_pool(
+    bare_world: TaskWorld, rabbitmq: RabbitMQ, control_vhost: str
+) -> None:
+    worker = await Worker.connect(rabbitmq.amqp_url(pool_service("default"), control_vhost))
+    try:
+        for name in (*BUILD_LISTS, "harmless"):
+            await worker.register(make_false(name))
+        found = await eventually(lambda: bare_world.wms.store.distinct(DEFINITIONS, "name", {}), bool)
+        assert found == ["harmless"]
+    finally:
+        await worker.close()
 
 
 async def test_c24_c26_lists_have_pages_and_filters_and_only_what_one_sees(bare_world: TaskWorld) -> None:

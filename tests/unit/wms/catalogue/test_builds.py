@@ -15,8 +15,9 @@ from wms.gateway.craton.task_webhooks import is_signed
 
 
 def test_an_order_to_look_has_no_commit_and_takes_no_reports() -> None:
-    order = make_look_order(create())
+    order = make_look_order(create(), BuildLimits(fetch_s=5))
     assert (order.commit, order.report_path, order.locations, order.build) == ("", "", (), "7-look-1")
+    assert order.limits.fetch_s == 5, "the operator's limits hold for looks too"
 
 
 def test_an_order_to_build_pins_the_approved_commit() -> None:
