@@ -116,6 +116,9 @@ class TaskVersion(RunModel):
     recipe: TaskRecipe
     #: Who has asked for this version.
     author: str
+    #: Who has written its recipe, since a recipe was last approved. A version that a look finds has the recipe of an
+    #: earlier one.
+    recipe_authors: tuple[str, ...] = ()
     status: TaskStatus = TaskStatus.PENDING_APPROVAL
     #: Why it has this status, or what it waits for, in words for people.
     reason: str = ""

@@ -160,7 +160,8 @@ class TaskVersionSeen(Object):
     number: int
     status: TaskStatus
     reason: str = Field(description="Why it has this status, or what it waits for.")
-    author: str
+    author: str = Field(description="Who has asked for it; `webhook`: a git server.")
+    recipe_authors: tuple[str, ...] = Field((), description="Who has written its recipe since one was last approved.")
     location: TaskLocation
     command: tuple[str, ...]
     fan_out: FanOut

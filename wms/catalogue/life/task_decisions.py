@@ -21,6 +21,7 @@ from wms.catalogue.life.version_parts import (
     find_version,
     get_latest,
     get_used,
+    list_recipe_authors,
     move_version,
     replace_version,
 )
@@ -31,7 +32,8 @@ def make_task(
 ) -> CatalogueTask:
     """Return a new task whose version 1 waits for approval. The run `run` looks at its source."""
     task = CatalogueTask(**facts, owner=owner, created_at=now, changed_at=now, changed_by=owner)
-    return restart_look(add_version(task, recipe, author=owner, now=now), who=owner, run=run, now=now)
+    made = add_version(task, recipe, author=owner, recipe_authors=(owner,), now=now)
+    return restart_look(made, who=owner, run=run, now=now)
 
 
 def change_recipe(task: CatalogueTask, recipe: TaskRecipe, *, who: str, run: RunUuid, now: datetime) -> CatalogueTask:
@@ -39,9 +41,14 @@ def change_recipe(task: CatalogueTask, recipe: TaskRecipe, *, who: str, run: Run
 
     The version in use stays in use.
     """
-    if recipe == get_latest(task).recipe:
+    latest = get_latest(task)
+    if recipe == latest.recipe:
         return task
-    return restart_look(add_version(task, recipe, author=who, now=now), who=who, run=run, now=now)
+    # What others have written, and another person has not approved yet, is still in the recipe.
+    earlier = () if latest.is_approved else list_recipe_authors(latest)
+    authors = tuple(dict.fromkeys((*earlier, who)))
+    made = add_version(task, recipe, author=who, recipe_authors=authors, now=now)
+    return restart_look(made, who=who, run=run, now=now)
 
 
 def decide_version(
@@ -62,7 +69,8 @@ def decide_version(
     Raises:
         NotFound: there is no such version.
         Conflict: it does not wait for approval, or its commit is not known yet.
-        Forbidden: `who` is its author, or the task's owner, and another person must approve.
+        Forbidden: `who` is its author or an author of its recipe, or the task's owner, and another person must
+            approve.
     """
     version = find_version(task, number)
     event = VersionEvent.APPROVE if approves else VersionEvent.REJECT
@@ -76,9 +84,10 @@ def decide_version(
             f"the commit of version {version.number} is not known yet, so there is nothing to approve",
             hint=task.look_result or "wait until the builder has looked at the source",
         )
-    if needs_another and who in (version.author, task.owner):
+    if needs_another and who in (version.author, *list_recipe_authors(version), task.owner):
         raise Forbidden(
-            f"version {version.number} must be approved by somebody else than its author",
+            f"version {version.number} must be approved by somebody else than its author, the authors of its recipe"
+            " and the owner of the task",
             hint="ask another admin of the organization",
         )
     moved = move_version(version, event, now, **decided)

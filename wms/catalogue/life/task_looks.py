@@ -19,6 +19,7 @@ from wms.catalogue.life.version_parts import (
     add_version,
     begin_build,
     get_latest,
+    list_recipe_authors,
     move_version,
     replace_version,
 )
@@ -78,7 +79,9 @@ def take_commit(
         task = replace_version(task, begin_build(task, moved, next_runs[0], now))
         return _finish_look(task, look, "the commit is the same, and is built again", next_runs[1], now)
     if found.commit != latest.commit or (look.makes_version and latest.status is not TaskStatus.PENDING_APPROVAL):
-        task = add_version(task, latest.recipe, author=look.who, now=now, **facts)
+        task = add_version(
+            task, latest.recipe, author=look.who, recipe_authors=list_recipe_authors(latest), now=now, **facts
+        )
         result = f"version {task.n_versions} waits for approval"
         return _finish_look(task, look, result, next_runs[1], now)
     return _finish_look(task, look, "the commit is the same as that of the latest version", next_runs[1], now)

@@ -52,10 +52,24 @@ def get_used(task: CatalogueTask) -> TaskVersion | None:
     return None if task.ready_version is None else find_version(task, task.ready_version)
 
 
-def add_version(task: CatalogueTask, recipe: TaskRecipe, *, author: str, now: datetime, **fields: Any) -> CatalogueTask:
+def list_recipe_authors(version: TaskVersion) -> tuple[str, ...]:
+    """Return who has written the recipe of `version`. Versions of an earlier EWMS know only who asked for them."""
+    return version.recipe_authors or (version.author,)
+
+
+def add_version(
+    task: CatalogueTask,
+    recipe: TaskRecipe,
+    *,
+    author: str,
+    recipe_authors: tuple[str, ...],
+    now: datetime,
+    **fields: Any,
+) -> CatalogueTask:
     """Return `task` with one more version, which waits for approval. Earlier ones that wait are superseded."""
     number = task.n_versions + 1
-    made = TaskVersion(number=number, recipe=recipe, author=author, created_at=now, changed_at=now, **fields)
+    known = {**fields, "author": author, "recipe_authors": recipe_authors}
+    made = TaskVersion(number=number, recipe=recipe, created_at=now, changed_at=now, **known)
     kept = [_supersede(version, number, now) for version in task.versions]
     return task.model_copy(update={"versions": (*_forget_old(kept, task.ready_version), made), "n_versions": number})
 

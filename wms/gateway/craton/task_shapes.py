@@ -12,7 +12,7 @@ from schemas.api.tasks import (
 )
 from schemas.builds import DirectorySource, GitSource
 from schemas.catalogue import CatalogueTask, TaskRecipe, TaskResources, TaskVersion
-from wms.catalogue.life.version_parts import find_task_status, get_latest, get_used
+from wms.catalogue.life.version_parts import find_task_status, get_latest, get_used, list_recipe_authors
 
 
 def summarize_task(task: CatalogueTask) -> TaskSummary:
@@ -62,6 +62,7 @@ def _show_version(version: TaskVersion) -> TaskVersionSeen:
         status=version.status,
         reason=version.reason,
         author=version.author,
+        recipe_authors=list_recipe_authors(version),
         location=_show_location(recipe),
         command=recipe.command,
         fan_out=recipe.fan_out,

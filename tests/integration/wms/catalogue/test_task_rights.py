@@ -82,7 +82,7 @@ async def test_c27_where_the_organization_says_so_another_person_approves(task_w
     await task_world.until_looked(task)
     refused = await task_world.send("POST", f"/tasks/{task}/actions/approve", {}, caller="dora/north/admin")
     assert refused.status_code == 403
-    assert refused.json()["error"] == "version 1 must be approved by somebody else than its author"
+    assert "version 1 must be approved by somebody else than its author" in refused.json()["error"]
     assert task_world.build.orders == []
     await task_world.act(task, "approve", caller="root")
     await task_world.until_status(task, "Ready")

@@ -29,6 +29,7 @@ from tests.unit.wms.catalogue.making import (
 )
 from wms.catalogue.life.run_news import RunNews, RunProgress
 from wms.catalogue.life.task_decisions import change_recipe, pin_version, take_build_news
+from wms.catalogue.life.task_looks import begin_look
 from wms.catalogue.life.version_parts import get_latest, get_used
 
 READY = TaskStatus.READY
@@ -185,6 +186,41 @@ def test_c16_a_task_that_is_not_ready_cannot_be_pinned(status: TaskStatus) -> No
 def test_a_disabled_task_cannot_be_pinned() -> None:
     with pytest.raises(Conflict, match="is disabled"):
         pin_version(make_in(READY).model_copy(update={"is_disabled": True}))
+
+
+def test_who_wrote_a_recipe_does_not_approve_a_version_of_it_that_a_look_has_found() -> None:
+    """Else a webhook's version, or one that another person asked for, would launder the author's own recipe."""
+    other = RECIPE.model_copy(update={"command": ("mine",)})
+    written = look(change_recipe(make_in(READY), other, who="bob", run=new_run(), now=NOW))
+    for who in ("webhook", "eve"):
+        found = look(begin_look(written, who=who, run=new_run(), now=NOW), OTHER)
+        assert (get_latest(found).author, get_latest(found).recipe_authors) == (who, ("bob",))
+        with pytest.raises(Forbidden, match="the authors of its recipe"):
+            approve(found, who="bob", needs_another=True)
+        assert statuses(approve(found, who="dora", needs_another=True))[-1] == "Building"
+        assert statuses(approve(found, who="bob"))[-1] == "Building"
+
+
+def test_a_change_of_a_recipe_that_waits_keeps_its_earlier_authors_and_an_approval_forgets_them() -> None:
+    first = look(
+        change_recipe(
+            make_in(READY), RECIPE.model_copy(update={"command": ("mine",)}), who="bob", run=new_run(), now=NOW
+        )
+    )
+    more = RECIPE.model_copy(update={"command": ("mine",), "network": ("h",)})
+    both = look(change_recipe(first, more, who="eve", run=new_run(), now=NOW))
+    assert get_latest(both).recipe_authors == ("bob", "eve")
+    with pytest.raises(Forbidden):
+        approve(both, who="bob", needs_another=True)
+    after = change_recipe(approve(both, who="dora"), RECIPE, who="eve", run=new_run(), now=NOW)
+    assert get_latest(after).recipe_authors == ("eve",)
+
+
+def test_a_version_of_an_earlier_ewms_has_its_author_as_the_author_of_its_recipe() -> None:
+    ready = make_in(READY)
+    old = get_latest(ready).model_copy(update={"recipe_authors": (), "author": "bob"})
+    found = look(ready.model_copy(update={"versions": (old,)}), OTHER)
+    assert get_latest(found).recipe_authors == ("bob",)
 
 
 ACTS = {
