@@ -66,10 +66,10 @@ class AsyncCatalogueClient:
         """
         return _parse(await self._open_gateway().put(f"/tasks/{task}", dict(fields)))
 
-    async def approve(self, task: int, *, version: int | None = None, commit: str = "", reason: str = "") -> TaskSeen:
+    async def approve(self, task: int, *, commit: str, version: int | None = None, reason: str = "") -> TaskSeen:
         """Approve a version, the latest one by default, so that it is built. Return the task.
 
-        With a `commit` the version must have that one.
+        The version must have the `commit`, which is the one that you have read.
 
         Raises:
             AlreadyThere: it does not wait for approval, or has another commit.

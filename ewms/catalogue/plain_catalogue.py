@@ -49,10 +49,10 @@ class CatalogueClient:
         """
         return self._portal.run_coroutine(lambda: self._tasks.update(task, fields))
 
-    def approve(self, task: int, *, version: int | None = None, commit: str = "", reason: str = "") -> TaskSeen:
+    def approve(self, task: int, *, commit: str, version: int | None = None, reason: str = "") -> TaskSeen:
         """Approve a version, the latest one by default, so that it is built. Return the task.
 
-        With a `commit` the version must have that one.
+        The version must have the `commit`, which is the one that you have read.
 
         Raises:
             AlreadyThere: it does not wait for approval, or has another commit.

@@ -115,7 +115,7 @@ class TaskApproveRequest(Object):
     """Which version to approve, and why."""
 
     version: Annotated[int, Field(strict=True, ge=1)] | None = Field(None, description="Default: the latest one.")
-    commit: str = Field("", description="If given, the version must have this commit.")
+    commit: str = Field("", description="The commit that you have read, and that the version must have; required.")
     reason: Reason = ""
 
 

@@ -7,11 +7,10 @@ from typing import Any
 from runtime.clock import stored_now
 from runtime.once import Once
 from schemas.catalogue import CatalogueTask, TaskVersion, TaskVisibility
-from schemas.errors import Conflict, Rejected
+from schemas.errors import Rejected
 from schemas.ids import CatalogueTaskId
 from wms.catalogue.life.task_decisions import change_recipe, decide_version, make_task, pin_version
 from wms.catalogue.life.task_looks import begin_look
-from wms.catalogue.life.version_parts import find_version
 from wms.catalogue.run_names import new_run_uuid
 from wms.catalogue.task_access import check_task_right, make_visible_filter
 from wms.catalogue.task_recipes import SourceRules, change_recipe_fields, make_recipe
@@ -124,12 +123,13 @@ class CatalogueService:
     ) -> CatalogueTask:
         """Approve or reject a version; without a `number` the latest one. An approved one is built.
 
-        With a `commit` the version must have that one, so that an approval cannot mean another.
+        An approval names the `commit` that the version must have, so that it cannot mean another.
 
         Raises:
             NotFound: there is no such task for the principal, or no such version.
             Forbidden: the principal may not approve it.
             Conflict: the version does not wait for approval, its commit is not known, or it is another one.
+            Rejected: the approval names no commit.
         """
         seen = await self.get_task(principal, task_id, Action.APPROVE_TASK)
         settings = await self._organizations.find_organization(seen.organization)
@@ -137,10 +137,6 @@ class CatalogueService:
 
         def decide(task: CatalogueTask) -> CatalogueTask:
             check_task_right(principal, Action.APPROVE_TASK, task)
-            version = find_version(task, number)
-            if commit and version.commit != commit:
-                found = version.commit or "none yet"
-                raise Conflict(f"version {version.number} has another commit: {found}", hint="look at it again")
             after = decide_version(
                 task,
                 who=principal.subject,
@@ -148,6 +144,7 @@ class CatalogueService:
                 run=run,
                 now=stored_now(),
                 number=number,
+                commit=commit,
                 reason=reason,
                 needs_another=settings is not None and settings.approval_by_another,
             )

@@ -6,7 +6,7 @@ import typer
 
 from ewms.cli.commands import catalogue_options as options
 from ewms.cli.commands import catalogue_trial
-from ewms.cli.context import GlobalOptions
+from ewms.cli.context import GlobalOptions, can_ask
 
 if TYPE_CHECKING:
     from schemas.api.tasks import TaskSeen
@@ -174,12 +174,16 @@ def approve(
     task: Task,
     *,
     version: Version = None,
-    commit: Annotated[str, typer.Option(help="The commit that you have read; another one is refused.")] = "",
+    commit: Annotated[
+        str, typer.Option(help="The commit that you have read; another one is refused. Without it you are asked.")
+    ] = "",
     reason: Reason = "",
 ) -> None:
     """Approve a version: the builder then builds its commit, and brings the image to the clusters."""
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
+        if not commit:
+            commit = _ask_for_commit(ews.catalogue.show(task), version)
         _show_task(given, ews.catalogue.approve(task, version=version, commit=commit, reason=reason))
 
 
@@ -249,6 +253,26 @@ def delete(context: typer.Context, task: Task) -> None:
     with given.make_client() as ews:
         ews.catalogue.delete(task)
     given.tell_user(f"task {task} is deleted")
+
+
+def _ask_for_commit(task: "TaskSeen", number: int | None) -> str:
+    """Return the commit that waits for approval, once a person has confirmed it; "" if none waits: the server says why.
+
+    Raises:
+        Rejected: there is no person to ask.
+    """
+    from ewms.cli.text.catalogue_text import describe_commit
+    from schemas.catalogue import TaskStatus
+    from schemas.errors import Rejected
+
+    wanted = task.latest_version if number is None else number
+    found = next((each for each in task.versions if each.number == wanted), None)
+    if found is None or not found.commit or found.status != TaskStatus.PENDING_APPROVAL:
+        return ""
+    if not can_ask():
+        raise Rejected("an approval names the commit that it means", hint=f"read it, then add --commit {found.commit}")
+    typer.confirm(f"Approve version {found.number} of task {task.id}: {describe_commit(found)}?", abort=True, err=True)
+    return found.commit
 
 
 def _show_task(given: GlobalOptions, task: "TaskSeen") -> None:

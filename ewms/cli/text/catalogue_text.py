@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from ewms.cli.text.plain import escape_controls
 from ewms.cli.text.process_text import format_time, make_table
 from schemas.api.tasks import TaskSeen, TaskSummary, TaskVersionSeen
 from schemas.builds import SyncState
@@ -80,6 +81,12 @@ def _version_lines(version: TaskVersionSeen, *, is_used: bool) -> Iterator[Text]
     for name, sync in version.locations.items():
         if version.status is TaskStatus.SYNCING or sync.state is SyncState.UNREACHABLE:
             yield Text(f"      {name}: {sync.state}{f': {sync.reason}' if sync.reason else ''}")
+
+
+def describe_commit(version: TaskVersionSeen) -> str:
+    """Return a version's commit and what it says of itself, in one line that no terminal obeys."""
+    told = f" {version.commit_subject} ({version.commit_author})" if version.commit_subject else ""
+    return escape_controls(" ".join(f"{version.commit}{told}".split()))
 
 
 def find_next_command(task: TaskSeen) -> str:

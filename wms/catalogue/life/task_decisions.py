@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.builds import SyncedImage
 from schemas.catalogue import CatalogueTask, TaskRecipe, TaskStatus, TaskVersion
-from schemas.errors import Conflict, Forbidden
+from schemas.errors import Conflict, Forbidden, Rejected
 from schemas.ids import RunUuid
 from wms.catalogue.life.run_news import RunNews, RunProgress
 from wms.catalogue.life.task_looks import restart_look
@@ -59,16 +59,19 @@ def decide_version(
     run: RunUuid,
     now: datetime,
     number: int | None = None,
+    commit: str = "",
     reason: str = "",
     needs_another: bool = False,
 ) -> CatalogueTask:
     """Return `task` after `who` has approved or rejected a version; without a `number` the latest one.
 
-    The run `run` builds an approved one. `needs_another` says that nobody may approve what they have written.
+    An approval names the `commit` that it means. The run `run` builds an approved version. With
+    `needs_another`, an approval of one's own work is refused.
 
     Raises:
         NotFound: there is no such version.
-        Conflict: it does not wait for approval, or its commit is not known yet.
+        Conflict: it does not wait for approval, its commit is not known yet, or it has another commit.
+        Rejected: the approval names no commit.
         Forbidden: `who` is its author or an author of its recipe, or the task's owner, and another person must
             approve.
     """
@@ -84,6 +87,13 @@ def decide_version(
             f"the commit of version {version.number} is not known yet, so there is nothing to approve",
             hint=task.look_result or "wait until the builder has looked at the source",
         )
+    if not commit:
+        raise Rejected(
+            "'commit': an approval names the commit that it means",
+            hint=f"read version {version.number}, and send its commit: {version.commit}",
+        )
+    if version.commit != commit:
+        raise Conflict(f"version {version.number} has another commit: {version.commit}", hint="look at it again")
     if needs_another and who in (version.author, *list_recipe_authors(version), task.owner):
         raise Forbidden(
             f"version {version.number} must be approved by somebody else than its author, the authors of its recipe"

@@ -90,8 +90,8 @@ class TaskWorld:
     async def make_ready(self, *, caller: str = "ada/north/admin", **changes: Any) -> dict[str, Any]:
         """Create a task, approve it, and return it once it is Ready."""
         made = await self.create(caller=caller, **changes)
-        await self.until_looked(made["id"])
-        await self.act(made["id"], "approve", caller="root")
+        looked = await self.until_looked(made["id"])
+        await self.act(made["id"], "approve", caller="root", commit=looked["versions"][0]["commit"])
         return await self.until_status(made["id"], "Ready")
 
 

@@ -6,7 +6,7 @@ import json
 from schemas.builds import REPORT_TOKEN_HEADER
 from schemas.catalogue import BUILD_LOG
 from schemas.run_documents import RUNS
-from tests.integration.wms.catalogue.building import find_digest, report
+from tests.integration.wms.catalogue.building import COMMITS, find_digest, report
 from tests.integration.wms.catalogue.conftest import TaskWorld
 from tests.waiting import PATIENCE_S, eventually
 
@@ -16,7 +16,7 @@ async def begin_build(world: TaskWorld) -> int:
     world.build.may_build.clear()
     made = await world.create(caller="ada/north/member")
     await world.until_looked(made["id"])
-    await world.act(made["id"], "approve", caller="dora/north/admin")
+    await world.act(made["id"], "approve", caller="dora/north/admin", commit=COMMITS[0])
     await eventually(lambda: len(world.build.answers) >= 4)
     return int(made["id"])
 

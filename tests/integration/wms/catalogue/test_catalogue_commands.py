@@ -56,7 +56,12 @@ async def test_c19_c30_a_task_from_its_registration_to_its_deletion_by_commands(
     assert f"next: ewms catalogue approve {task} --commit {COMMITS[0]}" in shown
     wrong = await run_command(task_world, "catalogue", "approve", str(task), "--commit", COMMITS[1], status=5)
     assert "has another commit" in wrong
-    assert "version 1  Building" in await run_command(task_world, "catalogue", "approve", str(task))
+    unnamed = await run_command(task_world, "catalogue", "approve", str(task), status=2)
+    assert f"add --commit {COMMITS[0]}" in unnamed
+    approve = ("catalogue", "approve", str(task), "--commit", COMMITS[0])
+    assert "version 1  Building" in await run_command(task_world, *approve)
+    # None waits any more: the server says so.
+    assert "the version is" in await run_command(task_world, "catalogue", "approve", str(task), status=5)
     log = await run_command(task_world, "catalogue", "log", str(task), "--follow")
     assert log == "STEP 1: FROM scratch\nSTEP 2: COPY . /task\n"
     await task_world.until_status(task, "Ready")
@@ -93,7 +98,7 @@ async def test_c30_the_client_waits_for_what_the_builder_does(task_world: TaskWo
         with pytest.raises(AlreadyThere, match="is not Ready"):
             await ews.catalogue.find_runnable(task)
         task_world.build.may_build.clear()
-        await ews.catalogue.approve(task)
+        await ews.catalogue.approve(task, commit=COMMITS[0])
         with pytest.raises(TimedOut, match="is Building still"):
             await ews.catalogue.wait(task, timeout=0.3)
         task_world.build.may_build.set()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from schemas.catalogue import BUILD_LOG, BUILD_LOG_SIZES, CATALOGUE_TASKS
 from schemas.ids import CatalogueTaskId, OrganizationId
 from schemas.run_documents import RUNS
+from tests.integration.wms.catalogue.building import COMMITS
 from tests.integration.wms.catalogue.conftest import TaskWorld
 from tests.waiting import eventually
 from wms.tenancy.organizations import Organizations
@@ -50,7 +51,7 @@ async def test_a_build_that_goes_on_is_canceled_with_its_task(task_world: TaskWo
     task_world.build.may_build.clear()
     made = await task_world.create()
     await task_world.until_looked(made["id"])
-    await task_world.act(made["id"], "approve")
+    await task_world.act(made["id"], "approve", commit=COMMITS[0])
     await eventually(lambda: task_world.build.orders)
     assert (await task_world.send("DELETE", f"/tasks/{made['id']}")).status_code == 204
     task_world.build.may_build.set()

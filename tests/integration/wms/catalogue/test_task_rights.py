@@ -79,12 +79,13 @@ async def test_c27_where_the_organization_says_so_another_person_approves(task_w
     saved = await task_world.send("PUT", "/organizations/north", body, caller="root")
     assert (saved.status_code, saved.json()["approval_by_another"]) == (200, True)
     task = (await task_world.create(caller="dora/north/admin"))["id"]
-    await task_world.until_looked(task)
-    refused = await task_world.send("POST", f"/tasks/{task}/actions/approve", {}, caller="dora/north/admin")
+    looked = await task_world.until_looked(task)
+    named = {"commit": looked["versions"][0]["commit"]}
+    refused = await task_world.send("POST", f"/tasks/{task}/actions/approve", named, caller="dora/north/admin")
     assert refused.status_code == 403
     assert "version 1 must be approved by somebody else than its author" in refused.json()["error"]
     assert task_world.build.orders == []
-    await task_world.act(task, "approve", caller="root")
+    await task_world.act(task, "approve", caller="root", **named)
     await task_world.until_status(task, "Ready")
     # A change of the title by another dialect keeps the setting.
     await Organizations(task_world.wms.store).save_organization(

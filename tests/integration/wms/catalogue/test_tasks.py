@@ -60,7 +60,7 @@ async def test_c14_a_failed_build_says_why_and_a_rebuild_repeats_it(task_world: 
     task_world.build.build_fault = "Dockerfile: there is none in the directory"
     made = await task_world.create()
     await task_world.until_looked(made["id"])
-    await task_world.act(made["id"], "approve")
+    await task_world.act(made["id"], "approve", commit=COMMITS[0])
     failed = await task_world.until_status(made["id"], "Failed")
     assert (failed["status"], failed["reason"]) == ("Failed", "Dockerfile: there is none in the directory")
     assert (await task_world.send("GET", f"/tasks/{made['id']}/runnable")).status_code == 409
@@ -77,7 +77,7 @@ async def test_r3_a_location_that_is_away_keeps_the_task_syncing_with_the_reason
     task_world.build.away = {"chicago"}
     made = await task_world.create(cluster_locations=["osg", "chicago"])
     await task_world.until_looked(made["id"])
-    await task_world.act(made["id"], "approve")
+    await task_world.act(made["id"], "approve", commit=COMMITS[0])
     away = await task_world.until(made["id"], lambda found: "no route" in found["versions"][0]["reason"])
     assert (away["status"], away["reason"]) == ("Syncing", "location 'chicago': no route to its directory")
     states = {name: each["state"] for name, each in away["versions"][0]["locations"].items()}
@@ -92,7 +92,7 @@ async def test_r3_an_image_with_another_digest_is_not_synced(task_world: TaskWor
     task_world.build.damaged = {"osg"}
     made = await task_world.create()
     await task_world.until_looked(made["id"])
-    await task_world.act(made["id"], "approve")
+    await task_world.act(made["id"], "approve", commit=COMMITS[0])
     failed = await task_world.until_status(made["id"], "Failed")
     assert failed["reason"] == "the builder has ended without the image at: osg"
 
@@ -107,6 +107,8 @@ async def test_a_new_commit_waits_for_approval_while_the_old_version_stays_in_us
     assert (found["status"], found["ready_version"]) == ("Ready", 1)
     pinned = (await task_world.send("GET", f"/tasks/{task}/runnable")).json()
     assert (pinned["version"], pinned["commit"]) == (1, COMMITS[0])
+    bare = await task_world.send("POST", f"/tasks/{task}/actions/approve", {})
+    assert (bare.status_code, "'commit'" in bare.json()["error"], COMMITS[1] in bare.text) == (400, True, True)
     wrong = await task_world.send("POST", f"/tasks/{task}/actions/approve", {"commit": COMMITS[0]})
     assert (wrong.status_code, wrong.json()["error"]) == (409, f"version 2 has another commit: {COMMITS[1]}")
     await task_world.act(task, "approve", version=2, commit=COMMITS[1])

@@ -10,7 +10,7 @@ from schemas.ids import CatalogueTaskId, OrganizationId, RunUuid
 from wms.catalogue.life.run_news import RunNews, RunProgress
 from wms.catalogue.life.task_decisions import decide_version, make_task, take_build_news
 from wms.catalogue.life.task_looks import begin_look, take_commit, take_look_failure
-from wms.catalogue.life.version_parts import get_latest
+from wms.catalogue.life.version_parts import find_version, get_latest
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 COMMIT, OTHER = "a" * 40, "b" * 40
@@ -45,7 +45,9 @@ def fail_look(task: CatalogueTask, reason: str = "no route") -> CatalogueTask:
 
 def approve(task: CatalogueTask, **fields: Any) -> CatalogueTask:
     """Return `task` after its latest version was approved."""
-    return decide_version(task, **{"who": "boss", "approves": True, "run": new_run(), "now": NOW, **fields})
+    commit = find_version(task, fields.get("number")).commit
+    given = {"who": "boss", "approves": True, "run": new_run(), "now": NOW, "commit": commit, **fields}
+    return decide_version(task, **given)
 
 
 def reject(task: CatalogueTask, **fields: Any) -> CatalogueTask:

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from schemas.builds import BuiltImage, GitSource, SyncedImage
 from schemas.catalogue import CatalogueTask, TaskStatus
-from schemas.errors import Conflict, Forbidden, NotFound
+from schemas.errors import Conflict, Forbidden, NotFound, Rejected
 from tests.unit.wms.catalogue.making import (
+    COMMIT,
     DIGEST,
     IMAGE,
     NOW,
@@ -48,6 +49,16 @@ def test_c27_an_approved_version_is_built_and_says_who_decided() -> None:
 def test_nothing_is_approved_before_its_commit_is_known() -> None:
     with pytest.raises(Conflict, match="the commit of version 1 is not known yet"):
         approve(create())
+
+
+def test_an_approval_names_the_commit_of_the_version_and_a_rejection_needs_none() -> None:
+    task = look(create())
+    with pytest.raises(Rejected, match="'commit'") as refused:
+        approve(task, commit="")
+    assert COMMIT in (refused.value.hint or "")
+    with pytest.raises(Conflict, match=f"version 1 has another commit: {COMMIT}"):
+        approve(task, commit=OTHER)
+    assert statuses(reject(task, commit="")) == ["Rejected"]
 
 
 @pytest.mark.parametrize("approves", [True, False])

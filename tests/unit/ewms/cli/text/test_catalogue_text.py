@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ewms.cli.text.catalogue_text import craton_table, find_next_command, task_lines, task_table
+from ewms.cli.text.catalogue_text import craton_table, describe_commit, find_next_command, task_lines, task_table
 from schemas.api.tasks import TaskLocation, TaskResourcesBody, TaskSeen, TaskSummary, TaskVersionSeen
 from schemas.builds import LocationSync, SyncState
 from schemas.catalogue import FanOut, TaskStatus, TaskVisibility
@@ -168,3 +168,11 @@ def test_a_task_that_syncs_shows_each_location() -> None:
 )
 def test_each_status_has_its_next_command(version: TaskVersionSeen, command: str) -> None:
     assert find_next_command(make_task(version)) == command
+
+
+def test_a_question_about_a_commit_names_it_and_what_it_says_of_itself_without_controls() -> None:
+    version = make_version(
+        1, S.PENDING_APPROVAL, commit="a" * 40, commit_subject="Mend\x1b[2J\n it", commit_author="Grace"
+    )
+    assert describe_commit(version) == f"{'a' * 40} Mend\\x1b[2J it (Grace)"
+    assert describe_commit(version.model_copy(update={"commit_subject": ""})) == "a" * 40
