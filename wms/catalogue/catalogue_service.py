@@ -173,11 +173,16 @@ class CatalogueService:
     ) -> CatalogueTask:
         """Look at the source again because a git server, called `who`, says that it has changed.
 
-        `check` raises an error if the server has not proved that it may.
+        `check` raises an error if the server has not proved that it may. A disabled task is not looked at.
 
         Raises:
             NotFound: there is no such task; and what `check` raises.
         """
+        # Before a transaction: every caller reaches this, and one without the key must not cost one.
+        task = await self._tasks.load_task(task_id)
+        check(task)
+        if task.is_disabled:
+            return task
         return await self._look(task_id, who, check, makes_version=False)
 
     async def _look(
