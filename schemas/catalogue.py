@@ -172,7 +172,8 @@ class CatalogueTask(RunModel):
     #: Whether a look or a build is under way, and the task's status. Both follow from the other fields; lists use them.
     is_busy: bool = False
     status: TaskStatus = TaskStatus.PENDING_APPROVAL
-    #: WMS makes the tokens of builds and the key of the webhook from this. It never leaves WMS.
+    #: WMS makes the tokens of builds and the key of the webhook from this. It never leaves WMS, and is
+    #: encrypted if WMS has a key for secrets.
     secret: str
     n_webhook_keys: int = 1
     rev: int = 0

@@ -1,6 +1,7 @@
-"""Encrypt the secrets of templates, schedules and runs again when WMS starts: a new key replaces an old one.
+"""Encrypt the secrets of templates, schedules, tasks and runs again when WMS starts: a new key replaces an old one.
 
-    templates, schedules     at each start; secrets from before there was encryption become encrypted, too
+    templates, schedules, the
+    catalogue's tasks        at each start; secrets from before there was encryption become encrypted, too
     runs, and their logs     if there are several keys, in the background: there may be very many
 
 A document changes only if nothing else has changed it meanwhile; then it is read again. Notification templates have
@@ -13,6 +14,7 @@ from typing import Any
 from runtime.kernel.decision import Document, Update, change_filter, update_operators
 from runtime.kernel.store import Store
 from runtime.telemetry import log
+from schemas.catalogue import CATALOGUE_TASKS
 from schemas.errors import Broken
 from schemas.ids import TemplateId
 from schemas.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
@@ -70,6 +72,17 @@ class SecretRotation:
         await self._change_all(TEMPLATES, {"$or": templates}, change_template)
         schedules = [{"template": of_password}, {"masked": with_secrets}]
         await self._change_all(SCHEDULES, {"$or": schedules}, change_schedule)
+
+    async def encrypt_tasks(self) -> None:
+        """Encrypt the secrets of all tasks of the catalogue with the first key."""
+        if not self._keys.has_keys:
+            return
+
+        def change_task(raw: Document) -> Document | None:
+            after = self._reseal(raw["secret"])
+            return None if after == raw["secret"] else {"secret": after}
+
+        await self._change_all(CATALOGUE_TASKS, {}, change_task)
 
     async def encrypt_runs(self) -> None:
         """Encrypt the secrets of all runs with the first key, if there are several. The log says when it is done."""

@@ -175,7 +175,7 @@ class WmsSettings(StoreSettings):
         rules = SourceRules(
             git_protocols=self.build_git_protocols, git_hosts=self.build_git_hosts, task_roots=self.task_roots
         )
-        return CatalogueSettings(rules=rules, limits=self.build_limits)
+        return CatalogueSettings(rules=rules, limits=self.build_limits, keys=self.make_secret_keys())
 
     def make_images(self) -> PilotImages:
         """Return the pilot images that requests may name."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from runtime.kernel.store import Store
 from schemas.builds import BuildLimits
+from wms.catalogue.builds.build_keys import TaskKeys
 from wms.catalogue.builds.build_log import BuildLog
 from wms.catalogue.builds.build_reports import BuildReports
 from wms.catalogue.builds.build_watch import BuildWatch
@@ -11,6 +12,7 @@ from wms.catalogue.catalogue_service import CatalogueService
 from wms.catalogue.task_deletion import TaskDeletion
 from wms.catalogue.task_recipes import SourceRules
 from wms.catalogue.task_store import TaskStore
+from wms.encryption import SecretKeys
 from wms.engine.engine import Engine
 from wms.fleet.locations import LocationMap
 from wms.tenancy.organizations import Organizations
@@ -22,6 +24,7 @@ class CatalogueSettings:
 
     rules: SourceRules
     limits: BuildLimits
+    keys: SecretKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,7 @@ class Catalogue:
     deletion: TaskDeletion
     reports: BuildReports
     builds: BuildWatch
+    keys: TaskKeys
 
 
 def build_catalogue(
@@ -42,11 +46,12 @@ def build_catalogue(
     settings: CatalogueSettings,
 ) -> Catalogue:
     """Return the parts. The watch over builds is not started."""
-    tasks, logs = TaskStore(store), BuildLog(store)
-    builds = BuildWatch(engine, tasks, settings.limits)
+    tasks, logs, keys = TaskStore(store), BuildLog(store), TaskKeys(settings.keys)
+    builds = BuildWatch(engine, tasks, settings.limits, keys)
     return Catalogue(
-        service=CatalogueService(tasks, organizations, rules=settings.rules, locations=locations),
+        service=CatalogueService(tasks, organizations, rules=settings.rules, locations=locations, keys=keys),
         deletion=TaskDeletion(tasks, logs, builds),
-        reports=BuildReports(tasks, logs, builds),
+        reports=BuildReports(tasks, logs, builds, keys),
         builds=builds,
+        keys=keys,
     )

@@ -1,6 +1,5 @@
 """Create, change, approve and build tasks, for principals. The decisions are pure (`wms.catalogue.life`)."""
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from runtime.once import Once
 from schemas.catalogue import CatalogueTask, TaskVersion, TaskVisibility
 from schemas.errors import Rejected
 from schemas.ids import CatalogueTaskId
+from wms.catalogue.builds.build_keys import TaskKeys
 from wms.catalogue.life.task_decisions import change_recipe, decide_version, make_task, pin_version
 from wms.catalogue.life.task_looks import begin_look
 from wms.catalogue.run_names import new_run_uuid
@@ -30,7 +30,9 @@ class CatalogueService:
         *,
         rules: SourceRules,
         locations: LocationMap,
+        keys: TaskKeys,
     ) -> None:
+        self._keys = keys
         self._tasks = tasks
         self._organizations = organizations
         self._rules = rules
@@ -79,7 +81,7 @@ class CatalogueService:
             **facts,
             "id": await self._tasks.take_task_id(),
             "organization": owner,
-            "secret": secrets.token_hex(32),
+            "secret": self._keys.make_secret(),
         }
         task = make_task(own, made, owner=principal.subject, run=new_run_uuid(), now=stored_now())
         return await self._tasks.add_task(task, once)

@@ -126,7 +126,7 @@ def list_bare_dialects() -> list[Served]:
         watch=absent,
         streams=absent,
     )
-    absent_tasks = Catalogue(service=absent, deletion=absent, reports=absent, builds=absent)
+    absent_tasks = Catalogue(service=absent, deletion=absent, reports=absent, builds=absent, keys=absent)
     craton = CratonParts(
         organizations=absent,
         streams=absent,

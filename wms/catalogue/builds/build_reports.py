@@ -11,7 +11,7 @@ from schemas.builds import BuildReport
 from schemas.catalogue import BuildLogRow, CatalogueTask, TaskVersion
 from schemas.errors import Conflict, NotFound, Rejected
 from schemas.ids import CatalogueTaskId
-from wms.catalogue.builds.build_keys import is_report_token
+from wms.catalogue.builds.build_keys import TaskKeys
 from wms.catalogue.builds.build_log import BuildLog
 from wms.catalogue.builds.build_watch import BuildWatch
 from wms.catalogue.life.version_parts import replace_version
@@ -26,7 +26,8 @@ _LOOK_S = 2.0
 class BuildReports:
     """The reports about the builds of one database."""
 
-    def __init__(self, tasks: TaskStore, logs: BuildLog, builds: BuildWatch) -> None:
+    def __init__(self, tasks: TaskStore, logs: BuildLog, builds: BuildWatch, keys: TaskKeys) -> None:
+        self._keys = keys
         self._tasks = tasks
         self._logs = logs
         self._wakeups = Wakeups()
@@ -40,7 +41,7 @@ class BuildReports:
             Conflict: the build is over, or another one has taken its place.
         """
         task = await self._find_task(build)
-        if task is None or not is_report_token(task, build, token):
+        if task is None or not self._keys.is_report_token(task, build, token):
             raise NotFound("no such build, or not its token")
         version = find_open(task, build)
         if version is None:

@@ -29,7 +29,7 @@ from schemas.graph import DefinitionKind
 from schemas.ids import CatalogueTaskId, RunId, RunUuid
 from schemas.run_documents import RUNS, RunDocument
 from schemas.runs import RUN_OVER, WantKind
-from wms.catalogue.builds.build_keys import make_report_token
+from wms.catalogue.builds.build_keys import TaskKeys
 from wms.catalogue.builds.build_orders import make_build_order, make_look_order
 from wms.catalogue.life.run_news import RunNews, RunProgress, read_run
 from wms.catalogue.life.task_decisions import take_build_news
@@ -51,7 +51,10 @@ _NO_BUILDER = f"no builder offers {{!r}} yet: start a step worker of the pool {B
 class BuildWatch:
     """Follows the runs of builders for the tasks of one database."""
 
-    def __init__(self, engine: Engine, tasks: TaskStore, limits: BuildLimits, *, sweep_s: float = _SWEEP_S) -> None:
+    def __init__(
+        self, engine: Engine, tasks: TaskStore, limits: BuildLimits, keys: TaskKeys, *, sweep_s: float = _SWEEP_S
+    ) -> None:
+        self._keys = keys
         self._engine = engine
         self._tasks = tasks
         self._limits = limits
@@ -185,17 +188,18 @@ class BuildWatch:
         if found is None:
             raise NotFound(_NO_BUILDER.format(name))
         digest, definition = found
-        token = make_report_token(task, order.build) if order.report_path else ""
+        token = self._keys.make_report_token(task, order.build) if order.report_path else ""
+        own = self._engine.effects.keys.seal_values(make_build_state(order, token), (TOKEN_KEY,))
         wish = LaunchWish(
             who=who,
-            state={**make_first_state(definition, uuid, who), **make_build_state(order, token)},
+            state={**make_first_state(definition, uuid, who), **own},
             masked=(TOKEN_KEY,),
             organization=task.organization,
             launch_type="catalogue",
         )
         # As a run of the catalogue it is no process: neither listed nor resumed nor aborted as one.
-        own = definition.model_copy(update={"kind": DefinitionKind.CATALOGUE})
-        run = await self._engine.launch_run(name, wish, run_uuid=uuid, found=(digest, own))
+        found = digest, definition.model_copy(update={"kind": DefinitionKind.CATALOGUE})
+        run = await self._engine.launch_run(name, wish, run_uuid=uuid, found=found)
         failpoint("catalogue.launched")
         return run
 

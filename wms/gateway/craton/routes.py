@@ -39,5 +39,5 @@ def list_craton_routes(parts: CratonParts) -> list[Route]:
         *TaskRoutes(calls, parts.tasks).routes(),
         *TaskActionRoutes(calls, parts.tasks.service).routes(),
         *TaskBuildRoutes(calls, parts.tasks.reports, parts.streams).routes(),
-        *TaskWebhookRoutes(calls, parts.tasks.service).routes(),
+        *TaskWebhookRoutes(calls, parts.tasks.service, parts.tasks.keys).routes(),
     ]

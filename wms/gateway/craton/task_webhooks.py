@@ -18,7 +18,7 @@ from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.api.tasks import WebhookSeen
 from schemas.catalogue import CatalogueTask
 from schemas.errors import NotFound
-from wms.catalogue.builds.build_keys import is_same, make_webhook_key
+from wms.catalogue.builds.build_keys import TaskKeys, is_same
 from wms.catalogue.catalogue_service import CatalogueService
 from wms.gateway.craton.task_calls import NAMED, OF_ONE, TaskCalls, read_task_id
 from wms.tenancy.rights import Action, roles_for
@@ -37,7 +37,8 @@ class WebhookBody(RootModel[Any]):
 class TaskWebhookRoutes:
     """Handlers of /tasks/{task}/webhook."""
 
-    def __init__(self, calls: TaskCalls, tasks: CatalogueService) -> None:
+    def __init__(self, calls: TaskCalls, tasks: CatalogueService, keys: TaskKeys) -> None:
+        self._keys = keys
         self._calls = calls
         self._tasks = tasks
 
@@ -80,15 +81,15 @@ class TaskWebhookRoutes:
 
     async def get_webhook(self, call: Call) -> Response:
         _, task = await self._calls.find_task(call, Action.CHANGE_TASK)
-        return answer_json(_show_webhook(task))
+        return answer_json(self._show_webhook(task))
 
     async def renew_webhook(self, call: Call) -> Response:
         principal = await self._calls.find_principal(call)
-        return answer_json(_show_webhook(await self._tasks.renew_webhook(principal, read_task_id(call))))
+        return answer_json(self._show_webhook(await self._tasks.renew_webhook(principal, read_task_id(call))))
 
     async def take_webhook(self, call: Call) -> Response:
         def check(task: CatalogueTask) -> None:
-            if not is_signed(call.request.headers, call.raw_body, make_webhook_key(task)):
+            if not is_signed(call.request.headers, call.raw_body, self._keys.make_webhook_key(task)):
                 raise NotFound(_REFUSAL)
 
         try:
@@ -97,9 +98,8 @@ class TaskWebhookRoutes:
             raise NotFound(_REFUSAL) from None
         return answer_nothing()
 
-
-def _show_webhook(task: CatalogueTask) -> WebhookSeen:
-    return WebhookSeen(path=f"/v1/tasks/{task.id}/webhook", key=make_webhook_key(task))
+    def _show_webhook(self, task: CatalogueTask) -> WebhookSeen:
+        return WebhookSeen(path=f"/v1/tasks/{task.id}/webhook", key=self._keys.make_webhook_key(task))
 
 
 def is_signed(headers: Mapping[str, str], body: bytes, key: str) -> bool:

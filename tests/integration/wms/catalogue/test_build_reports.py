@@ -9,6 +9,8 @@ from schemas.run_documents import RUNS
 from tests.integration.wms.catalogue.building import COMMITS, find_digest, report
 from tests.integration.wms.catalogue.conftest import TaskWorld
 from tests.waiting import PATIENCE_S, eventually
+from wms.encryption import is_sealed
+from wms.settings import WmsSettings
 
 
 async def begin_build(world: TaskWorld) -> int:
@@ -71,11 +73,14 @@ async def test_c32_the_log_is_streamed_until_the_build_is_over(task_world: TaskW
     assert bad.status_code == 400
 
 
-async def test_only_the_builder_may_report_and_a_report_decides_nothing(task_world: TaskWorld) -> None:
+async def test_only_the_builder_may_report_and_a_report_decides_nothing(
+    task_world: TaskWorld, task_settings: WmsSettings
+) -> None:
     task = await begin_build(task_world)
     [order] = task_world.build.orders
     [run] = await task_world.wms.store.find(RUNS, {"definition": "build_task_image"})
-    token = run["state"]["report_token"]
+    token = task_settings.make_secret_keys().unseal(run["state"]["report_token"])
+    assert is_sealed(run["state"]["report_token"])
     assert run["masked"] == ["report_token"]
     body = {"stream": "0" * 8, "number": 0, "stage": "sync", "log": "all is well\n"}
     claim = {"locations": {"osg": {"state": "synced"}, "moon": {"state": "synced"}}}

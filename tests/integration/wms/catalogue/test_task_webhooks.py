@@ -3,8 +3,12 @@
 import hashlib
 import hmac
 
+from schemas.catalogue import CATALOGUE_TASKS
 from tests.integration.wms.catalogue.building import COMMITS
 from tests.integration.wms.catalogue.conftest import TaskWorld, versions
+from wms.encryption import is_sealed
+from wms.secret_rotation import SecretRotation
+from wms.settings import WmsSettings
 
 
 def sign(key: str, body: bytes) -> dict[str, str]:
@@ -53,6 +57,27 @@ async def test_a_webhook_of_a_disabled_task_looks_at_nothing(task_world: TaskWor
     assert taken.status_code == 204
     assert await task_world.get(task) == before
     assert (await task_world.http.post(f"/v1/tasks/{task}/webhook", content=b"{}")).status_code == 404
+
+
+async def test_the_secret_of_a_task_is_encrypted_and_a_start_encrypts_older_ones(
+    bare_world: TaskWorld, task_settings: WmsSettings
+) -> None:
+    task, store, keys = (await bare_world.create())["id"], bare_world.wms.store, task_settings.make_secret_keys()
+
+    async def read_secret() -> str:
+        [stored] = await store.find(CATALOGUE_TASKS, {"_id": task})
+        return str(stored["secret"])
+
+    webhook = (await bare_world.send("GET", f"/tasks/{task}/webhook")).json()
+    assert is_sealed(first := await read_secret())
+    await SecretRotation(store, keys).encrypt_tasks()
+    assert await read_secret() == first
+    # As an earlier EWMS has stored it.
+    assert await store.compare_and_set(CATALOGUE_TASKS, {"_id": task}, {"$set": {"secret": keys.unseal(first)}})
+    await SecretRotation(store, keys).encrypt_tasks()
+    assert is_sealed(again := await read_secret())
+    assert keys.unseal(again) == keys.unseal(first)
+    assert (await bare_world.send("GET", f"/tasks/{task}/webhook")).json() == webhook
 
 
 async def test_a_renewed_key_replaces_the_former_one(bare_world: TaskWorld) -> None:

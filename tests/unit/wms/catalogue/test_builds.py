@@ -7,10 +7,11 @@ import pytest
 
 from schemas.builds import BuildLimits
 from tests.unit.wms.catalogue.making import COMMIT, approve, create, look
-from wms.catalogue.builds.build_keys import is_report_token, is_same, make_report_token, make_webhook_key
+from wms.catalogue.builds.build_keys import TaskKeys, is_same
 from wms.catalogue.builds.build_log import cut_log
 from wms.catalogue.builds.build_orders import make_build_order, make_look_order
 from wms.catalogue.life.version_parts import get_latest
+from wms.encryption import NoKey, SecretKeys, is_sealed, make_key
 from wms.gateway.craton.task_webhooks import is_signed
 
 
@@ -27,18 +28,37 @@ def test_an_order_to_build_pins_the_approved_commit() -> None:
     assert (order.locations, order.limits.build_s) == (("north", "south"), 5)
 
 
+KEYS = TaskKeys(SecretKeys(()))
+
+
 def test_each_build_and_each_task_has_a_token_of_its_own() -> None:
     task = create()
-    token = make_report_token(task, "7-1-1")
-    assert is_report_token(task, "7-1-1", token)
-    others = [make_report_token(task, "7-1-2"), make_webhook_key(task), make_report_token(create(secret="t"), "7-1-1")]
+    token = KEYS.make_report_token(task, "7-1-1")
+    assert KEYS.is_report_token(task, "7-1-1", token)
+    others = [
+        KEYS.make_report_token(task, "7-1-2"),
+        KEYS.make_webhook_key(task),
+        KEYS.make_report_token(create(secret="t"), "7-1-1"),
+    ]
     assert len({token, *others}) == 4
-    assert not any(is_report_token(task, "7-1-1", each) for each in [*others, "", "s"])
+    assert not any(KEYS.is_report_token(task, "7-1-1", each) for each in [*others, "", "s"])
+
+
+def test_a_sealed_secret_makes_the_same_keys_and_is_not_stored_in_clear() -> None:
+    sealing = SecretKeys((make_key(),))
+    plain = create()
+    sealed = create(secret=sealing.seal(plain.secret))
+    assert TaskKeys(sealing).make_webhook_key(sealed) == KEYS.make_webhook_key(plain)
+    assert TaskKeys(sealing).make_webhook_key(plain) == KEYS.make_webhook_key(plain), "from before there was a key"
+    assert is_sealed(TaskKeys(sealing).make_secret())
+    assert len(KEYS.make_secret()) == 64, "a server without a key keeps it as it is"
+    with pytest.raises(NoKey):
+        KEYS.make_webhook_key(sealed)
 
 
 def test_a_renewed_webhook_has_another_key() -> None:
     task = create()
-    assert make_webhook_key(task) != make_webhook_key(task.model_copy(update={"n_webhook_keys": 2}))
+    assert KEYS.make_webhook_key(task) != KEYS.make_webhook_key(task.model_copy(update={"n_webhook_keys": 2}))
 
 
 def sign(key: str, body: bytes) -> str:

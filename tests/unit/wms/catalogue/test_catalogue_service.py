@@ -8,9 +8,11 @@ from schemas.catalogue import CatalogueTask
 from schemas.errors import NotFound
 from schemas.ids import CatalogueTaskId
 from tests.unit.wms.catalogue.making import create, look
+from wms.catalogue.builds.build_keys import TaskKeys
 from wms.catalogue.catalogue_service import CatalogueService
 from wms.catalogue.task_recipes import SourceRules
 from wms.catalogue.task_store import Decide, TaskStore
+from wms.encryption import SecretKeys
 from wms.fleet.locations import LocationMap
 from wms.tenancy.organizations import Organizations
 
@@ -38,6 +40,7 @@ def serve(store: OneTask) -> CatalogueService:
         cast("Organizations", None),
         rules=SourceRules(git_protocols=(), git_hosts=(), task_roots=()),
         locations=cast("LocationMap", None),
+        keys=TaskKeys(SecretKeys(())),
     )
 
 
