@@ -121,8 +121,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
 
         keys = settings.make_secret_keys()
         rotation = SecretRotation(store, keys)
-        await rotation.encrypt_templates()
-        await rotation.encrypt_tasks()
+        await rotation.encrypt_documents()
 
         bus = await Bus.connect(settings.control_amqp_url.get_secret_value(), service=Service.WMS.value, source=SOURCE)
         stack.push_async_callback(bus.close)

@@ -48,6 +48,11 @@ class SecretRotation:
         """Stop after the current document. The next start goes on."""
         self._is_stopping = True
 
+    async def encrypt_documents(self) -> None:
+        """Encrypt all secrets but those of runs with the first key."""
+        await self.encrypt_templates()
+        await self.encrypt_tasks()
+
     async def encrypt_templates(self) -> None:
         """Encrypt the secrets of all templates and schedules with the first key."""
         if not self._keys.has_keys:
