@@ -48,17 +48,6 @@ async def test_an_unsigned_webhook_does_nothing_and_says_nothing(bare_world: Tas
     assert await bare_world.get(task) == before
 
 
-async def test_a_webhook_of_a_disabled_task_looks_at_nothing(task_world: TaskWorld) -> None:
-    task = (await task_world.make_ready())["id"]
-    before = await task_world.act(task, "disable")
-    key = (await task_world.send("GET", f"/tasks/{task}/webhook")).json()["key"]
-    task_world.build.commit = COMMITS[1]
-    taken = await task_world.http.post(f"/v1/tasks/{task}/webhook", content=b"{}", headers=sign(key, b"{}"))
-    assert taken.status_code == 204
-    assert await task_world.get(task) == before
-    assert (await task_world.http.post(f"/v1/tasks/{task}/webhook", content=b"{}")).status_code == 404
-
-
 async def test_the_secret_of_a_task_is_encrypted_and_a_start_encrypts_older_ones(
     bare_world: TaskWorld, task_settings: WmsSettings
 ) -> None:

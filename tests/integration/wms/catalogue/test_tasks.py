@@ -6,6 +6,7 @@ from typing import Any
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.clock import stored_now
+from runtime.web.problems import HINT_HEADER
 from schemas.builds import BUILD_LISTS, BUILD_POOL
 from schemas.graph import Definition, Node, make_chain
 from schemas.ids import NodeKey
@@ -108,7 +109,11 @@ async def test_a_new_commit_waits_for_approval_while_the_old_version_stays_in_us
     pinned = (await task_world.send("GET", f"/tasks/{task}/runnable")).json()
     assert (pinned["version"], pinned["commit"]) == (1, COMMITS[0])
     bare = await task_world.send("POST", f"/tasks/{task}/actions/approve", {})
-    assert (bare.status_code, "'commit'" in bare.json()["error"], COMMITS[1] in bare.text) == (400, True, True)
+    assert (bare.status_code, "'commit'" in bare.json()["error"], COMMITS[1] in bare.headers[HINT_HEADER]) == (
+        400,
+        True,
+        True,
+    )
     wrong = await task_world.send("POST", f"/tasks/{task}/actions/approve", {"commit": COMMITS[0]})
     assert (wrong.status_code, wrong.json()["error"]) == (409, f"version 2 has another commit: {COMMITS[1]}")
     await task_world.act(task, "approve", version=2, commit=COMMITS[1])
