@@ -12,10 +12,12 @@ from runtime.failpoints import failpoint
 from runtime.telemetry import log
 from schemas.errors import Conflict, EWMSError
 from schemas.events import ControlEvent, NodeRun, build_event
+from schemas.graph import WaitSpec
 from schemas.ids import EventId, RunId
-from schemas.runs import RunStatus
+from schemas.runs import RunStatus, WaitAnswer
 from wms.encryption import SecretKeys
 from wms.engine.brought import KeepsSubscriptions
+from wms.engine.life.attempts import BARE_RESULT_KEY
 from wms.engine.life.node_orders import make_node_run
 from wms.engine.life.open_run import OpenRun, RunDecision, calls_function
 from wms.engine.step_workers import StepWorkers
@@ -155,3 +157,16 @@ def unseal_order(order: NodeRun, masked: Collection[str], keys: SecretKeys) -> N
     """
     parts = {"state": order.state, "variables": order.variables, "artifacts": order.artifacts}
     return order.model_copy(update={name: keys.unseal_values(values, masked) for name, values in parts.items()})
+
+
+def seal_answer(answer: WaitAnswer, spec: WaitSpec, masked: Collection[str], keys: SecretKeys) -> WaitAnswer:
+    """Return an answer from outside, with what goes into the state under the keys `masked` as it may be stored."""
+    body, key = answer.body, spec.result_key
+    if not masked or body is None:
+        return answer
+    if isinstance(body, dict) and not key:
+        sealed: Any = keys.seal_values(body, masked)
+    else:
+        key = key or BARE_RESULT_KEY
+        sealed = keys.seal_values({key: body}, masked)[key]
+    return answer.model_copy(update={"body": sealed})

@@ -27,7 +27,7 @@ from schemas.run_documents import RUNS, RunDocument
 from schemas.runs import NodeStatus, WaitAnswer
 from wms.engine import repository
 from wms.engine.brought import BroughtChanges, KeepsSubscriptions, StepRefused
-from wms.engine.effects import Effects
+from wms.engine.effects import Effects, seal_answer
 from wms.engine.engine_lock import LockKeeper
 from wms.engine.life.advance import advance
 from wms.engine.life.launching import LaunchWish
@@ -275,11 +275,16 @@ class Engine:
     ) -> AnswerVerdict:
         """Answer the wait of a node, and return the verdict: what the answer has done, or why it has no effect.
 
-        For a callback, `token` must be the token of the wait. If it is None, no token is checked.
+        For a callback, `token` must be the token of the wait. If it is None, no token is checked. What the run masks is
+        encrypted before it is stored.
 
         Raises:
             NotFound, Conflict, Unavailable: as `apply_stimulus`.
         """
+        run = (await self.load_run(run_id)).run
+        number = run.find_node(node)
+        if number is not None and (spec := run.facts.graph.nodes[number].wait) is not None:
+            answer = seal_answer(answer, spec, run.facts.masked, self.effects.keys)
         verdict: AnswerVerdict = await self.apply_stimulus(run_id, WaitAnswered(node, answer, token))
         return verdict
 

@@ -39,6 +39,9 @@ MAX_LOSSES = 3
 #: An event may come just before its wait is armed. After this time the engine looks once more for such an event.
 _LOOK_AFTER = timedelta(seconds=5)
 
+#: The key of the state for an answer that is no object, if its wait names no key.
+BARE_RESULT_KEY = "result"
+
 _STATUS_OF: Mapping[Outcome, NodeStatus] = {
     Outcome.SUCCESSFUL: NodeStatus.SUCCESSFUL,
     Outcome.SKIPPED: NodeStatus.SKIPPED,
@@ -141,7 +144,7 @@ def _make_delta(draft: RunDraft, spec: WaitSpec, body: Any) -> dict[str, Any]:
     if spec.result_key:
         return {spec.result_key: body}
     if not isinstance(body, dict):
-        return {} if body is None else {"result": body}
+        return {} if body is None else {BARE_RESULT_KEY: body}
     if spec.kind is not WaitKind.INPUT:
         return body
     merged = merge_deeply(draft.facts.state, body)

@@ -23,7 +23,8 @@ from schemas.inventories import MAX_LIMIT_CHARACTERS
 _LABEL_PREFIX = "label="
 _SUBSCRIPT = re.compile(r"(?P<body>.+)\[(?P<first>-?[0-9]{1,6})(?P<slice>[:-](?P<last>[0-9]{0,6}))?\]", re.ASCII)
 _BODY = re.compile(r"[A-Za-z0-9_.*?\[\]!-]+", re.ASCII)
-_MAX_TERMS = 1000
+#: Each term may look at all names of an inventory.
+_MAX_TERMS = 50
 
 
 class LimitRefused(Rejected):

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import threading
 from typing import Any
 
 import httpx2
@@ -14,8 +15,11 @@ from tests.integration.wms.conftest import World
 from tests.unit.wms.inventory.inventory_samples import make_farm, read_sample
 from tests.waiting import eventually
 from wms.inventory.content.content_rules import count_content
+from wms.inventory.content.inventory_content import Host, InventoryContent
 from wms.inventory.forms.form_reading import read_inventory
 from wms.inventory.forms.form_writing import write_inventory
+from wms.inventory.limits.host_search import HostWish, find_hosts
+from wms.inventory.stored import host_service
 from wms.inventory.stored.stored_forms import build_content, parse_inventory
 from wms.tenancy.organizations import Organizations
 
@@ -188,6 +192,21 @@ async def test_hosts_are_found_by_label_group_variables_and_limit(lab: Lab) -> N
     assert (await lab.call("GET", f"/v1/hosts/{host['id']}"))["labels"] == ["rack-7"]
 
 
+async def test_the_search_by_limit_does_not_hold_up_other_requests(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory = await lab.create()
+    threads: list[threading.Thread] = []
+
+    def note_thread(content: InventoryContent, wish: HostWish) -> list[Host]:
+        threads.append(threading.current_thread())
+        return find_hosts(content, wish)
+
+    monkeypatch.setattr(host_service, "find_hosts", note_thread)
+    found = await lab.call("GET", f"/v1/hosts?inventory={inventory}&match=web*")
+    assert len(found["hosts"]) == 3
+    assert threads
+    assert threading.current_thread() not in threads, "the event loop has this thread"
+
+
 async def test_lists_come_in_pages(lab: Lab) -> None:
     inventory = await lab.create()
     for more in ("", "&match=all"):
@@ -263,6 +282,16 @@ async def test_a_repeated_request_makes_one_inventory_one_group_and_one_host(lab
         assert await lab.call("POST", path, body, 201, **{"Idempotency-Key": path}) == first
         await lab.call("POST", path, {**body, "name": "else"}, 409, **{"Idempotency-Key": path})
         await lab.call("POST", path, body, 409)
+
+
+async def test_a_repeated_import_with_a_revision_changes_nothing_and_is_no_conflict(lab: Lab) -> None:
+    one = f"/v1/inventories/{await lab.create()}"
+    body = {"content": "web2 new=1\nfresh", "mode": "merge", "rev": (await lab.call("GET", one))["rev"]}
+    first = await lab.call("POST", f"{one}/import", body, **{"Idempotency-Key": "again"})
+    assert await lab.call("POST", f"{one}/import", body, **{"Idempotency-Key": "again"}) == first
+    refused = await lab.call("POST", f"{one}/import", {**body, "content": "x"}, 409, **{"Idempotency-Key": "again"})
+    assert "different request used the same key" in refused["error"]
+    await lab.call("POST", f"{one}/import", body, 409)
 
 
 async def test_an_import_replaces_or_merges_and_keeps_the_ids_of_hosts(lab: Lab) -> None:
