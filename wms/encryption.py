@@ -31,6 +31,7 @@ class SecretKeys:
         self.has_old_keys = len(keys) > 1
         self.has_keys = bool(keys)
         self._keys = MultiFernet([Fernet(key) for key in keys]) if keys else None
+        self._first = SecretKeys(keys[:1]) if self.has_old_keys else self
 
     def encrypt(self, text: str) -> str:
         """Return `text` encrypted with the first key.
@@ -79,6 +80,16 @@ class SecretKeys:
             return stored
         text = self.decrypt(stored.removeprefix(_JSON_MARK))
         return json.loads(text) if stored.startswith(_JSON_MARK) else text
+
+    def has_first_key(self, stored: Any) -> bool:
+        """Return whether `seal` has made `stored` with the first key."""
+        if not is_sealed(stored):
+            return False
+        try:
+            self._first.unseal(stored)
+        except (NoKey, Broken):
+            return False
+        return True
 
     def seal_values(self, values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
         """Return what a run leaves, with the values of the keys `names` sealed. Without a key of the settings they stay

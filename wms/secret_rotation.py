@@ -4,6 +4,8 @@
     catalogue's tasks        at each start; secrets from before there was encryption become encrypted, too
     runs, and their logs     if there are several keys, in the background: there may be very many
 
+A worker or another WMS may still leave an older secret meanwhile. So the runs are read until none is found.
+
 A document changes only if nothing else has changed it meanwhile; then it is read again. Notification templates have
 the same in `wms.notifications`.
 """
@@ -29,6 +31,8 @@ from wms.trees.templates.template_store import make_template_document, parse_tem
 
 #: The documents that one query reads.
 _BATCH = 100
+#: How often the runs are read at one start.
+_MAX_PASSES = 5
 #: Selects the runs that have secrets.
 _WITH_SECRETS: Mapping[str, Any] = {"$or": [{"masked": {"$exists": True}}, {"graph.nodes.masked": {"$exists": True}}]}
 
@@ -43,6 +47,7 @@ class SecretRotation:
         self._store = store
         self._keys = keys
         self._is_stopping = False
+        self._n_changed = 0
 
     def stop(self) -> None:
         """Stop after the current document. The next start goes on."""
@@ -93,20 +98,40 @@ class SecretRotation:
         """Encrypt the secrets of all runs with the first key, if there are several. The log says when it is done."""
         if not self._keys.has_old_keys:
             return
+        for _ in range(_MAX_PASSES):
+            n_before = self._n_changed
+            if not await self._change_all(RUNS, _WITH_SECRETS, self._change_run, also=self._encrypt_log):
+                return
+            if self._n_changed == n_before:
+                log.info("the secrets of all runs have the first key")
+                return
+        log.warning(
+            "runs still get secrets with an older key", hint="give all WMSs the same keys, and start this again"
+        )
 
-        def change_run(raw: Document) -> Document:
-            document = repository.make_document(reseal_run(repository.parse_run(raw), self._reseal))
-            # The engine moves rows out of the log of a run at any time.
-            return {key: value for key, value in document.items() if key != "log"}
-
-        if await self._change_all(RUNS, _WITH_SECRETS, change_run, also=self._encrypt_log):
-            log.info("the secrets of all runs have the first key")
+    def _change_run(self, raw: Document) -> Document | None:
+        run = repository.parse_run(raw)
+        after = reseal_run(run, self._reseal)
+        if after == run:
+            return None
+        # The engine moves rows out of the log of a run at any time.
+        return {key: value for key, value in repository.make_document(after).items() if key != "log"}
 
     async def _encrypt_log(self, raw: Document) -> None:
-        run = repository.parse_run(raw)
+        """Encrypt the secrets in the log of a run, and move to `run_log` what the run still has of it."""
+        run = await repository.load_run(self._store, raw["_id"])
+        if run is None:
+            return
+        if any(self._is_old(row, run.masked) for row in run.log):
+            await repository.move_log(self._store, run.id, run.log)
+        # Rows that WMS has moved itself meanwhile are there, too: it inserts a row before it takes it out of the run.
         rows = [LogRow.model_validate(each) for each in await self._store.find(RUN_LOG, {"run": run.id})]
-        with_secrets = [row for row in rows if not row.delta.keys().isdisjoint(run.masked)]
-        await self._store.bulk_update(RUN_LOG, [self._change_row(row, run.masked) for row in with_secrets])
+        changes = [self._change_row(row, run.masked) for row in rows if self._is_old(row, run.masked)]
+        await self._store.bulk_update(RUN_LOG, changes)
+        self._n_changed += len(changes)
+
+    def _is_old(self, row: LogRow, masked: Collection[str]) -> bool:
+        return any(name in row.delta and not self._keys.has_first_key(row.delta[name]) for name in masked)
 
     def _change_row(self, row: LogRow, masked: Collection[str]) -> tuple[Document, Document]:
         delta = self._reseal_values(row.delta, masked)
@@ -127,33 +152,45 @@ class SecretRotation:
             following = query if last is None else {"$and": [query, {"_id": {"$gt": last}}]}
             found = await self._store.find(collection, following, sort=[("_id", 1)], limit=_BATCH)
             for raw in found:
-                is_done &= await self._change_one(collection, raw["_id"], change)
-                if also is not None:
-                    await also(raw)
+                is_done &= await self._change_one(collection, raw["_id"], change, also)
             if len(found) < _BATCH:
                 return is_done
             last = found[-1]["_id"]
         return False
 
     async def _change_one(
-        self, collection: str, document_id: Any, change: Callable[[Document], Document | None]
+        self,
+        collection: str,
+        document_id: Any,
+        change: Callable[[Document], Document | None],
+        also: Callable[[Document], Awaitable[None]] | None,
     ) -> bool:
+        try:
+            found = await self._reseal_document(collection, document_id, change)
+            if found is not None and also is not None:
+                await also(found)
+        except Broken as error:
+            log.error("a secret fits no key", collection=collection, id=document_id, hint=error.hint)
+            return False
+        return True
+
+    async def _reseal_document(
+        self, collection: str, document_id: Any, change: Callable[[Document], Document | None]
+    ) -> Document | None:
+        """Change a document, and return it as it was; None: it is gone."""
         while (raw := await self._store.find_one(collection, {"_id": document_id})) is not None:
-            try:
-                after = change(raw)
-            except Broken as error:
-                log.error("a secret fits no key", collection=collection, id=document_id, hint=error.hint)
-                return False
+            after = change(raw)
             if after is None:
                 break
             fields = {key: value for key, value in after.items() if key not in ("_id", "rev")}
             update = Update(collection, document_id, set=fields, rev=raw["rev"])
             if await self._store.compare_and_set(collection, change_filter(update), update_operators(update)):
+                self._n_changed += 1
                 break
-        return True
+        return raw
 
     def _reseal(self, value: Any) -> Any:
-        if is_sealed(value) and not self._keys.has_old_keys:
+        if is_sealed(value) and (not self._keys.has_old_keys or self._keys.has_first_key(value)):
             return value
         return self._keys.seal(self._keys.unseal(value))
 

@@ -26,6 +26,16 @@ def test_a_new_key_in_front_reads_old_secrets_and_the_old_key_does_not_read_new_
         SecretKeys([old]).decrypt(again)
 
 
+def test_the_first_key_is_told_from_the_others() -> None:
+    old, new = make_key(), make_key()
+    both = SecretKeys([new, old])
+    assert both.has_first_key(both.seal({"a": 1}))
+    for stored in (SecretKeys([old]).seal("x"), "fernet:none", "plain", None, 5):
+        assert not both.has_first_key(stored), stored
+    assert SecretKeys([old]).has_first_key(SecretKeys([old]).seal("x"))
+    assert not SecretKeys([]).has_first_key(both.seal("x"))
+
+
 def test_without_a_key_no_secret_is_stored_and_the_error_says_how_to_make_one() -> None:
     with pytest.raises(NoKey) as caught:
         SecretKeys([]).encrypt("x")

@@ -9,13 +9,16 @@ import structlog.testing
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
+from runtime.clock import utc_now
 from schemas.ids import RunId, TemplateId
+from schemas.run_documents import RUNS, LogRow
 from schemas.trees import TemplateKind
 from tests.integration.wms.trees.conftest import ADA, NORTH
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
 from tests.waiting import eventually
 from wms.app import run_wms
 from wms.encryption import NoKey, SecretKeys, is_sealed, make_key
+from wms.engine import repository
 from wms.engine.life.variables import MASK
 from wms.settings import WmsSettings
 from wms.trees.jobs.tree_runs import TreeLaunch
@@ -108,6 +111,19 @@ async def test_a_new_key_replaces_the_old_one_in_templates_schedules_and_runs(wm
         survey = ask("pw", default="correct-horse")
         await wms.trees.templates.set_survey(ADA, template.id, TemplateKind.WORKFLOW, survey)
         run, _ = await wms.trees.runs.launch(ADA, template.id, TreeLaunch(extra_vars={"pw": "battery-staple"}))
+        moved, kept = (
+            LogRow(
+                run=run.id,
+                number=number,
+                at=utc_now(),
+                act="ended",
+                status="successful",
+                delta={"pw": SecretKeys([old]).seal(number)},
+            )
+            for number in (901, 902)
+        )
+        await repository.move_log(wms.store, run.id, [moved])
+        await wms.store.bulk_update(RUNS, [({"_id": run.id}, {"$push": {"log": kept.model_dump()}})])
         before = await wms.store.find_one("templates", {"_id": template.id})
         assert before is not None
         plain = {"survey.spec.0.default": "correct-horse", "masked": [], "rev": before["rev"] + 1}
@@ -127,6 +143,9 @@ async def test_a_new_key_replaces_the_old_one_in_templates_schedules_and_runs(wm
         assert keys.unseal(found.survey.spec[0].default) == "correct-horse"
         job = await wms.trees.runs.find_job(ADA, run.id)
         assert keys.unseal_values(job.params, job.masked) == {"pw": "battery-staple"}
+        rows = {row.number: row for row in await repository.load_log(wms.store, run.id)}
+        assert [keys.unseal(rows[number].delta["pw"]) for number in (901, 902)] == [901, 902]
+        assert await wms.store.count(RUNS, {"log.number": 902}) == 0
 
 
 async def test_without_a_key_a_secret_is_refused_and_the_error_names_the_remedy(wms_settings: WmsSettings) -> None:
