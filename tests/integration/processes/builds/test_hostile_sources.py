@@ -16,7 +16,7 @@ def look(workshop: Workshop, source: GitSource | DirectorySource, **limits: floa
     order = BuildOrder(build="h1", task=1, version=1, source=source, limits=BuildLimits(**limits))
     with pytest.raises(BuildFailed) as raised:
         workshop.find_commit(order, "")
-    assert not list((workshop.settings.build_directory / "builds").iterdir())
+    assert not list((workshop.settings.build_directory / "builds").glob("*"))
     return str(raised.value)
 
 
