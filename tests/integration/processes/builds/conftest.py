@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -35,15 +36,14 @@ def programs() -> Programs:
 @pytest.fixture(scope="session")
 def builder_directory(tests_directory: Path) -> Path:
     """The builder's directory, kept for all tests so that its base image is made once."""
-    directory = tests_directory / "builder"
-    directory.mkdir(mode=0o700)
-    return directory
+    # A module elsewhere has this fixture once more.
+    return Path(mkdtemp(prefix="builder-", dir=tests_directory))
 
 
 @pytest.fixture(scope="session")
 def account_settings(programs: Programs, builder_directory: Path, tests_directory: Path) -> dict[str, Any]:
     """Root builds under another account, as the launcher does it; an ordinary user under the own one."""
-    (directory := tests_directory / "accounts").mkdir()
+    (directory := Path(mkdtemp(prefix="accounts-", dir=tests_directory))).chmod(0o755)
     secluded = choose_accounts(directory, os.environ, readable=[programs.builder.parents[1]])
     if secluded is None:
         return {}
