@@ -22,7 +22,7 @@ class _LoopRun(Generic[T]):
     def start(self) -> None:
         try:
             work = self._make()
-        except Exception as error:  # noqa: BLE001 - the caller gets it, whatever it is
+        except Exception as error:  # noqa: BLE001 - the caller gets every error
             # Python checks arguments when it makes the coroutine.
             self.future.set_exception(error)
             return

@@ -41,7 +41,7 @@ class TaskVisibility(StoredEnum):
     PRIVATE = "private"
     #: Its owner, and those who have one of the task's roles in its organization.
     ROLES = "roles"
-    #: Everybody who has a role in any organization.
+    #: Every person with a role in any organization.
     PUBLIC = "public"
 
 
@@ -126,7 +126,7 @@ class TaskVersion(RunModel):
     commit: str = ""
     subject: str = ""
     commit_author: str = ""
-    #: Who has approved or rejected it, when and why; empty: nobody yet.
+    #: The person who approved or rejected the version, when and why; empty before a decision.
     decided_by: str = ""
     decided_at: datetime | None = None
     decision: str = ""
@@ -152,7 +152,7 @@ class CatalogueTask(RunModel):
     name: str
     description: str = ""
     organization: OrganizationId
-    #: The subject of the person who has created it.
+    #: The subject of the person who created the task.
     owner: str
     visibility: TaskVisibility = TaskVisibility.PRIVATE
     #: The roles in the organization that may see and run it, if its visibility is `roles`.

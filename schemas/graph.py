@@ -244,7 +244,7 @@ class Definition(GraphModel):
     #: Parameters of a run that its launch does not give, and those whose values are secret.
     variables: dict[str, Any] = Field(default_factory=dict)
     masked: tuple[str, ...] = ()
-    #: Its own answers to prompts, and the prompts that whoever runs it may answer instead.
+    #: The node's own answers to prompts, and the prompts that a launch may answer instead.
     prompts: dict[str, Any] = Field(default_factory=dict)
     asks: tuple[str, ...] = ()
     #: Whether a launch only creates the run. WMS begins the run when the earlier runs are over.

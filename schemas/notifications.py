@@ -49,7 +49,7 @@ class NotificationStatus(StoredEnum):
 
 
 class RunMoment(StoredEnum):
-    """A moment in the life of a run of which notifications must still tell. The run stores it until they are stored."""
+    """A moment in the life of a run that notifications must still tell. The run keeps it until they are stored."""
 
     STARTED = "started"
     ENDED = "ended"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-#: How many kills of one signal are told with their workers: the latest ones.
+#: For so many kills by one signal, the latest ones, a taskforce names their workers.
 MAX_LATEST = 5
 
 #: What a user can know of the events that killed pilots had.

@@ -17,7 +17,7 @@ def export_flow(name: str, flow: WorkflowDefine, pool: str = "default") -> Defin
     edges = flow.list_edges()
     numbers = {edge: number for number, edge in enumerate(edges)}
     nodes = tuple(_export_node(edge, flow.nodes[edge], numbers) for edge in edges)
-    # A flow that has failed is failed, whatever its failure edge leads to.
+    # A flow stays failed, even if the node at the end of its failure edge succeeds.
     graph = Graph(profile=BranchingProfile.DAG, nodes=nodes, any_failure_fails=True)
     return Definition(name=name, kind=DefinitionKind.FLOW, graph=graph, pool=pool, description=flow.description)
 

@@ -100,5 +100,5 @@ class ClustersAnswer(Object):
     clusters: list[ClusterLocation]
 
     def alias_targets(self) -> dict[str, str]:
-        """Return name -> the location of which it is an alias. The value is "" for the name of a location itself."""
+        """Return a mapping: each name, with the location that the name is an alias of; "" for a location's own name."""
         return {cluster.name: cluster.alias_of for cluster in self.clusters}

@@ -80,7 +80,7 @@ def submit(
 
 
 def _fetch_cluster_names(client: "Client") -> dict[str, str] | None:
-    """Return the names of all locations, each with the location of which it is an alias ("" if it is none).
+    """Return a mapping: each name, with the location that the name is an alias of; "" for a location's own name.
 
     Return None if the server does not answer.
     """

@@ -30,6 +30,7 @@ def main(pid: int, port: int, descriptor: int) -> int:
         except OSError:
             if time.monotonic() >= ends_at:
                 raise
+            # Loopback comes up soon, and the namespace gives no notice of it.
             time.sleep(0.02)
     socket.send_fds(socket.socket(fileno=descriptor), [b"."], [server.fileno()])
     return 0

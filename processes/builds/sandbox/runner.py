@@ -144,7 +144,7 @@ class SandboxRunner:
         return bytes(answer)
 
     def remove_contents(self, work: Path, names: Sequence[str]) -> None:
-        """Remove `names` below `work`, whatever their modes are. Missing ones are fine.
+        """Remove `names` below `work`, also those whose modes forbid it. Ignore missing ones.
 
         Raises:
             BuildFailed: something could not be removed.
@@ -155,7 +155,7 @@ class SandboxRunner:
             )
 
     def empty_beside(self, work: Path) -> None:
-        """Remove what can be removed in the directories of temporary files beside `work`, whatever its modes are.
+        """Empty the temporary directories beside `work` as far as possible, also of files whose modes forbid it.
 
         Raises:
             BuildFailed: this machine cannot run sandboxes, or it takes too long.

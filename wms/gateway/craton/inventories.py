@@ -19,7 +19,6 @@ from schemas.api.inventories import (
 from schemas.errors import Rejected
 from schemas.inventories import MAX_IMPORT_BYTES, InventoryForm
 from wms.gateway.craton.inventory_calls import (
-    NAME,
     NUMBER,
     PAGED,
     REVISION,
@@ -30,6 +29,7 @@ from wms.gateway.craton.inventory_calls import (
     read_revision,
 )
 from wms.gateway.craton.inventory_shapes import show_inventory, summarize_inventory
+from wms.gateway.craton.variable_routes import list_variable_routes
 from wms.inventory.content.content_edits import change_variables
 from wms.inventory.content.merging import LevelKind
 from wms.inventory.forms.form_writing import write_inventory
@@ -142,36 +142,13 @@ class InventoryRoutes:
                 query=dict.fromkeys(_EXPORT_QUERY, False),
                 parameters={**_NAMED, **_EXPORT_QUERY},
             ),
-            Route(
-                "GET",
-                f"{_OF_ONE}/variables",
-                self.get_variables,
-                "Get the variables of a whole inventory",
-                roles=_SEE,
-                answer=VariablesSeen,
-                parameters=_NAMED,
-            ),
-            Route(
-                "PUT",
-                f"{_OF_ONE}/variables",
-                self.set_variables,
-                "Set variables of a whole inventory; the others stay",
-                roles=_CHANGE,
-                body=VariablesRequest,
-                answer=VariablesSeen,
-                errors=(409, 413),
-                parameters=_NAMED,
-            ),
-            Route(
-                "DELETE",
-                f"{_OF_ONE}/variables/{{variable}}",
-                self.remove_variable,
-                "Remove a variable of a whole inventory",
-                roles=_CHANGE,
-                codes=(204,),
-                errors=(409,),
-                query={"rev": False},
-                parameters={**_NAMED, "variable": NAME, "rev": REVISION},
+            *list_variable_routes(
+                _OF_ONE,
+                _NAMED,
+                "a whole inventory",
+                get=self.get_variables,
+                put=self.set_variables,
+                remove=self.remove_variable,
             ),
         ]
 

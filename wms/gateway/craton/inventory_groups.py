@@ -17,6 +17,7 @@ from schemas.errors import NotFound
 from schemas.inventories import InventoryDocument, InventoryGroup
 from wms.gateway.craton.inventory_calls import NAME, NUMBER, REVISION, InventoryCalls, read_inventory_id, read_revision
 from wms.gateway.craton.inventory_shapes import show_group
+from wms.gateway.craton.variable_routes import list_variable_routes
 from wms.inventory.content.content_edits import (
     Edit,
     add_group,
@@ -100,36 +101,13 @@ class InventoryGroupRoutes:
                 query={"rev": False},
                 parameters={**_NAMED, "child": NAME, "rev": REVISION},
             ),
-            Route(
-                "GET",
-                f"{_OF_ONE}/variables",
-                self.get_variables,
-                "Get the variables of a group",
-                roles=_SEE,
-                answer=VariablesSeen,
-                parameters=_NAMED,
-            ),
-            Route(
-                "PUT",
-                f"{_OF_ONE}/variables",
-                self.set_variables,
-                "Set variables of a group; the others stay",
-                roles=_CHANGE,
-                body=VariablesRequest,
-                answer=VariablesSeen,
-                errors=(409, 413),
-                parameters=_NAMED,
-            ),
-            Route(
-                "DELETE",
-                f"{_OF_ONE}/variables/{{variable}}",
-                self.remove_variable,
-                "Remove a variable of a group",
-                roles=_CHANGE,
-                codes=(204,),
-                errors=(409,),
-                query={"rev": False},
-                parameters={**_NAMED, "variable": NAME, "rev": REVISION},
+            *list_variable_routes(
+                _OF_ONE,
+                _NAMED,
+                "a group",
+                get=self.get_variables,
+                put=self.set_variables,
+                remove=self.remove_variable,
             ),
         ]
 
