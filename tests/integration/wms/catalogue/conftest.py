@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from ewms.steps.testing import keep_registrations
+from ewms.steps.testing import keep_definitions, keep_registrations
 from ewms.worker.app import run_worker
 from ewms.worker.settings import WorkerSettings
 from schemas.builds import BUILD_POOL
@@ -142,6 +142,7 @@ async def start_builder(rabbitmq: RabbitMQ, control_vhost: str) -> AsyncIterator
         worker_name="builder1",
     )
     async with AsyncExitStack() as stack:
+        stack.enter_context(keep_definitions(without_others=True))
         stack.enter_context(keep_registrations())
 
         async def start() -> None:

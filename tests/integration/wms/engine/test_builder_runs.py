@@ -1,6 +1,7 @@
 """The builder as a step worker of a real engine: what its runs leave in their state, and how they fail."""
 
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from ewms.steps.testing import keep_registrations
+from ewms.steps.testing import keep_definitions, keep_registrations
 from ewms.worker.app import run_worker
 from ewms.worker.settings import WorkerSettings
 from processes.builds.programs import Programs
@@ -32,6 +33,8 @@ from schemas.builds import (
 from schemas.topology import pool_service
 from tests.integration.processes.builds.conftest import account_settings, builder_directory, programs  # noqa: F401
 from tests.integration.wms.engine.conftest import EngineWorld
+
+MODULE = "processes.builds.step_lists"
 
 _PATIENCE_S = 200
 
@@ -65,12 +68,15 @@ async def builder(
     load_settings.cache_clear()
     settings = WorkerSettings(
         control_amqp_url=SecretStr(rabbitmq.amqp_url(pool_service(BUILD_POOL), control_vhost)),
-        worker_modules=("processes.builds.step_lists",),
+        worker_modules=(MODULE,),
         worker_pool=BUILD_POOL,
         worker_name="builder",
     )
     async with AsyncExitStack() as stack:
+        # The worker offers the builder's lists alone, and the workers of other tests do not offer them.
+        stack.enter_context(keep_definitions(without_others=True))
         stack.enter_context(keep_registrations())
+        monkeypatch.delitem(sys.modules, MODULE, raising=False)
         presence = await stack.enter_async_context(run_worker(settings))
         await presence.wait_until_registered()
         yield engine_world
