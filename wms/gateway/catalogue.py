@@ -24,7 +24,7 @@ from wms.fleet.work_offers import WorkOffers
 from wms.flows.flow_service import FlowService
 from wms.gateway.awx.dialect import AWX
 from wms.gateway.awx.requests import AwxParts
-from wms.gateway.awx.root import list_version_routes
+from wms.gateway.awx.resources.root import list_version_routes
 from wms.gateway.awx.routes import list_awx_routes
 from wms.gateway.craton.dialect import CRATON
 from wms.gateway.craton.routes import CratonParts, list_craton_routes

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, RootModel
 from runtime.web.dialects import Dialect
 from runtime.web.gatekeeper import SIGNED_IN
 from schemas.errors import EWMSError
-from wms.gateway.awx.object_paths import PREFIX
+from wms.gateway.awx.shapes.object_paths import PREFIX
 from wms.trees.graphs.graph_rules import TreeRefused
 from wms.trees.graphs.whole_graph import GraphRefused
 from wms.trees.inputs.launch_values import LaunchRefused

@@ -13,7 +13,7 @@ from schemas.trees import TemplateKind
 from wms.gateway.awx.kinds.registry import KINDS
 from wms.gateway.awx.lists import OPERATORS, Fields, ListWish, Pairs, read_wish, split_prefixes
 from wms.gateway.awx.rows import select_rows
-from wms.gateway.awx.template_shapes import PATHS
+from wms.gateway.awx.shapes.template_shapes import PATHS
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Principal
 from wms.trees.jobs.job_reader import EVERY_JOB, QUERIES, JobReader

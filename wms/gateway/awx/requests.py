@@ -12,10 +12,10 @@ from schemas.errors import NotFound
 from schemas.ids import OrganizationId
 from wms.engine.run_watch import RunWatch
 from wms.gateway.awx.dialect import EVERYBODY, AwxBody, AwxObject, AwxPage
-from wms.gateway.awx.job_words import NODE_FIELDS
 from wms.gateway.awx.lists import Fields, ListWish, Pairs, make_page, read_wish
 from wms.gateway.awx.relations import Relations
 from wms.gateway.awx.rows import select_rows
+from wms.gateway.awx.shapes.job_words import NODE_FIELDS
 from wms.notifications.notification_service import NotificationService
 from wms.schedules.schedule_service import ScheduleService
 from wms.tenancy.organizations import Organizations

@@ -2,21 +2,21 @@
 
 from runtime.web.route import Route
 from schemas.trees import TemplateKind
-from wms.gateway.awx.activity import ActivityRoutes
-from wms.gateway.awx.jobs import JobRoutes
-from wms.gateway.awx.labels import LabelRoutes
 from wms.gateway.awx.named_urls import take_names
-from wms.gateway.awx.nodes import NodeRoutes
-from wms.gateway.awx.notifications import NotificationRoutes
 from wms.gateway.awx.options import list_option_routes
-from wms.gateway.awx.organizations import AwxOrganizationRoutes
 from wms.gateway.awx.people.role_routes import RoleRoutes
 from wms.gateway.awx.people.user_routes import UserRoutes
 from wms.gateway.awx.requests import AwxParts, Requests
-from wms.gateway.awx.root import RootRoutes
-from wms.gateway.awx.schedules import ScheduleRoutes
-from wms.gateway.awx.templates import TemplateRoutes
-from wms.gateway.awx.tree_feed import TreeFeedRoutes
+from wms.gateway.awx.resources.activity import ActivityRoutes
+from wms.gateway.awx.resources.jobs import JobRoutes
+from wms.gateway.awx.resources.labels import LabelRoutes
+from wms.gateway.awx.resources.nodes import NodeRoutes
+from wms.gateway.awx.resources.notifications import NotificationRoutes
+from wms.gateway.awx.resources.organizations import AwxOrganizationRoutes
+from wms.gateway.awx.resources.root import RootRoutes
+from wms.gateway.awx.resources.schedules import ScheduleRoutes
+from wms.gateway.awx.resources.templates import TemplateRoutes
+from wms.gateway.awx.resources.tree_feed import TreeFeedRoutes
 
 
 def list_awx_routes(parts: AwxParts) -> list[Route]:

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.ids import ScheduleId, TemplateId
 from schemas.schedules import Identity, ScheduleDocument
-from wms.gateway.awx.schedule_shapes import show_schedule
+from wms.gateway.awx.shapes.schedule_shapes import show_schedule
 from wms.schedules.recurrence import show_until
 from wms.schedules.rule_text import read_recurrence
 from wms.schedules.schedule_changes import describe_change

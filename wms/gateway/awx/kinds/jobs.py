@@ -7,7 +7,6 @@ from pydantic import BaseModel
 
 from schemas.graph import EdgeKind
 from schemas.trees import name_edge_list
-from wms.gateway.awx.job_words import APPROVAL_WORDS, NODE_FIELDS, STATUS_WORDS, write_definition
 from wms.gateway.awx.kinds.fields import (
     Data,
     EmptyBody,
@@ -21,6 +20,7 @@ from wms.gateway.awx.kinds.fields import (
 )
 from wms.gateway.awx.kinds.kind import Kind, Part
 from wms.gateway.awx.lists import ListField
+from wms.gateway.awx.shapes.job_words import APPROVAL_WORDS, NODE_FIELDS, STATUS_WORDS, write_definition
 from wms.tenancy.rights import Action
 
 _PARENT = ListField("parent.run", int, relates="workflow_jobs")

@@ -7,7 +7,6 @@ from pydantic import BaseModel
 
 from schemas.graph import EdgeKind
 from schemas.trees import Topology, name_edge_list
-from wms.gateway.awx.job_words import NODE_FIELDS
 from wms.gateway.awx.kinds.fields import (
     CopyBody,
     Data,
@@ -25,6 +24,7 @@ from wms.gateway.awx.kinds.fields import (
 from wms.gateway.awx.kinds.kind import Kind, Part
 from wms.gateway.awx.kinds.notifications import list_notification_parts
 from wms.gateway.awx.lists import ListField
+from wms.gateway.awx.shapes.job_words import NODE_FIELDS
 from wms.tenancy.rights import Action
 
 #: The fields by which lists of templates are filtered.

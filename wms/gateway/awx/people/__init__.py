@@ -1,1 +1,1 @@
-"""Users, teams, and the roles that they have: on templates, in organizations, in teams."""
+"""The routes of users, teams, and the roles that they have: on templates, in organizations, in teams."""

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from schemas.errors import Forbidden, NotFound, Rejected
 from schemas.ids import OrganizationId, TeamId, TemplateId
 from schemas.trees import ObjectRole, TemplateDocument
-from wms.gateway.awx.people.role_words import (
+from wms.gateway.awx.requests import AwxParts
+from wms.gateway.awx.shapes.people_shapes import AccessReason
+from wms.gateway.awx.shapes.role_words import (
     ROLES,
     RoleKey,
     RoleOwner,
@@ -18,9 +20,7 @@ from wms.gateway.awx.people.role_words import (
     list_keys,
     list_template_keys,
 )
-from wms.gateway.awx.people.shapes import AccessReason
-from wms.gateway.awx.requests import AwxParts
-from wms.gateway.awx.template_shapes import PATHS
+from wms.gateway.awx.shapes.template_shapes import PATHS
 from wms.tenancy.documents import TeamDocument, UserDocument, name_team
 from wms.tenancy.rights import Action, HasStrongerRole, Principal, TenancyRole, may, sees
 from wms.tenancy.users import find_subject, name_user

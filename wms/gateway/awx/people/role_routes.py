@@ -10,7 +10,9 @@ from schemas.ids import OrganizationId, TeamId, TemplateId
 from schemas.trees import TemplateKind
 from wms.gateway.awx.kinds.people import ROLE_FIELDS, TEAM_FIELDS, USER_FIELDS
 from wms.gateway.awx.people.role_holders import RoleHolders, describe_template, make_holder
-from wms.gateway.awx.people.role_words import (
+from wms.gateway.awx.requests import AwxParts, Requests, answer_rows, read_body_id, read_id, route_list, route_object
+from wms.gateway.awx.shapes.people_shapes import AccessReason, show_access, show_team, show_user
+from wms.gateway.awx.shapes.role_words import (
     RoleKey,
     RoleOwner,
     RoleTarget,
@@ -19,9 +21,7 @@ from wms.gateway.awx.people.role_words import (
     list_template_keys,
     show_role,
 )
-from wms.gateway.awx.people.shapes import AccessReason, show_access, show_team, show_user
-from wms.gateway.awx.requests import AwxParts, Requests, answer_rows, read_body_id, read_id, route_list, route_object
-from wms.gateway.awx.template_shapes import PATHS
+from wms.gateway.awx.shapes.template_shapes import PATHS
 from wms.tenancy.documents import TeamDocument, UserDocument, name_team
 from wms.tenancy.rights import Principal, TenancyRole
 from wms.trees.template_errors import BadAssociation

@@ -10,9 +10,9 @@ from schemas.errors import Forbidden, NotFound
 from schemas.trees import ObjectRole
 from wms.gateway.awx.kinds.people import ROLE_FIELDS, TEAM_FIELDS, USER_FIELDS
 from wms.gateway.awx.people.role_holders import RoleHolders, make_holder
-from wms.gateway.awx.people.role_words import RoleKey, RoleTarget, find_role_key, show_role
-from wms.gateway.awx.people.shapes import show_team, show_user
 from wms.gateway.awx.requests import AwxParts, Requests, answer_rows, read_body_id, read_id, route_list, route_object
+from wms.gateway.awx.shapes.people_shapes import show_team, show_user
+from wms.gateway.awx.shapes.role_words import RoleKey, RoleTarget, find_role_key, show_role
 from wms.tenancy.documents import TeamDocument, UserDocument, name_team
 from wms.tenancy.rights import Action, Principal, TenancyRole, find_organizations, may, sees
 from wms.tenancy.teams import TeamNameTaken

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import EWMSError, NotFound, Rejected
-from wms.gateway.awx.job_words import STATUS_WORDS, write_definition
 from wms.gateway.awx.lists import Fields, ListField, make_page, read_wish
+from wms.gateway.awx.shapes.job_words import STATUS_WORDS, write_definition
 
 FIELDS: Fields = {
     "id": ListField("_id", int),

@@ -12,14 +12,14 @@ from schemas.trees import ApprovalWork, ProcessWork, TemplateKind
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
 from tests.unit.wms.trees.template_samples import make_nodes, make_template
-from wms.gateway.awx.job_shapes import show_job, show_job_node
 from wms.gateway.awx.kinds.kind import Kind
 from wms.gateway.awx.kinds.metadata import is_shown
 from wms.gateway.awx.kinds.registry import KINDS
 from wms.gateway.awx.options import describe_path
-from wms.gateway.awx.root import list_names
-from wms.gateway.awx.schedule_shapes import show_schedule
-from wms.gateway.awx.template_shapes import PATHS, show_node, show_template
+from wms.gateway.awx.resources.root import list_names
+from wms.gateway.awx.shapes.job_shapes import show_job, show_job_node
+from wms.gateway.awx.shapes.schedule_shapes import show_schedule
+from wms.gateway.awx.shapes.template_shapes import PATHS, show_node, show_template
 from wms.gateway.catalogue import list_bare_dialects
 from wms.tenancy.rights import Principal, TenancyRole
 

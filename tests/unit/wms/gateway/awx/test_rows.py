@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from schemas.errors import Rejected
-from wms.gateway.awx.job_words import NODE_FIELDS
 from wms.gateway.awx.lists import read_wish
 from wms.gateway.awx.rows import select_rows
+from wms.gateway.awx.shapes.job_words import NODE_FIELDS
 
 ROWS: list[dict[str, Any]] = [
     {"id": 1, "identifier": "Build", "unified_job_template": 7, "summary_fields": {"job": {"name": "build"}}},

@@ -10,7 +10,7 @@ from schemas.surveys import QuestionType, Survey, SurveyQuestion
 from schemas.trees import Prompt, TemplateDocument
 from tests.unit.wms.trees.template_samples import make_template
 from wms.engine.life.variables import MASK, find_variables
-from wms.gateway.awx.template_shapes import show_own_variables
+from wms.gateway.awx.shapes.template_shapes import show_own_variables
 from wms.trees.inputs.launch_values import (
     LaunchRefused,
     NotAsked,

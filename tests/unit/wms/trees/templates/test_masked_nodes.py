@@ -10,8 +10,8 @@ from schemas.surveys import QuestionType, Survey, SurveyQuestion
 from schemas.trees import TemplateDocument, TemplateNode, Topology
 from tests.unit.wms.engine.walking import Walk
 from tests.unit.wms.trees.template_samples import make_template
-from wms.gateway.awx.job_shapes import show_job_node
-from wms.gateway.awx.template_shapes import show_node
+from wms.gateway.awx.shapes.job_shapes import show_job_node
+from wms.gateway.awx.shapes.template_shapes import show_node
 from wms.trees.graphs.tree_definitions import make_definition
 from wms.trees.graphs.whole_graph import write_graph
 from wms.trees.inputs.launch_values import restore_passwords

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import Rejected
-from wms.gateway.awx.job_words import write_definition
+from wms.gateway.awx.shapes.job_words import write_definition
 
 
 def test_the_id_of_a_template_becomes_the_name_of_its_definition() -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.ids import RunId
-from wms.gateway.awx.job_words import NODE_FIELDS
 from wms.gateway.awx.lists import read_wish
-from wms.gateway.awx.tree_search import is_about_trees_alone, narrow_trees, slice_nodes
+from wms.gateway.awx.resources.tree_search import is_about_trees_alone, narrow_trees, slice_nodes
+from wms.gateway.awx.shapes.job_words import NODE_FIELDS
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.errors import Rejected
 from schemas.ids import TemplateId
 from schemas.trees import TemplateDocument, TemplateKind
-from wms.gateway.awx.job_shapes import show_job
 from wms.gateway.awx.kinds.templates import TEMPLATE_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_id, route_list, route_object
-from wms.gateway.awx.template_shapes import JOB_TYPES, PATHS, show_own_variables, show_template
+from wms.gateway.awx.shapes.job_shapes import show_job
+from wms.gateway.awx.shapes.template_shapes import JOB_TYPES, PATHS, show_own_variables, show_template
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import may_on_tree
 from wms.trees.inputs.launch_values import PROMPT_FIELDS, list_unasked

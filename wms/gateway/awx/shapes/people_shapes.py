@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wms.gateway.awx.object_paths import make_url
-from wms.gateway.awx.people.role_words import RoleKey, RoleOwner, RoleTarget, list_keys, show_role, summarize_roles
-from wms.gateway.awx.template_shapes import show_time
+from wms.gateway.awx.shapes.object_paths import make_url
+from wms.gateway.awx.shapes.role_words import RoleKey, RoleOwner, RoleTarget, list_keys, show_role, summarize_roles
+from wms.gateway.awx.shapes.template_shapes import show_time
 from wms.tenancy.documents import TeamDocument, UserDocument
 from wms.tenancy.rights import TenancyRole
 

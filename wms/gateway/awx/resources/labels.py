@@ -10,7 +10,6 @@ from schemas.errors import NotFound
 from schemas.ids import LabelId, RunId, TemplateId
 from schemas.trees import LabelDocument, TemplateKind
 from wms.gateway.awx.kinds.others import LABEL_FIELDS, LABEL_ROW_FIELDS
-from wms.gateway.awx.object_paths import make_url
 from wms.gateway.awx.requests import (
     AwxParts,
     Requests,
@@ -21,7 +20,8 @@ from wms.gateway.awx.requests import (
     route_list,
     route_object,
 )
-from wms.gateway.awx.template_shapes import PATHS, show_time
+from wms.gateway.awx.shapes.object_paths import make_url
+from wms.gateway.awx.shapes.template_shapes import PATHS, show_time
 from wms.trees.jobs.job_statuses import JOB_PATHS, find_job_type
 from wms.trees.template_errors import BadAssociation, FieldsRefused
 

@@ -12,7 +12,6 @@ from schemas.errors import Rejected
 from schemas.graph import EdgeKind
 from schemas.ids import TemplateId, TemplateNodeId
 from schemas.trees import ApprovalWork, TemplateDocument, TemplateKind, TemplateNode, name_edge_list
-from wms.gateway.awx.job_words import NODE_FIELDS
 from wms.gateway.awx.requests import (
     AwxParts,
     Requests,
@@ -21,8 +20,9 @@ from wms.gateway.awx.requests import (
     route_list,
     route_object,
 )
-from wms.gateway.awx.template_shapes import PATHS, show_node, show_template
-from wms.gateway.awx.templates import answer_drawing, route_drawings
+from wms.gateway.awx.resources.templates import answer_drawing, route_drawings
+from wms.gateway.awx.shapes.job_words import NODE_FIELDS
+from wms.gateway.awx.shapes.template_shapes import PATHS, show_node, show_template
 from wms.located_text import LocatedDocument, read_located
 from wms.tenancy.rights import Principal
 from wms.trees.graphs.tree_definitions import make_definition

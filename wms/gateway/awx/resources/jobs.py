@@ -14,10 +14,6 @@ from schemas.graph import EdgeKind
 from schemas.ids import RunId, ScheduleId, TemplateId
 from schemas.run_documents import RunDocument
 from schemas.trees import TemplateKind, name_edge_list
-from wms.gateway.awx.job_shapes import show_job, show_job_events, show_job_node, write_log
-from wms.gateway.awx.job_words import (
-    NODE_FIELDS,
-)
 from wms.gateway.awx.kinds.jobs import APPROVAL_FIELDS, EVENT_FIELDS, JOB_FIELDS
 from wms.gateway.awx.lists import ListField
 from wms.gateway.awx.requests import (
@@ -29,9 +25,11 @@ from wms.gateway.awx.requests import (
     route_list,
     route_object,
 )
-from wms.gateway.awx.template_shapes import PATHS
-from wms.gateway.awx.templates import answer_drawing, route_drawings
-from wms.gateway.awx.tree_search import is_about_trees_alone, narrow_trees, slice_nodes
+from wms.gateway.awx.resources.templates import answer_drawing, route_drawings
+from wms.gateway.awx.resources.tree_search import is_about_trees_alone, narrow_trees, slice_nodes
+from wms.gateway.awx.shapes.job_shapes import show_job, show_job_events, show_job_node, write_log
+from wms.gateway.awx.shapes.job_words import NODE_FIELDS
+from wms.gateway.awx.shapes.template_shapes import PATHS
 from wms.tenancy.rights import Principal
 from wms.trees.graphs.tree_definitions import find_template_id, name_definition
 from wms.trees.jobs.drawing import draw_run

@@ -11,9 +11,9 @@ from schemas.errors import NotFound
 from schemas.ids import RunId, TemplateId
 from schemas.trees import TemplateKind
 from wms.gateway.awx.kinds.others import ACTIVITY_FIELDS
-from wms.gateway.awx.object_paths import make_url
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_id, route_list, route_object
-from wms.gateway.awx.template_shapes import PATHS, show_time
+from wms.gateway.awx.shapes.object_paths import make_url
+from wms.gateway.awx.shapes.template_shapes import PATHS, show_time
 from wms.tenancy.activity_facts import ActivityDocument
 from wms.tenancy.documents import UserDocument
 from wms.tenancy.rights import Action, Principal

@@ -9,8 +9,8 @@ from schemas.graph import EdgeKind
 from schemas.run_documents import RunDocument
 from schemas.trees import ApprovalWork, Prompt, TemplateDocument, TemplateKind, TemplateNode, name_edge_list
 from wms.engine.life.variables import mask_values
-from wms.gateway.awx.object_paths import make_url, relate_lists
-from wms.gateway.awx.people.role_words import list_template_keys, summarize_roles
+from wms.gateway.awx.shapes.object_paths import make_url, relate_lists
+from wms.gateway.awx.shapes.role_words import list_template_keys, summarize_roles
 from wms.trees.inputs.launch_values import mask_extra_data
 from wms.trees.jobs.job_statuses import find_job_status
 from wms.trees.templates.template_fields import ASK_FIELDS

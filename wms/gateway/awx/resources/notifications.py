@@ -18,9 +18,9 @@ from schemas.notifications import (
 )
 from schemas.trees import TemplateKind
 from wms.gateway.awx.kinds.notifications import LIST_NAMES, NOTIFICATION_FIELDS, NOTIFICATION_TEMPLATE_FIELDS
-from wms.gateway.awx.notification_shapes import TEMPLATES, show_notification, show_notification_template
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_body_id, read_id, route_list, route_object
-from wms.gateway.awx.template_shapes import PATHS
+from wms.gateway.awx.shapes.notification_shapes import TEMPLATES, show_notification, show_notification_template
+from wms.gateway.awx.shapes.template_shapes import PATHS
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, may_on_tree
 from wms.trees.jobs.job_statuses import JOB_PATHS, find_job_type

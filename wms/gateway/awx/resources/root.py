@@ -12,10 +12,10 @@ from wms.gateway.awx.kinds.others import EMPTY_KINDS
 from wms.gateway.awx.kinds.people import USER_FIELDS
 from wms.gateway.awx.kinds.registry import KINDS
 from wms.gateway.awx.kinds.templates import TEMPLATE_FIELDS
-from wms.gateway.awx.object_paths import PREFIX
-from wms.gateway.awx.people.shapes import show_user
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, answer_rows, route_list, route_object
-from wms.gateway.awx.template_shapes import show_template
+from wms.gateway.awx.shapes.object_paths import PREFIX
+from wms.gateway.awx.shapes.people_shapes import show_user
+from wms.gateway.awx.shapes.template_shapes import show_template
 
 
 def list_names() -> dict[str, str]:

@@ -10,10 +10,10 @@ from schemas.ids import ScheduleId, TemplateId
 from schemas.schedules import ScheduleDocument
 from schemas.trees import TemplateKind
 from wms.gateway.awx.kinds.schedules import SCHEDULE_FIELDS
-from wms.gateway.awx.object_paths import make_url
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_id, route_list, route_object
-from wms.gateway.awx.schedule_shapes import show_preview, show_schedule
-from wms.gateway.awx.template_shapes import PATHS
+from wms.gateway.awx.shapes.object_paths import make_url
+from wms.gateway.awx.shapes.schedule_shapes import show_preview, show_schedule
+from wms.gateway.awx.shapes.template_shapes import PATHS
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import may_on_tree
 from wms.trees.jobs.job_statuses import JOB_PATHS, find_job_type

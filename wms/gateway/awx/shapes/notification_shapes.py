@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from schemas.notifications import NotificationDocument, NotificationTemplateDocument
-from wms.gateway.awx.object_paths import make_url
-from wms.gateway.awx.template_shapes import show_time
+from wms.gateway.awx.shapes.object_paths import make_url
+from wms.gateway.awx.shapes.template_shapes import show_time
 from wms.notifications.configurations import mask_configuration
 from wms.notifications.notification_fields import show_messages
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from schemas.trees import ObjectRole, TemplateDocument, TemplateKind
-from wms.gateway.awx.object_paths import make_url
+from wms.gateway.awx.shapes.object_paths import make_url
 from wms.tenancy.rights import TenancyRole
 
 

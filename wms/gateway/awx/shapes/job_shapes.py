@@ -12,8 +12,8 @@ from schemas.schedules import ScheduleDocument
 from schemas.trees import TemplateDocument, name_edge_list
 from wms.engine.life.open_run import find_inherited, open_run
 from wms.engine.life.variables import mask_values
-from wms.gateway.awx.object_paths import make_url
-from wms.gateway.awx.template_shapes import TEXT_PROMPTS, show_time
+from wms.gateway.awx.shapes.object_paths import make_url
+from wms.gateway.awx.shapes.template_shapes import TEXT_PROMPTS, show_time
 from wms.trees.graphs.tree_definitions import find_template_id
 from wms.trees.inputs.launch_values import mask_extra_data
 from wms.trees.jobs.explain import count_handled, explain_run, number_node

@@ -9,10 +9,10 @@ from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.errors import Conflict, NotFound
 from schemas.ids import OrganizationId
 from wms.gateway.awx.kinds.others import ORGANIZATION_FIELDS
-from wms.gateway.awx.object_paths import make_url, relate_lists
-from wms.gateway.awx.people.role_words import RoleTarget, list_keys, summarize_roles
 from wms.gateway.awx.requests import AwxParts, Requests, answer_rows, read_id, route_list, route_object
-from wms.gateway.awx.template_shapes import show_time
+from wms.gateway.awx.shapes.object_paths import make_url, relate_lists
+from wms.gateway.awx.shapes.role_words import RoleTarget, list_keys, summarize_roles
+from wms.gateway.awx.shapes.template_shapes import show_time
 from wms.tenancy.claims import is_organization_name
 from wms.tenancy.documents import OrganizationDocument
 from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal

@@ -17,8 +17,8 @@ from schemas.errors import NotFound, Rejected
 from schemas.ids import RunId
 from schemas.runs import RUN_OVER
 from wms.engine.run_watch import LOOK_S, RunWatch
-from wms.gateway.awx.jobs import JobRoutes
 from wms.gateway.awx.requests import AwxParts, Requests, read_id, route_object
+from wms.gateway.awx.resources.jobs import JobRoutes
 from wms.trees.jobs.drawing import draw_run, show_drawing
 from wms.trees.jobs.job_statuses import find_job_type
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from schemas.trees import TemplateKind
 from tests.unit.wms.trees.template_samples import make_template
-from wms.gateway.awx.people.role_words import (
+from wms.gateway.awx.shapes.role_words import (
     ROLES,
     RoleKey,
     RoleTarget,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from schemas.graph import BranchingProfile
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
-from wms.gateway.awx.job_shapes import show_job_node
+from wms.gateway.awx.shapes.job_shapes import show_job_node
 
 
 def test_a_job_that_goes_on_has_been_going_on_until_now() -> None:

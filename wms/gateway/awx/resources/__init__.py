@@ -1,0 +1,1 @@
+"""The routes of each kind of object, people apart."""
