@@ -63,6 +63,15 @@ from schemas.ids import (
 )
 from schemas.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
 from schemas.phases import Deactivated
+from schemas.pilot.outcomes import (
+    EventOutcome,
+    LogLength,
+    LogPiece,
+    RunEnding,
+    TaskStream,
+    outcome_to_bytes,
+    piece_to_bytes,
+)
 from schemas.pilot_kills import PilotKill, PilotKills
 from schemas.questions import Answer, Question, Refusal
 from schemas.registration_questions import RegistrationAnswer, RegistrationQuery
@@ -439,11 +448,50 @@ ANSWERS: tuple[Answer, ...] = (
 )
 
 
+#: What pilots publish for EWMS's own readers, on queues of the data vhost.
+OUTCOME = EventOutcome(
+    event_id=EventId("5f0e1c1a-4a1c-4a37-8a55-5cf0c2f6a001"),
+    attempt=1,
+    ending=RunEnding.EXITED,
+    exit_status=3,
+    error="ContainerRunError('task failed (exit code 3): no such host')",
+    run="0c1f6a0d2b7c4f6d9a3f7f1f6d1a2b3c",
+    key="web-07",
+    task_id=TaskId("TD-a1b2"),
+    taskforce_uuid="TF-c3d4",
+    output={"changed": False},
+    output_type="application/json",
+    started_at="2026-11-29T12:00:00.250000+00:00",
+    ended_at="2026-11-29T12:00:07.500000+00:00",
+    site="north",
+    machine="node17",
+    slot="slot1_3",
+    worker=4,
+    stdout=LogLength(n_pieces=2, n_bytes=70_000),
+    stderr=LogLength(n_pieces=16, n_bytes=9_000_000, is_cut=True),
+)
+LOG_PIECE = LogPiece(
+    event_id=OUTCOME.event_id,
+    attempt=1,
+    run=OUTCOME.run,
+    stream=TaskStream.STDERR,
+    number=15,
+    text="no such host\n",
+    is_last=True,
+    is_cut=True,
+    key="web-07",
+    task_id=TaskId("TD-a1b2"),
+    taskforce_uuid="TF-c3d4",
+)
+
+
 def golden_files() -> dict[Path, bytes]:
     """Return the golden bytes of every sample, by path."""
     files = {GOLDEN / "events" / f"{name}.json": event_to_bytes(event) for name, event in EVENTS.items()}
     files |= {GOLDEN / "requests" / f"{request.kind}.query.json": request_to_bytes(request) for request in REQUESTS}
     files |= {GOLDEN / "requests" / f"{answer.kind}.answer.json": answer_to_bytes(answer) for answer in ANSWERS}
+    files |= {GOLDEN / "pilot" / "outcome.json": outcome_to_bytes(OUTCOME)}
+    files |= {GOLDEN / "pilot" / "log_piece.json": piece_to_bytes(LOG_PIECE)}
     return files
 
 

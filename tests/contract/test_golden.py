@@ -7,6 +7,7 @@ import pytest
 
 from schemas.errors import Rejected
 from schemas.events import PAYLOADS, ControlEvent, Fact, Order, UnknownType, list_fact_keys
+from schemas.pilot.outcome_reading import outcome_from_bytes, piece_from_bytes
 from schemas.services import SERVICES
 from schemas.topology import inbox_pattern, pool_service, tms_service
 from schemas.wire import answer_from_bytes, event_from_bytes, request_from_bytes
@@ -110,6 +111,11 @@ def test_a_fact_has_a_key_of_its_own_and_is_its_owners_alone_to_state(event: Con
     assert event.routing_key == event.type.removeprefix("ewms.")
     assert event.routing_key.startswith("fact.")
     assert [name for name in SERVICES if event.routing_key in list_fact_keys(name)] == [event.data.BY]  # type: ignore[attr-defined]  # a fact
+
+
+def test_a_reader_reads_the_golden_outcome_and_log_piece_as_they_were_meant() -> None:
+    assert outcome_from_bytes((samples.GOLDEN / "pilot" / "outcome.json").read_bytes()) == samples.OUTCOME
+    assert piece_from_bytes((samples.GOLDEN / "pilot" / "log_piece.json").read_bytes()) == samples.LOG_PIECE
 
 
 def test_no_event_carries_a_token() -> None:
