@@ -33,7 +33,7 @@ down: $(READY) ## end the system that `make up` runs in this folder, and wait un
 
 test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=5]
 	@$(BIN)/python -m deploy.local prepare
-	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) $(ARGS)
+	@$(BIN)/python -m tests.whole_run --numprocesses=$(TEST_JOBS) $(ARGS)
 
 test-fast: $(READY) ## the tests that need no service, side by side, in about a minute  [ARGS='-k name']
 	@$(BIN)/python -m pytest --numprocesses=auto --hypothesis-profile=fast -p no:schemathesis --quiet --no-header \

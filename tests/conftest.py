@@ -24,7 +24,7 @@ from deploy.local.services import Servers, Services, running_services
 from tests.certificates import load_certificates_once
 from tests.examples import register_profiles
 from tests.limits import find_unlimited, repeat_alarm
-from tests.scheduling import DurationRecorder, LongestFirst, load_durations, sort_longest_first
+from tests.scheduling import PARTS, DurationRecorder, LongestFirst, is_in_part, load_durations, sort_longest_first
 from tests.second_look import FailureRecorder
 
 # A run in the background (`make test &`) ignores SIGINT, and whatever a test starts would ignore it too.
@@ -55,6 +55,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="after a whole run, write how long each group of tests took to tests/data/durations.json",
     )
+    parser.addoption(
+        "--part",
+        choices=PARTS,
+        default=None,
+        help="run only the tests that need no service, or only the others (default: both)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,6 +69,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from tests.containers import check_engine
 
         check_engine()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    part = config.getoption("--part")
+    path = collection_path.relative_to(config.rootpath).as_posix()
+    return True if part and not is_in_part(path, part) else None
 
 
 def pytest_configure_node(node: WorkerController) -> None:

@@ -50,6 +50,11 @@ _SHORTEST_RECORDED_S = 1.0
 # must not hold up those that take several.
 _UNKNOWN_S = 60.0
 _WITHOUT_SERVICES = ("tests/unit/", "tests/contract/")
+_WITH_SERVICES = "tests/contract/conformance/"
+
+#: The two parts of a whole run (`tests.whole_run`): the tests that need no service, and all others.
+PLAIN, SERVICES = "plain", "services"
+PARTS = (PLAIN, SERVICES)
 
 
 def group_of(nodeid: str) -> str:
@@ -58,6 +63,14 @@ def group_of(nodeid: str) -> str:
         return "chosen" if nodeid.endswith("[chosen]") else "system"
     found = (group for start, group in _GROUPS.items() if nodeid.startswith(start))
     return next(found, nodeid.partition("::")[0])
+
+
+def is_in_part(path: str, part: str) -> bool:
+    """Return whether the file or folder `path`, relative to the root, belongs to `part`. Folders above both do."""
+    if any(start.startswith(f"{path}/") for start in (*_WITHOUT_SERVICES, _WITH_SERVICES)):
+        return True
+    is_plain = f"{path}/".startswith(_WITHOUT_SERVICES) and not f"{path}/".startswith(_WITH_SERVICES)
+    return is_plain == (part == PLAIN)
 
 
 def load_durations(config: pytest.Config) -> dict[str, float]:
@@ -93,6 +106,9 @@ class DurationRecorder:
         if not ended or not is_whole_run(self._config):
             return
         found = {name: round(s, 1) for name, s in sorted(self._seconds.items())}
+        # The plain tests are too short to need a record.
+        if self._config.option.part == PLAIN:
+            return
         if self._config.cache:
             self._config.cache.set(_RECORD, found)
         if self._config.option.record_durations:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-#: Where a run keeps its failed tests, in pytest's cache; None: the run did not come to its end.
-_RECORD = "ewms/failed"
+from tests.scheduling import PARTS, is_in_part
+
+#: Where the run of a part keeps its failed tests, in pytest's cache; None: the run did not come to its end.
+_RECORD = "ewms/failed-"
 #: More tests than this do not fail by chance.
 MOST_UNSTEADY = 3
 #: How often each failed test must pass, one run after the other.
@@ -35,12 +37,15 @@ class FailureRecorder:
             self._failed.add(report.nodeid)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
             self._keep_failed(sorted(self._failed))
 
     def _keep_failed(self, failed: list[str] | None) -> None:
-        if self._config.cache:
-            self._config.cache.set(_RECORD, failed)
+        part = self._config.option.part
+        for one in [part] if part else PARTS:
+            mine = None if failed is None else [test for test in failed if is_in_part(test.partition("::")[0], one)]
+            if self._config.cache:
+                self._config.cache.set(_RECORD + one, mine)
 
 
 def explain_refusal(failed: list[str] | None) -> str:
@@ -53,9 +58,14 @@ def explain_refusal(failed: list[str] | None) -> str:
 
 
 def load_failed(root: Path) -> list[str] | None:
-    """Return the failed tests of the last run below `root`, by their ids; None if it did not come to its end."""
-    record = root / ".pytest_cache/v" / _RECORD
-    failed: list[str] | None = json.loads(record.read_text()) if record.exists() else None
+    """Return the failed tests of the last run below `root`, by their ids; None if a part did not come to its end."""
+    failed: list[str] = []
+    for part in PARTS:
+        record = root / ".pytest_cache/v" / (_RECORD + part)
+        found: list[str] | None = json.loads(record.read_text()) if record.exists() else None
+        if found is None:
+            return None
+        failed += found
     return failed
 
 

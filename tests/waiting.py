@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 PAUSE_S = 0.05
 
 

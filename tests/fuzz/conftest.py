@@ -25,7 +25,7 @@ FUZZ = settings(derandomize=not _LOOKS_FURTHER, database=None, suppress_health_c
 @pytest.fixture(scope="package")
 def world(contract_stack: Stack) -> Iterator[World]:
     """The running system; what the fuzzers make is ended after all of them."""
-    with httpx2.Client(base_url=contract_stack.gateway, timeout=30) as http:
+    with httpx2.Client(base_url=contract_stack.gateway, timeout=60) as http:
         made = World(contract_stack, http, "/v1")
         yield made
         made.clear()

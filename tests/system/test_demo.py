@@ -23,5 +23,5 @@ async def test_every_track_comes_back_refined(stack: Stack, installed: Installed
     assert sum(r["refine"]["error_deg"] < r["linefit"]["error_deg"] for r in traffic.results) > 0.8 * N
     assert traffic.final is not None
     assert traffic.final.over
-    assert 0 < traffic.post_to_submitted_s < 10
+    assert 0 < traffic.post_to_submitted_s < 60
     assert {progress.phase for progress in shown} >= {"running", "done"}

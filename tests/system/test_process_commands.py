@@ -26,7 +26,7 @@ def ewms(with_worker: Stack) -> Ewms:
     def run(*words: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "ewms.cli", *words]
         return subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150, check=False
         )
 
     return run

@@ -33,7 +33,7 @@ def test_every_event_comes_back_once_through_two_tasks_and_the_workflow_ends_in_
 
     assert sorted(echoes) == sorted(word.upper() * 2 for word in words)
     # The numbers of queues that tasks read are as old as the broker's last report.
-    depths = wait_until(run.depths, lambda found: not any(queue.n_ready for queue in found.queues), within_s=20)
+    depths = wait_until(run.depths, lambda found: not any(queue.n_ready for queue in found.queues))
     assert [queue.alias for queue in depths.queues] == ["words", "loud", "echoes"]
     assert depths.n_dead == 0
 
@@ -58,7 +58,7 @@ def test_every_event_comes_back_once_through_two_tasks_and_the_workflow_ends_in_
 
 def test_statuses_of_all_workers_are_told_within_seconds(client: Client) -> None:
     run = client.submit(one_task("cp $1 $2", n_workers=3))
-    wait_until(run.statuses, lambda found: found == {"RUNNING": {"AwaitingFirstMessage": 3}}, within_s=40, pause_s=0.2)
+    wait_until(run.statuses, lambda found: found == {"RUNNING": {"AwaitingFirstMessage": 3}}, pause_s=0.2)
     run.abort()
     run.wait("over", timeout="60s")
     assert run.statuses() == {"REMOVED": {"AwaitingFirstMessage": 3}} or set(run.statuses()) == {"REMOVED"}
@@ -73,7 +73,7 @@ def test_a_poison_event_is_tried_five_times_and_stops_nobody_else(client: Client
     good = [event.body for event in run.queue("out").results(n=19, idle_timeout=60)]
 
     assert len(set(good)) == 19
-    wait_until(run.depths, lambda depths: depths.n_dead == 1, within_s=60, pause_s=0.2)
+    wait_until(run.depths, lambda depths: depths.n_dead == 1, pause_s=0.2)
     run.finish()
     outcome = run.wait("over", timeout="60s")
     assert outcome.n_dead == 1

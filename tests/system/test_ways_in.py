@@ -149,7 +149,7 @@ def test_a_choice_that_cannot_be_is_one_clear_error_at_the_start(
         env={**plain_environment(), **needed, "EWMS_GATEWAY_PORT": "0", **told},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     assert started.returncode == 2

@@ -17,7 +17,7 @@ pilot_images = contractstack.pilot_images
 @pytest.fixture(scope="package")
 def http(contract_stack: Stack) -> Iterator[httpx2.Client]:
     """A client of the gateway."""
-    with httpx2.Client(base_url=contract_stack.gateway, timeout=15) as client:
+    with httpx2.Client(base_url=contract_stack.gateway, timeout=60) as client:
         yield client
 
 

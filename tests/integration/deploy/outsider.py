@@ -20,7 +20,7 @@ def tool(tree: Path, *command: str) -> str:
     """Run a tool of HTCondor; raise what it says when it fails."""
     (program,) = tree.glob(f"usr/*bin/{command[0]}")
     done = subprocess.run(
-        [program, *command[1:]], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+        [program, *command[1:]], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=150
     )
     said = (done.stdout + done.stderr).strip()
     # `condor_config_val` says no with a status of success.

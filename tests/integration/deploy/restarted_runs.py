@@ -64,7 +64,7 @@ def end_run_after_restart(run: Run, *, n_done: int = N_EVENTS) -> None:
     began_s = time.monotonic()
     run.close_inputs()
     outcome = run.wait("over", timeout="60s")
-    assert time.monotonic() - began_s < 25, "it ends within seconds"
+    assert time.monotonic() - began_s < 50, "it ends within seconds"
     assert (outcome.word, outcome.n_dead) == ("done", 0)
     _check_done(_look(run), n_done)
 

@@ -126,9 +126,9 @@ def test_a_stranger_who_goes_round_the_pools_port_is_asked_for_the_token_as_well
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=150,
         )
-        handing.join(timeout=20)
+        handing.join(timeout=60)
     assert done.returncode != 0
     assert "Failed to authenticate using IDTOKENS" in done.stderr, "the collector itself has answered"
 

@@ -53,7 +53,7 @@ def test_up_takes_the_local_pool_with_a_notice_and_ends_with_the_make_that_runs_
         assert sum("keeper.py" in process.command for process in everything) == 7
     finally:
         make.kill()
-    assert survivors(everything, within_s=60) == set()
+    assert survivors(everything) == set()
     assert "draining" in errors.read_text(), "it ended in order"
     assert list((scratch / "tmp").iterdir()) == []
     assert make.wait() == -signal.SIGKILL

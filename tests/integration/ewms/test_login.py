@@ -33,7 +33,7 @@ def token(subject: str, *, life_s: float) -> str:
 def ewms(gateway: FakeGateway, state: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
     return subprocess.run(
-        [sys.executable, "-m", "ewms.cli", *words], capture_output=True, text=True, check=False, cwd=state, timeout=60,
+        [sys.executable, "-m", "ewms.cli", *words], capture_output=True, text=True, check=False, cwd=state, timeout=150,
         env=clean | {"PYTHONPATH": str(ROOT), "EWMS_STATE_DIR": str(state)} | environment,
     )  # fmt: skip
 

@@ -118,7 +118,7 @@ def test_an_error_in_the_body_of_a_loop_or_a_block_prints_itself_and_nothing_els
     gateway: FakeGateway, public_queue: PublicQueue, body: str
 ) -> None:
     program = RAISING[body].format(url=gateway.url, workflow=WORKFLOW, alias=ALIAS)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=150)
     lines = done.stderr.splitlines()
     assert (done.returncode, lines[0], lines[-1]) == (1, "Traceback (most recent call last):", "ValueError: mine")
     assert lines.count(lines[0]) == 1, done.stderr

@@ -88,7 +88,7 @@ async def test_a_consumer_killed_before_its_body_ended_gets_that_event_again_and
         [sys.executable, "-c", CONSUMER, gateway.url, WORKFLOW, ALIAS],
         stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=150,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert killed.returncode == -signal.SIGKILL

@@ -109,7 +109,7 @@ class Peer:
         """Send an event to MQS, once it has an inbox."""
         name = EventId(event_id or f"test-{random.getrandbits(64):x}")
         event = build_event(payload, event_id=name, source="ewms/test", time=datetime.now(UTC))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await self.bus.publish(event)

@@ -85,7 +85,7 @@ async def test_closed_inputs_refuse_who_publishes_and_keep_what_was_confirmed(
         publisher = await Connection.connect(rabbitmq.data_url, name="an open publisher")
         n_confirmed = 0
         await wms.say(closing(plan))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await is_taken(publisher, plan.queue_in):
                 n_confirmed += 1
         counts = await mqs.broker.count_queues([plan.queue_in])
@@ -140,7 +140,7 @@ async def test_looks_over_two_connections_are_told_apart(run_mqs: RunMqs, rabbit
         first, _ = await mqs.broker.count_in_one_life([])
         assert (await mqs.broker.count_in_one_life([]))[0] == first
         await asyncio.to_thread(drop_connections, rabbitmq, "ewms mqs")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 with suppress(ConnectionLost):
                     if (await mqs.broker.count_in_one_life([]))[0] != first:

@@ -338,7 +338,7 @@ async def test_a_crash_on_the_way_to_activation_is_healed_by_the_next_start(
     process = await _start(settings(), failpoint=point)
     try:
         await wms.say(plan.requested)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await process.wait() == -signal.SIGKILL
     finally:
         if process.returncode is None:
@@ -359,7 +359,7 @@ async def test_a_crash_while_queues_are_shut_is_healed_by_the_next_start(
         await wms.say(plan.requested)
         await wms.next(20)
         await wms.say(plan.over)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await process.wait() == -signal.SIGKILL
     finally:
         if process.returncode is None:
@@ -381,7 +381,7 @@ async def test_a_crash_while_queues_are_deleted_is_healed_by_the_next_start(
         await wms.say(plan.requested)
         await wms.next(20)
         await wms.say(plan.over)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await process.wait() == -signal.SIGKILL
     finally:
         if process.returncode is None:

@@ -77,10 +77,10 @@ async def test_progress_never_steps_back_over_restarts_of_mqs_and_of_the_broker(
             n_least = queue.n_gone
             return queue.n_gone == n_done
 
-        await eventually(depths, is_done, within_s=30)
+        await eventually(depths, is_done)
 
     async def see_at_once(n_done: int) -> None:
-        told = await eventually(depths, lambda told: told is not None, within_s=30)
+        told = await eventually(depths, lambda told: told is not None)
         assert told is not None
         first = told.queues[0]
         assert (first.n_arrived, first.n_gone, first.n_ready, first.n_unacknowledged) == (n_done, n_done, 0, 0)

@@ -142,7 +142,7 @@ async def test_depths_count_what_lies_in_each_queue(
             await (await channel.get_queue(plan.queue_in)).consume(hold)
             await arrived.acquire()
             await arrived.acquire()
-            async with asyncio.timeout(12):  # what is unacknowledged, the broker counts every few seconds
+            async with asyncio.timeout(60):  # what is unacknowledged, the broker counts every few seconds
                 while True:
                     answer = await wms.bus.ask(plan.depths_query)
                     assert isinstance(answer, DepthsAnswer)
@@ -169,7 +169,7 @@ async def test_depths_of_a_workflow_that_is_over_are_zero(run_mqs: RunMqs, wms: 
     async with run_mqs(retire_look_s=0.05, retire_unused_s=0.1):
         await activate(wms, plan)
         await wms.say(plan.over)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 answer = await wms.bus.ask(plan.depths_query)
                 assert isinstance(answer, DepthsAnswer)

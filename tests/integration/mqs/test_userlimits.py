@@ -46,7 +46,7 @@ async def test_a_users_tokens_open_so_many_connections_together_and_no_other_use
             await open_ones.enter_async_context(logged_in(address, token))
         await open_ones.enter_async_context(logged_in(*await opened(wms, plan, ada)))
         # What carries the limit has no rights: it can do nothing by itself.
-        with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=20) as api:
+        with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=60) as api:
             user = api.get(f"/api/users/user%2F{eve}").raise_for_status().json()
             assert (user["password_hash"], user["tags"]) == ("", [])
             assert api.get(f"/api/users/user%2F{eve}/permissions").raise_for_status().json() == []
@@ -59,7 +59,7 @@ async def test_the_pilots_of_a_taskforce_have_a_limit_by_their_number_until_thei
 ) -> None:
     plan = Plan()
     pilots = quote(f"wf/{plan.workflow_id}/tf/{plan.taskforce}", safe="")
-    with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=20) as api:
+    with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=60) as api:
 
         def find_limits() -> list[dict[str, int]]:
             return [one["value"] for one in api.get(f"/api/user-limits/{pilots}").raise_for_status().json()]
@@ -107,7 +107,7 @@ async def test_the_queues_of_an_owner_with_too_many_bytes_are_full_until_it_take
             return True
 
         assert await publish(eve.queue_in, 60_000)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             # Another queue of hers is full as well, with what it got meanwhile.
             while await publish(eve.queue_mid, 1):
                 await asyncio.sleep(0.2)
@@ -115,7 +115,7 @@ async def test_the_queues_of_an_owner_with_too_many_bytes_are_full_until_it_take
         assert await publish(ada.queue_in)
         queue = await channel.get_queue(eve.queue_in, ensure=False)
         await queue.purge()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             # An empty queue takes one event even while it is full.
             while not (await publish(eve.queue_in) and await publish(eve.queue_in)):
                 await asyncio.sleep(0.2)
@@ -147,7 +147,7 @@ async def test_a_management_api_that_hangs_keeps_many_users_no_longer_than_one()
     limits = UserLimits(f"http://127.0.0.1:{port}", _Signing(), max_connections=1)
     try:
         # One waits for two seconds; one after the other they would wait for a minute.
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(limits.limit_user(f"user/{number}") for number in range(30)))
     finally:
         await limits.close()

@@ -141,7 +141,7 @@ async def test_a_lost_connection_does_not_lose_the_running_task_nor_run_it_twice
             admin.close_connections(workflow.vhost)
 
     # The management database learns of a connection with a delay.
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while "was lost" not in pilot.log:
             await asyncio.to_thread(cut)
             await asyncio.sleep(0.5)

@@ -100,7 +100,7 @@ class PlainDataVhost:
 
     async def drop_connections(self) -> None:
         """Have the broker close every connection to the vhost; it lists them about a second late."""
-        async with httpx2.AsyncClient(base_url=self.rabbitmq.management_url("admin")) as http, asyncio.timeout(20):
+        async with httpx2.AsyncClient(base_url=self.rabbitmq.management_url("admin")) as http, asyncio.timeout(60):
             while not (listed := (await http.get(f"/api/vhosts/{self.vhost}/connections")).json()):
                 await asyncio.sleep(0.1)
             for connection in listed:

@@ -141,7 +141,7 @@ async def test_publishers_and_consumers_go_on_after_the_broker_and_nothing_confi
         assert await asyncio.to_thread(data.rabbitmq.child.wait, 10)
     await asyncio.to_thread(data.rabbitmq.restart)
     before, n_received = len(confirmed), len(received)
-    await eventually(lambda: len(confirmed) > before + 100 and len(received) > n_received + 100, within_s=40)
+    await eventually(lambda: len(confirmed) > before + 100 and len(received) > n_received + 100)
     stop.set()
     await asyncio.gather(*workers)
     await eventually(lambda: confirmed <= received.keys())

@@ -86,7 +86,7 @@ async def served(
         limits=DoorLimits(refusal_pause_s=0),
     )
     async with serve_app(app, host="127.0.0.1", port=0, protocol=ReasonedProtocol, limits=connections) as url:
-        async with httpx2.AsyncClient(base_url=url, headers=ADA, timeout=30) as http:
+        async with httpx2.AsyncClient(base_url=url, headers=ADA, timeout=60) as http:
             yield log, http
         log.streams.stop()
 

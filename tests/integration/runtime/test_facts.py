@@ -43,7 +43,7 @@ def trees_url(
     names = [BrokerUser(name, "", b"salt") for name in rabbitmq.users]
     whole = broker_definitions([*names, user], control_vhost=control_vhost, data_vhost=data_vhost)
     whole["users"] = [one for one in whole["users"] if one["name"] == TREES.name]
-    with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=30, trust_env=False) as api:
+    with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=60, trust_env=False) as api:
         api.post("/api/definitions", json=whole).raise_for_status()
         yield f"amqp://{user.name}:{user.password}@127.0.0.1:{rabbitmq.ports['amqp']}/{control_vhost}"
         api.delete(f"/api/users/{user.name}").raise_for_status()
@@ -132,7 +132,7 @@ async def test_a_fact_that_came_in_by_another_way_than_its_owner_is_buried(
     forged = event(FACT, "forged")
     await mqs.send_serialised(forged.id, "trees.workflow.over", event_to_bytes(forged))
     connection = await Connection.connect(rabbitmq.amqp_url("admin", control_vhost))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with connection.lend_channel() as channel:
                 if (await channel.queue_declare(topology.dead_inbox("trees"), passive=True)).message_count:
@@ -168,7 +168,7 @@ async def test_an_effect_without_a_carrier_stays_and_says_so(
 ) -> None:
     started(Relay(store, await bus_of("wms")), stack)
     await record(store, EventToPublish(Mqid("a72475165e05b4f83a948"), b"1"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (rows := await store.find(OUTBOX, {"n_failures": {"$gte": 1}})):
             await asyncio.sleep(0.05)
     assert "no carrier" in rows[0]["last_error"]

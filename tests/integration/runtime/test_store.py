@@ -213,7 +213,7 @@ async def test_a_mongodb_that_stops_answering_is_unavailable_within_seconds_and_
         outcomes = await asyncio.gather(
             increment(store, inbox_id="wms:e1"), store.ping(), store.find_one("things", {}), return_exceptions=True
         )
-        assert loop.time() - began < 6
+        assert loop.time() - began < 30
         assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
     finally:
         services.mongodb.child.send_signal(signal.SIGCONT)

@@ -187,7 +187,7 @@ class Peers:
     async def order(self, payload: Payload) -> None:
         """Send an order to the TMS, as an outbox does: until it has an inbox for it."""
         event = build_event(payload, event_id=EventId(str(uuid.uuid4())), source="test/wms", time=datetime.now(UTC))
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     return await self._wms.publish(event)

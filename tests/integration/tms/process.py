@@ -63,7 +63,7 @@ class TmsProcess:
     async def ended(self) -> int:
         """Return its exit code, once it has one."""
         assert self._process
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             return await self._process.wait()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:

@@ -132,7 +132,7 @@ async def test_a_job_with_a_view_of_its_own_ends_with_all_it_has_started(tmp_pat
     script = "setsid sleep 600 & echo begun >/proc/self/fd/$EWMS_PILOT_HTCHIRP_FD; sleep 600"
     one = replace(job(tmp_path, "sh", "-c", script), holder=tuple(CoveredDirectories((tmp_path,)).job_command()))
     running = asyncio.create_task(run(one, started=lambda: None, chirped=lambda _: has_begun.set()))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await has_begun.wait()
     assert len(with_mark("1.0.test")) >= 2
     running.cancel()

@@ -50,11 +50,11 @@ async def test_what_failed_is_in_the_log_while_the_worker_lives_and_after_its_re
     def is_told() -> bool:
         return any(b"event 5f0e failed: bad pixel" in path.read_bytes() for path in log.glob("cluster-*/0.err"))
 
-    await eventually(is_told, within_s=90)
+    await eventually(is_told)
     await eventually(lambda: "RUNNING" in peers.statuses(UUID))
     (submitted,) = peers.said(TaskforceSubmitted, UUID)
     await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=submitted.cluster_id))
-    await eventually(lambda: peers.said(TaskforceCompleted, UUID), within_s=90)
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID))
     answer = await peers.ask(query)
     assert isinstance(answer, LogAnswer)
     assert b"event 5f0e failed: bad pixel" in answer.data

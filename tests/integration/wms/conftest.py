@@ -70,7 +70,7 @@ class World:
         changed = asyncio.Event()
         self.wms.store.on_commit.append(listener := lambda _: changed.set())
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not holds(found := await self.taskforce(uuid)):
                     changed.clear()
                     # Snapshots are written outside of the kernel: no commit tells of them.
@@ -138,5 +138,5 @@ async def world(
         service = tms_service(SCHEDD)
         tms = await Tms.connect(rabbitmq.amqp_url(service, control_vhost), service)
         stack.push_async_callback(tms.close)
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=running.gateway_url, timeout=15))
+        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=running.gateway_url, timeout=60))
         yield World(running, mqs, tms, issuer, wms_settings, http)

@@ -83,7 +83,7 @@ class Peer:
 
     async def hear(self, kind: type[P], where: Callable[[P], bool] = lambda _: True, *, n: int = 1) -> list[P]:
         """Return the first `n` payloads of `kind`, waiting for them for up to ten seconds."""
-        async with asyncio.timeout(10), self._news:
+        async with asyncio.timeout(60), self._news:
             while len(found := [p for p in self.heard if isinstance(p, kind) and where(p)]) < n:
                 await self._news.wait()
             return found[:n]

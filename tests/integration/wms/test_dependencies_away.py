@@ -49,7 +49,7 @@ async def cuttable(
         service = tms_service(SCHEDD)
         tms = await Tms.connect(rabbitmq.amqp_url(service, control_vhost), service)
         stack.push_async_callback(tms.close)
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=running.gateway_url, timeout=20))
+        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=running.gateway_url, timeout=60))
         yield World(running, mqs, tms, issuer, settings, http), to_mongo, to_broker
         to_mongo.mend()
         to_broker.mend()

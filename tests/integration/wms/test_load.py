@@ -76,7 +76,7 @@ async def door(
             return reader, writer
 
         try:
-            async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
+            async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
                 yield http, connect
         finally:
             for writer in writers:
@@ -164,7 +164,7 @@ async def test_slow_bodies_of_one_caller_leave_room_for_the_others() -> None:
             answers.append(reader)
         # All but three are refused at once, and their connections closed.
         done, held = await asyncio.wait([asyncio.create_task(reader.read()) for reader in answers[1:]], timeout=2)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(held) > 3:
                 finished, held = await asyncio.wait(held, timeout=0.1)
                 done |= finished

@@ -25,7 +25,7 @@ async def test_what_waits_at_a_schedd_that_the_map_names_no_more_still_has_its_t
             tms = await Tms.connect(rabbitmq.amqp_url(service, control_vhost), service)
             peers.push_async_callback(tms.close)
             mqs.activates = False
-            async with httpx2.AsyncClient(base_url=before.gateway_url, timeout=15) as http:
+            async with httpx2.AsyncClient(base_url=before.gateway_url, timeout=60) as http:
                 bearer = {"Authorization": f"Bearer {issuer.token('ada')}"}
                 assert (await http.post("/v1/workflows", json=request(), headers=bearer)).status_code == 200
             (wanted,) = await mqs.hear(WorkflowRequested)

@@ -82,7 +82,7 @@ async def test_whoever_comes_first_every_taskforce_ends_by_legal_moves_and_once(
     assert sum(answer.status_code == 200 for answer in ended) == 1, "a workflow is ended once"
 
     # The TMS goes on until there is nothing left to remove.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             asked = await world.http.get(
                 "/v1/tms/pending-stopper/taskforces", params={"schedd": "SCHEDD1"}, headers=world.as_tms()

@@ -68,13 +68,13 @@ async def test_every_token_that_lives_stays_verifiable_and_new_ones_are_of_the_n
     async with AsyncExitStack() as stack:
         queues = await stack.enter_async_context(run_mqs(mqs_settings))
         running = await stack.enter_async_context(run_wms(wms_settings.model_copy(update={"mqs_url": queues.url})))
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=running.gateway_url, timeout=30))
+        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=running.gateway_url, timeout=60))
         ada = {"Authorization": f"Bearer {issuer.token()}"}
         made = (await http.post("/v1/workflows", json=request(), headers=ada)).raise_for_status().json()
         path = f"/v1/mqs/workflows/{made['workflow']['workflow_id']}/mq-profiles/public"
 
         async def profile() -> dict[str, Any]:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while True:
                     first: dict[str, Any] = (await http.get(path, headers=ada)).json()["mqprofiles"][0]
                     if first["auth_token"]:

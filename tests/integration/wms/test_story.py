@@ -226,7 +226,7 @@ async def test_nobody_speaks_for_a_tms_but_itself(world: World) -> None:
         channel = await connection.channel()
         dead = await channel.get_queue(dead_inbox("wms"), ensure=False)
         reasons = set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(reasons) < 3:
                 message = await dead.get(fail=False, no_ack=True)
                 if message is not None:

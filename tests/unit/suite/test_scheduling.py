@@ -45,7 +45,15 @@ def test_tests_that_share_a_system_share_a_worker_and_all_others_go_by_file(node
 def _config(recorded: Any = None, **changes: Any) -> Any:
     """Return the part of pytest's configuration that counts here, of a run without arguments."""
     kept = {"ewms/durations": recorded}
-    options = {"keyword": "", "markexpr": "", "deselect": None, "maxfail": 0, "lf": False, "record_durations": False}
+    options = {
+        "keyword": "",
+        "markexpr": "",
+        "deselect": None,
+        "maxfail": 0,
+        "lf": False,
+        "record_durations": False,
+        "part": None,
+    }
     options |= changes
     return SimpleNamespace(
         cache=SimpleNamespace(get=kept.get, set=kept.__setitem__, kept=kept),

@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[3]
 _CONFTEST = """
 from tests.second_look import FailureRecorder
 
+def pytest_addoption(parser):
+    parser.addoption("--part", default=None)
+
 def pytest_xdist_make_scheduler(config, log):
     config.pluginmanager.register(FailureRecorder(config))
 """
@@ -76,7 +79,7 @@ def test_a_run_that_broke_is_not_excused_by_the_record_of_an_earlier_one(tmp_pat
     _run_whole(tmp_path, fails={0})
     assert load_failed(tmp_path) == ["test_some.py::test_unsteady"]
     cache = SimpleNamespace(set=lambda name, value: (tmp_path / ".pytest_cache/v" / name).write_text(json.dumps(value)))
-    config: Any = SimpleNamespace(cache=cache)
+    config: Any = SimpleNamespace(cache=cache, option=SimpleNamespace(part=None))
     FailureRecorder(config).pytest_sessionfinish(pytest.ExitCode.INTERNAL_ERROR)
     assert load_failed(tmp_path) is None
     assert _run(tmp_path, "tests.second_look").returncode == 1

@@ -123,7 +123,7 @@ async def bare_world(task_settings: WmsSettings, issuer: Issuer) -> AsyncIterato
     async with AsyncExitStack() as stack:
         wms = await stack.enter_async_context(run_wms(task_settings))
         building.WORLD.gateway = wms.gateway_url
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=wms.gateway_url, timeout=20))
+        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=wms.gateway_url, timeout=60))
         yield TaskWorld(wms, http, issuer)
         # A step that waits would keep the worker from ending.
         building.WORLD.may_build.set()

@@ -92,7 +92,7 @@ async def test_c19_c30_a_task_from_its_registration_to_its_deletion_by_commands(
 async def test_c30_the_client_waits_for_what_the_builder_does(task_world: TaskWorld) -> None:
     token = task_world.sign_in("ada/north/admin")["Authorization"].removeprefix("Bearer ")
     fields = {"name": "t", "organization": "north", "location": {"git": GIT}, "command": ["x"]}
-    async with AsyncClient(task_world.wms.gateway_url, token=token, timeout=30) as ews:
+    async with AsyncClient(task_world.wms.gateway_url, token=token, timeout=60) as ews:
         task = (await ews.catalogue.create({**fields, "cluster_locations": ["osg"]})).id
         assert (await ews.catalogue.wait(task, timeout=PATIENCE_S)).status == "Pending approval"
         with pytest.raises(AlreadyThere, match="is not Ready"):

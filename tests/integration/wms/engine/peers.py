@@ -86,7 +86,7 @@ class Worker:
 
     async def hear(self, node: str, attempt: int = 1, *, n: int = 1) -> NodeRun:
         """Return the order for this node and attempt, once it has come `n` times."""
-        async with asyncio.timeout(20), self._news:
+        async with asyncio.timeout(60), self._news:
             while len(found := [o for o in self.orders if (o.node, o.attempt) == (node, attempt)]) < n:
                 await self._news.wait()
             return found[n - 1]

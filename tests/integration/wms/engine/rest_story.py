@@ -40,7 +40,7 @@ class RestStory:
 
     async def until(self, process_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return the process once `holds` is true of it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not holds(found := (await self.send("GET", f"/processes/{process_id}")).json()):
                 await asyncio.sleep(0.05)
         return dict(found)
@@ -71,8 +71,8 @@ async def open_story(
     )
     async with AsyncExitStack() as worker, AsyncExitStack() as stack:
         presence = await worker.enter_async_context(run_worker(settings))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await presence.wait_until_registered()
-        http = httpx2.AsyncClient(base_url=world.wms.gateway_url, timeout=20)
+        http = httpx2.AsyncClient(base_url=world.wms.gateway_url, timeout=60)
         await stack.enter_async_context(http)
         yield kind(world, http, issuer, worker)

@@ -96,7 +96,7 @@ async def test_what_cannot_be_stored_fails_the_step_and_names_the_thing(
 async def test_of_two_runs_that_bring_one_subscription_at_once_exactly_one_stores_it(engine_world: EngineWorld) -> None:
     worker = await engine_world.add_worker("w1", CHAIN)
     runs = [await engine_world.launch("chain") for _ in range(8)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(worker.orders) < len(runs):
             await asyncio.sleep(0.01)
     models = [as_models(make_subscription(1, description=f"of run {order.run}")) for order in worker.orders]
@@ -140,7 +140,7 @@ async def test_events_of_a_step_are_facts_on_the_bus_once_it_has_cleared(
     await worker.end(await worker.hear("a", 2), events=({"name": "node.up", "correlation": "12", "body": {"x": 1}},))
     await worker.hear("b")
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not heard:
             await asyncio.sleep(0.01)
     [fact] = heard

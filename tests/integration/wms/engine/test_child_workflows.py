@@ -124,7 +124,7 @@ async def test_a_step_says_what_its_workflow_shall_be_its_events_get_there_and_i
         workflow_id = str(started.nodes[1].workflow_id)
         got: list[tuple[str, bytes]] = []
         await connection.consume(mqid, lambda one: got.append((one.id, one.body)), prefetch=0, no_ack=True)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(got) < 2 or not await is_closed(world, workflow_id):
                 await asyncio.sleep(0.05)
         ids = [make_event_id(WorkflowId(workflow_id), number) for number in range(2)]

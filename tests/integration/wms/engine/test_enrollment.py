@@ -102,7 +102,7 @@ async def enrollments(
         worker_name="w1",
     )
     presence = await stack.enter_async_context(run_worker(settings))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await presence.wait_until_registered()
     return made
 

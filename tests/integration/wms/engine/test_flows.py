@@ -112,7 +112,7 @@ async def serve_flows(settings: WmsSettings, issuer: Issuer, tmp_path: Path) -> 
     """Run WMS during the block."""
     async with AsyncExitStack() as stack:
         wms = await stack.enter_async_context(run_wms(settings))
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=wms.gateway_url, timeout=15))
+        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=wms.gateway_url, timeout=60))
         yield FlowWorld(http, issuer, tmp_path / "cloud")
 
 
@@ -124,7 +124,7 @@ async def flow_world(wms_settings: WmsSettings, issuer: Issuer, tmp_path: Path) 
 
 
 async def until_offered(world: FlowWorld) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await world.call("GET", "/definitions/create_cluster"))[0] != 200:
             await asyncio.sleep(0.05)
 

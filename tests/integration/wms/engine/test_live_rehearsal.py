@@ -38,7 +38,7 @@ async def worker(
         )
         stack.push_async_callback(process.wait)
         stack.callback(process.terminate)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             # The definitions come in the order of their names.
             while await repository.find_definition(engine_world.wms.store, "validate_node_enrollment") is None:
                 assert process.returncode is None

@@ -52,7 +52,7 @@ async def test_a_package_for_orchestrator_core_runs_unchanged_on_a_worker(
         assert run is not None
         return await engine_world.until(run, lambda one: one.status in (until, "halted"))
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await repository.find_definition(wms.store, "task_count_ports") is None:
             assert worker.returncode is None
             await asyncio.sleep(0.05)

@@ -71,7 +71,7 @@ async def world(
     )
     async with AsyncExitStack() as worker:
         presence = await worker.enter_async_context(run_worker(settings))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await presence.wait_until_registered()
         yield ProcessWorld(engine_world, worker)
 

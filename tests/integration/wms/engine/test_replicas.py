@@ -40,7 +40,7 @@ async def test_two_processes_advance_the_same_runs_and_no_step_is_repeated(
         assert set(calls.values()) == {1}
         # Both have heard of the worker, though each of its words reached one of them.
         for wms in (one, other):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 while [known.name for known in wms.engine.workers.list_alive()] != ["w1"]:
                     await asyncio.sleep(0.05)
 
@@ -74,7 +74,7 @@ async def test_a_step_of_a_worker_that_has_fallen_silent_goes_to_another(
         await silent.take(order)
         await world.until(run, lambda document: document.nodes[0].status == "taken")
         lively = await connect_worker("lively", "default")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not [o for o in [*silent.orders[1:], *lively.orders] if o.node == "a"]:
                 await lively.be_alive(chain)
                 await asyncio.sleep(0.1)

@@ -152,7 +152,7 @@ async def test_r3_r15_r16_a_locked_engine_and_a_dead_pool_answer_503(story: Rest
 
 async def test_o32_r17_workflows_are_listed_with_their_target_and_what_they_offer(story: RestStory) -> None:
     found: dict[str, Any] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         # The worker registers its definitions one after the other.
         while not found.get("ask_first", {}).get("is_offered"):
             found = {one["name"]: one for one in (await story.send("GET", "/workflows")).json()}

@@ -134,7 +134,7 @@ async def names(engine_world: EngineWorld) -> Mapping[str, str]:
 async def test_each_role_gets_through_to_what_the_table_says(
     engine_world: EngineWorld, issuer: Issuer, names: Mapping[str, str], subtests: pytest.Subtests
 ) -> None:
-    async with httpx2.AsyncClient(base_url=engine_world.wms.gateway_url, timeout=15) as http:
+    async with httpx2.AsyncClient(base_url=engine_world.wms.gateway_url, timeout=60) as http:
         for called, row in TABLE.items():
             method, _, path = called.partition(" ")
             path = path.format(**names)

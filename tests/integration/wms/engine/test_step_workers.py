@@ -97,7 +97,7 @@ async def start_process(pool_url: str, name: str) -> asyncio.subprocess.Process:
 
 
 async def count_lines(diary: Path, line: str, n: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while diary.read_text().splitlines().count(line) < n:
             await asyncio.sleep(0.02)
 
@@ -111,7 +111,7 @@ async def test_o5_a_step_whose_worker_is_killed_goes_to_another_and_no_cleared_s
     await count_lines(diary, "slow", 1)
     second = await start_process(pool_url, "w2")
     stack.callback(lambda: second.returncode is None and second.terminate())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while {worker.name for worker in engine_world.wms.engine.workers.list_alive()} < {"w1", "w2"}:
             await asyncio.sleep(0.02)
 
@@ -135,7 +135,7 @@ async def test_a_step_that_ends_its_workers_is_given_up_soon(
     await until_offered(engine_world, "walk_into_poison")
     run = await engine_world.launch("walk_into_poison")
     for number in range(1, 8):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             ended = asyncio.ensure_future(worker.wait())
             halted = asyncio.ensure_future(engine_world.until_status(run, "halted", seconds=30))
             await asyncio.wait([ended, halted], return_when=asyncio.FIRST_COMPLETED)

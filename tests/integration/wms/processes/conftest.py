@@ -146,5 +146,5 @@ async def rest(store: Store) -> AsyncIterator[RestWorld]:
         app = web.build_app([(PROCESSES, routes)], gatekeeper, limits=DoorLimits(refusal_pause_s=0))
         url = await stack.enter_async_context(serve_app(app, host="127.0.0.1", port=0))
         stack.callback(streams.stop)
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=15))
+        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=60))
         yield RestWorld(store, control, workers, http)

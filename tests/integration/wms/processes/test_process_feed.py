@@ -26,7 +26,7 @@ class Listener:
     async def next_event(self) -> tuple[str, str, Any]:
         """Return the next event: id, name, data. Comments and pauses are left out."""
         event: dict[str, str] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for line in self._lines:
                 name, _, value = line.partition(": ")
                 if line == "" and "data" in event:

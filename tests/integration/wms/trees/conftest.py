@@ -90,6 +90,6 @@ def define_process(name: str) -> Definition:
 @pytest.fixture
 async def tree_world(engine_world: EngineWorld) -> TreeWorld:
     """WMS, and a worker with the processes build, test, deploy, rollback and tell."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         worker = await engine_world.add_worker("w1", *map(define_process, NAMES))
     return TreeWorld(engine_world, worker)

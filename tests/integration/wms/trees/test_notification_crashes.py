@@ -54,7 +54,7 @@ async def test_a33_a_killed_wms_tells_each_event_once_to_a_receiver_that_keeps_i
         definition, template = await make_told_tree(wms_settings, hook.url)
         first = await start_wms(f"{failpoint}:kill")
         await launch(first, definition, 1)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await first.process.wait()
         again = await start_wms("")
         await launch(again, definition, 1)

@@ -157,7 +157,7 @@ async def test_a25_a_schedule_launches_at_its_time_with_its_variables(awx: AwxWo
         found = (await ada.get(f"/schedules/{made['id']}/jobs/"))["results"]
         return found[0] if found else None
 
-    job = await eventually(find_job, within_s=20)
+    job = await eventually(find_job)
     assert (job["type"], job["launch_type"], job["schedule"]) == ("workflow_job", "scheduled", made["id"])
     assert (job["scheduled_for"], job["skipped_occurrences"]) == (at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), 0)
     assert job["summary_fields"]["schedule"]["name"] == "soon"
@@ -252,7 +252,7 @@ async def test_two_wms_at_once_launch_each_occurrence_once(wms_settings: WmsSett
         async def are_all_decided() -> bool:
             return await one.store.count(SCHEDULES, {"last.at": due}) == 20
 
-        await eventually(are_all_decided, within_s=60)
+        await eventually(are_all_decided)
         # And once more, both at the same moment, from an occurrence that nothing has decided yet.
         later = due - timedelta(hours=1)
         for schedule in ids:
@@ -302,7 +302,7 @@ async def test_a_wms_that_is_killed_between_deciding_and_launching_leaves_one_ru
         async def is_decided() -> bool:
             return await wms.store.count(SCHEDULES, {"_id": schedule, "last.at": due, "last.refusal": ""}) == 1
 
-        await eventually(is_decided, within_s=30)
+        await eventually(is_decided)
         [run] = await find_runs(wms.store, schedule)
         assert run["occurrence"]["at"] == due
         stored = await wms.store.find_one(SCHEDULES, {"_id": schedule})

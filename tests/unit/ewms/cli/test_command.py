@@ -171,7 +171,7 @@ def test_streams_and_arguments_of_any_kind_are_no_defect(shell: str, status: int
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {sys.executable} -m ewms.cli {shell}"],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[4])},
-        capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=150, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == status, done.stderr
     assert says in done.stderr

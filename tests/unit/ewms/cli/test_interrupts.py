@@ -223,5 +223,5 @@ sys.meta_path.insert(0, Interrupt())
 from ewms.cli.entry import run
 sys.exit(run())
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=150, check=False)
     assert (done.returncode, done.stderr) == (130, "ewms: interrupted\n")

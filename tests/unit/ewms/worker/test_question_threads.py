@@ -132,4 +132,4 @@ call_questions().close()
 
 def test_python_can_be_traced_after_calls_have_ended() -> None:
     """While an exception for another thread is on its way, a traced call of Python 3.11 never begins."""
-    subprocess.run([sys.executable, "-c", _TRACED], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", _TRACED], check=True, timeout=150)
