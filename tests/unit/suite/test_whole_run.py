@@ -27,7 +27,7 @@ def test_every_test_file_is_in_one_part_and_its_folders_are_in_that_part() -> No
     [
         ("tests/unit/test_cores.py", PLAIN),
         ("tests/contract/test_injection.py", PLAIN),
-        ("tests/contract/conformance/test_pilot.py", SERVICES),
+        ("tests/contract/conformance/test_requests.py", SERVICES),
         ("tests/integration", SERVICES),
         ("tests/system/test_story.py", SERVICES),
     ],
