@@ -25,9 +25,9 @@ N_BUILDS = 2
 #: The pool of step workers that `make up` serves.
 POOL = "default"
 
-#: The examples of step lists and flows: the directory of each, and its module.
+#: The examples with a step worker's functions: the directory of each, and its module.
 EXAMPLES_DIRECTORY = Path(__file__).parents[2] / "docs" / "examples"
-EXAMPLES = {"enrollment": "enrollment", "flow": "create_cluster"}
+EXAMPLES = {"enrollment": "enrollment", "flow": "create_cluster", "release": "release_work"}
 
 #: The variables that each process inherits from the launcher, besides EWMS's settings.
 _KEPT = ("HOME", "LANG", "TMPDIR", "TZ")
@@ -176,6 +176,7 @@ def _worker_environment(wires: Endpoints, examples: Path) -> dict[str, str]:
         "PYTHONPATH": ":".join(str(EXAMPLES_DIRECTORY / name) for name in EXAMPLES),
         "FAKE_NETWORK": str(examples / "network"),
         "FAKE_CLOUD": str(examples / "cloud"),
+        "FAKE_SITE": str(examples / "site"),
     }
 
 

@@ -219,6 +219,36 @@ class AsyncTreeRun:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
+    async def approve(self, name: str = "", *, comment: str = "") -> None:
+        """Approve the approval of this name that waits in the tree. Without a name, approve the only one that waits.
+
+        Raises:
+            NotFound: none waits, or several do and there is no name.
+            Forbidden: you may not approve it.
+        """
+        await self._decide("approve", name, comment)
+
+    async def deny(self, name: str = "", *, comment: str = "") -> None:
+        """Deny an approval, which `approve` describes. Its node fails.
+
+        Raises:
+            NotFound: none waits, or several do and there is no name.
+            Forbidden: you may not deny it.
+        """
+        await self._decide("deny", name, comment)
+
+    async def _decide(self, verb: str, name: str, comment: str) -> None:
+        query = urlencode({"workflow_job": self.id, "status": "pending", **({"name": name} if name else {})})
+        waiting = (await self._open_gateway().get_json(f"/workflow_approvals/?{query}"))["results"]
+        if len(waiting) != 1:
+            called = f" called {name!r}" if name else ""
+            names = ", ".join(sorted({str(each["name"]) for each in waiting}))
+            told = f"several approvals{called} wait in job {self.id}: {names}" if waiting else ""
+            raise NotFound(
+                told or f"no approval{called} waits in job {self.id}", hint="name one of them" if waiting else ""
+            )
+        await self._open_gateway().post_json(f"/workflow_approvals/{waiting[0]['id']}/{verb}/", {"comment": comment})
+
     async def cancel(self) -> None:
         """Ask the server to cancel the tree with all jobs below it, and return at once. It ends when they are over."""
         await self._open_gateway().post_json(f"{self._path}/cancel/", {})

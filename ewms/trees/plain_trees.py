@@ -123,6 +123,24 @@ class TreeRun:
         finally:
             self._portal.run_coroutine(news.aclose)
 
+    def approve(self, name: str = "", *, comment: str = "") -> None:
+        """Approve the approval of this name that waits in the tree. Without a name, approve the only one that waits.
+
+        Raises:
+            NotFound: none waits, or several do and there is no name.
+            Forbidden: you may not approve it.
+        """
+        self._portal.run_coroutine(lambda: self._run.approve(name, comment=comment))
+
+    def deny(self, name: str = "", *, comment: str = "") -> None:
+        """Deny an approval, which `approve` describes. Its node fails.
+
+        Raises:
+            NotFound: none waits, or several do and there is no name.
+            Forbidden: you may not deny it.
+        """
+        self._portal.run_coroutine(lambda: self._run.deny(name, comment=comment))
+
     def cancel(self) -> None:
         """Ask the server to cancel the tree with all jobs below it, and return at once. It ends when they are over."""
         self._portal.run_coroutine(self._run.cancel)

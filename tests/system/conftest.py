@@ -118,7 +118,7 @@ def with_worker(
             installed,
             run,
             pool="local",
-            environment=plain_environment(),
+            environment=plain_environment() | {"EWMS_NOTIFICATIONS_TO_LOCAL_HOSTS": "true"},
             servers=servers,
             shared=[tests_directory],
             with_examples=True,

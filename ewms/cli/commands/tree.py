@@ -18,6 +18,10 @@ app = typer.Typer(help="Launch decision trees, and see every node.", no_args_is_
 app.add_typer(tree_schedule.app, name="schedule")
 
 Job = Annotated[int, typer.Argument(metavar="JOB", help="The number of the launched tree.")]
+Approval = Annotated[
+    str, typer.Argument(metavar="APPROVAL", help="The name of the approval, if several of the tree wait.")
+]
+Comment = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why; everybody who sees the tree sees it.")]
 Form = Annotated[str, typer.Option("--as", metavar="FORM", help="The form of the drawing: mermaid or dot.")]
 
 
@@ -58,6 +62,24 @@ def watch(context: typer.Context, job: Job) -> None:
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
         _watch_run(given, ews.trees.get(job))
+
+
+@app.command()
+def approve(context: typer.Context, job: Job, approval: Approval = "", *, comment: Comment = "") -> None:
+    """Approve what waits for an approval in a tree."""
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        ews.trees.get(job).approve(approval, comment=comment)
+    given.tell_user("approved")
+
+
+@app.command()
+def deny(context: typer.Context, job: Job, approval: Approval = "", *, comment: Comment = "") -> None:
+    """Deny what waits for an approval in a tree. Its node fails."""
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        ews.trees.get(job).deny(approval, comment=comment)
+    given.tell_user("denied")
 
 
 @app.command()

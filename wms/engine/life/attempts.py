@@ -133,11 +133,13 @@ def end_wait(draft: RunDraft, number: int, answer: WaitAnswer) -> None:
     """End the node with `answer`, the answer to its wait. A denied approval fails the attempt."""
     spec = draft.spec(number).wait
     assert spec is not None  # the schema sees to it
+    delta = _make_delta(draft, spec, answer.body)
     if spec.kind is WaitKind.APPROVAL and answer.approved is not True:
         error = make_error("Denied", f"{answer.who or 'somebody'} denied the approval")
-        finish_attempt(draft, number, Outcome.FAILED, error=error, who=answer.who)
+        # The comment stays, as that of an approval does.
+        finish_attempt(draft, number, Outcome.FAILED, delta=delta, keeps_changes=True, error=error, who=answer.who)
         return
-    finish_attempt(draft, number, Outcome.SUCCESSFUL, delta=_make_delta(draft, spec, answer.body), who=answer.who)
+    finish_attempt(draft, number, Outcome.SUCCESSFUL, delta=delta, who=answer.who)
 
 
 def _make_delta(draft: RunDraft, spec: WaitSpec, body: Any) -> dict[str, Any]:

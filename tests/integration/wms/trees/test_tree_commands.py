@@ -58,6 +58,19 @@ async def test_a_tree_is_launched_shown_watched_and_drawn(awx: AwxWorld) -> None
     assert "no template is called 'nothing'" in await run_command(awx, "tree", "launch", "nothing", status=4)
 
 
+async def test_an_approval_is_decided(awx: AwxWorld) -> None:
+    tree = await awx.make_tree()
+    nodes = [{"identifier": "s", "approval": {"name": "sign"}}]
+    await awx.ada.call("PUT", f"{V2}/workflow_job_templates/{tree}/graph/", {"nodes": nodes})
+    run = (await awx.ada.post(f"/workflow_job_templates/{tree}/launch/"))["id"]
+    await awx.trees.until_job(run, 0)
+    assert "no approval called 'x' waits" in await run_command(awx, "tree", "approve", str(run), "x", status=4)
+    assert "denied" in await run_command(awx, "tree", "deny", str(run), "--comment", "too late")
+    ended = await awx.trees.until_over(run)
+    assert (ended.status, "too late" in str((await awx.ada.get("/workflow_approvals/"))["results"])) == ("failed", True)
+    assert "no approval waits" in await run_command(awx, "tree", "approve", str(run), status=4)
+
+
 async def test_a_schedule_is_added_shown_disabled_and_deleted(awx: AwxWorld) -> None:
     tree = await awx.make_tree(ask_variables_on_launch=True)
     rule = "DTSTART;TZID=Europe/Berlin:20260101T023000 RRULE:FREQ=DAILY;INTERVAL=1"

@@ -125,6 +125,7 @@ class ApprovalModel(JobModel):
     timed_out: bool = shown("Whether its time was over.")
     can_approve_or_deny: bool = shown("Whether it waits for a decision.")
     approved_or_denied_by: str = shown("Who decided.")
+    comment: str = shown("What this person wrote about it.")
 
 
 class JobNodeModel(KindModel):

@@ -168,6 +168,7 @@ def _show_approval(run: RunDocument) -> dict[str, Any]:
         "timed_out": error is not None and error.error_class == "TimedOut",
         "can_approve_or_deny": run.status not in RUN_OVER,
         "approved_or_denied_by": decided.who if decided is not None and decided.who else None,
+        "comment": "" if decided is None else str(decided.delta.get("comment", "")),
     }
 
 
