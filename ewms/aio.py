@@ -13,6 +13,7 @@ from ewms.gateway.queries import query_all
 from ewms.gateway.server import find_server
 from ewms.inventories.async_hosts import AsyncHostClient
 from ewms.inventories.async_inventories import AsyncInventoryClient
+from ewms.jobs.async_jobs import AsyncHostJobClient
 from ewms.processes.async_processes import AsyncProcesses
 from ewms.processes.async_subscriptions import AsyncSubscriptionClient
 from ewms.trees.async_trees import AsyncTreeClient
@@ -237,6 +238,11 @@ class AsyncClient:
     def catalogue(self) -> AsyncCatalogueClient:
         """Return the catalogue tasks: register, approve and rebuild them, and read the logs of their builds."""
         return AsyncCatalogueClient(lambda: self._opened_gateway)
+
+    @property
+    def jobs(self) -> AsyncHostJobClient:
+        """Return the jobs: run tasks of the catalogue on inventories, and keep lists of tasks."""
+        return AsyncHostJobClient(lambda: self._opened_gateway)
 
     def _open_processes_gateway(self) -> Gateway:
         return self._open_gateway_below("/api")

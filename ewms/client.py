@@ -23,6 +23,7 @@ from ewms.durations import Duration
 from ewms.gateway.server import Server
 from ewms.inventories.plain_hosts import HostClient
 from ewms.inventories.plain_inventories import InventoryClient
+from ewms.jobs.plain_jobs import HostJobClient
 from ewms.loop_thread import LoopThread
 from ewms.processes.plain_processes import Processes
 from ewms.processes.plain_subscriptions import SubscriptionClient
@@ -215,6 +216,11 @@ class Client:
     def catalogue(self) -> CatalogueClient:
         """Return the catalogue tasks: register, approve and rebuild them, and read the logs of their builds."""
         return CatalogueClient(self._running_loop, self._client.catalogue)
+
+    @property
+    def jobs(self) -> HostJobClient:
+        """Return the jobs: run tasks of the catalogue on inventories, and keep lists of tasks."""
+        return HostJobClient(self._running_loop, self._client.jobs)
 
     @property
     def _running_loop(self) -> LoopThread:

@@ -5,6 +5,7 @@
                                wait       the node ends when something from outside comes
                                run        another definition, as a run of its own
                                workflow   an EWMS workflow on the fleet
+                               hosts      catalogue tasks on hosts of an inventory
                                empty      nothing: its template was deleted, or never existed
 
 A node's *number* is its index in the graph; edges name nodes by their numbers. A node's *key* is stable: the position
@@ -58,6 +59,7 @@ class NodeKind(StoredEnum):
     WAIT = "wait"
     RUN = "run"
     WORKFLOW = "workflow"
+    HOSTS = "hosts"
     EMPTY = "empty"
 
 
@@ -200,6 +202,8 @@ class Graph(GraphModel):
     any_failure_fails: bool = False
     #: Whether the run ends with the outcome of its only node; an error stays an error.
     is_leaf: bool = False
+    #: Whether the run ends as its worst node did, whatever edges lead on: error before failed.
+    ends_as_worst_node: bool = False
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

@@ -33,6 +33,7 @@ TeamId = NewType("TeamId", int)
 LabelId = NewType("LabelId", int)
 InventoryId = NewType("InventoryId", int)
 HostId = NewType("HostId", int)
+TaskListId = NewType("TaskListId", int)
 
 WORKFLOW_ID = re.compile(r"WF-[0-9a-f]{1,16}-[0-9a-f]{8}")
 TASK_ID = re.compile(r"TK-[0-9a-f]{1,16}-[0-9a-f]{8}-[0-9a-f]{8}")

@@ -1,7 +1,7 @@
 """Templates: what people launch as a decision tree, and what a node of such a tree can run.
 
     workflow job template   nodes, joined by success, failure and always edges; each node runs one template, or nothing
-    job template            one piece of work: a fleet workflow, or a registered process
+    job template            one piece of work: a fleet workflow, a registered process, or tasks on an inventory
     approval template       a person approves or denies
 
 Templates of all kinds share one space of ids. A template and its nodes are one document, so a change of its graph is
@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.graph import MAX_TIMEOUT_S, EdgeKind
 from schemas.ids import LabelId, OrganizationId, RunId, TemplateId, TemplateNodeId
+from schemas.inventories import MAX_LIMIT_CHARACTERS
+from schemas.jobs import MAX_JOB_TASKS, MAX_SERIAL, JobStrategy
 from schemas.registry import register_collection
 from schemas.stored_enum import StoredEnum
 from schemas.surveys import Survey
@@ -108,8 +110,21 @@ class ApprovalWork(TreeModel):
     bars_starter: bool = False
 
 
+class HostsWork(TreeModel):
+    """Tasks of the catalogue, in their order, on hosts of an inventory: a job on hosts."""
+
+    kind: Literal["hosts"] = "hosts"
+    tasks: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=MAX_JOB_TASKS)]
+    inventory: Annotated[int, Field(ge=1)]
+    limit: Annotated[str, Field(max_length=MAX_LIMIT_CHARACTERS)] = ""
+    strategy: JobStrategy = JobStrategy.LINEAR
+    serial: Annotated[tuple[int | str, ...], Field(max_length=MAX_SERIAL)] = ()
+    max_fail_percentage: Annotated[float, Field(ge=0, le=100)] = 0.0
+    timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] | None = None
+
+
 #: What a template without nodes does. Add each further kind of work here and in `wms.trees.graphs.tree_definitions`.
-Work = Annotated[FleetWork | ProcessWork | ApprovalWork, Field(discriminator="kind")]
+Work = Annotated[FleetWork | ProcessWork | HostsWork | ApprovalWork, Field(discriminator="kind")]
 
 
 class TemplateNode(TreeModel):

@@ -58,6 +58,7 @@ from wms.gateway.processes.subscriptions import SubscriptionParts
 from wms.gateway.roles import make_gatekeeper
 from wms.indexes import list_indexes
 from wms.inventory.inventory_parts import Inventories, build_inventories
+from wms.jobs.job_parts import Jobs, build_jobs
 from wms.notifications.notification_parts import NotificationParts, build_notifications
 from wms.processes.definition_reader import DefinitionReader
 from wms.processes.gate_rules import GateRules
@@ -101,6 +102,7 @@ class Wms:
     schedules: Schedules
     inventories: Inventories
     tasks: Catalogue
+    jobs: Jobs
     #: Where the gateway listens. If the port in the settings is 0, this has the chosen port.
     gateway_url: str
 
@@ -173,10 +175,22 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         inventories = build_inventories(store, organizations)
         tasks = build_catalogue(store, engine, organizations, locations, settings.catalogue_settings)
         inputs = Inputs(engine, store)
-        workflows = ChildWorkflows(engine, store, fleet, WorkflowQueues(bus))
+        queues = WorkflowQueues(bus)
+        workflows = ChildWorkflows(engine, store, fleet, queues)
         workflows.start()
         stack.callback(workflows.stop)
-        Children(engine, store, workflows)
+        children = Children(engine, store, workflows)
+        jobs = build_jobs(
+            store,
+            engine,
+            children=children,
+            fleet=fleet,
+            queues=queues,
+            organizations=organizations,
+            catalogue=tasks,
+            inventories=inventories,
+            max_workers=settings.job_workers,
+        )
         questions = WorkerQuestions(bus, store, silence=timedelta(seconds=settings.step_worker_silence_s))
         ChildForms(engine, questions)
         stack.push_async_callback(effects.stop)
@@ -199,6 +213,8 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         stack.push_async_callback(schedules.runner.stop)
         tasks.builds.start()
         stack.push_async_callback(tasks.builds.stop)
+        jobs.watch.start()
+        stack.push_async_callback(jobs.watch.stop)
 
         stack.push_async_callback(bus.drain)
         table = FleetHandlers(fleet, taskforces, snapshots).build_table()
@@ -267,7 +283,14 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                         reader=subscription_reader, products=products, gate=start_gate, rules=GateRules(questions)
                     ),
                 ),
-                craton=CratonParts(organizations=organizations, streams=streams, inventories=inventories, tasks=tasks),
+                craton=CratonParts(
+                    organizations=organizations,
+                    streams=streams,
+                    inventories=inventories,
+                    tasks=tasks,
+                    jobs=jobs,
+                    watch=watch,
+                ),
             ),
             limits=DoorLimits(max_body_bytes=settings.max_body_bytes, caller=settings.caller_limits),
             health=health_routes({"mongodb": store.ping, "control": bus.ping}),
@@ -300,5 +323,6 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             schedules=schedules,
             inventories=inventories,
             tasks=tasks,
+            jobs=jobs,
             gateway_url=url,
         )

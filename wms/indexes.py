@@ -8,6 +8,8 @@ from wms.catalogue.builds import build_log
 from wms.engine import repository as engine_repository
 from wms.fleet import repository as fleet_repository
 from wms.inventory.stored import inventory_store
+from wms.jobs import task_list_service
+from wms.jobs.stored import job_store, work_store
 from wms.notifications import notification_store
 from wms.processes import process_reader, products, subscriptions
 from wms.schedules import schedule_store
@@ -31,6 +33,9 @@ _MODULES = (
     inventory_store,
     task_store,
     build_log,
+    job_store,
+    work_store,
+    task_list_service,
 )
 
 

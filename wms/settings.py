@@ -136,6 +136,8 @@ class WmsSettings(StoreSettings):
     #: How many of these may wait for their queues (0 means any number).
     caller_workflows_waiting: Annotated[int, Field(ge=0)] = 100
 
+    #: How many workers run one task of a job at one location, at most.
+    job_workers: Count = 50
     query_max_bytes: Count = Field(
         10 * 1024 * 1024, validation_alias=_accept_names("EWMS_QUERY_MAX_BYTES", "USER_QUERY_MAX_BYTES")
     )

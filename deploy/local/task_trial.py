@@ -28,9 +28,7 @@ from processes.builds.programs import Programs
 from processes.builds.settings import BuilderSettings, ImageLocation
 from processes.builds.workshop import Workshop
 from schemas.builds import BuildOrder, DirectorySource
-
-#: Linux refuses a longer argument of a command. Source: execve(2), MAX_ARG_STRLEN, with the zero byte at the end.
-MAX_PAYLOAD_BYTES = 128 * 1024 - 1
+from schemas.jobs import MAX_PAYLOAD_BYTES
 
 _HERE = "here"
 

@@ -17,6 +17,7 @@ from ewms.cli.commands import (
     host,
     image,
     inventory,
+    job,
     login,
     pool,
     process,
@@ -55,6 +56,7 @@ app.add_typer(tree.app, name="tree")
 app.add_typer(inventory.app, name="inventory")
 app.add_typer(host.app, name="host")
 app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(job.app, name="job")
 app.add_typer(craton.app, name="craton")
 app.add_typer(pool.app, name="pool")
 app.add_typer(cluster.app, name="cluster")

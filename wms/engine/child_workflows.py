@@ -22,7 +22,7 @@ from schemas.api.workflows import WorkflowRequest
 from schemas.documents import WORKFLOWS, WorkflowDocument
 from schemas.endings import Completion, outcome_words
 from schemas.errors import Conflict, NotFound, OverQuota, Rejected
-from schemas.graph import DefinitionKind
+from schemas.graph import DefinitionKind, NodeKind
 from schemas.ids import RunId, WorkflowId
 from schemas.phases import Deactivated
 from schemas.runs import WANTED_WORKFLOW, NodeState, NodeStatus, Outcome, WantedWorkflow, WantKind
@@ -56,7 +56,7 @@ class ChildWorkflows:
         """Stop listening."""
         self._store.on_commit.remove(self._on_commit)
 
-    async def start_workflow(self, run: OpenRun, number: int) -> None:
+    async def start_node(self, run: OpenRun, number: int) -> None:
         """Request the workflow of a node. Each attempt of the node requests one workflow, however often this is
         called.
         """
@@ -85,14 +85,14 @@ class ChildWorkflows:
         # Its queues may be there already.
         await self._look_at(workflow_id)
 
-    async def cancel_workflow(self, run: OpenRun, number: int) -> None:
+    async def cancel_node(self, run: OpenRun, number: int) -> None:
         """Abort the workflow of a node. The node ends when the workflow is over, or at once if it never started."""
         state = run.nodes[number]
         if state.workflow_id is None:
             await self._end_node(run.facts.id, state, Outcome.CANCELED, "its workflow never started")
             return
         await self._abort_workflow(WorkflowId(state.workflow_id), run.facts.owner)
-        await self.look_at_workflow(run, number)
+        await self.look_at_node(run, number)
 
     async def _abort_workflow(self, workflow_id: WorkflowId, owner: str) -> None:
         try:
@@ -100,7 +100,7 @@ class ChildWorkflows:
         except NotFound:
             return  # it is ended already
 
-    async def look_at_workflow(self, run: OpenRun, number: int) -> None:
+    async def look_at_node(self, run: OpenRun, number: int) -> None:
         """If the workflow of a node has ended, end the node."""
         state = run.nodes[number]
         if state.workflow_id is not None:
@@ -115,8 +115,12 @@ class ChildWorkflows:
 
     async def _look_at(self, workflow_id: str) -> None:
         found = await repository.find_run_of_workflow(self._store, workflow_id)
-        if found is not None:
-            await self._tell_end(*found)
+        if found is None:
+            return
+        run_id, state = found
+        graph = (await self._engine.load_run(run_id)).run.facts.graph
+        if any(node.key == state.key and node.kind is NodeKind.WORKFLOW for node in graph.nodes):
+            await self._tell_end(run_id, state)
 
     async def _feed_workflow(self, run: OpenRun, number: int, workflow: WorkflowDocument) -> None:
         """Publish the events of the step into the workflow, and close its inputs.

@@ -1,15 +1,15 @@
 """Start and cancel the children of nodes, and end a node when its child has ended.
 
-This module runs other definitions; `child_workflows` runs workflows on the fleet. If the child cannot start, because
-there is no such definition or it would run within itself, the node ends as `error`.
+This module runs other definitions. `child_workflows` runs workflows on the fleet, `wms.jobs` runs tasks on hosts. If
+the child cannot start, because there is no such definition or it would run within itself, the node ends as `error`.
 
 A child's uuid follows from its node and attempt, so a repeated start makes no second child.
 """
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from runtime.kernel.store import Store
 from schemas.errors import Conflict, Rejected
@@ -43,12 +43,35 @@ PROMPTS = "prompts"
 _CHILDREN = uuid.UUID("5b1e3d0e-7c34-4c5a-9a44-2c1f5a0b7d11")
 
 
+#: Launches the child of a node, and returns its run; repeated, the same one. It raises `Rejected` if it refuses.
+LaunchesChild = Callable[[OpenRun, int], Awaitable[RunDocument]]
+
+
+class RunsNodes(Protocol):
+    """Something that runs the nodes of one kind. Each call may be repeated."""
+
+    async def start_node(self, run: OpenRun, number: int) -> None:
+        """Start what the node runs, unless it has started already."""
+        ...
+
+    async def cancel_node(self, run: OpenRun, number: int) -> None:
+        """Request the end of what the node runs."""
+        ...
+
+    async def look_at_node(self, run: OpenRun, number: int) -> None:
+        """If what the node runs has ended, end the node."""
+        ...
+
+
 class Children:
     """Starts and cancels the children of nodes, and checks whether they have ended."""
 
     def __init__(self, engine: Engine, store: Store, workflows: ChildWorkflows) -> None:
         self._engine = engine
-        self._workflows = workflows
+        #: What runs the nodes that run no definition. A part above the engine may add a kind.
+        self.runners: dict[NodeKind, RunsNodes] = {NodeKind.WORKFLOW: workflows}
+        #: Definition -> what launches it as a child, instead of this module.
+        self.launchers: dict[str, LaunchesChild] = {}
         self._store = store
         effects = engine.effects
         effects.start_child = self.start_child
@@ -59,13 +82,16 @@ class Children:
     async def start_child(self, run: OpenRun, number: int) -> None:
         """Start the child of a node, unless it has started already."""
         facts, state, spec = run.facts, run.nodes[number], run.facts.graph.nodes[number]
-        if spec.kind is NodeKind.WORKFLOW:
-            await self._workflows.start_workflow(run, number)
+        if (runner := self.runners.get(spec.kind)) is not None:
+            await runner.start_node(run, number)
             return
         try:
-            found = await self._engine.find_definition(spec.definition)
-            check_child(facts, found[1])
-            child = await self._launch_child(run, number, found)
+            if (launch_child := self.launchers.get(spec.definition)) is not None:
+                child = await launch_child(run, number)
+            else:
+                found = await self._engine.find_definition(spec.definition)
+                check_child(facts, found[1])
+                child = await self._launch_child(run, number, found)
         except Rejected as error:
             await self._end_node(run, number, Outcome.ERROR, error.reason)
             return
@@ -114,8 +140,8 @@ class Children:
     async def cancel_child(self, run: OpenRun, number: int) -> None:
         """Request the end of a node's child. The node ends when its child has ended, or at once if it never started."""
         state, want = run.nodes[number], run.facts.want
-        if run.facts.graph.nodes[number].kind is NodeKind.WORKFLOW:
-            await self._workflows.cancel_workflow(run, number)
+        if (runner := self.runners.get(run.facts.graph.nodes[number].kind)) is not None:
+            await runner.cancel_node(run, number)
             return
         child_id = state.child_run or await repository.find_run_id(self._store, make_child_uuid(run, number))
         if child_id is None:
@@ -130,8 +156,8 @@ class Children:
     async def look_at_child(self, run: OpenRun, number: int) -> None:
         """If the child of a node has ended, end the node."""
         state = run.nodes[number]
-        if run.facts.graph.nodes[number].kind is NodeKind.WORKFLOW:
-            await self._workflows.look_at_workflow(run, number)
+        if (runner := self.runners.get(run.facts.graph.nodes[number].kind)) is not None:
+            await runner.look_at_node(run, number)
             return
         child_id = state.child_run or await repository.find_run_id(self._store, make_child_uuid(run, number))
         child = None if child_id is None else await repository.load_run(self._store, child_id)

@@ -16,7 +16,7 @@ from runtime.amqp.borrowing import EventSource, borrow_events
 from runtime.bus.questions import Asks
 from schemas.api.workflows import WorkflowRequest
 from schemas.errors import Broken, NotFound, Rejected, Unavailable
-from schemas.ids import WorkflowId
+from schemas.ids import Alias, WorkflowId
 from schemas.objects import MQProfile
 from schemas.payloads.data_events import JSON
 from schemas.requests import ProfilesAnswer, ProfilesQuery
@@ -47,7 +47,7 @@ class WorkflowQueues:
         profile = await self._find_queue(workflow_id, owner, alias)
         if profile is None:
             raise Unavailable(f"the queue {alias!r} of {workflow_id} is not open yet")
-        async with _open_connection(profile) as connection:
+        async with open_connection(profile) as connection:
             publisher = connection.open_publisher()
             for number, payload in enumerate(events):
                 await publisher.publish(
@@ -72,22 +72,31 @@ class WorkflowQueues:
             return []
         if profile is None:
             return []
-        async with _open_connection(profile) as connection:
+        async with open_connection(profile) as connection:
             try:
                 return await collect_results(connection, profile.mqid, n)
             except NotDeclared:
                 return []
 
     async def _find_queue(self, workflow_id: WorkflowId, owner: str, alias: str) -> MQProfile | None:
+        return (await self.find_queues(workflow_id, owner)).get(Alias(alias))
+
+    async def find_queues(self, workflow_id: WorkflowId, owner: str) -> dict[Alias, MQProfile]:
+        """Return the public queues of a workflow that are open, by alias, with fresh tokens of its owner.
+
+        Raises:
+            NotFound: MQS has no queues of this workflow.
+            Unavailable: MQS does not answer.
+        """
         answer = await self._asks.ask(ProfilesQuery(workflow_id=workflow_id, subject=owner))
         if not isinstance(answer, ProfilesAnswer):
             raise Broken(f"MQS answered {answer.kind} to a question about queues")
-        found = next((one for one in answer.profiles if one.alias == alias), None)
-        return None if found is None or not found.is_activated or not found.auth_token else found
+        return {one.alias: one for one in answer.profiles if one.is_activated and one.auth_token}
 
 
 @asynccontextmanager
-async def _open_connection(profile: MQProfile) -> AsyncIterator[Connection]:
+async def open_connection(profile: MQProfile) -> AsyncIterator[Connection]:
+    """Connect to the broker of a queue for the block, with the token of this queue."""
     name = f"ewms wms for {profile.workflow_id}"
     url = broker_url(profile.broker_address or "", token=profile.auth_token, name=name)
     connection = await Connection.connect(str(url), name=name, wait_s=_WAIT_S)

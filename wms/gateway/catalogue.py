@@ -45,6 +45,7 @@ from wms.gateway.processes.subscriptions import SubscriptionParts
 from wms.gateway.tiuni.dialect import TIUNI
 from wms.gateway.tiuni.flows import FlowRoutes
 from wms.inventory.inventory_parts import Inventories
+from wms.jobs.job_parts import Jobs
 from wms.tenancy.organizations import Organizations
 from wms.trees.tree_parts import Trees
 
@@ -132,6 +133,8 @@ def list_bare_dialects() -> list[Served]:
         streams=absent,
         inventories=Inventories(service=absent, hosts=absent),
         tasks=absent_tasks,
+        jobs=Jobs(service=absent, lists=absent, reader=absent, store=absent, watch=absent),
+        watch=absent,
     )
     return list_other_dialects(
         organizations=absent, streams=absent, flows=absent, processes=parts, trees=trees, craton=craton

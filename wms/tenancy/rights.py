@@ -78,6 +78,13 @@ class Action(StrEnum):
     SEE_INVENTORY = "see-inventory"
     #: Create, import, change and delete an inventory, its groups and its hosts.
     CHANGE_INVENTORY = "change-inventory"
+    #: Run tasks on the hosts of an inventory.
+    RUN_ON_INVENTORY = "run-on-inventory"
+    #: Jobs on the inventories of an organization, and their results.
+    SEE_JOB = "see-job"
+    #: Who has started a job may cancel it too.
+    CANCEL_JOB = "cancel-job"
+    DELETE_JOB = "delete-job"
     #: Catalogue tasks. Who sees and runs one also depends on its visibility (`wms.catalogue.task_access`).
     SEE_TASK = "see-task"
     #: Create a task; its owner and the admins may change it.
@@ -87,6 +94,9 @@ class Action(StrEnum):
     SHARE_TASK = "share-task"
     #: Let a version be built and used, or reject it.
     APPROVE_TASK = "approve-task"
+    #: Lists of tasks that somebody has saved; its owner and the admins change one.
+    SEE_TASK_LIST = "see-task-list"
+    CHANGE_TASK_LIST = "change-task-list"
 
 
 _SUPERUSER = frozenset({TenancyRole.SUPERUSER})
@@ -121,11 +131,17 @@ RIGHTS: Mapping[Action, frozenset[TenancyRole]] = {
     Action.DELETE_TREE_JOB: _ADMINS,
     Action.SEE_INVENTORY: _EVERY_ROLE,
     Action.CHANGE_INVENTORY: _ADMINS,
+    Action.RUN_ON_INVENTORY: _ACTORS,
+    Action.SEE_JOB: _EVERY_ROLE,
+    Action.CANCEL_JOB: _ADMINS,
+    Action.DELETE_JOB: _ADMINS,
     Action.SEE_TASK: _EVERY_ROLE,
     Action.CHANGE_TASK: _ACTORS,
     Action.RUN_TASK: _ACTORS,
     Action.SHARE_TASK: _ADMINS,
     Action.APPROVE_TASK: _ADMINS,
+    Action.SEE_TASK_LIST: _EVERY_ROLE,
+    Action.CHANGE_TASK_LIST: _ACTORS,
 }
 
 #: Action -> the roles on one template that allow it there. Other actions need a role in the organization.

@@ -15,6 +15,8 @@ from ewms.inventories.async_hosts import AsyncHostClient
 from ewms.inventories.async_inventories import AsyncInventoryClient
 from ewms.inventories.plain_hosts import HostClient
 from ewms.inventories.plain_inventories import InventoryClient
+from ewms.jobs.async_jobs import AsyncHostJobClient
+from ewms.jobs.plain_jobs import HostJobClient
 from ewms.processes.async_processes import AsyncProcesses, AsyncProcessRun
 from ewms.processes.async_subscriptions import AsyncSubscriptionClient
 from ewms.processes.plain_processes import Processes, ProcessRun
@@ -44,6 +46,7 @@ FACES: tuple[tuple[type, type], ...] = (
     (InventoryClient, AsyncInventoryClient),
     (HostClient, AsyncHostClient),
     (CatalogueClient, AsyncCatalogueClient),
+    (HostJobClient, AsyncHostJobClient),
 )
 
 #: How the face without `await` writes what the other has.

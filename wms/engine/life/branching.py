@@ -75,7 +75,11 @@ def empty_status(profile: BranchingProfile) -> NodeStatus:
 
 
 def judge_run(
-    profile: BranchingProfile, nodes: Iterable[tuple[str, NodeStatus, Iterable[EdgeKind]]], *, any_failure_fails: bool
+    profile: BranchingProfile,
+    nodes: Iterable[tuple[str, NodeStatus, Iterable[EdgeKind]]],
+    *,
+    any_failure_fails: bool,
+    ends_as_worst_node: bool = False,
 ) -> tuple[RunStatus, str]:
     """Return the status and the explanation of a run whose nodes are all over.
 
@@ -83,15 +87,21 @@ def judge_run(
 
         tree, chain    an error or a cancellation fails the run, and so does a failure that no edge handles
         dag            any of these fails the run if no edge handles it
+
+    With `any_failure_fails`, edges handle nothing. With `ends_as_worst_node` that holds too, and an error counts as an
+    error.
     """
     unhandled = []
+    bad_end = RunStatus.FAILED
     for key, status, kinds in nodes:
         if status not in _BAD:
             continue
         stops = status is not NodeStatus.FAILED and profile is not BranchingProfile.DAG
-        if any_failure_fails or stops or _AFTER_FAILURE.isdisjoint(kinds):
+        if ends_as_worst_node and status is NodeStatus.ERROR:
+            bad_end = RunStatus.ERROR
+        if any_failure_fails or ends_as_worst_node or stops or _AFTER_FAILURE.isdisjoint(kinds):
             unhandled.append(f"{key} {status}")
     if not unhandled:
         return RunStatus.SUCCESSFUL, ""
     shown = ", ".join(unhandled[:10]) + (f" and {len(unhandled) - 10} more" if len(unhandled) > 10 else "")
-    return RunStatus.FAILED, f"nodes that ended badly: {shown}"
+    return bad_end, f"nodes that ended badly: {shown}"

@@ -66,7 +66,12 @@ def _judge_end(draft: RunDraft) -> tuple[RunStatus, str]:
         (spec.key, draft.node(number).status, [edge.kind for edge in spec.edges])
         for number, spec in enumerate(draft.graph.nodes)
     )
-    return judge_run(draft.graph.profile, nodes, any_failure_fails=draft.graph.any_failure_fails)
+    return judge_run(
+        draft.graph.profile,
+        nodes,
+        any_failure_fails=draft.graph.any_failure_fails,
+        ends_as_worst_node=draft.graph.ends_as_worst_node,
+    )
 
 
 def _judge_leaf(only: NodeState) -> tuple[RunStatus, str]:

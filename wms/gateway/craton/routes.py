@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from runtime.web.event_streams import EventStreams
 from runtime.web.route import Route
 from wms.catalogue.catalogue_parts import Catalogue
+from wms.engine.run_watch import RunWatch
 from wms.gateway.craton.hosts import HostRoutes
 from wms.gateway.craton.inventories import InventoryRoutes
 from wms.gateway.craton.inventory_calls import InventoryCalls
 from wms.gateway.craton.inventory_groups import InventoryGroupRoutes
+from wms.gateway.craton.jobs import HostJobRoutes
 from wms.gateway.craton.task_actions import TaskActionRoutes
 from wms.gateway.craton.task_builds import TaskBuildRoutes
 from wms.gateway.craton.task_calls import TaskCalls
+from wms.gateway.craton.task_lists import TaskListRoutes
 from wms.gateway.craton.task_webhooks import TaskWebhookRoutes
 from wms.gateway.craton.tasks import TaskRoutes
 from wms.inventory.inventory_parts import Inventories
+from wms.jobs.job_parts import Jobs
 from wms.tenancy.organizations import Organizations
 
 
@@ -26,6 +30,8 @@ class CratonParts:
     streams: EventStreams
     inventories: Inventories
     tasks: Catalogue
+    jobs: Jobs
+    watch: RunWatch
 
 
 def list_craton_routes(parts: CratonParts) -> list[Route]:
@@ -38,6 +44,8 @@ def list_craton_routes(parts: CratonParts) -> list[Route]:
         *HostRoutes(inventories).routes(),
         *TaskRoutes(calls, parts.tasks).routes(),
         *TaskActionRoutes(calls, parts.tasks.service).routes(),
+        *HostJobRoutes(parts.organizations, parts.jobs, parts.watch, parts.streams).routes(),
+        *TaskListRoutes(parts.organizations, parts.jobs.lists).routes(),
         *TaskBuildRoutes(calls, parts.tasks.reports, parts.streams).routes(),
         *TaskWebhookRoutes(calls, parts.tasks.service, parts.tasks.keys).routes(),
     ]

@@ -24,7 +24,8 @@ from schemas.graph import (
     WaitSpec,
 )
 from schemas.ids import NodeKey, TemplateId
-from schemas.trees import ApprovalWork, FleetWork, ProcessWork, Prompt, TemplateDocument, TemplateKind
+from schemas.jobs import JOB_DEFINITION
+from schemas.trees import ApprovalWork, FleetWork, HostsWork, ProcessWork, Prompt, TemplateDocument, TemplateKind
 from wms.trees.graphs.graph_rules import find_profile
 from wms.trees.inputs.launch_values import spell_prompts
 from wms.trees.inputs.surveys import find_defaults
@@ -32,6 +33,8 @@ from wms.trees.inputs.surveys import find_defaults
 _PREFIX = "template/"
 #: The key of a leaf's node.
 WORK = NodeKey("work")
+#: The parameter of a node that runs a job on hosts: its `HostsWork`.
+HOSTS_WORK = "hosts_work"
 
 
 def name_definition(template_id: TemplateId) -> str:
@@ -111,6 +114,16 @@ def make_work_node(template: TemplateDocument) -> Node:
         case ProcessWork() as work:
             return Node(
                 key=WORK, name=template.name, kind=NodeKind.RUN, definition=work.definition, timeout_s=work.timeout_s
+            )
+        case HostsWork() as work:
+            # The variables of a job stand beside: those of the template and of the launch.
+            return Node(
+                key=WORK,
+                name=template.name,
+                kind=NodeKind.RUN,
+                definition=JOB_DEFINITION,
+                params={HOSTS_WORK: work.model_dump(mode="json")},
+                timeout_s=work.timeout_s,
             )
         case ApprovalWork() as work:
             wait = WaitSpec(kind=WaitKind.APPROVAL, name=template.name, timeout_s=work.timeout or None)

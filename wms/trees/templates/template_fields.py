@@ -13,10 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 from schemas.errors import Rejected
 from schemas.graph import MAX_TIMEOUT_S, EdgeKind
 from schemas.ids import TemplateNodeId
+from schemas.jobs import JobStrategy
 from schemas.trees import (
     MAX_IDENTIFIER,
     ApprovalWork,
     FleetWork,
+    HostsWork,
     ProcessWork,
     Prompt,
     TemplateDocument,
@@ -33,7 +35,7 @@ from wms.trees.template_errors import FieldsRefused
 _MAX_NAME = 512
 #: An id, as a number or as a text.
 _ID = re.compile(r"[1-9][0-9]{0,14}|'[1-9][0-9]{0,14}'")
-_WORK: TypeAdapter[FleetWork | ProcessWork] = TypeAdapter(FleetWork | ProcessWork)
+_WORK: TypeAdapter[FleetWork | ProcessWork | HostsWork] = TypeAdapter(FleetWork | ProcessWork | HostsWork)
 _TEXT_PROMPTS = (Prompt.LIMIT, Prompt.SCM_BRANCH, Prompt.JOB_TAGS, Prompt.SKIP_TAGS)
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
@@ -203,18 +205,21 @@ def _read_topology(raw: Any) -> Topology:
     return Topology(raw)
 
 
-def _read_work(raw: Any) -> FleetWork | ProcessWork:
+def _read_work(raw: Any) -> FleetWork | ProcessWork | HostsWork:
     try:
         work = _WORK.validate_python(raw)
     except ValidationError as error:
         first = error.errors()[0]
         raise Rejected(
             f"{'.'.join(map(str, first['loc'][1:])) or 'work'}: {first['msg']}; "
-            'give {"kind": "fleet", "request": {...}} or {"kind": "process", "definition": "..."}'
+            'give {"kind": "fleet", "request": {...}}, {"kind": "process", "definition": "..."} or '
+            '{"kind": "hosts", "tasks": [...], "inventory": ...}'
         ) from error
     if isinstance(work, ProcessWork) and find_template_id(work.definition) is not None:
         # The right to launch that template is unchecked, and it may be of another organization.
         raise Rejected(f"definition: {work.definition!r} is a template, not a process; wrap it in a node of a tree")
+    if isinstance(work, HostsWork) and not work.strategy.is_known:
+        raise Rejected(f"strategy: must be one of {', '.join(JobStrategy)}")
     return work
 
 

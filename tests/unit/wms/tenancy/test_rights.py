@@ -53,11 +53,17 @@ TABLE = {
     Action.DELETE_TREE_JOB: "y-y--",
     Action.SEE_INVENTORY: "yyyyy",
     Action.CHANGE_INVENTORY: "y-y--",
+    Action.RUN_ON_INVENTORY: "y-y-y",
+    Action.SEE_JOB: "yyyyy",
+    Action.CANCEL_JOB: "y-y--",
+    Action.DELETE_JOB: "y-y--",
     Action.SEE_TASK: "yyyyy",
     Action.CHANGE_TASK: "y-y-y",
     Action.RUN_TASK: "y-y-y",
     Action.SHARE_TASK: "y-y--",
     Action.APPROVE_TASK: "y-y--",
+    Action.SEE_TASK_LIST: "yyyyy",
+    Action.CHANGE_TASK_LIST: "y-y-y",
 }
 
 ROLES = [

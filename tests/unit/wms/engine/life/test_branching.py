@@ -136,6 +136,21 @@ def test_d3_how_a_run_ends(profile: BranchingProfile, status: NodeStatus, kind: 
     assert strict is (RunStatus.FAILED if status in (F, E, C) else RunStatus.SUCCESSFUL)
 
 
+@pytest.mark.parametrize(
+    ("statuses", "end"),
+    [
+        ((S, D), RunStatus.SUCCESSFUL),
+        ((S, F), RunStatus.FAILED),
+        ((F, E, S), RunStatus.ERROR),
+        ((E, F), RunStatus.ERROR),
+        ((C,), RunStatus.FAILED),
+    ],
+)
+def test_a_run_that_ends_as_its_worst_node_ignores_edges(statuses: tuple[NodeStatus, ...], end: RunStatus) -> None:
+    nodes = [(str(n), status, [ALWAYS]) for n, status in enumerate(statuses)]
+    assert judge_run(DAG, nodes, any_failure_fails=False, ends_as_worst_node=True)[0] is end
+
+
 def test_the_reason_names_some_of_the_nodes() -> None:
     status, why = judge_run(DAG, [(f"n{n}", F, []) for n in range(12)], any_failure_fails=False)
     assert status is RunStatus.FAILED

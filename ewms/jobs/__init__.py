@@ -1,0 +1,1 @@
+"""Jobs: tasks of the catalogue on inventories, and saved lists of tasks."""

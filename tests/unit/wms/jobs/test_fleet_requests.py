@@ -1,0 +1,70 @@
+"""The workflow that runs tasks of a job: a chain of queues, one container for each host, nothing twice."""
+
+from schemas.api.workflows import WorkflowRequest
+from schemas.catalogue import FanOut, TaskResources
+from schemas.ids import WorkflowId
+from schemas.jobs import PinnedTask
+from tests.unit.wms.jobs.making import make_pinned_task
+from wms.jobs.plans.fleet_requests import make_fleet_request, make_unit_id, name_runner, needs_at_most_once
+
+OPTION = "EWMS_PILOT_"
+
+
+def request(*tasks: PinnedTask, n_hosts: int = 20, max_workers: int = 8) -> WorkflowRequest:
+    """Return the request for these tasks."""
+    return make_fleet_request(tasks, n_hosts=n_hosts, max_workers=max_workers)
+
+
+def test_c9_c22_c25_a_task_runs_its_image_with_its_command_and_gets_the_payload_as_an_argument() -> None:
+    (task,) = request(make_pinned_task(command=("python", "a b.py", "--x='1'"))).tasks
+    assert task.task_image == "/images/1"
+    assert task.task_args == """python 'a b.py' '--x='"'"'1'"'"''"""
+    options = task.pilot_config.environment
+    assert options[f"{OPTION}PAYLOAD_ARGUMENT"] == "True"
+    assert (task.input_queue_aliases, task.output_queue_aliases) == (["hosts"], ["outcomes", "logs"])
+
+
+def test_c11_the_tasks_of_a_free_job_are_joined_by_queues_that_get_the_hosts_that_ended_well() -> None:
+    found = request(make_pinned_task("a"), make_pinned_task("b"), make_pinned_task("c"))
+    assert [(task.input_queue_aliases, task.output_queue_aliases) for task in found.tasks] == [
+        (["hosts"], ["hosts-2", "outcomes", "logs"]),
+        (["hosts-2"], ["hosts-3", "outcomes", "logs"]),
+        (["hosts-3"], ["outcomes", "logs"]),
+    ]
+    forwards = [f"{OPTION}FORWARD_EVENTS" in task.pilot_config.environment for task in found.tasks]
+    assert forwards == [True, True, False]
+    # WMS itself uses the ends; the queues between tasks are for pilots alone.
+    assert found.public_queue_aliases == ["hosts", "outcomes", "logs"]
+
+
+def test_one_task_that_must_not_run_twice_makes_the_whole_chain_careful() -> None:
+    safe, careful = make_pinned_task(idempotent=True), make_pinned_task()
+    assert [needs_at_most_once(tasks) for tasks in ([safe], [careful], [safe, careful])] == [False, True, True]
+    for tasks, once in (((safe, safe), False), ((safe, careful), True)):
+        found = request(*tasks).tasks
+        assert {f"{OPTION}AT_MOST_ONCE" in task.pilot_config.environment for task in found} == {once}
+
+
+def test_each_location_gets_its_own_image_and_all_take_from_one_queue() -> None:
+    found = request(make_pinned_task(images={"a": "/x", "b": "/x", "c": "/y"})).tasks
+    assert [(task.task_image, task.cluster_locations) for task in found] == [("/x", ["a", "b"]), ("/y", ["c"])]
+    assert {tuple(task.input_queue_aliases) for task in found} == {("hosts",)}
+
+
+def test_workers_are_as_many_as_hosts_up_to_the_limit_and_live_long_enough_for_all() -> None:
+    resources = TaskResources(max_runtime_s=600, n_cores=2, memory_bytes=2**30)
+    (few,) = request(make_pinned_task(resources=resources), n_hosts=3).tasks
+    (many,) = request(make_pinned_task(resources=resources), n_hosts=20).tasks
+    assert (few.n_workers, many.n_workers) == (3, 8)
+    assert many.worker_config.max_worker_runtime >= 3 * 600
+    assert (many.worker_config.n_cores, many.worker_config.worker_memory) == (2, 2**30)
+    (whole,) = request(make_pinned_task(fan_out=FanOut.INVENTORY)).tasks
+    assert whole.n_workers == 1
+
+
+def test_an_event_has_the_same_id_each_time_and_another_one_in_each_workflow() -> None:
+    one, other = WorkflowId("WF-1-00000001"), WorkflowId("WF-2-00000002")
+    ids = [make_unit_id(workflow, place) for workflow in (one, other) for place in (None, 0, 1)]
+    assert len(set(ids)) == 6
+    assert make_unit_id(one, 1) == ids[2]
+    assert name_runner("ada") == "ewms-jobs/ada"

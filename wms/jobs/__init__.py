@@ -1,0 +1,1 @@
+"""Jobs: catalogue tasks on hosts of an inventory."""

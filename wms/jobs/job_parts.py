@@ -1,0 +1,56 @@
+"""Build the parts of jobs, once."""
+
+from dataclasses import dataclass
+
+from runtime.kernel.store import Store
+from schemas.graph import NodeKind
+from schemas.jobs import JOB_DEFINITION
+from wms.catalogue.catalogue_parts import Catalogue
+from wms.engine.children import Children
+from wms.engine.engine import Engine
+from wms.engine.workflow_queues import WorkflowQueues
+from wms.fleet.fleet import Fleet
+from wms.inventory.inventory_parts import Inventories
+from wms.jobs.job_reader import HostJobReader
+from wms.jobs.job_service import JobService
+from wms.jobs.stored.job_store import JobStore
+from wms.jobs.stored.work_store import WorkStore
+from wms.jobs.task_list_service import TaskListService
+from wms.jobs.tree_jobs import TreeJobs
+from wms.jobs.work.work_runner import WorkRunner
+from wms.jobs.work.work_watch import WorkWatch
+from wms.tenancy.organizations import Organizations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """Jobs on inventories, saved lists, and what carries jobs on."""
+
+    service: JobService
+    lists: TaskListService
+    reader: HostJobReader
+    store: JobStore
+    watch: WorkWatch
+
+
+def build_jobs(
+    store: Store,
+    engine: Engine,
+    *,
+    children: Children,
+    fleet: Fleet,
+    queues: WorkflowQueues,
+    organizations: Organizations,
+    catalogue: Catalogue,
+    inventories: Inventories,
+    max_workers: int,
+) -> Jobs:
+    """Return the parts, and let the engine run nodes of jobs. The watch is not started."""
+    jobs, works = JobStore(store), WorkStore(store)
+    watch = WorkWatch(engine, fleet, queues, jobs, works)
+    children.runners[NodeKind.HOSTS] = WorkRunner(engine, fleet, jobs, works, watch, max_workers=max_workers)
+    service = JobService(engine, jobs, works, catalogue.service, inventories.service)
+    children.launchers[JOB_DEFINITION] = TreeJobs(service, jobs).launch_job
+    lists = TaskListService(store, organizations, catalogue.service)
+    catalogue.deletion.users += [service.find_uses, lists.find_uses]
+    return Jobs(service=service, lists=lists, reader=HostJobReader(jobs), store=jobs, watch=watch)

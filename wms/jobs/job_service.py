@@ -1,0 +1,242 @@
+"""Start, cancel, repeat and delete jobs, for principals.
+
+right            who has it
+see-job          everybody with a role in the organization of the job's inventory
+run-on-inventory members and admins of that organization, if they may also run each of the tasks
+cancel-job       its admins, and the person who has started the job
+delete-job       its admins
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.clock import stored_now
+from runtime.kernel.decision import Change
+from runtime.kernel.store import Transaction
+from runtime.once import Once
+from schemas.api.jobs import RerunHosts
+from schemas.errors import Conflict
+from schemas.ids import CatalogueTaskId, RunId, RunUuid
+from schemas.jobs import JOB_DEFINITION, HostState, JobDocument
+from schemas.run_documents import RUN_LOG, RUNS, RunDocument
+from schemas.runs import RUN_OVER, Parent, WantKind
+from wms.catalogue.catalogue_service import CatalogueService
+from wms.catalogue.parameter_schema import check_variables
+from wms.engine import repository
+from wms.engine.engine import Engine
+from wms.engine.life.launching import LaunchWish
+from wms.engine.life.stimuli import Wish
+from wms.inventory.limits.host_selection import select_hosts
+from wms.inventory.stored.inventory_service import InventoryService
+from wms.jobs.job_wish import JobWish, make_job, pin_tasks
+from wms.jobs.plans.job_graph import make_job_definition
+from wms.jobs.plans.payloads import check_variable_names
+from wms.jobs.stored.job_store import JobStore, make_absence, make_job_inserts
+from wms.jobs.stored.work_store import WorkStore
+from wms.tenancy.activity import ActivityLog
+from wms.tenancy.activity_facts import ActivityFacts
+from wms.tenancy.rights import Action, Principal, check_right, find_organizations
+from wms.trees.jobs.request_ids import name_launched_run
+
+_BAD = (HostState.FAILED, HostState.ERROR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPlace:
+    """The place of a job below a node of another run."""
+
+    uuid: RunUuid
+    parent: Parent
+    root: RunId | None
+    ancestors: tuple[str, ...]
+
+
+class JobService:
+    """The jobs of one database."""
+
+    def __init__(
+        self, engine: Engine, jobs: JobStore, works: WorkStore, tasks: CatalogueService, inventories: InventoryService
+    ) -> None:
+        self._engine = engine
+        self._jobs = jobs
+        self._works = works
+        self._tasks = tasks
+        self._inventories = inventories
+        self._activity = ActivityLog(jobs.store)
+
+    async def create_job(
+        self, principal: Principal, wish: JobWish, *, once: Once | None = None, below: JobPlace | None = None
+    ) -> JobDocument:
+        """Start a job, and return it. The answer waits for no queue and no worker.
+
+        A job `below` a node of a tree is started once, however often this is called.
+
+        Raises:
+            NotFound: the inventory or a task does not exist for the principal.
+            Forbidden: the principal may not run on the inventory, or may not run a task.
+            Conflict: a task is not Ready, or `once` was used for another request.
+            Rejected: the limit chooses no host, variables do not fit a task, or a payload is too large.
+        """
+        inventory, content = await self._inventories.load_content(principal, wish.inventory, Action.RUN_ON_INVENTORY)
+        check_variable_names(wish.payload)
+        pinned = [await self._tasks.pin_task(principal, task) for task in wish.tasks]
+        for _, version in pinned:
+            check_variables(version.recipe.parameters, wish.payload)
+        run_uuid = (None if below is None else below.uuid) or name_launched_run(once) or RunUuid(str(uuid.uuid4()))
+        job, hosts = make_job(
+            wish,
+            tasks=pin_tasks(pinned, wish.strategy),
+            inventory=inventory,
+            selected=select_hosts(content, wish.limit),
+            uuid=run_uuid,
+            owner=principal.subject,
+            now=stored_now(),
+        )
+
+        async def also(_: Transaction, run: RunDocument) -> tuple[Change, ...]:
+            stored = job.model_copy(update={"id": run.id})
+            noted = await self._activity.make_inserts(principal.subject, [_describe_act(stored, "create")])
+            return (*make_job_inserts(stored, hosts), *noted)
+
+        run = await self._engine.launch_run(
+            JOB_DEFINITION,
+            LaunchWish(
+                who=principal.subject,
+                organization=job.organization,
+                launch_type="job" if below is None else "workflow",
+                parent=None if below is None else below.parent,
+                root=None if below is None else below.root,
+                ancestors=() if below is None else below.ancestors,
+            ),
+            found=make_job_definition(len(job.tasks), len(job.batches), job.strategy, job.title),
+            run_uuid=run_uuid,
+            once=once,
+            also=also,
+        )
+        return await self._jobs.load_job(run.id)
+
+    async def get_job(self, principal: Principal, job_id: RunId, action: Action = Action.SEE_JOB) -> JobDocument:
+        """Return a job.
+
+        Raises:
+            NotFound: there is none for the principal.
+            Forbidden: the principal may not do `action` to it.
+        """
+        job = await self._jobs.load_job(job_id)
+        check_right(principal, Action.SEE_JOB, job.organization, absent=make_absence(job_id).reason)
+        if action is not Action.CANCEL_JOB or job.owner != principal.subject:
+            check_right(principal, action, job.organization)
+        return job
+
+    async def list_jobs(
+        self, principal: Principal, query: Mapping[str, Any], *, before: int, limit: int
+    ) -> list[JobDocument]:
+        """Return the newest jobs that match `query` and that the principal sees.
+
+        With `before`, only those with smaller ids count.
+        """
+        wanted: list[dict[str, Any]] = [dict(query)]
+        if before:
+            wanted.append({"_id": {"$lt": before}})
+        seen = find_organizations(principal, Action.SEE_JOB)
+        if seen is not None:
+            wanted.append({"organization": {"$in": sorted(seen)}})
+        return await self._jobs.list_jobs({"$and": wanted}, limit=limit)
+
+    async def cancel_job(self, principal: Principal, job_id: RunId, *, reason: str = "") -> JobDocument:
+        """Request the end of a job. It is canceled when no worker works for it any more.
+
+        Raises:
+            NotFound, Forbidden: as `get_job`.
+            Conflict: it is over.
+        """
+        job = await self.get_job(principal, job_id, Action.CANCEL_JOB)
+        run = await repository.load_run(self._jobs.store, job_id)
+        if run is None or run.status in RUN_OVER:
+            raise Conflict(f"job {job_id} is over: it is {'gone' if run is None else run.status}")
+        if run.want is None:
+            await self._engine.apply_stimulus(job_id, Wish(WantKind.CANCEL, principal.subject, reason))
+            await self._activity.note_change(principal.subject, _describe_act(job, "update", cancel=[False, True]))
+        return job
+
+    async def rerun_job(
+        self, principal: Principal, job_id: RunId, which: RerunHosts, *, once: Once | None = None
+    ) -> JobDocument:
+        """Start a job of the same tasks, in their versions of now, on hosts of a job that is over.
+
+        Raises:
+            NotFound, Forbidden: as `create_job`.
+            Conflict: the job goes on, no host is to run again, or a task is not Ready.
+            Rejected: a host is not in the inventory any more.
+        """
+        job = await self.get_job(principal, job_id)
+        run = await repository.load_run(self._jobs.store, job_id)
+        if run is not None and run.status not in RUN_OVER:
+            raise Conflict(f"job {job_id} is {run.status}: it can run again when it is over")
+        names = await self._find_names(job, which)
+        if not names:
+            raise Conflict(f"no host of job {job_id} is {which}", hint="run it again on all hosts: --hosts all")
+        return await self.create_job(principal, make_rerun_wish(job, names), once=once)
+
+    async def _find_names(self, job: JobDocument, which: RerunHosts) -> frozenset[str]:
+        states: Mapping[str, Any] = {}
+        if which is RerunHosts.FAILED:
+            states = {"state": {"$in": [state.value for state in _BAD]}}
+        elif which is RerunHosts.UNFINISHED:
+            states = {"state": {"$ne": HostState.OK.value}}
+        return frozenset(host.name for host in await self._jobs.list_hosts(job.uuid, **states))
+
+    async def delete_job(self, principal: Principal, job_id: RunId) -> None:
+        """Delete a job that is over, with its results.
+
+        Raises:
+            NotFound, Forbidden: as `get_job`.
+            Conflict: it is not over.
+        """
+        job = await self.get_job(principal, job_id, Action.DELETE_JOB)
+        over = {"_id": job.id, "status": {"$in": list(RUN_OVER)}}
+        gone = await self._jobs.store.delete_matching(RUNS, over)
+        if not gone and await repository.load_run(self._jobs.store, job_id) is not None:
+            raise Conflict(f"job {job_id} is not over", hint="cancel it first")
+        await self._jobs.store.delete_matching(RUN_LOG, {"run": job.id})
+        await self._works.delete_of_job(job.uuid)
+        await self._jobs.delete_job(job)
+        await self._activity.note_change(principal.subject, _describe_act(job, "delete"))
+
+    async def find_uses(self, task_id: CatalogueTaskId) -> Sequence[str]:
+        """Return which jobs under way use a task, in words for people."""
+        jobs = await self._jobs.list_jobs({"tasks.task": task_id}, limit=1000)
+        query = {"_id": {"$in": [job.id for job in jobs]}, "status": {"$nin": sorted(RUN_OVER)}}
+        found = await self._jobs.store.find(RUNS, query, projection={"_id": 1}, limit=10)
+        return [f"job {each['_id']}" for each in found]
+
+
+def make_rerun_wish(job: JobDocument, names: frozenset[str]) -> JobWish:
+    """Return the wish to run a job again on the hosts with these names."""
+    return JobWish(
+        tasks=tuple(task.task for task in job.tasks),
+        task_list=job.task_list,
+        title=job.title,
+        inventory=job.inventory,
+        limit=job.limit,
+        hosts=names,
+        payload=json.loads(job.payload),
+        strategy=job.strategy,
+        serial=job.serial,
+        max_fail_percentage=job.max_fail_percentage,
+        rerun_of=job.id,
+    )
+
+
+def _describe_act(job: JobDocument, operation: str, **changes: Any) -> ActivityFacts:
+    return ActivityFacts(
+        operation=operation,
+        kind="job",
+        object_id=job.id,
+        name=job.title,
+        organization=job.organization,
+        changes=changes,
+    )

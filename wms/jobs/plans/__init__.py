@@ -1,0 +1,1 @@
+"""The decisions about jobs. They do no I/O."""

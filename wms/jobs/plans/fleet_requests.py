@@ -1,0 +1,141 @@
+"""Write the request for the workflow that runs tasks of a job on hosts of a batch. (core)
+
+    hosts ─► task 1 ─► hosts-2 ─► task 2 ...        each task but the last one forwards the events that ended well
+               └──────► outcomes, logs ◄──┘         each task reports every event, and what its container writes
+
+The events that WMS publishes are the payloads. No user gets a token of these queues, because WMS itself owns the
+workflow.
+"""
+
+import shlex
+import uuid
+from collections.abc import Mapping, Sequence
+
+from schemas.api.workflows import TaskRequest, WorkflowRequest
+from schemas.catalogue import FanOut
+from schemas.ids import EventId, WorkflowId
+from schemas.jobs import PinnedTask
+from schemas.objects import PilotConfig, PilotValue, WorkerConfig
+
+HOSTS = "hosts"
+OUTCOMES = "outcomes"
+LOGS = "logs"
+#: The key of the event that a container gets for all hosts.
+INVENTORY_KEY = "inventory"
+
+#: How long a pilot waits for an event. WMS ends the workflow, so pilots need not end by themselves before.
+_IDLE_S = 3600
+#: What a worker needs besides the runs of its containers: to fetch the image, to start and to report.
+_WORKER_EXTRA_S = 1800
+_MAX_WORKER_S = 60 * 60 * 24 * 365
+
+_EVENTS = uuid.UUID("6f3f2f34-52e7-4b5d-9d6a-8f4f2f0f7a11")
+
+
+def name_runner(owner: str) -> str:
+    """Return the owner of the workflows of a person's jobs. No token has this subject."""
+    return f"ewms-jobs/{owner}"
+
+
+def name_hosts_queue(place: int) -> str:
+    """Return the alias of the input of the task at this place of a workflow, from 0."""
+    return HOSTS if place == 0 else f"{HOSTS}-{place + 1}"
+
+
+def make_unit_id(workflow_id: WorkflowId, place: int | None) -> EventId:
+    """Return the id of the event for the host at `place` of a job; None: the one event for all hosts."""
+    return EventId(str(uuid.uuid5(_EVENTS, f"{workflow_id}/{INVENTORY_KEY if place is None else place}")))
+
+
+def needs_at_most_once(tasks: Sequence[PinnedTask]) -> bool:
+    """Return whether no event of a workflow of these tasks may be worked on twice."""
+    return any(not task.idempotent for task in tasks)
+
+
+def gets_inventory(tasks: Sequence[PinnedTask]) -> bool:
+    """Return whether one container gets all hosts."""
+    return tasks[0].fan_out is FanOut.INVENTORY
+
+
+def make_fleet_request(tasks: Sequence[PinnedTask], *, n_hosts: int, max_workers: int) -> WorkflowRequest:
+    """Return the request for a workflow that runs `tasks` one after the other on each of `n_hosts` hosts.
+
+    At most `max_workers` workers run a task at one location.
+    """
+    n_events = 1 if gets_inventory(tasks) else n_hosts
+    once = needs_at_most_once(tasks)
+    return WorkflowRequest(
+        tasks=[
+            _make_task(
+                task,
+                (image, locations),
+                place=place,
+                is_last=place == len(tasks) - 1,
+                n_events=n_events,
+                max_workers=max_workers,
+                is_at_most_once=once,
+            )
+            for place, task in enumerate(tasks)
+            for image, locations in _group_locations(task.images).items()
+        ],
+        public_queue_aliases=[HOSTS, OUTCOMES, LOGS],
+    )
+
+
+def _group_locations(images: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return image -> the locations that have it."""
+    grouped: dict[str, list[str]] = {}
+    for location in sorted(images):
+        grouped.setdefault(images[location], []).append(location)
+    return grouped
+
+
+def _make_task(
+    task: PinnedTask,
+    image: tuple[str, list[str]],
+    *,
+    place: int,
+    is_last: bool,
+    n_events: int,
+    max_workers: int,
+    is_at_most_once: bool,
+) -> TaskRequest:
+    n_workers = max(1, min(n_events, max_workers))
+    n_rounds = -(-n_events // n_workers)
+    runtime_s = task.resources.max_runtime_s
+    return TaskRequest(
+        cluster_locations=image[1],
+        task_image=image[0],
+        task_args=shlex.join(task.command),
+        input_queue_aliases=[name_hosts_queue(place)],
+        output_queue_aliases=[*([] if is_last else [name_hosts_queue(place + 1)]), OUTCOMES, LOGS],
+        worker_config=WorkerConfig(
+            do_transfer_worker_stdouterr=False,
+            max_worker_runtime=min(runtime_s * n_rounds + _WORKER_EXTRA_S, _MAX_WORKER_S),
+            n_cores=task.resources.n_cores,
+            priority=0,
+            worker_disk=task.resources.disk_bytes,
+            worker_memory=task.resources.memory_bytes,
+        ),
+        pilot_config=PilotConfig(
+            environment=_make_options(runtime_s, forwards=not is_last, is_at_most_once=is_at_most_once)
+        ),
+        n_workers=n_workers,
+    )
+
+
+def _make_options(runtime_s: int, *, forwards: bool, is_at_most_once: bool) -> dict[str, PilotValue]:
+    options: dict[str, PilotValue] = {
+        "EWMS_PILOT_OUTCOMES_TO": OUTCOMES,
+        "EWMS_PILOT_LOGS_TO": LOGS,
+        "EWMS_PILOT_PAYLOAD_ARGUMENT": "True",
+        "EWMS_PILOT_TASK_TIMEOUT": runtime_s,
+        "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": _IDLE_S,
+        "EWMS_PILOT_TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": _IDLE_S,
+        "EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "False",
+    }
+    if forwards:
+        options["EWMS_PILOT_FORWARD_EVENTS"] = "True"
+    if is_at_most_once:
+        options["EWMS_PILOT_AT_MOST_ONCE"] = "True"
+    return options

@@ -1,0 +1,62 @@
+"""Decide how far a work is: which hosts have ended, and what is said of those that never answer. (core)"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from schemas.documents import TaskforceDocument
+from schemas.jobs import HostResult, HostState
+from wms.fleet.life.conditions import is_over
+from wms.jobs.plans.host_choice import HostFacts
+
+
+@dataclass(frozen=True, slots=True)
+class MissingResult:
+    """The task from which a host owes a result."""
+
+    host: str
+    task: int
+
+
+def find_missing(hosts: Iterable[HostFacts], first: int, last: int) -> list[MissingResult]:
+    """Return the hosts that have not ended yet, each with the task whose result is next.
+
+    A host has ended if a task did not end well there, or if the task number `last` has ended.
+    """
+    missing = []
+    for host in hosts:
+        for task in range(first, last + 1):
+            state = host.states.get(task)
+            if state is None:
+                missing.append(MissingResult(host.id, task))
+            if state is not HostState.OK:
+                break
+    return missing
+
+
+def find_last_states(hosts: Iterable[HostFacts], first: int, last: int) -> list[HostState]:
+    """Return for each host the worst state that the tasks have left; `pending` for a host without an answer."""
+    found = []
+    for host in hosts:
+        of_work = [host.states.get(task, HostState.PENDING) for task in range(first, last + 1)]
+        bad = next((state for state in of_work if state is not HostState.OK), HostState.OK)
+        found.append(bad)
+    return found
+
+
+def explain_lost_workers(taskforces: Iterable[TaskforceDocument]) -> str:
+    """Return why no worker will work on the hosts any more; "" if some may."""
+    reasons = []
+    for taskforce in taskforces:
+        if taskforce.stuck:
+            reasons.append(taskforce.stuck)
+        elif not is_over(taskforce):
+            return ""
+        else:
+            reasons += sorted(taskforce.top_task_errors, key=lambda each: -taskforce.top_task_errors[each])[:1]
+    shown = "; ".join(dict.fromkeys(reasons))
+    return f"all workers have ended{f': {shown}' if shown else ''}"[:2000]
+
+
+def make_error_result(reason: str) -> HostResult:
+    """Return the result of a host that never answered."""
+    return HostResult(state=HostState.ERROR, reason=reason, is_doubtful=True)

@@ -1,0 +1,172 @@
+"""Save, change and delete lists of tasks, for principals. Craton calls such a list a workflow.
+
+Members of an organization see its lists. The owner of a list and the admins change it. What a list may run is decided
+when a job begins: a list may have tasks that are not Ready, and says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runtime.clock import stored_now
+from runtime.kernel.decision import Decision, Delete, Insert, Update
+from runtime.kernel.store import Index, Store, Transaction
+from runtime.once import Once
+from schemas.errors import Conflict, EWMSError, Forbidden, NotFound
+from schemas.ids import CatalogueTaskId, OrganizationId, TaskListId
+from schemas.jobs import TASK_LISTS, TaskListDocument
+from schemas.run_documents import COUNTERS
+from wms.catalogue.catalogue_service import CatalogueService
+from wms.jobs.stored.documents import make_stored, read_stored
+from wms.tenancy.organizations import Organizations
+from wms.tenancy.rights import Action, Principal, check_right, choose_organization, find_organizations, may
+
+INDEXES: Mapping[str, tuple[Index, ...]] = {
+    TASK_LISTS: (Index(("organization", "name"), unique=True), Index(("tasks",)))
+}
+
+
+class TaskListService:
+    """The saved lists of one database."""
+
+    def __init__(self, store: Store, organizations: Organizations, tasks: CatalogueService) -> None:
+        self._store = store
+        self._organizations = organizations
+        self._tasks = tasks
+
+    async def get_list(
+        self, principal: Principal, list_id: TaskListId, action: Action = Action.SEE_TASK_LIST
+    ) -> TaskListDocument:
+        """Return a saved list.
+
+        Raises:
+            NotFound: there is none for the principal.
+            Forbidden: the principal may not do `action` to it.
+        """
+        found = await self._store.find_one(TASK_LISTS, {"_id": list_id})
+        if found is None:
+            raise _make_absence(list_id)
+        saved = read_stored(TaskListDocument, found)
+        check_right(principal, Action.SEE_TASK_LIST, saved.organization, absent=_make_absence(list_id).reason)
+        if action is Action.CHANGE_TASK_LIST:
+            _check_change(principal, saved)
+        return saved
+
+    async def list_lists(self, principal: Principal, *, after: int, limit: int) -> list[TaskListDocument]:
+        """Return the next saved lists after the id `after` that the principal sees."""
+        query: dict[str, Any] = {"_id": {"$gt": after}}
+        seen = find_organizations(principal, Action.SEE_TASK_LIST)
+        if seen is not None:
+            query["organization"] = {"$in": sorted(seen)}
+        found = await self._store.find(TASK_LISTS, query, sort=[("_id", 1)], limit=limit)
+        return [read_stored(TaskListDocument, each) for each in found]
+
+    async def create_list(
+        self, principal: Principal, fields: Mapping[str, Any], *, organization: str = "", once: Once | None = None
+    ) -> TaskListDocument:
+        """Save a list of tasks that the principal sees, and return it.
+
+        Raises:
+            NotFound: the organization or a task does not exist for the principal.
+            Forbidden: the principal may save no lists there.
+            Conflict: the organization has a list of this name, or `once` was used for another request.
+        """
+        await self._organizations.check_named(principal, organization)
+        owner = choose_organization(principal, Action.CHANGE_TASK_LIST, organization)
+        await self._check_tasks(principal, fields["tasks"])
+        now = stored_now()
+        saved = TaskListDocument(
+            id=TaskListId(await self._store.count_up(COUNTERS, "task_lists")),
+            organization=OrganizationId(owner),
+            owner=principal.subject,
+            created_at=now,
+            changed_at=now,
+            changed_by=principal.subject,
+            **fields,
+        )
+
+        async def step(tx: Transaction) -> Decision:
+            await _check_name(tx, saved)
+            return Decision(changes=(Insert(TASK_LISTS, make_stored(saved)),), answer=saved.id)
+
+        decided = await self._store.transact(step, once=once)
+        return await self.get_list(principal, TaskListId(decided.answer))
+
+    async def change_list(
+        self, principal: Principal, list_id: TaskListId, fields: Mapping[str, Any]
+    ) -> TaskListDocument:
+        """Change fields of a saved list, and return it. Jobs that run do not change.
+
+        Raises:
+            NotFound, Forbidden: as `get_list`; a task does not exist for the principal.
+            Conflict: the organization has a list of this name.
+        """
+        await self.get_list(principal, list_id, Action.CHANGE_TASK_LIST)
+        if "tasks" in fields:
+            await self._check_tasks(principal, fields["tasks"])
+
+        async def step(tx: Transaction) -> Decision:
+            found = await tx.find_one(TASK_LISTS, {"_id": list_id})
+            if found is None:
+                raise _make_absence(list_id)
+            before = read_stored(TaskListDocument, found)
+            _check_change(principal, before)
+            changed = {"changed_at": stored_now(), "changed_by": principal.subject}
+            after = before.model_copy(update={**fields, **changed})
+            if after.name != before.name:
+                await _check_name(tx, after)
+            kept = {name: value for name, value in make_stored(after).items() if name not in ("_id", "rev")}
+            return Decision(changes=(Update(TASK_LISTS, list_id, set=kept, rev=before.rev),))
+
+        await self._store.transact(step)
+        return await self.get_list(principal, list_id)
+
+    async def delete_list(self, principal: Principal, list_id: TaskListId) -> None:
+        """Delete a saved list. Its jobs stay.
+
+        Raises:
+            NotFound, Forbidden: as `get_list`.
+        """
+        await self.get_list(principal, list_id, Action.CHANGE_TASK_LIST)
+
+        async def step(_: Transaction) -> Decision:
+            return Decision(changes=(Delete(TASK_LISTS, list_id),))
+
+        await self._store.transact(step)
+
+    async def find_warnings(self, principal: Principal, saved: TaskListDocument) -> list[str]:
+        """Return why a job of this list would be refused now, one text for each task that refuses."""
+        warnings = []
+        for task_id in dict.fromkeys(saved.tasks):
+            try:
+                await self._tasks.pin_task(principal, task_id)
+            except EWMSError as error:
+                warnings.append(error.reason)
+        return warnings
+
+    async def find_uses(self, task_id: CatalogueTaskId) -> Sequence[str]:
+        """Return which saved lists have a task, in words for people."""
+        found = await self._store.find(TASK_LISTS, {"tasks": task_id}, limit=10, projection={"name": 1})
+        return [f"the workflow {each['name']!r}" for each in found]
+
+    async def _check_tasks(self, principal: Principal, tasks: Sequence[CatalogueTaskId]) -> None:
+        for task_id in dict.fromkeys(tasks):
+            await self._tasks.get_task(principal, task_id)
+
+
+def _make_absence(list_id: object) -> NotFound:
+    return NotFound(f"no workflow found with id: {list_id}")
+
+
+def _check_change(principal: Principal, saved: TaskListDocument) -> None:
+    is_owner = principal.subject == saved.owner and may(principal, Action.CHANGE_TASK_LIST, saved.organization)
+    if not is_owner and not may(principal, Action.SHARE_TASK, saved.organization):
+        raise Forbidden(f"you may not change {saved.name!r}", hint="its owner and the admins of its organization may")
+
+
+async def _check_name(tx: Transaction, saved: TaskListDocument) -> None:
+    query = {"organization": saved.organization, "name": saved.name, "_id": {"$ne": saved.id}}
+    if await tx.find_one(TASK_LISTS, query, {"_id": 1}) is not None:
+        raise Conflict(
+            f"organization {saved.organization!r} has a workflow named {saved.name!r} already",
+            hint="choose another name, or change that one",
+        )

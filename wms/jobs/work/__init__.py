@@ -1,0 +1,1 @@
+"""Run the nodes of jobs: publish hosts, take in outcomes, end nodes."""
