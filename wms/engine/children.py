@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from runtime.kernel.store import Store
+from runtime.turns import Turns
 from schemas.errors import Conflict, Rejected
 from schemas.graph import Definition, DefinitionKind, Node, NodeKind
 from schemas.ids import DefinitionHash, RunUuid
 from schemas.run_documents import RunDocument
-from schemas.runs import Outcome, Parent, RunStatus, WantKind
+from schemas.runs import NodeStatus, Outcome, Parent, RunStatus, WantKind
 from wms.encryption import SecretKeys
 from wms.engine import repository
 from wms.engine.child_workflows import ChildWorkflows
@@ -33,6 +34,9 @@ _OUTCOMES: Mapping[RunStatus, Outcome] = {
     RunStatus.CANCELED: Outcome.CANCELED,
 }
 
+#: So many children of one run start at a time. The others wait in line, so that a run of very many nodes does not keep
+#: the database from the others.
+_STARTS_AT_ONCE = 16
 #: The prompt that stays with the run that was launched with it.
 _LABELS = "labels"
 #: The key of a step list's state whose value, an object, goes to the nodes after the one that runs the step list.
@@ -73,6 +77,7 @@ class Children:
         #: Definition -> what launches it as a child, instead of this module.
         self.launchers: dict[str, LaunchesChild] = {}
         self._store = store
+        self._starting = Turns(_STARTS_AT_ONCE)
         effects = engine.effects
         effects.start_child = self.start_child
         effects.cancel_child = self.cancel_child
@@ -80,7 +85,16 @@ class Children:
         effects.tell_parent = self.tell_parent
 
     async def start_child(self, run: OpenRun, number: int) -> None:
-        """Start the child of a node, unless it has started already."""
+        """Start the child of a node, unless it has started already, or the node has moved on meanwhile."""
+        attempt = run.nodes[number].attempt
+        async with self._starting.hold_turn(run.facts.id):
+            current = (await self._engine.load_run(run.facts.id)).run
+            state, want = current.nodes[number], current.facts.want
+            is_canceling = want is not None and want.kind is WantKind.CANCEL
+            if state.status is NodeStatus.DUE and state.attempt == attempt and not is_canceling:
+                await self._start(current, number)
+
+    async def _start(self, run: OpenRun, number: int) -> None:
         facts, state, spec = run.facts, run.nodes[number], run.facts.graph.nodes[number]
         if (runner := self.runners.get(spec.kind)) is not None:
             await runner.start_node(run, number)

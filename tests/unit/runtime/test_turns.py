@@ -29,6 +29,26 @@ async def test_one_key_is_served_in_the_order_of_arrival_and_others_meanwhile() 
     assert said == ["b", "a0", "a1", "a2", "a3"]
 
 
+async def test_so_many_blocks_of_one_key_run_at_a_time_in_the_order_of_arrival() -> None:
+    turns = Turns(n_at_once=2)
+    running: list[int] = []
+    begun: list[int] = []
+    most = 0
+
+    async def take(number: int) -> None:
+        nonlocal most
+        async with turns.hold_turn("a"):
+            running.append(number)
+            begun.append(number)
+            most = max(most, len(running))
+            await asyncio.sleep(0)
+            running.remove(number)
+
+    await asyncio.gather(*(take(number) for number in range(6)))
+    assert (most, begun) == (2, list(range(6)))
+    assert not turns._locks
+
+
 async def test_a_turn_that_fails_or_is_cancelled_passes_on_and_nothing_stays_behind() -> None:
     turns = Turns()
 
