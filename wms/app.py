@@ -103,6 +103,7 @@ class Wms:
     inventories: Inventories
     tasks: Catalogue
     jobs: Jobs
+    stall_watch: StallWatch
     #: Where the gateway listens. If the port in the settings is 0, this has the chosen port.
     gateway_url: str
 
@@ -324,5 +325,6 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             inventories=inventories,
             tasks=tasks,
             jobs=jobs,
+            stall_watch=stall_watch,
             gateway_url=url,
         )

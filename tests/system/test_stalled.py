@@ -22,9 +22,9 @@ def test_a_task_that_no_slot_can_take_is_told_to_whoever_waits(chosen: Stack, ew
     try:
         with run.queue("in").publisher() as publisher:
             publisher.send({"n": 1})
-        with pytest.raises(RunStalled, match="no slot can take them") as caught:
+        with pytest.raises(RunStalled, match="find no slot") as caught:
             run.wait("over", timeout=90, fail_if_stalled=True)
-        assert "1 event(s) are left, and no worker comes: 2 worker(s) no slot can take them" in caught.value.reason
+        assert "1 event(s) are left, and no worker comes: 2 worker(s) find no slot" in caught.value.reason
         assert caught.value.hint.startswith("ewms workflow submit FILE --set tasks.0.worker_config.worker_memory=")
         (missing,) = ews.health(run.show().taskforces[0].taskforce_uuid).missing
         assert (missing.cause, missing.n_workers, missing.is_coming) == ("no-slot", 2, False)

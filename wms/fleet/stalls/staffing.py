@@ -184,7 +184,7 @@ def _find_lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
             return Lack.LEAVING, "leave, and take no more events"
         case JobStatus.IDLE if crew.unmatched:
             reason, _ = complain_of_unmatched(crew.unmatched, crew.task_index)
-            return Lack.NO_SLOT, f"no slot can take them: {reason}"
+            return Lack.NO_SLOT, f"find no slot: {reason}"
         case JobStatus.IDLE if crew.is_all_bad:
             return Lack.ALL_BAD, (
                 "wait for another machine: every worker failed on all events that it tried, so the task itself is "

@@ -32,7 +32,7 @@ def health(*missing: tuple[str, str], **fields: Any) -> TaskforceHealth:
     [
         (health(), True, "4 of 4 worker(s) take events", ""),
         (health(("slot-awaited", "wait for a free slot")), True, "wait for a free slot", "ewms taskforce why TF-1"),
-        (health(("held", "held: disk"), ("no-slot", "no slot can take them")), False, "no slot can", "ewms no-slot"),
+        (health(("held", "held: disk"), ("no-slot", "find no slot")), False, "find no slot", "ewms no-slot"),
         (health(("tms-silent", "lost from sight")), False, "lost from sight", "ewms tms-silent"),
         (health(stale=True), False, "reported nothing since 08:00:00 UTC", "access point"),
     ],

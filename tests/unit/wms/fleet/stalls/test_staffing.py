@@ -114,7 +114,7 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
         (
             jobs("IDLE", unmatched="no slot offers 999 GB of memory"),
             Lack.NO_SLOT,
-            "no slot can take them: no slot offers 999 GB of memory",
+            "find no slot: no slot offers 999 GB of memory",
             PLACES,
         ),
         (
@@ -135,7 +135,7 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
         (
             jobs("IDLE", errors={"BadWorker('a')": 4}, unmatched="no slot offers 9 cores"),
             Lack.NO_SLOT,
-            "no slot can take them: no slot offers 9 cores",
+            "find no slot: no slot offers 9 cores",
             PLACES,
         ),
         (jobs("HELD: Out of memory"), Lack.HELD, "held: Out of memory", SHOW),
