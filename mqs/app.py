@@ -117,7 +117,7 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         stack.push_async_callback(reading.close)
         readers = DeadReaders(reading)
         stack.push_async_callback(readers.close)
-        broker.n_held = readers.count_held
+        broker.hold_loan = readers.hold_loan
         orders = LetterOrders(store, reading, readers, per_s=settings.replay_per_s)
         closer = EndWatcher(
             store,

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from mqs.broker.data_vhost import DataVhost, QueueCount
+from mqs.broker.data_vhost import DataVhost
 from mqs.broker.owner_shares import OwnerShare, find_owners_over
+from mqs.broker.picture import QueueCount
 from mqs.broker.progress_book import ProgressBook
 from mqs.broker.traffic import COUNTED_WITHIN_S, QueueTraffic
 from mqs.groups import progress, repository

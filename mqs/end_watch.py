@@ -144,7 +144,7 @@ class EndWatcher:
             before = seen.watch
             seen.watch = add_look(
                 before,
-                is_empty=not any(count.n_events for count in counts.values()),
+                is_empty=all(count.is_empty for count in counts.values()),
                 epoch=epoch,
                 began_at_s=began_at_s,
                 at_s=_now_s(),

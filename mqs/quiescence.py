@@ -8,10 +8,11 @@ A level is empty for good if it was empty at a time when no event could enter it
 until the inputs are shut. They enter from earlier levels until those are empty for good. And a replay can bring back
 dead letters. A replay changes the group's `rev`, and then the watch begins again.
 
-The number of ready events is exact. The numbers of unacknowledged and delayed events come from a queue's last report,
-which is up to `settle_s` old. So a level must be empty at two checks, `settle_s` apart, after no event can enter: only
-the second report is surely from that time. A restarted broker reports nothing at first, so after a new connection the
-level is checked from the beginning.
+A queue's last report counts all of its events at one moment, and is up to `settle_s` old. So a level must be empty at
+two checks, `settle_s` apart, after no event can enter: only the second report is surely from that time. A check looks
+at the whole report. The events that are ready at the moment of the check are not enough: between two checks an event
+may come back, be ready at the report, and be taken again. A restarted broker reports nothing at first, so after a new
+connection the level is checked from the beginning.
 """
 
 from dataclasses import dataclass, replace

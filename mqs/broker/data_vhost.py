@@ -4,8 +4,9 @@ MQS declares queues over AMQP, several at a time, because each costs the broker 
 as they are. Only the management API has the policies and the numbers of unacknowledged and delayed events.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Self
 from urllib.parse import unquote
 
@@ -16,7 +17,7 @@ from mqs.broker.channel_lanes import ChannelLanes
 from mqs.broker.channel_steps import declare_chain, delete_exchange, delete_queue, unbind_queue
 from mqs.broker.management import Load, Management, Totals
 from mqs.broker.owner_shares import FULL_POLICY, full_patterns
-from mqs.broker.picture import QueueReport
+from mqs.broker.picture import QueueCount, QueueReport, count_dead_letters
 from mqs.broker.queue_seals import SETTLE_S, QueueSeals
 from mqs.broker.topology import (
     ATTEMPTS,
@@ -43,27 +44,9 @@ from schemas.topology import is_dead_queue
 _DELAYED_RETRY_SINCE = (4, 3, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class QueueCount:
-    """How many events and consumers a queue has. Ready events and consumers are exact; other counts are seconds old."""
-
-    n_ready: int
-    n_unacknowledged: int = 0
-    #: Failed events, which the broker holds until their next attempt is due.
-    n_delayed: int = 0
-    n_consumers: int = 0
-    #: The queue's last report as a whole: its numbers are of one moment.
-    reported: QueueReport = field(default_factory=QueueReport)
-
-    @property
-    def n_events(self) -> int:
-        """How many events are in the queue, in any state."""
-        return self.n_ready + self.n_unacknowledged + self.n_delayed
-
-    @property
-    def is_in_use(self) -> bool:
-        """Whether the queue holds events or has consumers."""
-        return bool(self.n_events or self.n_consumers)
+#: Opens a block in which MQS begins no loan of a dead queue's letters, and ends none. The block's value returns how
+#: many letters MQS has on loan; None: it does not read the queue.
+HoldLoan = Callable[[str], AbstractAsyncContextManager[Callable[[], int | None]]]
 
 
 class DataVhost:
@@ -74,8 +57,7 @@ class DataVhost:
         self._api = api
         self._limits: QueueLimits | None = None
         self._delayed_retry = False
-        #: A function that returns how many dead letters of a queue MQS has on loan. Only MQS takes dead letters.
-        self.n_held: Callable[[str], int] = lambda _: 0
+        self.hold_loan: HoldLoan = lambda _: nullcontext(lambda: None)
         self._lanes = ChannelLanes(connection)
         self._seals = QueueSeals(connection, self._lanes, settle_s=settle_s)
         self._n_reconnects = 0
@@ -189,20 +171,27 @@ class DataVhost:
             EWMSError: the broker does not answer.
         """
         totals = await self._api.read_totals(queues)
-        ready: dict[str, tuple[int, int]] = {}
+        counts: dict[str, QueueCount] = {}
 
         async def count_ready(channel: Channel, queue: str) -> None:
             declared = await channel.queue_declare(queue, passive=True)
-            ready[queue] = (declared.message_count or 0, declared.consumer_count or 0)
+            counts[queue] = _count_of(
+                totals.get(queue, Totals()),
+                n_ready=declared.message_count or 0,
+                n_consumers=declared.consumer_count or 0,
+            )
 
-        await self._lanes.act_on_all(queues, count_ready, missing_ok=True)
-        return {
-            # Only MQS takes dead letters, so it knows the number on loan without a question to the broker.
-            queue: QueueCount(n_ready, self.n_held(queue))
-            if is_dead_queue(queue)
-            else _count_of(totals.get(queue, Totals()), n_ready=n_ready, n_consumers=n_consumers)
-            for queue, (n_ready, n_consumers) in ready.items()
-        }
+        async def count_dead(queue: str) -> None:
+            async with self.hold_loan(queue) as count_loan:
+                await self._lanes.act_on_all([queue], count_ready, missing_ok=True)
+                if queue in counts:
+                    counts[queue] = count_dead_letters(counts[queue], n_on_loan=count_loan())
+
+        await self._lanes.act_on_all(
+            [queue for queue in queues if not is_dead_queue(queue)], count_ready, missing_ok=True
+        )
+        await asyncio.gather(*(count_dead(queue) for queue in queues if is_dead_queue(queue)))
+        return counts
 
     @property
     def epoch(self) -> int:

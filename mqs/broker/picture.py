@@ -12,7 +12,7 @@ letter by now, is no longer in the picture.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mqs.broker.traffic import QueueTraffic
 from schemas.ids import Mqid
@@ -37,6 +37,38 @@ class QueueReport:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueCount:
+    """How many events and consumers a queue has. Ready events and consumers are exact; other counts are seconds old."""
+
+    n_ready: int
+    n_unacknowledged: int = 0
+    #: Failed events, which the broker holds until their next attempt is due.
+    n_delayed: int = 0
+    n_consumers: int = 0
+    #: The queue's last report as a whole: its numbers are of one moment.
+    reported: QueueReport = field(default_factory=QueueReport)
+
+    @property
+    def n_events(self) -> int:
+        """How many events are in the queue, in any state."""
+        return self.n_ready + self.n_unacknowledged + self.n_delayed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the queue holds no event now, and held none at its last report.
+
+        The report counts too: an event that was ready then may be in a worker's hands now, and is in neither count of
+        this moment.
+        """
+        return not self.n_events and not self.reported.n_held
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether the queue has consumers, or holds events, or held some at its last report."""
+        return bool(self.n_consumers) or not self.is_empty
+
+
+@dataclass(frozen=True, slots=True)
 class CertainCount:
     """What was certain about a queue at one moment: at least so many events had come, and so many had left."""
 
@@ -57,6 +89,16 @@ class QueuePicture:
     n_unacknowledged: int
     n_delayed: int
     n_gone: int
+
+
+def count_dead_letters(count: QueueCount, *, n_on_loan: int | None) -> QueueCount:
+    """Return the `count` of a dead queue with the letters that are on loan.
+
+    `n_on_loan` is how many letters this MQS has on loan; None: it does not read the queue. If the queue then has a
+    consumer, this is another MQS process, and the queue's last report has the number of its letters.
+    """
+    n_lent_elsewhere = count.reported.n_unacknowledged if count.n_consumers else 0
+    return QueueCount(count.n_ready, n_lent_elsewhere if n_on_loan is None else n_on_loan)
 
 
 def choose_past(counts: Sequence[CertainCount], *, at_s: float, epoch: int, settle_s: float) -> CertainCount | None:

@@ -47,7 +47,7 @@ class DeadReader:
 
     def __init__(self, connection: Connection, workflow_id: WorkflowId) -> None:
         self._connection = connection
-        self._queue = dead_queue(workflow_id)
+        self.queue = dead_queue(workflow_id)
         self._channel: Channel | None = None
         self._tag = ""
         self._entries: dict[str, _Entry] = {}
@@ -56,6 +56,8 @@ class DeadReader:
         self._n_received = 0
         self._arrived = asyncio.Event()
         self._fetches: dict[str, asyncio.Future[bytes]] = {}
+        #: The letters of which the reader has given back one copy, to get it again with its body.
+        self._returning: set[str] = set()
         #: The name and bytes of the body that was fetched last. Callers ask for a long body in parts.
         self._last: tuple[str, bytes] = ("", b"")
 
@@ -66,8 +68,8 @@ class DeadReader:
 
     @property
     def n_held(self) -> int:
-        """How many letters are on loan."""
-        return 0 if self.is_lost else sum(len(entry.tags) for entry in self._entries.values())
+        """How many letters are on loan. One that the broker is about to deliver again is on loan, too."""
+        return 0 if self.is_lost else sum(len(entry.tags) for entry in self._entries.values()) + len(self._returning)
 
     @property
     def letters(self) -> list[Letter]:
@@ -85,13 +87,13 @@ class DeadReader:
         await self._connection.wait_until_ready(_CALL_S)
         channel = self._channel = await self._connection.open_channel(confirms=False)
         try:
-            declared = await channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
+            declared = await channel.queue_declare(self.queue, passive=True, timeout=_CALL_S)
             n_letters = min(declared.message_count or 0, MAX_LETTERS)
             if not declared.consumer_count:
                 await channel.basic_qos(prefetch_count=MAX_LETTERS, timeout=_CALL_S)
-                subscribed = await channel.basic_consume(self._queue, self._take_delivery, timeout=_CALL_S)
+                subscribed = await channel.basic_consume(self.queue, self._take_delivery, timeout=_CALL_S)
                 self._tag = str(subscribed.consumer_tag)
-                declared = await channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
+                declared = await channel.queue_declare(self.queue, passive=True, timeout=_CALL_S)
             if (declared.consumer_count or 0) > (1 if self._tag else 0):
                 # Two readers would each see only some of the letters. A quorum queue admits a second consumer even
                 # beside an exclusive one.
@@ -116,7 +118,7 @@ class DeadReader:
             Unavailable: the broker does not answer.
         """
         try:
-            declared = await self._open_channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
+            declared = await self._open_channel.queue_declare(self.queue, passive=True, timeout=_CALL_S)
         except (*LIBRARY_ERRORS, TimeoutError) as error:
             raise translate_error(error) from error
         return declared.message_count or 0
@@ -154,6 +156,7 @@ class DeadReader:
             return kept
         if (fetch := self._fetches.get(name)) is None:
             fetch = self._fetches[name] = asyncio.get_running_loop().create_future()
+            self._returning.add(name)
             await self._settle_copies(lambda channel, tag: channel.basic_nack(tag, requeue=True, wait=False), name, n=1)
         try:
             async with asyncio.timeout(_CALL_S):
@@ -217,6 +220,7 @@ class DeadReader:
                 entry.body = message.body
                 self._n_kept += letter.n_bytes
         entry.tags.append(message.delivery_tag or 0)
+        self._returning.discard(letter.letter)
         fetch = self._fetches.get(letter.letter)
         if fetch is not None and not fetch.done():
             fetch.set_result(message.body)

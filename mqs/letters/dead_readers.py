@@ -1,11 +1,11 @@
 """Keep readers of dead queues: one for each workflow whose letters are in use."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from mqs.letters.dead_queue import DeadReader
-from runtime.amqp import Connection
+from runtime.amqp import Connection, ConnectionLost
 from runtime.telemetry import log
 from runtime.turns import Turns
 from schemas.errors import Unavailable
@@ -26,11 +26,32 @@ class DeadReaders:
         self._n_users: dict[WorkflowId, int] = {}
         self._timers: dict[WorkflowId, asyncio.TimerHandle] = {}
         self._turns = Turns()
+        #: Readers that are about to give their letters back.
+        self._ending: set[DeadReader] = set()
+        #: Dead queue -> the turn of a reader's begin and end, and of a count.
+        self._moves = Turns()
         self._closing: set[asyncio.Task[None]] = set()
 
-    def count_held(self, queue: str) -> int:
-        """Return how many letters of a dead queue are on loan here."""
-        return next((reader.n_held for id_, reader in self._readers.items() if dead_queue(id_) == queue), 0)
+    @asynccontextmanager
+    async def hold_loan(self, queue: str) -> AsyncIterator[Callable[[], int | None]]:
+        """During the block, no reader of a dead queue begins or ends. Yield a function that returns how many letters
+        are on loan; None: there is no reader.
+
+        While a reader begins or ends, letters are on their way: neither the broker nor the reader counts them. The same
+        holds when a reader loses its loan, so the function then raises ConnectionLost.
+        """
+        async with self._moves.hold_turn(queue):
+            readers = (*self._readers.values(), *self._ending)
+            reader = next((one for one in readers if one.queue == queue and not one.is_lost), None)
+
+            def count_loan() -> int | None:
+                if reader is None:
+                    return None
+                if reader.is_lost:
+                    raise ConnectionLost("the broker has taken the dead letters back while MQS counted them")
+                return reader.n_held
+
+            yield count_loan
 
     @asynccontextmanager
     async def lend_reader(self, workflow_id: WorkflowId) -> AsyncIterator[DeadReader]:
@@ -64,13 +85,14 @@ class DeadReaders:
         if reader is None:
             await self._make_room()
         # Replace a reader that has lost its loan: the broker has all letters back.
-        reader = self._readers[workflow_id] = DeadReader(self._connection, workflow_id)
-        try:
-            await reader.open()
-        except BaseException:
-            del self._readers[workflow_id]
-            await reader.close()
-            raise
+        async with self._moves.hold_turn(dead_queue(workflow_id)):
+            reader = self._readers[workflow_id] = DeadReader(self._connection, workflow_id)
+            try:
+                await reader.open()
+            except BaseException:
+                del self._readers[workflow_id]
+                await reader.close()
+                raise
         return reader
 
     async def close(self) -> None:
@@ -98,5 +120,10 @@ class DeadReaders:
     async def _end_reader(self, workflow_id: WorkflowId) -> None:
         if (reader := self._readers.pop(workflow_id, None)) is not None:
             n_held = reader.n_held
-            await reader.close()
+            self._ending.add(reader)
+            try:
+                async with self._moves.hold_turn(reader.queue):
+                    await reader.close()
+            finally:
+                self._ending.discard(reader)
             log.debug("dead letters given back", workflow_id=workflow_id, n=n_held)

@@ -6,6 +6,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import aio_pika
@@ -13,7 +14,9 @@ import pytest
 from aio_pika.abc import AbstractConnection
 
 from deploy.local.servers.rabbitmq import RabbitMQ
+from mqs.letters.dead_readers import DeadReaders
 from mqs.settings import MqsSettings
+from runtime.amqp import Connection
 from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
 from schemas.events import QueuesDrained
 from schemas.failures.dead_letters import (
@@ -159,6 +162,36 @@ async def test_letters_are_listed_shown_and_grouped_and_stay_where_they_are(
             await ask(wms, LetterQuery(workflow_id=plan.workflow_id, letter="0" * 20), LetterAnswer)
     # MQS has left, and everything is there.
     assert await depth(as_mqs, dead_queue(plan.workflow_id)) == 32
+
+
+async def test_all_letters_are_counted_at_every_moment_while_readers_begin_and_end(
+    run_mqs: RunMqs, wms: Peer, as_mqs: AbstractConnection, rabbitmq: RabbitMQ
+) -> None:
+    plan = Plan()
+    queue = dead_queue(plan.workflow_id)
+    async with run_mqs() as mqs, AsyncExitStack() as stack:
+        await wms.say(plan.requested)
+        await wms.next()
+        await bury(as_mqs, plan, *(b"event %d" % n for n in range(200)))
+        connection = await Connection.connect(rabbitmq.data_url, name="readers of a test")
+        stack.push_async_callback(connection.close)
+        readers = DeadReaders(connection, linger_s=0)
+        stack.push_async_callback(readers.close)
+        mqs.broker.hold_loan = readers.hold_loan
+
+        async def read_often() -> None:
+            for _ in range(15):
+                async with readers.lend_reader(plan.workflow_id) as reader:
+                    assert reader.n_held == 200
+                # It ends now, and the next one begins as soon as it has ended.
+                await asyncio.sleep(0)
+
+        reading = asyncio.create_task(read_often())
+        counted: list[int] = []
+        while not reading.done():
+            counted.append((await mqs.broker.count_queues([queue]))[queue].n_events)
+        await reading
+        assert set(counted) == {200}
 
 
 async def test_a_lost_connection_costs_a_reader_nothing_but_a_second_look(

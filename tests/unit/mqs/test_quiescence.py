@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mqs.broker.picture import QueueCount, QueueReport
 from mqs.quiescence import QuietWatch, add_look
 
 SETTLE_S = 3.0
@@ -27,12 +28,17 @@ class ModelQueue:
     ready: int = 0
     in_work: int = 0
     put_off: int = 0
-    reported: int = 0
+    reported: QueueReport = field(default_factory=QueueReport)
     reported_at: float = 0.0
 
     @property
     def n_events(self) -> int:
         return self.ready + self.in_work + self.put_off
+
+    def count(self) -> QueueCount:
+        """Return what MQS sees: the ready events of this moment, and the last report."""
+        report = self.reported
+        return QueueCount(self.ready, report.n_unacknowledged, report.n_delayed, reported=report)
 
 
 @dataclass
@@ -52,10 +58,11 @@ class ModelBroker:
                 self.report(queue)
 
     def report(self, queue: ModelQueue) -> None:
-        queue.reported, queue.reported_at = queue.in_work + queue.put_off, self.now_s
+        queue.reported = QueueReport(queue.ready, queue.in_work, queue.put_off)
+        queue.reported_at = self.now_s
 
     def is_empty(self, level: int) -> bool:
-        return not any(self.queues[q].reported + self.queues[q].ready for q in self.levels[level])
+        return all(self.queues[q].count().is_empty for q in self.levels[level])
 
 
 class Life(RuleBasedStateMachine):
@@ -119,7 +126,7 @@ class Life(RuleBasedStateMachine):
         for queue in self.broker.queues.values():
             queue.ready, queue.in_work = queue.ready + queue.in_work, 0
             # It reports nothing until its first tick.
-            queue.reported, queue.reported_at = 0, self.broker.now_s
+            queue.reported, queue.reported_at = QueueReport(), self.broker.now_s
 
     @rule()
     def tick(self) -> None:
@@ -183,6 +190,19 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
+
+
+def test_an_event_that_was_ready_at_the_report_alone_is_not_overlooked() -> None:
+    life = Life()
+    life.begin(graph=GRAPHS[0], where="in_work", is_open=False)
+    life.look(waits_s=0.0, takes_s=0.0)
+    life.tick()
+    life.settle(pick=0, n_outputs=0, how="crash")
+    life.tick()
+    life.deliver(pick=0)
+    life.look(waits_s=0.0, takes_s=0.0)
+    assert life.n_unsettled == 1
+    assert not life.is_drained
 
 
 def test_an_idle_workflow_is_drained_after_one_settling_time_a_level() -> None:

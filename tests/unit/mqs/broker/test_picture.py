@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from mqs.broker.picture import (
     CertainCount,
+    QueueCount,
     QueuePicture,
     QueueReport,
     choose_past,
     count_arrived_by_report,
+    count_dead_letters,
     count_succeeded,
     settle_failed,
     take_picture,
@@ -112,6 +114,26 @@ def test_a_dead_letter_is_in_no_queue_any_more(
     others = {OTHER: _picture(0, 0, 0, 0)}
     settled = settle_failed({QUEUE: before, **others}, {}, n_failed=n_failed, n_succeeded=n_succeeded)
     assert settled == {QUEUE: after, **others}
+
+
+@pytest.mark.parametrize(
+    ("n_ready", "n_consumers", "n_on_loan", "n_letters"),
+    [
+        (5, 0, None, 5),
+        (1, 1, 4, 5),
+        # The loan has just begun, or some letters have just left: the queue's last report knows nothing of that.
+        (0, 1, 0, 0),
+        # Another MQS reads the queue, and the last report has its letters.
+        (1, 1, None, 4),
+        # It has ended since.
+        (4, 0, None, 4),
+    ],
+)
+def test_letters_on_loan_are_in_the_dead_queue(
+    n_ready: int, n_consumers: int, n_on_loan: int | None, n_letters: int
+) -> None:
+    count = QueueCount(n_ready, n_consumers=n_consumers, reported=QueueReport(9, 3, 0))
+    assert count_dead_letters(count, n_on_loan=n_on_loan).n_events == n_letters
 
 
 def test_a_replayed_letter_has_gone_twice_and_failed_no_more() -> None:
