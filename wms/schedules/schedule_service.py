@@ -68,6 +68,10 @@ class ScheduleService:
         found = await self._schedules.list_schedules({"_id": {"$in": wanted}}) if wanted else []
         return {each.id: each for each in found}
 
+    async def find_next_runs(self, templates: Iterable[TemplateId]) -> dict[TemplateId, datetime]:
+        """Return when schedules launch these templates next. Leave out templates that none launches any more."""
+        return await self._schedules.find_next_runs(templates)
+
     async def create_schedule(
         self,
         principal: Principal,

@@ -1,13 +1,14 @@
 """Load and store schedules. A change of a schedule is one write that `rev` guards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from runtime.kernel.decision import Decision, Delete, Document, Insert, Update, change_filter, update_operators
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
 from schemas.errors import Conflict, NotFound
-from schemas.ids import ScheduleId
+from schemas.ids import ScheduleId, TemplateId
 from schemas.run_documents import COUNTERS, RUNS
 from schemas.schedules import SCHEDULES, ScheduleDocument
 from wms.schedules.schedule_changes import describe_change
@@ -50,6 +51,16 @@ class ScheduleStore:
     async def list_schedules(self, query: Mapping[str, Any], **how: Any) -> list[ScheduleDocument]:
         """Return the schedules that match `query`; `how` sorts, skips and limits as `Store.find` does."""
         return [parse_schedule(each) for each in await self._store.find(SCHEDULES, dict(query), **how)]
+
+    async def find_next_runs(self, templates: Iterable[TemplateId]) -> dict[TemplateId, datetime]:
+        """Return the earliest next occurrence of the schedules of each of `templates`. Leave out those without one."""
+        # A disabled schedule has no such time.
+        query = {"template": {"$in": sorted(set(templates))}, "wake_at": {"$type": "date"}}
+        pipeline: list[dict[str, Any]] = [
+            {"$match": query},
+            {"$group": {"_id": "$template", "next": {"$min": "$wake_at"}}},
+        ]
+        return {TemplateId(each["_id"]): each["next"] for each in await self._store.aggregate(SCHEDULES, pipeline)}
 
     async def count_schedules(self, query: Mapping[str, Any]) -> int:
         """Return how many schedules match `query`."""

@@ -62,6 +62,8 @@ async def test_a8_k4_1_schedules_are_made_listed_changed_and_deleted(awx: AwxWor
     assert made["dtstart"] == "2026-01-01T01:30:00.000000Z"
     assert datetime.fromisoformat(made["next_run"]) > datetime.now(UTC)
     template = await ada.get(f"/workflow_job_templates/{tree}/")
+    assert template["next_job_run"] == made["next_run"]
+    assert "Europe/Berlin" in (await ada.get("/schedules/zoneinfo/"))["zones"]
     assert (await ada.get(template["related"]["schedules"].removeprefix(V2)))["results"] == [made]
     again = await ada.post("/schedules/", {"name": "nightly", "rrule": DAILY, "unified_job_template": tree}, code=400)
     assert "already exists" in again["__all__"][0]
@@ -75,6 +77,8 @@ async def test_a8_k4_1_schedules_are_made_listed_changed_and_deleted(awx: AwxWor
     assert (off["enabled"], off["next_run"], off["rrule"]) == (False, None, DAILY)
     put = await ada.call("PUT", second["url"], {"name": "third", "rrule": DAILY, "unified_job_template": tree})
     assert (put["name"], put["enabled"]) == ("third", False)
+    await ada.call("PATCH", made["url"], {"enabled": False})
+    assert (await ada.get("/unified_job_templates/"))["results"][0]["next_job_run"] is None
     await ada.call("DELETE", second["url"], code=204)
     await ada.get(f"/schedules/{second['id']}/", code=404)
     await ada.call("DELETE", template["url"], code=204)

@@ -64,6 +64,7 @@ class _LaunchedModel(NamedModel):
     ask_tags_on_launch: bool = writable("Whether a launch may give job tags.", False)
     ask_skip_tags_on_launch: bool = writable("Whether a launch may give tags to skip.", False)
     last_job_run: datetime = shown("When its latest job ended, or was created.")
+    next_job_run: datetime = shown("When a schedule launches it next.")
     last_job_failed: bool = shown("Whether its latest job failed.")
     status: str = shown("The status of its latest job.")
 
@@ -97,6 +98,7 @@ class TemplateModel(NamedModel):
 
     organization: Key = shown("The organization that it belongs to.")
     last_job_run: datetime = shown("When its latest job ended, or was created.")
+    next_job_run: datetime = shown("When a schedule launches it next.")
     status: str = shown("The status of its latest job.")
 
 

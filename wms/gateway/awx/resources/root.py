@@ -13,9 +13,9 @@ from wms.gateway.awx.kinds.people import USER_FIELDS
 from wms.gateway.awx.kinds.registry import KINDS
 from wms.gateway.awx.kinds.templates import TEMPLATE_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, answer_rows, route_list, route_object
+from wms.gateway.awx.resources.templates import show_templates
 from wms.gateway.awx.shapes.object_paths import PREFIX
 from wms.gateway.awx.shapes.people_shapes import show_user
-from wms.gateway.awx.shapes.template_shapes import show_template
 
 
 def list_names() -> dict[str, str]:
@@ -75,17 +75,7 @@ class RootRoutes:
         found, count = await self._parts.trees.templates.list_templates(
             principal, query, sort=wish.sort, skip=wish.skip, limit=wish.page_size
         )
-        latest = await self._parts.jobs.find_latest(each.id for each in found)
-        labels = await self._parts.trees.labels.number_labels(found)
-        shown = [
-            show_template(
-                each,
-                labels=labels,
-                organization=await self._requests.number_organization(each.organization),
-                last=latest.get(each.id),
-            )
-            for each in found
-        ]
+        shown = await show_templates(self._parts, self._requests, principal, found)
         return answer_page(call, pairs, wish, shown, count)
 
     async def list_nothing(self, call: Call) -> Response:

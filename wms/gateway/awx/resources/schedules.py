@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from zoneinfo import available_timezones
 
 from starlette.responses import Response
 
@@ -32,6 +33,7 @@ class ScheduleRoutes:
         what, one, fields = "/schedules", "/schedules/{id}", list(SCHEDULE_FIELDS)
         return [
             route_object("POST", f"{what}/preview", self.preview, "See the next occurrences of a rule"),
+            route_object("GET", f"{what}/zoneinfo", self.list_zones, "List the time zones that a rule can name"),
             route_list(what, self.list_schedules, "List schedules", fields),
             route_object("POST", what, self.create_schedule, "Create a schedule", codes=(201,)),
             route_object("GET", one, self.get_schedule, "Get a schedule"),
@@ -124,3 +126,6 @@ class ScheduleRoutes:
     async def preview(self, call: Call) -> Response:
         recurrence, occurrences = await self._schedules.preview(call.body.root)
         return answer_json(show_preview(recurrence.zone, occurrences))
+
+    async def list_zones(self, _: Call) -> Response:
+        return answer_json({"zones": sorted(available_timezones()), "links": {}})

@@ -26,6 +26,26 @@ from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.template_fields import ASK_FIELDS, read_variables
 
 
+async def show_templates(
+    parts: AwxParts, requests: Requests, principal: Principal, templates: Sequence[TemplateDocument]
+) -> list[dict[str, Any]]:
+    """Return templates of any kind as the dialect shows them, with their latest jobs and the next ones of schedules."""
+    ids = [template.id for template in templates]
+    latest, following = await parts.jobs.find_latest(ids), await parts.schedules.find_next_runs(ids)
+    labels = await parts.trees.labels.number_labels(templates)
+    return [
+        show_template(
+            template,
+            labels=labels,
+            organization=await requests.number_organization(template.organization),
+            last=latest.get(template.id),
+            next_run_at=following.get(template.id),
+            capabilities=find_capabilities(principal, template),
+        )
+        for template in templates
+    ]
+
+
 class TemplateRoutes:
     """Handlers of the templates of one kind."""
 
@@ -61,24 +81,8 @@ class TemplateRoutes:
             route_object("POST", f"{one}/copy", self.copy_template, f"Copy a {words}", codes=(201,)),
         ]
 
-    async def _show_templates(
-        self, principal: Principal, templates: Sequence[TemplateDocument]
-    ) -> list[dict[str, Any]]:
-        latest = await self._parts.jobs.find_latest(template.id for template in templates)
-        labels = await self._parts.trees.labels.number_labels(templates)
-        return [
-            show_template(
-                template,
-                labels=labels,
-                organization=await self._requests.number_organization(template.organization),
-                last=latest.get(template.id),
-                capabilities=find_capabilities(principal, template),
-            )
-            for template in templates
-        ]
-
     async def _answer_template(self, principal: Principal, template: TemplateDocument, *, code: int = 200) -> Response:
-        [shown] = await self._show_templates(principal, [template])
+        [shown] = await show_templates(self._parts, self._requests, principal, [template])
         answer = answer_json(shown, code=code)
         if code == 201:
             answer.headers["Location"] = shown["url"]
@@ -99,7 +103,9 @@ class TemplateRoutes:
             skip=wish.skip,
             limit=wish.page_size,
         )
-        return answer_page(call, pairs, wish, await self._show_templates(principal, found), count)
+        return answer_page(
+            call, pairs, wish, await show_templates(self._parts, self._requests, principal, found), count
+        )
 
     async def get_template(self, call: Call) -> Response:
         return await self._answer_template(*await self._load_template(call))

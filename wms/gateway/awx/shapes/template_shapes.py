@@ -49,10 +49,13 @@ def show_template(
     *,
     organization: int | None,
     last: RunDocument | None = None,
+    next_run_at: datetime | None = None,
     capabilities: Mapping[str, bool] | None = None,
     labels: Mapping[tuple[str, str], int] | None = None,
 ) -> dict[str, Any]:
-    """Return a template. `last` is its latest job; `labels` are numbers of labels, by organization and name."""
+    """Return a template. `last` is its latest job, `next_run_at` the time of the next one that a schedule launches.
+    `labels` are numbers of labels, by organization and name.
+    """
     what = PATHS[template.kind]
     url = make_url(what, template.id)
     shown: dict[str, Any] = {
@@ -86,6 +89,7 @@ def show_template(
         **{prompt.value: template.prompts.get(prompt, "") for prompt in TEXT_PROMPTS},
         **{name: prompt in template.asks for name, prompt in ASK_FIELDS.items()},
         "last_job_run": None if last is None else show_time(last.ended_at or last.created_at),
+        "next_job_run": show_time(next_run_at),
         "last_job_failed": last is not None and find_job_status(last) in ("failed", "error", "canceled"),
         "status": "never updated" if last is None else find_job_status(last),
     }
