@@ -16,6 +16,7 @@ from ewms.inventories.async_inventories import AsyncInventoryClient
 from ewms.jobs.async_jobs import AsyncHostJobClient
 from ewms.processes.async_processes import AsyncProcesses
 from ewms.processes.async_subscriptions import AsyncSubscriptionClient
+from ewms.secrets.async_secrets import AsyncSecretClient
 from ewms.trees.async_trees import AsyncTreeClient
 from ewms.workflows.checking import fetch_cluster_names, refuse_what_cannot_run
 from ewms.workflows.definition import Workflow
@@ -233,6 +234,11 @@ class AsyncClient:
     def hosts(self) -> AsyncHostClient:
         """Return the hosts of inventories: add, label and change them, and see their merged variables."""
         return AsyncHostClient(lambda: self._opened_gateway)
+
+    @property
+    def secrets(self) -> AsyncSecretClient:
+        """Return the secrets of organizations: set, list and delete them."""
+        return AsyncSecretClient(lambda: self._opened_gateway)
 
     @property
     def catalogue(self) -> AsyncCatalogueClient:

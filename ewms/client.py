@@ -28,6 +28,7 @@ from ewms.loop_thread import LoopThread
 from ewms.processes.plain_processes import Processes
 from ewms.processes.plain_subscriptions import SubscriptionClient
 from ewms.run_client import Run
+from ewms.secrets.plain_secrets import SecretClient
 from ewms.trees.plain_trees import TreeClient
 from ewms.workflows.definition import Workflow
 from ewms.workflows.place_checks import Finding
@@ -206,6 +207,11 @@ class Client:
     def inventories(self) -> InventoryClient:
         """Return the inventories: create, import, export and search them."""
         return InventoryClient(self._running_loop, self._client.inventories)
+
+    @property
+    def secrets(self) -> SecretClient:
+        """Return the secrets of organizations: set, list and delete them."""
+        return SecretClient(self._running_loop, self._client.secrets)
 
     @property
     def hosts(self) -> HostClient:

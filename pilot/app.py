@@ -19,7 +19,8 @@ from pilot.containers.held_paths import Pin, PinnedRuntime, find_places, look_at
 from pilot.containers.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_path, check_targets
 from pilot.containers.own_process import prepare_process, process_began_s
 from pilot.containers.processes import TaskProcesses
-from pilot.containers.run_files import WorkDirectory, read_tail
+from pilot.containers.run_files import DATA_DIRECTORY, WorkDirectory, read_tail, remove_tree
+from pilot.containers.secret_files import read_secrets, write_secrets
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.events.queues import PilotQueues
 from pilot.life.retiring import end_of_work_s
@@ -120,6 +121,7 @@ async def run_pilot(told: PilotSettings, environment: Mapping[str, str], proxy: 
         log.critical("the pilot cannot go on", exc_info=True)
         chirper.set_status(PilotStatus.FATAL_ERROR, repr(error))
     finally:
+        remove_tree(str(Path(told.data_dir_parent, DATA_DIRECTORY, "secrets")))
         ends = (queues.close(), chirper.close(), *((copy.close_copy(),) if copy else ()))
         await asyncio.gather(*ends, return_exceptions=True)
     return status
@@ -191,6 +193,8 @@ async def _build_pilot(
                 told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext, shared=True
             )
         work.make_directories()
+        secrets = read_secrets(told, str(Path.cwd()))
+        work.secrets = write_secrets(secrets, Path(work.path, "secrets"), shared=work.shared)
         if not task.runtime.on_host:
             check_path(work.path)
             check_targets(
@@ -215,6 +219,7 @@ async def _build_pilot(
         born_s=process_began_s(),
         whereabouts=_locate_pilot(environment),
         charges_events=read_charges(environment, _read_ad(environment, JOB_AD)),
+        secrets=tuple(value.encode() for value in secrets.values()),
     )
 
 

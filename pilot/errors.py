@@ -132,6 +132,26 @@ def init_too_long_failure(runtime_s: float) -> Failure:
     )
 
 
+def task_stopped() -> Failure:
+    """Return the failure of a task that the pilot killed because it had to end, and that must not run twice."""
+    return Failure(
+        "TaskStopped",
+        "the pilot had to end and killed the task, which must not run twice",
+        reason=DeadReason.TASK_OUTLIVED_WORKER,
+        final=True,
+    )
+
+
+def event_in_doubt() -> Failure:
+    """Return the failure of an event that must not run twice, and that a lost pilot may have run."""
+    return Failure(
+        "EventInDoubt",
+        "a pilot was lost with this event, so its task may have run; it does not run twice: look what it has done",
+        reason=DeadReason.KILLED_WORKERS,
+        final=True,
+    )
+
+
 def worker_memory_exceeded(n_bytes: int, limit_bytes: int) -> Failure:
     """Return the failure of a container that the pilot killed because its worker used more than `worker_memory`."""
     return Failure(
@@ -259,6 +279,10 @@ class MountRefused(Rejected):
 
 class TokenUnusable(Rejected):
     """The token file is missing, readable by others, or contains no token."""
+
+
+class SecretsUnusable(Rejected):
+    """The file with the task's secrets is missing, readable by others, or lacks a secret."""
 
 
 class BrokerAway(Unavailable):

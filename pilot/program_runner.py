@@ -11,6 +11,7 @@ from pilot.containers.processes import TaskProcesses
 from pilot.containers.run_files import WorkDirectory
 from pilot.containers.task_interface import RunOutcome, Tasks
 from pilot.errors import Failure
+from pilot.logs.run_logs import LogPublisher
 from pilot.settings import PilotSettings
 from pilot.stream.tasks import WarmTasks
 from schemas.pilot.options import TaskMode
@@ -32,6 +33,7 @@ class Containers:
         runtime: Runtime,
         init_runtime: Runtime | None,
         external: tuple[Mount, ...],
+        log_publisher: LogPublisher,
         on_end: Callable[[int, RunOutcome], None],
         on_init_end: Callable[[Failure | None], None],
         on_cold: Callable[[], None],
@@ -57,6 +59,7 @@ class Containers:
             leftovers=leftovers,
             runtime=runtime,
             external=external,
+            log_publisher=log_publisher,
             on_end=on_end,
         )
         self._init: InitRun | None = None

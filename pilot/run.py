@@ -28,6 +28,7 @@ from pilot.life.instructions import (
     LeaveProcess,
     Listen,
     PublishDeadLetter,
+    PublishOutcome,
     PublishOutput,
     RunInit,
     Settle,
@@ -53,6 +54,7 @@ from pilot.life.stimuli import (
     Tick,
 )
 from pilot.lifecycle_runner import LifecycleRunner
+from pilot.logs.run_logs import LogPublisher
 from pilot.program_runner import Containers
 from pilot.settings import PilotSettings
 from pilot.settlements import HeldDeliveries
@@ -81,8 +83,12 @@ class Pilot:
         born_s: float,
         whereabouts: Whereabouts,
         charges_events: bool,
+        secrets: tuple[bytes, ...] = (),
     ) -> None:
-        """`born_s` is when this process began, on the event loop's clock. The worker's runtime counts from then on."""
+        """`born_s` is when this process began, on the event loop's clock. The worker's runtime counts from then on.
+
+        `secrets` are the values that no log may show.
+        """
         self._settings = settings
         self._born_s = born_s
         self._whereabouts = whereabouts
@@ -90,7 +96,8 @@ class Pilot:
         self._queues = queues
         self._chirper = chirper
         self._reports = AttemptReports(settings, queues, whereabouts)
-        self._publishing = Publishing(settings, queues, on_end=self._on_published)
+        self._publishing = Publishing(settings, queues, whereabouts, on_end=self._on_published)
+        self._logs = LogPublisher(settings, queues, secrets)
         self._containers = Containers(
             settings,
             children=children,
@@ -98,6 +105,7 @@ class Pilot:
             runtime=runtime,
             init_runtime=init_runtime,
             external=external,
+            log_publisher=self._logs,
             on_end=self._on_run_end,
             on_init_end=lambda failure: self._life.handle_stimulus(InitEnded(self._loop.time(), failure)),
             on_cold=lambda: self._life.handle_stimulus(CooledDown(self._loop.time())),
@@ -131,6 +139,7 @@ class Pilot:
                 *self._held.under_way,
                 *abandoned,
                 self._reports.finish_sending(),
+                self._logs.finish_sending(),
                 self._containers.wait_for_removals(),
                 return_exceptions=True,
             )
@@ -165,6 +174,8 @@ class Pilot:
                 self._publishing.publish_dead_letter(
                     key, *self._held.get_delivery(key), failure=failure, attempt=attempt, after_s=after_s
                 )
+            case PublishOutcome(key, failure, attempt, after_s):
+                self._publishing.publish_outcome(key, self._find_run(key, attempt), failure, after_s)
             case ChirpStatus(status, error, traceback, is_bad):
                 log.log(logging.ERROR if error else logging.INFO, "%s%s", status, f": {error}" if error else "")
                 if traceback:
@@ -229,6 +240,13 @@ class Pilot:
         log.warning("the subscription to queue %s was lost, together with its unsettled deliveries", queue)
         self._life.handle_stimulus(SubscriptionLost(self._loop.time(), queue.mqid))
 
+    def _find_run(self, key: int, attempt: int) -> TaskRun:
+        """Return the run of `key`. An event that was given up without a run gets a record of one."""
+        if key not in self._runs:
+            entry = self._held.find_delivery(key)
+            self._runs[key] = TaskRun(entry[1].event if entry else None, attempt=attempt)
+        return self._runs[key]
+
     def _settle_delivery(self, key: int, how: Settlement) -> None:
         self._runs.pop(key, None)
         self._publishing.drop_publication(key)
@@ -237,7 +255,7 @@ class Pilot:
     def _start_run(self, key: int) -> None:
         entry = self._held.find_delivery(key)
         event, attempt = (entry[1].event, entry[1].attempt) if entry else (None, 1)
-        self._runs[key] = TaskRun(event, started_s=self._loop.time())
+        self._runs[key] = TaskRun(event, attempt=attempt, started_s=self._loop.time())
         self._containers.task.start_run(key, event, attempt)
 
     def _on_run_end(self, key: int, outcome: RunOutcome) -> None:
@@ -249,6 +267,7 @@ class Pilot:
             run.output, run.output_type = outcome.output, outcome.output_type
         now_s = self._loop.time()
         run.last_lines, run.ended_s = outcome.last_lines, now_s
+        run.name, run.logs = outcome.name, outcome.logs
         self._life.handle_stimulus(
             RunEnded(
                 now_s,

@@ -6,6 +6,7 @@ problems together.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from pilot.errors import SettingsInvalid
@@ -48,6 +49,24 @@ class PilotSettings(PilotProgram, PilotJob, PilotOptions):
     def init(self) -> Program | None:
         """The program that runs before the first event; None if there is none."""
         return Program(self.init_image, self.init_args, self.init_env) if self.init_image else None
+
+    @property
+    def outcomes_queue(self) -> QueueEndpoint | None:
+        """The output queue for the events' outcomes; None if the pilot publishes none."""
+        return self._find_output(self.outcomes_to)
+
+    @property
+    def logs_queue(self) -> QueueEndpoint | None:
+        """The output queue for what the runs write; None if the pilot publishes none."""
+        return self._find_output(self.logs_to)
+
+    @cached_property
+    def task_outputs(self) -> tuple[QueueEndpoint, ...]:
+        """The output queues for what the task leaves, or for the event itself if the pilot forwards events."""
+        return tuple(queue for queue in self.outputs if queue not in (self.outcomes_queue, self.logs_queue))
+
+    def _find_output(self, alias: str) -> QueueEndpoint | None:
+        return next((queue for queue in self.outputs if alias and alias in (queue.alias, queue.mqid)), None)
 
 
 def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSettings:
@@ -106,6 +125,30 @@ def _check_together(v: Variables, s: PilotSettings) -> None:
         )
     if s.task_mode is TaskMode.STREAM:
         _check_stream(v, s)
+    _check_outcomes(v, s)
+
+
+def _check_outcomes(v: Variables, s: PilotSettings) -> None:
+    """Note the settings about outcomes and logs that do not fit together."""
+    for name, alias, queue in (("OUTCOMES_TO", s.outcomes_to, s.outcomes_queue), ("LOGS_TO", s.logs_to, s.logs_queue)):
+        if alias and queue is None:
+            v.note_problem(name, "must be the alias of an output queue of the task", "add the queue to its outputs")
+    if s.logs_to and s.logs_to == s.outcomes_to:
+        v.note_problem(
+            "LOGS_TO", "must name another queue than EWMS_PILOT_OUTCOMES_TO", "give the logs their own queue"
+        )
+    needy = (("LOGS_TO", s.logs_to), ("AT_MOST_ONCE", s.at_most_once))
+    for name in (name for name, is_set in needy if is_set and not s.outcomes_to):
+        v.note_problem(name, "needs EWMS_PILOT_OUTCOMES_TO", f"set it, or unset EWMS_PILOT_{name}")
+    if s.at_most_once and len(s.inputs) != 1:
+        v.note_problem("AT_MOST_ONCE", "needs exactly one input queue", "join the queues before this task")
+    if s.forward_events and not s.inputs:
+        v.note_problem("FORWARD_EVENTS", "needs an input queue", "a task without one has no event to forward: unset it")
+    if s.forward_events and not s.task_outputs:
+        v.note_problem("FORWARD_EVENTS", "needs an output queue", "add a queue that is not for outcomes or logs")
+    of_events = (("OUTCOMES_TO", s.outcomes_to), ("PAYLOAD_ARGUMENT", s.payload_argument))
+    for name in (name for name, is_set in of_events if is_set and s.task_mode is TaskMode.STREAM):
+        v.note_problem(name, "is not allowed with EWMS_PILOT_TASK_MODE=stream", "unset one of the two")
 
 
 def _check_stream(v: Variables, s: PilotSettings) -> None:

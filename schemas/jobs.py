@@ -23,12 +23,12 @@ from schemas.ids import (
     WorkflowId,
 )
 from schemas.registry import register_collection
+from schemas.rules.limits import MAX_ARGUMENT_BYTES
 from schemas.runs import RunModel
 from schemas.stored_enum import StoredEnum
 
-#: The longest argument of a program on Linux is 128 KiB, and the NUL that ends it counts.
-#: Source: Linux, include/uapi/linux/binfmts.h, MAX_ARG_STRLEN; R4.
-MAX_PAYLOAD_BYTES = 128 * 1024 - 1
+#: A payload is one argument of its command (R4).
+MAX_PAYLOAD_BYTES = MAX_ARGUMENT_BYTES
 #: The name of every job's definition. A step worker cannot register one of this name.
 JOB_DEFINITION = "job/on-hosts"
 #: All payloads of one job together.

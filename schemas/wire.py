@@ -10,6 +10,7 @@ from schemas.errors import Rejected
 from schemas.events import ControlEvent
 from schemas.questions import ANSWERS, QUESTIONS, Answer, Question
 from schemas.requests import GrantAnswer
+from schemas.secret_questions import SecretsAnswer
 
 EVENT_CONTENT_TYPE = "application/cloudevents+json"
 
@@ -53,11 +54,13 @@ def request_from_bytes(body: bytes) -> Question:
 
 
 def answer_to_bytes(answer: Answer) -> bytes:
-    """Return `answer` as JSON. Only this function writes a granted token as plain text."""
+    """Return `answer` as JSON. Only this function writes a granted token and secrets as plain text."""
     raw = answer.model_dump(mode="json")
     match answer:
         case GrantAnswer(token=SecretStr() as token):
             raw["token"] = token.get_secret_value()
+        case SecretsAnswer(values=values):
+            raw["values"] = {name: value.get_secret_value() for name, value in values.items()}
     return json.dumps(raw).encode()
 
 

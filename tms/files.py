@@ -5,6 +5,7 @@ taskforces/<uuid>/        0700
     submission.json                what was submitted, to report it again
     ewms_pilot_task.json           travels with each job
     ewms_pilot_token      0600     travels with each job; removed when the cluster leaves
+    ewms_pilot_secrets    0600     the same, if the task has secrets
     inputs/                        copies of the user's input files; removed when the cluster leaves
     job.log   checkpoint           HTCondor's job event log, and how far TMS has read it
     kept-output                    up to where in the log TMS has kept the output of the runs that ended
@@ -26,7 +27,7 @@ from typing import Any
 
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
 from schemas.logs import LogStream
-from schemas.pilot.job_names import TASK_FILE, TOKEN_FILE
+from schemas.pilot.job_names import SECRETS_FILE, TASK_FILE, TOKEN_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ class TaskforceFiles:
         return self.directory / TOKEN_FILE
 
     @property
+    def secrets(self) -> Path:
+        """Return the path of the file with the task's secrets. It exists only if the task has some."""
+        return self.directory / SECRETS_FILE
+
+    @property
     def inputs(self) -> Path:
         """Return the path of the directory with the user's input files."""
         return self.directory / "inputs"
@@ -102,10 +108,11 @@ class TaskforceFiles:
         return kept if isinstance(kept, dict) else {}
 
     def remove_inputs(self) -> None:
-        """Remove the files that only jobs need: the token and the input files. Call this when no more jobs can
-        start.
+        """Remove the files that only jobs need: the token, the secrets and the input files. Call this when no more jobs
+        can start.
         """
         self.token.unlink(missing_ok=True)
+        self.secrets.unlink(missing_ok=True)
         shutil.rmtree(self.inputs, ignore_errors=True)
 
 

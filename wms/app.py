@@ -73,6 +73,8 @@ from wms.processes.subscription_reader import SubscriptionReader
 from wms.processes.subscriptions import Subscriptions
 from wms.schedules.schedule_parts import Schedules, build_schedules
 from wms.secret_rotation import SecretRotation
+from wms.secrets.secret_answers import SecretAnswers
+from wms.secrets.secret_store import SecretStore
 from wms.settings import WmsSettings
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.teams import Teams
@@ -222,7 +224,9 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         EngineHandlers(engine, workers).add_to(table)
         products.add_to(table)
         await bus.consume(table)
-        await bus.answer(StepQuestions(store, subscriptions, products).answer_question)
+        secrets = SecretStore(store, settings.make_secret_keys())
+        of_steps = StepQuestions(store, subscriptions, products).answer_question
+        await bus.answer(SecretAnswers(store, secrets, of_steps).answer_question)
 
         # MQS runs next to us, so ignore the proxies of the environment.
         http = httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0, trust_env=False)
@@ -246,6 +250,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             http=http,
             locations=locations,
             organizations=organizations,
+            secrets=secrets,
             query_max_bytes=settings.query_max_bytes,
         )
         if (verifier := settings.make_verifier()) is not None:

@@ -8,11 +8,13 @@ from wms.catalogue.builds import build_log
 from wms.engine import repository as engine_repository
 from wms.fleet import repository as fleet_repository
 from wms.inventory.stored import inventory_store
+from wms.joblogs import job_logs
 from wms.jobs import task_list_service
 from wms.jobs.stored import job_store, work_store
 from wms.notifications import notification_store
 from wms.processes import process_reader, products, subscriptions
 from wms.schedules import schedule_store
+from wms.secrets import secret_store
 from wms.tenancy import activity, organizations, teams, users
 from wms.trees.templates import label_service, template_store
 
@@ -36,6 +38,8 @@ _MODULES = (
     job_store,
     work_store,
     task_list_service,
+    job_logs,
+    secret_store,
 )
 
 

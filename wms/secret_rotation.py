@@ -1,7 +1,8 @@
 """Encrypt the secrets of templates, schedules, tasks and runs again when WMS starts: a new key replaces an old one.
 
     templates, schedules, the
-    catalogue's tasks        at each start; secrets from before there was encryption become encrypted, too
+    catalogue's tasks, the
+    organizations' secrets   at each start; secrets from before there was encryption become encrypted, too
     runs, and their logs     if there are several keys, in the background: there may be very many
 
 A worker or another WMS may still leave an older secret meanwhile. So the runs are read until none is found.
@@ -21,6 +22,7 @@ from schemas.errors import Broken
 from schemas.ids import TemplateId
 from schemas.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
 from schemas.schedules import SCHEDULES
+from schemas.stored_secrets import ORGANIZATION_SECRETS
 from schemas.surveys import QuestionType
 from schemas.trees import TEMPLATES, TemplateDocument, TemplateNode
 from wms.encryption import SecretKeys, is_sealed
@@ -56,7 +58,8 @@ class SecretRotation:
     async def encrypt_documents(self) -> None:
         """Encrypt all secrets but those of runs with the first key."""
         await self.encrypt_templates()
-        await self.encrypt_tasks()
+        await self.encrypt_texts(CATALOGUE_TASKS, "secret")
+        await self.encrypt_texts(ORGANIZATION_SECRETS, "value")
 
     async def encrypt_templates(self) -> None:
         """Encrypt the secrets of all templates and schedules with the first key."""
@@ -83,16 +86,16 @@ class SecretRotation:
         schedules = [{"template": of_password}, {"masked": with_secrets}]
         await self._change_all(SCHEDULES, {"$or": schedules}, change_schedule)
 
-    async def encrypt_tasks(self) -> None:
-        """Encrypt the secrets of all tasks of the catalogue with the first key."""
+    async def encrypt_texts(self, collection: str, field: str) -> None:
+        """Encrypt the secret that each document of a collection has in `field` with the first key."""
         if not self._keys.has_keys:
             return
 
-        def change_task(raw: Document) -> Document | None:
-            after = self._reseal(raw["secret"])
-            return None if after == raw["secret"] else {"secret": after}
+        def change_text(raw: Document) -> Document | None:
+            after = self._reseal(raw[field])
+            return None if after == raw[field] else {field: after}
 
-        await self._change_all(CATALOGUE_TASKS, {}, change_task)
+        await self._change_all(collection, {}, change_text)
 
     async def encrypt_runs(self) -> None:
         """Encrypt the secrets of all runs with the first key, if there are several. The log says when it is done."""

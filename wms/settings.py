@@ -1,6 +1,7 @@
 """The settings of WMS, from its environment. Lists and mappings are JSON. The existing service's names work too."""
 
 import ipaddress
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AliasChoices, Field, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_core import to_json
 
+from runtime.kernel.store import Store
 from runtime.settings import StoreSettings
 from runtime.web.caller_limits import CallerLimits
 from runtime.web.connections import ConnectionLimits
@@ -24,6 +26,7 @@ from wms.encryption import SecretKeys
 from wms.fleet.locations import Location, LocationMap
 from wms.fleet.pilot_images import FixedTag, ImageDirectory, PilotImages
 from wms.gateway.roles import DEFAULT_PROJECTS, DEFAULT_RULES, RoleRule
+from wms.joblogs.job_logs import JobLogs
 from wms.notifications.notification_settings import NotificationSettings
 from wms.tenancy.claims import DEFAULT_TENANCY_RULES, TenancyRule
 
@@ -114,6 +117,10 @@ class WmsSettings(StoreSettings):
     #: What one build may take.
     build_limits: BuildLimits = BuildLimits()
 
+    #: How long the logs of jobs on hosts are kept, and how many characters of one job's log.
+    job_log_kept_for_s: Annotated[float, Field(ge=60)] = 30 * 86_400.0
+    job_log_characters: Annotated[int, Field(ge=1)] = 256 * 1024 * 1024
+
     #: What comes before the paths of links in notifications, such as `https://ewms.example.org`.
     public_url: str = ""
     #: Whether notifications may go to this machine and to link-local addresses.
@@ -178,6 +185,11 @@ class WmsSettings(StoreSettings):
             git_protocols=self.build_git_protocols, git_hosts=self.build_git_hosts, task_roots=self.task_roots
         )
         return CatalogueSettings(rules=rules, limits=self.build_limits, keys=self.make_secret_keys())
+
+    def make_job_logs(self, store: Store) -> JobLogs:
+        """Return the logs of jobs on hosts."""
+        kept_for = timedelta(seconds=self.job_log_kept_for_s)
+        return JobLogs(store, kept_for=kept_for, max_characters=self.job_log_characters)
 
     def make_images(self) -> PilotImages:
         """Return the pilot images that requests may name."""

@@ -22,6 +22,7 @@ from ewms.cli.commands import (
     pool,
     process,
     queue,
+    secret,
     subscription,
     task,
     taskforce,
@@ -55,6 +56,7 @@ app.add_typer(subscription.app, name="subscription")
 app.add_typer(tree.app, name="tree")
 app.add_typer(inventory.app, name="inventory")
 app.add_typer(host.app, name="host")
+app.add_typer(secret.app, name="secret")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(job.app, name="job")
 app.add_typer(craton.app, name="craton")

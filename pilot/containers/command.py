@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from pilot.containers.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount
+from pilot.containers.mounts import DATA_HUB, TASK_HOME, TASK_IO, TASK_SECRETS, Mount
 from pilot.settings import Program
 from schemas.rules.placeholders import (
     ENV_DATA_HUB,
     ENV_INFILE,
     ENV_OUTFILE,
     ENV_RUN,
+    ENV_SECRETS,
     FILE_PLACEHOLDERS,
     HUB_PLACEHOLDERS,
 )
@@ -32,6 +33,8 @@ class RunPlace:
     outfile: str = ""
     data_hub: str = ""
     home: str = ""
+    #: The directory with the task's secrets, mounted read-only.
+    secrets: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,23 @@ class Runtime(Protocol):
 
 
 def task_command(
-    runtime: Runtime, program: Program, external: Sequence[Mount], place: RunPlace, name: str, *, listens: bool = False
+    runtime: Runtime,
+    program: Program,
+    external: Sequence[Mount],
+    place: RunPlace,
+    name: str,
+    *,
+    listens: bool = False,
+    payload: str | None = None,
 ) -> Command:
-    """Return the command of one run of `program` (the task or the init program), whose files are at `place`."""
+    """Return the command of one run of `program` (the task or the init program), whose files are at `place`.
+
+    A `payload` is one more argument. It is data, so its placeholders stay as they are.
+    """
     seen = _seen_on_host(place) if runtime.on_host else _seen_in_container(place)
     arguments = tuple(_fill_placeholders(argument, seen) for argument in program.args)
-    named = {ENV_INFILE: seen.infile, ENV_OUTFILE: seen.outfile, ENV_DATA_HUB: seen.data_hub}
+    arguments += () if payload is None else (payload,)
+    named = {ENV_INFILE: seen.infile, ENV_OUTFILE: seen.outfile, ENV_DATA_HUB: seen.data_hub, ENV_SECRETS: seen.secrets}
     environment = {**program.environment, **{key: value for key, value in named.items() if value}}
     if runtime.has_home:
         place = replace(place, home="")
@@ -88,7 +102,8 @@ def task_command(
 def task_mounts(external: Sequence[Mount], place: RunPlace) -> tuple[Mount, ...]:
     """Return all mounts of a run: the `external` mounts, and the mounts of the run's own files at `place`."""
     own = ((place.task_io, TASK_IO), (place.data_hub, DATA_HUB), (place.home, TASK_HOME))
-    return (*(Mount(source, target) for source, target in own if source), *external)
+    secrets = (Mount(place.secrets, TASK_SECRETS, read_only=True),) if place.secrets else ()
+    return (*(Mount(source, target) for source, target in own if source), *secrets, *external)
 
 
 def _seen_in_container(place: RunPlace) -> RunPlace:
@@ -98,6 +113,7 @@ def _seen_in_container(place: RunPlace) -> RunPlace:
         outfile=f"{TASK_IO}/{place.outfile}" if place.outfile else "",
         data_hub=DATA_HUB if place.data_hub else "",
         home=TASK_HOME if place.home else "",
+        secrets=TASK_SECRETS if place.secrets else "",
     )
 
 
@@ -108,6 +124,7 @@ def _seen_on_host(place: RunPlace) -> RunPlace:
         outfile=f"{place.task_io}/{place.outfile}" if place.outfile else "",
         data_hub=place.data_hub,
         home=place.home,
+        secrets=place.secrets,
     )
 
 

@@ -17,6 +17,9 @@ DATA_HUB = "/ewms-pilot-data/data-hub"
 #: Path of the home directory in the container. Each run has its own home directory, or each warm container.
 TASK_HOME = "/ewms-pilot-data/home"
 
+#: Path of the directory with the task's secrets in the container.
+TASK_SECRETS = "/ewms-pilot-data/secrets"
+
 READ_ONLY = ("/etc", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/root", "/var/log", "/var/cache", "/var/spool")
 READ_ONLY_TARGETS = (*READ_ONLY, "/proc", "/dev", "/sys")
 

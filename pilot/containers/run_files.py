@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pilot.errors import Failure, outfile_too_large, outfile_unreadable
 from schemas.topology import MAX_EVENT_BYTES
 
-_DIRECTORY = "ewms-pilot-data"
+#: The name of the directory with all of a pilot's files.
+DATA_DIRECTORY = "ewms-pilot-data"
 _STDERR_TAIL = 64 * 1024
 
 
@@ -59,11 +60,13 @@ class WorkDirectory:
     """All of a pilot's files. With `shared` (docker), containers run as another user, who may write their files."""
 
     def __init__(self, parent: str, *, infile_ext: str, outfile_ext: str, shared: bool = False) -> None:
-        self.path = f"{os.path.realpath(parent)}/{_DIRECTORY}"
+        self.path = f"{os.path.realpath(parent)}/{DATA_DIRECTORY}"
         self.data_hub = f"{self.path}/data-hub"
+        #: The directory with the task's secrets; empty without secrets. `write_secrets` makes it.
+        self.secrets = ""
         self._infile_ext, self._outfile_ext = infile_ext, outfile_ext
         self._mode = 0o777 if shared else 0o700
-        self._shared = shared
+        self.shared = shared
 
     def make_directories(self) -> None:
         """Make the directories that exist longer than a run. Other accounts of the worker cannot look into them."""
@@ -81,7 +84,7 @@ class WorkDirectory:
         os.mkdir(task_io, 0o700)
         os.mkdir(outputs, 0o700)
         os.mkdir(f"{directory}/home", 0o700)
-        if self._shared:  # against the umask
+        if self.shared:  # against the umask
             os.chmod(task_io, self._mode)
             os.chmod(directory, 0o711)  # noqa: S103 - below a directory that only the pilot may enter
         infile_name = f"infile-{name}.{self._infile_ext}"
@@ -168,6 +171,16 @@ def read_outfile(files: RunFiles) -> bytes | Failure | None:
         return outfile_unreadable(f"the outfile cannot be read: {error.strerror}")
     finally:
         os.close(fd)
+
+
+def write_output(path: str, content: bytes) -> None:
+    """Write what is kept of a run's output into the file that would have taken it. A full disk costs only that text."""
+    with suppress(OSError):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.write(fd, content)
+        finally:
+            os.close(fd)
 
 
 def read_tail(path: str, n_bytes: int = _STDERR_TAIL) -> str:

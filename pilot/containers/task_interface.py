@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pilot.errors import Failure
+from pilot.life.event_outcomes import PublishedLogs
 from schemas.payloads.data_events import DataEvent
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """How a run ended: well, with a `failure`, or `interrupted` because the pilot killed it. `output` may be None."""
+    """How a run ended: well, with a `failure`, or `interrupted` because the pilot killed it. `output` may be None.
+
+    If the pilot reports outcomes, a failed task may have an output, too.
+    """
 
     output: bytes | None = None
     output_type: str = ""
@@ -17,6 +21,9 @@ class RunOutcome:
     interrupted: bool = False
     #: The last lines that a failed task wrote.
     last_lines: str = ""
+    #: The run's random name, and the logs that it publishes; None if it publishes none.
+    name: str = ""
+    logs: PublishedLogs | None = None
 
 
 class Tasks(Protocol):

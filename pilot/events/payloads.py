@@ -15,6 +15,7 @@ from pilot.errors import Failure, codec_missing, invalid_infile, outfile_unreada
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent, Header, HeaderValue
 from schemas.payloads.json_text import load_json
+from schemas.rules.limits import MAX_ARGUMENT_BYTES
 from schemas.topology import MAX_EVENT_BYTES
 
 
@@ -33,6 +34,19 @@ def build_infile(event: DataEvent, extension: str) -> bytes | Failure:
         except ValueError as error:
             return invalid_infile(f"the event's content type is {JSON}, but its body is not JSON: {error}"[:300])
     return event.body
+
+
+def build_argument(body: bytes) -> str | Failure:
+    """Return the infile's `body` as one argument of a command. Return a failure if no argument can hold it."""
+    if len(body) > MAX_ARGUMENT_BYTES:
+        return invalid_infile(
+            f"the event has {len(body)} bytes; with EWMS_PILOT_PAYLOAD_ARGUMENT it may have {MAX_ARGUMENT_BYTES}"
+        )
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return invalid_infile("with EWMS_PILOT_PAYLOAD_ARGUMENT an event must be text in UTF-8")
+    return invalid_infile("an argument cannot contain the character NUL") if "\0" in text else text
 
 
 def choose_output_type(body: bytes, extension: str) -> str | Failure:

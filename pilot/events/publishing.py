@@ -1,9 +1,10 @@
-"""Publish a run's output once to each output queue, and publish dead letters with their reasons."""
+"""Publish a run's output once to each output queue, its outcome, and dead letters with their reasons."""
 
 import asyncio
 import logging
 import platform
 import time
+import uuid
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,13 +14,16 @@ from pilot.errors import Failure, output_refused
 from pilot.events.carried_headers import has_bad_trace, read_trace, split_headers
 from pilot.events.payloads import encode_for_legacy
 from pilot.events.queues import PilotQueues, output_event_id
-from pilot.life.attempts import dead_letter_headers
+from pilot.life.attempts import dead_letter_headers, senders_headers
+from pilot.life.event_outcomes import PublishedLogs, RunFacts, describe_outcome, find_ending
 from pilot.settings import PilotSettings
-from runtime.amqp import Delivery, QueueFull
+from pilot.whereabouts import Whereabouts
+from runtime.amqp import ConnectionLost, Delivery, QueueFull
 from schemas.errors import EWMSError
 from schemas.ids import EventId
-from schemas.payloads.data_events import DataEvent, Header, HeaderValue
+from schemas.payloads.data_events import JSON, DataEvent, Header, HeaderValue
 from schemas.payloads.legacy_wire import Wire
+from schemas.pilot.outcomes import RunEnding, outcome_event_id, outcome_to_bytes
 from schemas.pilot.pilot_wire import QueueEndpoint
 
 log = logging.getLogger(__name__)
@@ -30,15 +34,22 @@ class TaskRun:
     """One run of the task, from its start until the broker has confirmed its outputs."""
 
     event: DataEvent | None
+    attempt: int = 1
     started_s: float = 0.0
     #: When the task ended. The pilot may decide later whether a failed event gets another attempt.
     ended_s: float = 0.0
-    output: bytes = b""
+    #: None if the task has left no output.
+    output: bytes | None = None
     output_type: str = ""
+    #: The run's random name; empty if the task did not run.
+    name: str = ""
+    logs: PublishedLogs | None = None
     #: The last lines that a failed task wrote.
     last_lines: str = ""
     #: Indexes of the output queues for which the broker has confirmed the output.
     confirmed: set[int] = field(default_factory=set)
+    #: Whether the next task has got the event; None if that is in doubt, or if the task forwards nothing.
+    forwarded: bool | None = None
 
 
 class Publishing:
@@ -49,9 +60,15 @@ class Publishing:
     """
 
     def __init__(
-        self, settings: PilotSettings, queues: PilotQueues, *, on_end: Callable[[int, Failure | None, bool], None]
+        self,
+        settings: PilotSettings,
+        queues: PilotQueues,
+        whereabouts: Whereabouts,
+        *,
+        on_end: Callable[[int, Failure | None, bool], None],
     ) -> None:
         self._settings = settings
+        self._whereabouts = whereabouts
         self._queues = queues
         self._on_end = on_end
         self._under_way: dict[int, asyncio.Task[None]] = {}
@@ -62,8 +79,16 @@ class Publishing:
         return self._under_way.values()
 
     def publish_output(self, key: int, run: TaskRun, after_s: float) -> None:
-        """After `after_s` seconds, publish the output of `run` to each output queue that does not have it yet."""
-        self._begin_task(key, self._publish_output(run, after_s))
+        """After `after_s` seconds, publish the output of `run` to each output queue that does not have it yet.
+
+        If the pilot forwards events, publish the event of `run` instead. If it reports outcomes, publish the outcome
+        after that.
+        """
+        self._begin_task(key, self._publish_result(run, after_s))
+
+    def publish_outcome(self, key: int, run: TaskRun, failure: Failure, after_s: float) -> None:
+        """After `after_s` seconds, publish the outcome of an event that failed by `failure`."""
+        self._begin_task(key, self._publish_outcome(run, failure, after_s))
 
     def publish_dead_letter(
         self, key: int, queue: QueueEndpoint, delivery: Delivery, *, failure: Failure, attempt: int, after_s: float
@@ -95,10 +120,70 @@ class Publishing:
                 log.error("publishing failed", exc_info=error)
                 self._on_end(key, output_refused(type(error).__name__), False)
 
-    async def _publish_output(self, run: TaskRun, after_s: float) -> None:
+    async def _publish_result(self, run: TaskRun, after_s: float) -> None:
         if after_s:
             await asyncio.sleep(after_s)
-        missing = [(index, queue) for index, queue in enumerate(self._settings.outputs) if index not in run.confirmed]
+        if self._settings.forward_events:
+            await self._forward_event(run)
+        elif run.output is not None:
+            await self._publish_output(run)
+        if self._settings.outcomes_queue is not None:
+            await self._publish_outcome(run, None)
+
+    async def _forward_event(self, run: TaskRun) -> None:
+        """Publish the event of `run` to the output queues, which are the next tasks' inputs.
+
+        A task that runs at most once must not get the event twice. So if the connection is lost before the confirm, the
+        outcome says that it is in doubt.
+        """
+        assert run.event is not None
+        event, once = run.event, self._settings.at_most_once
+        headers, _ = split_headers(senders_headers(event.headers.items()).items())
+        forwarded = DataEvent(event.body, event.id or EventId(str(uuid.uuid4())), event.content_type, headers)
+        for index, queue in enumerate(self._settings.task_outputs):
+            if index in run.confirmed:
+                continue
+            try:
+                await self._queues.publish_output(queue, forwarded, may_repeat=not once)
+            except ConnectionLost:
+                log.warning("the broker was lost while event %s went to queue %s", event.id, queue)
+                return
+            run.confirmed.add(index)
+        run.forwarded = True
+
+    async def _publish_outcome(self, run: TaskRun, failure: Failure | None, after_s: float = 0.0) -> None:
+        queue = self._settings.outcomes_queue
+        assert queue is not None
+        if after_s:
+            await asyncio.sleep(after_s)
+        lengths = await run.logs.finish_sending() if run.logs is not None else {}
+        loop, now = asyncio.get_running_loop(), time.time()
+        started, ended = (
+            datetime.fromtimestamp(now - (loop.time() - at_s), UTC).isoformat() if run.name else ""
+            for at_s in (run.started_s, run.ended_s)
+        )
+        if failure is not None and self._settings.forward_events and find_ending(failure) is not RunEnding.IN_DOUBT:
+            run.forwarded = False
+        facts = RunFacts(
+            attempt=run.attempt,
+            name=run.name,
+            started_at=started,
+            ended_at=ended,
+            output=run.output,
+            output_type=run.output_type,
+            forwarded=run.forwarded,
+            lengths=lengths,
+        )
+        outcome = describe_outcome(run.event, failure, facts, settings=self._settings, whereabouts=self._whereabouts)
+        parent = outcome.event_id
+        headers: dict[str, HeaderValue] = {Header.PARENT: parent} if parent else {}
+        made = outcome_event_id(parent, self._settings.task_id, run.attempt) if parent else None
+        event = DataEvent(outcome_to_bytes(outcome), made or EventId(str(uuid.uuid4())), JSON, headers)
+        await self._queues.publish_output(queue, event)
+
+    async def _publish_output(self, run: TaskRun) -> None:
+        outputs = enumerate(self._settings.task_outputs)
+        missing = [(index, queue) for index, queue in outputs if index not in run.confirmed]
         if len(missing) == 1:
             await self._publish_to(run, *missing[0])
         else:
@@ -114,7 +199,7 @@ class Publishing:
         elif run.event and has_bad_trace(run.event.headers):
             log.warning("event %s has an invalid traceparent header; its output goes without it", parent)
         event_id = output_event_id(parent, self._settings.task_id, index)
-        body, content_type = run.output, run.output_type
+        body, content_type = run.output or b"", run.output_type
         if queue.wire is Wire.LEGACY and (packed := encode_for_legacy(body, content_type, headers)) is not None:
             body, content_type = packed, ""
         await self._queues.publish_output(queue, DataEvent(body, event_id, content_type, headers))

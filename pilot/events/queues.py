@@ -190,15 +190,17 @@ class PilotQueues:
         if seen.is_gone:
             self.on_gone(QueueGone(describe_gone("input", queue, self._settings.workflow_id)))
 
-    async def publish_output(self, queue: QueueEndpoint, event: DataEvent) -> None:
+    async def publish_output(self, queue: QueueEndpoint, event: DataEvent, *, may_repeat: bool = True) -> None:
         """Publish an output event, and return once the broker has confirmed it. If the broker is away or blocked, wait.
 
         Raises:
             QueueGone: the output queue does not exist.
-            EWMSError: any other error of `ConfirmedPublisher.publish`, except `ConnectionLost`.
+            ConnectionLost: only without `may_repeat`: the broker may have the event or not.
+            EWMSError: any other error of `ConfirmedPublisher.publish`.
         """
         try:
-            await self._publish_event(queue, event_exchange(queue.mqid), queue.mqid, event)
+            exchange = event_exchange(queue.mqid)
+            await self._publish_event(queue, exchange, queue.mqid, event, may_repeat=may_repeat)
         except (NotDeclared, Unroutable) as error:
             gone = QueueGone(describe_gone("output", queue, self._settings.workflow_id))
             if isinstance(error, NotDeclared):
@@ -218,7 +220,9 @@ class PilotQueues:
         """Publish the report of a failed attempt at an event of `queue`. Raises the errors of `publish_dead`."""
         await self._publish_event(queue, dead_exchange(self._settings.workflow_id), ATTEMPTS_KEY, event)
 
-    async def _publish_event(self, queue: QueueEndpoint, exchange: str, routing_key: str, event: DataEvent) -> None:
+    async def _publish_event(
+        self, queue: QueueEndpoint, exchange: str, routing_key: str, event: DataEvent, *, may_repeat: bool = True
+    ) -> None:
         await self._connections[_connection_key(queue)][0].publish(
             exchange,
             routing_key,
@@ -228,6 +232,7 @@ class PilotQueues:
             headers=event.headers,
             # Never give up and publish again: a second copy would cost a run of each further task in the workflow.
             timeout_s=None,
+            may_repeat=may_repeat,
         )
 
     async def close(self) -> None:

@@ -6,11 +6,10 @@ pilot reads only the times. The broker checks the signature.
 
 import base64
 import json
-import os
-import stat
 from dataclasses import dataclass
 
 from pilot.errors import TokenUnusable
+from pilot.events.private_files import read_private_file
 
 #: The shortest and the longest wait until the pilot reads the file again.
 _SOONEST_S, _LATEST_S = 1.0, 60.0
@@ -74,30 +73,14 @@ class TokenFile:
             TokenUnusable: the file is missing, not regular, readable by others, owned by another account, or has no
                 token.
         """
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            raise TokenUnusable(
-                f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which cannot be opened: {error.strerror}; "
-                "let the job transfer the token file, or set EWMS_PILOT_QUEUE_INCOMING_AUTH_TOKEN"
-            ) from error
-        try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise TokenUnusable(f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which is not a regular file; name one")
-            if status.st_mode & 0o077:
-                raise TokenUnusable(
-                    f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which others can read "
-                    f"(mode {stat.S_IMODE(status.st_mode):04o}); it must be 0600: chmod 600 it and renew the token"
-                )
-            if status.st_uid not in {os.geteuid(), 0}:
-                raise TokenUnusable(
-                    f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which belongs to another account; "
-                    "the pilot's own account must own it"
-                )
-            token = os.read(fd, _MAX_BYTES).decode(errors="replace").strip()
-        finally:
-            os.close(fd)
+        content = read_private_file(
+            self.path,
+            named="EWMS_PILOT_TOKEN_FILE names",
+            remedy="let the job transfer the token file, or set EWMS_PILOT_QUEUE_INCOMING_AUTH_TOKEN",
+            refusal=TokenUnusable,
+            max_bytes=_MAX_BYTES,
+        )
+        token = content.decode(errors="replace").strip()
         if not token or not token.isprintable():
             raise TokenUnusable(
                 f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which holds no token; write the token into it, on one line"

@@ -42,7 +42,7 @@ def dead_letter_headers(
     `headers` are the headers of the event. The headers that the broker adds on delivery are left out.
     """
     return {
-        **{key: value for key, value in headers if not _is_brokers(key)},
+        **senders_headers(headers),
         Header.DEAD_REASON: failure.reason.value,
         Header.DEAD_ERROR: str(failure)[:_MAX_TEXT],
         Header.DEAD_ATTEMPTS: attempt,
@@ -52,6 +52,11 @@ def dead_letter_headers(
         Header.DEAD_WORKER: worker,
         Header.DEAD_AT: now.isoformat(),
     }
+
+
+def senders_headers(headers: Iterable[tuple[str, HeaderValue]]) -> dict[str, HeaderValue]:
+    """Return the headers that the sender set, without those that the broker adds on delivery."""
+    return {key: value for key, value in headers if not _is_brokers(key)}
 
 
 def failed_attempt(

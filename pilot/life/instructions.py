@@ -63,6 +63,20 @@ class PublishDeadLetter:
     after_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class PublishOutcome:
+    """Publish the outcome of an event that failed by `failure`, after `after_s` seconds.
+
+    `attempt` is the number of the attempt if the task did not run. Answer `PublishConfirmed` or `PublishRefused`.
+    `PublishOutput` publishes the outcome of an event that succeeded.
+    """
+
+    key: int
+    failure: Failure
+    attempt: int
+    after_s: float = 0.0
+
+
 class Settlement(StrEnum):
     """What to tell the broker about a delivery."""
 
@@ -141,6 +155,6 @@ class LeaveProcess:
 
 
 Instruction = (
-    RunInit | WarmUp | CoolDown | Listen | StopListening | Start | PublishOutput | PublishDeadLetter | Settle
-    | TakeOverDelivery | KillAll | ChirpStatus | ChirpCounters | LeaveProcess
+    RunInit | WarmUp | CoolDown | Listen | StopListening | Start | PublishOutput | PublishDeadLetter | PublishOutcome
+    | Settle | TakeOverDelivery | KillAll | ChirpStatus | ChirpCounters | LeaveProcess
 )  # fmt: skip

@@ -45,13 +45,19 @@ def begin_draining(state: PilotState) -> Step:
 
 
 def abandon_all(state: PilotState) -> Step:
-    """Kill all containers, because time is up. Return every event without a confirmed result to its queue."""
-    settling = (item.held for item in state.settling.values())
-    held = (*state.waiting, *(it.held for it in state.open.values()), *state.running.values(), *settling)
+    """Kill all containers, because time is up. Return every event without a confirmed result to its queue.
+
+    If the task runs at most once, the attempt counts for each event whose run has begun.
+    """
+    begun = (*state.running.values(), *(item.held for item in state.settling.values()))
+    untried = (*state.waiting, *(it.held for it in state.open.values()))
+    # A counted attempt tells the next pilot that the task may have run.
+    how = Settlement.REJECT if state.policy.at_most_once else Settlement.RETURN
     instructions: list[Instruction] = [KillAll()] if state.running or state.init_runs or state.warm else []
     # A quarantine may follow. An active subscription would deliver the returned events to this pilot again and again.
     instructions += [StopListening()] if state.listening else []
-    instructions += [settle_event(item, Settlement.RETURN) for item in held]
+    instructions += [settle_event(held, Settlement.RETURN) for held in untried]
+    instructions += [settle_event(held, how) for held in begun]
     state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, running={}, settling={}, init_runs=False)
     return replace(state, listening=False, warm=False, cooling=False), instructions
 
@@ -63,7 +69,7 @@ def finish_if_empty(state: PilotState, now_s: float, instructions: list[Instruct
     if state.warm:
         return _begin_cooling(state, now_s, instructions)
     error = state.fatal
-    if not error and state.n_failed and not state.asked_to_stop:
+    if not error and state.n_failed and not state.asked_to_stop and not state.policy.reports_outcomes:
         error = f"RuntimeError: {state.n_failed} TASK(S) FAILED: {', '.join(state.errors)}"
     if not error:
         state, instructions = report_status(state, PilotStatus.DONE, instructions)

@@ -174,7 +174,9 @@ def _record_loss(state: PilotState, stimulus: SubscriptionLost) -> Step:
     queue, now_s = stimulus.queue, stimulus.now_s
     forgotten = [held.key for held in state.waiting if held.queue == queue]
     # The broker delivers these events again. A dead letter published now would be followed by a second dead letter.
-    forgotten += [k for k, v in state.settling.items() if v.failure is not None and v.held.queue == queue]
+    forgotten += [
+        k for k, v in state.settling.items() if v.failure is not None and not v.is_outcome and v.held.queue == queue
+    ]
     forgotten += [key for key, it in state.open.items() if it.held.queue == queue]
     state = replace(
         state,

@@ -46,7 +46,7 @@ def update_pace(pace: Pace, took_s: float) -> Pace:
 
 def _choose_per_slot(before: int, mean_s: float) -> int:
     # A new number means a new subscription. So the number changes only if the mean has changed by a factor of two.
-    wanted = min(MOST_HELD, max(1, int(HELD_WORK_S / mean_s))) if mean_s > 0 else MOST_HELD
+    wanted = int(max(1.0, min(MOST_HELD, HELD_WORK_S / mean_s))) if mean_s > 0 else MOST_HELD
     if before // 2 < wanted < 2 * before:
         return before
     return 1 << (wanted.bit_length() - 1)

@@ -1,11 +1,17 @@
-"""Decide what follows a run: publish the output, try the event again, or make a dead letter. (core)"""
+"""Decide what follows a run: publish the output or the outcome, try the event again, or make a dead letter. (core)
 
-from pilot.errors import Failure
+If the pilot reports outcomes, a failure of the task is an *answer*: its outcome is published, and the event is not
+tried again. An answer is no evidence against the worker. A failure of the container runtime is no answer, because the
+task has not run: such an event is tried elsewhere, unless the task runs at most once.
+"""
+
+from pilot.errors import Failure, task_stopped
 from pilot.life.attempts import gives_up
 from pilot.life.instructions import (
     ChirpCounters,
     Instruction,
     PublishDeadLetter,
+    PublishOutcome,
     PublishOutput,
     Settlement,
     settle_event,
@@ -36,11 +42,13 @@ def record_end(state: PilotState, stimulus: RunEnded) -> Step:
     state = replace(state, running=running, pace=pace, full_since_s=None, quiet_since_s=now_s)
     instructions: list[Instruction] = []
     failure = overrun_failure(state, stimulus.took_s) if stimulus.interrupted else stimulus.failure
+    if stimulus.interrupted and failure is None and state.policy.at_most_once:
+        failure = task_stopped()
     if failure is not None:
         state, instructions = _record_failure(state, held, failure)
     elif stimulus.interrupted:
         instructions.append(settle_event(held, Settlement.RETURN, cut_off_failure(state)))
-    elif stimulus.has_output:
+    elif stimulus.has_output or state.policy.reports_outcomes:
         state = replace(state, settling={**state.settling, key: UnsettledEvent(held)})
         instructions.append(PublishOutput(key))
     else:
@@ -60,8 +68,10 @@ def _record_failure(state: PilotState, held: HeldEvent, failure: Failure) -> Ste
     policy = state.policy
     text = failure.signature
     errors = state.errors if text in state.errors else (*state.errors, text)[:_MAX_ERRORS]
-    okay = bool(policy.okay_errors & {failure.type, failure.aka})
-    verdict_is_open = not okay and is_verdict_open(state, held, failure)
+    is_answer = policy.reports_outcomes and not failure.by_runtime
+    okay = is_answer or bool(policy.okay_errors & {failure.type, failure.aka})
+    is_last = policy.at_most_once or is_answer
+    verdict_is_open = not okay and not is_last and is_verdict_open(state, held, failure)
     row = state.failed_in_a_row if okay else extend_row(state, held, failure)
     state = replace(state, n_failed=state.n_failed + 1, errors=errors, failed_in_a_row=row, traceback=failure.traceback)
     instructions: list[Instruction] = [ChirpCounters(state.n_failed, state.n_success, failure, held)]
@@ -69,6 +79,10 @@ def _record_failure(state: PilotState, held: HeldEvent, failure: Failure) -> Ste
         state = replace(state, open={**state.open, held.key: OpenVerdict(held, failure)})
     elif verdict_is_open:
         instructions.append(settle_event(held, Settlement.RETURN, failure))
+    elif is_last or (policy.reports_outcomes and gives_up(failure, held.attempt)):
+        item = UnsettledEvent(held, failure, is_outcome=True)
+        state = replace(state, settling={**state.settling, held.key: item})
+        instructions.append(PublishOutcome(held.key, failure, held.attempt))
     elif held.live and gives_up(failure, held.attempt):
         state = replace(state, settling={**state.settling, held.key: UnsettledEvent(held, failure)})
         instructions.append(PublishDeadLetter(held.key, failure, held.attempt))
@@ -105,7 +119,8 @@ def record_refusal(state: PilotState, stimulus: PublishRefused) -> Step:
         again = replace(item, n_refused=item.n_refused + 1)
         state = replace(state, settling={**state.settling, key: again})
         if item.failure is not None:
-            return state, [PublishDeadLetter(key, item.failure, item.held.attempt, after_s)]
+            publish = PublishOutcome if item.is_outcome else PublishDeadLetter
+            return state, [publish(key, item.failure, item.held.attempt, after_s)]
         return state, [PublishOutput(key, after_s)]
     state = _without_settling(state, key, stimulus.now_s)
     if item.failure is not None:

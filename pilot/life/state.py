@@ -51,6 +51,11 @@ class Policy:
     warm: bool = False
     #: Whether the task fails on every worker. Then failures count against events even before the pilot's first success.
     charges_events: bool = False
+    #: Whether the pilot publishes how each event ended. Then a failure of the task is an answer: the event is not tried
+    #: again, and makes no dead letter.
+    reports_outcomes: bool = False
+    #: Whether an event that a lost pilot may have run must not run again.
+    at_most_once: bool = False
     #: How long the worker lives (0 if unknown), and when the pilot must be done with its tasks (None without a limit).
     runtime_s: float = 0.0
     ends_s: float | None = None
@@ -76,11 +81,14 @@ def derive_policy(settings: PilotSettings, *, ends_s: float | None = None, charg
         stop_on_error=settings.stop_on_error,
         okay_errors=settings.okay_errors,
         max_failures_in_a_row=settings.max_failures_in_a_row,
-        prefetch=settings.prefetch,
+        # No look-ahead: an event that a pilot loses before its start would be in doubt, too.
+        prefetch=settings.concurrency if settings.at_most_once else settings.prefetch,
         has_init=settings.init is not None,
         source=not settings.inputs,
         warm=settings.task_mode is TaskMode.STREAM,
         charges_events=charges_events,
+        reports_outcomes=bool(settings.outcomes_to),
+        at_most_once=settings.at_most_once,
         runtime_s=settings.worker_runtime_s or 0.0,
         ends_s=ends_s,
     )
@@ -88,10 +96,12 @@ def derive_policy(settings: PilotSettings, *, ends_s: float | None = None, charg
 
 @dataclass(frozen=True)  # without slots, for `replace`
 class UnsettledEvent:
-    """An event whose output is on the way to the broker or, if there is a `failure`, whose dead letter is."""
+    """An event whose output is on the way to the broker. If there is a `failure`, its dead letter or outcome is."""
 
     held: HeldEvent
     failure: Failure | None = None
+    #: Whether the failure goes to the broker as an outcome, and not as a dead letter.
+    is_outcome: bool = False
     n_refused: int = 0
 
 

@@ -1,11 +1,12 @@
 """Take events from the broker into the pilot's hands, and start them when a slot is free. (core)"""
 
-from pilot.errors import Failure
+from pilot.errors import Failure, event_in_doubt
 from pilot.life.instructions import (
     ChirpCounters,
     Instruction,
     Listen,
     PublishDeadLetter,
+    PublishOutcome,
     Settle,
     Settlement,
     Start,
@@ -37,7 +38,8 @@ def take_event(state: PilotState, stimulus: EventArrived) -> Step:
             if not item.held.live and item.held.event_id == held.event_id:
                 item = replace(item, held=replace(held, key=key))
                 return replace(state, settling={**state.settling, key: item}), [TakeOverDelivery(key, held.key)]
-    if (failure := explain_kills(held)) is not None:
+    failure = event_in_doubt() if state.policy.at_most_once and held.attempt > 1 else explain_kills(held)
+    if failure is not None:
         return _give_up(replace(state, quiet_since_s=stimulus.now_s), held, failure)
     state = replace(state, waiting=(*state.waiting, held))
     if is_suspect(held) and state.prefetch > 1:
@@ -47,14 +49,16 @@ def take_event(state: PilotState, stimulus: EventArrived) -> Step:
 
 
 def _give_up(state: PilotState, held: HeldEvent, failure: Failure) -> Step:
-    """Make a dead letter of the event without another run."""
+    """Make a dead letter of the event without another run. If the pilot reports outcomes, publish its outcome."""
     text = failure.signature
     errors = state.errors if text in state.errors else (*state.errors, text)
-    settling = {**state.settling, held.key: UnsettledEvent(held, failure)}
+    reports = state.policy.reports_outcomes
+    settling = {**state.settling, held.key: UnsettledEvent(held, failure, is_outcome=reports)}
     state = replace(state, n_failed=state.n_failed + 1, errors=errors, settling=settling)
+    publish = PublishOutcome if reports else PublishDeadLetter
     return state, [
         ChirpCounters(state.n_failed, state.n_success, failure, held),
-        PublishDeadLetter(held.key, failure, held.attempt),
+        publish(held.key, failure, held.attempt),
     ]
 
 

@@ -138,7 +138,7 @@ class WarmSlot:
         self._silence = Silence(self._name, has_read=self._has_read)
         try:
             files = self._files = self._work.begin_outputs("warm")
-            place = RunPlace(data_hub=self._work.data_hub, home=files.home)
+            place = RunPlace(data_hub=self._work.data_hub, home=files.home, secrets=self._work.secrets)
             command = task_command(self._runtime, self._program, self._external, place, self._name, listens=True)
             command = tie_to_parent(command, find_program(command), os.getpid())
             child, pipes = self._children.spawn_piped(command, on_end=self._on_exit)

@@ -8,33 +8,11 @@ import termios
 from collections.abc import Callable
 from contextlib import suppress
 
+from pilot.containers.output_tail import Tail
 from pilot.containers.processes import Pipes
 from pilot.stream.lines import MAX_LINE_BYTES
 
 _CHUNK_BYTES = 64 * 1024
-#: How many bytes from the end of standard error the pilot keeps.
-TAIL_BYTES = 64 * 1024
-
-
-class Tail:
-    """Keeps the last `limit` bytes of a stream. `total` is the number of all bytes that the stream has had."""
-
-    def __init__(self, limit: int = TAIL_BYTES) -> None:
-        self._limit = limit
-        self._kept = bytearray()
-        self.total = 0
-
-    def add_chunk(self, chunk: bytes) -> None:
-        """Add the next bytes of the stream."""
-        self._kept += chunk
-        self.total += len(chunk)
-        if len(self._kept) > 2 * self._limit:
-            del self._kept[: -self._limit]
-
-    def read_tail(self, since: int = 0, limit: int = TAIL_BYTES) -> str:
-        """Return the text that follows the stream's first `since` bytes, but at most its last `limit` bytes."""
-        wanted = min(self.total - since, limit, self._limit, len(self._kept))
-        return self._kept[len(self._kept) - wanted :].decode(errors="replace")
 
 
 class ContainerPipes:

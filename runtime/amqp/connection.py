@@ -33,6 +33,7 @@ class Connection(Link):
         content_type: str = "application/octet-stream",
         headers: dict[str, Any] | None = None,
         timeout_s: float | None = 30.0,
+        may_repeat: bool = True,
     ) -> None:
         """Publish one persistent event, and return after the broker's confirm. See `ConfirmedPublisher.publish`."""
         if self._default_publisher is None:
@@ -45,6 +46,7 @@ class Connection(Link):
             content_type=content_type,
             headers=headers,
             timeout_s=timeout_s,
+            may_repeat=may_repeat,
         )
 
     def open_publisher(self, *, window: int = 100) -> ConfirmedPublisher:

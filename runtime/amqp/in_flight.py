@@ -41,15 +41,19 @@ class EventInFlight:
         "follower",
         "is_handed_over",
         "is_over",
+        "may_repeat",
         "outcome",
         "predecessor",
         "properties",
         "routing_key",
         "task",
         "waiters",
+        "was_sent",
     )
 
-    def __init__(self, exchange: str, routing_key: str, body: bytes, properties: EventProperties) -> None:
+    def __init__(
+        self, exchange: str, routing_key: str, body: bytes, properties: EventProperties, *, may_repeat: bool = True
+    ) -> None:
         self.exchange = exchange
         self.routing_key = routing_key
         self.body = body
@@ -58,6 +62,9 @@ class EventInFlight:
         #: Whether the event is on an open channel: the broker may have the event, or gets it when the broker reads.
         self.is_handed_over = False
         self.is_over = False
+        #: Whether the publisher may send the event again after the event `was_sent` and the channel was lost.
+        self.may_repeat = may_repeat
+        self.was_sent = False
         #: If a task sends the event: that task, and the future of the outcome for which the task waits.
         self.task: asyncio.Task[None] | None = None
         self.outcome: asyncio.Future[BaseException | None] | None = None
@@ -152,12 +159,14 @@ class EventsById:
         """Return the latest event of each id."""
         return [*self._latest.values()]
 
-    def join_event(self, exchange: str, routing_key: str, body: bytes, properties: EventProperties) -> EventInFlight:
+    def join_event(
+        self, exchange: str, routing_key: str, body: bytes, properties: EventProperties, *, may_repeat: bool = True
+    ) -> EventInFlight:
         """Return the same event if it is being sent already, else a new one."""
         earlier = self._latest.get(properties.message_id)
         if earlier is not None and earlier.is_same(exchange, routing_key, body):
             return earlier
-        return EventInFlight(exchange, routing_key, body, properties)
+        return EventInFlight(exchange, routing_key, body, properties, may_repeat=may_repeat)
 
     def add_event(self, event: EventInFlight) -> bool:
         """Record that `event` is being sent. Return whether it is new and no event with its id is before it."""

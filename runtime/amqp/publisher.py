@@ -56,6 +56,7 @@ class ConfirmedPublisher:
         headers: dict[str, Any] | None = None,
         user_id: str = "",
         timeout_s: float | None = 30.0,
+        may_repeat: bool = True,
     ) -> None:
         """Publish one persistent event, and return when the broker has it. With an empty `content_type`, set none.
 
@@ -63,8 +64,9 @@ class ConfirmedPublisher:
 
         While the broker is away, or accepts nothing because it is low on memory or disk, this call waits, at most
         `timeout_s` seconds in all (None: without limit). Call it from many tasks at once to fill the window. If the
-        window is full, callers wait. The publisher sends an event twice only if the channel is lost. If you publish the
-        same event again after a timeout, with the same id, you wait for the confirm of the first.
+        window is full, callers wait. The publisher sends an event twice only if the channel is lost, and never with
+        `may_repeat=False`: then it raises ConnectionLost as soon as it cannot know whether the broker has the event. If
+        you publish the same event again after a timeout, with the same id, you wait for the confirm of the first.
 
         Raises:
             Unroutable: no bound queue takes the event, so the broker returned it.
@@ -77,7 +79,7 @@ class ConfirmedPublisher:
                 not.
         """
         properties = EventProperties(message_id, content_type, headers, user_id)
-        await self.send_event(exchange, routing_key, body, properties, timeout_s=timeout_s)
+        await self.send_event(exchange, routing_key, body, properties, timeout_s=timeout_s, may_repeat=may_repeat)
 
     async def send_event(
         self,
@@ -87,9 +89,10 @@ class ConfirmedPublisher:
         properties: EventProperties,
         *,
         timeout_s: float | None = 30.0,
+        may_repeat: bool = True,
     ) -> None:
         """Publish an event with these AMQP `properties`, and return when the broker has it. Errors as for `publish`."""
-        waiter = self.post_event(exchange, routing_key, body, properties, timeout_s=timeout_s)
+        waiter = self.post_event(exchange, routing_key, body, properties, timeout_s=timeout_s, may_repeat=may_repeat)
         try:
             await waiter
         except asyncio.CancelledError:
@@ -104,12 +107,13 @@ class ConfirmedPublisher:
         properties: EventProperties,
         *,
         timeout_s: float | None = 30.0,
+        may_repeat: bool = True,
     ) -> ConfirmWaiter:
         """Begin to send an event, and return the future of its confirm. The future raises the errors of `publish`.
 
         If the same event, with the same id, is already being sent, the publisher sends it only once.
         """
-        event = self._in_flight.join_event(exchange, routing_key, body, properties)
+        event = self._in_flight.join_event(exchange, routing_key, body, properties, may_repeat=may_repeat)
         waiter = ConfirmWaiter(event)
         self._begin_wait(waiter, timeout_s)
         return waiter
@@ -173,7 +177,7 @@ class ConfirmedPublisher:
                 self._end_event(event, error)
                 return
             else:
-                event.is_handed_over = True
+                event.is_handed_over = event.was_sent = True
                 return
         self._start_task(event, None)
 
@@ -204,7 +208,11 @@ class ConfirmedPublisher:
             verdict.__cause__ = error
             self._end_event(event, verdict)
         else:
-            self._start_task(event, translate_loss(error))
+            lost = translate_loss(error)
+            if event.may_repeat:
+                self._start_task(event, lost)
+            else:
+                self._end_event(event, ConnectionLost(lost.reason))
 
     def _end_event(self, event: EventInFlight, error: BaseException | None) -> None:
         """End the waits for an event, and start the next events."""
@@ -238,7 +246,7 @@ class ConfirmedPublisher:
         """Send an event until it is confirmed. `lost` is an earlier try's error. Raises the errors of `publish`."""
         attempt = 0
         while lost is not None or (lost := await self._send_once(event)) is not None:
-            if not event.has_waiters:
+            if not event.has_waiters or (event.was_sent and not event.may_repeat):
                 raise ConnectionLost(lost.reason)
             log.debug("publishing again: %r", lost)
             await asyncio.sleep(full_jitter(attempt, base_s=0.05, cap_s=2.0))
@@ -252,7 +260,7 @@ class ConfirmedPublisher:
             channel = await self._open_channel()
             if len(event.body) < DRAIN_FROM_BYTES:
                 channel.send_event(event)
-                event.is_handed_over = True
+                event.is_handed_over = event.was_sent = True
             else:
                 await self._send_large_event(channel, event)
             error = await event.outcome
@@ -275,7 +283,7 @@ class ConfirmedPublisher:
         assert event.outcome is not None
         async with self._sending_large:
             drained = channel.send_event(event)
-            event.is_handed_over = True
+            event.is_handed_over = event.was_sent = True
             if drained is not None:
                 waits: set[asyncio.Future[Any]] = {drained, event.outcome}
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -9,9 +9,13 @@ from typing import Final
 
 from schemas.pilot.variables import full_name
 
-#: The files in the job's directory: the pilot's variables, and the token for its queues.
+#: The files in the job's directory: the pilot's variables, the token for its queues, and the secrets of its task.
 TASK_FILE: Final = "ewms_pilot_task.json"
 TOKEN_FILE: Final = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret
+
+SECRETS_FILE: Final = "ewms_pilot_secrets"
+#: The files that only their owner may read, and that no archive keeps.
+PRIVATE_FILES: Final = (TOKEN_FILE, SECRETS_FILE)
 
 #: The attribute of HTCondor's job. If `true`, the task fails on all workers, so failures count against events at once.
 JOB_CHARGES: Final = "EWMSChargesEvents"

@@ -12,6 +12,7 @@ from enum import StrEnum
 from schemas.pilot.job_names import CHIRP_FD
 from schemas.pilot.variables import Reader, ReadVariable, Variables, describe_field
 from schemas.rules.limits import MAX_EXTENSION_BYTES
+from schemas.rules.secret_names import MAX_SECRETS, SECRET_NAME
 
 
 class Platform(StrEnum):
@@ -41,6 +42,10 @@ class ChirpDest(StrEnum):
 PLATFORM = "_EWMS_PILOT_CONTAINER_PLATFORM"
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+#: How much of each stream of a run the pilot publishes if the user sets nothing, and at most: bytes.
+DEFAULT_LOG_BYTES = 1024 * 1024
+MAX_LOG_BYTES = 64 * 1024 * 1024
 
 _EXTENSION = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _SIZE = re.compile(r"[0-9]{1,15}[bkmgBKMG]?")
@@ -117,6 +122,22 @@ def _read_prefetch(v: Variables, name: str) -> int | None:
     return None if prefetch is None else max(1, prefetch)
 
 
+def _read_log_limit(v: Variables, name: str) -> int:
+    limit = v.read_integer(name)
+    if limit is not None and not 0 < limit <= MAX_LOG_BYTES:
+        v.note_problem(name, f"must be a number of bytes from 1 to {MAX_LOG_BYTES}", "write digits only, or unset it")
+    return DEFAULT_LOG_BYTES if limit is None else limit
+
+
+def _read_secrets(v: Variables, name: str) -> tuple[str, ...]:
+    names = v.read_words(name, ",")
+    if any(not SECRET_NAME.fullmatch(secret) for secret in names):
+        v.note_problem(name, f"must be names that match {SECRET_NAME.pattern}", "write it like db-password,api-key")
+    elif len(names) > MAX_SECRETS or len(set(names)) < len(names):
+        v.note_problem(name, f"must be at most {MAX_SECRETS} different names", "leave some out")
+    return names
+
+
 @dataclass(frozen=True, slots=True)
 class Chirp:
     """Whether and how the pilot chirps. `fd` (ours) is an inherited pipe to use instead of HTCondor's chirp."""
@@ -167,6 +188,19 @@ class PilotOptions:
     max_failures_in_a_row: int = field(
         metadata=_describe_user_option("MAX_FAILURES_IN_A_ROW", lambda v, name: max(0, v.read_integer(name) or 0))
     )
+    #: The aliases of the output queues for the events' outcomes and for the logs of their runs; empty for none.
+    outcomes_to: str = field(metadata=_describe_user_option("OUTCOMES_TO", _text_reader()))
+    logs_to: str = field(metadata=_describe_user_option("LOGS_TO", _text_reader()))
+    #: The most bytes of each of a run's two streams that the pilot publishes.
+    log_limit_bytes: int = field(metadata=_describe_user_option("LOG_LIMIT", _read_log_limit))
+    #: The names of the task's secrets. Their values come in a file of their own.
+    secrets: tuple[str, ...] = field(metadata=_describe_user_option("SECRETS", _read_secrets))
+    #: Append the event's bytes to the task's arguments, as one more argument.
+    payload_argument: bool = field(metadata=_describe_user_option("PAYLOAD_ARGUMENT", _flag_reader(default=False)))
+    #: After exit status 0, publish the input event to the output queues, and not the outfile.
+    forward_events: bool = field(metadata=_describe_user_option("FORWARD_EVENTS", _flag_reader(default=False)))
+    #: Do not run an event again that a lost pilot may have run.
+    at_most_once: bool = field(metadata=_describe_user_option("AT_MOST_ONCE", _flag_reader(default=False)))
     concurrency: int = field(
         metadata=_describe_user_option("MAX_CONCURRENT_TASKS", lambda v, name: max(1, v.read_integer(name) or 1))
     )

@@ -32,6 +32,8 @@ MAX_STRING_BYTES = 131_000
 MAX_PROGRAM_BYTES = 1_000_000
 #: The size that each string adds to its own bytes: a pointer, its end, and a container runtime's prefix.
 STRING_OVERHEAD_BYTES = 32
+#: Linux accepts at most 128 KiB for one argument, with the NUL at its end (MAX_ARG_STRLEN).
+MAX_ARGUMENT_BYTES = 128 * 1024 - 1
 #: A file's name has at most 255 bytes, and a pilot's file names begin with `outfile-` and an id.
 MAX_EXTENSION_BYTES = 64
 #: The maximum length of the path that replaces a placeholder.
@@ -86,6 +88,11 @@ TABLE = (
         "Linux accepts a quarter of the stack's limit, usually 2 MiB",
     ),
     Limit("`EWMS_PILOT_INFILE_EXT`, `EWMS_PILOT_OUTFILE_EXT`", f"{MAX_EXTENSION_BYTES} bytes", "a file's name has 255"),
+    Limit(
+        "an event with `EWMS_PILOT_PAYLOAD_ARGUMENT`",
+        f"{MAX_ARGUMENT_BYTES:,} bytes of text in UTF-8 without NUL",
+        "Linux accepts 128 KiB for one argument",
+    ),
     Limit("`pilot_config.input_files`", f"{MAX_INPUT_FILES:,} files", "one job carries them all"),
     Limit("an event", "4 MiB; 16 MiB unpacked, if it comes from an existing client", "memory of pilots and broker"),
 )

@@ -9,5 +9,7 @@ HUB_PLACEHOLDERS = ("{{DATA_HUB}}", "{{DATAHUB}}")
 ENV_INFILE = "EWMS_TASK_INFILE"
 ENV_OUTFILE = "EWMS_TASK_OUTFILE"
 ENV_DATA_HUB = "EWMS_TASK_DATA_HUB_DIR"
+#: The directory with a file for each secret of the task.
+ENV_SECRETS = "EWMS_TASK_SECRETS_DIR"
 #: This variable marks every process of a run, so that EWMS finds the processes that a run leaves behind.
 ENV_RUN = "EWMS_TASK_RUN"

@@ -94,6 +94,7 @@ from schemas.requests import (
     TaskProfilesQuery,
 )
 from schemas.runs import ChildRequest, NodeError, Outcome
+from schemas.secret_questions import SecretsAnswer, SecretsQuery
 from schemas.services import Service
 from schemas.step_questions import (
     ActingUser,
@@ -350,6 +351,7 @@ REQUESTS: tuple[Question, ...] = (
     ProfilesQuery(workflow_id=WORKFLOW, subject="ada"),
     GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS], n_workers=8),
     DepthsQuery(workflow_id=WORKFLOW),
+    SecretsQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, names=("db-password",)),
     BacklogsQuery(mqids=[HITS, TRACKS]),
     TaskProfilesQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
     ReserveQuery(
@@ -389,6 +391,7 @@ REQUESTS: tuple[Question, ...] = (
 )
 
 ANSWERS: tuple[Answer, ...] = (
+    SecretsAnswer(values={"db-password": SecretStr("only an answer has it")}),
     ProfilesAnswer(
         profiles=[
             MQProfile(

@@ -12,7 +12,7 @@ from runtime.bus.service_bus import Bus
 from runtime.failpoints import failpoint
 from runtime.telemetry import histogram, log
 from runtime.turns import Turns
-from schemas.errors import Conflict, Rejected
+from schemas.errors import Broken, Conflict, Rejected
 from schemas.events import (
     TaskforceCompleted,
     TaskforceRelease,
@@ -23,12 +23,20 @@ from schemas.events import (
 )
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantQuery
+from schemas.secret_questions import SecretsAnswer, SecretsQuery
 from tms.clusters.input_files import InputFiles
 from tms.clusters.renew import TokenRenewal, ask_for_grant
 from tms.clusters.stopped_taskforces import StoppedTaskforces
 from tms.errors import ClusterGone
 from tms.files import TaskforceFiles, TmsDirectory, write_private
-from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file, token_file
+from tms.jobs.pilot_files import (
+    PilotProfile,
+    list_secrets,
+    pilot_environment,
+    secrets_file,
+    task_file,
+    token_file,
+)
 from tms.jobs.submit_description import PoolProfile, build_submission
 from tms.log.watch import LogWatch
 from tms.pools.interface import Cluster, Pool
@@ -167,12 +175,13 @@ class Starter:
         input_files = await asyncio.to_thread(
             self._input_files.copy_files, order.pilot_config.input_files, files.inputs
         )
+        names = list_secrets(order)
         # Find all errors of the order before a token for it exists.
         cluster = build_submission(
             order,
             self._pool_profile,
             directory=str(files.directory),
-            pilot_files=(str(files.task), str(files.token)),
+            pilot_files=(str(files.task), str(files.token), *((str(files.secrets),) if names else ())),
             input_files=input_files,
         )
         commands = cluster.commands
@@ -185,6 +194,7 @@ class Starter:
         )
         granted_at = self._voice.now()
         grant = await ask_for_grant(self._bus, query)
+        secrets = secrets_file(await ask_for_secrets(self._bus, order, names)) if names else None
         environment = pilot_environment(order, grant, self._pilot_profile, token_source=str(files.token))
         kept: dict[str, Any] = {
             "n_workers": order.n_workers,
@@ -194,7 +204,7 @@ class Starter:
             "token_granted_at": granted_at.isoformat(),
             "token_expires_at": grant.expires_at.isoformat(),
         }
-        await asyncio.to_thread(_write_files, files, kept, task_file(environment), token_file(grant))
+        await asyncio.to_thread(_write_files, files, kept, task_file(environment), token_file(grant), secrets)
         submitted = await self._pool.submit_cluster(cluster)
         failpoint("tms.start.submitted")
         kept["cluster_id"] = submitted.cluster_id
@@ -203,7 +213,24 @@ class Starter:
         return submitted
 
 
-def _write_files(files: TaskforceFiles, kept: dict[str, Any], task: bytes, token: bytes) -> None:
+async def ask_for_secrets(bus: Bus, order: TaskforceStart, names: tuple[str, ...]) -> SecretsAnswer:
+    """Ask WMS for the secrets that the task of `order` names, and return the answer.
+
+    Raises:
+        Unavailable: WMS did not answer.
+        Rejected, Conflict: WMS refuses a secret.
+        Broken: WMS sent an answer of another kind.
+    """
+    query = SecretsQuery(workflow_id=order.workflow_id, taskforce_uuid=order.taskforce_uuid, names=names)
+    answer = await bus.ask(query)
+    if not isinstance(answer, SecretsAnswer):
+        raise Broken(f"WMS answered {answer.kind} to a question for secrets")
+    return answer
+
+
+def _write_files(files: TaskforceFiles, kept: dict[str, Any], task: bytes, token: bytes, secrets: bytes | None) -> None:
     files.write_submission(kept)
     write_private(files.task, task)
     write_private(files.token, token)
+    if secrets is not None:
+        write_private(files.secrets, secrets)

@@ -1,7 +1,8 @@
-"""Write the two files that travel with each job: the pilot's task, and the token for its queues. (core)
+"""Write the files that travel with each job: the pilot's task, the token for its queues, and its secrets. (core)
 
     ewms_pilot_task.json   {"environment": {"EWMS_PILOT_TASK_IMAGE": "…", …}}   nothing secret
     ewms_pilot_token       one token for all queues of the taskforce            mode 0600; no other file holds the token
+    ewms_pilot_secrets     {"db-password": "…"}, if the task has secrets        mode 0600; no other file holds a value
 
 Every user of the pool can read a submit description, an environment and a command line. HTCondor also expands macros in
 all three. HTCondor transfers a file unchanged. Source: contract 7.2 and 8.2, docs/reference/rights.md.
@@ -26,7 +27,7 @@ from schemas.pilot.pilot_wire import (
     write_variables,
     write_wire,
 )
-from schemas.pilot.variables import PREFIX, full_name
+from schemas.pilot.variables import PREFIX, Variables, full_name
 from schemas.requests import GrantAnswer
 from schemas.rules.worker_paths import (
     EXTERNAL_DIRECTORIES,
@@ -35,6 +36,7 @@ from schemas.rules.worker_paths import (
     is_within,
     split_directories,
 )
+from schemas.secret_questions import SecretsAnswer
 from tms.errors import Unsubmittable
 
 _EXTERNAL_ROOTS = f"{PREFIX}EXTERNAL_ROOTS"
@@ -43,8 +45,11 @@ _PROTECTED = f"{PREFIX}PROTECTED_DIRECTORIES"
 
 _OPERATORS_ONLY = frozenset(map(full_name, OF_OPERATORS))
 
+#: The names of the task's secrets.
+_SECRETS = f"{PREFIX}SECRETS"
+
 #: The separators at which the pilot splits a list. It splits all other lists at `;`.
-_SEPARATORS: Mapping[str, str] = {EXTERNAL_DIRECTORIES: ",", f"{PREFIX}OKAY_ERRORS": " "}
+_SEPARATORS: Mapping[str, str] = {EXTERNAL_DIRECTORIES: ",", f"{PREFIX}OKAY_ERRORS": " ", _SECRETS: ","}
 
 #: With one of these, a user or operator decides what a pilot does after an error.
 _STOPPING = ("STOP_LISTENING_ON_TASK_ERROR", "QUARANTINE_TIME", "OKAY_ERRORS")
@@ -106,6 +111,17 @@ def pilot_environment(
         if "\0" in name or "\0" in value:
             raise Unsubmittable(f"{name[:100]!r}: must not contain NUL")
     return dict(sorted(environment.items()))
+
+
+def list_secrets(order: TaskforceStart) -> tuple[str, ...]:
+    """Return the names of the secrets that the task of `order` wants."""
+    users = {_SECRETS: _join_value(_SECRETS, order.pilot_config.environment.get(_SECRETS, ""))}
+    return Variables(users).read_words("SECRETS", ",")
+
+
+def secrets_file(answer: SecretsAnswer) -> bytes:
+    """Return the content of the file with the task's secrets."""
+    return json.dumps({name: value.get_secret_value() for name, value in answer.values.items()}).encode()
 
 
 def task_file(environment: Mapping[str, str]) -> bytes:

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
 from schemas.ids import TaskforceUuid
-from schemas.pilot.job_names import TOKEN_FILE
+from schemas.pilot.job_names import PRIVATE_FILES
 from schemas.rules.requirements import BadRequirements, check_requirements
 from schemas.rules.sizes import print_condor_size
 from schemas.rules.submitters import submitter_name
@@ -169,8 +169,8 @@ def build_commands(cluster: Submission) -> dict[str, str | int]:
     plain: dict[str, str | int] = {
         "log": cluster.job_event_log,
         "transfer_input_files": ",".join(map(check_submit_path, cluster.input_files)),
-        # Encrypt the token's transfer even if the pool's settings leave file transfers unencrypted.
-        "encrypt_input_files": f"*{TOKEN_FILE}",
+        # Encrypt these transfers even if the pool's settings leave file transfers unencrypted.
+        "encrypt_input_files": ",".join(f"*{name}" for name in PRIVATE_FILES),
         "should_transfer_files": "YES",
         "request_cpus": cluster.n_cores,
         "request_memory": print_condor_size(cluster.memory_bytes, "MB"),

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from runtime.telemetry import log
 from schemas.ids import TaskforceUuid
-from schemas.pilot.job_names import TOKEN_FILE
+from schemas.pilot.job_names import PRIVATE_FILES
 from tms.files import TaskforceFiles, TmsDirectory
 from tms.log.checkpoint import checkpoint_from_bytes
 from tms.worker_logs.log_space import bound_logs
@@ -106,14 +106,14 @@ def _pack_directory(directory: Path) -> None:
     packed = directory.with_name(f"{directory.name}.tar.gz")
     partial = packed.with_name(f".{packed.name}.new")
     with _create_private(partial).open("wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
-        # Keep the token out of the archive. TMS has normally removed it before.
-        tar.add(directory, arcname=directory.name, filter=_without_token)
+        # Keep the token and the secrets out of the archive. TMS has normally removed them before.
+        tar.add(directory, arcname=directory.name, filter=_without_private_files)
     _put_into_place(partial, packed)
     shutil.rmtree(directory)
 
 
-def _without_token(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return None if member.name.endswith(f"/{TOKEN_FILE}") else member
+def _without_private_files(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if member.name.rpartition("/")[2] in PRIVATE_FILES else member
 
 
 def _create_private(path: Path) -> Path:

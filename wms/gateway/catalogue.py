@@ -34,6 +34,7 @@ from wms.gateway.ewms.locations import LocationRoutes
 from wms.gateway.ewms.organizations import OrganizationRoutes
 from wms.gateway.ewms.queues import QueueRoutes
 from wms.gateway.ewms.reservations import ReservationRoutes
+from wms.gateway.ewms.secrets import SecretRoutes
 from wms.gateway.ewms.taskforces import TaskforceRoutes
 from wms.gateway.ewms.tms import TmsRoutes
 from wms.gateway.ewms.tms_confirmations import ConfirmationRoutes
@@ -46,6 +47,7 @@ from wms.gateway.tiuni.dialect import TIUNI
 from wms.gateway.tiuni.flows import FlowRoutes
 from wms.inventory.inventory_parts import Inventories
 from wms.jobs.job_parts import Jobs
+from wms.secrets.secret_store import SecretStore
 from wms.tenancy.organizations import Organizations
 from wms.trees.tree_parts import Trees
 
@@ -62,6 +64,7 @@ def list_routes(
     http: httpx2.AsyncClient,
     locations: LocationMap,
     organizations: Organizations,
+    secrets: SecretStore,
     query_max_bytes: int,
 ) -> Iterable[AnyRoute]:
     """Return all routes except those of health and of the OpenAPI document."""
@@ -77,6 +80,7 @@ def list_routes(
         *WorkerLogRoutes(reader, bus).routes(),
         *LocationRoutes(locations).routes(),
         *OrganizationRoutes(organizations).routes(),
+        *SecretRoutes(organizations, secrets).routes(),
         OpenRoute("GET", "/version", _get_version, "Get the version"),
         *list_version_routes(),
         *docs_page.list_page_routes(),

@@ -30,6 +30,7 @@ def list_bare_routes() -> Iterable[AnyRoute]:
         http=absent,
         locations=absent,
         organizations=absent,
+        secrets=absent,
         query_max_bytes=1,
     )
 

@@ -18,6 +18,7 @@ from schemas.ids import OrganizationId
 from schemas.inventories import INVENTORIES
 from schemas.notifications import NOTIFICATION_LINKS, NOTIFICATION_TEMPLATES, name_organization
 from schemas.schedules import Identity
+from schemas.stored_secrets import ORGANIZATION_SECRETS
 from schemas.trees import LABELS, TEMPLATES
 from wms.tenancy.claims import (
     DEFAULT_TENANCY_RULES,
@@ -58,6 +59,7 @@ _BELONGINGS: Mapping[str, str] = {
     "the label": LABELS,
     "the inventory": INVENTORIES,
     "the catalogue task": CATALOGUE_TASKS,
+    "the secret": ORGANIZATION_SECRETS,
 }
 
 #: After how many seconds this process reads a principal's memberships again.

@@ -97,6 +97,9 @@ class Action(StrEnum):
     #: Lists of tasks that somebody has saved; its owner and the admins change one.
     SEE_TASK_LIST = "see-task-list"
     CHANGE_TASK_LIST = "change-task-list"
+    #: The names of an organization's secrets; nobody sees a value.
+    SEE_SECRET = "see-secret"  # noqa: S105 - the name of an action
+    CHANGE_SECRET = "change-secret"  # noqa: S105 - the name of an action
 
 
 _SUPERUSER = frozenset({TenancyRole.SUPERUSER})
@@ -142,6 +145,8 @@ RIGHTS: Mapping[Action, frozenset[TenancyRole]] = {
     Action.APPROVE_TASK: _ADMINS,
     Action.SEE_TASK_LIST: _EVERY_ROLE,
     Action.CHANGE_TASK_LIST: _ACTORS,
+    Action.SEE_SECRET: _EVERY_ROLE,
+    Action.CHANGE_SECRET: _ADMINS,
 }
 
 #: Action -> the roles on one template that allow it there. Other actions need a role in the organization.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -194,6 +194,14 @@ def log_table(logs: "Sequence[LogInfo]") -> Table:
     table.add_column("written (UTC)")
     for log in logs:
         table.add_row(log.taskforce_uuid, log.name, str(log.n_bytes), f"{log.modified_at:%m-%d %H:%M}")
+    return table
+
+
+def secret_table(found: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table with a row for each secret, without its value."""
+    table = _make_table("name", "changed at", "changed by")
+    for each in found:
+        table.add_row(each["name"], str(each["changed_at"]), each["changed_by"])
     return table
 
 

@@ -34,6 +34,7 @@ from mqs.broker.topology import (
 )
 from schemas import ids
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
+from schemas.pilot.job_names import SECRETS_FILE
 from schemas.topology import RESOURCE_SERVER, dead_exchange, dead_queue, event_exchange
 from tests.waiting import eventually
 
@@ -272,9 +273,13 @@ class Field:
         token: str | None = None,
         environment: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        secrets: str = "",
     ) -> PilotProcess:
-        """Start a pilot as a job of its own."""
+        """Start a pilot as a job of its own. `secrets` is the content of the file with its secrets."""
         directory = self.pilot_directory(variables, inputs=inputs, outputs=outputs, token=token)
+        if secrets:
+            (directory / SECRETS_FILE).touch(mode=0o600)
+            (directory / SECRETS_FILE).write_text(secrets)
         ours, theirs = os.pipe()
         os.set_blocking(ours, False)
         with (directory / "pilot.log").open("wb") as log:

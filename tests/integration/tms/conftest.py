@@ -35,6 +35,7 @@ from schemas.events import (
 from schemas.ids import EventId, TaskforceUuid
 from schemas.questions import Answer, Question
 from schemas.requests import GrantAnswer, GrantQuery
+from schemas.secret_questions import SecretsAnswer, SecretsQuery
 from schemas.topology import tms_service
 from tests.integration.tms.process import TmsProcess
 from tms.files import TaskforceFiles
@@ -170,6 +171,9 @@ class Peers:
         self.token_life = timedelta(days=1)
         self.clusters: dict[str, int] = {}
         self.grants: list[GrantQuery] = []
+        #: What WMS answers to questions for secrets, and these questions.
+        self.secrets: dict[str, str] = {}
+        self.secret_queries: list[SecretsQuery] = []
 
     @classmethod
     async def connect(cls, rabbitmq: RabbitMQ, vhost: str) -> Self:
@@ -183,6 +187,7 @@ class Peers:
     async def grant(self) -> None:
         """Begin to answer TMS's requests."""
         await self._mqs.answer(self._answer)
+        await self._wms.answer(self._answer_secrets)
 
     async def order(self, payload: Payload) -> None:
         """Send an order to the TMS, as an outbox does: until it has an inbox for it."""
@@ -225,6 +230,12 @@ class Peers:
                 first = self.clusters.setdefault(taskforce, cluster)
                 kind = TaskforceRelease if cluster == first else TaskforceRemove
                 await self.order(kind(taskforce_uuid=taskforce, schedd=schedd, cluster_id=cluster))
+
+    async def _answer_secrets(self, request: Question, caller: Caller) -> Answer:
+        assert isinstance(request, SecretsQuery)
+        assert caller == tms_service(SCHEDD)
+        self.secret_queries.append(request)
+        return SecretsAnswer(values={name: SecretStr(self.secrets[name]) for name in request.names})
 
     async def _answer(self, request: Question, caller: Caller) -> Answer:
         assert isinstance(request, GrantQuery)

@@ -26,13 +26,16 @@ async def test_secrets_of_the_tms_are_nowhere(
     password = URL(environment["EWMS_CONTROL_AMQP_URL"]).password
     assert password
     peers.token_life = timedelta(seconds=4)
+    # C33: the task's own secret reaches the worker, and nothing else.
+    peers.secrets = {"db-password": "S3cret-9d02aa"}
     go_on = tmp_path / "go on"
     environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "3")
     hostile = "$ENV(EWMS_CANARY_SECRET) $(EWMS_CANARY_SECRET) {{INFILE}}\nexecutable=/bin/evil"
     await tms.start()
     # A control character in an image's name is refused by itself.
     task = {"task_args": hostile, "task_image": hostile.replace("\n", " "), "task_env": {"X": hostile}}
-    await peers.order(start(task=task, pilot={"environment": {"EWMS_PILOT_INFILE_EXT": hostile}}))
+    told = {"EWMS_PILOT_INFILE_EXT": hostile, "EWMS_PILOT_SECRETS": "db-password"}
+    await peers.order(start(task=task, pilot={"environment": told}))
     await eventually(lambda: "RUNNING" in peers.statuses(UUID))
     # Neither what would expand it in a submit description nor a pilot has it in its environment.
     environments = tms.environments()
@@ -46,6 +49,7 @@ async def test_secrets_of_the_tms_are_nowhere(
         ads = "".join(map(str, schedd.query("true", opts=htcondor2.QueryOpts.IncludeClusterAd)))
         assert UUID in ads
         assert TOKEN not in ads
+        assert "S3cret" not in ads
     assert canary not in ads
     await eventually(lambda: len(peers.grants) > 1)  # the token is renewed while the pilots live
     go_on.touch()
@@ -55,6 +59,7 @@ async def test_secrets_of_the_tms_are_nowhere(
         assert UUID in ads
         assert canary not in ads
         assert TOKEN not in ads
+        assert "S3cret" not in ads
     # A text that is refused comes back in the error; what it would have been expanded to must not.
     refused = f"{UUID[:-1]}0"
     await peers.order(start(taskforce_uuid=refused, pilot={"input_files": ["/srv/$ENV(EWMS_CANARY_SECRET)"]}))
@@ -62,16 +67,20 @@ async def test_secrets_of_the_tms_are_nowhere(
     logs = await peers.ask(LogsQuery(taskforce_uuid=UUID))
     assert isinstance(logs, LogsAnswer)
     assert logs.files
+    written = b""
     for file in logs.files:
         proc, stream = file.name.split(".")
         log = await peers.ask(LogQuery(taskforce_uuid=UUID, proc=int(proc), stream=LogStream(stream)))
         assert isinstance(log, LogAnswer)
         assert canary.encode() not in log.data
+        written += log.data
+    assert b"secrets ['db-password'] of mode 600" in written
+    assert [query.names for query in peers.secret_queries] == [("db-password",)]
     everything = "".join(event.model_dump_json() for event in peers.heard)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     for path in files:
         content = path.read_bytes()
-        for secret in (canary, TOKEN, password):
+        for secret in (canary, TOKEN, password, "S3cret"):
             assert secret.encode() not in content, path
-    for secret in (canary, TOKEN, password):
+    for secret in (canary, TOKEN, password, "S3cret"):
         assert secret not in everything

@@ -5,6 +5,7 @@ worker.py <seconds to stay, or a file to wait for> <exit code> [<file for the pi
 An exit code of 0 stands for that of a pilot whose queues are gone: the job is over.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -36,6 +37,9 @@ def main() -> None:
     print(dict(os.environ), flush=True)
     print(sorted(path.name for path in Path().glob("ewms_*")), flush=True)
     print(oct(Path("ewms_pilot_token").stat().st_mode & 0o777), flush=True)
+    if (secrets := Path("ewms_pilot_secrets")).exists():
+        named = sorted(json.loads(secrets.read_bytes()))
+        print(f"secrets {named} of mode {secrets.stat().st_mode & 0o777:o}", flush=True)
     Path("left behind").write_text("not to be brought home")
     if pid_file:
         child = subprocess.Popen(["/bin/sleep", "3600"], start_new_session=True)

@@ -25,6 +25,8 @@ from ewms.queue_client import Publisher, Queue, Results
 from ewms.queues.publisher import AsyncPublisher
 from ewms.queues.queue import AsyncQueue
 from ewms.queues.results import AsyncResults
+from ewms.secrets.async_secrets import AsyncSecretClient
+from ewms.secrets.plain_secrets import SecretClient
 from ewms.trees.async_schedules import AsyncScheduleClient
 from ewms.trees.async_trees import AsyncTreeClient, AsyncTreeRun
 from ewms.trees.plain_schedules import ScheduleClient
@@ -47,6 +49,7 @@ FACES: tuple[tuple[type, type], ...] = (
     (HostClient, AsyncHostClient),
     (CatalogueClient, AsyncCatalogueClient),
     (HostJobClient, AsyncHostJobClient),
+    (SecretClient, AsyncSecretClient),
 )
 
 #: How the face without `await` writes what the other has.

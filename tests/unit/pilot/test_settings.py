@@ -90,6 +90,13 @@ def test_the_defaults_are_the_contracts() -> None:
         ("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", "/fast", "apptainer_build_dir", "/fast"),
         ("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", "False", "apptainer_directory_only", False),
         ("CL_LOG", "debug", "log_level", "DEBUG"),
+        ("LOG_LIMIT", "5000", "log_limit_bytes", 5000),
+        ("LOG_LIMIT", "", "log_limit_bytes", 1024 * 1024),
+        ("PAYLOAD_ARGUMENT", "True", "payload_argument", True),
+        ("AT_MOST_ONCE", "", "at_most_once", False),
+        ("FORWARD_EVENTS", "", "forward_events", False),
+        ("OUTCOMES_TO", "", "outcomes_queue", None),
+        ("LOGS_TO", "", "logs_queue", None),
     ],
 )
 def test_each_variable_has_its_meaning(name: str, value: str, attribute: str, meaning: Any) -> None:
@@ -225,3 +232,46 @@ def test_each_output_queue_has_the_wire_format_that_is_said_or_ours() -> None:
     mixed = told(QUEUE_OUTGOING="a;b", QUEUE_OUTGOING_WIRE="Legacy;ewms").outputs
     assert [queue.wire for queue in mixed] == [Wire.LEGACY, Wire.EWMS]
     assert "EWMS_PILOT_QUEUE_OUTGOING_WIRE must be of ewms, legacy" in problem(QUEUE_OUTGOING_WIRE="pickle")
+
+
+QUEUES = {
+    "QUEUE_OUTGOING": "amade;aout;alog",
+    "QUEUE_OUTGOING_ALIAS": "made;outcomes;logs",
+}
+
+
+def test_the_queues_for_outcomes_and_logs_get_no_output_of_the_task() -> None:
+    s = told(**QUEUES, OUTCOMES_TO="outcomes", LOGS_TO="logs")
+    assert s.outcomes_queue is not None
+    assert s.logs_queue is not None
+    assert (s.outcomes_queue.mqid, s.logs_queue.mqid) == ("aout", "alog")
+    assert [queue.mqid for queue in s.task_outputs] == ["amade"]
+    assert [queue.mqid for queue in told(**QUEUES).task_outputs] == ["amade", "aout", "alog"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"OUTCOMES_TO": "results"}, "OUTCOMES_TO must be the alias of an output queue"),
+        ({"OUTCOMES_TO": "outcomes", "LOGS_TO": "outcomes"}, "LOGS_TO must name another queue"),
+        ({"LOGS_TO": "logs"}, "LOGS_TO needs EWMS_PILOT_OUTCOMES_TO"),
+        ({"AT_MOST_ONCE": "True"}, "AT_MOST_ONCE needs EWMS_PILOT_OUTCOMES_TO"),
+        ({"AT_MOST_ONCE": "True", "OUTCOMES_TO": "outcomes", "QUEUE_INCOMING": "a;b"}, "exactly one input queue"),
+        ({"OUTCOMES_TO": "outcomes", "TASK_MODE": "stream"}, "OUTCOMES_TO is not allowed with"),
+        ({"PAYLOAD_ARGUMENT": "True", "TASK_MODE": "stream"}, "PAYLOAD_ARGUMENT is not allowed with"),
+        ({"FORWARD_EVENTS": "True", "QUEUE_INCOMING": ""}, "FORWARD_EVENTS needs an input queue"),
+        (
+            {
+                "FORWARD_EVENTS": "True",
+                "OUTCOMES_TO": "made",
+                "QUEUE_OUTGOING": "amade",
+                "QUEUE_OUTGOING_ALIAS": "made",
+            },
+            "FORWARD_EVENTS needs an output queue",
+        ),
+        ({"LOG_LIMIT": "0"}, "LOG_LIMIT must be a number of bytes"),
+        ({"LOG_LIMIT": "67108865"}, "LOG_LIMIT must be a number of bytes"),
+    ],
+)
+def test_settings_of_outcomes_that_do_not_fit_together_are_refused(variables: dict[str, str], says: str) -> None:
+    assert says in problem(**{**QUEUES, **variables})

@@ -9,16 +9,16 @@ from runtime.web.sse_format import StreamEvent
 from runtime.web.wakeups import Wakeups
 from schemas.builds import BuildReport
 from schemas.catalogue import BuildLogRow, CatalogueTask, TaskVersion
-from schemas.errors import Conflict, NotFound, Rejected
+from schemas.errors import Conflict, NotFound
 from schemas.ids import CatalogueTaskId
 from wms.catalogue.builds.build_keys import TaskKeys
 from wms.catalogue.builds.build_log import BuildLog
 from wms.catalogue.builds.build_watch import BuildWatch
 from wms.catalogue.life.version_parts import replace_version
 from wms.catalogue.task_store import TaskStore
+from wms.kept_log import parse_place
 
 _BUILD = re.compile(r"([0-9]{1,15})-([0-9]{1,9})-([0-9]{1,9})")
-_MAX_DIGITS = 15
 #: Reports may come to another WMS process, so a stream looks for itself after this time.
 _LOOK_S = 2.0
 
@@ -97,16 +97,3 @@ def note_syncs(task: CatalogueTask, build: str, report: BuildReport) -> Catalogu
     known = {name: sync for name, sync in report.locations.items() if name in version.recipe.locations}
     after = version.model_copy(update={"syncs": {**version.syncs, **known}, "changed_at": stored_now()})
     return replace_version(task, after)
-
-
-def parse_place(text: str) -> int:
-    """Return the place that the id of an event names; 0 for none.
-
-    Raises:
-        Rejected: `text` is no id of an event of a log.
-    """
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
-        raise Rejected("Last-Event-ID must be an id that this stream has sent")
-    return int(text)

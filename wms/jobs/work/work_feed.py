@@ -99,6 +99,7 @@ async def _publish(connection: Connection, profile: MQProfile, work: JobWorkDocu
             message_id=make_unit_id(work.id, unit.place),
             content_type=JSON,
             headers={Header.KEY.value: unit.key},
+            may_repeat=not work.is_at_most_once,
         )
     except ConnectionLost as error:
         if not work.is_at_most_once:

@@ -59,11 +59,11 @@ async def test_the_secret_of_a_task_is_encrypted_and_a_start_encrypts_older_ones
 
     webhook = (await bare_world.send("GET", f"/tasks/{task}/webhook")).json()
     assert is_sealed(first := await read_secret())
-    await SecretRotation(store, keys).encrypt_tasks()
+    await SecretRotation(store, keys).encrypt_texts(CATALOGUE_TASKS, "secret")
     assert await read_secret() == first
     # As an earlier EWMS has stored it.
     assert await store.compare_and_set(CATALOGUE_TASKS, {"_id": task}, {"$set": {"secret": keys.unseal(first)}})
-    await SecretRotation(store, keys).encrypt_tasks()
+    await SecretRotation(store, keys).encrypt_texts(CATALOGUE_TASKS, "secret")
     assert is_sealed(again := await read_secret())
     assert keys.unseal(again) == keys.unseal(first)
     assert (await bare_world.send("GET", f"/tasks/{task}/webhook")).json() == webhook

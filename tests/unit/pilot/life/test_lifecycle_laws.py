@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pilot.errors import Failure, invalid_infile, output_refused
+from pilot.errors import Failure, container_not_started, invalid_infile, output_refused
 from pilot.life.instructions import (
     ChirpCounters,
     ChirpStatus,
@@ -13,6 +13,7 @@ from pilot.life.instructions import (
     LeaveProcess,
     Listen,
     PublishDeadLetter,
+    PublishOutcome,
     PublishOutput,
     RunInit,
     Settle,
@@ -48,6 +49,7 @@ FAILURES = (
     Failure("ContainerRunError", "task failed (exit code 1): x"),
     Failure("ContainerRunError", "task failed: [Timeout-Error] timed out after 1s", aka="TimeoutError"),
     invalid_infile("no"),
+    container_not_started("task", "no program"),
 )
 
 
@@ -63,6 +65,7 @@ class PilotModel(RuleBasedStateMachine):
         prefetch=st.sampled_from([None, 1, 6]),
         warm=st.booleans(),
         lives_s=st.sampled_from([None, 8.0, 90.0]),
+        reports=st.sampled_from(["no", "outcomes", "at most once"]),
     )
     def start(
         self,
@@ -74,6 +77,7 @@ class PilotModel(RuleBasedStateMachine):
         prefetch: int,
         warm: bool,
         lives_s: float | None,
+        reports: str,
     ) -> None:
         self.now_s = 100.0
         self.next_key = 1
@@ -87,7 +91,9 @@ class PilotModel(RuleBasedStateMachine):
             stop_on_error=stop_on_error,
             okay_errors=frozenset({"TimeoutError"}),
             max_failures_in_a_row=in_a_row,
-            prefetch=prefetch,
+            prefetch=concurrency if reports == "at most once" else prefetch,
+            reports_outcomes=reports != "no",
+            at_most_once=reports == "at most once",
             has_init=has_init,
             warm=warm,
             runtime_s=lives_s or 0.0,
@@ -103,6 +109,9 @@ class PilotModel(RuleBasedStateMachine):
         self.publishing: dict[int, str] = {}
         self.safe: set[int] = set()
         self.sunk: set[int] = set()
+        #: The attempt of each delivery, and the deliveries whose run has begun.
+        self.attempt_of: dict[int, int] = {}
+        self.begun: set[int] = set()
         self.broker_up = True
         self.listening = False
         self.init_runs = False
@@ -132,6 +141,9 @@ class PilotModel(RuleBasedStateMachine):
                     assert ends_s is None or self.now_s < ends_s, "a run began when the worker's runtime was over"
                     assert key in self.deliveries
                     assert self.deliveries[key] is None, "a run began for an event that is not on loan"
+                    if self.policy.at_most_once:
+                        assert self.attempt_of[key] == 1, "an event ran that a lost pilot may have run"
+                    self.begun.add(key)
                     self.running.add(key)
                     self.answers[key] = key
                     assert len(self.running) <= self.policy.concurrency, "more runs than slots"
@@ -139,7 +151,13 @@ class PilotModel(RuleBasedStateMachine):
                     assert key in self.answers
                     assert key not in self.running, "an output was published while its task runs"
                     self.publishing[key] = "output"
+                case PublishOutcome(key, failure):
+                    assert self.policy.reports_outcomes
+                    assert key not in self.running, "an outcome was published while its task runs"
+                    self.publishing[key] = "outcome"
+                    self.answers.setdefault(key, key)
                 case PublishDeadLetter(key, failure, attempt):
+                    assert not self.policy.reports_outcomes, "a dead letter instead of an outcome"
                     assert failure.final or attempt >= 5, "an event was given up too early"
                     self.publishing[key] = "dead letter"
                     # An event that is given up at once has had no run.
@@ -156,6 +174,7 @@ class PilotModel(RuleBasedStateMachine):
                     self.exit = status
                 case Listen(prefetch):
                     assert prefetch >= self.policy.concurrency
+                    assert prefetch == self.policy.concurrency or not self.policy.at_most_once, "a look-ahead"
                     self.listening = True
                 case StopListening():
                     self.listening = False
@@ -188,6 +207,9 @@ class PilotModel(RuleBasedStateMachine):
             self.deliveries[delivery] = how
         if how is Settlement.ACK:
             assert key in self.safe or key in self.sunk, "an input was acknowledged before its output was confirmed"
+            assert key in self.safe or not self.policy.reports_outcomes, "an event ended without an outcome"
+        if how is Settlement.RETURN and self.policy.at_most_once:
+            assert key not in self.begun, "an event that has run was returned as if it had not"
         if how in {Settlement.REJECT, Settlement.DISCARD}:
             assert key not in self.safe, "a done event was rejected"
         self.publishing.pop(key, None)
@@ -205,6 +227,7 @@ class PilotModel(RuleBasedStateMachine):
     def broker_delivers(self, queue: str, event: str, attempt: int, returned: int) -> None:
         key, self.next_key = self.next_key, self.next_key + 1
         self.deliveries[key], self.queue_of[key], self.event_of[key] = None, queue, EventId(event)
+        self.attempt_of[key] = attempt
         self.feed(EventArrived(self.now_s, HeldEvent(key, EventId(event), attempt, queue, n_returned=returned)))
 
     @precondition(lambda self: self.running)
@@ -214,7 +237,7 @@ class PilotModel(RuleBasedStateMachine):
     def task_ends(self, data: st.DataObject, failure: Failure | None, has_output: bool, took_s: float) -> None:
         key = data.draw(st.sampled_from(sorted(self.running)))
         self.running.discard(key)
-        if failure is None and not has_output:
+        if failure is None and not has_output and not self.policy.reports_outcomes:
             self.sunk.add(key)
         self.feed(RunEnded(self.now_s, key, took_s=took_s, failure=failure, has_output=has_output and failure is None))
 

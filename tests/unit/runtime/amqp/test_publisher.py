@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, cast
 from unittest.mock import patch
 
+import pytest
 from aiormq.exceptions import ChannelAccessRefused, ChannelClosed, ChannelInvalidStateError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from runtime.amqp import AccessRefused, ConfirmedPublisher, ConnectionLost, Even
 from runtime.amqp.in_flight import ConfirmWait, ConfirmWaiter, EventInFlight
 from runtime.amqp.link import Link
 from schemas.errors import EWMSError
+from tests.waiting import eventually
 
 WINDOW = 3
 OUTCOMES: dict[str, EWMSError | None] = {"confirm": None, "refuse": QueueFull("the queue refused the event")}
@@ -258,3 +260,29 @@ async def test_a_callback_that_raises_an_error_ends_its_own_event_only() -> None
     async with asyncio.timeout(30):
         await other
     assert (publisher._n_on_way, len(publisher._in_flight)) == (0, 0)
+
+
+async def test_an_event_that_may_not_repeat_is_sent_once_and_its_loss_is_told() -> None:
+    link = FakeLink()
+    publisher = ConfirmedPublisher(cast(Link, link), window=WINDOW)
+    sending = [
+        publisher.post_event("x", "k", b"a", EventProperties(f"e{n}", "", None, ""), timeout_s=None, may_repeat=n == 2)
+        for n in range(3)
+    ]
+    await until_sent(link, 3)
+    assert link.channel is not None
+    link.channel.settle(0, None)
+    link.channel.end(ChannelClosed(None, None))
+    await sending[0]
+    # The broker may have it: to send it again could make two of it.
+    with pytest.raises(ConnectionLost):
+        await sending[1]
+    await until_sent(link, 1)
+    assert [event.message_id for event in link.channel.sent] == ["e2"]
+    link.channel.settle(0, None)
+    await sending[2]
+
+
+async def until_sent(link: FakeLink, n: int) -> None:
+    """Return as soon as the channel that is open now has `n` events without a confirm."""
+    await eventually(lambda: link.channel is not None and not link.channel.is_closed and len(link.channel.sent) == n)

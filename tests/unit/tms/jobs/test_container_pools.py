@@ -51,7 +51,7 @@ EXPECTED_OF_CONTAINERS = {
     "error": f"{DIRECTORY}/cluster-$(ClusterId)/$(ProcId).err",
     # Newer HTCondor's own word for `should_transfer_container`.
     "transfer_container": "False",
-    "encrypt_input_files": "*ewms_pilot_token",
+    "encrypt_input_files": "*ewms_pilot_token,*ewms_pilot_secrets",
     "max_idle": 1000,
     "periodic_remove": str(build_commands(built())["periodic_remove"]),
     **exit_commands(is_source=False, max_runtime_s=7200),

@@ -6,14 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from pilot.settings import read_settings as pilot_settings
 from schemas.payloads.legacy_wire import Wire
 from schemas.pilot.options import PLATFORM
+from schemas.secret_questions import SecretsAnswer
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, GRANT, order
 from tms.errors import Unsubmittable
-from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file, token_file
+from tms.jobs.pilot_files import PilotProfile, list_secrets, pilot_environment, secrets_file, task_file, token_file
 
 PROFILE = PilotProfile(allowed_platforms=frozenset({"apptainer", "none"}))
 TOKEN_SOURCE = f"{DIRECTORY}/ewms_pilot_token"
@@ -235,3 +237,16 @@ def test_pilots_know_what_users_call_their_queues_and_what_the_worker_may_use() 
         asked, GRANT.model_copy(update={"aliases": split}), PROFILE, token_source=TOKEN_SOURCE
     )
     assert "EWMS_PILOT_QUEUE_INCOMING_ALIAS" not in environment
+
+
+@pytest.mark.parametrize("written", ["db-password,api-key", "db-password, api-key", ["db-password", "api-key"]])
+def test_c33_a_tasks_secrets_are_named_in_its_environment_and_come_in_their_own_file(written: Any) -> None:
+    named = order(**users(EWMS_PILOT_SECRETS=written))
+    assert list_secrets(named) == ("db-password", "api-key")
+    answer = SecretsAnswer(values={"db-password": SecretStr("S3cret"), "api-key": SecretStr("K\u00e9y")})
+    assert json.loads(secrets_file(answer)) == {"db-password": "S3cret", "api-key": "K\u00e9y"}
+    assert "S3cret" not in repr(answer)
+
+
+def test_a_task_without_secrets_names_none() -> None:
+    assert list_secrets(order()) == ()

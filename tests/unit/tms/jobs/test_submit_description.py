@@ -27,7 +27,7 @@ from tms.jobs.submit_description import (
 EXPECTED = {
     "log": f"{DIRECTORY}/job.log",
     "transfer_input_files": f"{DIRECTORY}/ewms_pilot_task.json,{DIRECTORY}/ewms_pilot_token",
-    "encrypt_input_files": "*ewms_pilot_token",
+    "encrypt_input_files": "*ewms_pilot_token,*ewms_pilot_secrets",
     "should_transfer_files": "YES",
     "request_cpus": 1,
     "request_memory": "512 MB",

@@ -8,11 +8,11 @@ import pytest
 from schemas.builds import BuildLimits
 from tests.unit.wms.catalogue.making import COMMIT, approve, create, look
 from wms.catalogue.builds.build_keys import TaskKeys, is_same
-from wms.catalogue.builds.build_log import cut_log
 from wms.catalogue.builds.build_orders import make_build_order, make_look_order
 from wms.catalogue.life.version_parts import get_latest
 from wms.encryption import NoKey, SecretKeys, is_sealed, make_key
 from wms.gateway.craton.task_webhooks import is_signed
+from wms.kept_log import cut_log
 
 
 def test_an_order_to_look_has_no_commit_and_takes_no_reports() -> None:

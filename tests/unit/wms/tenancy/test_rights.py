@@ -64,6 +64,8 @@ TABLE = {
     Action.APPROVE_TASK: "y-y--",
     Action.SEE_TASK_LIST: "yyyyy",
     Action.CHANGE_TASK_LIST: "y-y-y",
+    Action.SEE_SECRET: "yyyyy",
+    Action.CHANGE_SECRET: "y-y--",
 }
 
 ROLES = [

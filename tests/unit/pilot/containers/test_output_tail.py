@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.stream.pipes import Tail
+from pilot.containers.output_tail import Tail
 
 
 @given(st.lists(st.binary(max_size=40)), st.integers(0, 200), st.integers(1, 100))
