@@ -169,6 +169,7 @@ class AsyncTreeRun:
             TimedOut: `timeout` has passed.
         """
         deadline = None if timeout is None else time.monotonic() + parse_seconds(timeout)
+        # The stream of `follow` sends the whole tree after each change. A waiting caller needs only its status.
         pause_s = _FIRST_PAUSE_S
         while (await self._open_gateway().get_json(f"{self._path}/"))["finished"] is None:
             left_s = pause_s if deadline is None else deadline - time.monotonic()

@@ -87,11 +87,14 @@ class JobReader:
         explained = {run.id: explain_halts(each for each in halted if run.id in above[each.id]) for run in going}
         return {run_id: text for run_id, text in explained.items() if text}
 
-    async def count_nodes(self, principal: Principal, query: Mapping[str, Any]) -> dict[RunId, int]:
-        """Return how many nodes each tree has that matches `query` and that the principal sees, in the order of ids."""
+    async def count_nodes(self, principal: Principal, query: Mapping[str, Any], *, limit: int) -> dict[RunId, int]:
+        """Return how many nodes each tree has that matches `query` and that the principal sees, in the order of ids: of
+        the first `limit` trees.
+        """
         pipeline: list[dict[str, Any]] = [
             {"$match": {"$and": [dict(TREES), dict(query), make_job_filter(principal)]}},
             {"$sort": {"_id": 1}},
+            {"$limit": limit},
             {"$project": {"n_nodes": {"$size": "$nodes"}}},
         ]
         return {RunId(each["_id"]): each["n_nodes"] for each in await self._store.aggregate(RUNS, pipeline)}

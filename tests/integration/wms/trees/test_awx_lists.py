@@ -3,6 +3,7 @@
 import pytest
 
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, Client, awx
+from wms.gateway.awx.resources import jobs as job_routes
 
 __all__ = ["awx"]
 
@@ -75,7 +76,7 @@ async def test_1_11_3_filters_lead_over_relations(awx: AwxWorld) -> None:
         assert "colour" in refused["detail"]
 
 
-async def test_1_3_nodes_of_all_trees_are_listed_and_paged(awx: AwxWorld) -> None:
+async def test_1_3_nodes_of_all_trees_are_listed_and_paged(awx: AwxWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = awx.ada
     tree = await awx.make_tree("release", allow_simultaneous=True)
     for identifier in ("a", "b", "c"):
@@ -92,6 +93,9 @@ async def test_1_3_nodes_of_all_trees_are_listed_and_paged(awx: AwxWorld) -> Non
     assert (await ada.get("/workflow_job_nodes/?workflow_job__status=running,x", code=400))["detail"]
     assert (await awx.bob.get("/workflow_job_nodes/"))["count"] == 0
     await ada.get("/workflow_job_nodes/?page=3&page_size=4", code=404)
+    monkeypatch.setattr(job_routes, "MAX_COUNTED_TREES", 1)
+    assert "more than 1 trees" in (await ada.get("/workflow_job_nodes/", code=400))["detail"]
+    assert (await ada.get(f"/workflow_job_nodes/?workflow_job={jobs[0]}"))["count"] == 3
 
 
 async def test_k4_8_an_approval_template_can_be_changed(awx: AwxWorld) -> None:

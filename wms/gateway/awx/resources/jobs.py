@@ -39,7 +39,9 @@ from wms.trees.jobs.job_statuses import JOB_PATHS, find_job_type, is_approval
 
 _NODES = "/workflow_job_nodes"
 _FORMATS: Mapping[str, Mapping[str, Any]] = {"format": {"type": "string"}, "start_line": {"type": "integer"}}
-#: Through how many trees the list of all nodes looks, if it is filtered by what the nodes show.
+#: Of how many trees the list of all nodes counts the nodes.
+MAX_COUNTED_TREES = 2000
+#: Through how many trees it looks, if it is filtered by what the nodes show.
 _MAX_TREES = 200
 
 
@@ -231,19 +233,21 @@ class JobRoutes:
         """List the nodes of all trees that the caller sees."""
         principal = await self._requests.find_principal(call)
         pairs, wish = await self._requests.read_list(call, NODE_FIELDS, searched=("identifier",))
-        sizes = await self._parts.jobs.count_nodes(principal, narrow_trees(wish.query))
-        if is_about_trees_alone(wish):
+        is_of_trees = is_about_trees_alone(wish)
+        most = MAX_COUNTED_TREES if is_of_trees else _MAX_TREES
+        sizes = await self._parts.jobs.count_nodes(principal, narrow_trees(wish.query), limit=most + 1)
+        if len(sizes) > most:
+            raise Rejected(
+                f"the nodes of more than {most} trees would have to be looked at, which is the most",
+                hint="name a tree by workflow_job=ID, a template by unified_job_template=ID, or an identifier",
+            )
+        if is_of_trees:
             pages = slice_nodes(sizes, wish.skip, wish.page_size)
             runs = await self._parts.jobs.load_jobs(pages)
             # Somebody may delete a tree between the count and this.
             there = [run_id for run_id in pages if run_id in runs]
             shown = [each for run_id in there for each in await self._show_nodes(runs[run_id], pages[run_id])]
             return answer_page(call, pairs, wish, shown, sum(sizes.values()))
-        if len(sizes) > _MAX_TREES:
-            raise Rejected(
-                f"the nodes of {len(sizes)} trees would have to be looked at, and the most is {_MAX_TREES}",
-                hint="name a tree by workflow_job=ID, a template by unified_job_template=ID, or an identifier",
-            )
         runs = await self._parts.jobs.load_jobs(sizes)
         rows = [row for run_id in sizes if run_id in runs for row in await self._show_nodes(runs[run_id])]
         return await self._requests.answer_nodes(call, rows)
