@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -11,6 +12,8 @@ import pytest
 
 from deploy.local.fetch.cache import Installed
 from deploy.local.fetch.images import UnpackedApptainer, make_busybox_image
+from schemas.pilot.outcome_reading import outcome_from_bytes, piece_from_bytes
+from schemas.pilot.outcomes import TaskStream
 from schemas.rules.limits import MAX_STRING_BYTES
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_ends import alive
@@ -307,3 +310,38 @@ async def test_docker_pulls_what_is_missing_runs_it_and_ends_it_by_name(
     last = (tmp_path / "bin/calls").read_text().splitlines()[-1].split()
     assert last[:2] == ["rm", "--force"]
     assert not alive(int((tmp_path / "bin" / last[2]).read_text()))
+
+
+async def test_c33_a_container_gets_payload_and_secrets_and_only_reads_them(
+    workflow: Field, apptainer: dict[str, str], image: Path
+) -> None:
+    """R4, C22, C32 and C33 in a real container: argument, secret file, and log."""
+    source, outcomes, logs = await workflow.queue(), await workflow.queue(), await workflow.queue()
+    payload = json.dumps({"host": "web '07'", "text": "{{INFILE}} $HOME"})
+    await workflow.put(source, payload.encode())
+    script = (
+        'cp "$EWMS_TASK_SECRETS_DIR/db-password" {{OUTFILE}}; printf %s "$0"; echo "$EWMS_TASK_SECRETS_DIR" >&2; '
+        'rm "$EWMS_TASK_SECRETS_DIR/db-password"; echo x > "$EWMS_TASK_SECRETS_DIR/new"; exit 7'
+    )
+    task = {
+        **apptainer,
+        "EWMS_PILOT_TASK_IMAGE": image,
+        "EWMS_PILOT_TASK_ARGS": f"sh -c {shlex.quote(script)}",
+        "EWMS_PILOT_QUEUE_OUTGOING_ALIAS": "outcomes;logs",
+        "EWMS_PILOT_OUTCOMES_TO": "outcomes",
+        "EWMS_PILOT_LOGS_TO": "logs",
+        "EWMS_PILOT_PAYLOAD_ARGUMENT": "True",
+        "EWMS_PILOT_SECRETS": "db-password",
+    }
+    secrets = json.dumps({"db-password": "S3cret"})
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[outcomes, logs], secrets=secrets)
+    (message,) = await workflow.take(outcomes, 1)
+    outcome = outcome_from_bytes(message.body)
+    assert (outcome.exit_status, outcome.output) == (7, "S3cret"), outcome
+    n_pieces = outcome.stdout.n_pieces + outcome.stderr.n_pieces
+    pieces = [piece_from_bytes(message.body) for message in await workflow.take(logs, n_pieces)]
+    assert "".join(piece.text for piece in pieces if piece.stream is TaskStream.STDOUT) == payload
+    stderr = "".join(piece.text for piece in pieces if piece.stream is TaskStream.STDERR)
+    assert stderr.startswith("/ewms-pilot-data/secrets\n")
+    assert stderr.lower().count("read-only file system") == 2, "the task could change its secrets"
+    assert await pilot.ended() == 0, pilot.log
