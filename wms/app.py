@@ -192,6 +192,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             organizations=organizations,
             catalogue=tasks,
             inventories=inventories,
+            logs=settings.make_job_logs(store),
             max_workers=settings.job_workers,
         )
         questions = WorkerQuestions(bus, store, silence=timedelta(seconds=settings.step_worker_silence_s))

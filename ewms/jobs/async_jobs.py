@@ -12,6 +12,8 @@ from ewms.gateway.http import Gateway
 from schemas.api.jobs import (
     JobHostsAnswer,
     JobHostSeen,
+    JobLogAnswer,
+    JobLogPart,
     JobsAnswer,
     JobSeen,
     JobSummary,
@@ -110,6 +112,32 @@ class AsyncHostJobClient:
         """
         path = f"/jobs/{job}/hosts/{quote(host, safe='')}"
         return JobHostSeen.model_validate(await self._open_gateway().get_json(path), extra="ignore")
+
+    async def read_log(
+        self, job: int, *, host: str = "", task: int | None = None, follow: bool = False
+    ) -> AsyncIterator[JobLogPart]:
+        """Yield what the containers of a job wrote, each stream in its order; of one host or task, if it is given.
+
+        With `follow`, go on until the job is over.
+        """
+        given = {"host": host or None, "task": task}
+        query = {name: value for name, value in given.items() if value is not None}
+        place, pause_s = 0, _FIRST_PAUSE_S
+        while True:
+            is_over = not follow or (await self.show(job)).ended_at is not None
+            # The log once more after the job was seen to be over: so nothing is missed.
+            while True:
+                path = f"/jobs/{job}/log?{urlencode({**query, 'after': place, 'limit': _PAGE})}"
+                page = JobLogAnswer.model_validate(await self._open_gateway().get_json(path), extra="ignore")
+                for part in page.parts:
+                    yield part
+                if page.next == place:
+                    break
+                place, pause_s = page.next, _FIRST_PAUSE_S
+            if is_over:
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
 
     async def cancel(self, job: int) -> JobSeen:
         """Request the end of a job, and return it.

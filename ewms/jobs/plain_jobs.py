@@ -6,7 +6,7 @@ from typing import Any
 from ewms.durations import Duration
 from ewms.jobs.async_jobs import AsyncHostJobClient
 from ewms.loop_thread import LoopThread
-from schemas.api.jobs import JobHostSeen, JobSeen, JobSummary, TaskListSeen
+from schemas.api.jobs import JobHostSeen, JobLogPart, JobSeen, JobSummary, TaskListSeen
 
 
 class HostJobClient:
@@ -60,6 +60,15 @@ class HostJobClient:
             NotThere: the job has no such host.
         """
         return self._portal.run_coroutine(lambda: self._jobs.show_host(job, host))
+
+    def read_log(
+        self, job: int, *, host: str = "", task: int | None = None, follow: bool = False
+    ) -> Iterator[JobLogPart]:
+        """Yield what the containers of a job wrote, each stream in its order; of one host or task, if it is given.
+
+        With `follow`, go on until the job is over.
+        """
+        return self._portal.run_iterator(self._jobs.read_log(job, host=host, task=task, follow=follow))
 
     def cancel(self, job: int) -> JobSeen:
         """Request the end of a job, and return it.

@@ -160,6 +160,25 @@ class JobHostsAnswer(Object):
     next: int | None = Field(description="The value of `marker` for the next page; null at the end.")
 
 
+class JobLogPart(Object):
+    """A piece of what one container wrote."""
+
+    host: str = Field(description="`inventory`: the container got all hosts.")
+    task: int = Field(description="The task's place in the job, from 1.")
+    attempt: int
+    stream: str = Field(description="stdout or stderr.")
+    text: str
+    is_cut: bool = Field(description="Whether the rest of the stream is left out.")
+    at: datetime
+
+
+class JobLogAnswer(Object):
+    """The next pieces of a job's log, each stream in its order."""
+
+    parts: list[JobLogPart]
+    next: int = Field(description="The value of `after` for the pieces that follow. At the end it does not change.")
+
+
 class TaskListBody(Object):
     """A list of tasks to save."""
 

@@ -11,6 +11,8 @@ from wms.engine.engine import Engine
 from wms.engine.workflow_queues import WorkflowQueues
 from wms.fleet.fleet import Fleet
 from wms.inventory.inventory_parts import Inventories
+from wms.joblogs.job_logs import JobLogs
+from wms.jobs.job_log_reader import HostJobLogReader
 from wms.jobs.job_reader import HostJobReader
 from wms.jobs.job_service import JobService
 from wms.jobs.stored.job_store import JobStore
@@ -29,6 +31,7 @@ class Jobs:
     service: JobService
     lists: TaskListService
     reader: HostJobReader
+    logs: HostJobLogReader
     store: JobStore
     watch: WorkWatch
 
@@ -43,14 +46,24 @@ def build_jobs(
     organizations: Organizations,
     catalogue: Catalogue,
     inventories: Inventories,
+    logs: JobLogs,
     max_workers: int,
 ) -> Jobs:
     """Return the parts, and let the engine run nodes of jobs. The watch is not started."""
     jobs, works = JobStore(store), WorkStore(store)
-    watch = WorkWatch(engine, fleet, queues, jobs, works)
+    watch = WorkWatch(engine, fleet, queues=queues, jobs=jobs, works=works, logs=logs)
     children.runners[NodeKind.HOSTS] = WorkRunner(engine, fleet, jobs, works, watch, max_workers=max_workers)
-    service = JobService(engine, jobs, works, catalogue.service, inventories.service)
+    service = JobService(
+        engine, jobs=jobs, works=works, logs=logs, tasks=catalogue.service, inventories=inventories.service
+    )
     children.launchers[JOB_DEFINITION] = TreeJobs(service, jobs).launch_job
     lists = TaskListService(store, organizations, catalogue.service)
     catalogue.deletion.users += [service.find_uses, lists.find_uses]
-    return Jobs(service=service, lists=lists, reader=HostJobReader(jobs), store=jobs, watch=watch)
+    return Jobs(
+        service=service,
+        lists=lists,
+        reader=HostJobReader(jobs),
+        logs=HostJobLogReader(jobs, works, logs),
+        store=jobs,
+        watch=watch,
+    )

@@ -31,6 +31,7 @@ from wms.engine.life.launching import LaunchWish
 from wms.engine.life.stimuli import Wish
 from wms.inventory.limits.host_selection import select_hosts
 from wms.inventory.stored.inventory_service import InventoryService
+from wms.joblogs.job_logs import JobLogs
 from wms.jobs.job_wish import JobWish, make_job, pin_tasks
 from wms.jobs.plans.job_graph import make_job_definition
 from wms.jobs.plans.payloads import check_variable_names
@@ -58,8 +59,16 @@ class JobService:
     """The jobs of one database."""
 
     def __init__(
-        self, engine: Engine, jobs: JobStore, works: WorkStore, tasks: CatalogueService, inventories: InventoryService
+        self,
+        engine: Engine,
+        *,
+        jobs: JobStore,
+        works: WorkStore,
+        logs: JobLogs,
+        tasks: CatalogueService,
+        inventories: InventoryService,
     ) -> None:
+        self._logs = logs
         self._engine = engine
         self._jobs = jobs
         self._works = works
@@ -203,6 +212,7 @@ class JobService:
             raise Conflict(f"job {job_id} is not over", hint="cancel it first")
         await self._jobs.store.delete_matching(RUN_LOG, {"run": job.id})
         await self._works.delete_of_job(job.uuid)
+        await self._logs.delete_logs([job.uuid])
         await self._jobs.delete_job(job)
         await self._activity.note_change(principal.subject, _describe_act(job, "delete"))
 

@@ -142,6 +142,29 @@ def list_hosts(
         given.make_console().print(job_host_table(found))
 
 
+@app.command("logs")
+def read_logs(
+    context: typer.Context,
+    job: Job,
+    *,
+    host: Annotated[str, typer.Option(help="Only this host's. Without it, each line begins with host and task.")] = "",
+    task: Annotated[int | None, typer.Option(min=1, help="Only this task's, by its place in the job.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
+) -> None:
+    """Write what the containers of a job wrote."""
+    import sys
+
+    from ewms.cli.text.job_text import print_log_part
+    from ewms.cli.text.plain import escape_controls
+
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        for part in ews.jobs.read_log(job, host=host, task=task, follow=follow):
+            # The text comes from user code.
+            sys.stdout.write(escape_controls(print_log_part(part, named=not host)))
+            sys.stdout.flush()
+
+
 @app.command()
 def cancel(context: typer.Context, job: Job) -> None:
     """Cancel a job. It is over when no worker works for it any more."""

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ewms.cli.text.process_text import format_time, make_table
-from schemas.api.jobs import JobHostSeen, JobSeen, JobSummary, TaskListSeen
+from schemas.api.jobs import JobHostSeen, JobLogPart, JobSeen, JobSummary, TaskListSeen
 
 _STYLES = {
     "successful": "green",
@@ -91,3 +91,11 @@ def task_list_table(lists: Sequence[TaskListSeen]) -> Table:
         tasks = ", ".join(map(str, one.tasks))
         table.add_row(str(one.id), Text(one.name), Text(one.organization), tasks, str(one.strategy), Text(one.owner))
     return table
+
+
+def print_log_part(part: JobLogPart, *, named: bool) -> str:
+    """Return a piece of a log as text; if `named`, each line begins with the host and the task's number."""
+    if not named:
+        return part.text
+    head = f"{part.host} {part.task} | "
+    return "".join(f"{head}{line}\n" for line in part.text.splitlines())

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import Response
@@ -13,6 +14,8 @@ from schemas.api.jobs import (
     JobCreateRequest,
     JobHostsAnswer,
     JobHostSeen,
+    JobLogAnswer,
+    JobLogPart,
     JobRerunRequest,
     JobsAnswer,
     JobSeen,
@@ -20,10 +23,10 @@ from schemas.api.jobs import (
 )
 from schemas.errors import NotFound, Rejected
 from schemas.ids import CatalogueTaskId, InventoryId, RunId, TaskListId
-from schemas.jobs import HostState, JobDocument, JobStrategy
+from schemas.jobs import HostState, JobDocument, JobHostDocument, JobStrategy
 from schemas.runs import RUN_OVER, RunStatus
 from wms.engine.run_watch import RunWatch
-from wms.gateway.craton.inventory_calls import NAME, NUMBER, PAGED, read_inventory_query, read_page
+from wms.gateway.craton.inventory_calls import MAX_PAGE, NAME, NUMBER, PAGE, PAGED, read_inventory_query, read_page
 from wms.gateway.craton.job_shapes import show_job, show_job_host, summarize_job
 from wms.jobs.job_parts import Jobs
 from wms.jobs.job_reader import find_revision
@@ -38,6 +41,12 @@ _OF_HOST = f"{_OF_ONE}/hosts/{{host}}"
 _NAMED = {"job": NUMBER}
 _LIST_QUERY: dict[str, Any] = {**PAGED, "inventory": NUMBER, "organization": {"type": "string"}}
 _HOST_QUERY: dict[str, Any] = {**PAGED, "state": {"type": "string", "enum": [*HostState]}}
+_LOG_QUERY: dict[str, Any] = {
+    "host": NAME,
+    "task": NUMBER,
+    "after": {"type": "integer", "minimum": 0},
+    "limit": PAGED["limit"],
+}
 #: How often a stream looks for results (seconds).
 _LOOK_S = 1.0
 
@@ -151,6 +160,17 @@ class HostJobRoutes:
                 answer=JobHostSeen,
                 errors=(404,),
                 parameters={**_NAMED, "host": NAME},
+            ),
+            Route(
+                "GET",
+                f"{_OF_ONE}/log",
+                self.read_log,
+                "Read what the containers of a job wrote: of all, or of one host or task",
+                roles=see,
+                answer=JobLogAnswer,
+                errors=(404,),
+                query=dict.fromkeys(_LOG_QUERY, False),
+                parameters={**_NAMED, **_LOG_QUERY},
             ),
         ]
 
@@ -267,11 +287,27 @@ class HostJobRoutes:
 
     async def get_host(self, call: Call) -> Response:
         job = await self._find_job(call)
-        name = call.read_path("host")
+        host = await self._load_host(job, call.read_path("host"))
+        return answer_json(show_job_host(job, host, await self._find_run_status(job)))
+
+    async def read_log(self, call: Call) -> Response:
+        job = await self._find_job(call)
+        name, number = call.read_query("host"), call.read_number("task", 0)
+        if number > len(job.tasks):
+            raise NotFound(f"job {job.id} has {len(job.tasks)} tasks, and no task {number}")
+        host = None if name is None else await self._load_host(job, name)
+        limit = call.read_number("limit", PAGE, minimum=1, maximum=MAX_PAGE)
+        parts, place = await self._jobs.logs.read_parts(
+            job, host, number - 1 if number else None, after=call.read_number("after", 0), limit=limit
+        )
+        shown = [JobLogPart(**{**asdict(part), "task": part.task + 1}) for part in parts]
+        return answer_json(JobLogAnswer(parts=shown, next=place))
+
+    async def _load_host(self, job: JobDocument, name: str) -> JobHostDocument:
         found = await self._jobs.store.list_hosts(job.uuid, name=name)
         if not found:
             raise NotFound(f"job {job.id} has no host called {name!r}")
-        return answer_json(show_job_host(job, found[0], await self._find_run_status(job)))
+        return found[0]
 
     async def _find_run_status(self, job: JobDocument) -> RunStatus:
         return (await self._jobs.reader.view_job(job)).run_status

@@ -9,12 +9,13 @@ workflow.
 
 import shlex
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.api.workflows import TaskRequest, WorkflowRequest
 from schemas.catalogue import FanOut
-from schemas.ids import EventId, WorkflowId
-from schemas.jobs import PinnedTask
+from schemas.documents import TaskDirectiveDocument, WorkflowDocument
+from schemas.ids import EventId, TaskId, WorkflowId
+from schemas.jobs import JobWorkDocument, PinnedTask
 from schemas.objects import PilotConfig, PilotValue, WorkerConfig
 
 HOSTS = "hosts"
@@ -139,3 +140,12 @@ def _make_options(runtime_s: int, *, forwards: bool, is_at_most_once: bool) -> d
     if is_at_most_once:
         options["EWMS_PILOT_AT_MOST_ONCE"] = "True"
     return options
+
+
+def number_tasks(
+    work: JobWorkDocument, workflow: WorkflowDocument, tasks: Iterable[TaskDirectiveDocument]
+) -> dict[TaskId, int]:
+    """Return the number in the job of each task of a work's workflow, by the queue from which it takes hosts."""
+    aliases = {queue.mqid: queue.alias for queue in workflow.queues}
+    numbers = {name_hosts_queue(place): work.first + place for place in range(work.last - work.first + 1)}
+    return {task.task_id: numbers[aliases[task.input_queues[0]]] for task in tasks}

@@ -24,6 +24,11 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
 _FACTS = {"batch": 1, "place": 1, "state": 1, "states": 1}
 
 
+def name_host(job: RunUuid, place: int) -> str:
+    """Return the id of the host at a place of a job."""
+    return f"{job}/{place}"
+
+
 def make_absence(job_id: object) -> NotFound:
     """Return the error about a job that does not exist for the caller."""
     return NotFound(f"no job found with id: {job_id}")

@@ -1,39 +1,30 @@
-"""Take in the outcomes of one work: store them, and only then acknowledge them.
+"""Take in what the pilots of one work publish: outcomes become results of hosts, pieces of logs become a job's log."""
 
-Outcomes that come at once are stored at once. A repeated outcome changes nothing, so several WMS may take in the same
-queue.
-"""
+from collections.abc import Callable, Mapping, Sequence
 
-import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-
-from runtime.amqp import Delivery
-from runtime.failpoints import failpoint
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
-from schemas.errors import Rejected, Unavailable
-from schemas.ids import Alias, EventId, RunUuid, TaskId
+from schemas.errors import Rejected
+from schemas.ids import EventId, TaskId
 from schemas.jobs import HostResult, JobWorkDocument
-from schemas.pilot.outcome_reading import outcome_from_bytes
-from wms.engine.workflow_queues import WorkflowQueues, open_connection
-from wms.jobs.plans.fleet_requests import OUTCOMES, make_unit_id
+from schemas.pilot.outcome_reading import outcome_from_bytes, piece_from_bytes
+from schemas.pilot.outcomes import LogPiece
+from wms.engine.workflow_queues import WorkflowQueues
+from wms.joblogs.job_logs import JobLogs
+from wms.jobs.plans.fleet_requests import LOGS, OUTCOMES, make_unit_id
 from wms.jobs.plans.outcome_results import read_outcome
-from wms.jobs.stored.job_store import JobStore
-
-#: How many outcomes the broker lends at once.
-_PREFETCH = 200
-_REST_S = 0.02
+from wms.jobs.stored.job_store import JobStore, name_host
+from wms.jobs.work.queue_intake import QueueIntake
 
 
 class WorkIntake:
-    """Takes in the outcomes of one work, from `start` to `stop`."""
+    """Takes in the outcomes and the logs of one work, from `start` to `stop`."""
 
     def __init__(
         self,
         work: JobWorkDocument,
         numbers: Mapping[TaskId, int],
         jobs: JobStore,
+        logs: JobLogs,
         *,
         gets_inventory: bool,
         on_news: Callable[[], None],
@@ -42,71 +33,38 @@ class WorkIntake:
         self._work = work
         self._numbers = numbers
         self._jobs = jobs
+        self._logs = logs
         self._on_news = on_news
         self._hosts = _map_units(work, gets_inventory=gets_inventory)
-        self._waiting: list[Delivery] = []
-        self._stack = AsyncExitStack()
-        self._loop = BackgroundLoop(self._store_waiting, name="outcomes", failed="outcomes wait", rest_s=_REST_S)
-        self._clock = asyncio.get_running_loop()
-        self._began_s = self._quiet_since_s = self._clock.time()
-
-    @property
-    def age_s(self) -> float:
-        """How many seconds ago it was made."""
-        return self._clock.time() - self._began_s
-
-    @property
-    def quiet_s(self) -> float:
-        """For how many seconds nothing has come."""
-        return 0.0 if self._waiting else self._clock.time() - self._quiet_since_s
+        self.outcomes = QueueIntake(work, OUTCOMES, self._keep_outcomes)
+        self.pieces = QueueIntake(work, LOGS, self._keep_pieces)
 
     async def start(self, queues: WorkflowQueues) -> None:
         """Begin to take in.
 
         Raises:
-            Unavailable: MQS or the broker does not answer, or the queue is not open yet.
-            NotFound: the queue is gone.
+            Unavailable: MQS or the broker does not answer, or a queue is not open yet.
+            NotFound: the queues are gone.
         """
-        profile = (await queues.find_queues(self._work.id, self._work.owner)).get(Alias(OUTCOMES))
-        if profile is None:
-            raise Unavailable(f"the outcomes' queue of {self._work.id} is not open")
-        async with AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(open_connection(profile))
-            self._loop.start()
-            stack.push_async_callback(self._loop.stop)
-            await connection.consume(profile.mqid, self._take, prefetch=_PREFETCH, on_lost=self._waiting.clear)
-            self._stack = stack.pop_all()
-        self._quiet_since_s = self._clock.time()
+        await self.outcomes.start(queues)
+        try:
+            await self.pieces.start(queues)
+        except BaseException:
+            await self.outcomes.stop()
+            raise
 
     async def stop(self) -> None:
-        """Stop taking in. What is not stored yet returns to the queue."""
-        await self._stack.aclose()
+        """Stop taking in. What is not kept yet returns to the queues."""
+        await self.outcomes.stop()
+        await self.pieces.stop()
 
-    def _take(self, delivery: Delivery) -> None:
-        self._waiting.append(delivery)
-        self._quiet_since_s = self._clock.time()
-        self._loop.wake()
-
-    async def _store_waiting(self) -> None:
-        taken = list(self._waiting)
-        if not taken:
-            return
-        results: list[tuple[str, int, HostResult]] = []
-        for delivery in taken:
-            results += self._read(delivery)
-        await self._jobs.keep_results(results)
-        failpoint("jobs.taken")
-        for delivery in taken:
-            await delivery.ack()
-        done = set(map(id, taken))
-        self._waiting[:] = [delivery for delivery in self._waiting if id(delivery) not in done]
+    async def _keep_outcomes(self, bodies: Sequence[bytes]) -> None:
+        await self._jobs.keep_results([result for body in bodies for result in self._read_outcome(body)])
         self._on_news()
-        if self._waiting:
-            self._loop.wake()
 
-    def _read(self, delivery: Delivery) -> list[tuple[str, int, HostResult]]:
+    def _read_outcome(self, body: bytes) -> list[tuple[str, int, HostResult]]:
         try:
-            outcome = outcome_from_bytes(delivery.body)
+            outcome = outcome_from_bytes(body)
         except Rejected as error:
             log.warning("an outcome cannot be read", workflow_id=self._work.id, reason=error.reason)
             return []
@@ -117,6 +75,18 @@ class WorkIntake:
         result = read_outcome(outcome)
         return [(host, number, result) for host in hosts]
 
+    async def _keep_pieces(self, bodies: Sequence[bytes]) -> None:
+        pieces: list[LogPiece] = []
+        for body in bodies:
+            try:
+                piece = piece_from_bytes(body)
+            except Rejected as error:
+                log.warning("a piece of a log cannot be read", workflow_id=self._work.id, reason=error.reason)
+                continue
+            if piece.event_id in self._hosts and piece.task_id in self._numbers:
+                pieces.append(piece)
+        await self._logs.take_pieces(self._work.job, pieces)
+
 
 def _map_units(work: JobWorkDocument, *, gets_inventory: bool) -> dict[EventId, tuple[str, ...]]:
     """Return the id of each event -> the ids of the hosts that it is about."""
@@ -124,8 +94,3 @@ def _map_units(work: JobWorkDocument, *, gets_inventory: bool) -> dict[EventId, 
     if gets_inventory:
         return {make_unit_id(work.id, None): tuple(ids.values())}
     return {make_unit_id(work.id, place): (host,) for place, host in ids.items()}
-
-
-def name_host(job: RunUuid, place: int) -> str:
-    """Return the id of the host at a place of a job."""
-    return f"{job}/{place}"

@@ -34,7 +34,8 @@ from wms.engine.workflow_queues import WorkflowQueues
 from wms.fleet.fleet import Fleet
 from wms.fleet.life.stimuli import CloseInputs
 from wms.fleet.ownership import Access
-from wms.jobs.plans.fleet_requests import gets_inventory, name_hosts_queue
+from wms.joblogs.job_logs import JobLogs
+from wms.jobs.plans.fleet_requests import gets_inventory, number_tasks
 from wms.jobs.plans.host_choice import HostFacts
 from wms.jobs.plans.judging import judge_node
 from wms.jobs.plans.work_progress import (
@@ -54,12 +55,24 @@ _REST_S = 0.1
 _QUIET_S = 3.0
 #: A consumer begins again after so long (seconds), with a fresh token.
 _RENEW_S = 600.0
+#: After a work is over, its logs are taken in until nothing has come for so long, but at most for so many looks.
+_LAST_QUIET_S, _LAST_PAUSE_S, _LAST_LOOKS = 2.5, 0.5, 60
 
 
 class WorkWatch:
     """Carries on the open works of one database."""
 
-    def __init__(self, engine: Engine, fleet: Fleet, queues: WorkflowQueues, jobs: JobStore, works: WorkStore) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        fleet: Fleet,
+        *,
+        queues: WorkflowQueues,
+        jobs: JobStore,
+        works: WorkStore,
+        logs: JobLogs,
+    ) -> None:
+        self._logs = logs
         self._engine = engine
         self._fleet = fleet
         self._queues = queues
@@ -153,7 +166,7 @@ class WorkWatch:
     async def _keep_intake(self, job: JobDocument, work: JobWorkDocument, workflow: WorkflowDocument) -> None:
         """See that the outcomes of a work are taken in, with a token that is valid."""
         intake = self._intakes.get(work.id)
-        if intake is not None and intake.age_s < _RENEW_S:
+        if intake is not None and intake.outcomes.age_s < _RENEW_S:
             return
         if intake is not None:
             del self._intakes[work.id]
@@ -162,6 +175,7 @@ class WorkWatch:
             work,
             await self._number_tasks(work, workflow),
             self._jobs,
+            self._logs,
             gets_inventory=gets_inventory(job.tasks[work.first : work.last + 1]),
             on_news=lambda: self.look_soon(work.id),
         )
@@ -172,12 +186,8 @@ class WorkWatch:
         self._intakes[work.id] = fresh
 
     async def _number_tasks(self, work: JobWorkDocument, workflow: WorkflowDocument) -> dict[TaskId, int]:
-        """Return the number in the job of each task of the workflow, by what it takes in."""
-        aliases = {queue.mqid: queue.alias for queue in workflow.queues}
-        numbers = {name_hosts_queue(place): work.first + place for place in range(work.last - work.first + 1)}
         found = await self._jobs.store.find(TASK_DIRECTIVES, {"workflow_id": work.id})
-        tasks = [TaskDirectiveDocument.model_validate(each) for each in found]
-        return {task.task_id: numbers[aliases[task.input_queues[0]]] for task in tasks}
+        return number_tasks(work, workflow, [TaskDirectiveDocument.model_validate(each) for each in found])
 
     async def _judge_work(
         self,
@@ -230,13 +240,23 @@ class WorkWatch:
 
     def _is_quiet(self, work: JobWorkDocument) -> bool:
         intake = self._intakes.get(work.id)
-        return intake is None or intake.quiet_s >= _QUIET_S
+        return intake is None or intake.outcomes.quiet_s >= _QUIET_S
 
     async def _leave_work(self, work: JobWorkDocument) -> None:
         """End the workflow of a work that nobody needs any more."""
         if (intake := self._intakes.pop(work.id, None)) is not None:
-            await intake.stop()
+            self._engine.effects.begin_task(_close_intake(intake), f"last logs of {work.id}")
         with suppress(NotFound):  # it has ended already
             await self._fleet.deactivate_workflow(work.id, Deactivated.FINISHED, Access(work.owner))
         await self._works.end_work(work.id)
         self._open.discard(work.id)
+
+
+async def _close_intake(intake: WorkIntake) -> None:
+    """Stop an intake, once no more pieces of logs come: they may come after the last outcome."""
+    await intake.outcomes.stop()
+    for _ in range(_LAST_LOOKS):
+        await asyncio.sleep(_LAST_PAUSE_S)
+        if intake.pieces.quiet_s >= _LAST_QUIET_S:
+            break
+    await intake.pieces.stop()

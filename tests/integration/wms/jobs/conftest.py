@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import uuid
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,18 +16,18 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import Connection, Delivery
 from schemas.catalogue import CatalogueTask, FanOut, TaskStatus
 from schemas.documents import TASK_DIRECTIVES
-from schemas.ids import Alias, CatalogueTaskId, EventId, Mqid, OrganizationId, TaskId, WorkflowId
-from schemas.jobs import JOB_WORKS
+from schemas.events import QueuesActivated, WorkflowRequested
+from schemas.ids import Alias, CatalogueTaskId, EventId, Mqid, OrganizationId, TaskId
 from schemas.objects import MQProfile
 from schemas.payloads.data_events import Header
-from schemas.pilot.outcomes import EventOutcome, RunEnding, outcome_to_bytes
+from schemas.pilot.outcomes import EventOutcome, LogPiece, RunEnding, TaskStream, outcome_to_bytes, piece_to_bytes
 from schemas.topology import event_exchange
 from tests.integration.wms.conftest import World
 from tests.unit.wms.catalogue.making import make_in
 from tests.waiting import eventually
 from wms.catalogue.task_store import TaskStore
 
-_QUEUES = {"hosts": "a72475165e05b4f83a948", "outcomes": "b72475165e05b4f83a948"}
+_PUBLIC = ("hosts", "outcomes", "logs")
 
 #: Says how a task ends on a host: (name of the task, name of the host) -> (ending, exit status).
 Answers = Callable[[str, str], tuple[RunEnding, int | None] | None]
@@ -47,7 +48,8 @@ class JobWorld:
     #: What the pilots have run: (task, host), and the payloads.
     runs: list[tuple[str, str]] = field(default_factory=list)
     payloads: list[Any] = field(default_factory=list)
-    names: dict[int, str] = field(default_factory=dict)
+    #: The queues of each workflow, by alias.
+    queues: dict[str, dict[str, Mqid]] = field(default_factory=dict)
 
     def sign_in(self, caller: str) -> dict[str, str]:
         """Return the headers of `<subject>/<organization>/<role>`; root is a superuser."""
@@ -113,80 +115,97 @@ class JobWorld:
         hosts = (await self.send("GET", f"/jobs/{job}/hosts")).json()["hosts"]
         return {each["name"]: (each["state"], [one["state"] for one in each["results"]]) for each in hosts}
 
-    async def play_pilot(self, delivery: Delivery) -> None:
+    async def play_pilot(self, workflow_id: str, delivery: Delivery) -> None:
         """Run the tasks of a workflow on one event, as the pilots of the workflow would, and report."""
         host = str(delivery.headers[Header.KEY.value])
-        work = await self._find_work(delivery.id)
         payload = json.loads(delivery.body)
-        for directive, name in await self._list_tasks(work):
+        for directive, name in await self._list_tasks(workflow_id):
             self.runs.append((name, host))
             self.payloads.append(payload)
             ended = self.answers(name, host)
             if ended is None:
                 break
-            await self.report(delivery.id, directive, ending=ended[0], exit_status=ended[1])
+            await self._publish_log(workflow_id, delivery.id, directive, host, f"{name} on {host}\n")
+            await self._report(workflow_id, delivery.id, directive, ended)
             if ended != (RunEnding.EXITED, 0):
                 break
         await delivery.ack()
 
-    async def report(self, event_id: EventId, task_id: TaskId, **fields: Any) -> None:
+    async def _publish(self, workflow_id: str, alias: str, body: bytes) -> None:
+        queue = self.queues[workflow_id][alias]
+        await self.connection.publish(event_exchange(queue), queue, body, message_id=str(uuid.uuid4()))
+
+    async def _report(
+        self, workflow_id: str, event_id: EventId, task_id: TaskId, ended: tuple[RunEnding, int | None]
+    ) -> None:
         """Publish an outcome, twice: a pilot may repeat it."""
-        outcome = EventOutcome(event_id=event_id, attempt=1, task_id=task_id, **fields)
-        queue = Mqid(_QUEUES["outcomes"])
-        for number in range(2):
-            message_id = f"{event_id}/{task_id}/{number}"
-            await self.connection.publish(
-                event_exchange(queue), queue, outcome_to_bytes(outcome), message_id=message_id
+        outcome = EventOutcome(event_id=event_id, attempt=1, task_id=task_id, ending=ended[0], exit_status=ended[1])
+        for _ in range(2):
+            await self._publish(workflow_id, "outcomes", outcome_to_bytes(outcome))
+
+    async def _publish_log(self, workflow_id: str, event_id: EventId, task_id: TaskId, host: str, text: str) -> None:
+        """Publish what a container wrote, in two pieces, of which the second one comes first and twice."""
+        fields: dict[str, Any] = {"event_id": event_id, "attempt": 1, "run": f"r-{event_id}-{task_id}", "key": host}
+        for number in (1, 1, 0):
+            piece = LogPiece(
+                **fields,
+                task_id=task_id,
+                stream=TaskStream.STDOUT,
+                number=number,
+                text=text if number == 0 else "done\n",
+                is_last=number == 1,
             )
+            await self._publish(workflow_id, "logs", piece_to_bytes(piece))
 
-    async def _find_work(self, event_id: str) -> Mapping[str, Any]:
-        from wms.jobs.plans.fleet_requests import make_unit_id
-
-        for work in await self.world.wms.store.find(JOB_WORKS, {}):
-            units = {make_unit_id(WorkflowId(work["_id"]), place) for place in (None, *work["places"])}
-            if event_id in units:
-                return work
-        raise AssertionError(f"an event of no work: {event_id}")
-
-    async def _list_tasks(self, work: Mapping[str, Any]) -> list[tuple[TaskId, str]]:
-        found = await self.world.wms.store.find(TASK_DIRECTIVES, {"workflow_id": work["_id"]}, sort=[("cursor", 1)])
+    async def _list_tasks(self, workflow_id: str) -> list[tuple[TaskId, str]]:
+        found = await self.world.wms.store.find(TASK_DIRECTIVES, {"workflow_id": workflow_id}, sort=[("cursor", 1)])
         return [(TaskId(each["task_id"]), each["task_image"].rpartition("/")[2]) for each in found]
 
 
 @pytest.fixture
 async def jobs(world: World, rabbitmq: RabbitMQ, data_vhost: str) -> AsyncIterator[JobWorld]:
-    """WMS, and pilots that run everything at once."""
+    """WMS, and pilots that run everything at once, on real queues of each workflow."""
     url = URL(rabbitmq.amqp_url("mqs", data_vhost))
     async with AsyncExitStack() as stack:
         connection = await Connection.connect(str(url), name="pilots", wait_s=10.0)
         stack.push_async_callback(connection.close)
-        async with connection.lend_channel() as channel:
-            for queue in _QUEUES.values():
-                await channel.exchange_declare(event_exchange(Mqid(queue)), durable=True)
-                await channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
-                await channel.queue_bind(queue, event_exchange(Mqid(queue)), routing_key=queue)
-        world.mqs.profiles = [
-            MQProfile(
-                mqid=Mqid(queue),
-                workflow_id=WorkflowId("WF-1"),
-                timestamp=1.5,
-                alias=Alias(alias),
-                is_public=True,
-                is_activated=True,
-                auth_token=url.password,
-                broker_type="rabbitmq",
-                broker_address=f"mqs@{url.host}:{url.port}/{data_vhost}",
-            )
-            for alias, queue in _QUEUES.items()
-        ]
         playing = JobWorld(world, connection)
         tasks: set[asyncio.Task[None]] = set()
 
-        def play(delivery: Delivery) -> None:
-            task = asyncio.create_task(playing.play_pilot(delivery))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+        async def make_queues(wanted: WorkflowRequested) -> None:
+            found = {plan.alias: plan.mqid for plan in wanted.queues if plan.alias in _PUBLIC}
+            playing.queues[wanted.workflow_id] = {str(alias): mqid for alias, mqid in found.items()}
+            async with connection.lend_channel() as channel:
+                for queue in found.values():
+                    await channel.exchange_declare(event_exchange(queue), durable=True)
+                    await channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+                    await channel.queue_bind(queue, event_exchange(queue), routing_key=queue)
+            world.mqs.profiles = [
+                *(world.mqs.profiles or []),
+                *(
+                    MQProfile(
+                        mqid=queue,
+                        workflow_id=wanted.workflow_id,
+                        timestamp=1.5,
+                        alias=alias,
+                        is_public=True,
+                        is_activated=True,
+                        auth_token=url.password,
+                        broker_type="rabbitmq",
+                        broker_address=f"mqs@{url.host}:{url.port}/{data_vhost}",
+                    )
+                    for alias, queue in found.items()
+                ),
+            ]
 
-        await connection.consume(_QUEUES["hosts"], play, prefetch=100)
+            def play(delivery: Delivery) -> None:
+                task = asyncio.create_task(playing.play_pilot(wanted.workflow_id, delivery))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+
+            await connection.consume(found[Alias("hosts")], play, prefetch=100)
+            await world.mqs.say(QueuesActivated(workflow_id=wanted.workflow_id))
+
+        world.mqs.react_to = make_queues  # type: ignore[method-assign]
         yield playing
         assert not [task for task in tasks if task.done() and task.exception() is not None]

@@ -1,0 +1,66 @@
+"""C5, C6, C26, C28 for jobs and saved lists over REST: who may do what, as data; each cell is a test."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.wms.jobs.conftest import JobWorld
+
+CALLERS = {
+    "superuser": "root",
+    "system auditor": "watch",
+    "admin": "boss/north/admin",
+    "auditor": "al/north/auditor",
+    "starter": "ada/north/member",
+    "other member": "cy/north/member",
+    "stranger": "eve/south/admin",
+}
+#: Action -> the status code for each caller, in the order of `CALLERS`. The job is over, and ada has started it.
+MATRIX = {
+    "see": (200, 200, 200, 200, 200, 200, 404),
+    "see hosts": (200, 200, 200, 200, 200, 200, 404),
+    "read log": (200, 200, 200, 200, 200, 200, 404),
+    "start": (201, 403, 201, 403, 201, 201, 404),
+    # Without a failed host there is nothing to run again: 409 means that the caller may.
+    "run again": (409, 403, 409, 403, 409, 409, 404),
+    "cancel": (409, 403, 409, 403, 409, 403, 404),
+    "see list": (200, 200, 200, 200, 200, 200, 404),
+    "change list": (200, 403, 200, 403, 200, 403, 404),
+    "delete": (204, 403, 204, 403, 403, 403, 404),
+}
+
+
+async def try_action(jobs: JobWorld, action: str, caller: str, known: dict[str, int]) -> int:
+    """Return the status code of the answer to an action of a caller."""
+    job, saved = f"/jobs/{known['job']}", f"/workflow/{known['list']}"
+    start = {"task": known["task"], "inventory": known["inventory"], "limit": "web1"}
+    calls: dict[str, tuple[str, str, Any]] = {
+        "see": ("GET", job, None),
+        "see hosts": ("GET", f"{job}/hosts", None),
+        "read log": ("GET", f"{job}/log", None),
+        "start": ("POST", "/jobs", start),
+        "run again": ("POST", f"{job}/actions/rerun", {}),
+        "cancel": ("POST", f"{job}/actions/cancel", None),
+        "see list": ("GET", saved, None),
+        "change list": ("PUT", saved, {"description": "x"}),
+        "delete": ("DELETE", job, None),
+    }
+    method, path, body = calls[action]
+    answer = await jobs.send(method, path, body, caller=caller)
+    return answer.status_code
+
+
+async def test_c5_c6_c26_c28_each_cell_of_the_rights_of_jobs(jobs: JobWorld, subtests: pytest.Subtests) -> None:
+    task, inventory = await jobs.add_task("patch"), await jobs.add_inventory("web1\nweb2\n")
+    saved = await jobs.send("POST", "/workflow", {"name": "night", "organization": "north", "tasks": [task]})
+    made = await jobs.start(task=task, inventory=inventory)
+    await jobs.until_over(made["id"])
+    known = {"job": made["id"], "list": saved.json()["id"], "task": task, "inventory": inventory}
+    for action, codes in MATRIX.items():
+        for (name, caller), code in zip(CALLERS.items(), codes, strict=True):
+            if code == 204:
+                continue  # they may, and the first of them deletes it: below
+            with subtests.test(f"{name} {action}"):
+                assert await try_action(jobs, action, caller, known) == code
+    answer = await jobs.send("DELETE", f"/jobs/{known['job']}", caller="boss/north/admin")
+    assert answer.status_code == 204, answer.text
