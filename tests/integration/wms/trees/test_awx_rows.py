@@ -1,0 +1,56 @@
+"""Rows of the contract's 1.11 that no other test carries: the shape of answers, ids, statuses, and what is ignored."""
+
+import re
+
+from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
+
+__all__ = ["awx"]
+
+TREES, NODES = "/workflow_job_templates/", "/workflow_job_template_nodes/"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+async def test_k3_4_k3_5_k3_6_k3_7_k3_8_k3_9_k3_12_answers_to_changes_have_the_form_that_clients_read(
+    awx: AwxWorld,
+) -> None:
+    ada, job, tree = awx.ada, await awx.make_job("build"), await awx.make_tree()
+    approval = await awx.add_node(tree, identifier="sign")
+    made = await ada.post(f"{NODES}{approval}/create_approval_template/", {"name": "sign", "timeout": 5})
+    # One space of ids for templates of all kinds.
+    assert len({job, tree, made["id"]}) == 3
+    node = await awx.add_node(tree, identifier="b", unified_job_template=job)
+    shown = await ada.get(f"{TREES}{tree}/")
+    assert TIME.fullmatch(shown["created"])
+    assert TIME.fullmatch(shown["modified"])
+    assert shown["related"]["organization"] == f"{V2}/organizations/{shown['organization']}/"
+    changed = await ada.call("PATCH", shown["url"], {"description": "d"})
+    put = await ada.call("PUT", shown["url"], {"name": "release", "organization": shown["organization"]})
+    assert (changed["description"], put["id"]) == ("d", tree)
+    refused = await awx.eve.call("PATCH", shown["url"], {"description": "e"}, code=403)
+    assert "icense" not in refused["detail"]
+    # A template that goes leaves no key that dangles.
+    await ada.call("DELETE", f"{V2}/job_templates/{job}/", code=204)
+    freed = await ada.get(f"{NODES}{node}/")
+    assert (freed["unified_job_template"], "unified_job_template" in freed["related"]) == (None, False)
+
+
+async def test_k2_11_k4_3_k4_6_k4_16_k4_23_nodes_and_templates_take_what_clients_send(awx: AwxWorld) -> None:
+    ada, job, tree = awx.ada, await awx.make_job("build"), await awx.make_tree()
+    other = await awx.make_tree("other")
+    node = await awx.add_node(tree, identifier="b", unified_job_template=job)
+    described = await ada.call("OPTIONS", f"{V2}{NODES}{node}/create_approval_template/")
+    assert {"name", "description", "timeout"} <= described["actions"]["POST"].keys()
+    fields = (await ada.call("OPTIONS", f"{V2}/job_templates/"))["actions"]["POST"]
+    assert not {"project", "playbook"} & {name for name, meta in fields.items() if meta.get("required")}
+    # The parent of a node never changes, whoever names it.
+    for method in ("PATCH", "PUT"):
+        kept = await ada.call(method, f"{V2}{NODES}{node}/", {"workflow_job_template": other, "identifier": "b"})
+        assert kept["workflow_job_template"] == tree
+    found = (await ada.get("/unified_job_templates/?name=release&type=workflow_job_template"))["results"]
+    assert [each["id"] for each in found] == [tree]
+    run = (await ada.post(f"{TREES}{tree}/launch/"))["id"]
+    shown = await ada.get(f"/workflow_jobs/{run}/")
+    assert {"failed", "status", "started", "elapsed", "finished"} <= shown.keys()
+    assert "event_processing_finished" not in shown
+    await awx.trees.end("build")
+    await awx.trees.until_over(run)
