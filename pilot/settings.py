@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from pilot.errors import SettingsInvalid
 from schemas.pilot.names import asked_platform
 from schemas.pilot.options import Chirp, PilotOptions, Platform, TaskMode
+from schemas.pilot.outcome_rules import find_outcome_problems
 from schemas.pilot.pilot_wire import INCOMING, OUTGOING, PilotJob, PilotProgram, QueueEndpoint, read_queues
 from schemas.pilot.variables import Variables, read_fields
 from schemas.rules.placeholders import FILE_PLACEHOLDERS
@@ -125,30 +126,11 @@ def _check_together(v: Variables, s: PilotSettings) -> None:
         )
     if s.task_mode is TaskMode.STREAM:
         _check_stream(v, s)
-    _check_outcomes(v, s)
-
-
-def _check_outcomes(v: Variables, s: PilotSettings) -> None:
-    """Note the settings about outcomes and logs that do not fit together."""
-    for name, alias, queue in (("OUTCOMES_TO", s.outcomes_to, s.outcomes_queue), ("LOGS_TO", s.logs_to, s.logs_queue)):
-        if alias and queue is None:
-            v.note_problem(name, "must be the alias of an output queue of the task", "add the queue to its outputs")
-    if s.logs_to and s.logs_to == s.outcomes_to:
-        v.note_problem(
-            "LOGS_TO", "must name another queue than EWMS_PILOT_OUTCOMES_TO", "give the logs their own queue"
-        )
-    needy = (("LOGS_TO", s.logs_to), ("AT_MOST_ONCE", s.at_most_once))
-    for name in (name for name, is_set in needy if is_set and not s.outcomes_to):
-        v.note_problem(name, "needs EWMS_PILOT_OUTCOMES_TO", f"set it, or unset EWMS_PILOT_{name}")
-    if s.at_most_once and len(s.inputs) != 1:
-        v.note_problem("AT_MOST_ONCE", "needs exactly one input queue", "join the queues before this task")
-    if s.forward_events and not s.inputs:
-        v.note_problem("FORWARD_EVENTS", "needs an input queue", "a task without one has no event to forward: unset it")
-    if s.forward_events and not s.task_outputs:
-        v.note_problem("FORWARD_EVENTS", "needs an output queue", "add a queue that is not for outcomes or logs")
-    of_events = (("OUTCOMES_TO", s.outcomes_to), ("PAYLOAD_ARGUMENT", s.payload_argument))
-    for name in (name for name, is_set in of_events if is_set and s.task_mode is TaskMode.STREAM):
-        v.note_problem(name, "is not allowed with EWMS_PILOT_TASK_MODE=stream", "unset one of the two")
+    outputs = {name for queue in s.outputs for name in (queue.alias, queue.mqid)}
+    for name, rule, remedy in find_outcome_problems(
+        s, n_inputs=len(s.inputs), outputs=outputs, n_outputs=len(s.outputs)
+    ):
+        v.note_problem(name, rule, remedy)
 
 
 def _check_stream(v: Variables, s: PilotSettings) -> None:

@@ -10,20 +10,22 @@ from itertools import islice
 
 from schemas.api.workflows import TaskRequest, WorkflowRequest
 from schemas.pilot import names
-from schemas.pilot.options import Platform, TaskMode
-from schemas.pilot.variables import PREFIX
+from schemas.pilot.options import PilotOptions, Platform, TaskMode
+from schemas.pilot.outcome_rules import find_outcome_problems
+from schemas.pilot.variables import PREFIX, Variables, read_fields
 from schemas.rules.complaints import Complaint, alias_problem, complain_of_unused, find_nearest
 from schemas.rules.placeholders import (
     ENV_DATA_HUB,
     ENV_INFILE,
     ENV_OUTFILE,
     ENV_RUN,
+    ENV_SECRETS,
     FILE_PLACEHOLDERS,
     HUB_PLACEHOLDERS,
 )
 from schemas.rules.worker_paths import input_file_problem
 
-_PILOTS_OWN = (ENV_INFILE, ENV_OUTFILE, ENV_DATA_HUB, ENV_RUN)
+_PILOTS_OWN = (ENV_INFILE, ENV_OUTFILE, ENV_DATA_HUB, ENV_RUN, ENV_SECRETS)
 
 #: A smaller number without a unit probably means mega- or gigabytes: no container starts with so few bytes.
 MIN_WORKER_BYTES = 1024 * 1024
@@ -109,6 +111,7 @@ def _check_task(where: str, task: TaskRequest) -> Iterator[Complaint]:
         rule, _, remedy = problem.partition("; ")
         yield Complaint(f"{where}.pilot_config.environment.{name}", rule, remedy)
     yield from _check_mode(where, task, environment)
+    yield from _check_outcomes(where, task, environment)
     yield from _check_times(where, task, environment)
     if platform == Platform.NONE and not task.task_args.strip():
         yield Complaint(f"{where}.task_args", "must be the command where there is no image", "write the command line")
@@ -167,6 +170,15 @@ def _check_mode(where: str, task: TaskRequest, environment: Mapping[str, str]) -
         rule = f"must not name {', '.join(named)} with {PREFIX}TASK_MODE=stream"
         remedy = "a warm task reads events from standard input and answers on standard output"
         yield Complaint(f"{where}.task_args", rule, remedy)
+
+
+def _check_outcomes(where: str, task: TaskRequest, environment: Mapping[str, str]) -> Iterator[Complaint]:
+    options = PilotOptions(**read_fields(PilotOptions, Variables(environment)))
+    aliases = task.output_queue_aliases
+    for name, rule, remedy in find_outcome_problems(
+        options, n_inputs=len(task.input_queue_aliases), outputs=aliases, n_outputs=len(aliases)
+    ):
+        yield Complaint(f"{where}.pilot_config.environment.{PREFIX}{name}", rule, remedy)
 
 
 def _check_times(where: str, task: TaskRequest, environment: Mapping[str, str]) -> Iterator[Complaint]:

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from schemas.events import TaskforceStart
 from schemas.pilot.job_names import TOKEN_FILE
 from schemas.pilot.names import OF_OPERATORS, asked_platform
-from schemas.pilot.options import PLATFORM
+from schemas.pilot.options import PLATFORM, read_secret_names
 from schemas.pilot.pilot_wire import (
     INCOMING,
     OUTGOING,
@@ -116,7 +116,7 @@ def pilot_environment(
 def list_secrets(order: TaskforceStart) -> tuple[str, ...]:
     """Return the names of the secrets that the task of `order` wants."""
     users = {_SECRETS: _join_value(_SECRETS, order.pilot_config.environment.get(_SECRETS, ""))}
-    return Variables(users).read_words("SECRETS", ",")
+    return read_secret_names(Variables(users), "SECRETS")
 
 
 def secrets_file(answer: SecretsAnswer) -> bytes:

@@ -47,6 +47,9 @@ PILOT = "tasks.0.pilot_config.environment."
 #: What a request has, and what is said of it: the field, then words of the rule and of the remedy.
 WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"task_args": "echo 'a"}, "tasks.0.task_args", "does not split", "close the quotation mark"),
+    ({"pilot": {"EWMS_PILOT_OUTCOMES_TO": "ends"}}, f"{PILOT}EWMS_PILOT_OUTCOMES_TO", "output queue", "to its outputs"),
+    ({"pilot": {"EWMS_PILOT_AT_MOST_ONCE": "True"}}, f"{PILOT}EWMS_PILOT_AT_MOST_ONCE", "OUTCOMES_TO", "set it"),
+    ({"pilot": {"EWMS_PILOT_SECRETS": "../up"}}, f"{PILOT}EWMS_PILOT_SECRETS", "must be names", "write it like"),
     ({"task_args": "a \\"}, "tasks.0.task_args", "does not split", "write the backslash twice"),
     ({"init_image": "i", "init_args": 'a "b'}, "tasks.0.init_args", "does not split", "close the quotation mark"),
     ({"task_args": "cp {{INFIEL}} x"}, "tasks.0.task_args", "{{INFIEL}} stays unchanged", "did you mean {{INFILE}}?"),
@@ -169,6 +172,7 @@ def test_what_is_odd_is_told_and_not_refused(changes: dict[str, Any], rule: str)
         {"pilot": {"EWMS_PILOT_TASK_TIMEOUT": 600, "EWMS_PILOT_OKAY_ERRORS": ["A", "B"], "OTHER": "x"}},
         {"pilot": {"EWMS_PILOT_TASK_TIMEOUT": "", "EWMS_PILOT_QUARANTINE_TIME": "60"}},
         {"pilot": {"EWMS_PILOT_TASK_MODE": "stream"}, "task_args": "serve {{DATA_HUB}}"},
+        {"pilot": {"EWMS_PILOT_PAYLOAD_ARGUMENT": "True", "EWMS_PILOT_SECRETS": ["db-password", "key"]}},
         {"worker": {"worker_memory": 512 * 1024**2, "worker_disk": "1.5 GB"}},
         {"pilot_config": {"input_files": ["/data/geometry.gz"]}},
         {"task_env": {"TEMPLATE": "{{.Name}}"}},

@@ -239,7 +239,7 @@ def test_pilots_know_what_users_call_their_queues_and_what_the_worker_may_use() 
     assert "EWMS_PILOT_QUEUE_INCOMING_ALIAS" not in environment
 
 
-@pytest.mark.parametrize("written", ["db-password,api-key", "db-password, api-key", ["db-password", "api-key"]])
+@pytest.mark.parametrize("written", ["db-password,api-key", "db-password; api-key", ["db-password", "api-key"]])
 def test_c33_a_tasks_secrets_are_named_in_its_environment_and_come_in_their_own_file(written: Any) -> None:
     named = order(**users(EWMS_PILOT_SECRETS=written))
     assert list_secrets(named) == ("db-password", "api-key")
