@@ -13,7 +13,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-process up down test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss lock clean
+.PHONY: help demo demo-process demo-maintenance up down test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: $(READY) ## run one real workflow of 500 events, start to end  [POOL=condo
 
 demo-process: $(READY) ## enroll a node by step lists, with a failure, a retry and a killed worker
 	@$(BIN)/python -m deploy.demo.process
+
+demo-maintenance: $(READY) ## build nine tasks from git, and run them on 20 simulated hosts  [POOL=condor|local]
+	@POOL="$(POOL)" $(BIN)/python -m deploy.demo.maintenance
 
 up: $(READY) ## start the whole system until Ctrl-C; the next start goes on  [POOL=condor|local] [DATA=dir] [FRESH=1]
 	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL)) \
