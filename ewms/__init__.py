@@ -87,7 +87,7 @@ __all__ = [
 
 def __dir__() -> list[str]:
     """List the names that can be imported from here, without importing them."""
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES} - {"Any", "TYPE_CHECKING", "import_module"})
 
 
 def __getattr__(name: str) -> Any:

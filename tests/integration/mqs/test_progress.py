@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import aio_pika
+import httpx2
 from aio_pika.abc import AbstractConnection
 
 from deploy.local.servers.rabbitmq import RabbitMQ
@@ -17,6 +18,8 @@ from tests.integration.mqs.conftest import Peer, Plan, RunMqs
 from tests.integration.mqs.test_dead_letter_orders import ask, bury, letters, order
 from tests.integration.mqs.test_endings import TICK, closing, publish, take
 from tests.waiting import eventually
+
+_LONG_LIFE_S = 30.0
 
 
 async def test_replays_are_counted_once_and_discarded_letters_stay_failures(
@@ -53,6 +56,19 @@ async def test_progress_never_steps_back_over_restarts_of_mqs_and_of_the_broker(
             return await ask(wms, plan.depths_query, DepthsAnswer)
         return None
 
+    async def outlast_a_start() -> None:
+        """Wait until the broker has run for longer than its next life until MQS's first look at it.
+
+        With the same process id, MQS knows a restart by the shorter life of the broker.
+        """
+
+        def read_life_s() -> float:
+            (node,) = api.get("/api/nodes").raise_for_status().json()
+            return float(node["uptime"] / 1000)
+
+        with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=60, trust_env=False) as api:
+            await eventually(lambda: asyncio.to_thread(read_life_s), lambda life_s: life_s > _LONG_LIFE_S, pause_s=1)
+
     async def work(n: int) -> None:
         """Publish events, and let a worker that leaves at once do them."""
         connection = await aio_pika.connect(rabbitmq.data_url)
@@ -88,6 +104,7 @@ async def test_progress_never_steps_back_over_restarts_of_mqs_and_of_the_broker(
     async with run_mqs(**TICK) as mqs:
         await wms.say(plan.requested)
         await wms.next()
+        await outlast_a_start()
         await work(6)
         await see(6)
         (before,) = await mqs.store.find("MQTrafficColl", {"_id": plan.queue_in})
@@ -97,6 +114,7 @@ async def test_progress_never_steps_back_over_restarts_of_mqs_and_of_the_broker(
         await see_at_once(6)
         await asyncio.to_thread(rabbitmq.restart)
         await see_at_once(6)
+        await outlast_a_start()
         await work(3)
         await see(9)
     await asyncio.to_thread(rabbitmq.restart)
