@@ -68,7 +68,7 @@ format: $(READY) ## mend what the linter can mend
 bench: $(READY) ## measure, side by side, as ratios
 	$(BIN)/python -m tests.bench $(ARGS)
 
-crash: $(READY) ## strike a running system 88 times and count what it lost  [ARGS='--runs 12 --seed 7' or ARGS=engine]
+crash: $(READY) ## strike a running system 88 times and count what it lost  [ARGS='--runs 12 --seed 7', ARGS=engine or ARGS=trees]
 	$(BIN)/python -m tests.campaigns.crash $(ARGS)
 
 crash-queues: $(READY) ## kill the broker 30 times just after queues were made  [ARGS='--cycles 8 --seed 7']

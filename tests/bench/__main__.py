@@ -20,6 +20,7 @@ BENCHES = (
     "snapshots",
     "submit",
     "engine",
+    "trees",
 )
 
 

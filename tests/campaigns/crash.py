@@ -9,6 +9,7 @@ over. The exit status is 1 if one event is lost or one workflow stuck.
     make crash ARGS='--runs 12 --seed 7'
     make crash ARGS='--seed 7 --only 31'
     make crash ARGS=engine                  the engine's own campaign, tests/campaigns/engine_crash.py
+    make crash ARGS=trees                   that of decision trees, tests/campaigns/tree_crash.py
 """
 
 import argparse
@@ -36,7 +37,7 @@ from deploy.local.up import prepare_servers
 from ewms import AlreadyThere, Client, EWMSError, PublishFailed, TimedOut
 from ewms.client import Run
 from schemas.topology import DATA_VHOST, dead_queue
-from tests.campaigns import engine_crash
+from tests.campaigns import engine_crash, tree_crash
 from tests.campaigns.faults import Moment, PlannedRun, plan_runs
 from tests.campaigns.ledger import Verdict, judge_run
 from tests.campaigns.strikes import Strikes, start_watching
@@ -59,6 +60,8 @@ def main(words: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     if words[:1] == ["engine"]:
         return engine_crash.main(words[1:])
+    if words[:1] == ["trees"]:
+        return tree_crash.main(words[1:])
     parser = argparse.ArgumentParser(prog="make crash", description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=88)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))

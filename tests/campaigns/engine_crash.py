@@ -99,7 +99,7 @@ async def run_seed(site: Site, planned: PlannedStrikes) -> Judgement:
         async with servers.hold_still():
             store = await Store.connect(site.mongo_url, database=site.database, source="ewms/campaign")
             stack.push_async_callback(store.close)
-            for definition in (_NEST, *_list_definitions()):
+            for definition in (_NEST, *list_definitions()):
                 await repository.store_definition(store, definition, definition.hash, utc_now())
         processes = await stack.enter_async_context(SeedProcesses(site, planned, diary))
         driver = Driver(processes.wms, store, planned)
@@ -123,7 +123,7 @@ async def run_seed(site: Site, planned: PlannedStrikes) -> Judgement:
 
 
 @cache
-def _list_definitions() -> tuple[Definition, ...]:
+def list_definitions() -> tuple[Definition, ...]:
     """Return what the campaign's step workers offer. The step lists stay unknown to other tests of this process."""
     with keep_definitions(without_others=True), keep_registrations():
         return tuple(offer.sent for offer in load_offers((STEPS,), "default").values())

@@ -101,12 +101,13 @@ class PlannedStrikes:
 def find_points(root: Path = _ROOT) -> list[Point]:
     """Return every point at which something may be struck, in the order of the source."""
     return [
-        *(Point(Victim.WMS, name) for source in _WMS_SOURCES for name in _read_names(root / source)),
-        *(Point(Victim.WORKER, name) for source in _WORKER_SOURCES for name in _read_names(root / source)),
+        *(Point(Victim.WMS, name) for source in _WMS_SOURCES for name in read_point_names(root / source)),
+        *(Point(Victim.WORKER, name) for source in _WORKER_SOURCES for name in read_point_names(root / source)),
     ]
 
 
-def _read_names(source: Path) -> list[str]:
+def read_point_names(source: Path) -> list[str]:
+    """Return the names of the failpoints in the source `source`, a file or a directory."""
     files = sorted(source.rglob("*.py")) if source.is_dir() else [source]
     names: list[str] = []
     for file in files:

@@ -27,6 +27,10 @@ from wms.engine.life.launching import LaunchWish
 from wms.engine.life.stimuli import Begin, CallbackProgress, PutState, Resume, Wish, WriteNote
 from wms.engine.repository import INPUT_LIFE
 from wms.settings import WmsSettings
+from wms.tenancy.rights import Principal, TenancyRole
+
+#: Who decides approvals.
+_ADA = Principal("ada", system_roles=frozenset({TenancyRole.SUPERUSER}))
 
 
 async def obey(wms: Wms, command: dict[str, Any]) -> str:
@@ -60,6 +64,9 @@ async def obey(wms: Wms, command: dict[str, Any]) -> str:
         case {"do": "resume", "run": run_id}:
             await engine.apply_stimulus(run_id, Resume(who="ada"))
             return "resumed"
+        case {"do": "approve", "run": run_id}:
+            await wms.trees.runs.decide_approval(_ADA, run_id, is_approved=True)
+            return "answered approved"
         case {"do": "cancel", "run": run_id}:
             await engine.apply_stimulus(run_id, Wish(WantKind.CANCEL, "ada", "the campaign asks for it"))
             return "canceled"
