@@ -192,6 +192,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             organizations=organizations,
             catalogue=tasks,
             inventories=inventories,
+            templates=trees.templates,
             logs=settings.make_job_logs(store),
             max_workers=settings.job_workers,
         )

@@ -18,10 +18,12 @@ from wms.jobs.job_service import JobService
 from wms.jobs.stored.job_store import JobStore
 from wms.jobs.stored.work_store import WorkStore
 from wms.jobs.task_list_service import TaskListService
+from wms.jobs.template_rights import TemplateRights
 from wms.jobs.tree_jobs import TreeJobs
 from wms.jobs.work.work_runner import WorkRunner
 from wms.jobs.work.work_watch import WorkWatch
 from wms.tenancy.organizations import Organizations
+from wms.trees.templates.template_service import TemplateService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +48,13 @@ def build_jobs(
     organizations: Organizations,
     catalogue: Catalogue,
     inventories: Inventories,
+    templates: TemplateService,
     logs: JobLogs,
     max_workers: int,
 ) -> Jobs:
-    """Return the parts, and let the engine run nodes of jobs. The watch is not started."""
+    """Return the parts; let the engine run nodes of jobs, and templates check who may save them. The watch is not
+    started.
+    """
     jobs, works = JobStore(store), WorkStore(store)
     watch = WorkWatch(engine, fleet, queues=queues, jobs=jobs, works=works, logs=logs)
     children.runners[NodeKind.HOSTS] = WorkRunner(engine, fleet, jobs, works, watch, max_workers=max_workers)
@@ -57,6 +62,7 @@ def build_jobs(
         engine, jobs=jobs, works=works, logs=logs, tasks=catalogue.service, inventories=inventories.service
     )
     children.launchers[JOB_DEFINITION] = TreeJobs(service, jobs).launch_job
+    templates.work_checks.append(TemplateRights(catalogue.service, inventories.service).check_work)
     lists = TaskListService(store, organizations, catalogue.service)
     catalogue.deletion.users += [service.find_uses, lists.find_uses]
     return Jobs(

@@ -1,7 +1,8 @@
 """Start jobs for nodes of trees: what a job template of the kind `hosts` runs.
 
-A template belongs to an organization, and only its admins write it. So a job of it may do what an admin of this
-organization may, and nothing in other organizations. The person who has launched the tree owns the job.
+A template belongs to an organization. Only a person who may run its tasks on its inventory saves it
+(`template_rights`). So a job of it may do what an admin of this organization may, and nothing in other organizations.
+The person who has launched the tree owns the job.
 """
 
 from schemas.errors import Conflict, Rejected

@@ -1,7 +1,7 @@
 """Create, change, copy and delete templates, with their surveys and labels, for principals."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runtime.clock import stored_now
@@ -9,7 +9,7 @@ from runtime.once import Once
 from schemas.errors import Broken
 from schemas.ids import OrganizationId, TemplateId, TemplateNodeId
 from schemas.surveys import Survey
-from schemas.trees import TemplateDocument, TemplateKind, name_edge_list
+from schemas.trees import TemplateDocument, TemplateKind, Work, name_edge_list
 from wms.encryption import NoKey, SecretKeys
 from wms.engine.life.graph import list_broken_rules
 from wms.engine.life.variables import MASK
@@ -24,6 +24,9 @@ from wms.trees.templates.label_service import LabelService
 from wms.trees.templates.template_fields import read_template_fields
 from wms.trees.templates.template_store import TemplateStore
 
+#: Raises an error if the principal may not let a template of the organization do this work.
+WorkCheck = Callable[[Principal, OrganizationId | None, Work | None], Awaitable[None]]
+
 
 class TemplateService:
     """Templates of all kinds. Approvals are made with their nodes, in `wms.trees.templates.node_service`."""
@@ -35,6 +38,8 @@ class TemplateService:
         self._keys = keys
         self._labels = labels
         self._organizations = organizations
+        #: The packages that run works add their checks here.
+        self.work_checks: list[WorkCheck] = []
 
     async def get_template(
         self, principal: Principal, template_id: TemplateId, kind: TemplateKind | None = None
@@ -74,12 +79,14 @@ class TemplateService:
 
         Raises:
             FieldsRefused: fields are wrong, or the name is taken.
-            Forbidden: the principal may not create templates in this organization, or outside of all.
+            Forbidden: the principal may not create templates in this organization or outside of all, or may not do
+                the template's work.
         """
         organization = await self._read_organization(raw.get("organization"))
         check_tree_right(principal, Action.CHANGE_TREE, organization)
         # YAML is read by Python code: a large text takes seconds.
         fields = await asyncio.to_thread(read_template_fields, kind, raw, None, is_partial=False)
+        await self._check_work(principal, organization, fields.get("work"))
         now = stored_now()
         template = TemplateDocument(
             id=await self._templates.take_template_id(),
@@ -98,6 +105,10 @@ class TemplateService:
         earlier = await self._templates.save(made=made, once=once, by=made[0].created_by)
         return made[0] if earlier is None else await self._templates.load_template(TemplateId(earlier))
 
+    async def _check_work(self, principal: Principal, organization: OrganizationId | None, work: Work | None) -> None:
+        for check in self.work_checks:
+            await check(principal, organization, work)
+
     async def _read_organization(self, raw: Any) -> OrganizationId | None:
         if raw is None or raw == "":
             return None
@@ -113,7 +124,7 @@ class TemplateService:
 
         Raises:
             NotFound: the principal does not see the template, or it is of another kind.
-            Forbidden: the principal may not change it, or not give it to the new organization.
+            Forbidden: the principal may not change it, not give it to the new organization, or not do its new work.
             FieldsRefused: fields have wrong values.
             TreeRefused: the graph breaks a rule of the new topology.
         """
@@ -125,6 +136,8 @@ class TemplateService:
                 check_tree_right(principal, Action.CHANGE_TREE, template.organization)
                 check_tree_right(principal, Action.CHANGE_TREE, fields["organization"])
         changed = seal_variables(template, template.model_copy(update=fields), self._keys.seal)
+        if (changed.work, changed.organization) != (template.work, template.organization):
+            await self._check_work(principal, changed.organization, changed.work)
         if changed.topology is not template.topology:
             check_topology(changed)
         if changed.organization == template.organization:

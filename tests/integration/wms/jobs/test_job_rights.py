@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
+from schemas.errors import Forbidden
+from schemas.ids import OrganizationId
+from schemas.trees import ObjectRole, TemplateKind
 from tests.integration.wms.jobs.conftest import JobWorld
+from wms.tenancy.rights import DEFAULT_ORGANIZATION, Principal, TenancyRole
+from wms.trees.template_errors import FieldsRefused
 
 CALLERS = {
     "superuser": "root",
@@ -64,3 +69,36 @@ async def test_c5_c6_c26_c28_each_cell_of_the_rights_of_jobs(jobs: JobWorld, sub
                 assert await try_action(jobs, action, caller, known) == code
     answer = await jobs.send("DELETE", f"/jobs/{known['job']}", caller="boss/north/admin")
     assert answer.status_code == 204, answer.text
+
+
+async def test_c5_c28_a_role_on_a_template_alone_brings_no_tasks_and_no_inventory_into_it(jobs: JobWorld) -> None:
+    templates = jobs.world.wms.trees.templates
+    task, secret = await jobs.add_task("patch"), await jobs.add_task("wipe", visibility="private")
+    inventory = await jobs.add_inventory("web1\n")
+    north = OrganizationId("north")
+    assert (await jobs.send("PUT", "/organizations/north", {"title": "North"}, caller="root")).status_code in (200, 201)
+    boss = Principal("boss", roles={north: frozenset({TenancyRole.ORG_ADMIN})})
+    work = {"kind": "hosts", "tasks": [task], "inventory": inventory}
+    raw = {"name": "patch", "organization": north, "work": work}
+    made = await templates.create_template(boss, TemplateKind.JOB, raw)
+
+    grants = {made.id: frozenset({ObjectRole.ADMIN})}
+    outsider = Principal("joe", delegated=grants)
+    member = Principal("cy", roles={north: frozenset({TenancyRole.ORG_MEMBER})}, delegated=grants)
+    auditor = Principal("al", roles={north: frozenset({TenancyRole.ORG_AUDITOR})}, delegated=grants)
+    changed = {"work": {**work, "limit": "web1"}}
+    for principal, fields, error in (
+        (outsider, changed, FieldsRefused),
+        (auditor, changed, Forbidden),
+        (member, {"work": {**work, "tasks": [task, secret]}}, FieldsRefused),
+    ):
+        with pytest.raises(error, match="work"):
+            await templates.change_template(principal, made.id, TemplateKind.JOB, fields)
+    # They may change the rest of it, also by sending the same work again. A member may run this task.
+    kept = await templates.change_template(outsider, made.id, TemplateKind.JOB, {"description": "x", "work": work})
+    assert kept.description == "x"
+    await templates.change_template(member, made.id, TemplateKind.JOB, changed)
+
+    root = Principal("root", system_roles=frozenset({TenancyRole.SUPERUSER}))
+    with pytest.raises(FieldsRefused, match="another organization"):
+        await templates.create_template(root, TemplateKind.JOB, {**raw, "organization": DEFAULT_ORGANIZATION})

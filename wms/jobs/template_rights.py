@@ -1,0 +1,45 @@
+"""Check that a person may do what a job template of the kind `hosts` does, when the person saves it.
+
+A tree runs the template's job as an admin of its organization (`tree_jobs`). A role on one template lets a person
+change the template, and gives no right to tasks or inventories. So each writer needs the rights of a job of their own.
+"""
+
+from schemas.errors import Forbidden, NotFound
+from schemas.ids import CatalogueTaskId, InventoryId, OrganizationId
+from schemas.trees import HostsWork, Work
+from wms.catalogue.catalogue_service import CatalogueService
+from wms.inventory.stored.inventory_service import InventoryService
+from wms.tenancy.rights import Action, Principal
+from wms.trees.template_errors import FieldsRefused
+
+
+class TemplateRights:
+    """The rights of the people who write job templates."""
+
+    def __init__(self, tasks: CatalogueService, inventories: InventoryService) -> None:
+        self._tasks = tasks
+        self._inventories = inventories
+
+    async def check_work(self, principal: Principal, organization: OrganizationId | None, work: Work | None) -> None:
+        """Check that `principal` may run `work`, and that its inventory belongs to the template's `organization`.
+
+        Raises:
+            FieldsRefused: the inventory or a task does not exist for the principal, or the inventory is another
+                organization's.
+            Forbidden: the principal may not run on the inventory, or may not run a task.
+        """
+        if not isinstance(work, HostsWork):
+            return
+        try:
+            inventory = await self._inventories.get_inventory(
+                principal, InventoryId(work.inventory), Action.RUN_ON_INVENTORY
+            )
+            for task in work.tasks:
+                await self._tasks.get_task(principal, CatalogueTaskId(task), Action.RUN_TASK)
+        except NotFound as error:
+            raise FieldsRefused({"work": [error.reason]}) from error
+        except Forbidden as error:
+            raise Forbidden(f"work: {error.reason}", hint=error.hint) from error
+        if organization and inventory.organization != organization:
+            reason = f"inventory {work.inventory} belongs to another organization; name one of the template's"
+            raise FieldsRefused({"work": [reason]})
