@@ -35,6 +35,8 @@ JOB_DEFINITION = "job/on-hosts"
 MAX_JOB_BYTES = 64 * 1024 * 1024
 MAX_JOB_TASKS = 50
 MAX_SERIAL = 100
+#: A job of strategy `linear` has a node for each task of each batch, one of `free` a node for each batch.
+MAX_JOB_NODES = 500
 #: The variables that a payload has for the inventory; no variable of a job may have such a name.
 PAYLOAD_WORDS = ("host", "hosts", "groups", "vars")
 

@@ -218,8 +218,8 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         stack.push_async_callback(schedules.runner.stop)
         tasks.builds.start()
         stack.push_async_callback(tasks.builds.stop)
-        jobs.watch.start()
-        stack.push_async_callback(jobs.watch.stop)
+        jobs.start()
+        stack.push_async_callback(jobs.stop)
 
         stack.push_async_callback(bus.drain)
         table = FleetHandlers(fleet, taskforces, snapshots).build_table()

@@ -137,7 +137,9 @@ def list_bare_dialects() -> list[Served]:
         streams=absent,
         inventories=Inventories(service=absent, hosts=absent),
         tasks=absent_tasks,
-        jobs=Jobs(service=absent, lists=absent, reader=absent, logs=absent, store=absent, watch=absent),
+        jobs=Jobs(
+            service=absent, lists=absent, reader=absent, logs=absent, store=absent, watch=absent, leftovers=absent
+        ),
         watch=absent,
     )
     return list_other_dialects(

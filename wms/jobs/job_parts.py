@@ -16,6 +16,7 @@ from wms.jobs.job_log_reader import HostJobLogReader
 from wms.jobs.job_reader import HostJobReader
 from wms.jobs.job_service import JobService
 from wms.jobs.stored.job_store import JobStore
+from wms.jobs.stored.leftover_hosts import LeftoverHosts
 from wms.jobs.stored.work_store import WorkStore
 from wms.jobs.task_list_service import TaskListService
 from wms.jobs.template_rights import TemplateRights
@@ -36,6 +37,17 @@ class Jobs:
     logs: HostJobLogReader
     store: JobStore
     watch: WorkWatch
+    leftovers: LeftoverHosts
+
+    def start(self) -> None:
+        """Start the loops that carry works on and delete what failed requests have left."""
+        self.watch.start()
+        self.leftovers.start()
+
+    async def stop(self) -> None:
+        """Stop both loops."""
+        await self.watch.stop()
+        await self.leftovers.stop()
 
 
 def build_jobs(
@@ -72,4 +84,5 @@ def build_jobs(
         logs=HostJobLogReader(jobs, works, logs),
         store=jobs,
         watch=watch,
+        leftovers=LeftoverHosts(jobs),
     )

@@ -7,6 +7,7 @@ cancel-job       its admins, and the person who has started the job
 delete-job       its admins
 """
 
+import asyncio
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,28 +15,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.clock import stored_now
+from runtime.failpoints import failpoint
 from runtime.kernel.decision import Change
 from runtime.kernel.store import Transaction
 from runtime.once import Once
 from schemas.api.jobs import RerunHosts
-from schemas.errors import Conflict
+from schemas.errors import Conflict, Unavailable
 from schemas.ids import CatalogueTaskId, RunId, RunUuid
 from schemas.jobs import JOB_DEFINITION, HostState, JobDocument
 from schemas.run_documents import RUN_LOG, RUNS, RunDocument
 from schemas.runs import RUN_OVER, Parent, WantKind
 from wms.catalogue.catalogue_service import CatalogueService
-from wms.catalogue.parameter_schema import check_variables
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.launching import LaunchWish
 from wms.engine.life.stimuli import Wish
-from wms.inventory.limits.host_selection import select_hosts
 from wms.inventory.stored.inventory_service import InventoryService
 from wms.joblogs.job_logs import JobLogs
-from wms.jobs.job_wish import JobWish, make_job, pin_tasks
+from wms.jobs.job_wish import JobWish, plan_job
 from wms.jobs.plans.job_graph import make_job_definition
 from wms.jobs.plans.payloads import check_variable_names
-from wms.jobs.stored.job_store import JobStore, make_absence, make_job_inserts
+from wms.jobs.stored.job_store import JobStore, make_absence, make_job_insert
 from wms.jobs.stored.work_store import WorkStore
 from wms.tenancy.activity import ActivityLog
 from wms.tenancy.activity_facts import ActivityFacts
@@ -87,30 +87,49 @@ class JobService:
             NotFound: the inventory or a task does not exist for the principal.
             Forbidden: the principal may not run on the inventory, or may not run a task.
             Conflict: a task is not Ready, or `once` was used for another request.
-            Rejected: the limit chooses no host, variables do not fit a task, or a payload is too large.
+            Rejected: the limit chooses no host, variables do not fit a task, or there are too many batches.
+            TooLarge: a payload is too large.
+            Unavailable: the same request was under way elsewhere.
         """
         inventory, content = await self._inventories.load_content(principal, wish.inventory, Action.RUN_ON_INVENTORY)
         check_variable_names(wish.payload)
         pinned = [await self._tasks.pin_task(principal, task) for task in wish.tasks]
-        for _, version in pinned:
-            check_variables(version.recipe.parameters, wish.payload)
         run_uuid = (None if below is None else below.uuid) or name_launched_run(once) or RunUuid(str(uuid.uuid4()))
-        job, hosts = make_job(
+        # Thousands of hosts take seconds.
+        job, hosts = await asyncio.to_thread(
+            plan_job,
             wish,
-            tasks=pin_tasks(pinned, wish.strategy),
+            found=pinned,
             inventory=inventory,
-            selected=select_hosts(content, wish.limit),
+            content=content,
             uuid=run_uuid,
             owner=principal.subject,
             now=stored_now(),
         )
+        known = await repository.find_run(self._jobs.store, run_uuid)
+        if known is None:
+            await self._jobs.add_hosts(run_uuid, hosts)
+        try:
+            failpoint("jobs.hosts_added")
+            run = await self._launch(principal, job, once=once, below=below)
+        except BaseException:
+            await self._jobs.delete_hosts_without_job(run_uuid)
+            raise
+        return await self._jobs.load_job(run.id)
+
+    async def _launch(
+        self, principal: Principal, job: JobDocument, *, once: Once | None, below: JobPlace | None
+    ) -> RunDocument:
+        """Store a job and launch its run. Its hosts are stored already."""
 
         async def also(_: Transaction, run: RunDocument) -> tuple[Change, ...]:
+            if await self._jobs.count_hosts(job.uuid) != job.n_hosts:
+                raise Unavailable("another request made or cleared the hosts of this job meanwhile; try again")
             stored = job.model_copy(update={"id": run.id})
             noted = await self._activity.make_inserts(principal.subject, [_describe_act(stored, "create")])
-            return (*make_job_inserts(stored, hosts), *noted)
+            return (make_job_insert(stored), *noted)
 
-        run = await self._engine.launch_run(
+        return await self._engine.launch_run(
             JOB_DEFINITION,
             LaunchWish(
                 who=principal.subject,
@@ -121,11 +140,10 @@ class JobService:
                 ancestors=() if below is None else below.ancestors,
             ),
             found=make_job_definition(len(job.tasks), len(job.batches), job.strategy, job.title),
-            run_uuid=run_uuid,
+            run_uuid=job.uuid,
             once=once,
             also=also,
         )
-        return await self._jobs.load_job(run.id)
 
     async def get_job(self, principal: Principal, job_id: RunId, action: Action = Action.SEE_JOB) -> JobDocument:
         """Return a job.

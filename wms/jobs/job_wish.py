@@ -10,8 +10,11 @@ from schemas.errors import Rejected
 from schemas.ids import CatalogueTaskId, InventoryId, RunId, RunUuid, TaskListId
 from schemas.inventories import InventoryDocument
 from schemas.jobs import JobDocument, JobHostDocument, JobStrategy, PinnedTask
-from wms.inventory.limits.host_selection import SelectedHost
+from wms.catalogue.parameter_schema import check_variables
+from wms.inventory.content.inventory_content import InventoryContent
+from wms.inventory.limits.host_selection import SelectedHost, select_hosts
 from wms.jobs.plans.batches import find_batches, split_hosts
+from wms.jobs.plans.job_graph import check_node_count
 from wms.jobs.plans.payloads import check_payload_sizes, dump_json, make_host_payload, make_inventory_payload
 
 
@@ -96,6 +99,35 @@ def make_job_hosts(
     )
 
 
+def plan_job(
+    wish: JobWish,
+    *,
+    found: Sequence[tuple[CatalogueTask, TaskVersion]],
+    inventory: InventoryDocument,
+    content: InventoryContent,
+    uuid: RunUuid,
+    owner: str,
+    now: datetime,
+) -> tuple[JobDocument, tuple[JobHostDocument, ...]]:
+    """Return the job of `found` tasks on hosts of an inventory, and its hosts. Thousands of hosts take seconds.
+
+    Raises:
+        Rejected: the limit chooses no host, variables do not fit a task; or as `make_job`.
+        TooLarge: as `make_job`.
+    """
+    for _, version in found:
+        check_variables(version.recipe.parameters, wish.payload)
+    return make_job(
+        wish,
+        tasks=pin_tasks(found, wish.strategy),
+        inventory=inventory,
+        selected=select_hosts(content, wish.limit),
+        uuid=uuid,
+        owner=owner,
+        now=now,
+    )
+
+
 def make_job(
     wish: JobWish,
     *,
@@ -109,11 +141,12 @@ def make_job(
     """Return a new job and its hosts. Its id is that of its run, and is still 0.
 
     Raises:
-        Rejected: `serial` is no list of sizes, or a payload is too large for one argument.
+        Rejected: `serial` is no list of sizes or makes too many batches, or a payload is too large for one argument.
         TooLarge: all payloads together are too large.
     """
     chosen = choose_named(selected, wish.hosts)
     batches = split_hosts(len(chosen), wish.serial)
+    check_node_count(len(tasks), len(batches), wish.strategy)
     hosts = make_job_hosts(uuid, chosen, batches)
     job = JobDocument(
         id=RunId(0),

@@ -10,9 +10,10 @@ ends as its worst node.
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.errors import Rejected
 from schemas.graph import BranchingProfile, Definition, DefinitionKind, Edge, EdgeKind, Graph, Node, NodeKind
 from schemas.ids import DefinitionHash, NodeKey
-from schemas.jobs import JOB_DEFINITION, JobStrategy
+from schemas.jobs import JOB_DEFINITION, MAX_JOB_NODES, JobStrategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,21 @@ class NodeTasks:
     def has_task(self, number: int) -> bool:
         """Return whether the node runs the task with this number."""
         return self.first <= number <= self.last
+
+
+def check_node_count(n_tasks: int, n_batches: int, strategy: JobStrategy) -> None:
+    """Check that the graph of a job is not too large.
+
+    Raises:
+        Rejected: `serial` makes too many batches.
+    """
+    n_nodes = n_batches if strategy is JobStrategy.FREE else n_batches * n_tasks
+    if n_nodes > MAX_JOB_NODES:
+        per_batch = "" if strategy is JobStrategy.FREE else f" of {n_tasks} task(s)"
+        raise Rejected(
+            f"'serial': makes {n_batches} batches{per_batch}: {n_nodes} steps, and a job may have {MAX_JOB_NODES}",
+            hint='make the batches larger: [1, "10%"]',
+        )
 
 
 def make_job_definition(

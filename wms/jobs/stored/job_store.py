@@ -1,5 +1,6 @@
 """Load and store jobs, their hosts, and the results of tasks on these."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     JOB_HOSTS: (Index(("job", "place"), unique=True), Index(("job", "name"))),
 }
 
+#: How many hosts of a new job are stored at once.
+_PIECE = 200
 _FACTS = {"batch": 1, "place": 1, "state": 1, "states": 1}
 
 
@@ -34,9 +37,9 @@ def make_absence(job_id: object) -> NotFound:
     return NotFound(f"no job found with id: {job_id}")
 
 
-def make_job_inserts(job: JobDocument, hosts: Iterable[JobHostDocument]) -> tuple[Insert, ...]:
-    """Return what stores a new job with its hosts."""
-    return (Insert(JOBS, make_stored(job)), *(Insert(JOB_HOSTS, make_stored(host)) for host in hosts))
+def make_job_insert(job: JobDocument) -> Insert:
+    """Return what stores a new job, without its hosts."""
+    return Insert(JOBS, make_stored(job))
 
 
 class JobStore:
@@ -87,6 +90,28 @@ class JobStore:
         found = await self.store.find(JOB_HOSTS, dict(query), sort=[("place", 1)], limit=limit)
         return [read_stored(JobHostDocument, each) for each in found]
 
+    async def add_hosts(self, job: RunUuid, hosts: Sequence[JobHostDocument]) -> None:
+        """Store the hosts of a job that is not stored yet, instead of those that an earlier try has left."""
+        await self.delete_hosts_without_job(job)
+        for first in range(0, len(hosts), _PIECE):
+            made = await asyncio.to_thread(_make_all_stored, hosts[first : first + _PIECE])
+            await self.store.insert_new(JOB_HOSTS, made)
+
+    async def count_hosts(self, job: RunUuid) -> int:
+        """Return how many hosts of a job are stored."""
+        return await self.store.count(JOB_HOSTS, {"job": job})
+
+    async def list_hosts_without_job(self) -> frozenset[RunUuid]:
+        """Return the uuids that have hosts and no job: those of jobs that just begin, and of requests that failed."""
+        of_hosts = set(await self.store.distinct(JOB_HOSTS, "job", {}))
+        known = await self.store.find(JOBS, {}, projection={"uuid": 1})
+        return frozenset(of_hosts - {each["uuid"] for each in known})
+
+    async def delete_hosts_without_job(self, job: RunUuid) -> None:
+        """Delete the hosts of a job that was never stored. Those of a job stay."""
+        if await self.find_job(job) is None:
+            await self.store.delete_matching(JOB_HOSTS, {"job": job})
+
     async def keep_results(self, results: Iterable[tuple[str, int, HostResult]]) -> None:
         """Store results: (id of the host, number of the task, result). The first one stays, unless it is doubtful."""
         updates = []
@@ -123,6 +148,10 @@ class JobStore:
         """Delete a job with its hosts."""
         await self.store.delete_matching(JOBS, {"_id": job.id})
         await self.store.delete_matching(JOB_HOSTS, {"job": job.uuid})
+
+
+def _make_all_stored(hosts: Iterable[JobHostDocument]) -> list[Document]:
+    return [make_stored(host) for host in hosts]
 
 
 def _read_states(document: Document) -> dict[int, HostState]:

@@ -1,14 +1,20 @@
 """A WMS that fails at any point of a job: no host runs a task twice that may run once, and every host's end is told."""
 
+import threading
+from typing import Any
+
 import pytest
 
 from runtime import failpoints
 from schemas.ids import WorkflowId
-from schemas.jobs import JOB_WORKS
+from schemas.jobs import JOB_HOSTS, JOB_WORKS
 from schemas.phases import Deactivated
 from tests.integration.wms.jobs.conftest import JobWorld
 from tests.waiting import eventually
 from wms.fleet.ownership import Access
+from wms.jobs import job_service
+from wms.jobs.stored.job_store import JobStore
+from wms.jobs.stored.leftover_hosts import LeftoverHosts
 
 LAB = "[web]\nweb[1:3]\n"
 
@@ -53,3 +59,35 @@ async def test_hosts_that_were_noted_and_never_published_are_errors_and_an_idemp
     over = await jobs.until_over((await jobs.start(task=safe, inventory=inventory))["id"])
     assert (over["status"], over["hosts"]) == ("successful", {"ok": 3})
     assert set(jobs.runs) == {("audit", host) for host in ("web1", "web2", "web3")}
+
+
+async def test_a_job_is_planned_beside_the_event_loop_and_a_request_that_fails_leaves_no_hosts(
+    jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, inventory = await jobs.add_task("patch"), await jobs.add_inventory("h[1:501]\n")
+    threads: list[threading.Thread] = []
+    plan_job = job_service.plan_job
+
+    def watch_plan(*args: Any, **kwargs: Any) -> Any:
+        threads.append(threading.current_thread())
+        return plan_job(*args, **kwargs)
+
+    monkeypatch.setattr(job_service, "plan_job", watch_plan)
+    too_many = await jobs.start(400, task=task, inventory=inventory, serial=[1])
+    assert "'serial': makes 501 batches" in too_many["error"]
+
+    fail_once(monkeypatch, "jobs.hosts_added")
+    await jobs.start(500, task=task, inventory=inventory)
+    store = jobs.world.wms.store
+    assert (await store.count(JOB_HOSTS, {}), (await jobs.send("GET", "/jobs")).json()["jobs"]) == (0, [])
+    over = await jobs.until_over((await jobs.start(task=task, inventory=inventory, limit="h1:h2"))["id"])
+    assert over["hosts"] == {"ok": 2}
+    assert threading.main_thread() not in threads
+    assert len(threads) == 3
+
+    # A WMS that dies in between leaves hosts. They go when they have had no job for a whole sweep.
+    await store.insert_new(JOB_HOSTS, [{"_id": "x/0", "job": "x", "place": 0, "batch": 0, "name": "h1"}])
+    leftovers = LeftoverHosts(JobStore(store))
+    for n_hosts in (3, 2, 2):
+        await leftovers.sweep()
+        assert await store.count(JOB_HOSTS, {}) == n_hosts

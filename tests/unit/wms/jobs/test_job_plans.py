@@ -2,10 +2,11 @@
 
 import pytest
 
+from schemas.errors import Rejected
 from schemas.graph import EdgeKind, NodeKind
-from schemas.jobs import HostJobStatus, HostState, JobStrategy
+from schemas.jobs import MAX_JOB_NODES, HostJobStatus, HostState, JobStrategy
 from schemas.runs import Outcome, RunStatus
-from wms.jobs.plans.job_graph import NodeTasks, make_job_definition, read_node_tasks
+from wms.jobs.plans.job_graph import NodeTasks, check_node_count, make_job_definition, read_node_tasks
 from wms.jobs.plans.judging import judge_job, judge_node, show_host_state
 
 OK, FAILED, ERROR = HostState.OK, HostState.FAILED, HostState.ERROR
@@ -34,6 +35,18 @@ def test_a_free_job_has_one_node_for_each_batch() -> None:
     tasks = [read_node_tasks(node) for node in definition.graph.nodes]
     assert tasks == [NodeTasks(0, 0, 8), NodeTasks(1, 0, 8)]
     assert [tasks[0].has_task(number) for number in (0, 8, 9)] == [True, True, False]
+
+
+def test_a_job_with_too_many_steps_is_refused_with_its_field_and_a_remedy() -> None:
+    check_node_count(5, MAX_JOB_NODES // 5, JobStrategy.LINEAR)
+    check_node_count(9, MAX_JOB_NODES, JobStrategy.FREE)
+    for n_tasks, n_batches, strategy in (
+        (5, MAX_JOB_NODES // 5 + 1, JobStrategy.LINEAR),
+        (9, MAX_JOB_NODES + 1, JobStrategy.FREE),
+    ):
+        with pytest.raises(Rejected, match=f"'serial'.*a job may have {MAX_JOB_NODES}") as refused:
+            check_node_count(n_tasks, n_batches, strategy)
+        assert "batches larger" in refused.value.hint
 
 
 @pytest.mark.parametrize(
