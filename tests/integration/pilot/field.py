@@ -184,7 +184,7 @@ class Field:
         await asyncio.gather(*(put_one(body, event_id) for body, event_id in zip(bodies, ids, strict=True)))
         return ids
 
-    async def take(self, name: str, n: int, timeout_s: float = 30) -> list[aio_pika.abc.AbstractIncomingMessage]:
+    async def take(self, name: str, n: int, timeout_s: float = 90) -> list[aio_pika.abc.AbstractIncomingMessage]:
         """Return the next `n` events of a queue, acknowledged."""
         got: list[aio_pika.abc.AbstractIncomingMessage] = []
         channel = await self.connection.channel()

@@ -277,25 +277,29 @@ async def test_a_source_sends_an_event_and_takes_none(workflow: Field) -> None:
     assert Header.PARENT not in output.headers
 
 
-async def test_several_tasks_run_at_once(workflow: Field) -> None:
+async def test_several_tasks_run_at_once(workflow: Field, tmp_path: Path) -> None:
     source, sink = await workflow.queue(), await workflow.queue()
     await workflow.put(source, *[b"x"] * 8)
-    task = sh('sleep 1; cp "$0" "$1"', EWMS_PILOT_MAX_CONCURRENT_TASKS=8)
-    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
-    await workflow.take(sink, 8, timeout_s=5)
+    (begun := tmp_path / "begun").mkdir()
+    # Each task ends when all have begun.
+    wait = f'mktemp {begun}/XXXXXX; until [ "$(ls {begun} | wc -l)" -ge 8 ]; do sleep 0.1; done; cp "$0" "$1"'
+    pilot = await workflow.pilot(sh(wait, EWMS_PILOT_MAX_CONCURRENT_TASKS=8), inputs=[source], outputs=[sink])
+    await workflow.take(sink, 8, timeout_s=90)
     await pilot.ended()
 
 
-async def test_events_that_wait_behind_a_long_task_are_left_to_a_free_worker(workflow: Field) -> None:
+async def test_events_that_wait_behind_a_long_task_are_left_to_a_free_worker(workflow: Field, tmp_path: Path) -> None:
     source, other, sink = await workflow.queue(), await workflow.queue(), await workflow.queue()
     await workflow.put(source, b"long")
-    task = sh('grep -q long "$0" && sleep 8; cp "$0" "$1"')
+    may_end = tmp_path / "may-end"
+    task = sh(f'grep -q long "$0" && until [ -e {may_end} ]; do sleep 0.1; done; cp "$0" "$1"')
     busy = await workflow.pilot(task, inputs=[source, other], outputs=[sink])
     await busy.tasking()
     await workflow.put(other, b"quick")
     free = await workflow.pilot(task, inputs=[other], outputs=[sink])
-    (output,) = await workflow.take(sink, 1, timeout_s=6)
+    (output,) = await workflow.take(sink, 1, timeout_s=90)
     assert output.body == b"quick"
+    may_end.touch()
     await free.ended()
     await busy.ended()
 
