@@ -23,6 +23,7 @@ from pilot.containers.run_files import DATA_DIRECTORY, WorkDirectory, read_tail,
 from pilot.containers.secret_files import read_secrets, write_secrets
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.events.queues import PilotQueues
+from pilot.failures.secret_mask import SecretMask
 from pilot.life.retiring import end_of_work_s
 from pilot.run import Pilot
 from pilot.runtimes.choice import choose_runtime
@@ -194,6 +195,7 @@ async def _build_pilot(
             )
         work.make_directories()
         secrets = read_secrets(told, str(Path.cwd()))
+        work.mask = SecretMask(value.encode() for value in secrets.values())
         work.secrets = write_secrets(secrets, Path(work.path, "secrets"), shared=work.shared)
         if not task.runtime.on_host:
             check_path(work.path)
@@ -219,7 +221,6 @@ async def _build_pilot(
         born_s=process_began_s(),
         whereabouts=_locate_pilot(environment),
         charges_events=read_charges(environment, _read_ad(environment, JOB_AD)),
-        secrets=tuple(value.encode() for value in secrets.values()),
     )
 
 

@@ -83,12 +83,8 @@ class Pilot:
         born_s: float,
         whereabouts: Whereabouts,
         charges_events: bool,
-        secrets: tuple[bytes, ...] = (),
     ) -> None:
-        """`born_s` is when this process began, on the event loop's clock. The worker's runtime counts from then on.
-
-        `secrets` are the values that no log may show.
-        """
+        """`born_s` is when this process began, on the event loop's clock. The worker's runtime counts from then on."""
         self._settings = settings
         self._born_s = born_s
         self._whereabouts = whereabouts
@@ -96,8 +92,8 @@ class Pilot:
         self._queues = queues
         self._chirper = chirper
         self._reports = AttemptReports(settings, queues, whereabouts)
-        self._publishing = Publishing(settings, queues, whereabouts, on_end=self._on_published)
-        self._logs = LogPublisher(settings, queues, secrets)
+        self._publishing = Publishing(settings, queues, whereabouts, mask=work.mask, on_end=self._on_published)
+        self._logs = LogPublisher(settings, queues, work.mask)
         self._containers = Containers(
             settings,
             children=children,

@@ -128,7 +128,7 @@ class ContainerPerEvent:
         elif run.child is not None and run.child.failure is not None:
             failure = run.child.failure
         elif code != 0:
-            stderr = read_tail(run.files.stderr)
+            stderr = self._read_tail(run.files.stderr)
             words, traceback = last_words(stderr)
             memory_bytes = self._settings.worker_memory_bytes
             failure = container_failed(TASK, code, words, traceback, memory_bytes=memory_bytes)
@@ -149,13 +149,16 @@ class ContainerPerEvent:
                 failure = failure or named
             else:
                 output, content_type = body, named
-        wrote = _last_lines(run.files) if failure is not None and run.files is not None else ""
+        wrote = self._find_last_lines(run.files) if failure is not None and run.files is not None else ""
         name = run.files.name if run.files is not None and run.child is not None else ""
         self._on_end(key, RunOutcome(output, content_type, failure, run.interrupted, wrote, name, run.logs))
         # By now the slot has its next event, so the cleaning delays no event.
         if run.files is not None:
             self._leftovers.put_away(run.files, failed=failure is not None and not run.interrupted)
 
+    def _find_last_lines(self, files: RunFiles) -> str:
+        return last_lines(self._read_tail(files.stderr)) or last_lines(self._read_tail(files.stdout))
 
-def _last_lines(files: RunFiles) -> str:
-    return last_lines(read_tail(files.stderr)) or last_lines(read_tail(files.stdout))
+    def _read_tail(self, path: str) -> str:
+        """Return the end of what a run wrote. It goes into errors and reports, so it has no secret in it."""
+        return self._work.mask.mask_end(read_tail(path))

@@ -7,6 +7,7 @@ import time
 
 from pilot.containers.output_budget import OutputBudget, spend_budget
 from pilot.containers.run_files import RunFiles, read_tail, remove_run, remove_tree
+from pilot.failures.secret_mask import SecretMask
 from pilot.settings import PilotSettings
 
 log = logging.getLogger(__name__)
@@ -18,15 +19,16 @@ DUMPED_BYTES = 16 * 1024
 class Leftovers:
     """Prints the output of runs and removes their files."""
 
-    def __init__(self, settings: PilotSettings) -> None:
+    def __init__(self, settings: PilotSettings, mask: SecretMask) -> None:
         self._settings = settings
+        self._mask = mask
         self._removals: set[asyncio.Task[None]] = set()
 
     def put_away(self, files: RunFiles, *, failed: bool) -> None:
         """Print a run's output if it `failed` or `dump_output` is set. Remove its files unless `keep_files` is set."""
         if failed or self._settings.dump_output:
             for name, path in (("stdout", files.stdout), ("stderr", files.stderr)):
-                text = read_tail(path, DUMPED_BYTES)
+                text = self._mask.mask_end(read_tail(path, DUMPED_BYTES))
                 printer.print_output(name, files.name, text, always=self._settings.dump_output)
         if not self._settings.keep_files:
             self.remove_files(files)

@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pilot.errors import Failure, outfile_too_large, outfile_unreadable
+from pilot.failures.secret_mask import SecretMask
 from schemas.topology import MAX_EVENT_BYTES
 
 #: The name of the directory with all of a pilot's files.
@@ -64,6 +65,8 @@ class WorkDirectory:
         self.data_hub = f"{self.path}/data-hub"
         #: The directory with the task's secrets; empty without secrets. `write_secrets` makes it.
         self.secrets = ""
+        #: Hides the values of these secrets in all that leaves this worker.
+        self.mask = SecretMask()
         self._infile_ext, self._outfile_ext = infile_ext, outfile_ext
         self._mode = 0o777 if shared else 0o700
         self.shared = shared

@@ -14,6 +14,7 @@ from pilot.errors import Failure, output_refused
 from pilot.events.carried_headers import has_bad_trace, read_trace, split_headers
 from pilot.events.payloads import encode_for_legacy
 from pilot.events.queues import PilotQueues, output_event_id
+from pilot.failures.secret_mask import SecretMask
 from pilot.life.attempts import dead_letter_headers, senders_headers
 from pilot.life.event_outcomes import PublishedLogs, RunFacts, describe_outcome, find_ending
 from pilot.settings import PilotSettings
@@ -65,9 +66,11 @@ class Publishing:
         queues: PilotQueues,
         whereabouts: Whereabouts,
         *,
+        mask: SecretMask,
         on_end: Callable[[int, Failure | None, bool], None],
     ) -> None:
         self._settings = settings
+        self._mask = mask
         self._whereabouts = whereabouts
         self._queues = queues
         self._on_end = on_end
@@ -174,7 +177,9 @@ class Publishing:
             forwarded=run.forwarded,
             lengths=lengths,
         )
-        outcome = describe_outcome(run.event, failure, facts, settings=self._settings, whereabouts=self._whereabouts)
+        outcome = describe_outcome(
+            run.event, failure, facts, settings=self._settings, whereabouts=self._whereabouts, mask=self._mask
+        )
         parent = outcome.event_id
         headers: dict[str, HeaderValue] = {Header.PARENT: parent} if parent else {}
         made = outcome_event_id(parent, self._settings.task_id, run.attempt) if parent else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pilot.errors import Failure
+from pilot.failures.secret_mask import SecretMask
 from pilot.settings import PilotSettings
 from pilot.whereabouts import Whereabouts
 from schemas.ids import EventId
@@ -66,14 +67,15 @@ def describe_outcome(
     *,
     settings: PilotSettings,
     whereabouts: Whereabouts,
+    mask: SecretMask,
 ) -> EventOutcome:
-    """Return the outcome of `event` (None for a source's only run)."""
+    """Return the outcome of `event` (None for a source's only run). `mask` hides secrets in the output."""
     ending = find_ending(failure)
     error = "" if failure is None else str(failure)
     output, output_type = None, ""
     if run.output is not None:
         try:
-            output, output_type = _put_into_json(run.output, run.output_type), run.output_type
+            output, output_type = _put_into_json(run.output, run.output_type, mask), run.output_type
             if len(dump_json(output)) > MAX_OUTPUT_BYTES:
                 raise ValueError(
                     f"it has more than {MAX_OUTPUT_BYTES} bytes: write large results to storage and send their address"
@@ -111,12 +113,13 @@ def describe_outcome(
     )
 
 
-def _put_into_json(body: bytes, content_type: str) -> Any:
-    """Return an outfile's content as a JSON value.
+def _put_into_json(body: bytes, content_type: str, mask: SecretMask) -> Any:
+    """Return an outfile's content as a JSON value, without secrets.
 
     Raises:
         ValueError: the content is not what its type says.
     """
     if content_type == JSON:
-        return load_json(body)
+        return mask.mask_json(load_json(body))
+    body = mask.mask_bytes(body)
     return base64.b64encode(body).decode() if content_type == BINARY else body.decode()

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pilot.events.queues import PilotQueues
+from pilot.failures.secret_mask import SecretMask
 from pilot.logs.stream_text import StreamText, cut_note
 from pilot.settings import PilotSettings
 from runtime.amqp import QueueFull
@@ -57,10 +58,10 @@ class _Stream:
 class LogPublisher:
     """Publishes the logs of a pilot's runs to the queue `EWMS_PILOT_LOGS_TO`."""
 
-    def __init__(self, settings: PilotSettings, queues: PilotQueues, secrets: Iterable[bytes]) -> None:
+    def __init__(self, settings: PilotSettings, queues: PilotQueues, mask: SecretMask) -> None:
         self._settings = settings
         self._queues = queues
-        self._secrets = tuple(secrets)
+        self._mask = mask
         self._sending: set[asyncio.Task[None]] = set()
 
     def begin_run(
@@ -74,7 +75,7 @@ class LogPublisher:
         if queue is None:
             return None
         streams = {
-            name: _Stream(fd, StreamText(self._settings.log_limit_bytes, self._secrets), on_chunk[name])
+            name: _Stream(fd, StreamText(self._settings.log_limit_bytes, self._mask), on_chunk[name])
             for name, fd in fds.items()
         }
         return RunLogs(self._settings, self._queues, queue, run, streams, sending=self._sending)

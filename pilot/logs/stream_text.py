@@ -7,23 +7,17 @@ for the chunk that follows.
 """
 
 import codecs
-from collections.abc import Iterable
 
+from pilot.failures.secret_mask import MASK, SecretMask
 from schemas.pilot.outcomes import MAX_PIECE_BYTES
-
-#: What stands in a log instead of a secret. A shorter value is not masked: it would stand in every second line.
-MASK = b"***"
-SHORTEST_MASKED = 4
 
 
 class StreamText:
     """The text of one stream of one run."""
 
-    def __init__(self, limit_bytes: int, secrets: Iterable[bytes] = ()) -> None:
-        """Keep at most `limit_bytes`, and mask `secrets`, each also without the line break at its end."""
-        values = {form for value in secrets for form in (value, value.rstrip(b"\r\n")) if len(form) >= SHORTEST_MASKED}
-        #: The longest first: a secret may contain another one.
-        self._secrets = sorted(values, key=len, reverse=True)
+    def __init__(self, limit_bytes: int, mask: SecretMask | None = None) -> None:
+        """Keep at most `limit_bytes`, and mask secrets."""
+        self._secrets = (mask or SecretMask()).values
         self._held_back = max(map(len, self._secrets), default=1) - 1
         self._limit = limit_bytes
         self._waiting = bytearray()
@@ -66,7 +60,7 @@ class StreamText:
                 position = until
                 break
             at, _, secret = min(found)
-            taken += self._waiting[position:at] + MASK
+            taken += self._waiting[position:at] + MASK.encode()
             position = at + len(secret)
         del self._waiting[:position]
         return bytes(taken)

@@ -12,6 +12,7 @@ from pilot.containers.command import RunPlace, Runtime, task_command
 from pilot.containers.die_with_parent import tie_to_parent
 from pilot.containers.leftovers import DUMPED_BYTES, Leftovers, printer
 from pilot.containers.mounts import Mount
+from pilot.containers.output_tail import TAIL_BYTES
 from pilot.containers.processes import TaskProcess, TaskProcesses, find_program
 from pilot.containers.run_files import RunFiles, WorkDirectory
 from pilot.containers.task_interface import RunOutcome
@@ -113,7 +114,7 @@ class WarmSlot:
                 self._line = b""
                 self._print_stderr(outcome)
                 if outcome.failure is not None and self._talk is not None:
-                    outcome = replace(outcome, last_lines=last_lines(self._talk.stderr.read_tail(self._mark)))
+                    outcome = replace(outcome, last_lines=last_lines(self._read_stderr(self._talk, self._mark)))
                 self._on_end(key, outcome)
             case slot.Spawn():
                 self._start_container()
@@ -160,11 +161,12 @@ class WarmSlot:
         return self._talk is not None and not self._talk.has_read_nothing()
 
     def _on_answer(self, line: bytes, more: bool) -> None:
-        said = parse_answer(line, self._event_id)
+        said = parse_answer(line, self._event_id, self._work.mask)
         if isinstance(said, RunOutcome):
             self.handle_stimulus(slot.Answered(said, more))
         else:
-            printer.print_output("stdout", self._name, line[:DUMPED_BYTES].decode(errors="replace"))
+            text = self._work.mask.mask_text(line.decode(errors="replace"))
+            printer.print_output("stdout", self._name, text[:DUMPED_BYTES])
             self.handle_stimulus(slot.Misbehaved(said))
 
     def _note_misbehaviour(self) -> None:
@@ -180,7 +182,7 @@ class WarmSlot:
         self._set_timer(None)
         self._silence.end_wait()
         unread = talk.has_read_nothing()
-        words, traceback = last_words(talk.stderr.read_tail())
+        words, traceback = last_words(self._read_stderr(talk))
         talk.close()
         if self.is_free and self._slot.phase is SlotPhase.WARM:
             log.warning("a warm container ended between two events (exit code %d): %s", code, words)
@@ -189,10 +191,14 @@ class WarmSlot:
         self.handle_stimulus(slot.Gone(self._loop.time(), code, words, traceback, unread))
         self._on_gone()
 
+    def _read_stderr(self, talk: ContainerPipes, since: int = 0, limit: int = TAIL_BYTES) -> str:
+        """Return the end of the standard error. It goes into errors and reports, so it has no secret in it."""
+        return self._work.mask.mask_end(talk.stderr.read_tail(since, limit))
+
     def _print_stderr(self, outcome: RunOutcome) -> None:
         failed = outcome.failure is not None and not outcome.interrupted
         if self._talk is not None and (failed or self._settings.dump_output):
-            text = self._talk.stderr.read_tail(self._mark, DUMPED_BYTES)
+            text = self._read_stderr(self._talk, self._mark, DUMPED_BYTES)
             printer.print_output("stderr", self._name, text, always=self._settings.dump_output)
 
     def _keep_stderr(self, talk: ContainerPipes) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from pilot.containers.task_interface import RunOutcome
 from pilot.errors import Failure, answer_too_long, codec_missing, invalid_answer, invalid_infile, task_said
 from pilot.failures.error_text import one_line
+from pilot.failures.secret_mask import SecretMask
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import JSON, DataEvent
 from schemas.payloads.json_text import NestedTooDeeply, dump_json, load_json
@@ -53,8 +54,11 @@ def build_request(event: DataEvent, attempt: int) -> bytes | Failure:
     return b'{"id":%b,"attempt":%d,"data":%b}\n' % (json.dumps(event.id).encode(), attempt, data)
 
 
-def parse_answer(line: bytes, event_id: str) -> RunOutcome | Failure:
-    """Return the outcome that a warm task's answer states. Return a failure if the answer breaks the rules above."""
+def parse_answer(line: bytes, event_id: str, mask: SecretMask | None = None) -> RunOutcome | Failure:
+    """Return the outcome that a warm task's answer states. Return a failure if the answer breaks the rules above.
+
+    `mask` hides secrets in the error that an answer states.
+    """
     if len(line) > MAX_LINE_BYTES:
         return answer_too_long(MAX_LINE_BYTES)
     try:
@@ -69,9 +73,8 @@ def parse_answer(line: bytes, event_id: str) -> RunOutcome | Failure:
         return invalid_answer("has another id than the event", "answer each line once, in order, with the event's id")
     try:
         if (error := said.get("error")) is not None:
-            return RunOutcome(
-                failure=task_said(*one_line(error if isinstance(error, str) else _encode_json(error).decode()))
-            )
+            text = error if isinstance(error, str) else _encode_json(error).decode()
+            return RunOutcome(failure=task_said(*one_line(mask.mask_text(text) if mask is not None else text)))
         if "data" not in said:
             return RunOutcome()
         output = _encode_json(said["data"])

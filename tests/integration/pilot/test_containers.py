@@ -321,7 +321,8 @@ async def test_c33_a_container_gets_payload_and_secrets_and_only_reads_them(
     await workflow.put(source, payload.encode())
     script = (
         'cp "$EWMS_TASK_SECRETS_DIR/db-password" {{OUTFILE}}; printf %s "$0"; echo "$EWMS_TASK_SECRETS_DIR" >&2; '
-        'rm "$EWMS_TASK_SECRETS_DIR/db-password"; echo x > "$EWMS_TASK_SECRETS_DIR/new"; exit 7'
+        'rm "$EWMS_TASK_SECRETS_DIR/db-password"; echo x > "$EWMS_TASK_SECRETS_DIR/new"; '
+        'echo "no login with $(cat "$EWMS_TASK_SECRETS_DIR/db-password")" >&2; exit 7'
     )
     task = {
         **apptainer,
@@ -337,7 +338,8 @@ async def test_c33_a_container_gets_payload_and_secrets_and_only_reads_them(
     pilot = await workflow.pilot(task, inputs=[source], outputs=[outcomes, logs], secrets=secrets)
     (message,) = await workflow.take(outcomes, 1)
     outcome = outcome_from_bytes(message.body)
-    assert (outcome.exit_status, outcome.output) == (7, "S3cret"), outcome
+    assert (outcome.exit_status, outcome.output) == (7, "***"), outcome
+    assert "no login with ***" in outcome.error, outcome
     n_pieces = outcome.stdout.n_pieces + outcome.stderr.n_pieces
     pieces = [piece_from_bytes(message.body) for message in await workflow.take(logs, n_pieces)]
     assert "".join(piece.text for piece in pieces if piece.stream is TaskStream.STDOUT) == payload
@@ -345,3 +347,5 @@ async def test_c33_a_container_gets_payload_and_secrets_and_only_reads_them(
     assert stderr.startswith("/ewms-pilot-data/secrets\n")
     assert stderr.lower().count("read-only file system") == 2, "the task could change its secrets"
     assert await pilot.ended() == 0, pilot.log
+    everything = (pilot.log, "".join(pilot.said), message.body.decode(), stderr)
+    assert ["S3cret" in each for each in everything] == [False] * 4

@@ -93,6 +93,25 @@ async def test_a_failing_task_has_five_attempts_and_then_the_event_is_a_dead_let
     assert 'HTChirpEWMSPilotTasksFailed: "5"' in pilot.said
 
 
+async def test_c33_no_secret_is_in_a_dead_letter_a_report_of_an_attempt_a_chirp_or_the_log_of_a_pilot(
+    workflow: Field,
+) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"{}")
+    script = 'cat "$EWMS_TASK_SECRETS_DIR/pin"; echo "wrong pin $(cat "$EWMS_TASK_SECRETS_DIR/pin")" >&2; exit 7'
+    task = sh(script, EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3, EWMS_PILOT_SECRETS="pin")
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink], secrets='{"pin": "S3cret"}')
+    (dead,) = await workflow.dead()
+    assert str(dead.headers[Header.DEAD_ERROR]).endswith("wrong pin ***')")
+    reports = [attempt_from_bytes(message.body) for message in await workflow.take(ATTEMPTS_QUEUE, 5)]
+    assert {(report.last_lines, report.error) for report in reports} == {
+        ("wrong pin ***", dead.headers[Header.DEAD_ERROR])
+    }
+    assert await pilot.ended() == 1
+    assert any("wrong pin ***" in line for line in pilot.said)
+    assert not any("S3cret" in text for text in (*pilot.said, pilot.log))
+
+
 async def test_an_event_that_fails_for_a_while_is_done_in_the_end(workflow: Field, tmp_path: Path) -> None:
     source, sink = await workflow.queue(), await workflow.queue()
     await workflow.put(source, b"flaky")

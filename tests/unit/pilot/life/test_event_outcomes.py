@@ -1,5 +1,6 @@
 """An outcome says how the event ended, whatever happened to the run."""
 
+import base64
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,7 @@ from pilot.errors import (
     task_stopped,
     worker_memory_exceeded,
 )
+from pilot.failures.secret_mask import SecretMask
 from pilot.life.event_outcomes import RunFacts, describe_outcome, find_ending
 from pilot.life.suspects import explain_kills
 from pilot.settings import read_settings
@@ -46,8 +48,8 @@ EVENT = DataEvent(b"{}", EventId("e1"), JSON, {Header.KEY: "web-07"})
 RUN = RunFacts(attempt=1, name="r1", started_at="2026-11-29T12:00:00+00:00", ended_at="2026-11-29T12:00:07+00:00")
 
 
-def described(failure: Failure | None = None, run: RunFacts = RUN) -> EventOutcome:
-    outcome = describe_outcome(EVENT, failure, run, settings=SETTINGS, whereabouts=WHERE)
+def described(failure: Failure | None = None, run: RunFacts = RUN, mask: SecretMask = SecretMask()) -> EventOutcome:  # noqa: B008 - it never changes
+    outcome = describe_outcome(EVENT, failure, run, settings=SETTINGS, whereabouts=WHERE, mask=mask)
     assert outcome_from_bytes(outcome_to_bytes(outcome)) == outcome
     return outcome
 
@@ -129,3 +131,16 @@ def test_the_lengths_of_the_logs_are_told() -> None:
     outcome = described(run=replace(RUN, lengths={TaskStream.STDERR: LogLength(2, 70_000, True)}))
     assert outcome.stderr == LogLength(2, 70_000, True)
     assert outcome.stdout == LogLength()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected"),
+    [
+        (b'{"a\\"b12": ["x a\\"b12 y", 7]}', JSON, {"***": ["x *** y", 7]}),
+        (b'x a"b12 y', TEXT, "x *** y"),
+        (b'\xff a"b12', BINARY, base64.b64encode(b"\xff ***").decode()),
+    ],
+)
+def test_c33_no_secret_is_in_the_output_of_an_outcome(body: bytes, content_type: str, expected: object) -> None:
+    outcome = described(None, replace(RUN, output=body, output_type=content_type), SecretMask([b'a"b12']))
+    assert outcome.output == expected

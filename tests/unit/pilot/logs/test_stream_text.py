@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilot.failures.secret_mask import SecretMask
 from pilot.logs.stream_text import StreamText, cut_note
 from schemas.pilot.outcomes import MAX_PIECE_BYTES
 
@@ -39,14 +40,14 @@ def test_at_most_the_limit_is_kept_and_the_cut_is_noted(chunks: list[bytes], lim
 @given(CHUNKS, st.booleans())
 def test_no_secret_is_in_a_log_wherever_the_chunks_end(chunks: list[bytes], often: bool) -> None:
     secrets = [b"s3cret", b"s3cret-and-more\n", b"abc"]
-    read = "".join(published(StreamText(10_000, secrets), chunks, often=often))
+    read = "".join(published(StreamText(10_000, SecretMask(secrets)), chunks, often=often))
     assert "s3cret" not in read
     whole = b"".join(chunks).replace(b"s3cret", b"***")
     assert read == whole.decode(errors="replace")
 
 
 def test_of_two_secrets_the_longer_one_is_masked_whole_and_a_short_one_stays_readable() -> None:
-    text = StreamText(1000, [b"pass", b"password\n", b"no"])
+    text = StreamText(1000, SecretMask([b"pass", b"password\n", b"no"]))
     assert "".join(published(text, [b"pass pass", b"word no\n"])) == "*** *** no\n"
 
 
