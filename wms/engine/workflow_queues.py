@@ -21,6 +21,7 @@ from schemas.objects import MQProfile
 from schemas.payloads.data_events import JSON
 from schemas.requests import ProfilesAnswer, ProfilesQuery
 from schemas.topology import event_exchange
+from wms.fleet.depth_questions import ask_depths
 
 #: What the ids of the events are made from, together with the workflow's id and the event's place.
 _EVENTS = uuid.UUID("0d0a4a5c-6f1e-4a39-8a86-5b7a3c6c1f02")
@@ -92,6 +93,16 @@ class WorkflowQueues:
         if not isinstance(answer, ProfilesAnswer):
             raise Broken(f"MQS answered {answer.kind} to a question about queues")
         return {one.alias: one for one in answer.profiles if one.is_activated and one.auth_token}
+
+    async def is_empty(self, workflow_id: WorkflowId, alias: str) -> bool:
+        """Return whether no event is in the queue `alias`, or lent to a consumer. A queue that is gone has none.
+
+        Raises:
+            Unavailable: MQS does not answer.
+        """
+        depths = await ask_depths(self._asks, workflow_id)
+        found = [] if depths is None else [one for one in depths.queues if one.alias == alias]
+        return not any(one.n_ready or one.n_unacknowledged for one in found)
 
 
 @asynccontextmanager

@@ -33,6 +33,7 @@ from wms.engine.life.stimuli import Wish
 from wms.inventory.stored.inventory_service import InventoryService
 from wms.joblogs.job_logs import JobLogs
 from wms.jobs.job_wish import JobWish, plan_job
+from wms.jobs.plans.host_choice import BAD_STATES
 from wms.jobs.plans.job_graph import make_job_definition
 from wms.jobs.plans.payloads import check_variable_names
 from wms.jobs.stored.job_store import JobStore, make_absence, make_job_insert
@@ -41,8 +42,6 @@ from wms.tenancy.activity import ActivityLog
 from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.rights import Action, Principal, check_right, find_organizations
 from wms.trees.jobs.request_ids import name_launched_run
-
-_BAD = (HostState.FAILED, HostState.ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +210,7 @@ class JobService:
     async def _find_names(self, job: JobDocument, which: RerunHosts) -> frozenset[str]:
         states: Mapping[str, Any] = {}
         if which is RerunHosts.FAILED:
-            states = {"state": {"$in": [state.value for state in _BAD]}}
+            states = {"state": {"$in": [state.value for state in BAD_STATES]}}
         elif which is RerunHosts.UNFINISHED:
             states = {"state": {"$ne": HostState.OK.value}}
         return frozenset(host.name for host in await self._jobs.list_hosts(job.uuid, **states))

@@ -14,6 +14,7 @@ from wms.catalogue.parameter_schema import check_variables
 from wms.inventory.content.inventory_content import InventoryContent
 from wms.inventory.limits.host_selection import SelectedHost, select_hosts
 from wms.jobs.plans.batches import find_batches, split_hosts
+from wms.jobs.plans.host_choice import name_host
 from wms.jobs.plans.job_graph import check_node_count
 from wms.jobs.plans.payloads import check_payload_sizes, dump_json, make_host_payload, make_inventory_payload
 
@@ -86,7 +87,7 @@ def make_job_hosts(
     """Return the hosts of a new job."""
     return tuple(
         JobHostDocument(
-            id=f"{uuid}/{place}",
+            id=name_host(uuid, place),
             job=uuid,
             place=place,
             batch=batch,

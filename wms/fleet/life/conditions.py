@@ -72,6 +72,20 @@ UNANSWERED_START: Filter = {
 }
 
 
+def has_given_up(taskforce: TaskforceDocument) -> bool:
+    """Return whether WMS does not try to start `taskforce` again, because its submission failed too often.
+
+    `stuck` alone does not say so: WMS also notes there that a TMS does not answer.
+    """
+    return (
+        taskforce.phase is Phase.PENDING_STARTER
+        and bool(taskforce.stuck)
+        and taskforce.n_submit_failures > 0
+        and taskforce.asked_at is None
+        and taskforce.retry_at is None
+    )
+
+
 def is_offered_start(taskforce: TaskforceDocument, max_failures: int) -> bool:
     """Return whether WMS offers `taskforce` for submission to a TMS that polls."""
     return (

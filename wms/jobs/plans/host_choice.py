@@ -8,13 +8,19 @@ A host goes on as long as each task before has ended well there. Two things stop
 With strategy `free` a batch is one node, so these rules count between batches.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from schemas.ids import RunUuid
 from schemas.jobs import HostState
 
-_BAD = (HostState.FAILED, HostState.ERROR)
+#: What stops a host, and what a rerun of the failed hosts takes.
+BAD_STATES = (HostState.FAILED, HostState.ERROR)
+
+
+def name_host(job: RunUuid, place: int) -> str:
+    """Return the id of the host at a place of a job."""
+    return f"{job}/{place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class HostFacts:
     @property
     def is_bad(self) -> bool:
         """Whether a task has failed here."""
-        return any(state in _BAD for state in self.states.values())
+        return any(state in BAD_STATES for state in self.states.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +81,3 @@ def judge_host(states: Mapping[int, HostState], n_tasks: int) -> HostState:
             return state
     done = sum(state is HostState.OK for state in states.values())
     return HostState.OK if done >= n_tasks else HostState.PENDING
-
-
-def count_states(states: Iterable[HostState]) -> dict[str, int]:
-    """Return how many hosts are in each state."""
-    counts = Counter(states)
-    return {state.value: counts[state] for state in HostState if counts[state]}

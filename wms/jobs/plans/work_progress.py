@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.documents import TaskforceDocument
-from schemas.jobs import HostResult, HostState
-from wms.fleet.life.conditions import is_over
-from wms.jobs.plans.host_choice import HostFacts
+from schemas.ids import RunUuid
+from schemas.jobs import HostResult, HostState, JobWorkDocument
+from wms.fleet.life.conditions import has_given_up, is_over
+from wms.jobs.plans.host_choice import HostFacts, name_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,12 @@ def find_missing(hosts: Iterable[HostFacts], first: int, last: int) -> list[Miss
     return missing
 
 
+def find_doubtful(missing: Iterable[MissingResult], job: RunUuid, work: JobWorkDocument) -> list[MissingResult]:
+    """Return those of the missing results whose tasks may have begun: WMS has published the events of these hosts."""
+    fed = {name_host(job, place) for place in work.places[: work.n_fed]}
+    return [each for each in missing if each.host in fed]
+
+
 def find_last_states(hosts: Iterable[HostFacts], first: int, last: int) -> list[HostState]:
     """Return for each host the worst state that the tasks have left; `pending` for a host without an answer."""
     found = []
@@ -44,10 +51,13 @@ def find_last_states(hosts: Iterable[HostFacts], first: int, last: int) -> list[
 
 
 def explain_lost_workers(taskforces: Iterable[TaskforceDocument]) -> str:
-    """Return why no worker will work on the hosts any more; "" if some may."""
+    """Return why no worker will work on the hosts any more; "" if some may.
+
+    A TMS that does not answer may start workers later.
+    """
     reasons = []
     for taskforce in taskforces:
-        if taskforce.stuck:
+        if has_given_up(taskforce):
             reasons.append(taskforce.stuck)
         elif not is_over(taskforce):
             return ""

@@ -27,11 +27,6 @@ _PIECE = 200
 _FACTS = {"batch": 1, "place": 1, "state": 1, "states": 1}
 
 
-def name_host(job: RunUuid, place: int) -> str:
-    """Return the id of the host at a place of a job."""
-    return f"{job}/{place}"
-
-
 def make_absence(job_id: object) -> NotFound:
     """Return the error about a job that does not exist for the caller."""
     return NotFound(f"no job found with id: {job_id}")
@@ -72,8 +67,14 @@ class JobStore:
     async def list_facts(self, job: RunUuid, up_to_batch: int) -> list[tuple[int, HostFacts]]:
         """Return the hosts of a job up to a batch, in their order, each with its place."""
         query = {"job": job, "batch": {"$lte": up_to_batch}}
-        found = await self.store.find(JOB_HOSTS, query, sort=[("place", 1)], projection=_FACTS)
-        return [(each["place"], HostFacts(each["_id"], each["batch"], _read_states(each))) for each in found]
+        return [(each["place"], _read_facts(each)) for each in await self._find_facts(query)]
+
+    async def list_facts_at(self, job: RunUuid, places: Collection[int]) -> list[HostFacts]:
+        """Return the hosts of a job at these places, in their order."""
+        return [_read_facts(each) for each in await self._find_facts({"job": job, "place": {"$in": list(places)}})]
+
+    async def _find_facts(self, query: Mapping[str, Any]) -> list[Document]:
+        return await self.store.find(JOB_HOSTS, dict(query), sort=[("place", 1)], projection=_FACTS)
 
     async def list_hosts(
         self, job: RunUuid, places: Sequence[int] | None = None, **query: Any
@@ -152,6 +153,10 @@ class JobStore:
 
 def _make_all_stored(hosts: Iterable[JobHostDocument]) -> list[Document]:
     return [make_stored(host) for host in hosts]
+
+
+def _read_facts(document: Document) -> HostFacts:
+    return HostFacts(document["_id"], document["batch"], _read_states(document))
 
 
 def _read_states(document: Document) -> dict[int, HostState]:

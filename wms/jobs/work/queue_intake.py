@@ -7,10 +7,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
-from runtime.amqp import Delivery
+from runtime.amqp import Consumer, Delivery, NotDeclared
 from runtime.failpoints import failpoint
 from runtime.loops import BackgroundLoop
-from schemas.errors import Unavailable
 from schemas.ids import Alias
 from schemas.jobs import JobWorkDocument
 from wms.engine.workflow_queues import WorkflowQueues, open_connection
@@ -32,6 +31,7 @@ class QueueIntake:
         self._keep = keep
         self._waiting: list[Delivery] = []
         self._stack = AsyncExitStack()
+        self._consumer: Consumer | None = None
         self._loop = BackgroundLoop(
             self._keep_waiting, name=f"intake of {alias}", failed=f"{alias} wait", rest_s=_REST_S
         )
@@ -48,27 +48,40 @@ class QueueIntake:
         """For how many seconds nothing has come."""
         return 0.0 if self._waiting else self._clock.time() - self._quiet_since_s
 
+    @property
+    def is_active(self) -> bool:
+        """Whether events can arrive now."""
+        return self._consumer is not None and self._consumer.is_active
+
     async def start(self, queues: WorkflowQueues) -> None:
         """Begin to take in.
 
         Raises:
-            Unavailable: MQS or the broker does not answer, or the queue is not open yet.
-            NotFound: the queue is gone.
+            Unavailable: MQS or the broker does not answer.
+            NotDeclared: the queue is not open yet, or not any more.
+            NotFound: MQS has forgotten the queue.
         """
         profile = (await queues.find_queues(self._work.id, self._work.owner)).get(self._alias)
         if profile is None:
-            raise Unavailable(f"the queue {self._alias!r} of {self._work.id} is not open")
+            raise NotDeclared(f"the queue {self._alias!r} of {self._work.id} is not open")
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(open_connection(profile))
             self._loop.start()
             stack.push_async_callback(self._loop.stop)
-            await connection.consume(profile.mqid, self._take, prefetch=_PREFETCH, on_lost=self._waiting.clear)
+            self._consumer = await connection.consume(
+                profile.mqid, self._take, prefetch=_PREFETCH, on_lost=self._forget_waiting
+            )
             self._stack = stack.pop_all()
         self._quiet_since_s = self._clock.time()
 
     async def stop(self) -> None:
         """Stop taking in. What is not kept yet returns to the queue."""
         await self._stack.aclose()
+
+    def _forget_waiting(self) -> None:
+        """The broker sends these events again, and others may have come meanwhile."""
+        self._waiting.clear()
+        self._quiet_since_s = self._clock.time()
 
     def _take(self, delivery: Delivery) -> None:
         self._waiting.append(delivery)

@@ -11,8 +11,9 @@ from schemas.pilot.outcomes import LogPiece
 from wms.engine.workflow_queues import WorkflowQueues
 from wms.joblogs.job_logs import JobLogs
 from wms.jobs.plans.fleet_requests import LOGS, OUTCOMES, make_unit_id
+from wms.jobs.plans.host_choice import name_host
 from wms.jobs.plans.outcome_results import read_outcome
-from wms.jobs.stored.job_store import JobStore, name_host
+from wms.jobs.stored.job_store import JobStore
 from wms.jobs.work.queue_intake import QueueIntake
 
 
@@ -43,8 +44,9 @@ class WorkIntake:
         """Begin to take in.
 
         Raises:
-            Unavailable: MQS or the broker does not answer, or a queue is not open yet.
-            NotFound: the queues are gone.
+            Unavailable: MQS or the broker does not answer.
+            NotDeclared: a queue is not open yet, or not any more.
+            NotFound: MQS has forgotten the queues.
         """
         await self.outcomes.start(queues)
         try:

@@ -18,10 +18,10 @@ from wms.engine.life.stimuli import ChildEnded, ChildStarted
 from wms.fleet.fleet import Fleet
 from wms.fleet.ownership import Access, Owner
 from wms.jobs.plans.fleet_requests import make_fleet_request, name_runner, needs_at_most_once
-from wms.jobs.plans.host_choice import choose_hosts
+from wms.jobs.plans.host_choice import choose_hosts, name_host
 from wms.jobs.plans.job_graph import NodeTasks, read_node_tasks
 from wms.jobs.plans.work_progress import make_error_result
-from wms.jobs.stored.job_store import JobStore, name_host
+from wms.jobs.stored.job_store import JobStore
 from wms.jobs.stored.work_store import WorkStore
 from wms.jobs.work.work_watch import WorkWatch
 

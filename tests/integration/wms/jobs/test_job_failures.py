@@ -7,14 +7,16 @@ import pytest
 
 from runtime import failpoints
 from schemas.ids import WorkflowId
-from schemas.jobs import JOB_HOSTS, JOB_WORKS
+from schemas.jobs import JOB_HOSTS, JOB_WORKS, JobWorkDocument
 from schemas.phases import Deactivated
-from tests.integration.wms.jobs.conftest import JobWorld
+from tests.integration.wms.jobs.conftest import JobWorld, exit_well
 from tests.waiting import eventually
 from wms.fleet.ownership import Access
 from wms.jobs import job_service
 from wms.jobs.stored.job_store import JobStore
 from wms.jobs.stored.leftover_hosts import LeftoverHosts
+from wms.jobs.work import work_watch
+from wms.jobs.work.work_watch import WorkWatch
 
 LAB = "[web]\nweb[1:3]\n"
 
@@ -91,3 +93,33 @@ async def test_a_job_is_planned_beside_the_event_loop_and_a_request_that_fails_l
     for n_hosts in (3, 2, 2):
         await leftovers.sweep()
         assert await store.count(JOB_HOSTS, {}) == n_hosts
+
+
+async def test_a_work_that_fails_keeps_no_other_waiting_and_ends_without_its_queues(
+    jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, inventory = await jobs.add_task("patch"), await jobs.add_inventory(LAB)
+    jobs.answers = lambda task, host: None if task == "stuck" else exit_well(task, host)
+    bad = await jobs.start(task=await jobs.add_task("stuck"), inventory=inventory)
+    store = jobs.world.wms.store
+    (work,) = await eventually(lambda: store.find(JOB_WORKS, {"n_fed": 3}), lambda found: len(found) == 1)
+    follow_work = WorkWatch._follow_work
+
+    async def fail(watch: WorkWatch, each: JobWorkDocument) -> None:
+        if each.id == work["_id"]:
+            raise ValueError("a fault of the program")
+        await follow_work(watch, each)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(WorkWatch, "_follow_work", fail)
+        over = await jobs.until_over((await jobs.start(task=task, inventory=inventory))["id"])
+        assert over["hosts"] == {"ok": 3}
+
+    # The queues of the first job are gone before WMS consumes them again.
+    monkeypatch.setattr(work_watch, "_RENEW_S", 0.0)
+    async with jobs.connection.lend_channel() as channel:
+        for alias in ("outcomes", "logs"):
+            await channel.queue_delete(jobs.queues[work["_id"]][alias])
+    await jobs.send("POST", f"/jobs/{bad['id']}/actions/cancel")
+    over = await jobs.until_over(bad["id"])
+    assert (over["status"], over["hosts"]) == ("canceled", {"error": 3})

@@ -107,15 +107,22 @@ async def test_a_host_in_doubt_is_an_error_and_says_so(jobs: JobWorld) -> None:
     assert [each["name"] for each in listed] == ["web2"]
 
 
-async def test_a_canceled_job_ends_its_workflow_first(jobs: JobWorld) -> None:
+async def test_a_canceled_job_ends_its_workflow_first_and_doubts_the_hosts_that_workers_had(jobs: JobWorld) -> None:
     tasks = [await jobs.add_task(name) for name in ("drain", "reboot")]
     inventory = await jobs.add_inventory(LAB)
-    jobs.answers = lambda _, host: None
-    made = await jobs.start(tasks=tasks, inventory=inventory)
+    jobs.answers = lambda _, host: OK if host == "web1" else None
+    made = await jobs.start(tasks=tasks, inventory=inventory, serial=[2])
+    await eventually(lambda: jobs.states(made["id"]), lambda states: states["web1"][1] == ["ok"])
     answer = await jobs.send("POST", f"/jobs/{made['id']}/actions/cancel")
     assert answer.status_code == 202, answer.text
     over = await jobs.until_over(made["id"])
-    assert (over["status"], over["hosts"]) == ("canceled", {"canceled": 3})
+    assert (over["status"], over["hosts"]) == ("canceled", {"error": 1, "canceled": 2})
+    doubtful = (await jobs.send("GET", f"/jobs/{made['id']}/hosts/web2")).json()
+    assert doubtful["results"][0]["reason"].startswith("in doubt: the job was canceled while")
+    again = await jobs.send("POST", f"/jobs/{made['id']}/actions/rerun", {"hosts": "failed"})
+    assert (again.status_code, again.json()["n_hosts"]) == (201, 1)
+    await jobs.send("POST", f"/jobs/{again.json()['id']}/actions/cancel")
+    await jobs.until_over(again.json()["id"])
     store = jobs.world.wms.store
     await eventually(lambda: store.count(WORKFLOWS, {"over_at": None}), lambda n_open: n_open == 0)
     again = await jobs.send("POST", f"/jobs/{made['id']}/actions/cancel")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.jobs import HostState
 from tests.unit.wms.jobs.making import make_host_facts
-from wms.jobs.plans.host_choice import HostFacts, choose_hosts, count_states, judge_host
+from wms.jobs.plans.host_choice import HostFacts, choose_hosts, judge_host
 
 OK, FAILED, ERROR, PENDING = HostState.OK, HostState.FAILED, HostState.ERROR, HostState.PENDING
 
@@ -65,10 +65,6 @@ def test_a_failure_in_an_earlier_batch_stops_the_later_ones() -> None:
 )
 def test_c2_a_host_has_the_state_of_its_tasks(states: tuple[HostState, ...], state: HostState) -> None:
     assert judge_host(dict(enumerate(states)), 2) is state
-
-
-def test_states_are_counted() -> None:
-    assert count_states([OK, FAILED, OK]) == {"ok": 2, "failed": 1}
 
 
 _STATES = st.lists(st.sampled_from([OK, FAILED, ERROR]), max_size=3)

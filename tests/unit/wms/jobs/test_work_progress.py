@@ -1,5 +1,6 @@
 """What outcomes say of hosts, which hosts owe a result, and what is said of hosts that never answer."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,9 +11,16 @@ from schemas.jobs import HostState
 from schemas.phases import Phase
 from schemas.pilot.outcomes import EventOutcome, RunEnding
 from tests.unit.wms.fleets import made
-from tests.unit.wms.jobs.making import make_host_facts
+from tests.unit.wms.jobs.making import JOB, make_host_facts, make_work
+from wms.jobs.plans.host_choice import name_host
 from wms.jobs.plans.outcome_results import MAX_ARTIFACT_BYTES, read_outcome
-from wms.jobs.plans.work_progress import MissingResult, explain_lost_workers, find_last_states, find_missing
+from wms.jobs.plans.work_progress import (
+    MissingResult,
+    explain_lost_workers,
+    find_doubtful,
+    find_last_states,
+    find_missing,
+)
 
 OK, FAILED, ERROR = HostState.OK, HostState.FAILED, HostState.ERROR
 
@@ -77,4 +85,21 @@ def test_lost_workers_explain_silence_only_if_none_is_left() -> None:
     gone = change(phase=Phase.CONDOR_COMPLETE, top_task_errors={"no such image": 3, "other": 1})
     assert explain_lost_workers([gone]) == "all workers have ended: no such image"
     assert explain_lost_workers([gone, change(phase=Phase.CONDOR_SUBMIT)]) == ""
-    assert "no schedd" in explain_lost_workers([change(phase=Phase.PENDING_STARTER, stuck="no schedd")])
+    refused = {"phase": Phase.PENDING_STARTER, "stuck": "no schedd", "n_submit_failures": 3}
+    assert "no schedd" in explain_lost_workers([change(**refused)])
+    asked_at = datetime(2026, 1, 2, tzinfo=UTC)
+    for silent in (
+        change(phase=Phase.PENDING_STARTER, stuck="the TMS does not answer", asked_at=asked_at),
+        change(**{**refused, "n_submit_failures": 0}),
+        change(**refused, asked_at=asked_at),
+        change(**refused, retry_at=asked_at),
+        change(phase=Phase.PENDING_STOPPER, stuck="could not be removed"),
+    ):
+        assert explain_lost_workers([gone, silent]) == ""
+
+
+def test_only_hosts_whose_events_are_published_are_in_doubt() -> None:
+    work = make_work(places=(4, 2, 7), n_fed=2)
+    missing = [MissingResult(name_host(JOB, place), 0) for place in (2, 4, 7)]
+    assert find_doubtful(missing, JOB, work) == missing[:2]
+    assert find_doubtful(missing, JOB, make_work(places=(4, 2, 7))) == []

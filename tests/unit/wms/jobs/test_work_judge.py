@@ -1,0 +1,80 @@
+"""When a work is judged over: not as long as an outcome may be on its way."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from schemas.jobs import HostResult, HostState, JobDocument
+from schemas.phases import Deactivated
+from schemas.runs import NodeState, NodeStatus
+from tests.unit.wms.fleets import made
+from tests.unit.wms.jobs.making import JOB, make_work
+from wms.jobs.plans.host_choice import HostFacts, name_host
+from wms.jobs.work.work_judge import WorkJudge
+
+ABORTED = {"deactivated": Deactivated.ABORTED, "over_at": made().workflow.timestamp}
+
+
+class Around:
+    """The store, the queue of outcomes and the engine around a judge. One work has two hosts, of which one is fed."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, HostResult] = {}
+        self.ended: list[Any] = []
+        self.has_outcomes = False
+        self.work = make_work(places=(0, 1), n_fed=1)
+
+    async def is_empty(self, _workflow: str, _alias: str) -> bool:
+        return not self.has_outcomes
+
+    async def find_work(self, _workflow: str) -> Any:
+        return self.work
+
+    async def list_facts_at(self, *_: Any) -> list[HostFacts]:
+        ids = [name_host(JOB, place) for place in self.work.places]
+        return [HostFacts(each, 0, {0: self.results[each].state} if each in self.results else {}) for each in ids]
+
+    async def keep_results(self, results: Any) -> None:
+        self.results |= {host: result for host, _, result in results}
+
+    async def settle_states(self, *_: Any) -> None: ...
+
+    async def apply_stimulus(self, _run: int, stimulus: Any) -> None:
+        self.ended.append(stimulus)
+
+    async def judge(self, *, is_canceling: bool = False, is_active: bool = True, quiet_s: float = 9.0) -> bool:
+        around = cast("Any", self)
+        intake = SimpleNamespace(outcomes=SimpleNamespace(is_active=is_active, quiet_s=quiet_s))
+        return await WorkJudge(around, queues=around, jobs=around, works=around).judge_work(
+            cast("JobDocument", SimpleNamespace(uuid=JOB, tasks=("patch",))),
+            self.work,
+            made().workflow.model_copy(update=ABORTED),
+            NodeState.model_construct(key="b1-t1", status=NodeStatus.WAITING),
+            intake=cast("Any", intake),
+            is_canceling=is_canceling,
+        )
+
+
+@pytest.mark.parametrize("is_canceling", [True, False])
+async def test_a_work_goes_on_while_an_outcome_may_come(*, is_canceling: bool) -> None:
+    around = Around()
+    around.has_outcomes = True
+    assert not await around.judge(is_canceling=is_canceling)
+    around.has_outcomes = False
+    assert not await around.judge(is_canceling=is_canceling, is_active=False)
+    assert not await around.judge(is_canceling=is_canceling, quiet_s=1.0)
+    assert (around.results, around.ended) == ({}, [])
+    assert await around.judge(is_canceling=is_canceling)
+    assert len(around.ended) == 1
+
+
+async def test_a_cancellation_doubts_the_hosts_that_are_fed_and_an_abort_all() -> None:
+    canceled, aborted = Around(), Around()
+    await canceled.judge(is_canceling=True)
+    await aborted.judge()
+    assert list(canceled.results) == [name_host(JOB, 0)]
+    assert list(aborted.results) == [name_host(JOB, place) for place in (0, 1)]
+    (doubtful,) = canceled.results.values()
+    assert (doubtful.state, doubtful.is_doubtful) == (HostState.ERROR, True)
+    assert "in doubt: the job was canceled" in doubtful.reason

@@ -1,0 +1,133 @@
+"""End the node of a work when all of its hosts have ended, or when nothing can come any more.
+
+    all hosts have ended                                    the node ends as they did
+    the workflow is over, or no worker will ever come       hosts without a result are `error`
+    the job is canceled, and its workflow is over           hosts that workers may have had are `error`: in doubt.
+                                                            The others are canceled
+
+An outcome may be on its way: nothing can come any more only when the queue of outcomes is empty, and WMS consumes it or
+it is gone.
+"""
+
+from collections.abc import Sequence
+
+from runtime.failpoints import failpoint
+from schemas.documents import TASKFORCES, TaskforceDocument, WorkflowDocument
+from schemas.jobs import JobDocument, JobWorkDocument
+from schemas.phases import Deactivated
+from schemas.runs import NodeState, NodeStatus
+from wms.engine.engine import Engine
+from wms.engine.life.stimuli import ChildEnded
+from wms.engine.workflow_queues import WorkflowQueues
+from wms.jobs.plans.fleet_requests import OUTCOMES
+from wms.jobs.plans.host_choice import HostFacts
+from wms.jobs.plans.judging import judge_node
+from wms.jobs.plans.work_progress import (
+    MissingResult,
+    explain_lost_workers,
+    find_doubtful,
+    find_last_states,
+    find_missing,
+    make_error_result,
+)
+from wms.jobs.stored.job_store import JobStore
+from wms.jobs.stored.work_store import WorkStore
+from wms.jobs.work.work_intake import WorkIntake
+
+_CANCELED = "in doubt: the job was canceled while a worker may have run the task"
+#: No outcome is on its way when none has come for so long (seconds), and the queue is empty.
+_QUIET_S = 3.0
+
+
+class WorkJudge:
+    """Judges the works of one database."""
+
+    def __init__(self, engine: Engine, *, queues: WorkflowQueues, jobs: JobStore, works: WorkStore) -> None:
+        self._engine = engine
+        self._queues = queues
+        self._jobs = jobs
+        self._works = works
+
+    async def judge_work(
+        self,
+        job: JobDocument,
+        work: JobWorkDocument,
+        workflow: WorkflowDocument | None,
+        state: NodeState,
+        *,
+        intake: WorkIntake | None,
+        is_canceling: bool,
+    ) -> bool:
+        """End the node of a work if the work is over; return whether it is.
+
+        `intake` is None if the workflow has no queue of outcomes, or none any more.
+
+        Raises:
+            Unavailable: MQS does not answer.
+        """
+        missing = find_missing(await self._list_hosts(work), work.first, work.last)
+        if is_canceling or missing:
+            reason = await self._explain_silence(work, workflow, intake, is_canceling=is_canceling)
+            if not reason:
+                return False
+            # Outcomes and hosts may have come meanwhile.
+            work = await self._works.find_work(work.id) or work
+            missing = find_missing(await self._list_hosts(work), work.first, work.last)
+            await self._end_hosts(job, work, missing, reason, is_canceling=is_canceling)
+        await self._jobs.settle_states(job.uuid, work.places, len(job.tasks))
+        states = find_last_states(await self._list_hosts(work), work.first, work.last)
+        outcome, explanation = judge_node(states, is_canceling=is_canceling)
+        failpoint("jobs.judged")
+        if state.status is NodeStatus.WAITING:
+            ended = ChildEnded(work.node, work.attempt, outcome, explanation=explanation)
+            await self._engine.apply_stimulus(work.run, ended)
+        return True
+
+    async def _end_hosts(
+        self,
+        job: JobDocument,
+        work: JobWorkDocument,
+        missing: Sequence[MissingResult],
+        reason: str,
+        *,
+        is_canceling: bool,
+    ) -> None:
+        if is_canceling:
+            missing = find_doubtful(missing, job.uuid, work)
+        await self._jobs.keep_results((each.host, each.task, make_error_result(reason)) for each in missing)
+
+    async def _list_hosts(self, work: JobWorkDocument) -> list[HostFacts]:
+        return await self._jobs.list_facts_at(work.job, work.places)
+
+    async def _explain_silence(
+        self,
+        work: JobWorkDocument,
+        workflow: WorkflowDocument | None,
+        intake: WorkIntake | None,
+        *,
+        is_canceling: bool,
+    ) -> str:
+        """Return why no outcome will come any more; "" if some may."""
+        if workflow is None:
+            return _CANCELED if is_canceling else "its workflow is gone"
+        reason = ""
+        if workflow.over_at is not None and is_canceling:
+            reason = _CANCELED
+        elif is_canceling:
+            return ""
+        elif workflow.over_at is not None or workflow.completion is not None:
+            aborted = f"somebody aborted the workflow {work.id}"
+            lost = "no answer came: a worker was lost with it, so it is unknown whether the task has run"
+            reason = aborted if workflow.deactivated is Deactivated.ABORTED else lost
+        elif workflow.inputs_closed_at is not None and workflow.deactivated is None:
+            found = await self._jobs.store.find(TASKFORCES, {"workflow_id": work.id})
+            reason = explain_lost_workers([TaskforceDocument.model_validate(each) for each in found])
+        return reason if reason and await self._is_drained(work, intake) else ""
+
+    async def _is_drained(self, work: JobWorkDocument, intake: WorkIntake | None) -> bool:
+        """Return whether no outcome waits for this process, or for another one."""
+        if intake is None:
+            return True
+        if not intake.outcomes.is_active or intake.outcomes.quiet_s < _QUIET_S:
+            return False
+        return await self._queues.is_empty(work.id, OUTCOMES)
