@@ -35,6 +35,8 @@ class Failure:
     exit_code: int | None = None
     #: Whether the container runtime failed, and not the task in the container.
     by_runtime: bool = False
+    #: Whether the task has surely not run. The end of a runtime's command alone does not prove that.
+    never_ran: bool = False
 
     def __str__(self) -> str:
         return f"{self.type}({self.text!r})"
@@ -178,7 +180,9 @@ def kernel_out_of_memory(limit_bytes: int) -> Failure:
 
 def container_not_started(alias: str, why: str) -> Failure:
     """Return the failure of a container whose command could not be started."""
-    return Failure("ContainerRunError", f"{alias} could not be started: {why}", aka="OSError", by_runtime=True)
+    return Failure(
+        "ContainerRunError", f"{alias} could not be started: {why}", aka="OSError", by_runtime=True, never_ran=True
+    )
 
 
 def invalid_infile(why: str) -> Failure:

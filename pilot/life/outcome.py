@@ -2,7 +2,8 @@
 
 If the pilot reports outcomes, a failure of the task is an *answer*: its outcome is published, and the event is not
 tried again. An answer is no evidence against the worker. A failure of the container runtime is no answer, because the
-task has not run: such an event is tried elsewhere, unless the task runs at most once.
+task has not run: such an event is tried elsewhere, and several of them show that the worker is bad. If the task runs at
+most once, the event is tried elsewhere only if its container has surely not started. That attempt does not count.
 """
 
 from pilot.errors import Failure, task_stopped
@@ -23,7 +24,14 @@ from pilot.life.retiring import cut_off_failure, overrun_failure
 from pilot.life.state import OpenVerdict, PilotState, Stage, Step, UnsettledEvent
 from pilot.life.stepping_aside import note_charged
 from pilot.life.stimuli import HeldEvent, PublishConfirmed, PublishRefused, RunEnded
-from pilot.life.verdicts import charge_events, condemn_worker, extend_row, is_verdict_open, is_worker_bad
+from pilot.life.verdicts import (
+    charge_events,
+    condemn_worker,
+    extend_row,
+    is_known_to_fail,
+    is_verdict_open,
+    is_worker_bad,
+)
 
 #: Seconds from a full queue's refusal to the next publication. The last number also holds for all later refusals.
 _OFFER_AGAIN_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -70,7 +78,8 @@ def _record_failure(state: PilotState, held: HeldEvent, failure: Failure) -> Ste
     errors = state.errors if text in state.errors else (*state.errors, text)[:_MAX_ERRORS]
     is_answer = policy.reports_outcomes and not failure.by_runtime
     okay = is_answer or bool(policy.okay_errors & {failure.type, failure.aka})
-    is_last = policy.at_most_once or is_answer
+    may_return = failure.never_ran and held.live and not is_known_to_fail(held)
+    is_last = is_answer or (policy.at_most_once and not may_return)
     verdict_is_open = not okay and not is_last and is_verdict_open(state, held, failure)
     row = state.failed_in_a_row if okay else extend_row(state, held, failure)
     state = replace(state, n_failed=state.n_failed + 1, errors=errors, failed_in_a_row=row, traceback=failure.traceback)
@@ -83,12 +92,19 @@ def _record_failure(state: PilotState, held: HeldEvent, failure: Failure) -> Ste
         item = UnsettledEvent(held, failure, is_outcome=True)
         state = replace(state, settling={**state.settling, held.key: item})
         instructions.append(PublishOutcome(held.key, failure, held.attempt))
+    elif policy.at_most_once:
+        instructions.append(settle_event(held, Settlement.RETURN, failure))
+        state = note_charged(state, held)
     elif held.live and gives_up(failure, held.attempt):
         state = replace(state, settling={**state.settling, held.key: UnsettledEvent(held, failure)})
         instructions.append(PublishDeadLetter(held.key, failure, held.attempt))
     else:
         instructions.append(settle_event(held, Settlement.REJECT, failure))
         state = note_charged(state, held)
+    if is_answer and failure.exit_code is not None:
+        # The task ran here, so this worker can run containers.
+        state, charged = charge_events(replace(state, failed_in_a_row=()))
+        instructions += charged
     if state.stage is Stage.LISTENING and not okay:
         more: list[Instruction] = []
         if policy.judges_worker and is_worker_bad(state):

@@ -8,6 +8,8 @@ takes an event only while a task as long as the longest so far would still end i
 tasks that still run. If a task had nearly all the time that a worker can give, its event is charged with a failed
 attempt: another worker would have no more time. If the task began late, its event returns to the queue, and no attempt
 counts.
+
+If a task runs at most once, a killed run is final. So the pilot then reserves the task's timeout.
 """
 
 from pilot.errors import Failure, init_too_long_failure, task_cut_off, task_outlived
@@ -32,10 +34,14 @@ def end_of_work_s(born_s: float, runtime_s: float | None) -> float | None:
 def retires_at(state: PilotState) -> float | None:
     """Return the time from which the pilot takes no more events. Return None if there is no limit.
 
-    After that time, a task as long as the longest so far would not end in time.
+    After that time, a task as long as the longest so far would not end in time. If the task runs at most once, each
+    task counts as long as its timeout, but the pilot takes events for a tenth of its time at least.
     """
     ends_s = state.policy.ends_s
-    return None if ends_s is None else ends_s - state.pace.longest_s
+    if ends_s is None:
+        return None
+    reserved_s = min(state.policy.longest_run_s, _NEARLY_ALL * (ends_s - state.ready_s))
+    return ends_s - max(state.pace.longest_s, reserved_s)
 
 
 def must_retire(state: PilotState, now_s: float) -> bool:

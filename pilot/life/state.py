@@ -56,6 +56,8 @@ class Policy:
     reports_outcomes: bool = False
     #: Whether an event that a lost pilot may have run must not run again.
     at_most_once: bool = False
+    #: At most once: how long a run may take. A pilot takes no event if less time is left. 0: it is unknown.
+    longest_run_s: float = 0.0
     #: How long the worker lives (0 if unknown), and when the pilot must be done with its tasks (None without a limit).
     runtime_s: float = 0.0
     ends_s: float | None = None
@@ -89,6 +91,7 @@ def derive_policy(settings: PilotSettings, *, ends_s: float | None = None, charg
         charges_events=charges_events,
         reports_outcomes=bool(settings.outcomes_to),
         at_most_once=settings.at_most_once,
+        longest_run_s=(settings.task_timeout_s or 0.0) if settings.at_most_once else 0.0,
         runtime_s=settings.worker_runtime_s or 0.0,
         ends_s=ends_s,
     )

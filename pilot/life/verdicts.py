@@ -98,8 +98,12 @@ def condemn_worker(state: PilotState) -> Step:
 
 
 def charge_events(state: PilotState) -> Step:
-    """Count each failure with an open verdict as a failed attempt at its event."""
-    charged: list[Instruction] = [settle_event(it.held, Settlement.REJECT, it.failure) for it in state.open.values()]
+    """Count each failure with an open verdict as a failed attempt at its event.
+
+    If the task runs at most once, return the events uncounted: a counted attempt would say that the task may have run.
+    """
+    how = Settlement.RETURN if state.policy.at_most_once else Settlement.REJECT
+    charged: list[Instruction] = [settle_event(it.held, how, it.failure) for it in state.open.values()]
     for it in state.open.values():
         state = note_charged(state, it.held)
     return replace(state, open={}), charged

@@ -24,8 +24,11 @@ LOGS = "logs"
 #: The key of the event that a container gets for all hosts.
 INVENTORY_KEY = "inventory"
 
-#: How long a pilot waits for an event. WMS ends the workflow, so pilots need not end by themselves before.
+#: How long a pilot of the only task waits for an event. WMS ends the workflow, so pilots need not end before.
 _IDLE_S = 3600
+#: The same for tasks of a chain. A small pool has no slot for all of them, so a worker that only waits must leave its
+#: slot to the other tasks. TMS starts it again after a pause of at most two minutes.
+_IDLE_IN_CHAIN_S = 60
 #: What a worker needs besides the runs of its containers: to fetch the image, to start and to report.
 _WORKER_EXTRA_S = 1800
 _MAX_WORKER_S = 60 * 60 * 24 * 365
@@ -71,7 +74,7 @@ def make_fleet_request(tasks: Sequence[PinnedTask], *, n_hosts: int, max_workers
                 task,
                 (image, locations),
                 place=place,
-                is_last=place == len(tasks) - 1,
+                n_tasks=len(tasks),
                 n_events=n_events,
                 max_workers=max_workers,
                 is_at_most_once=once,
@@ -96,7 +99,7 @@ def _make_task(
     image: tuple[str, list[str]],
     *,
     place: int,
-    is_last: bool,
+    n_tasks: int,
     n_events: int,
     max_workers: int,
     is_at_most_once: bool,
@@ -104,6 +107,7 @@ def _make_task(
     n_workers = max(1, min(n_events, max_workers))
     n_rounds = -(-n_events // n_workers)
     runtime_s = task.resources.max_runtime_s
+    is_last = place == n_tasks - 1
     return TaskRequest(
         cluster_locations=image[1],
         task_image=image[0],
@@ -119,21 +123,25 @@ def _make_task(
             worker_memory=task.resources.memory_bytes,
         ),
         pilot_config=PilotConfig(
-            environment=_make_options(runtime_s, forwards=not is_last, is_at_most_once=is_at_most_once)
+            environment=_make_options(
+                runtime_s,
+                idle_s=_IDLE_S if n_tasks == 1 else _IDLE_IN_CHAIN_S,
+                forwards=not is_last,
+                is_at_most_once=is_at_most_once,
+            )
         ),
         n_workers=n_workers,
     )
 
 
-def _make_options(runtime_s: int, *, forwards: bool, is_at_most_once: bool) -> dict[str, PilotValue]:
+def _make_options(runtime_s: int, *, idle_s: int, forwards: bool, is_at_most_once: bool) -> dict[str, PilotValue]:
     options: dict[str, PilotValue] = {
         "EWMS_PILOT_OUTCOMES_TO": OUTCOMES,
         "EWMS_PILOT_LOGS_TO": LOGS,
         "EWMS_PILOT_PAYLOAD_ARGUMENT": "True",
         "EWMS_PILOT_TASK_TIMEOUT": runtime_s,
-        "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": _IDLE_S,
-        "EWMS_PILOT_TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": _IDLE_S,
-        "EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "False",
+        "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": idle_s,
+        "EWMS_PILOT_TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": idle_s,
     }
     if forwards:
         options["EWMS_PILOT_FORWARD_EVENTS"] = "True"

@@ -239,6 +239,8 @@ class PilotModel(RuleBasedStateMachine):
         self.running.discard(key)
         if failure is None and not has_output and not self.policy.reports_outcomes:
             self.sunk.add(key)
+        if failure is not None and failure.never_ran:
+            self.begun.discard(key)
         self.feed(RunEnded(self.now_s, key, took_s=took_s, failure=failure, has_output=has_output and failure is None))
 
     @precondition(lambda self: self.running)

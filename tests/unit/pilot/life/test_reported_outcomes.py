@@ -1,10 +1,20 @@
 """What a pilot decides if the task reports outcomes, and if it runs at most once."""
 
+import dataclasses
+
 import pytest
 
-from pilot.errors import container_failed, container_not_started, container_timed_out, invalid_infile, output_refused
+from pilot.errors import (
+    Failure,
+    container_failed,
+    container_not_started,
+    container_timed_out,
+    invalid_infile,
+    output_refused,
+)
 from pilot.life.instructions import (
     ChirpStatus,
+    Instruction,
     KillAll,
     LeaveProcess,
     Listen,
@@ -15,10 +25,10 @@ from pilot.life.instructions import (
     Start,
     TakeOverDelivery,
 )
-from pilot.life.lifecycle import begin_life
+from pilot.life.lifecycle import advance_life, begin_life
 from pilot.life.lookahead import Pace
 from pilot.life.records import replace
-from pilot.life.state import Policy
+from pilot.life.state import PilotState, Policy, Stage
 from pilot.life.stimuli import (
     EventArrived,
     PublishConfirmed,
@@ -76,11 +86,72 @@ def test_a_failure_of_the_runtime_is_tried_elsewhere_and_is_an_outcome_at_the_la
     assert PublishOutcome(1, failure, 5) in last
 
 
-def test_a_failure_of_the_runtime_is_an_answer_if_the_task_runs_at_most_once() -> None:
-    failure = container_not_started("task", "no apptainer")
-    assert (
-        PublishOutcome(1, failure, 1) in lived(ONCE, EventArrived(1.0, held(1)), RunEnded(2.0, 1, failure=failure))[1]
-    )
+#: As a TMS starts pilots of a job whose tasks must not run twice.
+ONCE_JUDGES = with_policy(
+    reports_outcomes=True, at_most_once=True, prefetch=1, stop_on_error=False, max_failures_in_a_row=3, quarantine_s=300
+)
+#: Apptainer's own exit status proves nothing: the task may have exited with it.
+RUNTIME_FAILED = dataclasses.replace(container_failed("task", 255, "FATAL: no image"), by_runtime=True)
+NEVER_RAN = container_not_started("task", "no apptainer")
+
+
+def fail_each(policy: Policy, failure: Failure, n: int) -> tuple[PilotState, list[Instruction]]:
+    """Return the state and all instructions if `n` events fail by `failure` one after the other."""
+    state, said = begin_life(policy, 0.0)
+    for key in range(1, n + 1):
+        ended = RunEnded(key + 0.1, key, failure=failure)
+        for stimulus in (EventArrived(key, held(key)), ended, PublishConfirmed(key + 0.2, key)):
+            state, more = advance_life(state, stimulus)
+            said = [*said, *more]
+    return state, said
+
+
+def test_a_failure_that_may_come_from_the_task_is_an_answer_if_the_task_runs_at_most_once() -> None:
+    ran = (EventArrived(1.0, held(1)), RunEnded(2.0, 1, failure=RUNTIME_FAILED))
+    for policy in (ONCE, ONCE_JUDGES):
+        assert PublishOutcome(1, RUNTIME_FAILED, 1) in lived(policy, *ran)[1]
+
+
+def test_an_event_whose_container_never_started_returns_uncounted_although_its_task_runs_at_most_once() -> None:
+    ran = (EventArrived(1.0, held(1)), RunEnded(2.0, 1, failure=NEVER_RAN))
+    assert Settle(1, Settlement.RETURN, NEVER_RAN) in lived(ONCE, *ran)[1]
+    # A pilot that judges its worker keeps the event until it knows more, and then leaves it to other workers.
+    state, instructions = lived(ONCE_JUDGES, *ran, Tick(13.0))
+    assert Settle(1, Settlement.RETURN, NEVER_RAN) in instructions
+    assert state.aside_until_s is not None
+    # The third return is an answer: no worker can start it.
+    again = (EventArrived(1.0, dataclasses.replace(held(1), n_returned=2)), RunEnded(2.0, 1, failure=NEVER_RAN))
+    for policy in (ONCE, ONCE_JUDGES):
+        assert PublishOutcome(1, NEVER_RAN, 1) in lived(policy, *again)[1]
+
+
+@pytest.mark.parametrize("failure", [NEVER_RAN, RUNTIME_FAILED])
+def test_a_worker_that_starts_no_container_is_bad_after_three_events_of_a_task_that_runs_at_most_once(
+    failure: Failure,
+) -> None:
+    state, instructions = fail_each(ONCE_JUDGES, failure, 3)
+    assert (state.is_bad, state.stage) == (True, Stage.QUARANTINED), instructions
+    n_returned = sum(isinstance(each, Settle) and each.how is Settlement.RETURN for each in instructions)
+    assert n_returned == (3 if failure.never_ran else 0)
+
+
+def test_an_answer_of_the_task_shows_that_the_worker_starts_containers() -> None:
+    state, _ = fail_each(ONCE_JUDGES, RUNTIME_FAILED, 2)
+    assert len(state.failed_in_a_row) == 2
+    stimuli = [EventArrived(1.0, held(1)), RunEnded(1.1, 1, failure=NEVER_RAN)]
+    state, instructions = lived(ONCE_JUDGES, *stimuli, EventArrived(2.0, held(2)), RunEnded(3.0, 2, failure=FAILED))
+    assert state.failed_in_a_row == ()
+    assert Settle(1, Settlement.RETURN, NEVER_RAN) in instructions
+
+
+def test_no_event_is_taken_that_would_be_killed_at_the_worst_if_its_task_runs_at_most_once() -> None:
+    policy = dataclasses.replace(ONCE, runtime_s=100.0, ends_s=90.0, longest_run_s=30.0)
+    assert Start(1) in lived(policy, EventArrived(59.0, held(1)))[1]
+    assert lived(policy, Tick(61.0))[0].stage is Stage.OVER
+    # A timeout longer than the worker's life leaves a tenth of the time for taking events.
+    hopeless = dataclasses.replace(policy, longest_run_s=1000.0)
+    assert Start(1) in lived(hopeless, EventArrived(8.0, held(1)))[1]
+    assert lived(hopeless, Tick(9.5))[0].stage is Stage.OVER
 
 
 def test_an_event_that_killed_its_workers_has_an_outcome() -> None:

@@ -4,7 +4,9 @@ from schemas.api.workflows import WorkflowRequest
 from schemas.catalogue import FanOut, TaskResources
 from schemas.ids import WorkflowId
 from schemas.jobs import PinnedTask
+from tests.unit.tms.orders import GRANT, order
 from tests.unit.wms.jobs.making import make_pinned_task
+from tms.jobs.pilot_files import PilotProfile, pilot_environment
 from wms.jobs.plans.fleet_requests import make_fleet_request, make_unit_id, name_runner, needs_at_most_once
 
 OPTION = "EWMS_PILOT_"
@@ -43,6 +45,27 @@ def test_one_task_that_must_not_run_twice_makes_the_whole_chain_careful() -> Non
     for tasks, once in (((safe, safe), False), ((safe, careful), True)):
         found = request(*tasks).tasks
         assert {f"{OPTION}AT_MOST_ONCE" in task.pilot_config.environment for task in found} == {once}
+
+
+def test_workers_that_only_wait_for_an_earlier_task_of_a_chain_leave_their_slots_soon() -> None:
+    def read_waits(*tasks: PinnedTask) -> set[object]:
+        waits = ("TIMEOUT_QUEUE_INCOMING", "TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE")
+        return {task.pilot_config.environment[OPTION + name] for task in request(*tasks).tasks for name in waits}
+
+    assert read_waits(make_pinned_task()) == {3600}
+    assert read_waits(make_pinned_task("a"), make_pinned_task("b")) == {60}
+
+
+def test_a_worker_that_starts_no_container_is_judged_as_in_other_workflows() -> None:
+    (task,) = request(make_pinned_task()).tasks
+    environment = pilot_environment(
+        order(pilot_config=task.pilot_config),
+        GRANT,
+        PilotProfile(allowed_platforms=frozenset()),
+        token_source="/t",
+    )
+    judged = ("STOP_LISTENING_ON_TASK_ERROR", "MAX_FAILURES_IN_A_ROW", "QUARANTINE_TIME")
+    assert [environment[OPTION + name] for name in judged] == ["False", "3", "300"]
 
 
 def test_each_location_gets_its_own_image_and_all_take_from_one_queue() -> None:
