@@ -23,7 +23,7 @@ from schemas.documents import WORKFLOWS, WorkflowDocument
 from schemas.endings import Completion, outcome_words
 from schemas.errors import Conflict, NotFound, OverQuota, Rejected
 from schemas.graph import DefinitionKind, NodeKind
-from schemas.ids import RunId, WorkflowId
+from schemas.ids import RunId, RunUuid, WorkflowId
 from schemas.phases import Deactivated
 from schemas.runs import WANTED_WORKFLOW, NodeState, NodeStatus, Outcome, WantedWorkflow, WantKind
 from wms.engine import repository
@@ -66,7 +66,7 @@ class ChildWorkflows:
             request = WorkflowRequest.model_validate(wanted.request)
             if wanted.events:
                 find_first_input(request)
-            once = Once(f"engine:{facts.uuid}/{state.key}/{state.attempt}")
+            once = _name_request(facts.uuid, state)
             answer = (await self._fleet.submit_workflow(request, Owner(facts.owner), once)).answer
         except OverQuota:
             raise  # at the run's `wake_at` the engine tries again
@@ -89,6 +89,9 @@ class ChildWorkflows:
         """Abort the workflow of a node. The node ends when the workflow is over, or at once if it never started."""
         state = run.nodes[number]
         if state.workflow_id is None:
+            # A WMS that died may have requested it.
+            if (orphan := await self._fleet.find_submitted(_name_request(run.facts.uuid, state))) is not None:
+                await self._abort_workflow(orphan, run.facts.owner)
             await self._end_node(run.facts.id, state, Outcome.CANCELED, "its workflow never started")
             return
         await self._abort_workflow(WorkflowId(state.workflow_id), run.facts.owner)
@@ -185,6 +188,11 @@ class ChildWorkflows:
     ) -> None:
         ended = ChildEnded(state.key, state.attempt, outcome, explanation=explanation, result=result)
         await self._engine.apply_stimulus(run_id, ended)
+
+
+def _name_request(run: RunUuid, state: NodeState) -> Once:
+    """Return the identity of the request for the workflow of a node's attempt."""
+    return Once(f"engine:{run}/{state.key}/{state.attempt}")
 
 
 def find_wanted(run: OpenRun, number: int, variables: Values) -> WantedWorkflow:

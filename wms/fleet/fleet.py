@@ -126,6 +126,11 @@ class Fleet:
 
         return SubmittedWorkflow((await self._transactions.run_step(step, once)).answer, new.hint)
 
+    async def find_submitted(self, once: Once) -> WorkflowId | None:
+        """Return the workflow that `submit_workflow` made for `once`; None: it has made none."""
+        repeated = await self._transactions.store.find_repeated(once.inbox_id, once.digest)
+        return None if repeated is None else WorkflowId(repeated.answer["workflow"]["workflow_id"])
+
     async def _check_quota(self, owner: Owner) -> None:
         # These counts are outside the transaction: of two requests at once, both may pass as the last one allowed.
         mine = {"owner": owner.subject}

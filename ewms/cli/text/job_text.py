@@ -57,7 +57,8 @@ def job_lines(job: JobSeen) -> Iterator[Text]:
         yield Text.assemble(f"  {task.number}. {task.name}  ", _styled(task.status), hosts)
     yield Text(f"  hosts: {count_words(job.hosts)}")
     if job.ended_at is not None and job.status not in ("successful", "canceled"):
-        yield Text(f"  next: ewms job hosts {job.id} --state failed; ewms job rerun {job.id}")
+        state = "failed" if job.hosts.get("failed") else "error"
+        yield Text(f"  next: ewms job hosts {job.id} --state {state}; ewms job rerun {job.id}")
 
 
 def list_ended_tasks(job: JobSeen) -> Iterator[tuple[int, str]]:

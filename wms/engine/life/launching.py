@@ -9,6 +9,7 @@ from schemas.builds import BUILD_LISTS, BUILD_POOL
 from schemas.errors import Rejected, Unprocessable
 from schemas.graph import MAX_NODES, Definition, DefinitionKind
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
+from schemas.jobs import JOB_DEFINITION
 from schemas.notifications import RunMoment
 from schemas.run_documents import LogRow, RunDocument
 from schemas.runs import NodeState, Parent, RunStatus
@@ -65,16 +66,21 @@ def check_definition(definition: Definition) -> None:
 
 def check_reserved_name(definition: Definition) -> None:
     """Check that a step worker's pool may offer a definition of this name. The builder's lists get orders to build, and
-    tokens for their reports.
+    tokens for their reports. WMS itself makes the definitions of jobs on hosts.
 
     Raises:
-        Rejected: the name is one of the builder's, and the pool is another one.
+        Rejected: the name is one of the builder's, and the pool is another one; or it is that of jobs on hosts.
     """
     if definition.name in BUILD_LISTS and definition.pool != BUILD_POOL:
-        raise Rejected(
-            f"the pool {definition.pool!r} may not offer {definition.name!r}: the name belongs to {BUILD_POOL!r}",
-            hint="give the workflow another name",
-        )
+        owner = repr(BUILD_POOL)
+    elif definition.name == JOB_DEFINITION:
+        owner = "WMS"
+    else:
+        return
+    raise Rejected(
+        f"the pool {definition.pool!r} may not offer {definition.name!r}: the name belongs to {owner}",
+        hint="give the workflow another name",
+    )
 
 
 def make_first_state(definition: Definition, uuid: RunUuid, reporter: str) -> dict[str, Any]:

@@ -24,13 +24,23 @@ from schemas.api.jobs import (
 from schemas.errors import NotFound, Rejected
 from schemas.ids import CatalogueTaskId, InventoryId, RunId, TaskListId
 from schemas.jobs import HostState, JobDocument, JobHostDocument, JobStrategy
-from schemas.runs import RUN_OVER, RunStatus
+from schemas.runs import RunStatus
 from wms.engine.run_watch import RunWatch
-from wms.gateway.craton.inventory_calls import MAX_PAGE, NAME, NUMBER, PAGE, PAGED, read_inventory_query, read_page
+from wms.gateway.craton.inventory_calls import (
+    MAX_PAGE,
+    NAME,
+    NUMBER,
+    PAGE,
+    PAGED,
+    cut_page,
+    read_inventory_query,
+    read_page,
+)
 from wms.gateway.craton.job_shapes import show_job, show_job_host, summarize_job
 from wms.jobs.job_parts import Jobs
 from wms.jobs.job_reader import find_revision
 from wms.jobs.job_wish import JobWish
+from wms.jobs.plans.judging import show_host_state
 from wms.jobs.stored.job_store import make_absence
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Action, Principal, roles_for
@@ -192,9 +202,8 @@ class HostJobRoutes:
             query["organization"] = organization
         principal = await self._find_principal(call)
         found = await self._jobs.service.list_jobs(principal, query, before=before, limit=limit + 1)
-        page = found[:limit]
+        page, following = cut_page(found, limit, [each.id for each in found])
         views = await self._jobs.reader.view_jobs(page)
-        following = page[-1].id if len(found) > limit else None
         return answer_json(JobsAnswer(jobs=list(map(summarize_job, views)), next=following))
 
     async def create_job(self, call: Call) -> Response:
@@ -278,10 +287,9 @@ class HostJobRoutes:
         run = await self._find_run_status(job)
         query: dict[str, Any] = {"job": job.uuid, "place": {"$gte": after}}
         if (text := call.read_query("state")) is not None:
-            query["state"] = _find_stored_state(text, run).value
+            query["state"] = {"$in": _find_stored_states(text, run)}
         found = await self._jobs.store.page_hosts(query, limit=limit + 1)
-        page = found[:limit]
-        following = page[-1].place + 1 if len(found) > limit else None
+        page, following = cut_page(found, limit, [each.place + 1 for each in found])
         shown = [show_job_host(job, host, run) for host in page]
         return answer_json(JobHostsAnswer(hosts=shown, next=following))
 
@@ -313,17 +321,16 @@ class HostJobRoutes:
         return (await self._jobs.reader.view_job(job)).run_status
 
 
-def _find_stored_state(text: str, run: RunStatus) -> HostState:
-    """Return the state that is stored for hosts whose state people see as `text`.
+def _find_stored_states(text: str, run: RunStatus) -> list[str]:
+    """Return the states that are stored for hosts whose state people see as `text`.
 
     Raises:
         Rejected: it is no state.
     """
-    state = HostState(text)
-    if not state.is_known:
+    wanted = HostState(text)
+    if not wanted.is_known:
         raise Rejected(f"'state': must be one of {', '.join(HostState)}")
-    is_shown_pending = state in (HostState.SKIPPED, HostState.CANCELED) and run in RUN_OVER
-    return HostState.PENDING if is_shown_pending else state
+    return [state.value for state in HostState if show_host_state(state, run) is wanted]
 
 
 def _read_job_id(call: Call) -> RunId:

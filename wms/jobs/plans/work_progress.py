@@ -70,3 +70,9 @@ def explain_lost_workers(taskforces: Iterable[TaskforceDocument]) -> str:
 def make_error_result(reason: str) -> HostResult:
     """Return the result of a host that never answered."""
     return HostResult(state=HostState.ERROR, reason=reason, is_doubtful=True)
+
+
+def make_refusal_result(reason: str) -> HostResult:
+    """Return the result of a host whose event the broker has refused: no task has run there."""
+    words = f"no task ran: the broker refused the event of this host: {reason}"
+    return HostResult(state=HostState.ERROR, reason=words[:2000])

@@ -3,19 +3,23 @@
     at most once    note the range, then publish it        a crash in between loses these hosts: they end as `error`
     else            publish the range, then note it        a crash in between publishes some hosts a second time
 
+An event that the broker refuses is never published: its host ends as `error` at once, or a later try publishes it.
+
 The compare-and-set of the note lets several WMS feed one work.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Protocol
 
-from runtime.amqp import Connection, ConnectionLost
+from runtime.amqp import AccessRefused, Connection, NotDeclared, QueueFull, Unroutable
 from runtime.clock import stored_now
 from runtime.failpoints import failpoint
 from runtime.telemetry import log
-from schemas.errors import Unavailable
-from schemas.ids import Alias
+from schemas.errors import EWMSError, Unavailable
+from schemas.ids import Alias, EventId, Mqid
 from schemas.jobs import JobDocument, JobWorkDocument
 from schemas.objects import MQProfile
 from schemas.payloads.data_events import JSON, Header
@@ -23,11 +27,14 @@ from schemas.topology import event_exchange
 from wms.engine.workflow_queues import WorkflowQueues, open_connection
 from wms.jobs.plans.fleet_requests import HOSTS, INVENTORY_KEY, gets_inventory, make_unit_id
 from wms.jobs.plans.payloads import make_host_payload, make_inventory_payload
+from wms.jobs.plans.work_progress import make_refusal_result
 from wms.jobs.stored.job_store import JobStore
 from wms.jobs.stored.work_store import WorkStore
 
 #: How many hosts are read and published at once.
 _RANGE = 100
+#: The broker has not taken the event. After any other error it may have.
+_REFUSALS = (Unroutable, QueueFull, NotDeclared, AccessRefused)
 #: No process publishes one range for so long.
 _PUBLISHING = timedelta(seconds=60)
 
@@ -71,10 +78,17 @@ class WorkFeed:
             return None
         failpoint("jobs.feeding")
         if is_whole:
-            units = [_Unit(None, INVENTORY_KEY, make_inventory_payload(hosts, job.inventory_vars, job.payload))]
+            payload = make_inventory_payload(hosts, job.inventory_vars, job.payload)
+            units = [FedUnit(make_unit_id(work.id, None), INVENTORY_KEY, payload, tuple(host.id for host in hosts))]
         else:
-            units = [_Unit(host.place, host.name, make_host_payload(host, job.payload)) for host in hosts]
-        await asyncio.gather(*(_publish(connection, profile, work, unit) for unit in units))
+            units = [
+                FedUnit(make_unit_id(work.id, host.place), host.name, make_host_payload(host, job.payload), (host.id,))
+                for host in hosts
+            ]
+        refused = await publish_units(connection, profile.mqid, units, may_repeat=not work.is_at_most_once)
+        await self._jobs.keep_results(
+            (host, work.first, make_refusal_result(reason)) for unit, reason in refused for host in unit.hosts
+        )
         failpoint("jobs.fed")
         if not work.is_at_most_once and not await self._works.note_fed(work, end):
             return None
@@ -82,27 +96,65 @@ class WorkFeed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
-    """An event for one container: its place in the job (None: all hosts), its key, its payload."""
+class FedUnit:
+    """An event for one container: its id, its key, its payload, and the ids of the hosts that it is about."""
 
-    place: int | None
+    id: EventId
     key: str
     payload: bytes
+    hosts: tuple[str, ...]
 
 
-async def _publish(connection: Connection, profile: MQProfile, work: JobWorkDocument, unit: _Unit) -> None:
-    try:
-        await connection.publish(
-            event_exchange(profile.mqid),
-            profile.mqid,
-            unit.payload,
-            message_id=make_unit_id(work.id, unit.place),
-            content_type=JSON,
-            headers={Header.KEY.value: unit.key},
-            may_repeat=not work.is_at_most_once,
-        )
-    except ConnectionLost as error:
-        if not work.is_at_most_once:
-            raise
-        # Nobody knows whether the broker has it. To publish it again could run the task twice.
-        log.warning("in doubt whether a host was published", workflow_id=work.id, host=unit.key, reason=error.reason)
+class PublishesEvents(Protocol):
+    """The part of a connection that publishes one event."""
+
+    async def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        *,
+        message_id: str,
+        content_type: str,
+        headers: dict[str, Any],
+        may_repeat: bool,
+    ) -> None:
+        """Publish one event, and return after the broker's confirm."""
+        ...
+
+
+async def publish_units(
+    connection: PublishesEvents, queue: Mqid, units: Sequence[FedUnit], *, may_repeat: bool
+) -> list[tuple[FedUnit, str]]:
+    """Publish events. If none `may_repeat`, return those that the broker has certainly refused, with its reasons.
+
+    Raises:
+        Unavailable: an event is not published, and all of them may be published again.
+    """
+    outcomes = await asyncio.gather(
+        *(
+            connection.publish(
+                event_exchange(queue),
+                queue,
+                unit.payload,
+                message_id=unit.id,
+                content_type=JSON,
+                headers={Header.KEY.value: unit.key},
+                may_repeat=may_repeat,
+            )
+            for unit in units
+        ),
+        return_exceptions=True,
+    )
+    refused: list[tuple[FedUnit, str]] = []
+    for unit, error in zip(units, outcomes, strict=True):
+        if error is None:
+            continue
+        if may_repeat or not isinstance(error, EWMSError):
+            raise error
+        if isinstance(error, _REFUSALS):
+            refused.append((unit, error.reason))
+        else:
+            # Nobody knows whether the broker has it. To publish it again could run the task twice.
+            log.warning("in doubt whether a host was published", queue=queue, host=unit.key, reason=error.reason)
+    return refused

@@ -8,7 +8,7 @@ from runtime.clock import stored_now
 from runtime.failpoints import failpoint
 from runtime.once import Once
 from schemas.errors import Conflict, NotFound, OverQuota, Rejected
-from schemas.ids import RunId, WorkflowId
+from schemas.ids import RunId, RunUuid, WorkflowId
 from schemas.jobs import JobDocument, JobWorkDocument
 from schemas.phases import Deactivated
 from schemas.runs import NodeState, Outcome
@@ -77,7 +77,7 @@ class WorkRunner:
     ) -> JobWorkDocument | None:
         """Return the work of the node's attempt; None: the fleet has refused it, and the node is over."""
         pinned, owner = job.tasks[tasks.first : tasks.last + 1], name_runner(job.owner)
-        once = Once(f"job:{job.uuid}/{state.key}/{state.attempt}")
+        once = _name_request(job.uuid, state)
         try:
             request = make_fleet_request(pinned, n_hosts=len(places), max_workers=self._max_workers)
             answer = (await self._fleet.submit_workflow(request, Owner(owner), once)).answer
@@ -111,6 +111,9 @@ class WorkRunner:
         """Abort the workflow of a node. The node ends when the workflow is over, or at once if it never started."""
         state = run.nodes[number]
         if state.workflow_id is None:
+            # A WMS that died may have requested it.
+            if (orphan := await self._fleet.find_submitted(_name_request(run.facts.uuid, state))) is not None:
+                await self._abort_workflow(orphan, name_runner(run.facts.owner))
             await self._end_node(run.facts.id, state, Outcome.CANCELED, "its workflow never started")
             return
         await self._abort_workflow(WorkflowId(state.workflow_id), name_runner(run.facts.owner))
@@ -131,3 +134,8 @@ class WorkRunner:
     async def _end_node(self, run_id: RunId, state: NodeState, outcome: Outcome, explanation: str) -> None:
         ended = ChildEnded(state.key, state.attempt, outcome, explanation=explanation)
         await self._engine.apply_stimulus(run_id, ended)
+
+
+def _name_request(job: RunUuid, state: NodeState) -> Once:
+    """Return the identity of the request for the workflow of a node's attempt."""
+    return Once(f"job:{job}/{state.key}/{state.attempt}")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from runtime import failpoints
+from schemas.documents import WORKFLOWS
 from schemas.ids import WorkflowId
 from schemas.jobs import JOB_HOSTS, JOB_WORKS, JobWorkDocument
 from schemas.phases import Deactivated
@@ -123,3 +124,17 @@ async def test_a_work_that_fails_keeps_no_other_waiting_and_ends_without_its_que
     await jobs.send("POST", f"/jobs/{bad['id']}/actions/cancel")
     over = await jobs.until_over(bad["id"])
     assert (over["status"], over["hosts"]) == ("canceled", {"error": 3})
+
+
+async def test_a_canceled_job_leaves_no_workflow_that_wms_had_requested_before_a_crash(
+    jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, inventory = await jobs.add_task("patch"), await jobs.add_inventory(LAB)
+    monkeypatch.setattr(failpoints, "_state", {"armed": [failpoints._Armed("jobs.requested", "raise", 1)] * 50})
+    made = await jobs.start(task=task, inventory=inventory)
+    store = jobs.world.wms.store
+    await eventually(lambda: store.count(WORKFLOWS, {}), lambda n_workflows: n_workflows == 1)
+    assert await store.count(JOB_WORKS, {}) == 0
+    await jobs.send("POST", f"/jobs/{made['id']}/actions/cancel")
+    assert (await jobs.until_over(made["id"]))["hosts"] == {"canceled": 3}
+    await eventually(lambda: store.count(WORKFLOWS, {"deactivated": None}), lambda n_open: n_open == 0)

@@ -117,6 +117,9 @@ async def test_a_canceled_job_ends_its_workflow_first_and_doubts_the_hosts_that_
     assert answer.status_code == 202, answer.text
     over = await jobs.until_over(made["id"])
     assert (over["status"], over["hosts"]) == ("canceled", {"error": 1, "canceled": 2})
+    for state, names in {"canceled": ["web1", "web3"], "error": ["web2"], "skipped": [], "pending": []}.items():
+        listed = (await jobs.send("GET", f"/jobs/{made['id']}/hosts?state={state}")).json()["hosts"]
+        assert [each["name"] for each in listed] == names
     doubtful = (await jobs.send("GET", f"/jobs/{made['id']}/hosts/web2")).json()
     assert doubtful["results"][0]["reason"].startswith("in doubt: the job was canceled while")
     again = await jobs.send("POST", f"/jobs/{made['id']}/actions/rerun", {"hosts": "failed"})

@@ -5,6 +5,7 @@ import pytest
 from schemas.builds import BUILD_IMAGE, BUILD_POOL, FIND_COMMIT
 from schemas.errors import Rejected
 from schemas.graph import Definition, Graph
+from schemas.jobs import JOB_DEFINITION
 from wms.engine.life.launching import check_reserved_name
 
 
@@ -14,6 +15,12 @@ def test_only_the_builders_pool_offers_the_builders_lists(name: str) -> None:
     with pytest.raises(Rejected, match=f"the pool 'default' may not offer '{name}'") as refused:
         check_reserved_name(Definition(name=name, graph=Graph(), pool="default"))
     assert refused.value.hint == "give the workflow another name"
+
+
+@pytest.mark.parametrize("pool", ["default", BUILD_POOL])
+def test_no_pool_offers_jobs_on_hosts(pool: str) -> None:
+    with pytest.raises(Rejected, match="the name belongs to WMS"):
+        check_reserved_name(Definition(name=JOB_DEFINITION, graph=Graph(), pool=pool))
 
 
 def test_every_pool_offers_other_names() -> None:
