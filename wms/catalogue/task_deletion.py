@@ -12,8 +12,8 @@ from wms.catalogue.task_store import TaskStore
 from wms.engine import repository
 from wms.tenancy.rights import Action, Principal
 
-#: Returns, in words for people, what still uses a task.
-FindsUses = Callable[[CatalogueTaskId], Awaitable[Sequence[str]]]
+#: Returns, in words for people, what still uses a task. It names only what the task's organization sees.
+FindsUses = Callable[[CatalogueTask], Awaitable[Sequence[str]]]
 
 
 class TaskDeletion:
@@ -35,7 +35,7 @@ class TaskDeletion:
         """
         task = await self._tasks.load_task(task_id)
         check_task_right(principal, Action.CHANGE_TASK, task)
-        uses = [each for find_uses in self.users for each in await find_uses(task_id)]
+        uses = [each for find_uses in self.users for each in await find_uses(task)]
         if uses:
             raise Conflict(f"task {task.name!r} is in use: {', '.join(uses)}", hint="end or delete these first")
         check_unshared(task)

@@ -19,6 +19,7 @@ from wms.jobs.stored.job_store import JobStore
 from wms.jobs.stored.leftover_hosts import LeftoverHosts
 from wms.jobs.stored.work_store import WorkStore
 from wms.jobs.task_list_service import TaskListService
+from wms.jobs.task_uses import TaskUses
 from wms.jobs.template_rights import TemplateRights
 from wms.jobs.tree_jobs import TreeJobs
 from wms.jobs.work.work_runner import WorkRunner
@@ -76,7 +77,8 @@ def build_jobs(
     children.launchers[JOB_DEFINITION] = TreeJobs(service, jobs).launch_job
     templates.work_checks.append(TemplateRights(catalogue.service, inventories.service).check_work)
     lists = TaskListService(store, organizations, catalogue.service)
-    catalogue.deletion.users += [service.find_uses, lists.find_uses]
+    uses = TaskUses(store)
+    catalogue.deletion.users += [uses.find_jobs, uses.find_lists]
     return Jobs(
         service=service,
         lists=lists,

@@ -10,7 +10,7 @@ delete-job       its admins
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from runtime.kernel.store import Transaction
 from runtime.once import Once
 from schemas.api.jobs import RerunHosts
 from schemas.errors import Conflict, Unavailable
-from schemas.ids import CatalogueTaskId, RunId, RunUuid
+from schemas.ids import RunId, RunUuid
 from schemas.jobs import JOB_DEFINITION, HostState, JobDocument
 from schemas.run_documents import RUN_LOG, RUNS, RunDocument
 from schemas.runs import RUN_OVER, Parent, WantKind
@@ -232,13 +232,6 @@ class JobService:
         await self._logs.delete_logs([job.uuid])
         await self._jobs.delete_job(job)
         await self._activity.note_change(principal.subject, _describe_act(job, "delete"))
-
-    async def find_uses(self, task_id: CatalogueTaskId) -> Sequence[str]:
-        """Return which jobs under way use a task, in words for people."""
-        jobs = await self._jobs.list_jobs({"tasks.task": task_id}, limit=1000)
-        query = {"_id": {"$in": [job.id for job in jobs]}, "status": {"$nin": sorted(RUN_OVER)}}
-        found = await self._jobs.store.find(RUNS, query, projection={"_id": 1}, limit=10)
-        return [f"job {each['_id']}" for each in found]
 
 
 def make_rerun_wish(job: JobDocument, names: frozenset[str]) -> JobWish:

@@ -143,11 +143,6 @@ class TaskListService:
                 warnings.append(error.reason)
         return warnings
 
-    async def find_uses(self, task_id: CatalogueTaskId) -> Sequence[str]:
-        """Return which saved lists have a task, in words for people."""
-        found = await self._store.find(TASK_LISTS, {"tasks": task_id}, limit=10, projection={"name": 1})
-        return [f"the workflow {each['name']!r}" for each in found]
-
     async def _check_tasks(self, principal: Principal, tasks: Sequence[CatalogueTaskId]) -> None:
         for task_id in dict.fromkeys(tasks):
             await self._tasks.get_task(principal, task_id)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from schemas.catalogue import BUILD_LOG, BUILD_LOG_SIZES, CATALOGUE_TASKS
-from schemas.ids import CatalogueTaskId, OrganizationId
+from schemas.catalogue import BUILD_LOG, BUILD_LOG_SIZES, CATALOGUE_TASKS, CatalogueTask
+from schemas.ids import OrganizationId
 from schemas.run_documents import RUNS
 from tests.integration.wms.catalogue.building import COMMITS
 from tests.integration.wms.catalogue.conftest import TaskWorld
@@ -36,8 +36,8 @@ async def test_a_shared_task_that_is_ready_must_be_disabled_first(task_world: Ta
 async def test_a_task_that_something_uses_stays(bare_world: TaskWorld) -> None:
     task = (await bare_world.create())["id"]
 
-    async def find_uses(asked: CatalogueTaskId) -> Sequence[str]:
-        return ["workflow 'maintenance'"] if asked == task else []
+    async def find_uses(asked: CatalogueTask) -> Sequence[str]:
+        return ["workflow 'maintenance'"] if asked.id == task else []
 
     bare_world.wms.tasks.deletion.users.append(find_uses)
     refused = await bare_world.send("DELETE", f"/tasks/{task}")

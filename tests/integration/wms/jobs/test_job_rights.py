@@ -8,6 +8,7 @@ from schemas.errors import Forbidden
 from schemas.ids import OrganizationId
 from schemas.trees import ObjectRole, TemplateKind
 from tests.integration.wms.jobs.conftest import JobWorld
+from tests.waiting import eventually
 from wms.tenancy.rights import DEFAULT_ORGANIZATION, Principal, TenancyRole
 from wms.trees.template_errors import FieldsRefused
 
@@ -69,6 +70,36 @@ async def test_c5_c6_c26_c28_each_cell_of_the_rights_of_jobs(jobs: JobWorld, sub
                 assert await try_action(jobs, action, caller, known) == code
     answer = await jobs.send("DELETE", f"/jobs/{known['job']}", caller="boss/north/admin")
     assert answer.status_code == 204, answer.text
+
+
+async def test_c26_the_refusal_to_delete_a_task_says_nothing_of_jobs_and_lists_of_other_organizations(
+    jobs: JobWorld,
+) -> None:
+    task = await jobs.add_task("patch", is_disabled=False)
+    for caller in ("ada/north/member", "eve/south/admin"):
+        saved = {"name": f"of-{caller[:3]}", "organization": caller.split("/")[1], "tasks": [task]}
+        assert (await jobs.send("POST", "/workflow", saved, caller=caller)).status_code == 201
+    jobs.answers = lambda _, host: None  # it never ends
+    own = await jobs.start(task=task, inventory=await jobs.add_inventory("web1\n"))
+    theirs = await jobs.add_inventory("web1\n", caller="eve/south/admin")
+    other = await jobs.start(task=task, inventory=theirs, caller="eve/south/admin")
+
+    async def delete() -> str:
+        answer = await jobs.send("DELETE", f"/tasks/{task}", caller="boss/north/admin")
+        assert answer.status_code == 409, answer.text
+        return str(answer.json()["error"])
+
+    assert await delete() == (
+        f"task 'patch' is in use: job {own['id']}, 1 job(s) of other organizations, the workflow 'of-ada'"
+    )
+    # Without its own uses and jobs, the other organization's list does not keep the task.
+    for job, caller in ((own, "ada/north/member"), (other, "eve/south/admin")):
+        answer = await jobs.send("POST", f"/jobs/{job['id']}/actions/cancel", {}, caller=caller)
+        assert answer.status_code in (200, 202), answer.text
+    (mine,) = (await jobs.send("GET", "/workflow")).json()["workflows"]
+    assert (await jobs.send("DELETE", f"/workflow/{mine['id']}")).status_code == 204
+    await eventually(delete, lambda error: "is in use" not in error)
+    assert "is shared" in await delete()
 
 
 async def test_c5_c28_a_role_on_a_template_alone_brings_no_tasks_and_no_inventory_into_it(jobs: JobWorld) -> None:

@@ -76,6 +76,30 @@ def test_what_is_no_piece_is_refused_with_the_reason() -> None:
         piece_from_bytes(json.dumps({"event_id": "e", "attempt": 1, "run": "r", "stream": "x"}).encode())
 
 
+HUGE = 10**23
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"attempt": HUGE}, "attempt"),
+        ({"attempt": 0}, "attempt"),
+        ({"exit_status": -HUGE}, "exit_status"),
+        ({"worker": -1}, "worker"),
+        ({"stderr": {"n_bytes": HUGE}}, "stderr.n_bytes"),
+    ],
+)
+def test_a_number_that_no_database_stores_is_refused(changes: dict[str, object], says: str) -> None:
+    with pytest.raises(Rejected, match=says):
+        outcome_from_bytes(json.dumps(json.loads(outcome_to_bytes(DONE)) | changes).encode())
+
+
+def test_a_number_of_a_piece_that_no_database_stores_is_refused() -> None:
+    for name in ("attempt", "number"):
+        with pytest.raises(Rejected, match=name):
+            piece_from_bytes(json.dumps(json.loads(piece_to_bytes(PIECE)) | {name: HUGE}).encode())
+
+
 def test_a_newer_pilots_members_are_ignored() -> None:
     raw = json.loads(outcome_to_bytes(DONE)) | {"new": 1}
     assert outcome_from_bytes(json.dumps(raw).encode()) == DONE
