@@ -96,7 +96,7 @@ class JobSummary(Object):
     id: int
     title: str
     status: HostJobStatus
-    explanation: str
+    explanation: str = Field(description="Why it ended as it did, or why it waits.")
     organization: str
     owner: str
     inventory: int

@@ -1,6 +1,7 @@
 """Read jobs as people see them: with their status, and the numbers of hosts in each state."""
 
 import asyncio
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from schemas.phases import Phase
 from schemas.run_documents import RUNS, RunDocument
 from schemas.runs import NODE_OPEN, RUN_OVER, RunStatus
 from wms.engine import repository
+from wms.fleet.health import describe_stall
 from wms.jobs.plans.job_graph import read_node_tasks
 from wms.jobs.plans.judging import judge_job, judge_task, show_host_state
 from wms.jobs.stored.job_store import JobStore
@@ -34,11 +36,18 @@ class JobView:
     #: The same after each task, and the status of each task.
     tasks: Sequence[Mapping[HostState, int]] = ()
     task_statuses: Sequence[str] = ()
+    #: Why no worker takes its hosts now; "": some do, or WMS knows no reason.
+    stall: str = ""
 
     @property
     def run_status(self) -> RunStatus:
         """Return the status of its run."""
         return RunStatus.CANCELED if self.run is None else self.run.status
+
+    @property
+    def explanation(self) -> str:
+        """Return why it ended as it did, or why it waits; "" if there is nothing to say."""
+        return self.stall or ("" if self.run is None else self.run.explanation)
 
     @property
     def is_over(self) -> bool:
@@ -76,6 +85,7 @@ class HostJobReader:
             run=run,
             status=await self._judge(run, has_results=any(of_tasks)),
             hosts=hosts,
+            stall=await self._explain_stall(run),
             tasks=of_tasks,
             task_statuses=[
                 judge_task(states, has_begun=number in begun, run=status) for number, states in enumerate(of_tasks)
@@ -87,11 +97,24 @@ class HostJobReader:
             return HostJobStatus.CANCELED
         if run.status in RUN_OVER or run.status is RunStatus.CREATED or has_results:
             return judge_job(run.status, has_queues=True, has_workers=True)
-        ids = [state.workflow_id for state in run.nodes if state.status in NODE_OPEN and state.workflow_id is not None]
+        ids = _list_open_workflows(run)
         store = self._jobs.store
         has_queues = await store.count(WORKFLOWS, {"_id": {"$in": ids}, "queues_active_at": {"$ne": None}}) > 0
         submitted = {"workflow_id": {"$in": ids}, "phase": {"$in": _SUBMITTED}}
         return judge_job(run.status, has_queues=has_queues, has_workers=await store.count(TASKFORCES, submitted) > 0)
+
+    async def _explain_stall(self, run: RunDocument | None) -> str:
+        """Return why the open workflows of a job are stalled; "" if none is."""
+        if run is None or run.status in RUN_OVER:
+            return ""
+        query = {"_id": {"$in": _list_open_workflows(run)}, "stalled": {"$ne": None}}
+        found = await self._jobs.store.find(WORKFLOWS, query)
+        causes = [cause for each in found if (stall := describe_stall(each)) is not None for cause in stall["causes"]]
+        return "; ".join(dict.fromkeys(str(cause["text"]) for cause in causes))
+
+
+def _list_open_workflows(run: RunDocument) -> list[str]:
+    return [state.workflow_id for state in run.nodes if state.status in NODE_OPEN and state.workflow_id is not None]
 
 
 def _find_begun(run: RunDocument, n_tasks: int) -> set[int]:
@@ -107,4 +130,5 @@ def _find_begun(run: RunDocument, n_tasks: int) -> set[int]:
 def find_revision(view: JobView) -> str:
     """Return a text that changes whenever the job has news for people."""
     n_results = sum(sum(states.values()) for states in view.tasks)
-    return f"{0 if view.run is None else view.run.rev}.{n_results}.{view.status.value}"
+    stall = zlib.crc32(view.stall.encode())
+    return f"{0 if view.run is None else view.run.rev}.{n_results}.{view.status.value}.{stall:x}"

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from ewms.cli.text.plain import escape_controls
 from ewms.cli.text.process_text import format_time, make_table
 from schemas.api.jobs import JobHostSeen, JobLogPart, JobSeen, JobSummary, TaskListSeen
 
@@ -52,6 +53,8 @@ def job_lines(job: JobSeen) -> Iterator[Text]:
     limit = f", limit {job.limit}" if job.limit else ""
     batches = f" in {len(job.batches)} batches" if len(job.batches) > 1 else ""
     yield Text(f"  {job.n_hosts} hosts of {job.inventory_name}{limit}{batches}, {job.strategy}, by {job.owner}")
+    if job.explanation:
+        yield Text(f"  {escape_controls(job.explanation)}")
     for task in job.tasks:
         hosts = f"  {count_words(task.hosts)}" if task.hosts else ""
         yield Text.assemble(f"  {task.number}. {task.name}  ", _styled(task.status), hosts)

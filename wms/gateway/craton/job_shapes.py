@@ -17,7 +17,7 @@ def summarize_job(view: JobView) -> JobSummary:
         id=job.id,
         title=job.title,
         status=view.status,
-        explanation="" if run is None else run.explanation,
+        explanation=view.explanation,
         organization=job.organization,
         owner=job.owner,
         inventory=job.inventory,

@@ -19,6 +19,8 @@ from schemas.api.jobs import JobSeen
 )
 def test_the_next_command_lists_hosts_that_exist(status: str, hosts: dict[str, int], command: str) -> None:
     fields: dict[str, Any] = {"id": 7, "title": "patch", "status": status, "hosts": hosts, "tasks": (), "limit": ""}
-    about = {"n_hosts": 3, "inventory_name": "lab", "batches": (3,), "strategy": "linear", "owner": "ada"}
-    lines = list(job_lines(cast("JobSeen", SimpleNamespace(**fields, **about, ended_at="then"))))
+    fields |= {"n_hosts": 3, "inventory_name": "lab", "batches": (3,), "strategy": "linear", "owner": "ada"}
+    fields |= {"explanation": "no slot fits", "ended_at": "then"}
+    lines = list(job_lines(cast("JobSeen", SimpleNamespace(**fields))))
     assert command in lines[-1].plain
+    assert "  no slot fits" in [line.plain for line in lines]
