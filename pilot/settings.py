@@ -91,6 +91,8 @@ def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSet
         chirp=Chirp(**read_fields(Chirp, v)),
         unknown=v.list_unread(),
     )
+    if result.refuses_unknown:
+        v.problems += [f"{name}: this pilot does not know it; give the pool a newer pilot" for name in result.unknown]
     _check_together(v, result)
     if v.problems:
         raise SettingsInvalid(v.problems)

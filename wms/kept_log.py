@@ -10,6 +10,7 @@ from typing import Any
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from schemas.errors import Rejected
+from wms.byte_pages import find_page
 
 _MAX_DIGITS = 15
 #: The most rows of one reading.
@@ -59,9 +60,9 @@ class BoundedLogs:
         return len(documents)
 
     async def read_rows(self, query: Mapping[str, Any], after: int = 0, *, limit: int = MAX_ROWS) -> list[Document]:
-        """Return the next rows that match `query` after the place `after`, with `id`, at most `limit`."""
+        """Return the next rows that match `query` after the place `after`, with `id`: at most `limit`, and few MiB."""
         wanted = {**query, "place": {"$gt": after}}
-        found = await self._store.find(self._rows, wanted, sort=[("place", 1)], limit=limit)
+        found, _ = await find_page(self._store, self._rows, wanted, order="place", limit=limit)
         return [{**each, "id": each["_id"]} for each in found]
 
 

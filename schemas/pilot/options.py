@@ -202,6 +202,8 @@ class PilotOptions:
     forward_events: bool = field(metadata=_describe_user_option("FORWARD_EVENTS", _flag_reader(default=False)))
     #: Do not run an event again that a lost pilot may have run.
     at_most_once: bool = field(metadata=_describe_user_option("AT_MOST_ONCE", _flag_reader(default=False)))
+    #: Refuse to work with a variable that this pilot does not know. A newer option may be a promise.
+    refuses_unknown: bool = field(metadata=_describe_user_option("REFUSE_UNKNOWN", _flag_reader(default=False)))
     concurrency: int = field(
         metadata=_describe_user_option("MAX_CONCURRENT_TASKS", lambda v, name: max(1, v.read_integer(name) or 1))
     )

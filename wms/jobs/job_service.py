@@ -213,7 +213,7 @@ class JobService:
             states = {"state": {"$in": [state.value for state in BAD_STATES]}}
         elif which is RerunHosts.UNFINISHED:
             states = {"state": {"$ne": HostState.OK.value}}
-        return frozenset(host.name for host in await self._jobs.list_hosts(job.uuid, **states))
+        return await self._jobs.list_names(job.uuid, states)
 
     async def delete_job(self, principal: Principal, job_id: RunId) -> None:
         """Delete a job that is over, with its results.

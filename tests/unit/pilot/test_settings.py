@@ -94,6 +94,7 @@ def test_the_defaults_are_the_contracts() -> None:
         ("LOG_LIMIT", "", "log_limit_bytes", 1024 * 1024),
         ("PAYLOAD_ARGUMENT", "True", "payload_argument", True),
         ("AT_MOST_ONCE", "", "at_most_once", False),
+        ("REFUSE_UNKNOWN", "True", "refuses_unknown", True),
         ("FORWARD_EVENTS", "", "forward_events", False),
         ("OUTCOMES_TO", "", "outcomes_queue", None),
         ("LOGS_TO", "", "logs_queue", None),
@@ -270,6 +271,7 @@ def test_the_queues_for_outcomes_and_logs_get_no_output_of_the_task() -> None:
             "FORWARD_EVENTS needs an output queue",
         ),
         ({"LOG_LIMIT": "0"}, "LOG_LIMIT must be a number of bytes"),
+        ({"REFUSE_UNKNOWN": "True", "AT_MOST_TWICE": "True"}, "EWMS_PILOT_AT_MOST_TWICE: this pilot does not know it"),
         ({"LOG_LIMIT": "67108865"}, "LOG_LIMIT must be a number of bytes"),
     ],
 )

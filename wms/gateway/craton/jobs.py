@@ -288,8 +288,8 @@ class HostJobRoutes:
         query: dict[str, Any] = {"job": job.uuid, "place": {"$gte": after}}
         if (text := call.read_query("state")) is not None:
             query["state"] = {"$in": _find_stored_states(text, run)}
-        found = await self._jobs.store.page_hosts(query, limit=limit + 1)
-        page, following = cut_page(found, limit, [each.place + 1 for each in found])
+        page, has_more = await self._jobs.store.page_hosts(query, limit=limit)
+        following = page[-1].place + 1 if has_more else None
         shown = [show_job_host(job, host, run) for host in page]
         return answer_json(JobHostsAnswer(hosts=shown, next=following))
 

@@ -44,7 +44,7 @@ class SecretRoutes:
                 "PUT",
                 _OF_ONE,
                 self.set_secret,
-                "Set a secret. Jobs of the organization may name it; their tasks get it as a file",
+                "Set a secret of an organization",
                 roles=roles_for(Action.CHANGE_SECRET),
                 body=SecretRequest,
                 codes=(204,),

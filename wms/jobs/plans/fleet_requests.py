@@ -140,6 +140,8 @@ def _make_options(runtime_s: int, *, idle_s: int, forwards: bool, is_at_most_onc
         "EWMS_PILOT_LOGS_TO": LOGS,
         "EWMS_PILOT_PAYLOAD_ARGUMENT": "True",
         "EWMS_PILOT_TASK_TIMEOUT": runtime_s,
+        # A pilot that ignored one of these options would break a promise of the job.
+        "EWMS_PILOT_REFUSE_UNKNOWN": "True",
         "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": idle_s,
         "EWMS_PILOT_TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": idle_s,
     }

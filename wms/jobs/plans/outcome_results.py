@@ -9,7 +9,7 @@ not started, input unusable                       error: the task has not run
 in doubt                                          error, until a pilot knows better
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from schemas.jobs import HostResult, HostState
@@ -50,6 +50,12 @@ def read_outcome(outcome: EventOutcome) -> HostResult:
         began_at=_read_time(outcome.started_at),
         ended_at=_read_time(outcome.ended_at),
     )
+
+
+def share_result(result: HostResult, hosts: Sequence[str]) -> list[tuple[str, HostResult]]:
+    """Return the result of each of `hosts`, for which one container ran. The first host has its output."""
+    others = result.model_copy(update={"artifacts": ""})
+    return [(host, others if place else result) for place, host in enumerate(hosts)]
 
 
 def _read_time(text: str) -> datetime | None:

@@ -9,6 +9,7 @@ from runtime.kernel.store import Index, Store
 from schemas.errors import NotFound
 from schemas.ids import RunId, RunUuid
 from schemas.jobs import JOB_HOSTS, JOBS, HostResult, HostState, JobDocument, JobHostDocument
+from wms.byte_pages import find_page
 from wms.jobs.plans.host_choice import HostFacts, judge_host
 from wms.jobs.stored.documents import make_stored, read_stored
 
@@ -86,10 +87,18 @@ class JobStore:
         found = await self.store.find(JOB_HOSTS, wanted, sort=[("place", 1)])
         return [read_stored(JobHostDocument, each) for each in found]
 
-    async def page_hosts(self, query: Mapping[str, Any], *, limit: int) -> list[JobHostDocument]:
-        """Return the first hosts that match `query`, in their order."""
-        found = await self.store.find(JOB_HOSTS, dict(query), sort=[("place", 1)], limit=limit)
-        return [read_stored(JobHostDocument, each) for each in found]
+    async def page_hosts(self, query: Mapping[str, Any], *, limit: int) -> tuple[list[JobHostDocument], bool]:
+        """Return the first hosts that match `query`, in their order, and whether there are more.
+
+        Hosts have outputs. So a page has at most a few MiB of them, if that is less than `limit` hosts.
+        """
+        found, has_more = await find_page(self.store, JOB_HOSTS, query, order="place", limit=limit)
+        return [read_stored(JobHostDocument, each) for each in found], has_more
+
+    async def list_names(self, job: RunUuid, query: Mapping[str, Any]) -> frozenset[str]:
+        """Return the names of the hosts of a job that match `query`."""
+        found = await self.store.find(JOB_HOSTS, {**query, "job": job}, projection={"name": 1})
+        return frozenset(each["name"] for each in found)
 
     async def add_hosts(self, job: RunUuid, hosts: Sequence[JobHostDocument]) -> None:
         """Store the hosts of a job that is not stored yet, instead of those that an earlier try has left."""

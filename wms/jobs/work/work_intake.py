@@ -12,7 +12,7 @@ from wms.engine.workflow_queues import WorkflowQueues
 from wms.joblogs.job_logs import JobLogs
 from wms.jobs.plans.fleet_requests import LOGS, OUTCOMES, make_unit_id
 from wms.jobs.plans.host_choice import name_host
-from wms.jobs.plans.outcome_results import read_outcome
+from wms.jobs.plans.outcome_results import read_outcome, share_result
 from wms.jobs.stored.job_store import JobStore
 from wms.jobs.work.queue_intake import QueueIntake
 
@@ -74,8 +74,7 @@ class WorkIntake:
         if number is None or hosts is None:
             log.warning("an outcome of no host", workflow_id=self._work.id, event_id=outcome.event_id)
             return []
-        result = read_outcome(outcome)
-        return [(host, number, result) for host in hosts]
+        return [(host, number, result) for host, result in share_result(read_outcome(outcome), hosts)]
 
     async def _keep_pieces(self, bodies: Sequence[bytes]) -> None:
         pieces: list[LogPiece] = []

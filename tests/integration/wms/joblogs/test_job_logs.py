@@ -14,6 +14,7 @@ from schemas.ids import EventId, TaskId
 from schemas.job_logs import JOB_LOG, JOB_LOG_SIZES, JobLogRow
 from schemas.pilot.outcomes import LogPiece, TaskStream
 from tests.waiting import eventually
+from wms.byte_pages import find_page
 from wms.joblogs.job_logs import EVERYTHING, INDEXES, JobLogs, LogSelection
 
 
@@ -32,6 +33,22 @@ def make_logs(store: Store, *, kept_for: timedelta = timedelta(days=30), most: i
 def piece(host: str, number: int, text: str, *, stream: TaskStream = TaskStream.STDOUT, attempt: int = 1) -> LogPiece:
     run = f"run-{host}-{attempt}"
     return LogPiece(EventId(host), attempt, run, stream, number, text, key=host, task_id=TaskId("TK"))
+
+
+async def test_a_page_of_large_documents_is_bounded_by_bytes_and_loses_none(store: Store) -> None:
+    texts = [1000, 1000, 5000, 10, 10, 10]
+    made = [{"_id": f"p{place}", "place": place, "text": "x" * size} for place, size in enumerate(texts)]
+    await store.insert_new(JOB_LOG, made)
+    pages, after = [], -1
+    while True:
+        query = {"place": {"$gt": after}}
+        page, has_more = await find_page(store, JOB_LOG, query, order="place", limit=4, most_bytes=2500)
+        pages.append([each["place"] for each in page])
+        after = pages[-1][-1]
+        if not has_more:
+            break
+    assert pages == [[0, 1], [2], [3, 4, 5]]
+    assert await find_page(store, JOB_LOG, {"place": 9}, order="place", limit=4) == ([], False)
 
 
 async def test_c32_each_hosts_log_is_complete_and_apart_whatever_comes_twice_or_late(store: Store) -> None:

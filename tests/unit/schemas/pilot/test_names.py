@@ -57,6 +57,7 @@ def test_the_table_has_the_names_that_a_pilot_reads_and_no_others() -> None:
 OWN_RULES = {
     "TASK_MODE": "must be one of",
     "AT_MOST_ONCE": "must be True or False",
+    "REFUSE_UNKNOWN": "must be True or False",
     "FORWARD_EVENTS": "must be True or False",
     "OUTCOMES_TO": "",
     "LOGS_TO": "",

@@ -1,9 +1,11 @@
 """The workflow that runs tasks of a job: a chain of queues, one container for each host, nothing twice."""
 
+from pilot.settings import read_settings
 from schemas.api.workflows import WorkflowRequest
 from schemas.catalogue import FanOut, TaskResources
 from schemas.ids import WorkflowId
 from schemas.jobs import PinnedTask
+from schemas.objects import PilotConfig
 from tests.unit.tms.orders import GRANT, order
 from tests.unit.wms.jobs.making import make_pinned_task
 from tms.jobs.pilot_files import PilotProfile, pilot_environment
@@ -66,6 +68,15 @@ def test_a_worker_that_starts_no_container_is_judged_as_in_other_workflows() -> 
     )
     judged = ("STOP_LISTENING_ON_TASK_ERROR", "MAX_FAILURES_IN_A_ROW", "QUARANTINE_TIME")
     assert [environment[OPTION + name] for name in judged] == ["False", "3", "300"]
+
+
+def test_a_pilot_must_know_all_options_of_a_job_and_a_tms_sets_no_unknown_one() -> None:
+    (task,) = request(make_pinned_task()).tasks
+    strict = f"{OPTION}REFUSE_UNKNOWN"
+    assert task.pilot_config.environment[strict] == "True"
+    wanted = order(pilot_config=PilotConfig(environment={strict: "True"}))
+    environment = pilot_environment(wanted, GRANT, PilotProfile(allowed_platforms=frozenset()), token_source="/t")
+    assert read_settings(environment, directory="/job").unknown == ()
 
 
 def test_each_location_gets_its_own_image_and_all_take_from_one_queue() -> None:
