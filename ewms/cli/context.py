@@ -74,11 +74,11 @@ class GlobalOptions:
 
     def make_console(self) -> "Console":
         """Make the console for results. It uses colours on a terminal, unless NO_COLOR is set."""
-        from rich.console import Console
+        from ewms.cli.text.safe_console import open_console
 
         if self.is_wide:
-            return Console(width=_WIDE, highlight=False)
-        return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
+            return open_console(width=_WIDE)
+        return open_console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
 
     def make_client(self) -> "Client":
         """Make a client for the server that the options, the environment or the endpoints file name."""

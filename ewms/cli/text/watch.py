@@ -46,10 +46,11 @@ class LiveDisplay:
         self._last: Progress | None = None
 
     def __enter__(self) -> Callable[[Progress], None]:
-        from rich.console import Console
         from rich.live import Live
 
-        console = Console(stderr=True, highlight=False)
+        from ewms.cli.text.safe_console import open_console
+
+        console = open_console(stderr=True)
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal and not self._quiet else None
         if self._live is not None:
             self._live.__enter__()
