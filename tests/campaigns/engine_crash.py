@@ -30,7 +30,6 @@ from deploy.local.up import prepare_servers
 from ewms.steps.testing import keep_definitions, keep_registrations
 from ewms.worker.offers import load_offers
 from runtime.clock import utc_now
-from runtime.kernel.store import Store
 from schemas.errors import Unavailable
 from schemas.graph import BranchingProfile, Definition, Graph, Node
 from schemas.run_documents import RunDocument
@@ -39,7 +38,7 @@ from tests.campaigns.engine_driver import Driver
 from tests.campaigns.engine_judgement import Judgement, judge
 from tests.campaigns.engine_plan import LEAF, SEEDS_A_SWEEP, PlannedStrikes, find_points, plan_strikes
 from tests.campaigns.engine_processes import STEPS, SeedProcesses
-from tests.campaigns.engine_world import Site, StruckServers, World, open_site
+from tests.campaigns.engine_world import Site, StruckServers, World, connect_store, open_site
 from tests.campaigns.fork_server import ForkServer
 from wms.engine import repository
 
@@ -97,7 +96,7 @@ async def run_seed(site: Site, planned: PlannedStrikes) -> Judgement:
     diary.touch()
     async with AsyncExitStack() as stack:
         async with servers.hold_still():
-            store = await Store.connect(site.mongo_url, database=site.database, source="ewms/campaign")
+            store = await connect_store(site)
             stack.push_async_callback(store.close)
             for definition in (_NEST, *list_definitions()):
                 await repository.store_definition(store, definition, definition.hash, utc_now())

@@ -17,6 +17,9 @@ from deploy.local.servers.mongo_accounts import ADMIN, MongoAccount, new_account
 from deploy.local.servers.mongodb import MongoDB
 from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import Services
+from runtime.kernel.store import Store
+from runtime.retry import call_until_there
+from schemas.errors import Unavailable
 from tests.campaigns.engine_plan import HEARTBEAT_S, Strike, Victim
 from tests.campaigns.fork_server import ForkServer
 from tests.campaigns.strikes import send_to_tree
@@ -121,6 +124,15 @@ class Site:
     def broker_url(self, user: str) -> str:
         """Return the broker's address for `user`."""
         return self.world.services.rabbitmq.amqp_url(user, self.vhost)
+
+
+async def connect_store(site: Site) -> Store:
+    """Return a connection to the seed's database. It may have been struck a moment ago, or be slow on busy cores."""
+
+    async def connect() -> Store:
+        return await Store.connect(site.mongo_url, database=site.database, source="ewms/campaign")
+
+    return await call_until_there(connect, missing=Unavailable, waiting_for="MongoDB", wait_s=_RECOVERY_S)
 
 
 @asynccontextmanager

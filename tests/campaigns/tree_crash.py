@@ -37,7 +37,7 @@ from tests.bench.big_graphs import DueNodes
 from tests.campaigns.engine_crash import PATIENCE_S, list_definitions, start_fork_server
 from tests.campaigns.engine_plan import SEEDS_A_SWEEP, PlannedStrikes, plan_strikes
 from tests.campaigns.engine_processes import SeedProcesses
-from tests.campaigns.engine_world import Site, StruckServers, World, open_site
+from tests.campaigns.engine_world import Site, StruckServers, World, connect_store, open_site
 from tests.campaigns.fork_server import ForkServer
 from tests.campaigns.tree_driver import LOOK_S, TreeDriver
 from tests.campaigns.tree_plan import FLEET, INNER, LEAVE, PROCESSES, RELEASE, find_tree_points, judge_trees, list_news
@@ -117,7 +117,7 @@ async def run_seed(site: Site, planned: PlannedStrikes) -> list[str]:
     async with AsyncExitStack() as stack:
         hook = await stack.enter_async_context(receive_hooks())
         async with servers.hold_still():
-            store = await _connect(site)
+            store = await connect_store(site)
             stack.push_async_callback(store.close)
             for definition in list_definitions():
                 await repository.store_definition(store, definition, definition.hash, utc_now())
@@ -138,14 +138,6 @@ async def run_seed(site: Site, planned: PlannedStrikes) -> list[str]:
         told = set(hook.ids)
         faults += judge_trees(driver.find_trees(runs), runs, workflows=workflows, told=told, template=template)
         return [*faults, *processes.list_points_not_met()]
-
-
-async def _connect(site: Site) -> Store:
-    """Return a connection to the seed's database. It may have been struck a moment ago, or be slow on busy cores."""
-    while True:
-        with suppress(Unavailable):
-            return await Store.connect(site.mongo_url, database=site.database, source="ewms/campaign")
-        await asyncio.sleep(LOOK_S)
 
 
 async def _await_end(driver: TreeDriver, servers: StruckServers) -> list[str]:

@@ -10,6 +10,7 @@ import os
 import pwd
 import stat
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from deploy.local.services import images_directory
 from deploy.local.stack import Stack
 from ewms import Client, Task, Workflow
 from tests.census.probe import look_around
+from tests.live_files import walk_live
 from tests.system.conftest import CLUSTER
 
 PROBE = Path(__file__).parents[1] / "census/probe.py"
@@ -42,9 +44,10 @@ def _secrets_of(stack: Stack) -> dict[str, str]:
     found |= {f"secret of {name} at the issuer": client["secret"] for name, client in clients.items()}
     found["a user's token"] = stack.token
     for root in _roots(stack):
-        for path in root.rglob("*"):
+        for path in walk_live(root):
             if path.is_file() and (path.name in {"POOL", ".erlang.cookie", "key"} or "token" in path.name):
-                found[str(path)] = path.read_text(errors="replace").strip()
+                with suppress(FileNotFoundError):
+                    found[str(path)] = path.read_text(errors="replace").strip()
     return {name: secret for name, secret in found.items() if len(secret) >= 16}
 
 

@@ -14,6 +14,7 @@ from deploy.local.children.accounts import FIRST_SLOT, N_SLOTS
 from deploy.local.stack import Stack
 from ewms import Client
 from schemas.pilot.job_names import TOKEN_FILE
+from tests.live_files import walk_live
 from tests.system.conftest import CLUSTER, one_task
 
 IS_ROOT = os.getuid() == 0
@@ -54,7 +55,7 @@ def _is_a_slots(uid: int, system: Stack) -> bool:
 def test_a_task_reads_and_writes_nothing_of_ours(system: Stack, client_of: Client, tmp_path: Path) -> None:
     (private := tmp_path / "private").write_text("of the user who launches")
     private.chmod(0o600)
-    ours = [path for root in (system.services.run, system.services.data.root) for path in root.rglob("*")]
+    ours = [path for root in (system.services.run, system.services.data.root) for path in walk_live(root)]
     paths = [str(path) for path in ours if not path.is_symlink()]
     assert len(paths) > 20
     run = client_of.submit(one_task(LOOKS, n_workers=1))

@@ -14,6 +14,7 @@ from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, LogStream
 from tests.integration.tms.conftest import TOKEN, Peers
 from tests.integration.tms.process import TmsProcess
 from tests.integration.tms.test_story import command, start
+from tests.live_files import walk_live
 from tests.unit.tms.orders import UUID
 from tests.waiting import eventually
 
@@ -77,7 +78,7 @@ async def test_secrets_of_the_tms_are_nowhere(
     assert b"secrets ['db-password'] of mode 600" in written
     assert [query.names for query in peers.secret_queries] == [("db-password",)]
     everything = "".join(event.model_dump_json() for event in peers.heard)
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    files = [path for path in walk_live(tmp_path) if path.is_file()]
     for path in files:
         content = path.read_bytes()
         for secret in (canary, TOKEN, password, "S3cret"):
