@@ -10,6 +10,7 @@ from wms.gateway.craton.hosts import HostRoutes
 from wms.gateway.craton.inventories import InventoryRoutes
 from wms.gateway.craton.inventory_calls import InventoryCalls
 from wms.gateway.craton.inventory_groups import InventoryGroupRoutes
+from wms.gateway.craton.job_hosts import JobHostRoutes
 from wms.gateway.craton.jobs import HostJobRoutes
 from wms.gateway.craton.task_actions import TaskActionRoutes
 from wms.gateway.craton.task_builds import TaskBuildRoutes
@@ -45,6 +46,7 @@ def list_craton_routes(parts: CratonParts) -> list[Route]:
         *TaskRoutes(calls, parts.tasks).routes(),
         *TaskActionRoutes(calls, parts.tasks.service).routes(),
         *HostJobRoutes(parts.organizations, parts.jobs, parts.watch, parts.streams).routes(),
+        *JobHostRoutes(parts.organizations, parts.jobs).routes(),
         *TaskListRoutes(parts.organizations, parts.jobs.lists).routes(),
         *TaskBuildRoutes(calls, parts.tasks.reports, parts.streams).routes(),
         *TaskWebhookRoutes(calls, parts.tasks.service, parts.tasks.keys).routes(),
