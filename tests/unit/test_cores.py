@@ -58,7 +58,8 @@ NAMES = {
 #: Libraries that only compute, for the packages that have them. The pilot has none but the codec of its payloads.
 LIBRARIES = {
     "schemas": {"orjson", "pydantic", "pydantic_core", "zstandard"},
-    "wms": {"dateutil", "pydantic", "yaml"},
+    # jsonschema_rs could fetch schemas; `parameter_schema` gives it a retriever that refuses.
+    "wms": {"dateutil", "jsonschema_rs", "pydantic", "yaml"},
     "mqs": {"pydantic"},
     "ewms": {"pydantic", "pydantic_core", "rich", "zstandard"},
     "processes": {"pydantic"},

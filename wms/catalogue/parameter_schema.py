@@ -1,4 +1,4 @@
-"""Check the JSON schema of a task's variables, and the variables that a job gives."""
+"""Check the JSON schema of a task's variables, and the variables that a job gives. (core)"""
 
 import json
 from collections.abc import Mapping
