@@ -97,6 +97,12 @@ ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
         {"principal": "sub:zoe", "role": ORG_MEMBER},
     ),
     ("DELETE", "/organizations/{organization}/members"): ({SUPERUSER, ORG_ADMIN}, None),
+    ("GET", "/organizations/{organization}/secrets"): (IN_ORGANIZATIONS, None),
+    ("PUT", "/organizations/{organization}/secrets/{secret}"): (
+        {SUPERUSER, ORG_ADMIN},
+        {"value": "S3cret-north"},
+    ),
+    ("DELETE", "/organizations/{organization}/secrets/{secret}"): ({SUPERUSER, ORG_ADMIN}, None),
 }
 #: Routes without a version, for everybody.
 OPEN = {
@@ -151,6 +157,7 @@ ABSENT = {
     "name": "0.out",
     "letter": "0" * 20,
     "organization": "nowhere",
+    "secret": "nothing",
 }
 
 
@@ -169,6 +176,7 @@ def made(contract_stack: Stack, http: httpx2.Client) -> dict[str, str]:
         "name": "0.out",
         "letter": "0" * 20,
         "organization": "north",
+        "secret": "db-password",
     }
 
 

