@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POOL ?= condor
-TEST_JOBS ?= 5
+TEST_JOBS ?= 4
 ARGS ?=
 
 # Without compiled files each worker of pytest rewrites the assertions of 500 modules again: 6 s of a core for each.
@@ -34,7 +34,7 @@ up: $(READY) ## start the whole system until Ctrl-C; the next start goes on  [PO
 down: $(READY) ## end the system that `make up` runs in this folder, and wait until it has ended  [DATA=dir]
 	@$(BIN)/python -m deploy.local down $(if $(filter command,$(origin DATA)),--data "$(DATA)")
 
-test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=5]
+test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=4]
 	@$(BIN)/python -m deploy.local prepare
 	@$(BIN)/python -m tests.whole_run --numprocesses=$(TEST_JOBS) $(ARGS)
 
