@@ -57,7 +57,7 @@ class HostState(StoredEnum):
     OK = "ok"
     #: The task ran, and said no.
     FAILED = "failed"
-    #: The task could not run, or nobody knows how it ended.
+    #: The task could not run, or how it ended is unknown.
     ERROR = "error"
     #: The job ended before the host's turn came.
     SKIPPED = "skipped"
@@ -76,7 +76,7 @@ class HostJobStatus(StoredEnum):
     SUCCESSFUL = "successful"
     #: Every host has answered, and at least one said no.
     FAILED = "failed"
-    #: On at least one host a task could not run, or nobody knows how it ended.
+    #: On at least one host a task could not run, or how it ended is unknown.
     ERROR = "error"
     CANCELED = "canceled"
 
@@ -135,11 +135,11 @@ class HostResult(RunModel):
     """What one task has done on one host."""
 
     state: HostState
-    #: None: the task did not run, or nobody knows how it ended.
+    #: None: the task did not run, or how it ended is unknown.
     exit_status: int | None = None
     reason: str = ""
     attempt: int = 1
-    #: Whether a later report may replace this one, because nobody knows how the task ended.
+    #: Whether a later report may replace this one, because how the task ended is unknown.
     is_doubtful: bool = False
     #: What the task has left, as JSON; empty: nothing.
     artifacts: str = ""
@@ -185,7 +185,7 @@ class JobWorkDocument(RunModel):
     last: int
     #: The places of its hosts.
     places: tuple[int, ...]
-    #: Who owns the workflow: WMS itself, for the person who has started the job.
+    #: The owner of the workflow: WMS, in the name of the person who started the job.
     owner: str
     #: Whether no event of it may be published twice, because a task may not run twice.
     is_at_most_once: bool

@@ -38,7 +38,7 @@ class AsyncHostJobClient:
             Refused: a field breaks a rule, or you may not run this there.
             AlreadyThere: a task is not Ready.
         """
-        return _parse(await self._open_gateway().post_json("/jobs", dict(fields)))
+        return _parse_job(await self._open_gateway().post_json("/jobs", dict(fields)))
 
     async def list_latest(self, n: int = 50, *, inventory: int | None = None) -> list[JobSummary]:
         """Return the `n` latest jobs that you see, the newest first; those on one inventory, if it is given."""
@@ -59,7 +59,7 @@ class AsyncHostJobClient:
         Raises:
             NotThere: there is no such job for you.
         """
-        return _parse(await self._open_gateway().get_json(f"/jobs/{job}"))
+        return _parse_job(await self._open_gateway().get_json(f"/jobs/{job}"))
 
     async def follow(self, job: int) -> AsyncIterator[JobSeen]:
         """Yield a job now and after each change, until it is over."""
@@ -145,7 +145,7 @@ class AsyncHostJobClient:
         Raises:
             AlreadyThere: it is over.
         """
-        return _parse(await self._open_gateway().post_json(f"/jobs/{job}/actions/cancel", {}))
+        return _parse_job(await self._open_gateway().post_json(f"/jobs/{job}/actions/cancel", {}))
 
     async def rerun(self, job: int, *, hosts: str = "failed") -> JobSeen:
         """Start a job of the same tasks on hosts of a job that is over: `failed`, `unfinished` or `all`. Return it.
@@ -153,7 +153,7 @@ class AsyncHostJobClient:
         Raises:
             AlreadyThere: the job goes on, or no host is to run again.
         """
-        return _parse(await self._open_gateway().post_json(f"/jobs/{job}/actions/rerun", {"hosts": hosts}))
+        return _parse_job(await self._open_gateway().post_json(f"/jobs/{job}/actions/rerun", {"hosts": hosts}))
 
     async def delete(self, job: int) -> None:
         """Delete a job that is over, with its results.
@@ -204,7 +204,7 @@ class AsyncHostJobClient:
         await self._open_gateway().delete(f"/workflow/{saved}")
 
 
-def _parse(answer: Any) -> JobSeen:
+def _parse_job(answer: Any) -> JobSeen:
     return JobSeen.model_validate(answer, extra="ignore")
 
 

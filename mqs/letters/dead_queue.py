@@ -56,7 +56,7 @@ class DeadReader:
         self._n_received = 0
         self._arrived = asyncio.Event()
         self._fetches: dict[str, asyncio.Future[bytes]] = {}
-        #: The letters of which the reader has given back one copy, to get it again with its body.
+        #: Letters that the reader gave back once, to get them again with their body.
         self._returning: set[str] = set()
         #: The name and bytes of the body that was fetched last. Callers ask for a long body in parts.
         self._last: tuple[str, bytes] = ("", b"")

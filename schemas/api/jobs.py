@@ -62,7 +62,7 @@ class JobCreateRequest(Object):
 class RerunHosts(StoredEnum):
     """Which hosts of a job run again."""
 
-    #: Those on which a task failed, or on which nobody knows how it ended.
+    #: The hosts on which a task failed, or on which its end is unknown.
     FAILED = "failed"
     #: All that have not ended well.
     UNFINISHED = "unfinished"

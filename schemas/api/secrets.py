@@ -9,7 +9,7 @@ from schemas.rules.secret_names import MAX_SECRET_BYTES
 
 
 class SecretRequest(Object):
-    """The value of a secret, which nobody reads again over REST."""
+    """The value of a secret. No REST route returns it."""
 
     value: SecretStr = Field(
         min_length=1, max_length=MAX_SECRET_BYTES, description=f"Text of at most {MAX_SECRET_BYTES} bytes in UTF-8."

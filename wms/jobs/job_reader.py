@@ -70,9 +70,9 @@ class HostJobReader:
         """Return these jobs, and how far they are."""
         found = await self._jobs.store.find(RUNS, {"_id": {"$in": [job.id for job in jobs]}})
         runs = {run.id: run for run in map(repository.parse_run, found)}
-        return list(await asyncio.gather(*(self._view(job, runs.get(job.id)) for job in jobs)))
+        return list(await asyncio.gather(*(self._build_view(job, runs.get(job.id)) for job in jobs)))
 
-    async def _view(self, job: JobDocument, run: RunDocument | None) -> JobView:
+    async def _build_view(self, job: JobDocument, run: RunDocument | None) -> JobView:
         counts, of_tasks = await self._jobs.count_results(job.uuid, len(job.tasks))
         status = RunStatus.CANCELED if run is None else run.status
         hosts: dict[HostState, int] = {}
@@ -83,7 +83,7 @@ class HostJobReader:
         return JobView(
             job=job,
             run=run,
-            status=await self._judge(run, has_results=any(of_tasks)),
+            status=await self._judge_status(run, has_results=any(of_tasks)),
             hosts=hosts,
             stall=await self._explain_stall(run),
             tasks=of_tasks,
@@ -92,7 +92,7 @@ class HostJobReader:
             ],
         )
 
-    async def _judge(self, run: RunDocument | None, *, has_results: bool) -> HostJobStatus:
+    async def _judge_status(self, run: RunDocument | None, *, has_results: bool) -> HostJobStatus:
         if run is None:
             return HostJobStatus.CANCELED
         if run.status in RUN_OVER or run.status is RunStatus.CREATED or has_results:

@@ -110,18 +110,18 @@ class JobService:
             await self._jobs.add_hosts(run_uuid, hosts)
         try:
             failpoint("jobs.hosts_added")
-            run = await self._launch(principal, job, once=once, below=below)
+            run = await self._launch_run(principal, job, once=once, below=below)
         except BaseException:
             await self._jobs.delete_hosts_without_job(run_uuid)
             raise
         return await self._jobs.load_job(run.id)
 
-    async def _launch(
+    async def _launch_run(
         self, principal: Principal, job: JobDocument, *, once: Once | None, below: JobPlace | None
     ) -> RunDocument:
         """Store a job and launch its run. Its hosts are stored already."""
 
-        async def also(_: Transaction, run: RunDocument) -> tuple[Change, ...]:
+        async def add_job(_: Transaction, run: RunDocument) -> tuple[Change, ...]:
             if await self._jobs.count_hosts(job.uuid) != job.n_hosts:
                 raise Unavailable("another request made or cleared the hosts of this job meanwhile; try again")
             stored = job.model_copy(update={"id": run.id})
@@ -141,7 +141,7 @@ class JobService:
             found=make_job_definition(len(job.tasks), len(job.batches), job.strategy, job.title),
             run_uuid=job.uuid,
             once=once,
-            also=also,
+            also=add_job,
         )
 
     async def get_job(self, principal: Principal, job_id: RunId, action: Action = Action.SEE_JOB) -> JobDocument:

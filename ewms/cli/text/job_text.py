@@ -21,7 +21,7 @@ _STYLES = {
 _TASK_OVER = ("successful", "failed", "error", "skipped", "canceled")
 
 
-def _styled(word: object) -> Text:
+def _style_word(word: object) -> Text:
     return Text(str(word), style=_STYLES.get(str(word), ""))
 
 
@@ -39,7 +39,7 @@ def job_table(jobs: Sequence[JobSummary]) -> Table:
             str(one.id),
             Text(one.title),
             Text(place),
-            _styled(one.status),
+            _style_word(one.status),
             count_words(one.hosts),
             Text(one.owner),
             format_time(one.created_at),
@@ -49,7 +49,7 @@ def job_table(jobs: Sequence[JobSummary]) -> Table:
 
 def job_lines(job: JobSeen) -> Iterator[Text]:
     """Yield the lines about a job: its tasks in order, and what to type next."""
-    yield Text.assemble((job.title, "bold"), f"  {job.id}  ", _styled(job.status))
+    yield Text.assemble((job.title, "bold"), f"  {job.id}  ", _style_word(job.status))
     limit = f", limit {job.limit}" if job.limit else ""
     batches = f" in {len(job.batches)} batches" if len(job.batches) > 1 else ""
     yield Text(f"  {job.n_hosts} hosts of {job.inventory_name}{limit}{batches}, {job.strategy}, by {job.owner}")
@@ -57,7 +57,7 @@ def job_lines(job: JobSeen) -> Iterator[Text]:
         yield Text(f"  {escape_controls(job.explanation)}")
     for task in job.tasks:
         hosts = f"  {count_words(task.hosts)}" if task.hosts else ""
-        yield Text.assemble(f"  {task.number}. {task.name}  ", _styled(task.status), hosts)
+        yield Text.assemble(f"  {task.number}. {task.name}  ", _style_word(task.status), hosts)
     yield Text(f"  hosts: {count_words(job.hosts)}")
     if job.ended_at is not None and job.status not in ("successful", "canceled"):
         state = "failed" if job.hosts.get("failed") else "error"
@@ -80,7 +80,7 @@ def job_host_table(hosts: Sequence[JobHostSeen]) -> Table:
         table.add_row(
             Text(host.name),
             str(host.batch),
-            _styled(host.state),
+            _style_word(host.state),
             Text("" if last is None else f"{last.task}. {last.name}"),
             "" if last is None or last.exit_status is None else str(last.exit_status),
             Text("" if last is None else last.reason),

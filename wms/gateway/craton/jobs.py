@@ -131,7 +131,7 @@ class HostJobRoutes:
             ),
         ]
 
-    async def _answer(self, job: JobDocument, code: int = 200) -> Response:
+    async def _answer_job(self, job: JobDocument, code: int = 200) -> Response:
         return answer_json(show_job(await self._jobs.reader.view_job(job)), code=code)
 
     async def list_jobs(self, call: Call) -> Response:
@@ -151,7 +151,7 @@ class HostJobRoutes:
         body: JobCreateRequest = call.body
         principal = await self._finder.find_principal(call)
         wish = await self._read_wish(principal, body)
-        return await self._answer(await self._jobs.service.create_job(principal, wish, once=call.once), 201)
+        return await self._answer_job(await self._jobs.service.create_job(principal, wish, once=call.once), 201)
 
     async def _read_wish(self, principal: Principal, body: JobCreateRequest) -> JobWish:
         named = [name for name in ("task", "tasks", "workflow") if getattr(body, name) is not None]
@@ -182,7 +182,7 @@ class HostJobRoutes:
         )
 
     async def get_job(self, call: Call) -> Response:
-        return await self._answer(await self._finder.find_job(call))
+        return await self._answer_job(await self._finder.find_job(call))
 
     async def delete_job(self, call: Call) -> Response:
         await self._jobs.service.delete_job(await self._finder.find_principal(call), read_job_id(call))
@@ -190,7 +190,7 @@ class HostJobRoutes:
 
     async def cancel_job(self, call: Call) -> Response:
         principal = await self._finder.find_principal(call)
-        return await self._answer(await self._jobs.service.cancel_job(principal, read_job_id(call)), 202)
+        return await self._answer_job(await self._jobs.service.cancel_job(principal, read_job_id(call)), 202)
 
     async def rerun_job(self, call: Call) -> Response:
         body: JobRerunRequest = call.body
@@ -198,7 +198,7 @@ class HostJobRoutes:
             raise Rejected(f"'hosts': must be one of {', '.join(RerunHosts)}")
         principal = await self._finder.find_principal(call)
         again = await self._jobs.service.rerun_job(principal, read_job_id(call), body.hosts, once=call.once)
-        return await self._answer(again, 201)
+        return await self._answer_job(again, 201)
 
     async def follow_job(self, call: Call) -> Response:
         """Send the job now and after each change as `job`, and then `end`. The id says what the client has seen."""

@@ -48,12 +48,14 @@ def make_job_definition(
     n_tasks: int, n_batches: int, strategy: JobStrategy, title: str
 ) -> tuple[DefinitionHash, Definition]:
     """Return the definition of a job, with its hash."""
-    graph = Graph(profile=BranchingProfile.DAG, nodes=_chain(n_tasks, n_batches, strategy), ends_as_worst_node=True)
+    graph = Graph(
+        profile=BranchingProfile.DAG, nodes=_chain_nodes(n_tasks, n_batches, strategy), ends_as_worst_node=True
+    )
     definition = Definition(name=JOB_DEFINITION, kind=DefinitionKind.CATALOGUE, graph=graph, pool="", title=title)
     return definition.hash, definition
 
 
-def _chain(n_tasks: int, n_batches: int, strategy: JobStrategy) -> tuple[Node, ...]:
+def _chain_nodes(n_tasks: int, n_batches: int, strategy: JobStrategy) -> tuple[Node, ...]:
     if strategy is JobStrategy.FREE:
         parts = [(f"b{batch + 1}", NodeTasks(batch, 0, n_tasks - 1)) for batch in range(n_batches)]
     else:

@@ -1,4 +1,4 @@
-"""Decide how far a work is: which hosts have ended, and what is said of those that never answer. (core)"""
+"""Decide how far a work is: which hosts have ended, and what the job says of hosts that never answer. (core)"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -69,7 +69,7 @@ class QueueIntake:
             self._loop.start()
             stack.push_async_callback(self._loop.stop)
             self._consumer = await connection.consume(
-                profile.mqid, self._take, prefetch=_PREFETCH, on_lost=self._forget_waiting
+                profile.mqid, self._take_delivery, prefetch=_PREFETCH, on_lost=self._forget_waiting
             )
             self._stack = stack.pop_all()
         self._quiet_since_s = self._clock.time()
@@ -83,7 +83,7 @@ class QueueIntake:
         self._waiting.clear()
         self._quiet_since_s = self._clock.time()
 
-    def _take(self, delivery: Delivery) -> None:
+    def _take_delivery(self, delivery: Delivery) -> None:
         self._waiting.append(delivery)
         self._quiet_since_s = self._clock.time()
         self._loop.wake()

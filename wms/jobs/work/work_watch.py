@@ -195,7 +195,7 @@ class WorkWatch:
         return number_tasks(work, workflow, [TaskDirectiveDocument.model_validate(each) for each in found])
 
     async def _leave_work(self, work: JobWorkDocument) -> None:
-        """End the workflow of a work that nobody needs any more."""
+        """End the workflow of a work that is no longer needed."""
         if (intake := self._intakes.pop(work.id, None)) is not None:
             # Pieces of logs may come after the last outcome.
             self._last_logs[intake] = asyncio.get_running_loop().time() + _LAST_S
