@@ -168,7 +168,7 @@ def test_exported_bodies_go_into_the_queue_of_another_workflow(gateway: FakeGate
     ("ended", "command"),
     [
         (None, f"ewms dlq replay {WORKFLOW} --signature 5c0e2d1a94"),
-        ("FINISHED", f"ewms dlq export {WORKFLOW} --signature 5c0e2d1a94 --bodies | ewms queue publish NEW ALIAS -"),
+        ("FINISHED", f"ewms dlq export {WORKFLOW} --signature 5c0e2d1a94 --bodies | ewms queue publish NEW {ALIAS} -"),
     ],
 )
 def test_a_letter_is_shown_with_the_command_that_works_now(

@@ -64,7 +64,8 @@ async def test_progress_never_steps_back_over_restarts_of_mqs_and_of_the_broker(
 
         def read_life_s() -> float:
             (node,) = api.get("/api/nodes").raise_for_status().json()
-            return float(node["uptime"] / 1000)
+            # A broker that has just started does not tell its life yet.
+            return float(node.get("uptime", 0) / 1000)
 
         with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=60, trust_env=False) as api:
             await eventually(lambda: asyncio.to_thread(read_life_s), lambda life_s: life_s > _LONG_LIFE_S, pause_s=1)

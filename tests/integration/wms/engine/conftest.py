@@ -125,7 +125,7 @@ class WmsProcess:
 
 @pytest.fixture
 async def start_wms(
-    rabbitmq: RabbitMQ, control_vhost: str, mongo_url: str, mongo_database: str
+    rabbitmq: RabbitMQ, control_vhost: str, mongo_url: str, wms_settings: WmsSettings
 ) -> AsyncIterator[Callable[[str], Awaitable[WmsProcess]]]:
     """Starts WMS, with a failpoint or without."""
     started: list[asyncio.subprocess.Process] = []
@@ -138,8 +138,9 @@ async def start_wms(
             env={
                 **os.environ,
                 "TEST_MONGO_URL": mongo_url,
-                "TEST_DATABASE": mongo_database,
+                "TEST_DATABASE": wms_settings.mongo_database,
                 "TEST_AMQP_URL": rabbitmq.amqp_url("wms", control_vhost),
+                "EWMS_SECRET_KEYS": json.dumps([key.get_secret_value() for key in wms_settings.secret_keys]),
                 "EWMS_FAILPOINT": failpoint,
             },
             stdin=asyncio.subprocess.PIPE,
