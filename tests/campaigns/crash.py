@@ -37,10 +37,12 @@ from deploy.local.up import prepare_servers
 from ewms import AlreadyThere, Client, EWMSError, PublishFailed, TimedOut
 from ewms.client import Run
 from schemas.topology import DATA_VHOST, dead_queue
-from tests.campaigns import engine_crash, tree_crash
+from tests.campaigns.crash_campaign import run_campaign
+from tests.campaigns.engine_crash import ENGINE
 from tests.campaigns.faults import Moment, PlannedRun, plan_runs
 from tests.campaigns.ledger import Verdict, judge_run
 from tests.campaigns.strikes import Strikes, start_watching
+from tests.campaigns.tree_crash import TREES
 from tests.system.conftest import one_task
 from tests.waiting import holds_within
 
@@ -58,10 +60,9 @@ T = TypeVar("T")
 def main(words: Sequence[str] | None = None) -> int:
     """Run the campaign; return the exit status."""
     words = sys.argv[1:] if words is None else words
-    if words[:1] == ["engine"]:
-        return engine_crash.main(words[1:])
-    if words[:1] == ["trees"]:
-        return tree_crash.main(words[1:])
+    for campaign in (ENGINE, TREES):
+        if words[:1] == [campaign.word]:
+            return run_campaign(campaign, words[1:])
     parser = argparse.ArgumentParser(prog="make crash", description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=88)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))

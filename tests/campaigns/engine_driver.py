@@ -1,11 +1,8 @@
 """Does for the runs of one seed what people and outside systems do: launch, answer, cancel, resume."""
 
-import asyncio
-import json
 import secrets
 import time
 import uuid
-from typing import Any
 
 from runtime.kernel.store import Store
 from schemas.ids import RunUuid
@@ -47,13 +44,7 @@ class Driver:
             state = {"n": 0, "order_id": self._order} if name != "leaf" else {}
             if name == "nest":
                 state = {"n": 1}
-            await self._insist(do="launch", name=name, uuid=run_uuid, state=state, begins=name != "leaf")
-
-    async def _insist(self, **command: Any) -> str:
-        """Give a command until WMS has carried it out, or refuses it for good."""
-        while not (answer := await self._wms.give(json.dumps(command))) or answer.startswith("refused Unavailable"):
-            await asyncio.sleep(0.1)
-        return answer
+            await self._wms.insist(do="launch", name=name, uuid=run_uuid, state=state, begins=name != "leaf")
 
     async def load_runs(self) -> dict[str, RunDocument]:
         """Return the runs that there are, by name; children too."""
@@ -70,12 +61,12 @@ class Driver:
         since_s = time.monotonic() - self._begun_at
         leave = runs.get("leave")
         if leave and leave.want is None and leave.status not in RUN_OVER and since_s > self._planned.cancel_after_s:
-            await self._insist(do="cancel", run=leave.id)
+            await self._wms.insist(do="cancel", run=leave.id)
         if (leaf := runs.get("leaf")) and leaf.status is RunStatus.CREATED:
             if "n" not in leaf.state:
-                await self._insist(do="put", run=leaf.id, values={"n": 1})
+                await self._wms.insist(do="put", run=leaf.id, values={"n": 1})
             else:
-                await self._insist(do="begin", run=leaf.id)
+                await self._wms.insist(do="begin", run=leaf.id)
         if walk := runs.get("walk"):
             await self._bring_walk_on(walk)
 
@@ -85,11 +76,11 @@ class Driver:
         if call.status is NodeStatus.WAITING and call.wait is not None:
             token = str(walk.state["route"]).rpartition("/")[2]
             if call.wait.progress is None:
-                await self._insist(do="progress", run=walk.id, node=call.key, token=token, progress=HALF)
+                await self._wms.insist(do="progress", run=walk.id, node=call.key, token=token, progress=HALF)
             else:
-                await self._insist(do="answer", run=walk.id, node=call.key, token=token)
+                await self._wms.insist(do="answer", run=walk.id, node=call.key, token=token)
         if not walk.note:
-            await self._insist(do="note", run=walk.id, note=NOTE)
+            await self._wms.insist(do="note", run=walk.id, note=NOTE)
         # Every other seed sends the event before anybody waits for it.
         if not self._is_delivered and (self._planned.seed % 2 or states["Delivery"].status is NodeStatus.WAITING):
             await self._send("delivered")
@@ -97,7 +88,7 @@ class Driver:
         if walk.status is RunStatus.HALTED:
             if states["Late"].status is NodeStatus.HALTED:
                 await self._send("late")
-            await self._insist(do="resume", run=walk.id)
+            await self._wms.insist(do="resume", run=walk.id)
 
     async def _send(self, name: str) -> None:
-        await self._insist(do="event", name=name, correlation=self._order, id=f"{name}-{self._order}")
+        await self._wms.insist(do="event", name=name, correlation=self._order, id=f"{name}-{self._order}")

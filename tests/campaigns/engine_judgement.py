@@ -12,16 +12,21 @@ from tests.campaigns.engine_plan import CHOOSY, LEAF, LEAF_COUNT, WALK_COUNT
 
 @dataclass(slots=True)
 class Judgement:
-    """What is wrong with one seed: nothing, if every list is empty."""
+    """What is wrong with one seed: nothing, if there are no faults. `n_calls` counts calls of steps, if it is known."""
 
     faults: list[str] = field(default_factory=list)
-    n_calls: int = 0
+    n_calls: int | None = None
     taken_s: float = 0.0
+
+    def __str__(self) -> str:
+        """Return the calls and the faults in one line."""
+        calls = "" if self.n_calls is None else f"{self.n_calls} calls  "
+        return calls + (f"BAD {'; '.join(self.faults)}" if self.faults else "good")
 
 
 def judge(runs: dict[str, RunDocument], logs: dict[RunId, list[LogRow]], diary: Sequence[str]) -> Judgement:
     """Return what is wrong with runs that are over."""
-    judgement = Judgement()
+    judgement, n_calls = Judgement(), 0
     for name, run in runs.items():
         wanted = {"leave": "canceled", CHOOSY: "error"}.get(run.definition, "successful")
         if str(run.status) != wanted and not (name == "leave" and run.status is RunStatus.SUCCESSFUL):
@@ -46,11 +51,12 @@ def judge(runs: dict[str, RunDocument], logs: dict[RunId, list[LogRow]], diary: 
             what, at, process, node = line.split(" ", 3)
             if process != run.uuid or what != "begin":
                 continue
-            judgement.n_calls += 1
+            n_calls += 1
             if node in ended and float(at) > ended[node] + 0.05:
                 judgement.faults.append(
                     f"{name}: node {node} was called {float(at) - ended[node]:.2f} s after it cleared"
                 )
+    judgement.n_calls = n_calls
     children = Counter(run.definition for name, run in runs.items() if name.startswith("child "))
     if children != {LEAF: 2, CHOOSY: 1}:
         judgement.faults.append(f"there are these children: {dict(children)}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -9,13 +10,13 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from tests.campaigns.fork_server import Fork, ForkServer
 
 _ANSWER = re.compile(rb"^(launched|put|begun|kept|answered|noted|resumed|canceled|refused)\b")
-#: The pause between the end of a process and its next start, in seconds.
-_RESTART_S = 0.1
+#: The pause between the end of a process and its next start, and between two tries of a command, in seconds.
+_PAUSE_S = 0.1
 
 
 class PointAct(StrEnum):
@@ -77,6 +78,12 @@ class StruckProcess:
         except TimeoutError:
             return ""
 
+    async def insist(self, **command: Any) -> str:
+        """Give a command until the process has carried it out, or refuses it for good; return its answer."""
+        while not (answer := await self.give(json.dumps(command))) or answer.startswith("refused Unavailable"):
+            await asyncio.sleep(_PAUSE_S)
+        return answer
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, if it runs."""
         if self._fork is not None:
@@ -87,7 +94,7 @@ class StruckProcess:
             while True:
                 await self._live_once(log)
                 self._answers.put_nowait("")
-                await asyncio.sleep(_RESTART_S)
+                await asyncio.sleep(_PAUSE_S)
 
     async def _live_once(self, log: BinaryIO) -> None:
         armed = ",".join(f"{point}:{act}" for point, act in self.left.items())

@@ -9,41 +9,35 @@ that keeps ids was told once of each event.
     make crash ARGS='trees --first 17 --runs 1'      one of them again
 """
 
-import argparse
 import asyncio
-import os
-import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from deploy.local.run_directory import run_directory
-from deploy.local.services import Services, running_services
-from deploy.local.up import prepare_servers
-from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from schemas.documents import WORKFLOWS
-from schemas.errors import Unavailable
-from schemas.ids import OrganizationId, RunId
+from schemas.ids import OrganizationId
 from schemas.notifications import NotificationList, NotificationTemplateId, name_template
-from schemas.runs import RUN_OVER
 from schemas.trees import TemplateKind
 from tests.bench.big_graphs import DueNodes
-from tests.campaigns.engine_crash import PATIENCE_S, list_definitions, start_fork_server
-from tests.campaigns.engine_plan import SEEDS_A_SWEEP, PlannedStrikes, plan_strikes
+from tests.campaigns.crash_campaign import (
+    LOOK_S,
+    PATIENCE_S,
+    WHOLE_S,
+    CrashCampaign,
+    await_end,
+    connect_with_definitions,
+    run_campaign,
+)
+from tests.campaigns.engine_judgement import Judgement
+from tests.campaigns.engine_plan import PlannedStrikes
 from tests.campaigns.engine_processes import SeedProcesses
-from tests.campaigns.engine_world import Site, StruckServers, World, connect_store, open_site
-from tests.campaigns.fork_server import ForkServer
-from tests.campaigns.tree_driver import LOOK_S, TreeDriver
+from tests.campaigns.engine_world import Site, StruckServers
+from tests.campaigns.tree_driver import TreeDriver
 from tests.campaigns.tree_plan import FLEET, INNER, LEAVE, PROCESSES, RELEASE, find_tree_points, judge_trees, list_news
 from tests.integration.wms.trees.receivers import HookReceiver, receive_hooks
 from wms.encryption import SecretKeys
-from wms.engine import repository
 from wms.engine.effects import Effects
 from wms.engine.engine import Engine
 from wms.engine.step_workers import StepWorkers
@@ -55,7 +49,6 @@ from wms.tenancy.rights import Principal, TenancyRole
 from wms.trees.graphs.tree_definitions import name_definition
 from wms.trees.tree_parts import build_trees
 
-_WHOLE_S = 240.0
 _ORGANIZATION = OrganizationId("default")
 _ADMIN = Principal("ada", roles={_ORGANIZATION: frozenset({TenancyRole.ORG_ADMIN})})
 #: A workflow whose taskforces no TMS ever starts.
@@ -110,26 +103,23 @@ async def store_templates(store: Store, url: str) -> tuple[dict[str, str], Notif
     return found, made.id
 
 
-async def run_seed(site: Site, planned: PlannedStrikes) -> list[str]:
+async def run_seed(site: Site, planned: PlannedStrikes) -> Judgement:
     """Carry out one seed; return what is wrong with it."""
     servers, diary = site.world.servers, site.directory / "diary"
     diary.touch()
     async with AsyncExitStack() as stack:
         hook = await stack.enter_async_context(receive_hooks())
         async with servers.hold_still():
-            store = await connect_store(site)
-            stack.push_async_callback(store.close)
-            for definition in list_definitions():
-                await repository.store_definition(store, definition, definition.hash, utc_now())
+            store = await connect_with_definitions(stack, site)
             definitions, template = await store_templates(store, hook.url.removesuffix("/hook"))
         processes = await stack.enter_async_context(SeedProcesses(site, planned, diary))
         driver = TreeDriver(processes.wms, store, planned, definitions)
         await processes.start_workers()
         faults = ["it was not over in time"]
         with suppress(TimeoutError):
-            async with asyncio.timeout(_WHOLE_S):
+            async with asyncio.timeout(WHOLE_S):
                 await driver.launch_all()
-                faults = await _await_end(driver, servers)
+                faults = await await_end(driver, servers)
                 trees = driver.find_trees(await driver.load_runs())
                 await _await_news(hook, list_news(trees, template), servers)
         async with servers.hold_still():
@@ -137,29 +127,7 @@ async def run_seed(site: Site, planned: PlannedStrikes) -> list[str]:
             workflows = await store.find(WORKFLOWS, {})
         told = set(hook.ids)
         faults += judge_trees(driver.find_trees(runs), runs, workflows=workflows, told=told, template=template)
-        return [*faults, *processes.list_points_not_met()]
-
-
-async def _await_end(driver: TreeDriver, servers: StruckServers) -> list[str]:
-    """Bring the trees on until all runs are over; return which of them stood still for too long."""
-    changed_at, revisions = time.monotonic(), dict[RunId, int]()
-    while True:
-        try:
-            runs = await driver.load_runs()
-            await driver.bring_on(runs)
-        except Unavailable:
-            await asyncio.sleep(LOOK_S)
-            continue
-        if all(run.status in RUN_OVER for run in runs.values()):
-            return []
-        now = time.monotonic()
-        if (found := {run_id: run.rev for run_id, run in runs.items()}) != revisions:
-            revisions, changed_at = found, now
-        if now - max(changed_at, servers.served_since) > PATIENCE_S:
-            return [
-                f"{run.title} {run.id} is stuck: {run.status}" for run in runs.values() if run.status not in RUN_OVER
-            ]
-        await asyncio.sleep(LOOK_S)
+        return Judgement([*faults, *processes.list_points_not_met()])
 
 
 async def _await_news(hook: HookReceiver, wanted: set[str], servers: StruckServers) -> None:
@@ -169,68 +137,7 @@ async def _await_news(hook: HookReceiver, wanted: set[str], servers: StruckServe
         await asyncio.sleep(LOOK_S)
 
 
-async def run_seeds(
-    services: Services,
-    forks: ForkServer,
-    plans: Iterable[PlannedStrikes],
-    directory: Path,
-    *,
-    n_at_once: int,
-    on_judged: Callable[[PlannedStrikes, list[str], float], None] = lambda *_: None,
-) -> dict[int, list[str]]:
-    """Carry out these plans, some at the same time; return the faults of each, by its seed."""
-    judged: dict[int, list[str]] = {}
-    left = iter(plans)
-    # This imports much, and would keep a seed that connects to the database waiting for too long.
-    list_definitions()
-
-    async def run_some() -> None:
-        for planned in left:
-            begun_at = time.monotonic()
-            async with open_site(world, f"tree-{planned.seed}") as site:
-                faults = judged[planned.seed] = await run_seed(site, planned)
-            on_judged(planned, faults, time.monotonic() - begun_at)
-
-    async with asyncio.TaskGroup() as group:
-        world = World(services, StruckServers(services, group), forks, directory)
-        for _ in range(n_at_once):
-            group.create_task(run_some())
-    return judged
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the campaign; return the exit status."""
-    parser = argparse.ArgumentParser(prog="make crash ARGS=trees")
-    parser.add_argument("--runs", type=int, default=SEEDS_A_SWEEP)
-    parser.add_argument("--first", type=int, default=SEEDS_A_SWEEP * secrets.randbelow(1000), help="the first seed")
-    parser.add_argument("--at-once", type=int, default=5, help="how many seeds run at the same time")
-    arguments = parser.parse_args(words)
-    console = Console()
-    points, n_bad = find_tree_points(), 0
-    console.print(f"{len(points)} points, first seed {arguments.first}, load {os.getloadavg()[0]:.1f}", highlight=False)
-
-    def print_judgement(planned: PlannedStrikes, faults: list[str], taken_s: float) -> None:
-        nonlocal n_bad
-        n_bad += bool(faults)
-        told = f"BAD {'; '.join(faults)}" if faults else "good"
-        line = f"{planned.seed:6} {taken_s:5.1f} s  {told}  [{planned}]"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-    seeds = range(arguments.first, arguments.first + arguments.runs)
-    plans = [plan_strikes(seed, points) for seed in seeds]
-    with (
-        run_directory(keep_logs=lambda: n_bad > 0) as directory,
-        running_services(prepare_servers(console, os.environ), directory, with_condor=False) as services,
-        start_fork_server() as forks,
-    ):
-        console.print(f"logs: {directory}", highlight=False, markup=False)
-        campaign = run_seeds(
-            services, forks, plans, directory / "logs", n_at_once=arguments.at_once, on_judged=print_judgement
-        )
-        judged = asyncio.run(campaign)
-    console.print(f"{len(judged)} runs, {n_bad} with faults", highlight=False)
-    return 1 if n_bad else 0
-
+TREES = CrashCampaign("trees", find_tree_points, run_seed)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_campaign(TREES))

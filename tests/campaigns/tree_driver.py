@@ -1,12 +1,10 @@
 """Does for the trees of one seed of the crash campaign what people do: launch, approve, cancel."""
 
 import asyncio
-import json
 import secrets
 import time
 import uuid
 from contextlib import suppress
-from typing import Any
 
 from runtime.kernel.store import Store
 from schemas.errors import Unavailable
@@ -17,8 +15,8 @@ from tests.campaigns.engine_plan import PlannedStrikes
 from tests.campaigns.struck_process import StruckProcess
 from wms.engine import repository
 
-#: The pause between two looks, in seconds.
-LOOK_S = 0.1
+#: The pause between two tries of a launch, in seconds.
+_PAUSE_S = 0.1
 
 
 class TreeDriver:
@@ -39,12 +37,12 @@ class TreeDriver:
         self._begun_at = time.monotonic()
         for name, definition in self._definitions.items():
             while not await self._launch(name, definition):
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(_PAUSE_S)
 
     async def _launch(self, name: str, definition: str) -> bool:
         """Launch a tree. Return False if the answer was that to an earlier command, which came late."""
         command = {"do": "launch", "name": definition, "uuid": self._uuids[name], "state": {}, "begins": True}
-        answer = await self._insist(**command)
+        answer = await self._wms.insist(**command)
         if not answer.startswith("launched"):
             return False
         found = None
@@ -53,12 +51,6 @@ class TreeDriver:
                 found = await self._store.find(RUNS, {"_id": int(answer.split()[1])}, projection={"uuid": 1})
         assert found, f"{answer}: an answered launch is lost"
         return bool(found[0]["uuid"] == self._uuids[name])
-
-    async def _insist(self, **command: Any) -> str:
-        """Give a command until WMS has carried it out, or refuses it for good; return its answer."""
-        while not (answer := await self._wms.give(json.dumps(command))) or answer.startswith("refused Unavailable"):
-            await asyncio.sleep(LOOK_S)
-        return answer
 
     async def load_runs(self) -> dict[RunId, RunDocument]:
         """Return all runs by id."""
@@ -74,7 +66,7 @@ class TreeDriver:
         trees = self.find_trees(runs)
         signs = next(state for state in trees["release"].nodes if state.key == "sign")
         if signs.status is NodeStatus.WAITING and signs.child_run is not None:
-            await self._insist(do="approve", run=signs.child_run)
+            await self._wms.insist(do="approve", run=signs.child_run)
         leave, since_s = trees["leave"], time.monotonic() - self._begun_at
         if leave.want is None and leave.status not in RUN_OVER and since_s > self._planned.cancel_after_s:
-            await self._insist(do="cancel", run=leave.id)
+            await self._wms.insist(do="cancel", run=leave.id)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.services import Services
-from tests.campaigns.engine_crash import run_seeds, start_fork_server
+from tests.campaigns.crash_campaign import run_seeds, start_fork_server
+from tests.campaigns.engine_crash import ENGINE
 from tests.campaigns.engine_plan import SEEDS_A_SWEEP, find_points, plan_strikes
 from tests.campaigns.fork_server import ForkServer
 
@@ -32,6 +33,6 @@ async def test_runs_survive_what_strikes_wms_workers_and_servers(
 ) -> None:
     seeds = range(group, SEEDS_A_SWEEP, _GROUPS)
     plans = [plan_strikes(seed, find_points(), few_servers=True) for seed in seeds]
-    judgements = await run_seeds(services, forks, plans, tmp_path, n_at_once=_AT_ONCE)
+    judgements = await run_seeds(ENGINE, services, forks, plans, tmp_path, n_at_once=_AT_ONCE)
     assert judgements.keys() == set(seeds)
     assert {seed: judgement.faults for seed, judgement in judgements.items() if judgement.faults} == {}
