@@ -6,6 +6,7 @@ from ewms.durations import Duration
 from ewms.loop_thread import LoopThread
 from ewms.queue_client import Queue
 from ewms.workflows.dead_letters import Failures
+from ewms.workflows.plain_views import WorkflowViews
 from ewms.workflows.progress import Observation
 from ewms.workflows.run import AsyncRun, Until
 from ewms.workflows.state import WorkflowOutcome, WorkflowState
@@ -58,6 +59,11 @@ class Run:
     def failures(self) -> Failures:
         """Return the failures of this workflow: failed attempts, errors and dead letters."""
         return Failures(self._portal, self._run.failures)
+
+    @property
+    def views(self) -> WorkflowViews:
+        """Return the views of this workflow as a whole: its graph."""
+        return WorkflowViews(self._portal, self._run.views)
 
     def queue(self, alias: str) -> Queue:
         """Return the queue `alias`. This asks the server nothing."""

@@ -30,6 +30,7 @@ from ewms.cli.commands import (
     up,
     worker,
     workflow,
+    workflow_views,
 )
 from ewms.cli.context import GlobalOptions, OutputFormat
 
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 workflow.app.command("close-inputs")(ending.close_inputs)
 workflow.app.command("expect")(ending.expect_results)
+workflow.app.command("graph")(workflow_views.draw_workflow)
 app.add_typer(workflow.app, name="workflow")
 app.add_typer(task.app, name="task")
 app.add_typer(taskforce.app, name="taskforce")

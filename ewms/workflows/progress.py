@@ -12,10 +12,11 @@ from ewms.workflows.state import WorkflowState
 from schemas.api.health import ALL_FAILED, StallCause
 from schemas.api.queues import QueueDepth, QueueDepths
 from schemas.endings import Completion, Ending, outcome_words
+from schemas.explain.worker_counts import WorkerCounts
 from schemas.failures.failed_runs import advise_failed_run
 from schemas.phases import Phase
 from schemas.progress import EventsDone, count_done, has_all_failed, task_levels
-from schemas.statuses import TAKING_EVENTS, JobStatus, PilotStatus
+from schemas.statuses import JobStatus, PilotStatus
 
 #: Parts of the text of a hold in which a job waits for its next start.
 _PAUSES, _KILLED = "starts again after a pause", "was killed by"
@@ -47,34 +48,6 @@ class Problem:
 
     text: str
     command: str
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerCounts:
-    """The numbers of workers in the states that a display of progress distinguishes."""
-
-    idle: int = 0
-    running: int = 0
-    #: How many of the running workers have a pilot that takes events; some of them may wait for the next event.
-    taking: int = 0
-    held: int = 0
-    gone: int = 0
-
-    @classmethod
-    def from_statuses(cls, statuses: dict[str, dict[str, int]]) -> "WorkerCounts":
-        """Return the numbers of workers in compound statuses (the number of jobs by job status and pilot status)."""
-        counts = dict.fromkeys(("idle", "running", "taking", "held", "gone"), 0)
-        for job, pilots in statuses.items():
-            n = sum(pilots.values())
-            if job.startswith(JobStatus.HELD):
-                counts["held"] += n
-            elif job in (JobStatus.IDLE, JobStatus.RUNNING):
-                counts[job.lower()] += n
-            else:
-                counts["gone"] += n
-            if job == JobStatus.RUNNING:
-                counts["taking"] += sum(n for pilot, n in pilots.items() if pilot in TAKING_EVENTS)
-        return cls(**counts)
 
 
 @dataclass(frozen=True, slots=True)

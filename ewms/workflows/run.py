@@ -17,6 +17,7 @@ from ewms.stalls import StallNotices, make_stall_error
 from ewms.workflows.dead_letters import AsyncFailures
 from ewms.workflows.progress import Observation
 from ewms.workflows.state import WorkflowOutcome, WorkflowState
+from ewms.workflows.views import AsyncWorkflowViews
 from schemas.api.health import Stall
 from schemas.api.queues import QueueDepths
 from schemas.api.workflows import DeactivationAnswer
@@ -102,6 +103,11 @@ class AsyncRun:
     def failures(self) -> AsyncFailures:
         """Return the failures of this workflow: failed attempts, errors and dead letters."""
         return AsyncFailures(self._gateway, self.id)
+
+    @property
+    def views(self) -> AsyncWorkflowViews:
+        """Return the views of this workflow as a whole: its graph."""
+        return AsyncWorkflowViews(self._gateway, self.id)
 
     def queue(self, alias: str) -> AsyncQueue:
         """Return the queue `alias`. This asks the server nothing."""

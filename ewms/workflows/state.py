@@ -1,13 +1,14 @@
 """A workflow as the server reports it at one moment, and what follows: is it over, and how did it end? (core)"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ewms.errors import Aborted, DoneWithFailures, OutcomeFailed
 from schemas.api.health import Stall
 from schemas.endings import Completion, Ending, outcome_words
+from schemas.explain.worker_counts import sum_statuses
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import WANTED, Deactivated, Phase
 from schemas.statuses import JobStatus
@@ -181,17 +182,6 @@ def post_to_submitted_s(state: WorkflowState) -> float | None:
             return None
         times.append(moves[0].timestamp)
     return max(times) - state.workflow.timestamp if times else None
-
-
-def sum_statuses(statuses: "Sequence[Mapping[str, Mapping[str, int]]] | Any") -> dict[str, dict[str, int]]:
-    """Return the sum of several compound statuses: the number of jobs by job status and pilot status."""
-    total: dict[str, dict[str, int]] = {}
-    for compound in statuses:
-        for job, pilots in compound.items():
-            inner = total.setdefault(job, {})
-            for pilot, n in pilots.items():
-                inner[pilot] = inner.get(pilot, 0) + n
-    return total
 
 
 def _has_passed(taskforce: Taskforce, phase: Phase) -> bool:

@@ -6,8 +6,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ewms.workflows.progress import Progress, WorkerCounts
+from ewms.workflows.progress import Progress
 from schemas.api.queues import QueueDepth
+from schemas.explain.worker_counts import WorkerCounts
 from schemas.phases import Phase
 from schemas.progress import EventsDone
 

@@ -14,6 +14,7 @@ from runtime.telemetry import histogram, log
 from runtime.web import bodies
 from runtime.web.caller_limits import OverLimit
 from runtime.web.caller_turns import Overloaded
+from runtime.web.compression import compress_answer
 from runtime.web.dialects import Dialect
 from runtime.web.etags import add_etag
 from runtime.web.problems import answer_code, answer_error
@@ -43,6 +44,7 @@ def wrap_endpoint(path: str, endpoint: Endpoint, dialect: Dialect) -> Endpoint:
         is_whole = not isinstance(response, StreamingResponse)
         if request.method in ("GET", "HEAD") and response.status_code == 200 and is_whole:
             response = add_etag(response, request.headers.get("if-none-match", ""))
+            response = await compress_answer(response, request.headers.get("accept-encoding", ""))
         _seconds.labels(request.method, path, str(response.status_code)).observe(time.perf_counter() - began_at)
         return response
 

@@ -14,6 +14,9 @@ from wms.fleet.locations import LocationMap
 from wms.fleet.ownership import Access
 from wms.fleet.query_pages import QueryPage
 
+#: How many lines of a taskforce's log a list of taskforces has.
+_LAST_LINES = 10
+
 
 class ObjectReader:
     """Reads the objects of one store."""
@@ -35,8 +38,7 @@ class ObjectReader:
         found = repository.select_public(collection, document)
         if with_health and collection == TASKFORCES:
             workflow = await self._store.find_one(WORKFLOWS, {"_id": document["workflow_id"]}, projection=END_FIELDS)
-            port = self._locations.find_port(document["schedd"])
-            found["health"] = describe_taskforce_health(document, workflow, port, utc_now())
+            found["health"] = self.describe_health(document, workflow)
         elif with_health:
             found["health"] = describe_workflow_health(document)
         return found
@@ -73,6 +75,16 @@ class ObjectReader:
         """Return the tasks of a workflow as stored."""
         found = await self._store.find(TASK_DIRECTIVES, {"workflow_id": workflow_id})
         return [TaskDirectiveDocument.model_validate(task) for task in found]
+
+    async def list_taskforces(self, workflow_id: WorkflowId) -> list[Document]:
+        """Return the taskforces of a workflow as stored, oldest first. Of each log, only the last lines are there."""
+        lines = {"phase_change_log": {"$slice": -_LAST_LINES}}
+        return await self._store.find(TASKFORCES, {"workflow_id": workflow_id}, projection=lines, sort=[("cursor", 1)])
+
+    def describe_health(self, taskforce: Document, workflow: Document | None) -> Document:
+        """Return the health of a stored `taskforce` of a stored `workflow`."""
+        port = self._locations.find_port(taskforce["schedd"])
+        return describe_taskforce_health(taskforce, workflow, port, utc_now())
 
     async def _find_visible(self, collection: Collection, key: str, access: Access) -> Document | None:
         document = await self._store.find_one(collection, {"_id": key})

@@ -15,8 +15,8 @@ from schemas.api.queries import WorkflowFound
 from schemas.api.queues import QueueDepths
 from schemas.api.workflows import ClusterLocation
 from schemas.endings import outcome_words
+from schemas.explain.task_names import name_task
 from schemas.objects import TaskDirective, Taskforce
-from schemas.pilot.options import Platform
 from schemas.pilot_kills import EVENTS_OF_KILLED, describe_kills
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def workflow_table(workflows: Sequence[WorkflowFound], tasks: Sequence[TaskDirec
         table.add_column(column, no_wrap=column != "outcome")
     names: dict[str, list[str]] = {}
     for task in tasks:
-        names.setdefault(task.workflow_id, []).append(_name_task(task))
+        names.setdefault(task.workflow_id, []).append(name_task(task))
     for workflow in workflows:
         outcome = workflow.outcome or outcome_words(workflow.deactivated, None)
         made, priority = _format_time(workflow.timestamp), str(workflow.priority)
@@ -224,12 +224,6 @@ def depth_table(depths: QueueDepths, *, wide: bool = False) -> Table:
         )
     table.add_row(Text("dead letters", style="red" if depths.n_dead else "dim"), str(depths.n_dead))
     return table
-
-
-def _name_task(task: TaskDirective) -> str:
-    """Return the last part of the task's image, or its arguments if it has none."""
-    image = task.task_image.rstrip("/").rpartition("/")[2]
-    return " ".join(task.task_args.split()) if image == Platform.NONE else image
 
 
 def _format_count(number: int | None) -> str:

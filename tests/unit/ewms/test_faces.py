@@ -31,7 +31,9 @@ from ewms.trees.async_schedules import AsyncScheduleClient
 from ewms.trees.async_trees import AsyncTreeClient, AsyncTreeRun
 from ewms.trees.plain_schedules import ScheduleClient
 from ewms.trees.plain_trees import TreeClient, TreeRun
+from ewms.workflows.plain_views import WorkflowViews
 from ewms.workflows.run import AsyncRun
+from ewms.workflows.views import AsyncWorkflowViews
 
 FACES: tuple[tuple[type, type], ...] = (
     (Client, AsyncClient),
@@ -50,6 +52,7 @@ FACES: tuple[tuple[type, type], ...] = (
     (CatalogueClient, AsyncCatalogueClient),
     (HostJobClient, AsyncHostJobClient),
     (SecretClient, AsyncSecretClient),
+    (WorkflowViews, AsyncWorkflowViews),
 )
 
 #: How the face without `await` writes what the other has.

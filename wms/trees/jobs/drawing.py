@@ -13,6 +13,7 @@ from schemas.run_documents import RunDocument
 from schemas.runs import NodeState, NodeStatus
 from wms.engine.life.branching import is_satisfied
 from wms.engine.life.graph import find_layout
+from wms.graph_text import Line, TextEdge, TextNode, write_dot, write_mermaid
 from wms.trees.jobs.explain import number_node
 
 _COLORS: Mapping[str, str] = {
@@ -30,6 +31,7 @@ _EDGE_COLORS: Mapping[EdgeKind, str] = {
     EdgeKind.FAILURE: "#b03a2e",
     EdgeKind.ALWAYS: "#2471a3",
 }
+_LINES: Mapping[EdgeKind, Line] = {EdgeKind.FAILURE: Line.DOTTED, EdgeKind.ALWAYS: Line.THICK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,33 +131,24 @@ def show_drawing(drawing: Drawing) -> dict[str, Any]:
     }
 
 
-def _quote_text(text: str) -> str:
-    """Return a text for a label. The names come from users."""
-    return "".join(each if each.isprintable() else " " for each in text).replace("\\", "/").replace('"', "'")
-
-
 def _find_color(node: DrawnNode) -> str:
     return _COLORS.get(node.status, _ACTIVE) if node.status else _COLORS[NodeStatus.PENDING]
 
 
-def write_mermaid(drawing: Drawing) -> str:
+def _list_text_parts(drawing: Drawing) -> tuple[list[TextNode], list[TextEdge]]:
+    nodes = [TextNode((node.name, node.status), _find_color(node)) for node in drawing.nodes]
+    edges = [
+        TextEdge(source, to, kind.value, _EDGE_COLORS.get(kind, "#000000"), _LINES.get(kind, Line.PLAIN))
+        for source, kind, to in drawing.edges
+    ]
+    return nodes, edges
+
+
+def draw_mermaid(drawing: Drawing) -> str:
     """Return a drawing as the text of a Mermaid flowchart."""
-    lines = ["flowchart TD"]
-    for place, node in enumerate(drawing.nodes):
-        label = _quote_text(node.name).replace("<", "&lt;").replace(">", "&gt;").replace("#", "&num;")
-        state = f"<br/>{node.status}" if node.status else ""
-        lines += [f'  n{place}["{label}{state}"]', f"  style n{place} fill:{_find_color(node)}"]
-    arrows = {EdgeKind.SUCCESS: "-->|success|", EdgeKind.FAILURE: "-.->|failure|", EdgeKind.ALWAYS: "==>|always|"}
-    lines += [f"  n{source} {arrows.get(kind, '-->')} n{to}" for source, kind, to in drawing.edges]
-    return "\n".join(lines) + "\n"
+    return write_mermaid(*_list_text_parts(drawing))
 
 
-def write_dot(drawing: Drawing) -> str:
+def draw_dot(drawing: Drawing) -> str:
     """Return a drawing as the text of a DOT graph."""
-    lines = ["digraph tree {", "  node [shape=box, style=filled];"]
-    for place, node in enumerate(drawing.nodes):
-        state = f"\\n{node.status}" if node.status else ""
-        lines.append(f'  n{place} [label="{_quote_text(node.name)}{state}", fillcolor="{_find_color(node)}"];')
-    for source, kind, to in drawing.edges:
-        lines.append(f'  n{source} -> n{to} [label="{kind}", color="{_EDGE_COLORS.get(kind, "#000000")}"];')
-    return "\n".join([*lines, "}"]) + "\n"
+    return write_dot("tree", *_list_text_parts(drawing))

@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
-from ewms.workflows.progress import Problem, WorkerCounts, compute_progress
+from ewms.workflows.progress import Problem, compute_progress
 from ewms.workflows.view import describe_progress
 from schemas.api.health import FAILING
 from schemas.api.queues import QueueDepths
 from schemas.endings import Completion, Ending
+from schemas.explain.worker_counts import WorkerCounts
 from schemas.phases import Deactivated, Phase
 from schemas.progress import EventsDone
 from tests.unit.ewms.facts import WORKFLOW, change, depths, ending, facts, stall, state, taskforce

@@ -1,8 +1,9 @@
 import pytest
 
 from ewms.errors import DoneWithFailures, OutcomeFailed
-from ewms.workflows.state import WorkflowOutcome, is_over, post_to_submitted_s, sum_statuses
+from ewms.workflows.state import WorkflowOutcome, is_over, post_to_submitted_s
 from schemas.endings import Completion, Ending
+from schemas.explain.worker_counts import sum_statuses
 from schemas.phases import Deactivated, Phase
 from tests.unit.ewms.facts import change, state, taskforce
 

@@ -20,7 +20,7 @@ from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import may_on_tree
 from wms.trees.inputs.launch_values import PROMPT_FIELDS, list_unasked
 from wms.trees.inputs.surveys import find_survey_faults, mask_survey
-from wms.trees.jobs.drawing import Drawing, show_drawing, write_dot, write_mermaid
+from wms.trees.jobs.drawing import Drawing, draw_dot, draw_mermaid, show_drawing
 from wms.trees.jobs.tree_runs import TreeLaunch
 from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.template_fields import ASK_FIELDS, read_variables
@@ -226,7 +226,7 @@ def answer_drawing(form: str, drawing: Drawing) -> Response:
     """Return a drawing in one of the forms json, mermaid and dot."""
     if form == "json":
         return answer_json(show_drawing(drawing))
-    return PlainTextResponse(write_mermaid(drawing) if form == "mermaid" else write_dot(drawing))
+    return PlainTextResponse(draw_mermaid(drawing) if form == "mermaid" else draw_dot(drawing))
 
 
 def route_drawings(path: str, draw: Callable[[str, Call], Awaitable[Response]], what: str) -> list[Route]:

@@ -3,7 +3,7 @@
 from schemas.graph import BranchingProfile, EdgeKind
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
-from wms.trees.jobs.drawing import draw_graph, draw_run, show_drawing, write_dot, write_mermaid
+from wms.trees.jobs.drawing import draw_dot, draw_graph, draw_mermaid, draw_run, show_drawing
 
 S, F, A = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS
 TREE = BranchingProfile.TREE
@@ -12,14 +12,14 @@ TREE = BranchingProfile.TREE
 def test_a_template_is_drawn_as_mermaid_and_dot() -> None:
     graph = make_graph(TREE, 3, (0, S, 1), (0, F, 2), fields={1: {"name": 'Say "hi" <b> #1\n'}})
     drawing = draw_graph(graph, [10, 11, 12])
-    assert write_mermaid(drawing) == (
+    assert draw_mermaid(drawing) == (
         "flowchart TD\n"
         '  n0["Node 0"]\n  style n0 fill:#ffffff\n'
         "  n1[\"Say 'hi' &lt;b&gt; &num;1 \"]\n  style n1 fill:#ffffff\n"
         '  n2["Node 2"]\n  style n2 fill:#ffffff\n'
         "  n0 -->|success| n1\n  n0 -.->|failure| n2\n"
     )
-    assert write_dot(drawing) == (
+    assert draw_dot(drawing) == (
         "digraph tree {\n  node [shape=box, style=filled];\n"
         '  n0 [label="Node 0", fillcolor="#ffffff"];\n'
         '  n1 [label="Say \'hi\' <b> #1 ", fillcolor="#ffffff"];\n'
@@ -45,8 +45,8 @@ def test_a_job_is_drawn_with_the_reason_of_each_state() -> None:
         ("due", "after always of Node 4 (failed)"),
     ]
     assert shown[3]["id"] == 20003
-    assert 'n1["Node 1<br/>due"]\n  style n1 fill:#aed6f1' in write_mermaid(draw_run(run))
-    assert 'label="Node 2\\npassed"' in write_dot(draw_run(run))
+    assert 'n1["Node 1<br/>due"]\n  style n1 fill:#aed6f1' in draw_mermaid(draw_run(run))
+    assert 'label="Node 2\\npassed"' in draw_dot(draw_run(run))
 
 
 def test_a_node_that_was_reused_says_from_which_job() -> None:

@@ -1,0 +1,31 @@
+"""`ewms workflow graph`: look at one workflow as a whole."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ewms.cli.commands.workflow import Id
+from ewms.cli.context import GlobalOptions
+
+Form = Annotated[str, typer.Option("--as", metavar="FORM", help="The form of the drawing: mermaid or dot.")]
+
+
+def draw_workflow(
+    context: typer.Context,
+    workflow: Id,
+    *,
+    form: Form = "mermaid",
+    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Write the drawing there.")] = None,
+) -> None:
+    """Draw the tasks and queues of a workflow as text for Mermaid or DOT. With -o json, print the graph as data."""
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        views = ews.run(workflow).views
+        if to is None and given.is_data and given.write_result(views.graph().model_dump(mode="json"), [workflow]):
+            return
+        drawing = views.draw(form=form)
+    if to is not None:
+        to.write_text(drawing)
+    else:
+        typer.echo(drawing, nl=False)

@@ -1,0 +1,30 @@
+"""The views of one workflow without `await`. `ewms.workflows.views` has the same methods for event loops."""
+
+from ewms.loop_thread import LoopThread
+from ewms.workflows.views import AsyncWorkflowViews
+from schemas.api.workflow_graph import WorkflowGraph
+
+
+class WorkflowViews:
+    """The views of one workflow. Creating this object asks the server nothing."""
+
+    def __init__(self, portal: LoopThread, views: AsyncWorkflowViews) -> None:
+        self._portal = portal
+        self._views = views
+
+    def graph(self) -> WorkflowGraph:
+        """Return the graph: tasks with their workers, queues with their depths, and the edges between tasks.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        return self._portal.run_coroutine(self._views.graph)
+
+    def draw(self, *, form: str = "mermaid") -> str:
+        """Return the graph as text. `form` is `mermaid` or `dot`.
+
+        Raises:
+            Refused: there is no such form.
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        return self._portal.run_coroutine(lambda: self._views.draw(form=form))

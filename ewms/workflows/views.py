@@ -1,0 +1,34 @@
+"""Views of one workflow as a whole, as the server makes them: its graph."""
+
+from urllib.parse import quote
+
+from ewms.gateway.http import Gateway
+from schemas.api.workflow_graph import WorkflowGraph
+from schemas.ids import WorkflowId
+
+
+class AsyncWorkflowViews:
+    """The views of one workflow. Creating this object asks the server nothing."""
+
+    def __init__(self, gateway: Gateway, workflow: WorkflowId) -> None:
+        self._gateway = gateway
+        self._path = f"/workflows/{workflow}"
+
+    async def graph(self) -> WorkflowGraph:
+        """Return the graph: tasks with their workers, queues with their depths, and the edges between tasks.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        answer = await self._gateway.get_json(f"{self._path}/graph")
+        return WorkflowGraph.model_validate(answer, extra="ignore")
+
+    async def draw(self, *, form: str = "mermaid") -> str:
+        """Return the graph as text. `form` is `mermaid` or `dot`.
+
+        Raises:
+            Refused: there is no such form.
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        body, _ = await self._gateway.get_bytes(f"{self._path}/graph?format={quote(form, safe='')}")
+        return body.decode()

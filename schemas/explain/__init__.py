@@ -1,0 +1,1 @@
+"""Say how a workflow stands, and why. WMS and the client use the same rules and the same texts."""

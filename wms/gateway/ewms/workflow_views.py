@@ -1,0 +1,66 @@
+"""The routes that show one workflow as a whole: its graph."""
+
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from runtime.web.route import Call, Route, answer_json
+from schemas.api.workflow_graph import WorkflowGraph
+from schemas.errors import Rejected
+from wms.gateway.roles import READERS, find_access
+from wms.insight.workflow_graph import draw_dot, draw_mermaid, make_graph
+from wms.insight.workflow_reader import WorkflowReader
+
+#: The form of a drawing -> its media type. Source: the registry of media types at IANA.
+MEDIA_TYPES: Mapping[str, str] = {
+    "json": "application/json",
+    "mermaid": "text/vnd.mermaid",
+    "dot": "text/vnd.graphviz",
+}
+
+
+class WorkflowViewRoutes:
+    """Handlers of /workflows/{workflow_id}/graph."""
+
+    def __init__(self, reader: WorkflowReader) -> None:
+        self._reader = reader
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        of_one = "/workflows/{workflow_id}"
+        return [
+            Route(
+                "GET",
+                f"{of_one}/graph",
+                self.get_graph,
+                "Get the graph of a workflow, with depths and workers: as JSON, Mermaid or DOT",
+                roles=READERS,
+                answer=WorkflowGraph,
+                errors=(404,),
+                query={"format": False},
+                parameters={"format": {"type": "string", "enum": list(MEDIA_TYPES)}},
+            )
+        ]
+
+    async def get_graph(self, call: Call) -> Response:
+        form = choose_form(call.read_query("format"), call.request.headers.get("accept", ""))
+        seen = await self._reader.read_workflow(call.read_path("workflow_id"), find_access(call.caller))
+        graph = make_graph(seen)
+        if form == "json":
+            return answer_json(graph)
+        return Response(draw_mermaid(graph) if form == "mermaid" else draw_dot(graph), media_type=MEDIA_TYPES[form])
+
+
+def choose_form(wished: str | None, accept: str) -> str:
+    """Return the form of a drawing: that of `?format=`, else the first one in the header `Accept`, else `json`.
+
+    Raises:
+        Rejected: there is no such form.
+    """
+    if wished is not None:
+        if wished not in MEDIA_TYPES:
+            raise Rejected(f"'format': must be {' or '.join(MEDIA_TYPES)}")
+        return wished
+    accepted = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    forms = {media_type: form for form, media_type in MEDIA_TYPES.items()}
+    return next((forms[each] for each in accepted if each in forms), "json")

@@ -1,0 +1,1 @@
+"""Show people their workflows: the graph, why something does not move, a report, and a stream of news."""
