@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 
 from mqs.broker.data_vhost import DataVhost
@@ -16,7 +16,7 @@ from mqs.groups.requests import Groups
 from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
-from runtime.telemetry import gauge, log
+from runtime.telemetry import fresh_gauge, gauge, log
 from schemas.errors import EWMSError, NotFound
 from schemas.ids import Mqid, WorkflowId
 from schemas.mqs_documents import MQ_PROFILES
@@ -26,16 +26,20 @@ from schemas.topology import dead_queue
 _DEAD = "dead"
 _PREFIX_DEAD = dead_queue(WorkflowId(""))
 
-_events = gauge("mqs_events", "Events in the data vhost's queues.", ["queues", "state"])
-_queues = gauge("mqs_queues", "Queues on the data vhost.", ["queues"])
-_ledger = gauge("mqs_queues_held", "Queues that count against the broker's budget.")
-_waiting = gauge("mqs_groups_waiting", "Groups of queues that no budget has admitted yet.")
-_broker_bytes = gauge("mqs_broker_bytes", "Bytes of events on the broker; only if there is a budget for them.")
-_broker_connections = gauge(
+_events = fresh_gauge("mqs_events", "Events in the data vhost's queues.", ["queues", "state"])
+_queues = fresh_gauge("mqs_queues", "Queues on the data vhost.", ["queues"])
+_without_takers = fresh_gauge(
+    "mqs_queues_without_takers", "Queues that hold events and that no consumer reads.", ["queues"]
+)
+_ledger = fresh_gauge("mqs_queues_held", "Queues that count against the broker's budget.")
+_budget = gauge("mqs_queues_budget", "The most queues that MQS makes on the broker; 0: it has no limit.")
+_waiting = fresh_gauge("mqs_groups_waiting", "Groups of queues that no budget has admitted yet.")
+_broker_bytes = fresh_gauge("mqs_broker_bytes", "Bytes of events on the broker.")
+_broker_connections = fresh_gauge(
     "mqs_broker_connections", "Connections to the data vhost; only if there is a budget for them."
 )
-
-_owners_over = gauge("mqs_owners_over_share", "Owners whose queues are full, for their bytes on the broker.")
+_owners_over = fresh_gauge("mqs_owners_over_share", "Owners whose queues are full, for their bytes on the broker.")
+_counted_at = gauge("mqs_counted_timestamp_seconds", "When MQS last counted all queues, in seconds since 1970.")
 
 _NOTHING = QueueCount(0)
 
@@ -152,9 +156,7 @@ class Sampler:
         self._broker = broker
         self._groups = groups
         self._budget = budget
-        self._wants_load = any(
-            limit is not None for limit in (budget.max_bytes, budget.max_connections, budget.max_owner_bytes)
-        )
+        _budget.set(budget.max_queues or 0)
         #: Owners whose queues are full; None at the start, because an earlier process may have left some full.
         self._over: frozenset[str] | None = None
         self._loop = BackgroundLoop(
@@ -187,26 +189,27 @@ class Sampler:
             Unavailable: the broker or the database does not answer.
         """
         began_s = asyncio.get_running_loop().time()
-        if self._wants_load:
-            # First, since admission waits for it.
-            self._groups.ledger.load = await self._broker.measure_load(
-                connections=self._budget.max_connections is not None
-            )
-            _broker_bytes.set(self._groups.ledger.load.n_bytes)
-            _broker_connections.set(self._groups.ledger.load.n_connections)
-            if self._budget.max_owner_bytes is not None:
-                await self._enforce_shares(self._groups.ledger.load.bytes_of, self._budget.max_owner_bytes)
-        counters = self._groups.ledger.load.counters_of if self._wants_load else await self._broker.read_counters()
+        # First, since admission waits for it.
+        load = await self._broker.measure_load(connections=self._budget.max_connections is not None)
+        self._groups.ledger.load = load
+        _broker_bytes.set_value(load.n_bytes)
+        if self._budget.max_connections is not None:
+            _broker_connections.set_value(load.n_connections)
+        if self._budget.max_owner_bytes is not None:
+            await self._enforce_shares(load.bytes_of, self._budget.max_owner_bytes)
         counts = await self._broker.count_all()
         self._book.note_certain(
-            await self._book.traffic_book.keep_counters(counters, counts.keys() | counters.keys(), began_s=began_s)
+            await self._book.traffic_book.keep_counters(
+                load.counters_of, counts.keys() | load.counters_of.keys(), began_s=began_s
+            )
         )
         self._book.forget_others(counts)
         public = await self._store.find(MQ_PROFILES, {"retired_at": None, "is_public": True}, projection={"_id": 1})
-        _set_gauges(counts, {profile["_id"] for profile in public})
+        _set_gauges(counts, {profile["_id"] for profile in public}, load.without_takers)
         book = await repository.load_ledger(self._store)
-        _ledger.set(book.n_queues if book else 0)
-        _waiting.set(len(await repository.find_waiting(self._store)))
+        _ledger.set_value(book.n_queues if book else 0)
+        _waiting.set_value(len(await repository.find_waiting(self._store)))
+        _counted_at.set(utc_now().timestamp())
 
     async def _enforce_shares(self, bytes_of: Mapping[str, int], max_bytes: int) -> None:
         """Make the queues of owners with more than `max_bytes` refuse events. Let the queues of all other owners take
@@ -224,22 +227,23 @@ class Sampler:
         for owner in before - over:
             log.info("the queues of an owner take events again", owner=owner)
         self._over = over
-        _owners_over.set(len(over))
+        _owners_over.set_value(len(over))
 
 
-def _set_gauges(counts: Mapping[str, QueueCount], public: set[str]) -> None:
-    n_queues: Counter[str] = Counter()
-    n_ready: Counter[str] = Counter()
-    n_unacknowledged: Counter[str] = Counter()
-    n_delayed: Counter[str] = Counter()
+def _set_gauges(counts: Mapping[str, QueueCount], public: Set[str], without_takers: Set[str]) -> None:
+    kinds = ("public", "private", _DEAD)
+    n_queues: Counter[tuple[str, ...]] = Counter({(kind,): 0 for kind in kinds})
+    n_idle = n_queues.copy()
+    n_events: Counter[tuple[str, ...]] = Counter(
+        {(kind, state): 0 for kind in kinds for state in ("ready", "unacknowledged", "delayed")}
+    )
     for queue, count in counts.items():
         kind = _DEAD if queue.startswith(_PREFIX_DEAD) else "public" if queue in public else "private"
-        n_queues[kind] += 1
-        n_ready[kind] += count.n_ready
-        n_unacknowledged[kind] += count.n_unacknowledged
-        n_delayed[kind] += count.n_delayed
-    for kind in ("public", "private", _DEAD):
-        _queues.labels(kind).set(n_queues[kind])
-        _events.labels(kind, "ready").set(n_ready[kind])
-        _events.labels(kind, "unacknowledged").set(n_unacknowledged[kind])
-        _events.labels(kind, "delayed").set(n_delayed[kind])
+        n_queues[(kind,)] += 1
+        n_idle[(kind,)] += count.n_ready > 0 and queue in without_takers
+        n_events[kind, "ready"] += count.n_ready
+        n_events[kind, "unacknowledged"] += count.n_unacknowledged
+        n_events[kind, "delayed"] += count.n_delayed
+    _queues.replace_values(n_queues)
+    _without_takers.replace_values(n_idle)
+    _events.replace_values(n_events)

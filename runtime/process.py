@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from runtime.free_memory import return_large_blocks
 from runtime.settings import LogSettings, explain_error
-from runtime.telemetry import configure_logging, log
+from runtime.telemetry import configure_logging, log, note_build
 from schemas.errors import EWMSError, Rejected, Unavailable
 
 #: For how many seconds the process may finish its work after a signal. Then it exits.
@@ -33,6 +33,7 @@ def run_process(build: Callable[[], AbstractAsyncContextManager[object]], *, ser
     try:
         settings = LogSettings()
         configure_logging(service=service, level=settings.log_level, format=settings.log_format)
+        note_build(service)
         context = build()
     except ValidationError as error:
         sys.stderr.write(f"{service} cannot start: {explain_error(error).reason}\n")

@@ -8,18 +8,23 @@ import logging
 import sys
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Literal
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from runtime import tracing
+from runtime.fresh_gauge import FreshGauge
 from runtime.redaction import redact
 from schemas.events import ControlEvent
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ewms")
 
 LogFormat = Literal["json", "console"]
+
+METRIC_PREFIX = "ewms_"
 
 
 def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = "json") -> None:  # noqa: A002 - EWMS_LOG_FORMAT
@@ -89,14 +94,41 @@ def bind_event(event: ControlEvent) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class MetricDeclaration:
+    """One metric of EWMS, as the reference page lists it."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...]
+
+
+#: The metrics of all modules that this process has imported, in the order of their declaration.
+DECLARED_METRICS: list[MetricDeclaration] = []
+
+
+def _declare(name: str, kind: Literal["counter", "gauge", "histogram"], text: str, labels: Sequence[str]) -> str:
+    full_name = f"{METRIC_PREFIX}{name}"
+    DECLARED_METRICS.append(MetricDeclaration(full_name, kind, text, tuple(labels)))
+    return full_name
+
+
 def counter(name: str, help: str, labels: Sequence[str] = ()) -> Counter:  # noqa: A002 - Prometheus' own word
     """Create the counter `ewms_<name>`, and return it. Call this once for each name, at module level."""
-    return Counter(f"ewms_{name}", help, labels)
+    return Counter(_declare(name, "counter", help, labels), help, labels)
 
 
 def gauge(name: str, help: str, labels: Sequence[str] = ()) -> Gauge:  # noqa: A002 - Prometheus' own word
     """Create the gauge `ewms_<name>`, and return it. Call this once for each name, at module level."""
-    return Gauge(f"ewms_{name}", help, labels)
+    return Gauge(_declare(name, "gauge", help, labels), help, labels)
+
+
+def fresh_gauge(name: str, help: str, labels: Sequence[str] = ()) -> FreshGauge:  # noqa: A002 - Prometheus' own word
+    """Create the gauge `ewms_<name>`, whose values disappear if no new count comes, and return it. Call this once for
+    each name, at module level.
+    """
+    return FreshGauge(_declare(name, "gauge", help, labels), help, labels)
 
 
 def histogram(
@@ -106,4 +138,12 @@ def histogram(
     buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS,
 ) -> Histogram:
     """Create the histogram `ewms_<name>`, and return it. Call this once for each name, at module level."""
-    return Histogram(f"ewms_{name}", help, labels, buckets=buckets)
+    return Histogram(_declare(name, "histogram", help, labels), help, labels, buckets=buckets)
+
+
+_build = gauge("build_info", "1 for the running process: its service, and the version of EWMS.", ["service", "version"])
+
+
+def note_build(service: str) -> None:
+    """Show in the metrics which service this process is, and its version."""
+    _build.labels(service, version("ewms")).set(1)

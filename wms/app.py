@@ -23,6 +23,7 @@ from schemas.rules.token_sizes import max_queues
 from schemas.run_documents import RUNS
 from schemas.services import Service
 from wms.catalogue.catalogue_parts import Catalogue, build_catalogue
+from wms.census.census import Census
 from wms.engine.child_forms import ChildForms
 from wms.engine.child_workflows import ChildWorkflows
 from wms.engine.children import Children
@@ -163,7 +164,11 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         await stall_watch.start()
         stack.push_async_callback(stall_watch.stop)
 
-        workers = StepWorkers(store, silence=timedelta(seconds=settings.step_worker_silence_s))
+        silence = timedelta(seconds=settings.step_worker_silence_s)
+        census = Census(store, locations, worker_silence=silence)
+        census.start()
+        stack.push_async_callback(census.stop)
+        workers = StepWorkers(store, silence=silence)
         effects = Effects(bus, workers, source=SOURCE, keys=keys)
         subscriptions, products = Subscriptions(store), Products(store)
         lock = LockKeeper(store)
@@ -196,7 +201,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             logs=settings.make_job_logs(store),
             max_workers=settings.job_workers,
         )
-        questions = WorkerQuestions(bus, store, silence=timedelta(seconds=settings.step_worker_silence_s))
+        questions = WorkerQuestions(bus, store, silence=silence)
         ChildForms(engine, questions)
         stack.push_async_callback(effects.stop)
         effects.begin_task(rotation.encrypt_runs(), "secrets of runs")

@@ -3,7 +3,7 @@
 Its counts are some seconds old: a quorum queue reports them at a tick (`quorum_tick_interval`, 5 s).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -42,6 +42,8 @@ class Load:
     n_connections: int
     bytes_of: Mapping[str, int] = field(default_factory=dict)
     counters_of: Mapping[str, Counters] = field(default_factory=dict)
+    #: The queues that have no consumer.
+    without_takers: Set[str] = frozenset()
 
 
 class Management:
@@ -117,12 +119,18 @@ class Management:
 
     async def measure_load(self, *, connections: bool) -> Load:
         """Return the vhost's sums; count connections only if asked. The broker visits every queue for this."""
-        columns = {"columns": f"{_COUNTERS},message_bytes"}
+        columns = {"columns": f"{_COUNTERS},message_bytes,consumers"}
         queues = await self._get_json(f"/api/queues/{self._vhost}", columns)
         path = f"/api/vhosts/{self._vhost}/connections"
         open_ones = await self._get_json(path, {"columns": "name"}) if connections else []
         bytes_of = {queue["name"]: queue.get("message_bytes", 0) for queue in queues}
-        return Load(sum(bytes_of.values()), len(open_ones), bytes_of, _parse_counters(queues))
+        return Load(
+            sum(bytes_of.values()),
+            len(open_ones),
+            bytes_of,
+            _parse_counters(queues),
+            frozenset(queue["name"] for queue in queues if queue.get("consumers") == 0),
+        )
 
     async def read_counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
         """Return the broker's counters of `queues`, or of every queue (None), by the queue's name. Leave out queues

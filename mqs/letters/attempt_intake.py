@@ -19,6 +19,7 @@ from schemas.errors import Rejected
 from schemas.failures.attempts import attempt_from_bytes
 from schemas.ids import WorkflowId
 from schemas.mqs_documents import FAILED_ATTEMPTS
+from schemas.payloads.data_events import DeadReason
 
 _PREFETCH = 400
 _BATCH = 200
@@ -31,7 +32,11 @@ _TRIM_EVERY = 200
 
 _MAX_KNOWN = 10_000
 
+#: The reasons of our own pilots. A client of its own may report any text.
+_REASONS = frozenset(DeadReason)
+
 _stored = counter("mqs_failed_attempts_total", "Failed attempts stored.")
+_dead = counter("mqs_dead_letters_total", "Events that pilots gave up, by the reason that they report.", ["reason"])
 _refused = counter("mqs_failed_attempts_refused_total", "Reports of failed attempts that could not be read.")
 
 
@@ -117,6 +122,9 @@ class AttemptsIntake:
         for delivery in batch:
             await delivery.ack()
         _stored.inc(len(documents))
+        for document in documents:
+            if document["gave_up"]:
+                _dead.labels(document["reason"] if document["reason"] in _REASONS else "other").inc()
         for workflow_id, n in Counter(WorkflowId(document["workflow_id"]) for document in documents).items():
             await self._trim_attempts(workflow_id, n)
 

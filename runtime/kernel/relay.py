@@ -19,12 +19,13 @@ from runtime.kernel.decision import Document
 from runtime.kernel.outbox import OUTBOX, EffectKind, OutboxRow, parse_row
 from runtime.kernel.store import Committed, Store
 from runtime.loops import BackgroundLoop, jittered_up_to
-from runtime.telemetry import counter, gauge, log
+from runtime.telemetry import counter, fresh_gauge, gauge, log
 from schemas.errors import Broken, EWMSError
 from schemas.ids import EventId
 
 _sent = counter("outbox_sent_total", "Events sent from the outbox, by finder: commit or sweep.", ["found_by"])
 _failed = counter("outbox_failures_total", "Attempts to send an outbox row that failed.")
+_oldest = fresh_gauge("outbox_oldest_seconds", "Age of the oldest event in the outbox; 0 if it is empty.")
 _backlog = gauge("outbox_sending", "Outbox rows that this process is sending.")
 
 #: How often the sweep looks for rows left behind.
@@ -177,12 +178,18 @@ class Relay:
         return 0.0 if self._confirmed else None
 
     async def _sweep_once(self) -> None:
+        await self._measure_age()
         # While the broker is away, each row would only wait for its timeout. `on_connected` wakes this loop later.
         while self._bus.is_connected:
             rows = await self._claim_due_rows()
             await self._send_all(rows)
             if len(rows) < _BATCH:
                 break
+
+    async def _measure_age(self) -> None:
+        # The outbox is nearly always empty, so this needs no index.
+        oldest = await self._store.find(OUTBOX, {}, sort=[("at", 1)], limit=1, projection={"at": 1}, max_time_ms=2000)
+        _oldest.set_value(max(0.0, (utc_now() - oldest[0]["at"]).total_seconds()) if oldest else 0.0)
 
     async def _send_all(self, rows: list[OutboxRow]) -> None:
         for row in rows:

@@ -29,7 +29,7 @@ from schemas.errors import EWMSError, OverQuota, Rejected, Unavailable
 _RECONNECT_S = 2.0
 _RETRY_AFTER_S = 5
 
-_open = gauge("event_streams_open", "Streams of server-sent events that are open.")
+_open = gauge("streams_open", "Streams of server-sent events that are open.")
 
 
 class EventStreams:

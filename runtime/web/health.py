@@ -1,7 +1,8 @@
 """Answer operators' requests: is the process running, is it ready, and what are its metrics.
 
-GET /healthz   200 as long as the process runs GET /readyz    200 when every dependency answers, else 503; the body
-names each: {"mongodb": "ok", "control": "…"} GET /metrics   Prometheus text, prefix `ewms_`
+GET /healthz   200 as long as the process runs
+GET /readyz    200 when every dependency answers, else 503; the body names each: {"mongodb": "ok", "control": "…"}
+GET /metrics   Prometheus text, prefix `ewms_`
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from runtime.telemetry import fresh_gauge
 from runtime.web.serving import serve_app
 from schemas.errors import EWMSError
 
@@ -23,26 +25,38 @@ Check = Callable[[], Awaitable[object]]
 #: A dependency that does not answer for this many seconds counts as away.
 _PATIENCE_S = 4.0
 
+_OK = "ok"
+
+_dependency_up = fresh_gauge(
+    "dependency_up", "1 if the dependency answered at the last scrape, else 0; /readyz says why.", ["dependency"]
+)
+
 
 def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
     """Return the three routes. The keys of `checks` are the names of dependencies.
 
-    Requests to /readyz that come during a check share its result. So many requests cause only one check.
+    Requests that come during a check share its result. So many requests cause only one check. The metrics show the
+    result, too: `ewms_dependency_up`.
     """
     looking: asyncio.Task[dict[str, str]] | None = None
+
+    async def check_dependencies() -> dict[str, str]:
+        nonlocal looking
+        if looking is None or looking.done():
+            looking = asyncio.create_task(_check_all(checks), name="readyz")
+        # Shield the check, because other requests may wait for it.
+        return await asyncio.shield(looking)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({})
 
     async def readyz(_: Request) -> Response:
-        nonlocal looking
-        if looking is None or looking.done():
-            looking = asyncio.create_task(_check_all(checks), name="readyz")
-        # Shield the check, because other requests may wait for it.
-        words = await asyncio.shield(looking)
-        return JSONResponse(words, status_code=200 if all(word == "ok" for word in words.values()) else 503)
+        words = await check_dependencies()
+        return JSONResponse(words, status_code=200 if all(word == _OK for word in words.values()) else 503)
 
     async def metrics(_: Request) -> Response:
+        words = await check_dependencies()
+        _dependency_up.replace_values({(name,): float(word == _OK) for name, word in words.items()})
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
@@ -63,7 +77,7 @@ async def _check_one(check: Check) -> str:
         return error.reason
     except TimeoutError:
         return f"no answer within {_PATIENCE_S:g} s"
-    return "ok"
+    return _OK
 
 
 def serve_routes(routes: Sequence[BaseRoute], *, host: str, port: int) -> AbstractAsyncContextManager[str]:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from runtime import tracing
-from runtime.telemetry import histogram, log
+from runtime.telemetry import counter, histogram, log
 from runtime.web import bodies
 from runtime.web.caller_limits import OverLimit
 from runtime.web.caller_turns import Overloaded
@@ -19,11 +19,23 @@ from runtime.web.dialects import Dialect
 from runtime.web.etags import add_etag
 from runtime.web.problems import answer_code, answer_error
 from runtime.web.route import Endpoint
-from schemas.errors import Broken, EWMSError, Rejected, TooLarge, Unauthenticated
+from schemas.errors import Broken, EWMSError, Forbidden, OverQuota, Rejected, TooLarge, Unauthenticated
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _seconds = histogram("http_request_seconds", "Time to answer, by route and status.", ["method", "path", "code"])
+_refused = counter("http_refused_total", "Requests refused before they were carried out, by the reason.", ["reason"])
+
+#: The first class that fits an error names the reason.
+_REFUSALS: tuple[tuple[type[EWMSError], str], ...] = (
+    (Unauthenticated, "token"),
+    (Forbidden, "rights"),
+    (OverLimit, "rate"),
+    (OverQuota, "quota"),
+    (Overloaded, "load"),
+    (TooLarge, "size"),
+    (bodies.BodyLate, "slow-body"),
+)
 
 
 def wrap_endpoint(path: str, endpoint: Endpoint, dialect: Dialect) -> Endpoint:
@@ -55,6 +67,8 @@ async def _answer_request(request: Request, request_id: str, endpoint: Endpoint,
     try:
         return await endpoint(request)
     except EWMSError as error:
+        if (reason := next((reason for kind, reason in _REFUSALS if isinstance(error, kind)), None)) is not None:
+            _refused.labels(reason).inc()
         if error.code >= 500 and not isinstance(error, Rejected):
             log.warning(
                 "request failed", request_id=request_id, path=request.url.path, code=error.code, reason=error.reason

@@ -73,6 +73,11 @@ def hold_reason(code: int, subcode: int) -> str:
     return f"{reason} ({errno.errorcode[number]})" if number in errno.errorcode else reason
 
 
+def hold_class(code: int) -> str:
+    """Return the reason of a hold as a metric's label: one of a few texts."""
+    return _REASONS.get(code, "other")
+
+
 def name_signal(number: int) -> str:
     """Return the name of a signal, with its usual cause if the name does not tell it."""
     try:

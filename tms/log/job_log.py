@@ -7,7 +7,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from runtime.telemetry import log
+from runtime.telemetry import counter, log
 from tms.files import TaskforceFiles, keep_output, write_private
 from tms.log.checkpoint import Checkpoint, checkpoint_from_bytes, checkpoint_to_bytes
 from tms.log.job_events import parse_log
@@ -19,6 +19,8 @@ SLICE_BYTES = 4 * 1024 * 1024
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 #: A new log may have the inode of the old one. So TMS compares this many first bytes to notice a replaced log.
 _HEAD_BYTES = 1024
+
+_held = counter("workers_held_total", "Holds of jobs that the job event logs show, by HTCondor's reason.", ["reason"])
 
 
 class JobLog:
@@ -134,6 +136,9 @@ class JobLog:
         if self._keeps_output and not is_read_again:
             self._keep_output(self.offset + parsed.n_bytes)
         self.tally.ended_runs.clear()
+        for reason, n_holds in self.tally.new_holds.items():
+            _held.labels(reason).inc(n_holds)
+        self.tally.new_holds.clear()
         self.n_corrupt += parsed.n_corrupt
         self.offset += parsed.n_bytes
 

@@ -38,3 +38,16 @@ MAX_SLOTS = 5000
 
 TOP_ERRORS = 10
 OTHER = "(other)"
+
+
+def find_or_add_word(table: list[str], word: str, *, limit: int, other: str) -> int:
+    """Return the index of `word` in `table`. Add the word if it is new; in a full table, use `other` for it."""
+    try:
+        return table.index(word)
+    except ValueError:
+        pass
+    if len(table) >= limit:
+        word = other
+    if word not in table:
+        table.append(word)
+    return table.index(word)

@@ -19,7 +19,7 @@ from schemas.pilot_kills import PilotKills
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus, TopTaskErrors
 from tms.jobs.restarts import PAUSE_CODE, SIGNAL_MARK, find_signal
 from tms.jobs.trials import Trials
-from tms.log.hold_reasons import hold_reason
+from tms.log.hold_reasons import hold_class, hold_reason
 from tms.log.job_events import (
     ClusterRemoved,
     ClusterSubmitted,
@@ -43,6 +43,7 @@ from tms.log.log_rules import (
     OTHER,
     STATUS_AFTER,
     TOP_ERRORS,
+    find_or_add_word,
 )
 
 _STATUS, _ERROR = ChirpAttribute.STATUS.short_name, ChirpAttribute.ERROR.short_name
@@ -83,6 +84,8 @@ class Tally:
     trials: Trials = field(default_factory=Trials)
     #: The jobs whose run on a worker has ended and which may start again. The reader of the log empties this set.
     ended_runs: set[int] = field(default_factory=set, compare=False)
+    #: Reason -> how many holds the log has shown. The reader of the log empties this counter, too.
+    new_holds: Counter[str] = field(default_factory=Counter, compare=False)
     _counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     _n_errors: Counter[str] = field(default_factory=Counter)
     _n_seen: int = 0
@@ -156,10 +159,13 @@ class Tally:
         match event:
             case JobHeld(proc, code, subcode, at):
                 self.ended_runs.add(proc)
+                self.new_holds[hold_class(code)] += 1
                 if code == PAUSE_CODE:
                     self._note_kill(proc, subcode // SIGNAL_MARK, at)
                 status = f"{JobStatus.HELD}: {hold_reason(code, subcode)}"
-                self._move_job(proc, _find_index(self.statuses, status, limit=MAX_HOLD_REASONS, other=JobStatus.HELD))
+                self._move_job(
+                    proc, find_or_add_word(self.statuses, status, limit=MAX_HOLD_REASONS, other=JobStatus.HELD)
+                )
             case JobRequeued(proc, exit_code, at):
                 self.ended_runs.add(proc)
                 self._note_kill(proc, find_signal(exit_code), at)
@@ -231,7 +237,7 @@ class Tally:
     def _note_chirp(self, proc: int, word: str) -> None:
         if not self._make_room(proc):
             return
-        pilot = _find_index(self.words, word, limit=MAX_WORDS, other=OTHER)
+        pilot = find_or_add_word(self.words, word, limit=MAX_WORDS, other=OTHER)
         # Only a running job can chirp. So a chirp shows that a job runs, even if a torn write has destroyed its earlier
         # events. A chirp that was logged after its job had stopped does not move the job.
         status = self.jobs[proc] if self.jobs[proc] != _UNSEEN else _RUNNING
@@ -285,16 +291,3 @@ _AFTER_NO_END = (_IDLE, *_ENDS)
 
 def _shown_word(pilot: int) -> int:
     return 0 if pilot & _SILENCED else pilot
-
-
-def _find_index(table: list[str], word: str, *, limit: int, other: str) -> int:
-    """Return the index of `word` in `table`. Add the word if it is new; in a full table, use `other` for it."""
-    try:
-        return table.index(word)
-    except ValueError:
-        pass
-    if len(table) >= limit:
-        word = other
-    if word not in table:
-        table.append(word)
-    return table.index(word)

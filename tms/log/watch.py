@@ -11,7 +11,7 @@ from datetime import UTC
 from pathlib import Path
 
 from runtime.failpoints import failpoint
-from runtime.telemetry import gauge, log
+from runtime.telemetry import gauge, histogram, log
 from schemas.errors import Unavailable
 from schemas.events import TaskforceCompleted
 from schemas.ids import TaskforceUuid
@@ -33,6 +33,11 @@ LOOK_INTERVAL_S = 2.0
 #: A checkpoint only saves reading after a restart, so the checkpoint of a busy log may be this old.
 SAVE_INTERVAL_S = 5.0
 _followed = gauge("job_event_logs_followed", "Job event logs of clusters that have not left.")
+_start_s = histogram(
+    "worker_start_seconds",
+    "From the submit of a cluster until its log shows the first running worker.",
+    buckets=(1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400),
+)
 
 
 class LogWatch:
@@ -52,6 +57,8 @@ class LogWatch:
         self._changed: set[TaskforceUuid] = set()
         #: Taskforces whose clusters the schedd no longer has, although no log shows that.
         self._vanished: set[TaskforceUuid] = set()
+        #: Taskforce -> when this process reported its cluster (seconds of the event loop); only until a worker runs.
+        self._submitted_s: dict[TaskforceUuid, float] = {}
         #: The taskforce whose end TMS is reporting now, and the taskforces whose end it must report once more
         #: afterwards.
         self._completing: TaskforceUuid | None = None
@@ -140,6 +147,8 @@ class LogWatch:
                 )
         if n_workers is not None and cluster_id is not None:
             joblog.expect_cluster(n_workers=n_workers, cluster_id=cluster_id)
+            if JobStatus.RUNNING not in joblog.tally.count_statuses():
+                self._submitted_s.setdefault(uuid, asyncio.get_running_loop().time())
         self._mark_changed({uuid})
 
     def note_vanished(self, uuid: TaskforceUuid) -> None:
@@ -203,6 +212,9 @@ class LogWatch:
     async def _report_changes(self, changed: Iterable[TaskforceUuid]) -> None:
         joblogs = {uuid: self._logs[uuid] for uuid in changed if uuid in self._logs}
         tallies = {uuid: joblog.tally for uuid, joblog in joblogs.items() if joblog.tally.cluster_id is not None}
+        for uuid in self._submitted_s.keys() & tallies.keys():
+            if JobStatus.RUNNING in tallies[uuid].count_statuses():
+                _start_s.observe(asyncio.get_running_loop().time() - self._submitted_s.pop(uuid))
         for report in self._reporting.list_due(tallies, self._unmatched, self._all_bad, as_of=self._voice.now()):
             await self._voice.report_to_wms(report)
             self._reporting.note_confirmed(report)
@@ -254,6 +266,7 @@ class LogWatch:
     def _forget_taskforce(self, uuid: TaskforceUuid) -> None:
         del self._logs[uuid]
         self._vanished.discard(uuid)
+        self._submitted_s.pop(uuid, None)
         self._reporting.forget_taskforces([uuid])
         self._directories.remove_directory(self._home.taskforce_files(uuid).directory)
         _followed.set(len(self._logs))

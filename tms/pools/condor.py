@@ -5,10 +5,12 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from runtime.telemetry import histogram
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
 from tms.errors import ClusterGone, PoolUnavailable, ReleaseRefused, RemoveRefused, SubmitRefused, Unsubmittable
 from tms.jobs.restarts import AVOIDED_UNTIL, AVOIDS, CHARGES, MACHINES, PAUSE_CODE
@@ -38,6 +40,12 @@ _LOST_GRACE_S = 5
 _ENVIRONMENT = ("CONDOR_CONFIG", "HOME", "LANG", "PATH", "TZ", "USER", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
 _MACHINE = re.compile(r"[A-Za-z0-9._:@-]{1,255}")
 _MAX_ANSWER_BYTES = 256 * 1024 * 1024
+_schedd_s = histogram(
+    "schedd_seconds",
+    "Time of a call of the schedd, with the wait for earlier calls.",
+    ["call", "outcome"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30),
+)
 
 
 class CondorPool:
@@ -175,6 +183,18 @@ class CondorPool:
         return [ad for ad in ads if TASKFORCE_UUID.fullmatch(str(ad["EWMSTaskforceUUID"]))]
 
     async def _call_bindings(self, call: str, **arguments: Any) -> Any:
+        began_s, outcome = time.perf_counter(), "unavailable"
+        try:
+            result = await self._ask_schedd(call, **arguments)
+            outcome = "ok"
+            return result
+        except SubmitRefused:
+            outcome = "refused"
+            raise
+        finally:
+            _schedd_s.labels(call, outcome).observe(time.perf_counter() - began_s)
+
+    async def _ask_schedd(self, call: str, **arguments: Any) -> Any:
         async with self._one_at_a_time:
             try:
                 async with asyncio.timeout(self._timeout_s):

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from runtime.bus.dispatch import DispatchTable
+from runtime.telemetry import histogram
 from schemas.errors import Conflict, Rejected
 from schemas.events import (
     ControlEvent,
@@ -28,6 +29,13 @@ from wms.engine.step_workers import StepWorkers
 
 #: WMS records that a step was taken only if the step does not end within this time. An earlier end says as much.
 _TAKING_PAUSE_S = 0.5
+
+_step_seconds = histogram(
+    "steps_seconds",
+    "Time that a worker took for a step, by how the step ended.",
+    ["pool", "outcome"],
+    buckets=(0.01, 0.05, 0.25, 1, 5, 30, 120, 600, 3600, 21600),
+)
 
 Fence = tuple[RunId, NodeKey, int]
 
@@ -74,7 +82,9 @@ class EngineHandlers:
 
     async def _record_end(self, ended: NodeEnded, event: ControlEvent) -> None:
         self._takings.pop((ended.run, ended.node, ended.attempt), None)
-        run, _ = await self._check_pool(ended.run, ended.node, event.sender)
+        run, pool = await self._check_pool(ended.run, ended.node, event.sender)
+        took_s = (ended.ended_at - ended.started_at).total_seconds()
+        _step_seconds.labels(pool, ended.outcome.value).observe(max(0.0, took_s))
         ended = seal_end(ended, run.facts.masked, self._engine.effects.keys)
         try:
             await self._engine.apply_stimulus(ended.run, ended)

@@ -107,6 +107,14 @@ class LocationMap:
         return frozenset(self._ports)
 
     @property
+    def places(self) -> Mapping[str, str]:
+        """Return schedd -> the name by which metrics know it: of several locations the first in the alphabet, never an
+        alias.
+        """
+        names = sorted((name for name, target in self.alias_targets.items() if not target), reverse=True)
+        return {self._locations[name].schedd: name for name in names}
+
+    @property
     def polling_schedds(self) -> frozenset[str]:
         """Return the names of the schedds whose TMS polls for its work."""
         return frozenset(schedd for schedd, port in self._ports.items() if not port.takes_orders)

@@ -252,8 +252,15 @@ async def test_health_and_metrics_are_served(run_mqs: RunMqs, wms: Peer) -> None
         assert (await http.get("/readyz")).json() == {"mongodb": "ok", "control": "ok", "data": "ok"}
         await http.get("/healthz")
         metrics = (await http.get("/metrics")).text
-    for name in ('ewms_mqs_queues{queues="public"}', "ewms_mqs_queues_held", "ewms_mqs_groups_activated_total"):
-        assert name in metrics
+    for name in (
+        'ewms_mqs_queues{queues="public"} ',
+        'ewms_mqs_queues_without_takers{queues="private"} 0.0',
+        "ewms_mqs_queues_held ",
+        "ewms_mqs_counted_timestamp_seconds ",
+        "ewms_mqs_groups_activated_total ",
+        'ewms_dependency_up{dependency="data"} 1.0',
+    ):
+        assert name in metrics, name
 
 
 async def test_the_broker_fetches_a_key_that_it_has_no_file_for(

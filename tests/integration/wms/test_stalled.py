@@ -15,6 +15,7 @@ from schemas.questions import Answer, Question
 from schemas.requests import BacklogsAnswer, BacklogsQuery, Depth, DepthsAnswer, DepthsQuery, QueueBacklog
 from tests.integration.wms.conftest import SCHEDD, World
 from tests.waiting import eventually
+from wms.census.census import Census
 from wms.fleet.locations import LocationMap
 from wms.fleet.repository import LIVE
 from wms.fleet.stalls.stall_watch import StallWatch
@@ -115,7 +116,20 @@ async def test_a_stall_is_told_everywhere_while_it_lasts_and_no_longer(world: Wo
     assert await watched.stalled(workflow_id) is None, "it may be over in a moment"
     await watched.look_after(9)
     assert await watched.stalled(workflow_id) == [("held", f"ewms taskforce show {uuid}")]
-    assert 'ewms_wms_workflows_stalled{cause="held"} 1.0' in (await world.http.get("/metrics")).text
+    places = LocationMap(world.settings.clusters)
+    await Census(world.wms.store, places, worker_silence=timedelta(minutes=1)).count_once()
+    metrics = (await world.http.get("/metrics")).text
+    for line in (
+        'ewms_wms_workflows_stalled{cause="held"} 1.0',
+        'ewms_workflows{state="stalled"} 1.0',
+        'ewms_workflows{state="running"} 0.0',
+        'ewms_taskforces{cluster="osg",phase="condor-submit"} 1.0',
+        'ewms_workers{cluster="osg",status="HELD"} 1000.0',
+        'ewms_cluster_heard_timestamp_seconds{cluster="osg"} 1.',
+        "ewms_outbox_oldest_seconds ",
+        'ewms_dependency_up{dependency="mongodb"} 1.0',
+    ):
+        assert line in metrics, line
     seen = (await world.get(f"/v1/taskforces/{uuid}?include=health")).json()["health"]
     assert (seen["n_wanted"], seen["n_at_work"]) == (1000, 0)
     assert [(one["cause"], one["n_workers"], one["is_coming"]) for one in seen["missing"]] == [("held", 1000, False)]

@@ -17,7 +17,7 @@ from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
-from runtime.telemetry import gauge, log
+from runtime.telemetry import fresh_gauge, log
 from schemas.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS
 from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.ids import Mqid
@@ -55,10 +55,10 @@ _TASKFORCE = (
     "all_bad", "top_task_errors", "ended_at", "task_index",
 )  # fmt: skip
 
-_stalled = gauge(
+_stalled = fresh_gauge(
     "wms_workflows_stalled", "Live workflows whose work waits in vain, or whose every event has failed.", ["cause"]
 )
-_watched = gauge("wms_workflows_watched", "Live workflows that the last look for stalled ones went through.")
+_watched = fresh_gauge("wms_workflows_watched", "Live workflows that the last look for stalled ones went through.")
 
 
 class StallWatch:
@@ -130,7 +130,7 @@ class StallWatch:
                 found[one.workflow_id] = obstacles
         orders = {one.workflow_id: one.n_letter_orders for one in seen}
         await self._write_stalls(stored, orders, found, now)
-        _watched.set(len(workflows))
+        _watched.set_value(len(workflows))
 
     async def _read_workflows(self, workflows: Sequence[Document]) -> list[WorkflowSight]:
         ids = [workflow["_id"] for workflow in workflows]
@@ -230,9 +230,8 @@ class StallWatch:
                 causes = [cause["text"] for cause in (after or before or {"causes": []})["causes"]]
                 log.info("workflow stalled" if after else "workflow goes on", workflow_id=workflow_id, causes=causes)
         await self._store.bulk_update(WORKFLOWS, changed)
-        for cause in self._causes | counts.keys():
-            _stalled.labels(cause).set(counts[cause])
         self._causes |= counts.keys()
+        _stalled.replace_values({(cause,): counts[cause] for cause in self._causes})
         self._forget_ended(stored.keys())
 
     def _find_first_seen(self, workflow_id: str, obstacles: Sequence[Obstacle], now: datetime) -> datetime:

@@ -50,3 +50,9 @@ async def test_metrics_are_in_prometheus_text_under_our_prefix() -> None:
     answer = await asked("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'ewms_test_things_total{kind="good"} 1.0' in answer.text
+
+
+async def test_metrics_say_which_dependency_answers() -> None:
+    answer = await asked("/metrics", broker=away, mongodb=well)
+    assert 'ewms_dependency_up{dependency="broker"} 0.0' in answer.text
+    assert 'ewms_dependency_up{dependency="mongodb"} 1.0' in answer.text

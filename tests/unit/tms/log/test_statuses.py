@@ -299,3 +299,12 @@ def test_a_damaged_checkpoint_is_none_or_can_be_counted(position: int, damage: b
     assert checkpoint_from_bytes(data[:cut]) is None
     kept = checkpoint_from_bytes(data[:cut] + damage + data[cut:])
     assert kept is None or kept.tally.count_statuses()
+
+
+def test_holds_are_counted_by_a_few_reasons() -> None:
+    held = tally(SUBMIT, JobHeld(0, 34, 0), JobHeld(0, 26, 102), JobHeld(0, 34, 104), JobHeld(0, 4711, 1))
+    assert held.new_holds == {
+        "Memory usage exceeds a memory limit": 2,
+        "The pool's policy held it": 1,
+        "other": 1,
+    }

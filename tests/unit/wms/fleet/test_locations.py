@@ -37,3 +37,8 @@ def test_a_schedd_is_served_one_way_only() -> None:
 def test_a_schedd_that_is_configured_no_more_still_hears_events() -> None:
     clusters = LocationMap({"a": Location(schedd="s", served_by=ServedBy.REST)})
     assert (clusters.find_port("s"), clusters.find_port("gone")) == (REST, EVENTS)
+
+
+def test_metrics_know_a_schedd_by_one_location_and_never_by_an_alias() -> None:
+    locations = LocationMap({"a": "osg", "osg": OSG, "west": OSG, "far": Location(schedd="s")})
+    assert locations.places == {OSG.schedd: "osg", "s": "far"}

@@ -1,0 +1,1 @@
+"""Count what is in the database, for the gauges: workflows, taskforces, workers, runs and step workers."""
