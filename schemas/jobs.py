@@ -26,6 +26,7 @@ from schemas.registry import register_collection
 from schemas.rules.limits import MAX_ARGUMENT_BYTES
 from schemas.runs import RunModel
 from schemas.stored_enum import StoredEnum
+from schemas.stored_secrets import SecretFile
 
 #: A payload is one argument of its command (R4).
 MAX_PAYLOAD_BYTES = MAX_ARGUMENT_BYTES
@@ -122,6 +123,10 @@ class JobDocument(RunModel):
     serial: tuple[int | str, ...] = ()
     batches: tuple[int, ...]
     max_fail_percentage: float = 0.0
+    #: The secrets of its organization that its tasks get.
+    secrets: tuple[SecretFile, ...] = ()
+    #: How long it may take (seconds), from `created_at` on; None: as long as it needs.
+    timeout_s: float | None = None
     n_hosts: int
     #: The job whose hosts it runs again.
     rerun_of: RunId | None = None
@@ -212,6 +217,8 @@ class TaskListDocument(RunModel):
     tasks: tuple[CatalogueTaskId, ...]
     #: Variables that every job of the list has, as JSON.
     payload: str = "{}"
+    #: Secrets of the organization in which the list runs.
+    secrets: tuple[SecretFile, ...] = ()
     strategy: JobStrategy = JobStrategy.LINEAR
     rev: int = 0
     created_at: datetime

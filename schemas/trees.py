@@ -19,7 +19,9 @@ from schemas.ids import LabelId, OrganizationId, RunId, TemplateId, TemplateNode
 from schemas.inventories import MAX_LIMIT_CHARACTERS
 from schemas.jobs import MAX_JOB_TASKS, MAX_SERIAL, JobStrategy
 from schemas.registry import register_collection
+from schemas.rules.secret_names import MAX_SECRETS
 from schemas.stored_enum import StoredEnum
+from schemas.stored_secrets import SecretFile
 from schemas.surveys import Survey
 
 #: The most characters of an identifier, and nodes of one template.
@@ -120,6 +122,7 @@ class HostsWork(TreeModel):
     strategy: JobStrategy = JobStrategy.LINEAR
     serial: Annotated[tuple[int | str, ...], Field(max_length=MAX_SERIAL)] = ()
     max_fail_percentage: Annotated[float, Field(ge=0, le=100)] = 0.0
+    secrets: Annotated[tuple[SecretFile, ...], Field(max_length=MAX_SECRETS)] = ()
     timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] | None = None
 
 

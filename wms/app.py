@@ -188,6 +188,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         workflows.start()
         stack.callback(workflows.stop)
         children = Children(engine, store, workflows)
+        secrets = SecretStore(store, settings.make_secret_keys())
         jobs = build_jobs(
             store,
             engine,
@@ -199,6 +200,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             inventories=inventories,
             templates=trees.templates,
             logs=settings.make_job_logs(store),
+            secrets=secrets,
             max_workers=settings.job_workers,
         )
         questions = WorkerQuestions(bus, store, silence=silence)
@@ -231,7 +233,6 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         EngineHandlers(engine, workers).add_to(table)
         products.add_to(table)
         await bus.consume(table)
-        secrets = SecretStore(store, settings.make_secret_keys())
         of_steps = StepQuestions(store, subscriptions, products).answer_question
         await bus.answer(SecretAnswers(store, secrets, of_steps).answer_question)
 

@@ -151,6 +151,12 @@ def parse_settings(words: Iterable[str], option: str = "--set", name: str = "PAT
     return settings
 
 
+def parse_secrets(words: Iterable[str]) -> list[dict[str, str]]:
+    """Return the secrets that `words` such as `NAME` or `NAME=FILE` name, as a request has them."""
+    named = [word.partition("=") for word in words]
+    return [{"name": name, "file": file or name} for name, _, file in named]
+
+
 def write_json(value: Any) -> None:
     """Write `value` to stdout as one JSON document: indented on a terminal, otherwise on one line."""
     sys.stdout.write(json_text(value, indent=2 if sys.stdout.isatty() else None) + "\n")

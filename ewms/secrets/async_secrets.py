@@ -18,13 +18,19 @@ class AsyncSecretClient:
         found = await self._open_gateway().get_json(_make_path(organization))
         return list(found["secrets"])
 
-    async def set_secret(self, name: str, value: str, *, organization: str = "default") -> None:
+    async def set_secret(
+        self, name: str, value: str, *, organization: str = "default", open_to: str | None = None
+    ) -> None:
         """Set a secret. Tasks that start later get the new value.
+
+        `open_to`: who may give it to jobs, `admins` or `members`. None: as it is; `admins` for a new one.
 
         Raises:
             Refused: the name or the value breaks its rule, or the server has no key for secrets.
         """
-        await self._open_gateway().put(_make_path(organization, name), {"value": value})
+        await self._open_gateway().put(
+            _make_path(organization, name), {"value": value, **({} if open_to is None else {"open_to": open_to})}
+        )
 
     async def delete_secret(self, name: str, *, organization: str = "default") -> None:
         """Delete a secret. Tasks that run keep it.

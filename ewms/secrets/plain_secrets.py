@@ -17,13 +17,17 @@ class SecretClient:
         """Return the organization's secrets without their values, sorted by name."""
         return self._portal.run_coroutine(lambda: self._secrets.list_secrets(organization=organization))
 
-    def set_secret(self, name: str, value: str, *, organization: str = "default") -> None:
+    def set_secret(self, name: str, value: str, *, organization: str = "default", open_to: str | None = None) -> None:
         """Set a secret. Tasks that start later get the new value.
+
+        `open_to`: who may give it to jobs, `admins` or `members`. None: as it is; `admins` for a new one.
 
         Raises:
             Refused: the name or the value breaks its rule, or the server has no key for secrets.
         """
-        self._portal.run_coroutine(lambda: self._secrets.set_secret(name, value, organization=organization))
+        self._portal.run_coroutine(
+            lambda: self._secrets.set_secret(name, value, organization=organization, open_to=open_to)
+        )
 
     def delete_secret(self, name: str, *, organization: str = "default") -> None:
         """Delete a secret. Tasks that run keep it.

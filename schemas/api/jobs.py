@@ -5,18 +5,32 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from schemas.api.secrets import SecretNamed
 from schemas.api.tasks import TaskName
 from schemas.catalogue import FanOut
+from schemas.graph import MAX_TIMEOUT_S
 from schemas.inventories import MAX_LIMIT_CHARACTERS
 from schemas.jobs import MAX_JOB_TASKS, MAX_SERIAL, HostJobStatus, HostState, JobStrategy
 from schemas.objects import Object
+from schemas.rules.secret_names import MAX_SECRETS
 from schemas.stored_enum import StoredEnum
+from schemas.stored_secrets import SecretFile
 
 Id = Annotated[int, Field(strict=True, ge=1, le=2**53)]
 TaskIds = Annotated[
     tuple[Id, ...], Field(min_length=1, max_length=MAX_JOB_TASKS, description="Tasks of the catalogue, in their order.")
 ]
 Variables = Annotated[dict[str, Any], Field(description="Variables for the payload of every container.")]
+Secrets = Annotated[
+    tuple[SecretNamed, ...],
+    Field(
+        max_length=MAX_SECRETS, description="Secrets of the inventory's organization. Every task gets them as files."
+    ),
+]
+JobTimeout = Annotated[
+    float,
+    Field(gt=0, le=MAX_TIMEOUT_S, description="After so many seconds the job ends, and its open hosts are `error`."),
+]
 Serial = Annotated[
     tuple[Annotated[int, Field(strict=True)] | str, ...],
     Field(
@@ -57,6 +71,8 @@ class JobCreateRequest(Object):
         float,
         Field(ge=0, le=100, description="If more hosts of a batch fail, the job stops. Default: any failure stops."),
     ] = 0.0
+    secrets: Secrets = ()
+    timeout_s: JobTimeout | None = None
 
 
 class RerunHosts(StoredEnum):
@@ -118,6 +134,8 @@ class JobSeen(JobSummary):
     strategy: JobStrategy
     batches: tuple[int, ...]
     max_fail_percentage: float
+    secrets: tuple[SecretFile, ...] = Field(description="The secrets that its tasks get, without their values.")
+    timeout_s: float | None
     rerun_of: int | None
     tasks: tuple[JobTaskSeen, ...]
 
@@ -187,6 +205,7 @@ class TaskListBody(Object):
     organization: str = Field("", description="Its organization, if the caller may save lists in several.")
     tasks: TaskIds
     payload: Variables = Field(default_factory=dict)
+    secrets: Secrets = ()
     strategy: KnownStrategy = JobStrategy.LINEAR
 
 
@@ -197,6 +216,7 @@ class TaskListChange(Object):
     description: Annotated[str, StringConstraints(max_length=4096)] | None = None
     tasks: TaskIds | None = None
     payload: Variables | None = None
+    secrets: Secrets | None = None
     strategy: KnownStrategy | None = None
 
 
@@ -210,6 +230,7 @@ class TaskListSeen(Object):
     owner: str
     tasks: tuple[int, ...]
     payload: dict[str, Any]
+    secrets: tuple[SecretFile, ...]
     strategy: JobStrategy
     warnings: tuple[str, ...] = Field((), description="Why a job of this list would be refused now.")
     created_at: datetime

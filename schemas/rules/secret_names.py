@@ -2,9 +2,21 @@
 
 import re
 
+from schemas.errors import Rejected
+
 #: What the name of a secret must match.
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 #: How many bytes a value may have, and how many secrets a task may name, with how many bytes in all.
 MAX_SECRET_BYTES = 64 * 1024
 MAX_SECRETS = 32
 MAX_SECRETS_BYTES = 512 * 1024
+
+
+def check_secret_name(name: str) -> None:
+    """Check that `name` can be the name of a secret, and of its file.
+
+    Raises:
+        Rejected: it breaks the rule.
+    """
+    if not SECRET_NAME.fullmatch(name):
+        raise Rejected(f"the name of a secret must match {SECRET_NAME.pattern}; rename it")

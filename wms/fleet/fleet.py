@@ -9,11 +9,11 @@ and launches taskforces.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from runtime.clock import stored_now
-from runtime.kernel.decision import Decision, Document
+from runtime.kernel.decision import Change, Decision, Document
 from runtime.kernel.store import Transaction
 from runtime.once import Once
 from schemas.api.workflows import WorkflowRequest
@@ -42,6 +42,9 @@ from wms.fleet.locations import UnknownLocation
 from wms.fleet.ownership import Access, Owner
 from wms.fleet.pilot_images import PilotImages
 from wms.fleet.transactions import FleetTransactions, find_workflow_id
+
+#: Returns further changes to store with a new workflow. It may run several times.
+ChangesWithWorkflow = Callable[[Transaction, WorkflowId], Awaitable[tuple[Change, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,17 @@ class Fleet:
         return self._max_queues
 
     async def submit_workflow(
-        self, request: WorkflowRequest, owner: Owner, once: Once | None = None
+        self,
+        request: WorkflowRequest,
+        owner: Owner,
+        once: Once | None = None,
+        *,
+        also: ChangesWithWorkflow | None = None,
     ) -> SubmittedWorkflow:
         """Make a workflow for `owner`. Return the contract's answer with the workflow, its tasks and its taskforces.
 
-        If `once` was used for the same request before, make nothing, and return the first answer.
+        If `once` was used for the same request before, make nothing, and return the first answer. The changes that
+        `also` returns are stored in the same transaction as the workflow. If `also` raises, no workflow is made.
 
         Raises:
             Rejected: the request breaks a rule.
@@ -119,10 +128,13 @@ class Fleet:
         )
         decision = repository.make_creation(new)
 
-        async def step(_: Transaction) -> Decision:
+        async def step(tx: Transaction) -> Decision:
             # Check the quota here, not earlier: a repeated request gets its first answer, even if the quota is used up.
             await self._check_quota(owner)
-            return decision
+            if also is None:
+                return decision
+            more = await also(tx, new.workflow.workflow_id)
+            return replace(decision, changes=(*decision.changes, *more))
 
         return SubmittedWorkflow((await self._transactions.run_step(step, once)).answer, new.hint)
 

@@ -24,6 +24,8 @@ from wms.jobs.template_rights import TemplateRights
 from wms.jobs.tree_jobs import TreeJobs
 from wms.jobs.work.work_runner import WorkRunner
 from wms.jobs.work.work_watch import WorkWatch
+from wms.secrets.secret_store import SecretStore
+from wms.secrets.secret_use import SecretUse
 from wms.tenancy.organizations import Organizations
 from wms.trees.templates.template_service import TemplateService
 
@@ -63,6 +65,7 @@ def build_jobs(
     inventories: Inventories,
     templates: TemplateService,
     logs: JobLogs,
+    secrets: SecretStore,
     max_workers: int,
 ) -> Jobs:
     """Return the parts; let the engine run nodes of jobs, and templates check who may save them. The watch is not
@@ -70,12 +73,21 @@ def build_jobs(
     """
     jobs, works = JobStore(store), WorkStore(store)
     watch = WorkWatch(engine, fleet, queues=queues, jobs=jobs, works=works, logs=logs)
-    children.runners[NodeKind.HOSTS] = WorkRunner(engine, fleet, jobs, works, watch, max_workers=max_workers)
+    children.runners[NodeKind.HOSTS] = WorkRunner(
+        engine, fleet, jobs, works, watch, secrets=secrets, max_workers=max_workers
+    )
+    use = SecretUse(secrets)
     service = JobService(
-        engine, jobs=jobs, works=works, logs=logs, tasks=catalogue.service, inventories=inventories.service
+        engine,
+        jobs=jobs,
+        works=works,
+        logs=logs,
+        tasks=catalogue.service,
+        inventories=inventories.service,
+        secrets=use,
     )
     children.launchers[JOB_DEFINITION] = TreeJobs(service, jobs).launch_job
-    templates.work_checks.append(TemplateRights(catalogue.service, inventories.service).check_work)
+    templates.work_checks.append(TemplateRights(catalogue.service, inventories.service, use).check_work)
     lists = TaskListService(store, organizations, catalogue.service)
     uses = TaskUses(store)
     catalogue.deletion.users += [uses.find_jobs, uses.find_lists]

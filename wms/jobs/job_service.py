@@ -3,6 +3,7 @@
 right            who has it
 see-job          everybody with a role in the organization of the job's inventory
 run-on-inventory members and admins of that organization, if they may also run each of the tasks
+use-secret       the same, for a secret that is open to members; else its admins
 cancel-job       its admins, and the person who has started the job
 delete-job       its admins
 """
@@ -38,6 +39,7 @@ from wms.jobs.plans.job_graph import make_job_definition
 from wms.jobs.plans.payloads import check_variable_names
 from wms.jobs.stored.job_store import JobStore, make_absence, make_job_insert
 from wms.jobs.stored.work_store import WorkStore
+from wms.secrets.secret_use import SecretUse
 from wms.tenancy.activity import ActivityLog
 from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.rights import Action, Principal, check_right, find_organizations
@@ -66,6 +68,7 @@ class JobService:
         logs: JobLogs,
         tasks: CatalogueService,
         inventories: InventoryService,
+        secrets: SecretUse,
     ) -> None:
         self._logs = logs
         self._engine = engine
@@ -73,6 +76,7 @@ class JobService:
         self._works = works
         self._tasks = tasks
         self._inventories = inventories
+        self._secrets = secrets
         self._activity = ActivityLog(jobs.store)
 
     async def create_job(
@@ -83,8 +87,8 @@ class JobService:
         A job `below` a node of a tree is started once, however often this is called.
 
         Raises:
-            NotFound: the inventory or a task does not exist for the principal.
-            Forbidden: the principal may not run on the inventory, or may not run a task.
+            NotFound: the inventory, a task or a secret does not exist for the principal.
+            Forbidden: the principal may not run on the inventory, may not run a task, or may not use a secret.
             Conflict: a task is not Ready, or `once` was used for another request.
             Rejected: the limit chooses no host, variables do not fit a task, or there are too many batches.
             TooLarge: a payload is too large.
@@ -92,6 +96,7 @@ class JobService:
         """
         inventory, content = await self._inventories.load_content(principal, wish.inventory, Action.RUN_ON_INVENTORY)
         check_variable_names(wish.payload)
+        await self._secrets.check_files(principal, inventory.organization, wish.secrets)
         pinned = [await self._tasks.pin_task(principal, task) for task in wish.tasks]
         run_uuid = (None if below is None else below.uuid) or name_launched_run(once) or RunUuid(str(uuid.uuid4()))
         # Thousands of hosts take seconds.
@@ -125,7 +130,9 @@ class JobService:
             if await self._jobs.count_hosts(job.uuid) != job.n_hosts:
                 raise Unavailable("another request made or cleared the hosts of this job meanwhile; try again")
             stored = job.model_copy(update={"id": run.id})
-            noted = await self._activity.make_inserts(principal.subject, [_describe_act(stored, "create")])
+            noted = await self._activity.make_inserts(
+                principal.subject, [_describe_act(stored, "create", **_tell_secrets(stored))]
+            )
             return (make_job_insert(stored), *noted)
 
         return await self._engine.launch_run(
@@ -247,8 +254,15 @@ def make_rerun_wish(job: JobDocument, names: frozenset[str]) -> JobWish:
         strategy=job.strategy,
         serial=job.serial,
         max_fail_percentage=job.max_fail_percentage,
+        secrets=job.secrets,
+        timeout_s=job.timeout_s,
         rerun_of=job.id,
     )
+
+
+def _tell_secrets(job: JobDocument) -> dict[str, Any]:
+    """Return which secrets a job gives to its tasks, for its row of activity."""
+    return {"secrets": [[], [each.name for each in job.secrets]]} if job.secrets else {}
 
 
 def _describe_act(job: JobDocument, operation: str, **changes: Any) -> ActivityFacts:

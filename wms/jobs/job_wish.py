@@ -10,6 +10,7 @@ from schemas.errors import Rejected
 from schemas.ids import CatalogueTaskId, InventoryId, RunId, RunUuid, TaskListId
 from schemas.inventories import InventoryDocument
 from schemas.jobs import JobDocument, JobHostDocument, JobStrategy, PinnedTask
+from schemas.stored_secrets import SecretFile
 from wms.catalogue.parameter_schema import check_variables
 from wms.inventory.content.inventory_content import InventoryContent
 from wms.inventory.limits.host_selection import SelectedHost, select_hosts
@@ -34,6 +35,8 @@ class JobWish:
     strategy: JobStrategy = JobStrategy.LINEAR
     serial: Sequence[int | str] = ()
     max_fail_percentage: float = 0.0
+    secrets: tuple[SecretFile, ...] = ()
+    timeout_s: float | None = None
     rerun_of: RunId | None = None
 
 
@@ -167,6 +170,8 @@ def make_job(
         serial=tuple(wish.serial),
         batches=batches,
         max_fail_percentage=wish.max_fail_percentage,
+        secrets=wish.secrets,
+        timeout_s=wish.timeout_s,
         n_hosts=len(hosts),
         rerun_of=wish.rerun_of,
         created_at=now,

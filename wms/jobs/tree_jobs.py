@@ -55,6 +55,7 @@ class TreeJobs:
             strategy=work.strategy,
             serial=work.serial,
             max_fail_percentage=work.max_fail_percentage,
+            secrets=work.secrets,
         )
         organization = OrganizationId(facts.organization)
         principal = Principal(facts.owner, roles={organization: frozenset({TenancyRole.ORG_ADMIN})})

@@ -99,6 +99,8 @@ class Action(StrEnum):
     CHANGE_TASK_LIST = "change-task-list"
     #: The names of an organization's secrets; nobody sees a value.
     SEE_SECRET = "see-secret"  # noqa: S105 - the name of an action
+    #: Give a secret to the tasks of a job. Which ones members may give, each secret says (`wms.secrets.secret_use`).
+    USE_SECRET = "use-secret"  # noqa: S105 - the name of an action
     CHANGE_SECRET = "change-secret"  # noqa: S105 - the name of an action
 
 
@@ -146,6 +148,7 @@ RIGHTS: Mapping[Action, frozenset[TenancyRole]] = {
     Action.SEE_TASK_LIST: _EVERY_ROLE,
     Action.CHANGE_TASK_LIST: _ACTORS,
     Action.SEE_SECRET: _EVERY_ROLE,
+    Action.USE_SECRET: _ACTORS,
     Action.CHANGE_SECRET: _ADMINS,
 }
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ewms.cli.context import GlobalOptions, parse_settings
+from ewms.cli.context import GlobalOptions, parse_secrets, parse_settings
 
 app = typer.Typer(help="Commands in Craton's words.", no_args_is_help=True)
 
@@ -26,6 +26,10 @@ def show_task(
 
 Workflow = Annotated[int, typer.Argument(metavar="ID", min=1, help="The saved workflow's id.")]
 Strategy = Annotated[str | None, typer.Option(help="linear: task by task. free: each host by itself.")]
+Secrets = Annotated[
+    list[str] | None,
+    typer.Option("--secret", metavar="NAME[=FILE]", help="A secret that its tasks get as a file. Repeatable."),
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A variable of its jobs. Repeatable.")
 ]
@@ -38,13 +42,20 @@ def create_workflow(
     tasks: Annotated[list[int], typer.Argument(metavar="TASK...", help="Ids of tasks, in order.")],
     *,
     settings: Settings = None,
+    secrets: Secrets = None,
     strategy: Strategy = None,
     description: Annotated[str, typer.Option(help="What it does, for people.")] = "",
     organization: Annotated[str, typer.Option(help="Its organization, if you may save in several.")] = "",
 ) -> None:
     """Save an ordered list of tasks. `ewms job run --workflow ID --on INVENTORY` runs it."""
     given: GlobalOptions = context.obj
-    fields = {"name": name, "tasks": tasks, "description": description, "organization": organization}
+    fields: dict[str, Any] = {
+        "name": name,
+        "tasks": tasks,
+        "description": description,
+        "organization": organization,
+        "secrets": parse_secrets(secrets or []),
+    }
     with given.make_client() as ews:
         made = ews.jobs.save_list({**fields, **_collect(settings, strategy)})
     if not given.write_result(made.model_dump(mode="json"), [str(made.id)]):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.context import GlobalOptions, parse_settings
+from ewms.cli.context import GlobalOptions, parse_option, parse_secrets, parse_settings
 
 if TYPE_CHECKING:
     from ewms.client import Client
@@ -16,6 +16,10 @@ app = typer.Typer(help="Run tasks of the catalogue on hosts of an inventory.", n
 Job = Annotated[int, typer.Argument(metavar="ID", min=1, help="The job's id.")]
 _PAYLOAD_HINT = """write --payload '{"version": "1.2"}', or @ and the name of a file"""
 
+Secrets = Annotated[
+    list[str] | None,
+    typer.Option("--secret", metavar="NAME[=FILE]", help="A secret that the tasks get as a file. Repeatable."),
+]
 Watch = Annotated[bool, typer.Option("--watch", help="Watch it until it is over.")]
 
 
@@ -39,6 +43,10 @@ def run_tasks(
     max_fail_percentage: Annotated[
         float, typer.Option(min=0, max=100, help="Stop if more hosts of a batch fail. Default: any failure stops.")
     ] = 0.0,
+    secrets: Secrets = None,
+    time_limit: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="End the job after this time: 90m. Default: no limit.")
+    ] = None,
     watch: Watch = False,
 ) -> None:
     """Run tasks, one after the other, on hosts of an inventory.
@@ -54,6 +62,8 @@ def run_tasks(
         **({} if strategy is None else {"strategy": strategy}),
         **({} if workflow is None else {"workflow": workflow}),
         **({"tasks": tasks} if tasks else {}),
+        "timeout_s": parse_option("--time-limit", time_limit),
+        "secrets": parse_secrets(secrets or []),
     }
     with given.make_client() as ews:
         made = ews.jobs.start({**fields, "inventory": ews.inventories.find(inventory)["id"]})

@@ -13,12 +13,20 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, '_',
 
 
 @app.command("set")
-def set_secret(context: typer.Context, name: Name, *, organization: Organization = "default") -> None:
+def set_secret(
+    context: typer.Context,
+    name: Name,
+    *,
+    organization: Organization = "default",
+    open_to: Annotated[
+        str | None, typer.Option(help="Who may use it in jobs: admins (at first) or members. Default: as it is.")
+    ] = None,
+) -> None:
     """Set a secret. The command asks for the value, or reads all of standard input if that is no terminal."""
     given: GlobalOptions = context.obj
     value = _read_value(name)
     with given.make_client() as ews:
-        ews.secrets.set_secret(name, value, organization=organization)
+        ews.secrets.set_secret(name, value, organization=organization, open_to=open_to)
     given.tell_user(f"{name} is set")
 
 

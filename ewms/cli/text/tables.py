@@ -199,9 +199,9 @@ def log_table(logs: "Sequence[LogInfo]") -> Table:
 
 def secret_table(found: Sequence[Mapping[str, Any]]) -> Table:
     """Return a table with a row for each secret, without its value."""
-    table = _make_table("name", "changed at", "changed by")
+    table = _make_table("name", "open to", "changed at", "changed by")
     for each in found:
-        table.add_row(each["name"], str(each["changed_at"]), each["changed_by"])
+        table.add_row(each["name"], each.get("open_to", ""), str(each["changed_at"]), each["changed_by"])
     return table
 
 

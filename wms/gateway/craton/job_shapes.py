@@ -4,8 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 
 from schemas.api.jobs import HostTaskSeen, JobHostSeen, JobSeen, JobSummary, JobTaskSeen, TaskListSeen
+from schemas.api.secrets import SecretNamed
 from schemas.jobs import HostState, JobDocument, JobHostDocument, TaskListDocument
 from schemas.runs import RunStatus
+from schemas.stored_secrets import SecretFile
 from wms.jobs.job_reader import JobView
 from wms.jobs.plans.judging import show_host_state
 
@@ -42,6 +44,8 @@ def show_job(view: JobView) -> JobSeen:
         strategy=job.strategy,
         batches=job.batches,
         max_fail_percentage=job.max_fail_percentage,
+        secrets=job.secrets,
+        timeout_s=job.timeout_s,
         rerun_of=job.rerun_of,
         tasks=tuple(
             JobTaskSeen(
@@ -63,6 +67,11 @@ def show_job(view: JobView) -> JobSeen:
 
 def _show_counts(counts: Mapping[HostState, int]) -> dict[str, int]:
     return {state.value: counts[state] for state in HostState if counts.get(state)}
+
+
+def read_secrets(named: Sequence[SecretNamed]) -> tuple[SecretFile, ...]:
+    """Return the secrets that a request names, as they are stored."""
+    return tuple(SecretFile(name=each.name, file=each.file or each.name) for each in named)
 
 
 def show_job_host(job: JobDocument, host: JobHostDocument, run: RunStatus) -> JobHostSeen:
@@ -100,6 +109,7 @@ def show_task_list(saved: TaskListDocument, warnings: Sequence[str] = ()) -> Tas
         owner=saved.owner,
         tasks=saved.tasks,
         payload=json.loads(saved.payload),
+        secrets=saved.secrets,
         strategy=saved.strategy,
         warnings=tuple(warnings),
         created_at=saved.created_at,

@@ -28,10 +28,11 @@ from wms.gateway.craton.inventory_calls import (
     read_page,
 )
 from wms.gateway.craton.job_hosts import JOB_NAMED, OF_ONE_JOB, JobFinder, read_job_id
-from wms.gateway.craton.job_shapes import show_job, summarize_job
+from wms.gateway.craton.job_shapes import read_secrets, show_job, summarize_job
 from wms.jobs.job_parts import Jobs
 from wms.jobs.job_reader import find_revision
 from wms.jobs.job_wish import JobWish
+from wms.secrets.secret_use import merge_files
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Action, Principal, roles_for
 
@@ -160,11 +161,13 @@ class HostJobRoutes:
                 f"name one of 'task', 'tasks' and 'workflow', and not {', '.join(map(repr, named)) or 'none'}",
                 hint="a task by its id, several in their order, or a saved workflow",
             )
+        secrets = read_secrets(body.secrets)
         title, payload, strategy, list_id = "", body.payload, body.strategy or JobStrategy.LINEAR, None
         if body.workflow is not None:
             saved = await self._jobs.lists.get_list(principal, TaskListId(body.workflow))
             tasks, title, list_id = saved.tasks, saved.name, saved.id
             payload = {**json.loads(saved.payload), **body.payload}
+            secrets = merge_files(saved.secrets, secrets)
             strategy = body.strategy or saved.strategy
         else:
             ids = (body.task,) if body.task is not None else body.tasks or ()
@@ -179,6 +182,8 @@ class HostJobRoutes:
             strategy=strategy,
             serial=body.serial,
             max_fail_percentage=body.max_fail_percentage,
+            secrets=secrets,
+            timeout_s=body.timeout_s,
         )
 
     async def get_job(self, call: Call) -> Response:

@@ -65,19 +65,24 @@ class SecretRoutes:
     async def list_secrets(self, call: Call) -> Response:
         _, organization = await self._find_organization(call, Action.SEE_SECRET)
         found = await self._secrets.list_secrets(organization)
-        seen = [SecretSeen(name=each.name, changed_at=each.changed_at, changed_by=each.changed_by) for each in found]
+        seen = [
+            SecretSeen(name=each.name, open_to=each.open_to, changed_at=each.changed_at, changed_by=each.changed_by)
+            for each in found
+        ]
         return answer_json(SecretNamesAnswer(secrets=seen))
 
     async def set_secret(self, call: Call) -> Response:
         body: SecretRequest = call.body
         principal, organization = await self._find_organization(call, Action.CHANGE_SECRET)
         value = body.value.get_secret_value()
-        await self._secrets.set_secret(organization, call.read_path("secret"), value, by=principal.subject)
+        await self._secrets.set_secret(
+            organization, call.read_path("secret"), value, open_to=body.open_to, by=principal.subject
+        )
         return answer_nothing()
 
     async def delete_secret(self, call: Call) -> Response:
-        _, organization = await self._find_organization(call, Action.CHANGE_SECRET)
-        await self._secrets.delete_secret(organization, call.read_path("secret"))
+        principal, organization = await self._find_organization(call, Action.CHANGE_SECRET)
+        await self._secrets.delete_secret(organization, call.read_path("secret"), by=principal.subject)
         return answer_nothing()
 
     async def _find_organization(self, call: Call, action: Action) -> tuple[Principal, OrganizationId]:

@@ -61,10 +61,13 @@ def gets_inventory(tasks: Sequence[PinnedTask]) -> bool:
     return tasks[0].fan_out is FanOut.INVENTORY
 
 
-def make_fleet_request(tasks: Sequence[PinnedTask], *, n_hosts: int, max_workers: int) -> WorkflowRequest:
+def make_fleet_request(
+    tasks: Sequence[PinnedTask], *, n_hosts: int, max_workers: int, secrets: Sequence[str] = ()
+) -> WorkflowRequest:
     """Return the request for a workflow that runs `tasks` one after the other on each of `n_hosts` hosts.
 
-    At most `max_workers` workers run a task at one location.
+    At most `max_workers` workers run a task at one location. `secrets` are the names of the files of secrets that each
+    task gets.
     """
     n_events = 1 if gets_inventory(tasks) else n_hosts
     once = needs_at_most_once(tasks)
@@ -78,6 +81,7 @@ def make_fleet_request(tasks: Sequence[PinnedTask], *, n_hosts: int, max_workers
                 n_events=n_events,
                 max_workers=max_workers,
                 is_at_most_once=once,
+                secrets=secrets,
             )
             for place, task in enumerate(tasks)
             for image, locations in _group_locations(task.images).items()
@@ -103,6 +107,7 @@ def _make_task(
     n_events: int,
     max_workers: int,
     is_at_most_once: bool,
+    secrets: Sequence[str],
 ) -> TaskRequest:
     n_workers = max(1, min(n_events, max_workers))
     n_rounds = -(-n_events // n_workers)
@@ -128,13 +133,16 @@ def _make_task(
                 idle_s=_IDLE_S if n_tasks == 1 else _IDLE_IN_CHAIN_S,
                 forwards=not is_last,
                 is_at_most_once=is_at_most_once,
+                secrets=secrets,
             )
         ),
         n_workers=n_workers,
     )
 
 
-def _make_options(runtime_s: int, *, idle_s: int, forwards: bool, is_at_most_once: bool) -> dict[str, PilotValue]:
+def _make_options(
+    runtime_s: int, *, idle_s: int, forwards: bool, is_at_most_once: bool, secrets: Sequence[str]
+) -> dict[str, PilotValue]:
     options: dict[str, PilotValue] = {
         "EWMS_PILOT_OUTCOMES_TO": OUTCOMES,
         "EWMS_PILOT_LOGS_TO": LOGS,
@@ -149,6 +157,8 @@ def _make_options(runtime_s: int, *, idle_s: int, forwards: bool, is_at_most_onc
         options["EWMS_PILOT_FORWARD_EVENTS"] = "True"
     if is_at_most_once:
         options["EWMS_PILOT_AT_MOST_ONCE"] = "True"
+    if secrets:
+        options["EWMS_PILOT_SECRETS"] = ",".join(secrets)
     return options
 
 

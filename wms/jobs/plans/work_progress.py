@@ -72,7 +72,11 @@ def make_error_result(reason: str) -> HostResult:
     return HostResult(state=HostState.ERROR, reason=reason, is_doubtful=True)
 
 
+def make_sure_error(reason: str) -> HostResult:
+    """Return the result of a host on which no task has run."""
+    return HostResult(state=HostState.ERROR, reason=reason[:2000])
+
+
 def make_refusal_result(reason: str) -> HostResult:
     """Return the result of a host whose event the broker has refused: no task has run there."""
-    words = f"no task ran: the broker refused the event of this host: {reason}"
-    return HostResult(state=HostState.ERROR, reason=words[:2000])
+    return make_sure_error(f"no task ran: the broker refused the event of this host: {reason}")

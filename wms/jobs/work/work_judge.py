@@ -2,8 +2,8 @@
 
     all hosts have ended                                    the node ends as they did
     the workflow is over, or no worker will ever come       hosts without a result are `error`
-    the job is canceled, and its workflow is over           hosts that workers may have had are `error`: in doubt.
-                                                            The others are canceled
+    the job is canceled or out of time, and its workflow    hosts that workers may have had are `error`: in doubt.
+    is over                                                 The others are canceled, or `error`: no worker came
 
 An outcome may be on its way: nothing can come any more only when the queue of outcomes is empty, and WMS consumes it or
 it is gone.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from runtime.failpoints import failpoint
 from schemas.documents import TASKFORCES, TaskforceDocument, WorkflowDocument
 from schemas.jobs import JobDocument, JobWorkDocument
-from schemas.phases import Deactivated
+from schemas.phases import Deactivated, Phase
 from schemas.runs import NodeState, NodeStatus
 from wms.engine.engine import Engine
 from wms.engine.life.stimuli import ChildEnded
@@ -22,6 +22,7 @@ from wms.engine.workflow_queues import WorkflowQueues
 from wms.jobs.plans.fleet_requests import OUTCOMES
 from wms.jobs.plans.host_choice import HostFacts
 from wms.jobs.plans.judging import judge_node
+from wms.jobs.plans.stopping import WorkStop, end_missing
 from wms.jobs.plans.work_progress import (
     MissingResult,
     explain_lost_workers,
@@ -34,7 +35,6 @@ from wms.jobs.stored.job_store import JobStore
 from wms.jobs.stored.work_store import WorkStore
 from wms.jobs.work.work_intake import WorkIntake
 
-_CANCELED = "in doubt: the job was canceled while a worker may have run the task"
 #: No outcome is on its way when none has come for so long (seconds), and the queue is empty.
 _QUIET_S = 3.0
 
@@ -56,24 +56,26 @@ class WorkJudge:
         state: NodeState,
         *,
         intake: WorkIntake | None,
-        is_canceling: bool,
+        stop: WorkStop | None,
     ) -> bool:
         """End the node of a work if the work is over; return whether it is.
 
-        `intake` is None if the workflow has no queue of outcomes, or none any more.
+        `stop` says why the work stops before all hosts have ended; None: it goes on. `intake` is None if the workflow
+        has no queue of outcomes, or none any more.
 
         Raises:
             Unavailable: MQS does not answer.
         """
         missing = find_missing(await self._list_hosts(work), work.first, work.last)
+        is_canceling = stop is not None and stop.is_cancel
         if is_canceling or missing:
-            reason = await self._explain_silence(work, workflow, intake, is_canceling=is_canceling)
+            reason = await self._explain_silence(work, workflow, intake, stop=stop)
             if not reason:
                 return False
             # Outcomes and hosts may have come meanwhile.
             work = await self._works.find_work(work.id) or work
             missing = find_missing(await self._list_hosts(work), work.first, work.last)
-            await self._end_hosts(job, work, missing, reason, is_canceling=is_canceling)
+            await self._end_hosts(work, missing, reason, stop=stop)
         await self._jobs.settle_states(job.uuid, work.places, len(job.tasks))
         states = find_last_states(await self._list_hosts(work), work.first, work.last)
         outcome, explanation = judge_node(states, is_canceling=is_canceling)
@@ -85,16 +87,19 @@ class WorkJudge:
 
     async def _end_hosts(
         self,
-        job: JobDocument,
         work: JobWorkDocument,
         missing: Sequence[MissingResult],
         reason: str,
         *,
-        is_canceling: bool,
+        stop: WorkStop | None,
     ) -> None:
-        if is_canceling:
-            missing = find_doubtful(missing, job.uuid, work)
-        await self._jobs.keep_results((each.host, each.task, make_error_result(reason)) for each in missing)
+        if stop is None:
+            await self._jobs.keep_results((each.host, each.task, make_error_result(reason)) for each in missing)
+            return
+        ordered = {"workflow_id": work.id, "phase_change_log.target_phase": Phase.PENDING_STARTER.value}
+        had_workers = await self._jobs.store.count(TASKFORCES, ordered) > 0
+        doubtful = find_doubtful(missing, work.job, work) if had_workers else []
+        await self._jobs.keep_results(end_missing(stop, missing, doubtful))
 
     async def _list_hosts(self, work: JobWorkDocument) -> list[HostFacts]:
         return await self._jobs.list_facts_at(work.job, work.places)
@@ -105,16 +110,14 @@ class WorkJudge:
         workflow: WorkflowDocument | None,
         intake: WorkIntake | None,
         *,
-        is_canceling: bool,
+        stop: WorkStop | None,
     ) -> str:
         """Return why no outcome will come any more; "" if some may."""
         if workflow is None:
-            return _CANCELED if is_canceling else "its workflow is gone"
+            return "its workflow is gone" if stop is None else stop.in_doubt
         reason = ""
-        if workflow.over_at is not None and is_canceling:
-            reason = _CANCELED
-        elif is_canceling:
-            return ""
+        if stop is not None:
+            reason = stop.in_doubt if workflow.over_at is not None else ""
         elif workflow.over_at is not None or workflow.completion is not None:
             aborted = f"somebody aborted the workflow {work.id}"
             lost = "no answer came: a worker was lost with it, so it is unknown whether the task has run"

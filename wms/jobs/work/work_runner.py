@@ -6,6 +6,8 @@ it is started.
 
 from runtime.clock import stored_now
 from runtime.failpoints import failpoint
+from runtime.kernel.decision import Change
+from runtime.kernel.store import Transaction
 from runtime.once import Once
 from schemas.errors import Conflict, NotFound, OverQuota, Rejected
 from schemas.ids import RunId, RunUuid, WorkflowId
@@ -15,22 +17,32 @@ from schemas.runs import NodeState, Outcome
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun
 from wms.engine.life.stimuli import ChildEnded, ChildStarted
-from wms.fleet.fleet import Fleet
+from wms.fleet.fleet import ChangesWithWorkflow, Fleet
 from wms.fleet.ownership import Access, Owner
 from wms.jobs.plans.fleet_requests import make_fleet_request, name_runner, needs_at_most_once
 from wms.jobs.plans.host_choice import choose_hosts, name_host
 from wms.jobs.plans.job_graph import NodeTasks, read_node_tasks
-from wms.jobs.plans.work_progress import make_error_result
+from wms.jobs.plans.stopping import describe_limit, is_out_of_time
+from wms.jobs.plans.work_progress import make_sure_error
 from wms.jobs.stored.job_store import JobStore
 from wms.jobs.stored.work_store import WorkStore
 from wms.jobs.work.work_watch import WorkWatch
+from wms.secrets.secret_store import SecretStore
 
 
 class WorkRunner:
     """Runs the nodes of jobs."""
 
     def __init__(
-        self, engine: Engine, fleet: Fleet, jobs: JobStore, works: WorkStore, watch: WorkWatch, *, max_workers: int
+        self,
+        engine: Engine,
+        fleet: Fleet,
+        jobs: JobStore,
+        works: WorkStore,
+        watch: WorkWatch,
+        *,
+        secrets: SecretStore,
+        max_workers: int,
     ) -> None:
         """At most `max_workers` workers run a task at one location."""
         self._engine = engine
@@ -38,6 +50,7 @@ class WorkRunner:
         self._jobs = jobs
         self._works = works
         self._watch = watch
+        self._secrets = secrets
         self._max_workers = max_workers
 
     async def start_node(self, run: OpenRun, number: int) -> None:
@@ -60,6 +73,9 @@ class WorkRunner:
             return
         chosen = set(choice.hosts)
         places = tuple(place for place, each in hosts if each.id in chosen)
+        if is_out_of_time(job, stored_now()):
+            await self._refuse_hosts(job, state, tasks, places, f"{describe_limit(job)} before this task began")
+            return
         work = await self._request_workflow(job, state, facts.id, tasks, places)
         if work is None:
             return
@@ -79,16 +95,20 @@ class WorkRunner:
         pinned, owner = job.tasks[tasks.first : tasks.last + 1], name_runner(job.owner)
         once = _name_request(job.uuid, state)
         try:
-            request = make_fleet_request(pinned, n_hosts=len(places), max_workers=self._max_workers)
-            answer = (await self._fleet.submit_workflow(request, Owner(owner), once)).answer
+            request = make_fleet_request(
+                pinned,
+                n_hosts=len(places),
+                max_workers=self._max_workers,
+                secrets=[each.file for each in job.secrets],
+            )
+            answer = (
+                await self._fleet.submit_workflow(request, Owner(owner), once, also=self._give_secrets(job))
+            ).answer
         except OverQuota:
             raise  # at the run's `wake_at` the engine tries again
         except (Rejected, ValueError) as error:
             reason = f"the fleet refused the request: {error.reason if isinstance(error, Rejected) else error}"
-            result = make_error_result(reason[:2000])
-            await self._jobs.keep_results((name_host(job.uuid, place), tasks.first, result) for place in places)
-            await self._jobs.settle_states(job.uuid, places, len(job.tasks))
-            await self._end_node(run_id, state, Outcome.ERROR, reason)
+            await self._refuse_hosts(job, state, tasks, places, reason)
             return None
         failpoint("jobs.requested")
         work = JobWorkDocument(
@@ -106,6 +126,25 @@ class WorkRunner:
             created_at=stored_now(),
         )
         return await self._works.add_work(work)
+
+    async def _refuse_hosts(
+        self, job: JobDocument, state: NodeState, tasks: NodeTasks, places: tuple[int, ...], reason: str
+    ) -> None:
+        """End a node before it has begun: each of its hosts is `error`, and no task has run."""
+        result = make_sure_error(reason)
+        await self._jobs.keep_results((name_host(job.uuid, place), tasks.first, result) for place in places)
+        await self._jobs.settle_states(job.uuid, places, len(job.tasks))
+        await self._end_node(job.id, state, Outcome.ERROR, reason)
+
+    def _give_secrets(self, job: JobDocument) -> ChangesWithWorkflow | None:
+        """Return what lets the tasks of a workflow have the secrets of its job."""
+        if not job.secrets:
+            return None
+
+        async def give(tx: Transaction, workflow_id: WorkflowId) -> tuple[Change, ...]:
+            return (await self._secrets.make_gift(tx, workflow_id, job.organization, job.secrets),)
+
+        return give
 
     async def cancel_node(self, run: OpenRun, number: int) -> None:
         """Abort the workflow of a node. The node ends when the workflow is over, or at once if it never started."""

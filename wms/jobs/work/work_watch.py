@@ -11,6 +11,7 @@ import asyncio
 from contextlib import suppress
 
 from runtime.amqp import NotDeclared
+from runtime.clock import stored_now
 from runtime.kernel.decision import Insert, Update
 from runtime.kernel.store import Committed
 from runtime.loops import BackgroundLoop
@@ -33,6 +34,7 @@ from wms.fleet.life.stimuli import CloseInputs
 from wms.fleet.ownership import Access
 from wms.joblogs.job_logs import JobLogs
 from wms.jobs.plans.fleet_requests import gets_inventory, number_tasks
+from wms.jobs.plans.stopping import find_stop
 from wms.jobs.stored.job_store import JobStore
 from wms.jobs.stored.work_store import WorkStore
 from wms.jobs.work.work_feed import WorkFeed
@@ -141,14 +143,18 @@ class WorkWatch:
             return
         if state.workflow_id != work.id:
             return  # the engine does not know yet that the node has started
+        stop = find_stop(job, stored_now(), is_canceling=is_canceling)
         raw = await self._jobs.store.find_one(WORKFLOWS, {"_id": work.id})
         workflow = None if raw is None else WorkflowDocument.model_validate(raw)
         if workflow is not None and workflow.queues_active_at is not None:
             await self._keep_intake(job, work, workflow)
-            if workflow.deactivated is None and workflow.inputs_closed_at is None and not is_canceling:
+            if workflow.deactivated is None and workflow.inputs_closed_at is None and stop is None:
                 await self._feed_work(job, work)
+        if stop is not None and workflow is not None and workflow.deactivated is None:
+            with suppress(NotFound):  # it has ended already
+                await self._fleet.deactivate_workflow(work.id, Deactivated.ABORTED, Access(work.owner))
         intake = self._intakes.get(work.id)
-        if await self._judge.judge_work(job, work, workflow, state, intake=intake, is_canceling=is_canceling):
+        if await self._judge.judge_work(job, work, workflow, state, intake=intake, stop=stop):
             await self._leave_work(work)
 
     async def _find_node(self, work: JobWorkDocument) -> tuple[NodeState | None, bool]:

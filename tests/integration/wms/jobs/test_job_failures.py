@@ -138,3 +138,19 @@ async def test_a_canceled_job_leaves_no_workflow_that_wms_had_requested_before_a
     await jobs.send("POST", f"/jobs/{made['id']}/actions/cancel")
     assert (await jobs.until_over(made["id"]))["hosts"] == {"canceled": 3}
     await eventually(lambda: store.count(WORKFLOWS, {"deactivated": None}), lambda n_open: n_open == 0)
+
+
+async def test_a_job_out_of_time_ends_and_says_so_of_each_host_that_has_not_answered(jobs: JobWorld) -> None:
+    tasks, inventory = [await jobs.add_task(name) for name in ("drain", "patch")], await jobs.add_inventory(LAB)
+    jobs.answers = lambda task, host: None if host == "web2" else exit_well(task, host)
+    made = await jobs.start(tasks=tasks, inventory=inventory, timeout_s=5)
+    over = await jobs.until_over(made["id"])
+    assert (over["status"], over["timeout_s"], over["hosts"]["error"]) == ("error", 5, 1)
+    host = (await jobs.send("GET", f"/jobs/{made['id']}/hosts/web2")).json()
+    assert "the job's time limit of 5 s was over" in host["results"][0]["reason"]
+    assert {task for task, _ in jobs.runs} == {"drain"}
+    store = jobs.world.wms.store
+    await eventually(lambda: store.count(WORKFLOWS, {"over_at": None}), lambda n_open: n_open == 0)
+    again = (await jobs.send("POST", f"/jobs/{made['id']}/actions/rerun", {})).json()
+    assert (again["timeout_s"], again["n_hosts"]) == (5, 1)
+    await jobs.until_over(again["id"])

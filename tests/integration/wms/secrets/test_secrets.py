@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from runtime.bus.questions import Caller
-from runtime.kernel.store import Store
+from runtime.kernel.decision import Decision
+from runtime.kernel.store import Store, Transaction
 from schemas.documents import TASKFORCES
 from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected
 from schemas.ids import OrganizationId, TaskforceUuid, WorkflowId
@@ -13,13 +14,14 @@ from schemas.phases import Phase
 from schemas.questions import Answer, Question
 from schemas.rules.secret_names import MAX_SECRET_BYTES
 from schemas.secret_questions import SecretsAnswer, SecretsQuery
-from schemas.stored_secrets import ORGANIZATION_SECRETS
+from schemas.stored_secrets import ORGANIZATION_SECRETS, SecretFile
 from schemas.topology import tms_service
 from schemas.wire import answer_from_bytes, answer_to_bytes
 from wms.encryption import NoKey, SecretKeys, make_key
 from wms.secret_rotation import SecretRotation
 from wms.secrets.secret_answers import SecretAnswers
 from wms.secrets.secret_store import INDEXES, SecretStore
+from wms.tenancy.activity_facts import ACTIVITY
 
 NORTH, SOUTH = OrganizationId("north"), OrganizationId("south")
 WORKFLOW, TASKFORCE = WorkflowId("WF-1"), TaskforceUuid("TF-1")
@@ -39,6 +41,16 @@ async def answer_others(question: Question, caller: Caller) -> Answer:
     raise Rejected(f"{caller} asked {question.kind}")
 
 
+async def give(store: Store, secrets: SecretStore, organization: OrganizationId, *names: str) -> None:
+    """Store a gift to the workflow, as the request for the workflow does."""
+    files = [SecretFile(name=name, file=name) for name in names]
+
+    async def step(tx: Transaction) -> Decision:
+        return Decision(changes=(await secrets.make_gift(tx, WORKFLOW, organization, files),))
+
+    await store.transact(step)
+
+
 async def test_c33_a_value_is_stored_encrypted_replaced_and_moved_to_a_new_key(store: Store) -> None:
     old = make_key()
     secrets = SecretStore(store, SecretKeys([old]))
@@ -55,12 +67,20 @@ async def test_c33_a_value_is_stored_encrypted_replaced_and_moved_to_a_new_key(s
     await SecretRotation(store, keys).encrypt_documents()
     (moved,) = await store.find(ORGANIZATION_SECRETS, {})
     assert keys.has_first_key(moved["value"])
-    await SecretStore(store, keys).give_to_workflow(WORKFLOW, NORTH, ["db-password"])
+    await give(store, SecretStore(store, keys), NORTH, "db-password")
     assert await SecretStore(store, keys).read_values(WORKFLOW, ["db-password"]) == {"db-password": VALUE}
 
-    await secrets.delete_secret(NORTH, "db-password")
+    await secrets.delete_secret(NORTH, "db-password", by="cy")
     with pytest.raises(NotFound):
-        await secrets.delete_secret(NORTH, "db-password")
+        await secrets.delete_secret(NORTH, "db-password", by="cy")
+    # Each change has its row, which has no value.
+    rows = await store.find(ACTIVITY, {}, sort=[("_id", 1)])
+    assert [(each["operation"], each["who"], each["name"]) for each in rows] == [
+        ("create", "ada", "db-password"),
+        ("update", "bob", "db-password"),
+        ("delete", "cy", "db-password"),
+    ]
+    assert not {"first", VALUE} & set(str(rows).split("'"))
 
 
 @pytest.mark.parametrize(
@@ -111,8 +131,8 @@ async def test_c33_only_the_starting_tms_gets_what_was_given_to_the_workflow(sto
     with pytest.raises(NotFound, match="was not given"):
         await ask("db-password")
     with pytest.raises(NotFound, match="no secret"):
-        await secrets.give_to_workflow(WORKFLOW, NORTH, ["db-password", "south-key"])
-    await secrets.give_to_workflow(WORKFLOW, NORTH, ["db-password"])
+        await give(store, secrets, NORTH, "db-password", "south-key")
+    await give(store, secrets, NORTH, "db-password")
     assert await ask("db-password") == {"db-password": VALUE}
     with pytest.raises(NotFound, match="was not given"):
         await ask("south-key")
@@ -121,8 +141,9 @@ async def test_c33_only_the_starting_tms_gets_what_was_given_to_the_workflow(sto
     for caller in (OTHER, Caller("steps.default"), Caller("mqs")):
         with pytest.raises(Forbidden):
             await ask("db-password", caller=caller)
-    # A second gift changes nothing: nobody adds a secret to a workflow that runs.
-    await secrets.give_to_workflow(WORKFLOW, SOUTH, ["south-key"])
+    # A second gift is refused: nobody adds a secret to a workflow that runs.
+    with pytest.raises(Conflict):
+        await give(store, secrets, SOUTH, "south-key")
     with pytest.raises(NotFound):
         await ask("south-key")
     for phase in (Phase.CONDOR_SUBMIT, Phase.CONDOR_COMPLETE):

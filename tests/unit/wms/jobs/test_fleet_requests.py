@@ -102,3 +102,12 @@ def test_an_event_has_the_same_id_each_time_and_another_one_in_each_workflow() -
     assert len(set(ids)) == 6
     assert make_unit_id(one, 1) == ids[2]
     assert name_runner("ada") == "ewms-jobs/ada"
+
+
+def test_c33_each_task_names_the_files_of_the_jobs_secrets_and_without_secrets_none() -> None:
+    tasks = [make_pinned_task("drain"), make_pinned_task("patch")]
+    given = make_fleet_request(tasks, n_hosts=2, max_workers=5, secrets=["password", "api-key"])
+    named = [task.pilot_config.environment.get("EWMS_PILOT_SECRETS") for task in given.tasks]
+    assert named == ["password,api-key"] * 2
+    without = make_fleet_request(tasks, n_hosts=2, max_workers=5)
+    assert "EWMS_PILOT_SECRETS" not in str(without)
