@@ -62,7 +62,7 @@ class Run:
 
     @property
     def views(self) -> WorkflowViews:
-        """Return the views of this workflow as a whole: its graph."""
+        """Return the views of this workflow as a whole: its graph, its progress, and why it stands as it does."""
         return WorkflowViews(self._portal, self._run.views)
 
     def queue(self, alias: str) -> Queue:

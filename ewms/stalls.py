@@ -3,12 +3,7 @@
 from collections.abc import Sequence
 
 from ewms.errors import RunStalled
-from schemas.api.health import Stall, StallCause
-
-
-def describe_cause(cause: StallCause) -> str:
-    """Return the text of `cause`, after the word "stalled" if events wait in vain."""
-    return f"stalled: {cause.text}" if cause.is_stalled else cause.text
+from schemas.api.health import Stall
 
 
 def make_stall_error(workflow: str, stall: Stall) -> RunStalled:

@@ -47,6 +47,7 @@ app = typer.Typer(
 workflow.app.command("close-inputs")(ending.close_inputs)
 workflow.app.command("expect")(ending.expect_results)
 workflow.app.command("graph")(workflow_views.draw_workflow)
+workflow.app.command("explain")(workflow_views.explain_workflow)
 app.add_typer(workflow.app, name="workflow")
 app.add_typer(task.app, name="task")
 app.add_typer(taskforce.app, name="taskforce")

@@ -2,6 +2,7 @@
 
 from ewms.loop_thread import LoopThread
 from ewms.workflows.views import AsyncWorkflowViews
+from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.workflow_graph import WorkflowGraph
 
 
@@ -28,3 +29,19 @@ class WorkflowViews:
             NotThere: the workflow does not exist, or belongs to another user.
         """
         return self._portal.run_coroutine(lambda: self._views.draw(form=form))
+
+    def progress(self) -> WorkflowStanding:
+        """Return how far the workflow is: workers, queues and events, and the problems that a person must look at.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        return self._portal.run_coroutine(self._views.progress)
+
+    def explain(self) -> Explanation:
+        """Return why the workflow stands as it does: causes with remedies, the most serious first.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        return self._portal.run_coroutine(self._views.explain)

@@ -106,7 +106,7 @@ class AsyncRun:
 
     @property
     def views(self) -> AsyncWorkflowViews:
-        """Return the views of this workflow as a whole: its graph."""
+        """Return the views of this workflow as a whole: its graph, its progress, and why it stands as it does."""
         return AsyncWorkflowViews(self._gateway, self.id)
 
     def queue(self, alias: str) -> AsyncQueue:

@@ -1,6 +1,5 @@
 """A workflow as the server reports it at one moment, and what follows: is it over, and how did it end? (core)"""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from ewms.errors import Aborted, DoneWithFailures, OutcomeFailed
 from schemas.api.health import Stall
 from schemas.endings import Completion, Ending, outcome_words
-from schemas.explain.worker_counts import sum_statuses
+from schemas.explain.workflow_facts import WorkflowFacts, is_taskforce_over
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import WANTED, Deactivated, Phase
 from schemas.statuses import JobStatus
@@ -28,30 +27,33 @@ class WorkflowState:
     stall: Stall | None = None
 
     @property
+    def facts(self) -> WorkflowFacts:
+        """Return the facts of which WMS and the client think the same."""
+        return WorkflowFacts(
+            workflow=self.workflow, tasks=self.task_directives, taskforces=self.taskforces, stall=self.stall
+        )
+
+    @property
     def over(self) -> bool:
         """Whether the workflow has ended and nothing of it runs or will run any more."""
-        return self.workflow.deactivated is not None and all(is_over(taskforce) for taskforce in self.taskforces)
+        return self.facts.is_over
 
     @property
     def phases(self) -> dict[str, int]:
         """Return phase -> number of taskforces in it, in the order of the phases."""
-        counts = Counter(taskforce.phase for taskforce in self.taskforces)
-        return {str(phase): counts[phase] for phase in Phase if counts[phase]}
+        return self.facts.phases
 
     @property
     def workers(self) -> dict[str, dict[str, int]]:
         """Return the number of workers by job status and pilot status, added up over all taskforces."""
-        return sum_statuses(taskforce.compound_statuses for taskforce in self.taskforces)
+        return self.facts.workers
 
     @property
     def task_errors(self) -> dict[str, int]:
         """Return error text -> how often it came, for the most frequent errors of all taskforces, the most frequent
         first.
         """
-        counts: Counter[str] = Counter()
-        for taskforce in self.taskforces:
-            counts.update(taskforce.top_task_errors)
-        return dict(counts.most_common())
+        return self.facts.task_errors
 
     def has_reached(self, phase: Phase) -> bool:
         """Return whether every taskforce is in `phase` or past it.
@@ -65,7 +67,7 @@ class WorkflowState:
                 names = ", ".join(t.taskforce_uuid for t in lost)
                 raise OutcomeFailed([f"ended before {phase}: {names}"])
             return all(t.phase not in WANTED or _ROAD.index(t.phase) >= _ROAD.index(phase) for t in self.taskforces)
-        return all(t.phase == phase or is_over(t) for t in self.taskforces)
+        return all(t.phase == phase or is_taskforce_over(t) for t in self.taskforces)
 
     def as_json(self) -> dict[str, Any]:
         """Return the state as JSON in the words of the REST API: the form of the answer to `POST /workflows`."""
@@ -155,17 +157,10 @@ class WorkflowOutcome:
         raise OutcomeFailed(problems)
 
 
-def is_over(taskforce: Taskforce) -> bool:
-    """Return whether `taskforce` has left HTCondor, or never came there and is not wanted any more (ruling 9)."""
-    return taskforce.phase is Phase.CONDOR_COMPLETE or (
-        taskforce.phase is Phase.PENDING_STOPPER and taskforce.cluster_id is None
-    )
-
-
 def find_waiting(state: WorkflowState) -> list[Taskforce]:
     """Return the taskforces that wait for a TMS or for their first slot: only these can be stuck."""
     phases = (Phase.PENDING_STARTER, Phase.PENDING_STOPPER, Phase.CONDOR_RM)
-    return [t for t in state.taskforces if (t.phase in phases and not is_over(t)) or _waits_for_a_slot(t)]
+    return [t for t in state.taskforces if (t.phase in phases and not is_taskforce_over(t)) or _waits_for_a_slot(t)]
 
 
 def _waits_for_a_slot(taskforce: Taskforce) -> bool:

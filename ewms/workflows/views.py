@@ -1,8 +1,9 @@
-"""Views of one workflow as a whole, as the server makes them: its graph."""
+"""Views of one workflow as a whole, as the server makes them: its graph, its progress, why it stands so."""
 
 from urllib.parse import quote
 
 from ewms.gateway.http import Gateway
+from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.workflow_graph import WorkflowGraph
 from schemas.ids import WorkflowId
 
@@ -32,3 +33,21 @@ class AsyncWorkflowViews:
         """
         body, _ = await self._gateway.get_bytes(f"{self._path}/graph?format={quote(form, safe='')}")
         return body.decode()
+
+    async def progress(self) -> WorkflowStanding:
+        """Return how far the workflow is: workers, queues and events, and the problems that a person must look at.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        answer = await self._gateway.get_json(f"{self._path}/progress")
+        return WorkflowStanding.model_validate(answer, extra="ignore")
+
+    async def explain(self) -> Explanation:
+        """Return why the workflow stands as it does: causes with remedies, the most serious first.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        answer = await self._gateway.get_json(f"{self._path}/explain")
+        return Explanation.model_validate(answer, extra="ignore")

@@ -40,6 +40,11 @@ class StallCause(Object):
         """Whether events wait in vain. If not, they fail one after the other, or every event has failed."""
         return self.cause not in _NOT_STALLED
 
+    @property
+    def sentence(self) -> str:
+        """The text, after the word "stalled" if events wait in vain."""
+        return f"stalled: {self.text}" if self.is_stalled else self.text
+
 
 class Stall(Object):
     """Why a workflow needs its user: events wait and no worker is coming to take them, its task fails on every worker,
@@ -69,6 +74,8 @@ class MissingWorkers(Object):
     command: str
     #: Whether the workers will come by themselves.
     is_coming: bool
+    #: The reason's name in the table of causes, which is finer than `cause`; empty from an older WMS.
+    reason: str = ""
 
 
 class WorkflowHealth(Object):

@@ -85,6 +85,7 @@ def describe_staffing(taskforce: Document, port: TmsPort, now: datetime) -> Docu
                 "text": one.text,
                 "command": one.command,
                 "is_coming": one.is_coming,
+                "reason": one.cause,
             }
             for one in missing
         ],

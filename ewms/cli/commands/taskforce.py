@@ -10,7 +10,7 @@ from ewms.cli.context import GlobalOptions
 
 if TYPE_CHECKING:
     from ewms.client import Run
-    from ewms.workflows.progress import Problem
+    from schemas.api.explanation import ExplainedCause
 
 app = typer.Typer(help="See the state of taskforces, and read what workers wrote.", no_args_is_help=True)
 app.command("logs")(show_logs)
@@ -86,7 +86,7 @@ def why(
             given.make_console().print(advice_line(step.text, step.command))
 
 
-def _find_next_step(run: "Run") -> "Problem | None":
+def _find_next_step(run: "Run") -> "ExplainedCause | None":
     """Return what lets the run end, if only its open inputs keep it going. Return None if the server does not say."""
     from ewms.workflows.progress import compute_progress
     from schemas.errors import EWMSError

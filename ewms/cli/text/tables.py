@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ewms.stalls import describe_cause
 from schemas.api.health import Stall, TaskforceHealth
 from schemas.api.queries import WorkflowFound
 from schemas.api.queues import QueueDepths
@@ -137,9 +136,7 @@ def missing_lines(uuid: str, health: TaskforceHealth) -> list[Text]:
 
 def stall_lines(stall: Stall) -> list[Text]:
     """Return a line for each cause of a stall, with the next command."""
-    return [
-        Text.assemble((describe_cause(cause), "red"), "\n    → ", (cause.command, "cyan")) for cause in stall.causes
-    ]
+    return [Text.assemble((cause.sentence, "red"), "\n    → ", (cause.command, "cyan")) for cause in stall.causes]
 
 
 def advice_line(text: str, command: str) -> Text:

@@ -48,6 +48,8 @@ ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("POST", "/workflows/{workflow_id}/actions/abort"): (ACTORS, {}),
     ("POST", "/workflows/{workflow_id}/actions/finished"): (ACTORS, {}),
     ("GET", "/workflows/{workflow_id}/graph"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/progress"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/explain"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/ending"): (READERS, None),
     ("POST", "/workflows/{workflow_id}/close-inputs"): (ACTORS, {}),
     ("POST", "/workflows/{workflow_id}/expected-results"): (ACTORS, {"n": 1_000_000}),

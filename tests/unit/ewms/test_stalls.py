@@ -1,7 +1,7 @@
 """What is said of a stall while somebody waits: once, when it changes, and when it is over."""
 
 from ewms.errors import OutcomeFailed
-from ewms.stalls import StallNotices, describe_cause, make_stall_error
+from ewms.stalls import StallNotices, make_stall_error
 from schemas.api.health import ALL_FAILED, FAILING, StallCause
 from tests.unit.ewms.facts import WORKFLOW, stall
 
@@ -35,7 +35,7 @@ def test_a_stall_can_be_a_failure_with_the_next_command_as_its_hint() -> None:
 def test_a_run_whose_events_move_on_and_fail_is_not_called_stalled() -> None:
     failing = stall(FAILING, "the task fails on every worker")
     (cause,) = failing.causes
-    assert describe_cause(cause) == cause.text
+    assert cause.sentence == cause.text
     assert StallNotices(WORKFLOW).next_notice(failing) == f"{WORKFLOW}: {cause.text} (next: {cause.command})"
     assert make_stall_error(WORKFLOW, failing).reason == f"{WORKFLOW}: {cause.text}"
     # Another task of it waits in vain.
@@ -54,5 +54,5 @@ def test_a_run_whose_every_event_has_failed_is_told_as_that_and_its_end_is_no_ne
     )
     assert notices.next_notice(None, is_ending=True) == ""
     assert make_stall_error(WORKFLOW, after).reason == f"{WORKFLOW}: every event has failed: 3 dead letter(s)"
-    assert describe_cause(failed) == failed.text
-    assert describe_cause(stalled.causes[0]).startswith("stalled: 12 event(s) are left")
+    assert failed.sentence == failed.text
+    assert stalled.causes[0].sentence.startswith("stalled: 12 event(s) are left")

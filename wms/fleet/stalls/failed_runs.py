@@ -47,10 +47,8 @@ def judge_failed_run(
     """
     if depths is None or not has_all_failed(tasks, depths) or (has_closed_inputs and not was_stalled):
         return None
-    text, command = advise_failed_run(
-        workflow_id, n_failed=depths.n_failed, n_dead=depths.n_dead, is_closed=has_closed_inputs
-    )
-    return Obstacle(ObstacleKind.ALL_FAILED, ALL_FAILED, text, command)
+    advice = advise_failed_run(workflow_id, n_failed=depths.n_failed, n_dead=depths.n_dead, is_closed=has_closed_inputs)
+    return Obstacle(ObstacleKind.ALL_FAILED, ALL_FAILED, advice.text, advice.command)
 
 
 def _list_inputs(seen: WorkflowSight) -> list[str]:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from schemas.explain.cause_table import write_command, write_text
+from schemas.explain.hold_causes import find_hold_cause
+from schemas.explain.worker_causes import find_kill_cause, find_slot_cause
 from schemas.ids import workflow_of
 from schemas.phases import WANTED, Phase
 from schemas.statuses import SILENT, TAKING_EVENTS, JobStatus, PilotStatus
@@ -57,7 +60,10 @@ class Lack(StrEnum):
 
 #: The text of the hold in which TMS lets a job wait for its next start after the pilot ended early.
 PAUSE = "starts again after a pause"
-_KILLED, _KILLED_BY = "was killed by ", "killed by "
+_KILLED = "was killed by "
+
+#: The causes that the errors of workers explain.
+_SHOWN_BY_ERRORS = frozenset({"pilot-failed", "paused", "all-bad-elsewhere"})
 
 #: Reasons that pass by themselves: after a pause of seconds or minutes, or as soon as the pool allows it.
 _LATER = frozenset({Lack.PAUSED, Lack.PILOT_FAILED})
@@ -66,10 +72,14 @@ _SOON = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.ALL_BAD, Lack.SLOT_AWAI
 
 @dataclass(frozen=True, slots=True)
 class WorkerShortage:
-    """Workers that take no events for the same reason, and the command that helps or shows more."""
+    """Workers that take no events for the same reason, and the command that helps or shows more.
+
+    `cause` is the reason's name in the table of causes, which has its text (`schemas.explain.worker_causes`).
+    """
 
     lack: Lack
     n_workers: int
+    cause: str
     text: str
     command: str
 
@@ -94,108 +104,91 @@ def find_missing_workers(crew: Crew, now: datetime) -> tuple[WorkerShortage, ...
 
 def _find_missing_in_phase(crew: Crew, now: datetime) -> list[WorkerShortage]:
     """Return why a taskforce has no jobs."""
-    n, place = crew.n_wanted, f"the TMS of {crew.schedd}"
+    lack, cause, values = _judge_phase(crew, now)
+    return [_make_shortage(crew, lack, cause, write_text(cause, schedd=crew.schedd, **values), crew.n_wanted)]
+
+
+def _judge_phase(crew: Crew, now: datetime) -> tuple[Lack, str, dict[str, str]]:
+    """Return why a taskforce has no jobs: how serious that is, the cause, and the values of its text."""
     if not crew.phase.is_known:
-        unknown = f"are in the phase {crew.phase}, which this version does not know"
-        return [WorkerShortage(Lack.STARTING, n, unknown, _show_command(crew))]
+        return Lack.STARTING, "phase-unknown", {"phase": str(crew.phase)}
     if crew.phase not in WANTED or crew.has_ended:
-        return [
-            WorkerShortage(
-                Lack.ENDED,
-                n,
-                f"ended with their taskforce{_describe_ends(crew.exit_codes)}",
-                _add_workers_command(crew),
-            )
-        ]
+        return Lack.ENDED, "ended", {"ends": _describe_ends(crew.exit_codes)}
     if crew.phase is not Phase.PENDING_STARTER:
-        return [WorkerShortage(Lack.STARTING, n, "wait for their turn to be started", _show_command(crew))]
+        return Lack.STARTING, "turn-awaited", {}
+    if crew.stuck and crew.asked_at is not None:
+        return Lack.TMS_SILENT, "tms-given-up", {"why": crew.stuck}
     if crew.stuck:
-        lack = Lack.TMS_SILENT if crew.asked_at is not None else Lack.START_FAILED
-        return [WorkerShortage(lack, n, f"not started: {crew.stuck}", _elsewhere_command(lack, crew))]
+        return Lack.START_FAILED, "start-failed", {"why": crew.stuck}
     if crew.asked_at is not None:
         # `asked_at` is the time of the last request. A second request means that the first had no answer for half a
         # minute or more.
         if crew.n_asked > 1 or now - crew.asked_at > ANSWER_WITHIN:
-            return [
-                WorkerShortage(
-                    Lack.TMS_SILENT,
-                    n,
-                    f"not started: {place} does not answer",
-                    _elsewhere_command(Lack.TMS_SILENT, crew),
-                )
-            ]
-        return [WorkerShortage(Lack.STARTING, n, "are being started", _show_command(crew))]
+            return Lack.TMS_SILENT, "tms-unanswered", {}
+        return Lack.STARTING, "being-started", {}
     if crew.retry_at is not None and crew.retry_at > now:
-        return [
-            WorkerShortage(
-                Lack.START_AGAIN,
-                n,
-                f"not started: the start failed, and WMS tries again at {_format_time(crew.retry_at)}",
-                _show_command(crew),
-            )
-        ]
+        return Lack.START_AGAIN, "start-again", {"at": _format_time(crew.retry_at)}
     if not crew.port.takes_orders and now - crew.since > ASKED_WITHIN:
-        text = f"not started: {place} has not asked for them since {_format_time(crew.since)}"
-        return [WorkerShortage(Lack.TMS_SILENT, n, text, _elsewhere_command(Lack.TMS_SILENT, crew))]
-    return [WorkerShortage(Lack.STARTING, n, "wait for their turn to be started", _show_command(crew))]
+        return Lack.TMS_SILENT, "tms-not-asking", {"since": _format_time(crew.since)}
+    return Lack.STARTING, "turn-awaited", {}
 
 
 def _find_missing_in_pool(crew: Crew, now: datetime) -> list[WorkerShortage]:
     """Return why jobs of a taskforce do not take events."""
     heard_at = crew.as_of or crew.since
     if crew.port.repeats_statuses and now - heard_at > HEARD_WITHIN:
-        text = f"not seen: the TMS of {crew.schedd} has sent no statuses since {_format_time(heard_at)}"
-        return [WorkerShortage(Lack.TMS_SILENT, crew.n_wanted, text, _elsewhere_command(Lack.TMS_SILENT, crew))]
+        text = write_text("statuses-missing", schedd=crew.schedd, since=_format_time(heard_at))
+        return [_make_shortage(crew, Lack.TMS_SILENT, "statuses-missing", text, crew.n_wanted)]
     if not crew.statuses:
-        return [
-            WorkerShortage(Lack.STARTING, crew.n_wanted, "are submitted, without a status yet", _show_command(crew))
-        ]
-    found: dict[tuple[Lack, str], int] = {}
+        text = write_text("no-status-yet")
+        return [_make_shortage(crew, Lack.STARTING, "no-status-yet", text, crew.n_wanted)]
+    found: dict[tuple[Lack, str, str], int] = {}
     for job, pilots in crew.statuses.items():
         for pilot, n in pilots.items():
             if (why := _find_lack(crew, job, pilot)) is not None:
-                found[why] = found.get(why, 0) + n
-    return [
-        WorkerShortage(lack, n, text, _choose_command(lack, text, crew)) for (lack, text), n in found.items() if n > 0
-    ]
+                lack, cause, values = why
+                key = (lack, cause, write_text(cause, **values))
+                found[key] = found.get(key, 0) + n
+    return [_make_shortage(crew, lack, cause, text, n) for (lack, cause, text), n in found.items() if n > 0]
 
 
-def _find_lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
-    """Return why jobs with the status `job` and the pilot status `pilot` take no events. Return None if they take
-    events.
+def _make_shortage(crew: Crew, lack: Lack, cause: str, text: str, n_workers: int) -> WorkerShortage:
+    return WorkerShortage(lack, n_workers, cause, text, _choose_command(cause, crew))
+
+
+def _find_lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str, dict[str, str]] | None:
+    """Return why jobs with the status `job` and the pilot status `pilot` take no events: how serious that is, the
+    cause, and the values of its text. Return None if they take events.
     """
     if job.startswith(JobStatus.HELD) and PAUSE in job:
         killer = _find_killer(job)
-        ended = f"{_KILLED_BY}{killer}" if killer else "ended early"
-        return Lack.PAUSED, f"{ended}, and start again by themselves after a pause"
+        return Lack.PAUSED, find_kill_cause(killer) if killer else "paused", {"signal": killer}
     if job.startswith(JobStatus.HELD):
-        return Lack.HELD, f"held: {job.partition(':')[2].strip() or 'no reason given'}"
+        why = job.partition(":")[2].strip() or "no reason given"
+        return Lack.HELD, find_hold_cause(why), {"why": why}
     match job:
         case JobStatus.RUNNING if pilot in TAKING_EVENTS:
             return None
         case JobStatus.RUNNING if pilot == SILENT:
             # They start, or the pool has restarted and looks for them.
-            return Lack.PREPARING, "have not reported yet"
+            return Lack.PREPARING, "not-reported", {}
         case JobStatus.RUNNING if pilot in _PREPARING:
-            return Lack.PREPARING, "start, and take no events yet"
+            return Lack.PREPARING, "preparing", {}
         case JobStatus.RUNNING if pilot == PilotStatus.FATAL_ERROR:
-            return Lack.PILOT_FAILED, "failed, and keep their slots for some minutes before they start again"
+            return Lack.PILOT_FAILED, "pilot-failed", {}
         case JobStatus.RUNNING:
-            return Lack.LEAVING, "leave, and take no more events"
+            return Lack.LEAVING, "leaving", {}
         case JobStatus.IDLE if crew.unmatched:
             reason, _ = complain_of_unmatched(crew.unmatched, crew.task_index)
-            return Lack.NO_SLOT, f"find no slot: {reason}"
+            return Lack.NO_SLOT, find_slot_cause(reason), {"why": reason}
         case JobStatus.IDLE if crew.is_all_bad:
-            return Lack.ALL_BAD, (
-                "wait for another machine: every worker failed on all events that it tried, so the task itself is "
-                "most often the cause"
-            )
+            return Lack.ALL_BAD, "all-bad-elsewhere", {}
         case JobStatus.IDLE:
-            return Lack.SLOT_AWAITED, "wait for a free slot"
+            return Lack.SLOT_AWAITED, "slot-awaited", {}
         case JobStatus.SUSPENDED:
-            return Lack.SUSPENDED, "suspended by their machine"
+            return Lack.SUSPENDED, "suspended", {}
         case _:
-            return Lack.GONE, f"ended{_describe_ends(crew.exit_codes)}"
+            return Lack.GONE, "gone", {"ends": _describe_ends(crew.exit_codes)}
 
 
 def _find_killer(job: str) -> str:
@@ -209,43 +202,27 @@ def _describe_ends(exit_codes: Mapping[str, int]) -> str:
     return f" ({', '.join(sorted(ends)[:3])})" if ends else ""
 
 
-def _choose_command(lack: Lack, text: str, crew: Crew) -> str:
-    match lack:
-        case Lack.PAUSED if text.startswith(_KILLED_BY):
-            # It has reported no error. What it logged before is all there is.
-            return f"ewms task logs {workflow_of(crew.taskforce_uuid)}"
-        case Lack.GONE | Lack.ENDED:
-            return _add_workers_command(crew)
-        case Lack.PILOT_FAILED | Lack.PAUSED | Lack.ALL_BAD:
-            return explain_failures_command([crew])
-        case Lack.NO_SLOT:
-            _, command = complain_of_unmatched(crew.unmatched, crew.task_index)
-            return command or _elsewhere_command(lack, crew)
-        case Lack.TMS_SILENT:
-            return _elsewhere_command(lack, crew)
-        case _:
-            return _show_command(crew)
+def _choose_command(cause: str, crew: Crew) -> str:
+    """Return the command that helps against `cause`, or shows more."""
+    if cause in _SHOWN_BY_ERRORS:
+        return explain_failures_command([crew])
+    if crew.unmatched and cause.startswith("no-slot"):
+        _, command = complain_of_unmatched(crew.unmatched, crew.task_index)
+        if command:
+            return command
+    return write_command(
+        cause,
+        taskforce=crew.taskforce_uuid,
+        task=crew.task_id,
+        workflow=workflow_of(crew.taskforce_uuid),
+        n_wanted=crew.n_wanted,
+    )
 
 
 def explain_failures_command(crews: Sequence[Crew]) -> str:
     """Return the command that shows why workers of `crews` failed. A worker that was killed has reported no error."""
     kind = "errors" if any(crew.errors for crew in crews) else "logs"
     return f"ewms task {kind} {workflow_of(crews[0].taskforce_uuid)}"
-
-
-def _show_command(crew: Crew) -> str:
-    return f"ewms taskforce show {crew.taskforce_uuid}"
-
-
-def _add_workers_command(crew: Crew) -> str:
-    return f"ewms task add-workers {crew.task_id} -n {crew.n_wanted}"
-
-
-def _elsewhere_command(lack: Lack, crew: Crew) -> str:
-    """Return the command that finds another location for the workers. After a failed start, return the one that shows
-    it.
-    """
-    return _show_command(crew) if lack is Lack.START_FAILED else "ewms cluster list"
 
 
 def _format_time(instant: datetime) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from schemas.api.health import FAILING
+from schemas.explain.cause_table import write_command, write_text
 from schemas.phases import WANTED
 from schemas.stored_enum import StoredEnum
 from wms.fleet.stalls.crew import Crew
@@ -130,8 +131,8 @@ def find_obstacles(seen: WorkflowSight, now: datetime) -> list[Obstacle]:
             Obstacle(
                 ObstacleKind.BROKER_AWAY,
                 ObstacleKind.BROKER_AWAY,
-                f"the events in the queues cannot be counted: {seen.unseen}",
-                "ewms doctor",
+                write_text("broker-away", why=seen.unseen),
+                write_command("broker-away"),
             )
         ]
     found = []
@@ -164,8 +165,8 @@ def _judge_queue_wait(seen: WorkflowSight, now: datetime) -> list[Obstacle]:
         Obstacle(
             ObstacleKind.QUEUES_AWAITED,
             ObstacleKind.QUEUES_AWAITED,
-            f"its queues do not exist yet: {why}",
-            "ewms workflow list",
+            write_text("queues-awaited", why=why),
+            write_command("queues-awaited"),
         )
     ]
 
@@ -181,27 +182,24 @@ def _judge_task(task_id: str, backlog: QueueLoad, crews: Sequence[Crew], now: da
         if not backlog.n_ready:
             return None  # all events are delayed, and their next attempt is due in a moment
         kind = ObstacleKind.TAKES_NOTHING
-        text = f"{n_waiting} event(s) are left, and the {backlog.n_consumers} consumer(s) of the queue take none"
+        text = write_text("takes-nothing", n=n_waiting, n_consumers=backlog.n_consumers)
     elif (n_at_work := sum(crew.n_at_work for crew in crews)) > 0:
         if not backlog.n_ready:
             return None  # delayed too: a worker that may be bad steps aside meanwhile
         kind = ObstacleKind.NO_TAKERS
         silent = "; ".join(one.text for one in _merge_missing(crews, now) if not one.is_coming)
-        text = f"{n_waiting} event(s) are left, and {n_at_work} worker(s) that should take them are not connected"
-        text += f": {silent}" if silent else ""
+        why = f": {silent}" if silent else ""
+        text = write_text("no-takers", n=n_waiting, n_workers=n_at_work, why=why)
     elif _has_hope(crews, now):
         return None
     else:
         return _report_no_workers(task_id, n_waiting, _merge_missing(crews, now))
-    return Obstacle(kind, kind, text, f"ewms taskforce why {task_id}", task_id, n_waiting)
+    return Obstacle(kind, kind, text, write_command(kind.value, task=task_id), task_id, n_waiting)
 
 
 def _report_all_bad(task_id: str, n_events: int, crews: Sequence[Crew]) -> Obstacle:
-    text = f"{n_events} event(s) are left for a task that fails on every worker: {_quote_error(crews)}"
-    cause: str = ObstacleKind.ALL_BAD
-    if any(crew.all_bad for crew in crews):
-        text += "; each failure counts now, and the events become dead letters"
-        cause = FAILING
+    cause = FAILING if any(crew.all_bad for crew in crews) else str(ObstacleKind.ALL_BAD)
+    text = write_text(cause, n=n_events, why=_quote_error(crews))
     return Obstacle(ObstacleKind.ALL_BAD, cause, text, explain_failures_command(crews), task_id, n_events)
 
 
@@ -224,9 +222,8 @@ def _judge_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacl
     if not missing or _has_hope(crews, now):
         return None
     why = "; ".join(f"{one.n_workers} worker(s) {one.text}" for one in missing[:3])
-    return Obstacle(
-        ObstacleKind.NO_WORKERS, missing[0].lack.value, f"no worker comes: {why}", missing[0].command, task_id
-    )
+    text = write_text("source-stuck", why=why)
+    return Obstacle(ObstacleKind.NO_WORKERS, missing[0].lack.value, text, missing[0].command, task_id)
 
 
 def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
@@ -241,11 +238,11 @@ def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
 def _report_no_workers(task_id: str, n_waiting: int, missing: Sequence[WorkerShortage]) -> Obstacle:
     why = "; ".join(f"{one.n_workers} worker(s) {one.text}" for one in missing[:3]) or "it has no workers"
     if pausing := [one for one in missing if one.is_coming]:
-        text = f"{n_waiting} event(s) are left until a worker starts again: {why}"
+        text = write_text("waits-for-restart", n=n_waiting, why=why)
         return Obstacle(ObstacleKind.PAUSED, pausing[0].lack, text, pausing[0].command, task_id, n_waiting)
     cause = missing[0].lack.value if missing else ObstacleKind.NO_WORKERS.value
     command = missing[0].command if missing else f"ewms task add-workers {task_id} -n 1"
-    text = f"{n_waiting} event(s) are left, and no worker comes: {why}"
+    text = write_text("no-workers", n=n_waiting, why=why)
     return Obstacle(ObstacleKind.NO_WORKERS, cause, text, command, task_id, n_waiting)
 
 
@@ -257,7 +254,7 @@ def _merge_missing(crews: Iterable[Crew], now: datetime) -> list[WorkerShortage]
             before = merged.get((one.lack, one.text))
             n = one.n_workers + (before.n_workers if before else 0)
             merged[one.lack, one.text] = WorkerShortage(
-                one.lack, n, one.text, before.command if before else one.command
+                one.lack, n, one.cause, one.text, before.command if before else one.command
             )
     return sorted(merged.values(), key=lambda one: one.lack.rank)
 

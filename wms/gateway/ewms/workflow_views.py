@@ -1,13 +1,16 @@
-"""The routes that show one workflow as a whole: its graph."""
+"""The routes that show one workflow as a whole: its graph, its progress, and why it stands as it does."""
 
 from collections.abc import Mapping
 
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json
+from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.workflow_graph import WorkflowGraph
 from schemas.errors import Rejected
+from schemas.explain.workflow_explanation import explain_workflow
 from wms.gateway.roles import READERS, find_access
+from wms.insight.workflow_facts import collect_facts, describe_standing
 from wms.insight.workflow_graph import draw_dot, draw_mermaid, make_graph
 from wms.insight.workflow_reader import WorkflowReader
 
@@ -20,7 +23,7 @@ MEDIA_TYPES: Mapping[str, str] = {
 
 
 class WorkflowViewRoutes:
-    """Handlers of /workflows/{workflow_id}/graph."""
+    """Handlers of /workflows/{workflow_id}/graph, /progress and /explain."""
 
     def __init__(self, reader: WorkflowReader) -> None:
         self._reader = reader
@@ -39,7 +42,25 @@ class WorkflowViewRoutes:
                 errors=(404,),
                 query={"format": False},
                 parameters={"format": {"type": "string", "enum": list(MEDIA_TYPES)}},
-            )
+            ),
+            Route(
+                "GET",
+                f"{of_one}/progress",
+                self.get_progress,
+                "Get how far a workflow is: what `ewms workflow show` prints",
+                roles=READERS,
+                answer=WorkflowStanding,
+                errors=(404,),
+            ),
+            Route(
+                "GET",
+                f"{of_one}/explain",
+                self.explain,
+                "Get why a workflow stands as it does: causes and remedies, the most serious first",
+                roles=READERS,
+                answer=Explanation,
+                errors=(404,),
+            ),
         ]
 
     async def get_graph(self, call: Call) -> Response:
@@ -49,6 +70,14 @@ class WorkflowViewRoutes:
         if form == "json":
             return answer_json(graph)
         return Response(draw_mermaid(graph) if form == "mermaid" else draw_dot(graph), media_type=MEDIA_TYPES[form])
+
+    async def get_progress(self, call: Call) -> Response:
+        seen = await self._reader.read_workflow(call.read_path("workflow_id"), find_access(call.caller))
+        return answer_json(describe_standing(seen))
+
+    async def explain(self, call: Call) -> Response:
+        seen = await self._reader.read_workflow(call.read_path("workflow_id"), find_access(call.caller))
+        return answer_json(explain_workflow(collect_facts(seen)))
 
 
 def choose_form(wished: str | None, accept: str) -> str:

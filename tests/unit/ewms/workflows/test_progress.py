@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ewms.workflows.progress import Problem, compute_progress
+from ewms.workflows.progress import compute_progress
 from ewms.workflows.view import describe_progress
 from schemas.api.health import FAILING
 from schemas.api.queues import QueueDepths
@@ -166,7 +166,7 @@ def test_a_stall_is_the_phase_and_the_first_problem_with_its_command() -> None:
     held = state(taskforce(statuses={"HELD: Out of memory": {"null": 4}, "RUNNING": {"Done": 1}}))
     seen = compute_progress([facts(0, replace(held, stall=stall()), depths(12))])
     assert seen.phase == "stalled"
-    assert seen.problems[0] == Problem(
+    assert (seen.problems[0].text, seen.problems[0].command) == (
         "stalled: 12 event(s) are left, and no worker comes: 4 worker(s) held: Out of memory",
         "ewms taskforce show TF-1",
     )
@@ -260,4 +260,5 @@ def test_a_held_worker_is_told_with_the_command_that_explains_it(
     job: str, errors: dict[str, int], command: str
 ) -> None:
     seen = state(taskforce(statuses={job: {"null": 1}}, errors=errors))
-    assert compute_progress([facts(0, seen)]).problems[0] == Problem(f"1 worker(s) held: {job[6:]}", command)
+    problem = compute_progress([facts(0, seen)]).problems[0]
+    assert (problem.text, problem.command) == (f"1 worker(s) held: {job[6:]}", command)

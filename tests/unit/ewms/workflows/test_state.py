@@ -1,9 +1,10 @@
 import pytest
 
 from ewms.errors import DoneWithFailures, OutcomeFailed
-from ewms.workflows.state import WorkflowOutcome, is_over, post_to_submitted_s
+from ewms.workflows.state import WorkflowOutcome, post_to_submitted_s
 from schemas.endings import Completion, Ending
 from schemas.explain.worker_counts import sum_statuses
+from schemas.explain.workflow_facts import is_taskforce_over
 from schemas.phases import Deactivated, Phase
 from tests.unit.ewms.facts import change, state, taskforce
 
@@ -13,7 +14,7 @@ def test_a_workflow_is_over_when_it_was_ended_and_every_taskforce_has_left() -> 
     assert state(gone, never_came, ended=Deactivated.FINISHED).over
     assert not state(gone).over
     assert not state(gone, taskforce(Phase.PENDING_STOPPER, cluster=7), ended=Deactivated.ABORTED).over
-    assert is_over(never_came)
+    assert is_taskforce_over(never_came)
 
 
 def test_a_phase_is_reached_when_every_taskforce_is_there_or_past_it() -> None:

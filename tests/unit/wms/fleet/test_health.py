@@ -83,8 +83,8 @@ def test_a_failed_run_with_closed_inputs_is_not_advised_to_close_them(n_dead: in
     before, after = (
         advise_failed_run("WF-1", n_failed=3, n_dead=n_dead, is_closed=is_closed) for is_closed in (False, True)
     )
-    cause = {"cause": ALL_FAILED, "text": before[0], "command": before[1], "task_id": "", "n_events": 0}
+    cause = {"cause": ALL_FAILED, "text": before.text, "command": before.command, "task_id": "", "n_events": 0}
     workflow = {"_id": "WF-1", "stalled": {"since": NOW, "causes": [cause]}}
-    for closed_at, (text, command) in ((None, before), (NOW, after)):
+    for closed_at, advice in ((None, before), (NOW, after)):
         health = describe_workflow_health({**workflow, "inputs_closed_at": closed_at})
-        assert health["stalled"]["causes"] == [{**cause, "text": text, "command": command}]
+        assert health["stalled"]["causes"] == [{**cause, "text": advice.text, "command": advice.command}]

@@ -223,7 +223,7 @@ def test_only_what_passes_by_itself_is_coming() -> None:
 def missing_is_coming(lack: Lack) -> bool:
     from wms.fleet.stalls.staffing import WorkerShortage
 
-    return WorkerShortage(lack, 1, "", "").is_coming
+    return WorkerShortage(lack, 1, "", "", "").is_coming
 
 
 @given(

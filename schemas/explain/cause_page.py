@@ -1,0 +1,22 @@
+"""Write the page of all causes: docs/reference/causes.md. A test compares the page with the table."""
+
+from schemas.explain.cause_table import ABOUT_WORKERS, CAUSES
+
+_HEAD = """# Causes
+
+`ewms workflow explain`, `GET /v1/workflows/{id}/explain` and the web page say why a workflow stands as it does. These
+are all the causes that they know, written from `schemas/explain/cause_table.py`. Words in braces stand for values.
+
+| Cause | Severity | Text | What helps |
+|---|---|---|---|
+"""
+
+
+def write_page() -> str:
+    """Return the page: a row for each cause, in the order of the table."""
+    rows = [
+        f"| `{cause}` | {entry.severity} | {'N worker(s) ' if cause in ABOUT_WORKERS else ''}{entry.text} "
+        f"| {entry.remedy} |"
+        for cause, entry in CAUSES.items()
+    ]
+    return _HEAD + "\n".join(row.replace("dlq replay|discard", "dlq replay or discard") for row in rows) + "\n"
