@@ -2,25 +2,14 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from ewms.catalogue.async_catalogue import AsyncCatalogueClient
-from ewms.checkup import check_server
 from ewms.durations import Duration, parse_seconds
 from ewms.errors import CannotRun
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
 from ewms.gateway.server import find_server
-from ewms.inventories.async_hosts import AsyncHostClient
-from ewms.inventories.async_inventories import AsyncInventoryClient
-from ewms.jobs.async_jobs import AsyncHostJobClient
-from ewms.processes.async_processes import AsyncProcesses
-from ewms.processes.async_subscriptions import AsyncSubscriptionClient
-from ewms.secrets.async_secrets import AsyncSecretClient
-from ewms.trees.async_trees import AsyncTreeClient
-from ewms.workflows.checking import fetch_cluster_names, refuse_what_cannot_run
 from ewms.workflows.definition import Workflow
-from ewms.workflows.place_checks import Finding
 from ewms.workflows.run import AsyncRun
 from ewms.workflows.taskforces import add_workers, fetch_health, fetch_task, fetch_taskforces
 from ewms.workflows.worker_logs import LogInfo, list_logs, read_stretches
@@ -32,6 +21,18 @@ from schemas.checks.plain_faults import describe_kind
 from schemas.errors import Rejected
 from schemas.ids import WORKFLOW_ID, WorkflowId
 from schemas.logs import LogStream
+
+if TYPE_CHECKING:
+    # Each is imported at its first use: a command needs one of them, and their models take long to import.
+    from ewms.catalogue.async_catalogue import AsyncCatalogueClient
+    from ewms.inventories.async_hosts import AsyncHostClient
+    from ewms.inventories.async_inventories import AsyncInventoryClient
+    from ewms.jobs.async_jobs import AsyncHostJobClient
+    from ewms.processes.async_processes import AsyncProcesses
+    from ewms.processes.async_subscriptions import AsyncSubscriptionClient
+    from ewms.secrets.async_secrets import AsyncSecretClient
+    from ewms.trees.async_trees import AsyncTreeClient
+    from ewms.workflows.place_checks import Finding
 
 #: About how many workflows one request asks for their tasks.
 _WORKFLOWS_AT_ONCE = 200
@@ -95,6 +96,8 @@ class AsyncClient:
             Refused: the server does not accept it, for example an unknown place; the reason names the field.
             Rejected: `workflow` is not a request.
         """
+        from ewms.workflows.checking import fetch_cluster_names, refuse_what_cannot_run
+
         if not isinstance(workflow, Workflow | Mapping):
             raise Rejected(
                 f"a request is a JSON object, and this is {describe_kind(workflow)}",
@@ -142,8 +145,10 @@ class AsyncClient:
         """Return the places where tasks can run; `Task.clusters` takes their names."""
         return ClustersAnswer.model_validate(await self._opened_gateway.get_json("/clusters"), extra="ignore").clusters
 
-    async def checkup(self) -> list[Finding]:
+    async def checkup(self) -> "list[Finding]":
         """Check each step on the way to a working server, and return one finding a step."""
+        from ewms.checkup import check_server
+
         return [finding async for finding in check_server(self._opened_gateway, self.server.gateway)]
 
     async def task(self, task_id: str) -> objects.TaskDirective:
@@ -211,43 +216,59 @@ class AsyncClient:
         return read_stretches(self._opened_gateway, log, tail=tail)
 
     @property
-    def processes(self) -> AsyncProcesses:
+    def processes(self) -> "AsyncProcesses":
         """Return the processes of step lists: start, list, resume and abort them."""
+        from ewms.processes.async_processes import AsyncProcesses
+
         return AsyncProcesses(self._open_processes_gateway)
 
     @property
-    def subscriptions(self) -> AsyncSubscriptionClient:
+    def subscriptions(self) -> "AsyncSubscriptionClient":
         """Return the subscriptions that processes work on."""
+        from ewms.processes.async_subscriptions import AsyncSubscriptionClient
+
         return AsyncSubscriptionClient(self._open_processes_gateway)
 
     @property
-    def trees(self) -> AsyncTreeClient:
+    def trees(self) -> "AsyncTreeClient":
         """Return the decision trees: launch templates, watch and draw them."""
+        from ewms.trees.async_trees import AsyncTreeClient
+
         return AsyncTreeClient(lambda: self._open_gateway_below("/api/v2"))
 
     @property
-    def inventories(self) -> AsyncInventoryClient:
+    def inventories(self) -> "AsyncInventoryClient":
         """Return the inventories: create, import, export and search them."""
+        from ewms.inventories.async_inventories import AsyncInventoryClient
+
         return AsyncInventoryClient(lambda: self._opened_gateway)
 
     @property
-    def hosts(self) -> AsyncHostClient:
+    def hosts(self) -> "AsyncHostClient":
         """Return the hosts of inventories: add, label and change them, and see their merged variables."""
+        from ewms.inventories.async_hosts import AsyncHostClient
+
         return AsyncHostClient(lambda: self._opened_gateway)
 
     @property
-    def secrets(self) -> AsyncSecretClient:
+    def secrets(self) -> "AsyncSecretClient":
         """Return the secrets of organizations: set, list and delete them."""
+        from ewms.secrets.async_secrets import AsyncSecretClient
+
         return AsyncSecretClient(lambda: self._opened_gateway)
 
     @property
-    def catalogue(self) -> AsyncCatalogueClient:
+    def catalogue(self) -> "AsyncCatalogueClient":
         """Return the catalogue tasks: register, approve and rebuild them, and read the logs of their builds."""
+        from ewms.catalogue.async_catalogue import AsyncCatalogueClient
+
         return AsyncCatalogueClient(lambda: self._opened_gateway)
 
     @property
-    def jobs(self) -> AsyncHostJobClient:
+    def jobs(self) -> "AsyncHostJobClient":
         """Return the jobs: run tasks of the catalogue on inventories, and keep lists of tasks."""
+        from ewms.jobs.async_jobs import AsyncHostJobClient
+
         return AsyncHostJobClient(lambda: self._opened_gateway)
 
     def _open_processes_gateway(self) -> Gateway:

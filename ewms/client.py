@@ -15,29 +15,32 @@ The asynchronous client does the work, on an event loop in a background thread. 
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ewms.aio import AsyncClient
-from ewms.catalogue.plain_catalogue import CatalogueClient
 from ewms.durations import Duration
 from ewms.gateway.server import Server
-from ewms.inventories.plain_hosts import HostClient
-from ewms.inventories.plain_inventories import InventoryClient
-from ewms.jobs.plain_jobs import HostJobClient
 from ewms.loop_thread import LoopThread
-from ewms.processes.plain_processes import Processes
-from ewms.processes.plain_subscriptions import SubscriptionClient
 from ewms.run_client import Run
-from ewms.secrets.plain_secrets import SecretClient
-from ewms.trees.plain_trees import TreeClient
 from ewms.workflows.definition import Workflow
-from ewms.workflows.place_checks import Finding
 from ewms.workflows.worker_logs import LogInfo
 from schemas import objects
 from schemas.api.health import TaskforceHealth
 from schemas.api.queries import WorkflowFound
 from schemas.api.workflows import ClusterLocation
 from schemas.logs import LogStream
+
+if TYPE_CHECKING:
+    # Each is imported at its first use: a command needs one of them, and their models take long to import.
+    from ewms.catalogue.plain_catalogue import CatalogueClient
+    from ewms.inventories.plain_hosts import HostClient
+    from ewms.inventories.plain_inventories import InventoryClient
+    from ewms.jobs.plain_jobs import HostJobClient
+    from ewms.processes.plain_processes import Processes
+    from ewms.processes.plain_subscriptions import SubscriptionClient
+    from ewms.secrets.plain_secrets import SecretClient
+    from ewms.trees.plain_trees import TreeClient
+    from ewms.workflows.place_checks import Finding
 
 __all__ = ["Client", "Run"]
 
@@ -126,7 +129,7 @@ class Client:
         """Return the places where tasks can run; `Task.clusters` takes their names."""
         return self._running_loop.run_coroutine(self._client.clusters)
 
-    def checkup(self) -> list[Finding]:
+    def checkup(self) -> "list[Finding]":
         """Check each step on the way to a working server, and return one finding a step."""
         return self._running_loop.run_coroutine(self._client.checkup)
 
@@ -189,43 +192,59 @@ class Client:
         return self._running_loop.run_iterator(self._client.read_log(log, tail=tail))
 
     @property
-    def processes(self) -> Processes:
+    def processes(self) -> "Processes":
         """Return the processes of step lists: start, list, resume and abort them."""
+        from ewms.processes.plain_processes import Processes
+
         return Processes(self._running_loop, self._client.processes)
 
     @property
-    def subscriptions(self) -> SubscriptionClient:
+    def subscriptions(self) -> "SubscriptionClient":
         """Return the subscriptions that processes work on."""
+        from ewms.processes.plain_subscriptions import SubscriptionClient
+
         return SubscriptionClient(self._running_loop, self._client.subscriptions)
 
     @property
-    def trees(self) -> TreeClient:
+    def trees(self) -> "TreeClient":
         """Return the decision trees: launch templates, watch and draw them."""
+        from ewms.trees.plain_trees import TreeClient
+
         return TreeClient(self._running_loop, self._client.trees)
 
     @property
-    def inventories(self) -> InventoryClient:
+    def inventories(self) -> "InventoryClient":
         """Return the inventories: create, import, export and search them."""
+        from ewms.inventories.plain_inventories import InventoryClient
+
         return InventoryClient(self._running_loop, self._client.inventories)
 
     @property
-    def secrets(self) -> SecretClient:
+    def secrets(self) -> "SecretClient":
         """Return the secrets of organizations: set, list and delete them."""
+        from ewms.secrets.plain_secrets import SecretClient
+
         return SecretClient(self._running_loop, self._client.secrets)
 
     @property
-    def hosts(self) -> HostClient:
+    def hosts(self) -> "HostClient":
         """Return the hosts of inventories: add, label and change them, and see their merged variables."""
+        from ewms.inventories.plain_hosts import HostClient
+
         return HostClient(self._running_loop, self._client.hosts)
 
     @property
-    def catalogue(self) -> CatalogueClient:
+    def catalogue(self) -> "CatalogueClient":
         """Return the catalogue tasks: register, approve and rebuild them, and read the logs of their builds."""
+        from ewms.catalogue.plain_catalogue import CatalogueClient
+
         return CatalogueClient(self._running_loop, self._client.catalogue)
 
     @property
-    def jobs(self) -> HostJobClient:
+    def jobs(self) -> "HostJobClient":
         """Return the jobs: run tasks of the catalogue on inventories, and keep lists of tasks."""
+        from ewms.jobs.plain_jobs import HostJobClient
+
         return HostJobClient(self._running_loop, self._client.jobs)
 
     @property

@@ -4,6 +4,7 @@ import asyncio
 
 from ewms.errors import NotThere
 from ewms.gateway.http import Gateway
+from ewms.gateway.queries import fetch_depths
 from schemas.api.queues import QueueDepths
 from schemas.endings import Ending
 from schemas.ids import WorkflowId
@@ -30,16 +31,12 @@ async def has_delivered_all(gateway: Gateway, workflow: WorkflowId, alias: str) 
     ending = await fetch_ending(gateway, workflow)
     if ending is None or not ending.has_all_results:
         return False
-    depths = await _fetch_depths(gateway, workflow)
+    depths = await fetch_depths(gateway, workflow)
     if not _is_empty(depths, alias):
         return False
     # The number of events in hand is as old as the queue's last report. The next report covers this moment.
     await asyncio.sleep(depths.max_age_s)
-    return _is_empty(await _fetch_depths(gateway, workflow), alias)
-
-
-async def _fetch_depths(gateway: Gateway, workflow: WorkflowId) -> QueueDepths:
-    return QueueDepths.model_validate(await gateway.get_json(f"/workflows/{workflow}/queues"), extra="ignore")
+    return _is_empty(await fetch_depths(gateway, workflow), alias)
 
 
 def _is_empty(depths: QueueDepths, alias: str) -> bool:

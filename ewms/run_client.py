@@ -1,12 +1,10 @@
 """One workflow for programs without an event loop: watch it, read its failures and end it. See `ewms.client`."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ewms.durations import Duration
 from ewms.loop_thread import LoopThread
-from ewms.queue_client import Queue
-from ewms.workflows.dead_letters import Failures
-from ewms.workflows.plain_views import WorkflowViews
 from ewms.workflows.progress import Observation
 from ewms.workflows.run import AsyncRun, Until
 from ewms.workflows.state import WorkflowOutcome, WorkflowState
@@ -14,6 +12,12 @@ from schemas.api.health import Stall
 from schemas.api.queues import QueueDepths
 from schemas.api.workflows import DeactivationAnswer
 from schemas.endings import Ending
+
+if TYPE_CHECKING:
+    # Imported at their first use: queues need AMQP, and most commands need neither.
+    from ewms.queue_client import Queue
+    from ewms.workflows.dead_letters import Failures
+    from ewms.workflows.plain_views import WorkflowViews
 
 
 class Run:
@@ -56,17 +60,23 @@ class Run:
         )
 
     @property
-    def failures(self) -> Failures:
+    def failures(self) -> "Failures":
         """Return the failures of this workflow: failed attempts, errors and dead letters."""
+        from ewms.workflows.dead_letters import Failures
+
         return Failures(self._portal, self._run.failures)
 
     @property
-    def views(self) -> WorkflowViews:
+    def views(self) -> "WorkflowViews":
         """Return the views of this workflow as a whole: its graph, its progress, and why it stands as it does."""
+        from ewms.workflows.plain_views import WorkflowViews
+
         return WorkflowViews(self._portal, self._run.views)
 
-    def queue(self, alias: str) -> Queue:
+    def queue(self, alias: str) -> "Queue":
         """Return the queue `alias`. This asks the server nothing."""
+        from ewms.queue_client import Queue
+
         return Queue(self._portal, self._run.queue(alias))
 
     def stall(self) -> Stall | None:

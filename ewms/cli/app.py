@@ -1,41 +1,19 @@
-"""Build the command line: the global options and the groups of commands. This module imports no large library but the
-parser.
+"""Build the command line: the global options and the commands without a group. `ewms.cli.groups` adds the groups.
+
+This module imports no large library but the parser.
 """
 
 from typing import Annotated
 
 import typer
 
-from ewms.cli.commands import (
-    catalogue,
-    cluster,
-    craton,
-    dlq,
-    doctor,
-    ending,
-    flow,
-    host,
-    image,
-    inventory,
-    job,
-    login,
-    pool,
-    process,
-    queue,
-    secret,
-    subscription,
-    task,
-    taskforce,
-    tree,
-    up,
-    worker,
-    workflow,
-    workflow_views,
-)
+from ewms.cli.commands import doctor, login, up, worker
 from ewms.cli.context import GlobalOptions, OutputFormat
+from ewms.cli.groups import CommandGroups
 
 app = typer.Typer(
     name="ewms",
+    cls=CommandGroups,
     help="Event Workflow Management System: run workflows of tasks over a fleet of workers.",
     no_args_is_help=True,
     add_completion=True,
@@ -44,28 +22,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-workflow.app.command("close-inputs")(ending.close_inputs)
-workflow.app.command("expect")(ending.expect_results)
-workflow.app.command("graph")(workflow_views.draw_workflow)
-workflow.app.command("explain")(workflow_views.explain_workflow)
-app.add_typer(workflow.app, name="workflow")
-app.add_typer(task.app, name="task")
-app.add_typer(taskforce.app, name="taskforce")
-app.add_typer(queue.app, name="queue")
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(process.app, name="process")
-app.add_typer(flow.app, name="flow")
-app.add_typer(subscription.app, name="subscription")
-app.add_typer(tree.app, name="tree")
-app.add_typer(inventory.app, name="inventory")
-app.add_typer(host.app, name="host")
-app.add_typer(secret.app, name="secret")
-app.add_typer(catalogue.app, name="catalogue")
-app.add_typer(job.app, name="job")
-app.add_typer(craton.app, name="craton")
-app.add_typer(pool.app, name="pool")
-app.add_typer(cluster.app, name="cluster")
-app.add_typer(image.app, name="image")
 app.command("doctor")(doctor.show_checkup)
 app.command("login")(login.log_in_user)
 app.command("logout")(login.log_out_user)

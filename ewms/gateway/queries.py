@@ -1,4 +1,4 @@
-"""Read one workflow from the gateway, or all objects that match a query, page by page."""
+"""Read one workflow or the depths of its queues from the gateway, or all objects that match a query, page by page."""
 
 from typing import Any, TypeVar
 
@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from ewms.gateway.http import Gateway
 from schemas.api.health import Stall
+from schemas.api.queues import QueueDepths
 from schemas.ids import WorkflowId
 from schemas.objects import Workflow
 
@@ -38,3 +39,8 @@ async def read_workflow(gateway: Gateway, workflow: WorkflowId) -> tuple[Workflo
     stall = (seen.get("health") or {}).get("stalled")
     found = Workflow.model_validate(seen, extra="ignore")
     return found, None if stall is None else Stall.model_validate(stall, extra="ignore")
+
+
+async def fetch_depths(gateway: Gateway, workflow: WorkflowId) -> QueueDepths:
+    """Return how many events each queue of the workflow holds, and how many dead letters the workflow has."""
+    return QueueDepths.model_validate(await gateway.get_json(f"/workflows/{workflow}/queues"), extra="ignore")

@@ -3,20 +3,16 @@
 from ewms.durations import Duration, parse_seconds
 from ewms.errors import NotThere
 from ewms.gateway.http import Gateway
+from ewms.gateway.queries import fetch_depths
 from ewms.queues.glimpse import peek_events, purge_events
 from ewms.queues.memory import Remember
 from ewms.queues.payloads import Event
 from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher
-from ewms.queues.queue_access import fetch_public_profile
+from ewms.queues.queue_state import fetch_public_profile
 from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
-from schemas.api.queues import QueueDepth, QueueDepths, Use
+from schemas.api.queues import QueueDepth, Use
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
-
-
-async def fetch_depths(gateway: Gateway, workflow: WorkflowId) -> QueueDepths:
-    """Return how many events each queue of the workflow holds, and how many dead letters the workflow has."""
-    return QueueDepths.model_validate(await gateway.get_json(f"/workflows/{workflow}/queues"), extra="ignore")
 
 
 class AsyncQueue:

@@ -17,7 +17,8 @@ from ewms.queues.arrival import Arrival
 from ewms.queues.end_look import EndLook
 from ewms.queues.memory import EventMemory, Remember, received_directory
 from ewms.queues.payloads import Event
-from ewms.queues.queue_access import QueueAccess, explain_refusal
+from ewms.queues.queue_access import QueueAccess
+from ewms.queues.queue_state import explain_refusal
 from ewms.queues.subscription_trouble import SubscriptionTrouble
 from ewms.queues.unacknowledged import describe_unacknowledged
 from runtime.amqp import Consumer, Delivery

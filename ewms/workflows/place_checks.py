@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all, read_workflow
-from ewms.queues.queue_access import fetch_public_profiles
+from ewms.queues.queue_state import fetch_public_profiles
 from ewms.workflows.taskforces import fetch_health
 from runtime.amqp import Connection
 from schemas.api.health import ALL_FAILED, FAILING, StallCause, TaskforceHealth

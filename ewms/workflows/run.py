@@ -4,20 +4,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ewms.durations import Duration, parse_seconds
 from ewms.ends import close_inputs, fetch_ending
 from ewms.errors import AlreadyThere, NotThere, TimedOut
 from ewms.gateway.http import Gateway
-from ewms.gateway.queries import Model, query_all, read_workflow
-from ewms.queues.queue import AsyncQueue, fetch_depths
-from ewms.queues.queue_access import Polling, fetch_public_profiles
+from ewms.gateway.queries import Model, fetch_depths, query_all, read_workflow
+from ewms.polling import Polling
+from ewms.queues.queue_state import fetch_public_profiles
 from ewms.stalls import StallNotices, make_stall_error
-from ewms.workflows.dead_letters import AsyncFailures
 from ewms.workflows.progress import Observation
 from ewms.workflows.state import WorkflowOutcome, WorkflowState
-from ewms.workflows.views import AsyncWorkflowViews
 from schemas.api.health import Stall
 from schemas.api.queues import QueueDepths
 from schemas.api.workflows import DeactivationAnswer
@@ -25,6 +23,12 @@ from schemas.endings import Ending, outcome_words
 from schemas.ids import WorkflowId
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import Phase
+
+if TYPE_CHECKING:
+    # Imported at their first use: queues need AMQP, and most commands need neither.
+    from ewms.queues.queue import AsyncQueue
+    from ewms.workflows.dead_letters import AsyncFailures
+    from ewms.workflows.views import AsyncWorkflowViews
 
 log = logging.getLogger("ewms")
 
@@ -100,17 +104,23 @@ class AsyncRun:
         )
 
     @property
-    def failures(self) -> AsyncFailures:
+    def failures(self) -> "AsyncFailures":
         """Return the failures of this workflow: failed attempts, errors and dead letters."""
+        from ewms.workflows.dead_letters import AsyncFailures
+
         return AsyncFailures(self._gateway, self.id)
 
     @property
-    def views(self) -> AsyncWorkflowViews:
+    def views(self) -> "AsyncWorkflowViews":
         """Return the views of this workflow as a whole: its graph, its progress, and why it stands as it does."""
+        from ewms.workflows.views import AsyncWorkflowViews
+
         return AsyncWorkflowViews(self._gateway, self.id)
 
-    def queue(self, alias: str) -> AsyncQueue:
+    def queue(self, alias: str) -> "AsyncQueue":
         """Return the queue `alias`. This asks the server nothing."""
+        from ewms.queues.queue import AsyncQueue
+
         return AsyncQueue(self._gateway, self.id, alias)
 
     async def wait(

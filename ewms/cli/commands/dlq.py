@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ewms.cli.commands.workflow import Id
+from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, can_ask
 
 if TYPE_CHECKING:

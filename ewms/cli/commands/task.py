@@ -6,7 +6,7 @@ import typer
 
 from ewms.cli.commands.logs import show_logs
 from ewms.cli.commands.task_errors import show_errors
-from ewms.cli.commands.workflow import Id
+from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, write_json
 
 app = typer.Typer(help="See tasks and their errors, add workers, read what workers wrote.", no_args_is_help=True)

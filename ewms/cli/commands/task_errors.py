@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ewms.cli.commands.workflow import Id
+from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions
 
 if TYPE_CHECKING:

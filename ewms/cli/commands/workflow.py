@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ewms.cli.commands import ending, workflow_views
+from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, OutputFormat, can_ask, parse_option, parse_settings
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ app = typer.Typer(help="Submit, follow and end workflows.", no_args_is_help=True
 #: `ewms taskforce show` tells it for any.
 _MOST_STUCK = 10
 
-Id = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's id: WF-...")]
 Set = Annotated[
     list[str],
     typer.Option("--set", metavar="PATH=VALUE", help="Change the request: tasks.0.n_workers=8, tasks.*.task_image=X."),
@@ -255,3 +256,10 @@ def _read_json(file: Path) -> Any:
         raise Rejected(
             f"cannot read {file}: {error.strerror}", hint="give the request as a JSON file, or - for standard input"
         ) from error
+
+
+# Last, so that help lists them last.
+app.command("close-inputs")(ending.close_inputs)
+app.command("expect")(ending.expect_results)
+app.command("graph")(workflow_views.draw_workflow)
+app.command("explain")(workflow_views.explain_workflow)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.commands.workflow import Id
+from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions
 
 Form = Annotated[str, typer.Option("--as", metavar="FORM", help="The form of the drawing: mermaid or dot.")]
