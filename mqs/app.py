@@ -13,6 +13,8 @@ from mqs.groups.making_room import RoomMaker
 from mqs.groups.repository import INDEXES
 from mqs.groups.requests import Groups
 from mqs.handlers import MqsHandlers
+from mqs.history.history_store import INDEXES as HISTORY_INDEXES
+from mqs.history.history_store import HistoryStore
 from mqs.letters.attempt_intake import AttemptsIntake
 from mqs.letters.dead_letters import DeadLetterDesk
 from mqs.letters.dead_readers import DeadReaders
@@ -54,7 +56,7 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
             settings.mongo_url.get_secret_value(), database=settings.mongo_database, source=SOURCE
         )
         stack.push_async_callback(store.close)
-        await store.ensure_indexes(INDEXES)
+        await store.ensure_indexes({**INDEXES, **HISTORY_INDEXES})
 
         broker = await DataVhost.connect(
             settings.data_amqp_url.get_secret_value(), settings.rabbitmq_api_url.get_secret_value()
@@ -76,7 +78,10 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
 
         groups = Groups(store, broker, budget=settings.budget, rules=settings.rules)
         book = ProgressBook(store, broker)
-        sampler = Sampler(store, broker, groups, book, budget=settings.budget, interval_s=settings.sample_s)
+        history = HistoryStore(store)
+        sampler = Sampler(
+            store, broker, groups, book, history=history, budget=settings.budget, interval_s=settings.sample_s
+        )
         await sampler.sample_once()
         sampler.start()
         stack.push_async_callback(sampler.stop)
@@ -142,6 +147,7 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
             pilot_life=lives[1],
             legacy_clients=settings.legacy_clients,
             user_limits=user_limits,
+            history=history,
             dead_letters=DeadLetterDesk(store, readers, orders),
         )
         stack.push_async_callback(bus.drain)

@@ -13,6 +13,8 @@ from mqs.broker.traffic import COUNTED_WITHIN_S, QueueTraffic
 from mqs.groups import progress, repository
 from mqs.groups.admission import Budget
 from mqs.groups.requests import Groups
+from mqs.history.history_store import HistoryStore
+from mqs.history.sampling import sample_queues
 from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
@@ -149,12 +151,21 @@ class Sampler:
     """Counts all events at intervals, for the gauges and for the budgets of bytes and connections."""
 
     def __init__(
-        self, store: Store, broker: DataVhost, groups: Groups, book: ProgressBook, *, budget: Budget, interval_s: float
+        self,
+        store: Store,
+        broker: DataVhost,
+        groups: Groups,
+        book: ProgressBook,
+        *,
+        history: HistoryStore,
+        budget: Budget,
+        interval_s: float,
     ) -> None:
         self._store = store
         self._book = book
         self._broker = broker
         self._groups = groups
+        self._history = history
         self._budget = budget
         _budget.set(budget.max_queues or 0)
         #: Owners whose queues are full; None at the start, because an earlier process may have left some full.
@@ -173,8 +184,9 @@ class Sampler:
         self._loop.start()
 
     async def stop(self) -> None:
-        """Stop counting, and store the last counts: the broker may restart before the next MQS looks."""
+        """Stop counting, and store the last counts and samples: the broker may restart before the next MQS looks."""
         await self._loop.stop()
+        await self._history.stop()
         began_s = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(_LAST_COUNT_S):
@@ -198,12 +210,12 @@ class Sampler:
         if self._budget.max_owner_bytes is not None:
             await self._enforce_shares(load.bytes_of, self._budget.max_owner_bytes)
         counts = await self._broker.count_all()
-        self._book.note_certain(
-            await self._book.traffic_book.keep_counters(
-                load.counters_of, counts.keys() | load.counters_of.keys(), began_s=began_s
-            )
+        traffic = await self._book.traffic_book.keep_counters(
+            load.counters_of, counts.keys() | load.counters_of.keys(), began_s=began_s
         )
+        self._book.note_certain(traffic)
         self._book.forget_others(counts)
+        await self._history.keep_samples(sample_queues(counts, traffic, load.consumers_of, at=utc_now()))
         public = await self._store.find(MQ_PROFILES, {"retired_at": None, "is_public": True}, projection={"_id": 1})
         _set_gauges(counts, {profile["_id"] for profile in public}, load.without_takers)
         book = await repository.load_ledger(self._store)

@@ -9,6 +9,7 @@ from mqs.depths import measure_backlogs, measure_depths
 from mqs.groups import repository
 from mqs.groups.repository import StoredGroup
 from mqs.groups.requests import Groups
+from mqs.history.history_store import HistoryStore
 from mqs.letters.dead_letters import DeadLetterDesk
 from mqs.letters.history import find_error_groups, find_failed_attempts
 from mqs.tokens.grants import (
@@ -52,9 +53,12 @@ from schemas.requests import (
     GrantQuery,
     GroupAnswer,
     GroupQuery,
+    HistoryAnswer,
+    HistoryQuery,
     ProfileQuery,
     ProfilesAnswer,
     ProfilesQuery,
+    QueueHistory,
     ReserveQuery,
     TaskProfilesQuery,
 )
@@ -86,6 +90,7 @@ class MqsHandlers:
         pilot_life: timedelta,
         legacy_clients: bool,
         user_limits: UserLimits,
+        history: HistoryStore,
         dead_letters: DeadLetterDesk,
     ) -> None:
         self._store = store
@@ -99,6 +104,7 @@ class MqsHandlers:
         self._pilot_life = pilot_life
         self._legacy_clients = legacy_clients
         self._user_limits = user_limits
+        self._history = history
         self._dead_letters = dead_letters
 
     def build_table(self) -> DispatchTable:
@@ -139,6 +145,8 @@ class MqsHandlers:
                 )
             case BacklogsQuery():
                 return await measure_backlogs(self._broker, request.mqids)
+            case HistoryQuery():
+                return await self._read_history(request)
             case ReserveQuery():
                 return _answer_with_group(await self._groups.reserve_group(request))
             case ActivateQuery():
@@ -164,6 +172,28 @@ class MqsHandlers:
                 return await self._dead_letters.answer_query(request)
             case _:
                 raise Rejected(f"MQS has no answer to {request.kind}")
+
+    async def _read_history(self, query: HistoryQuery) -> HistoryAnswer:
+        workflow_id = query.workflow_id
+        if query.mqid is not None:
+            profile = await repository.find_profile(self._store, query.mqid)
+            workflow_id = profile.workflow_id if profile is not None else None
+        found = await repository.find_group(self._store, workflow_id) if workflow_id is not None else StoredGroup(None)
+        if workflow_id is None or found.group is None:
+            raise NotFound("no such queue" if query.mqid is not None else "no queues of such a workflow")
+        profiles = [profile for profile in found.profiles if query.mqid in (None, profile.mqid)]
+        points = await self._history.read_points(
+            [profile.mqid for profile in profiles], query.since, query.until, query.n_points
+        )
+        return HistoryAnswer(
+            workflow_id=workflow_id,
+            queues=[
+                QueueHistory(
+                    mqid=profile.mqid, alias=profile.alias, is_public=profile.is_public, points=points[profile.mqid]
+                )
+                for profile in profiles
+            ],
+        )
 
     async def _open_public_queues(self, query: ProfilesQuery) -> ProfilesAnswer:
         found = await repository.find_group(self._store, query.workflow_id)

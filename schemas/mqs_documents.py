@@ -1,7 +1,7 @@
 """The documents of MQS in MongoDB.
 
     MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   MQTrafficColl
-             FailedAttemptColl   LetterOrderColl   MQOrphanColl
+             FailedAttemptColl   LetterOrderColl   MQOrphanColl   MQHistoryColl
 
 `schemas.documents` says what the documents of all services have in common.
 """

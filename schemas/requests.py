@@ -50,6 +50,21 @@ class BacklogsQuery(MqsQuestion):
     mqids: Annotated[list[Mqid], Field(max_length=MAX_BACKLOGS)]
 
 
+#: The most points that one answer has for a queue.
+MAX_POINTS = 2_000
+
+
+class HistoryQuery(MqsQuestion):
+    """The gateway wants the history of a workflow's queues, or of the one queue `mqid`, for a plot."""
+
+    kind: Literal["history"] = "history"
+    workflow_id: WorkflowId | None = None
+    mqid: Mqid | None = None
+    since: AwareDatetime
+    until: AwareDatetime
+    n_points: Annotated[int, Field(ge=1, le=MAX_POINTS)] = 300
+
+
 class TaskProfilesQuery(MqsQuestion):
     """The gateway wants the queues of one taskforce's task and its pilots' token, for a TMS that polls over REST."""
 
@@ -168,6 +183,43 @@ class BacklogsAnswer(Answer):
 
     kind: Literal["backlogs"] = "backlogs"
     queues: dict[Mqid, QueueBacklog]
+
+
+class QueuePoints(BaseModel):
+    """The points of one queue's plot in columns, each point at the end of its stretch of time.
+
+    Depths and the age of the oldest event are the highest of the stretch, rates are averages over it.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    at_s: list[int] = Field(default_factory=list)
+    n_ready: list[int] = Field(default_factory=list)
+    n_unacknowledged: list[int] = Field(default_factory=list)
+    n_delayed: list[int] = Field(default_factory=list)
+    n_consumers: list[int] = Field(default_factory=list)
+    oldest_s: list[int] = Field(default_factory=list)
+    in_per_s: list[float] = Field(default_factory=list)
+    out_per_s: list[float] = Field(default_factory=list)
+
+
+class QueueHistory(BaseModel):
+    """One queue with the points of its plot."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    mqid: Mqid
+    alias: Alias
+    is_public: bool
+    points: QueuePoints
+
+
+class HistoryAnswer(Answer):
+    """The histories of queues of one workflow, in the order of the reservation."""
+
+    kind: Literal["history"] = "history"
+    workflow_id: WorkflowId
+    queues: list[QueueHistory]
 
 
 class GroupAnswer(Answer):

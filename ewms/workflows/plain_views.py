@@ -1,8 +1,11 @@
 """The views of one workflow without `await`. `ewms.workflows.views` has the same methods for event loops."""
 
+from datetime import datetime
+
 from ewms.loop_thread import LoopThread
 from ewms.workflows.views import AsyncWorkflowViews
 from schemas.api.explanation import Explanation, WorkflowStanding
+from schemas.api.queue_history import QueueHistories
 from schemas.api.workflow_graph import WorkflowGraph
 
 
@@ -45,3 +48,14 @@ class WorkflowViews:
             NotThere: the workflow does not exist, or belongs to another user.
         """
         return self._portal.run_coroutine(self._views.explain)
+
+    def queue_history(
+        self, *, since: datetime | None = None, until: datetime | None = None, points: int = 300
+    ) -> QueueHistories:
+        """Return how many events each queue held, as points of a plot from `since` (an hour ago) until `until` (now).
+
+        Raises:
+            Refused: the times have no time zone, or there are too many points.
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        return self._portal.run_coroutine(lambda: self._views.queue_history(since=since, until=until, points=points))

@@ -1,9 +1,11 @@
 """Views of one workflow as a whole, as the server makes them: its graph, its progress, why it stands so."""
 
-from urllib.parse import quote
+from datetime import datetime
+from urllib.parse import quote, urlencode
 
 from ewms.gateway.http import Gateway
 from schemas.api.explanation import Explanation, WorkflowStanding
+from schemas.api.queue_history import QueueHistories
 from schemas.api.workflow_graph import WorkflowGraph
 from schemas.ids import WorkflowId
 
@@ -51,3 +53,17 @@ class AsyncWorkflowViews:
         """
         answer = await self._gateway.get_json(f"{self._path}/explain")
         return Explanation.model_validate(answer, extra="ignore")
+
+    async def queue_history(
+        self, *, since: datetime | None = None, until: datetime | None = None, points: int = 300
+    ) -> QueueHistories:
+        """Return how many events each queue held, as points of a plot from `since` (an hour ago) until `until` (now).
+
+        Raises:
+            Refused: the times have no time zone, or there are too many points.
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        instants = {"since": since, "until": until}
+        query = {name: at.isoformat() for name, at in instants.items() if at is not None} | {"points": str(points)}
+        answer = await self._gateway.get_json(f"{self._path}/queues/history?{urlencode(query)}")
+        return QueueHistories.model_validate(answer, extra="ignore")

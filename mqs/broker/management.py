@@ -42,8 +42,13 @@ class Load:
     n_connections: int
     bytes_of: Mapping[str, int] = field(default_factory=dict)
     counters_of: Mapping[str, Counters] = field(default_factory=dict)
-    #: The queues that have no consumer.
-    without_takers: Set[str] = frozenset()
+    #: Queue -> how many consumers it has. A queue that has not reported yet is missing.
+    consumers_of: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def without_takers(self) -> Set[str]:
+        """The queues that have no consumer."""
+        return {queue for queue, n in self.consumers_of.items() if not n}
 
 
 class Management:
@@ -129,7 +134,7 @@ class Management:
             len(open_ones),
             bytes_of,
             _parse_counters(queues),
-            frozenset(queue["name"] for queue in queues if queue.get("consumers") == 0),
+            {queue["name"]: queue["consumers"] for queue in queues if "consumers" in queue},
         )
 
     async def read_counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:

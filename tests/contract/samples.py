@@ -86,10 +86,14 @@ from schemas.requests import (
     GrantQuery,
     GroupAnswer,
     GroupQuery,
+    HistoryAnswer,
+    HistoryQuery,
     ProfileQuery,
     ProfilesAnswer,
     ProfilesQuery,
     QueueBacklog,
+    QueueHistory,
+    QueuePoints,
     ReserveQuery,
     TaskProfilesQuery,
 )
@@ -351,6 +355,7 @@ REQUESTS: tuple[Question, ...] = (
     ProfilesQuery(workflow_id=WORKFLOW, subject="ada"),
     GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS], n_workers=8),
     DepthsQuery(workflow_id=WORKFLOW),
+    HistoryQuery(workflow_id=WORKFLOW, since=AT, until=AT, n_points=300),
     SecretsQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, names=("db-password",)),
     BacklogsQuery(mqids=[HITS, TRACKS]),
     TaskProfilesQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
@@ -419,6 +424,26 @@ ANSWERS: tuple[Answer, ...] = (
             Depth(mqid=HITS, alias="hits", is_public=True, n_ready=12, n_unacknowledged=8, n_consumers=8),
         ],
         n_dead=1,
+    ),
+    HistoryAnswer(
+        workflow_id=WORKFLOW,
+        queues=[
+            QueueHistory(
+                mqid=HITS,
+                alias=Alias("hits"),
+                is_public=True,
+                points=QueuePoints(
+                    at_s=[1795219615],
+                    n_ready=[12],
+                    n_unacknowledged=[8],
+                    n_delayed=[0],
+                    n_consumers=[8],
+                    oldest_s=[30],
+                    in_per_s=[2.5],
+                    out_per_s=[1.0],
+                ),
+            )
+        ],
     ),
     BacklogsAnswer(queues={HITS: QueueBacklog(n_ready=12, n_unacknowledged=8, n_delayed=1, n_consumers=8)}),
     GroupAnswer(

@@ -32,6 +32,7 @@ from wms.gateway.ewms.endings import EndingRoutes
 from wms.gateway.ewms.failures import FailureRoutes
 from wms.gateway.ewms.locations import LocationRoutes
 from wms.gateway.ewms.organizations import OrganizationRoutes
+from wms.gateway.ewms.queue_history import QueueHistoryRoutes
 from wms.gateway.ewms.queues import QueueRoutes
 from wms.gateway.ewms.reservations import ReservationRoutes
 from wms.gateway.ewms.secrets import SecretRoutes
@@ -76,6 +77,7 @@ def list_routes(
         *EndingRoutes(fleet, reader).routes(),
         *TaskforceRoutes(fleet, reader, query_max_bytes=query_max_bytes).routes(),
         *QueueRoutes(reader, bus, http).routes(),
+        *QueueHistoryRoutes(reader, bus).routes(),
         *FailureRoutes(reader, bus, verdicts).routes(),
         *ReservationRoutes(bus).routes(),
         *TmsRoutes(offers).routes(),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ewms.cli.commands import queue_history
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, can_ask, parse_option
 
@@ -271,3 +272,6 @@ def depth(
                 depths = depths.model_copy(update={"queues": chosen})
             if not given.write_result(depths.model_dump(mode="json"), [queue.alias for queue in depths.queues]):
                 given.make_console().print(depth_table(depths, wide=given.is_wide))
+
+
+app.command("history")(queue_history.show_history)

@@ -30,7 +30,7 @@ def workflow_table(workflows: Sequence[WorkflowFound], tasks: Sequence[TaskDirec
 
     `tasks` are the workflows' tasks: a workflow has no name, so its tasks show which one it is.
     """
-    table = _make_table()
+    table = make_table()
     for column in ("workflow", "made (UTC)", "priority", "outcome"):
         table.add_column(column, no_wrap=column != "outcome")
     names: dict[str, list[str]] = {}
@@ -52,7 +52,7 @@ def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
     for cluster in clusters:
         if cluster.alias_of:
             aliases.setdefault(cluster.alias_of, []).append(cluster.name)
-    table = _make_table()
+    table = make_table()
     for column in ("cluster", "schedd", *(("aliases",) if aliases else ())):
         table.add_column(column, overflow="fold")
     # How many workers a task gets that does not say how many it wants.
@@ -67,7 +67,7 @@ def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
 def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> RenderableType:
     """Return a table with a row for each taskforce: its phase and its workers. The errors are below the table."""
     if wide:
-        table = _make_table(
+        table = make_table(
             "taskforce", "task", "schedd", "cluster", "phase", "workers", "job and pilot statuses", "errors"
         )
         for one in taskforces:
@@ -78,7 +78,7 @@ def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> R
             schedd = Text(one.schedd)
             table.add_row(one.taskforce_uuid, one.task_id, schedd, cluster, one.phase, workers, statuses, errors)
         return table
-    table = _make_table()
+    table = make_table()
     table.add_column("taskforce", overflow="fold", min_width=38)
     table.add_column("phase", no_wrap=True)
     table.add_column("workers", overflow="fold")
@@ -146,7 +146,7 @@ def advice_line(text: str, command: str) -> Text:
 
 def phase_table(taskforce: Taskforce) -> Table:
     """Return a table with a row for each change of the taskforce's phase, also those that failed."""
-    table = _make_table()
+    table = make_table()
     table.add_column("at (UTC)", no_wrap=True)
     table.add_column("to", no_wrap=True)
     table.add_column("by and why", overflow="fold")
@@ -163,7 +163,7 @@ def phase_table(taskforce: Taskforce) -> Table:
 
 def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str], *, wide: bool = False) -> Table:
     """Return a table with a row for each task. `aliases` gives the alias of a queue by its id."""
-    table = _make_table()
+    table = make_table()
     table.add_column("task", overflow="fold", min_width=29)
     for column in ("takes from", "publishes onto"):
         table.add_column(column, overflow="fold")
@@ -184,7 +184,7 @@ def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str], *, wi
 
 def log_table(logs: "Sequence[LogInfo]") -> Table:
     """Return a table with a row for each log of a worker."""
-    table = _make_table()
+    table = make_table()
     table.add_column("taskforce", no_wrap=True)
     table.add_column("log", no_wrap=True)
     table.add_column("bytes", justify="right")
@@ -196,7 +196,7 @@ def log_table(logs: "Sequence[LogInfo]") -> Table:
 
 def secret_table(found: Sequence[Mapping[str, Any]]) -> Table:
     """Return a table with a row for each secret, without its value."""
-    table = _make_table("name", "open to", "changed at", "changed by")
+    table = make_table("name", "open to", "changed at", "changed by")
     for each in found:
         table.add_row(each["name"], each.get("open_to", ""), str(each["changed_at"]), each["changed_by"])
     return table
@@ -204,7 +204,7 @@ def secret_table(found: Sequence[Mapping[str, Any]]) -> Table:
 
 def depth_table(depths: QueueDepths, *, wide: bool = False) -> Table:
     """Return a table with a row for each queue, and a row for the dead letters."""
-    table = _make_table()
+    table = make_table()
     table.add_column("queue", overflow="fold")
     for column in ("waiting", "in work", "put off", "consumers"):
         table.add_column(column, justify="right")
@@ -253,5 +253,6 @@ def _format_time(timestamp: float) -> str:
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _make_table(*columns: str) -> Table:
+def make_table(*columns: str) -> Table:
+    """Return an empty table in the style of the command."""
     return Table(*columns, box=box.SIMPLE, pad_edge=False, header_style="dim")

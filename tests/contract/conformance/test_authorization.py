@@ -54,6 +54,8 @@ ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("POST", "/workflows/{workflow_id}/close-inputs"): (ACTORS, {}),
     ("POST", "/workflows/{workflow_id}/expected-results"): (ACTORS, {"n": 1_000_000}),
     ("GET", "/workflows/{workflow_id}/queues"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/queues/history"): (READERS, None),
+    ("GET", "/queues/{mqid}"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/failed-attempts"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/errors"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/dead-letters"): (READERS, None),
