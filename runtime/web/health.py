@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from runtime.shared_work import SharedWork
 from runtime.telemetry import fresh_gauge
 from runtime.web.serving import serve_app
 from schemas.errors import EWMSError
@@ -38,14 +39,10 @@ def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
     Requests that come during a check share its result. So many requests cause only one check. The metrics show the
     result, too: `ewms_dependency_up`.
     """
-    looking: asyncio.Task[dict[str, str]] | None = None
+    shared = SharedWork(kept_for_s=0.0)
 
     async def check_dependencies() -> dict[str, str]:
-        nonlocal looking
-        if looking is None or looking.done():
-            looking = asyncio.create_task(_check_all(checks), name="readyz")
-        # Shield the check, because other requests may wait for it.
-        return await asyncio.shield(looking)
+        return await shared.find_result("dependencies", lambda: _check_all(checks))
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({})

@@ -17,6 +17,7 @@ PARTS_MB = {
     "image-registry": 60,
     "python-image": 75,
     "postgresql": 180,
+    "prometheus": 400,
 }
 #: The space in MB of apt's lists and index of a suite's packages; the end of the fill removes them.
 _LISTS_MB = 250

@@ -61,6 +61,31 @@ ALL = (BROKER, POOL, CONTAINERS, PYTHON_IMAGE)
 #: The registry to which tests push images. No process of EWMS uses it.
 IMAGE_REGISTRY = PackageSet(name="image-registry", wanted=("docker-registry",), left_out=_LEFT_OUT)
 
+#: The monitoring server and promtool, with which tests try the alerts. No process of EWMS uses them.
+PROMETHEUS = PackageSet(
+    name="prometheus",
+    wanted=("prometheus",),
+    left_out=(
+        *_LEFT_OUT,
+        *(
+            "prometheus-node-exporter",
+            "node-jquery",
+            "fonts-glyphicons-halflings",
+            "libjs-bootstrap4",
+            "libjs-eonasdan-bootstrap-datetimepicker",
+        ),
+        *(
+            "libjs-jquery",
+            "libjs-jquery-hotkeys",
+            "libjs-moment",
+            "libjs-moment-timezone",
+            "libjs-mustache",
+            "libjs-popper.js",
+        ),
+        *("libjs-rickshaw", "libjs-d3", "init-system-helpers"),
+    ),
+)
+
 #: The database of the engine that `make bench ARGS=engine` measures ours beside. No process of EWMS uses it.
 POSTGRESQL = PackageSet(
     name="postgresql",
@@ -83,6 +108,7 @@ NAMED = {
     "apptainer": "apptainer",
     "buildah": "buildah",
     "postgresql": "postgresql",
+    "prometheus": "prometheus",
 }
 
 # apt matches a dependency `perl:any` only against a package that allows it.

@@ -1,4 +1,4 @@
-"""`python -m deploy.metrics_page` prints docs/reference/metrics.md, made from what the services declare.
+"""`python -m deploy.monitoring.metrics_page` prints docs/reference/metrics.md, made from what the services declare.
 
 With `--write` it writes the page to the file.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runtime.telemetry import DECLARED_METRICS, MetricDeclaration
 
-PATH = Path(__file__).parents[1] / "docs/reference/metrics.md"
+PATH = Path(__file__).parents[2] / "docs/reference/metrics.md"
 
 #: What each service builds itself from. Their imports declare all metrics.
 _SERVICES = ("wms.app", "mqs.app", "tms.app", "ewms.worker.app")
@@ -19,7 +19,7 @@ _HEAD = """# Metrics
 
 Every service shows its metrics in Prometheus's text form at `/metrics`: WMS on its gateway; MQS, TMS and step workers
 at `EWMS_HTTP_HOST` and `EWMS_HTTP_PORT`. No label is an id of a workflow, a run or a user.
-`python -m deploy.metrics_page --write` makes this page from the code, and a test compares them.
+`python -m deploy.monitoring.metrics_page --write` makes this page from the code, and a test compares them.
 [Watching EWMS](../howto/watch.md) says how to scrape and what to look at.
 
 - A histogram has three series: `<name>_bucket`, `<name>_sum` and `<name>_count`.

@@ -1,0 +1,1 @@
+"""What operators watch EWMS with: the page of metrics, and the dashboards of Grafana. Both are made from the code."""
