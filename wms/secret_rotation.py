@@ -202,7 +202,7 @@ class SecretRotation:
 
 
 def reseal_values(values: Mapping[str, Any], names: Collection[str], reseal: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return `values`, of which those of the keys `names` went through `reseal`."""
+    """Return `values`, with `reseal` applied to those of the keys `names`."""
     return {key: reseal(value) if key in names else value for key, value in values.items()}
 
 

@@ -82,7 +82,7 @@ class CertainCount:
 
 @dataclass(frozen=True, slots=True)
 class QueuePicture:
-    """The numbers of one queue, which add up."""
+    """The numbers of one queue at one moment: `n_arrived` is the sum of the others."""
 
     n_arrived: int
     n_ready: int

@@ -157,7 +157,7 @@ class LabelsRequest(Object):
 
 
 class MembershipsRequest(Object):
-    """Groups into which a host comes. It stays in those in which it is."""
+    """Groups to add a host to. The host also stays in its present groups."""
 
     groups: Names
     rev: Revision = None

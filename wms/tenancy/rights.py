@@ -232,7 +232,7 @@ def find_organizations(principal: Principal, action: Action) -> frozenset[Organi
 
 
 class HasStrongerRole(Rejected):
-    """A role would replace a stronger one, which nobody has asked to take."""
+    """A new role would replace a stronger one that the caller has not taken away."""
 
     def __init__(self, held: TenancyRole, given: TenancyRole, organization: str) -> None:
         super().__init__(

@@ -19,7 +19,7 @@ _TAIL = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryPush:
-    """Pushes the image in `place` to the repository `repository`, as host/name."""
+    """Pushes the image in `place` to a registry. `repository` is the host and the name there: host/name."""
 
     place: BuildPlace
     settings: BuilderSettings

@@ -59,7 +59,7 @@ class Relations:
         searched: Sequence[str] = ("name",),
         n_relations: int = 0,
     ) -> ListWish:
-        """Return what a query asks for, to which `n_relations` relations have led.
+        """Return the filter and the order that a query asks for. `n_relations` counts the relations followed so far.
 
         Raises:
             Rejected: a field or an operator is unknown, a value does not fit its field, or a filter leads too far.

@@ -165,7 +165,7 @@ def _make_options(
 def number_tasks(
     work: JobWorkDocument, workflow: WorkflowDocument, tasks: Iterable[TaskDirectiveDocument]
 ) -> dict[TaskId, int]:
-    """Return the number in the job of each task of a work's workflow, by the queue from which it takes hosts."""
+    """Return the number in the job of each task of a work's workflow. The task's input queue tells the number."""
     aliases = {queue.mqid: queue.alias for queue in workflow.queues}
     numbers = {name_hosts_queue(place): work.first + place for place in range(work.last - work.first + 1)}
     return {task.task_id: numbers[aliases[task.input_queues[0]]] for task in tasks}

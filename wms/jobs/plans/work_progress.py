@@ -12,7 +12,7 @@ from wms.jobs.plans.host_choice import HostFacts, name_host
 
 @dataclass(frozen=True, slots=True)
 class MissingResult:
-    """The task from which a host owes a result."""
+    """A host, and the number of the task whose result is still missing there."""
 
     host: str
     task: int

@@ -164,7 +164,7 @@ def read_node_fields(raw: Mapping[str, Any], before: TemplateNode | None) -> dic
 
 
 def read_children(raw: Mapping[str, Any], kind: EdgeKind) -> list[TemplateNodeId]:
-    """Return the nodes to which new edges of `kind` shall lead. The `awx` command sends ids as texts.
+    """Return the target nodes of the new edges of `kind`. The `awx` command sends ids as texts.
 
     Raises:
         FieldsRefused: they are no list of ids.
