@@ -11,9 +11,11 @@ from pymongo import AsyncMongoClient, ReturnDocument, UpdateOne
 from pymongo.asynchronous.change_stream import AsyncChangeStream
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
 
 from runtime.kernel.decision import Document
 from runtime.kernel.mongo import Index, index_model, translate_errors
+from schemas.errors import Conflict
 
 #: The driver's own types. `runtime.kernel.store` runs transactions with them.
 Client: TypeAlias = "AsyncMongoClient[Document]"
@@ -171,6 +173,21 @@ class Database:
                 UpdateOne({"_id": document["_id"]}, {"$setOnInsert": document}, upsert=True) for document in documents
             ]
             await self._database[collection].bulk_write(operations, ordered=False)
+
+    async def insert_one(self, collection: str, document: Document) -> None:
+        """Store a new document, without a decision of the kernel.
+
+        On return it is on the disks of a majority of the database's members. If a network error leaves the outcome
+        open, the driver repeats the insert, and the database stores it once.
+
+        Raises:
+            Conflict: the collection has a document of the same `_id`, or of the same value in a unique index.
+        """
+        with translate_errors():
+            try:
+                await self._database[collection].insert_one(document)
+            except DuplicateKeyError as error:
+                raise Conflict(f"it exists already in {collection}") from error
 
     async def delete_matching(self, collection: str, query: Mapping[str, Any]) -> int:
         """Delete the documents that match `query`, without a decision of the kernel. Return how many were deleted."""

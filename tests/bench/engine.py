@@ -35,6 +35,7 @@ from schemas.events import NodeRun
 from schemas.graph import Definition, Node, make_chain
 from schemas.ids import NodeKey, RunId
 from schemas.run_documents import RUNS
+from schemas.runs import RUN_OVER
 from schemas.topology import pool_service
 from tests.bench.big_graphs import measure_graphs
 from tests.bench.peers.chain_trace import TraceReader
@@ -45,6 +46,7 @@ from tests.integration.wms.engine.peers import Worker
 from wms.app import Wms, run_wms
 from wms.engine import repository
 from wms.engine.life.launching import LaunchWish
+from wms.engine.life.open_run import OpenRun, RunDecision
 from wms.settings import WmsSettings
 
 #: A worker that reports less often than once a minute counts as gone.
@@ -97,10 +99,25 @@ async def add_worker(services: Services, stack: AsyncExitStack, name: str, *defi
 
 
 async def wait_until_over(wms: Wms, runs: list[RunId]) -> None:
-    """Return when all of `runs` are over."""
-    left = {"_id": {"$in": runs}, "status": {"$nin": ["successful", "failed", "canceled"]}}
-    while await wms.store.count(RUNS, left):
-        await asyncio.sleep(0.05)
+    """Return when all of `runs` are over. This asks the database once, so that it does not slow down what it waits
+    for.
+    """
+    left, is_over = set(runs), asyncio.Event()
+
+    def note_end(run: OpenRun, decision: RunDecision) -> None:
+        if decision.ends_run:
+            left.discard(run.facts.id)
+            if not left:
+                is_over.set()
+
+    wms.engine.on_change.append(note_end)
+    try:
+        over = {"_id": {"$in": runs}, "status": {"$in": sorted(RUN_OVER)}}
+        left.difference_update(run["_id"] for run in await wms.store.find(RUNS, over, projection={"_id": 1}))
+        if left:
+            await is_over.wait()
+    finally:
+        wms.engine.on_change.remove(note_end)
 
 
 async def measure_p50_ms(work: Callable[[], Awaitable[Any]], n: int) -> float:

@@ -5,6 +5,7 @@
 walks     a chain and a fan-out, of a tenth of the nodes and of all. If a node takes as long in the large one as in the
           small one, a tree walks in linear time
 pause     from the end of a node's job to the launch of the next job, in the long chain; the goal is 50 ms
+calls     of the database that WMS makes for a node of the long chain
 crowd     a tree of three nodes, launched just after many others, beside the same tree alone. "share" is the time that
           it would take if all trees went on node by node in turn
 
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from pymongo import monitoring
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +36,7 @@ from runtime.clock import utc_now
 from schemas.graph import BranchingProfile, Definition, Graph, Node
 from schemas.ids import NodeKey, OrganizationId, RunId, TemplateId
 from schemas.trees import TemplateKind
+from tests.bench.database_calls import CallCounter
 from tests.bench.engine import add_worker, measure_p50_ms, running_wms, wait_until_over
 from wms.app import Wms
 from wms.engine import repository
@@ -93,15 +96,18 @@ class Walk:
 
     node_ms: float
     cpu_ms: float
+    calls: float
     pauses_ms: Sequence[float]
 
 
-async def walk(wms: Wms, template: TemplateId, n: int) -> Walk:
+async def walk(wms: Wms, counter: CallCounter, template: TemplateId, n: int) -> Walk:
     """Run a tree of `n` nodes to its end."""
+    calls_before = counter.calls.total()
     cpu_s, begun_at = time.process_time(), time.perf_counter()
     run_id = await launch(wms, template)
     await wait_until_over(wms, [run_id])
     node_ms, cpu_ms = (time.perf_counter() - begun_at) / n * 1e3, (time.process_time() - cpu_s) / n * 1e3
+    calls = (counter.calls.total() - calls_before) / n
     run = await repository.load_run(wms.store, run_id)
     assert run is not None
     assert run.status == "successful", run.explanation
@@ -111,7 +117,7 @@ async def walk(wms: Wms, template: TemplateId, n: int) -> Walk:
         for before, after in pairwise(jobs[place] for place in range(n))
         if before.ended_at is not None
     ]
-    return Walk(node_ms, cpu_ms, pauses_ms)
+    return Walk(node_ms, cpu_ms, calls, pauses_ms)
 
 
 async def measure_crowd(wms: Wms, options: argparse.Namespace) -> tuple[float, float, float]:
@@ -134,6 +140,8 @@ async def measure_crowd(wms: Wms, options: argparse.Namespace) -> tuple[float, f
 
 async def measure(services: Services, options: argparse.Namespace) -> Table:
     """Return the table."""
+    counter = CallCounter()
+    monitoring.register(counter)
     table = Table("what", "measured", "ratio", title="decision trees")
     async with AsyncExitStack() as stack:
         wms = await stack.enter_async_context(running_wms(services))
@@ -149,24 +157,26 @@ async def measure(services: Services, options: argparse.Namespace) -> Table:
             lambda: wms.store.compare_and_set("bench", {"_id": 1}, {"$inc": {"n": 1}, "$set": {"at": utc_now()}}), 200
         )
         table.add_row("one majority write, p50", f"{write_ms:.1f} ms", "")
-        await walk(wms, await make_tree(wms, "warm", list_chain(10)), 10)
-        pauses_ms: Sequence[float] = ()
+        await walk(wms, counter, await make_tree(wms, "warm", list_chain(10)), 10)
+        long: Walk | None = None
         for shape, list_nodes in (("chain", list_chain), ("fan-out", list_fan)):
             base_ms = 0.0
             for n in (max(2, options.nodes // 10), options.nodes):
-                walked = await walk(wms, await make_tree(wms, f"{shape} of {n}", list_nodes(n)), n)
+                walked = await walk(wms, counter, await make_tree(wms, f"{shape} of {n}", list_nodes(n)), n)
                 base_ms = base_ms or walked.node_ms
-                pauses_ms = walked.pauses_ms if shape == "chain" else pauses_ms
+                long = walked if shape == "chain" else long
                 table.add_row(
                     f"a node of a {shape} of {n}",
                     f"{walked.node_ms:.1f} ms, {walked.cpu_ms:.1f} ms of CPU",
                     f"{walked.node_ms / base_ms:.2f} x the small one",
                 )
-        p50_ms, most_ms = statistics.median(pauses_ms), statistics.quantiles(pauses_ms, n=100)[98]
+        assert long is not None
+        p50_ms, most_ms = statistics.median(long.pauses_ms), statistics.quantiles(long.pauses_ms, n=100)[98]
         table.add_row(
             "a node's end to the next job, p50", f"{p50_ms:.1f} ms", f"{p50_ms / PAUSE_LIMIT_MS:.2f} of the limit"
         )
         table.add_row("the same, p99", f"{most_ms:.1f} ms", f"{most_ms / write_ms:.0f} writes")
+        table.add_row("calls of the database for a node of the chain", f"{long.calls:.1f}", "")
         alone_s, among_s, all_s = await measure_crowd(wms, options)
         share_s = all_s * _N_SMALL / options.length
         table.add_row(f"a tree of {_N_SMALL} alone", f"{alone_s:.2f} s", "")

@@ -6,6 +6,7 @@ the child cannot start, because there is no such definition or it would run with
 A child's uuid follows from its node and attempt, so a repeated start makes no second child.
 """
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from runtime.kernel.store import Store
 from runtime.turns import Turns
 from schemas.errors import Conflict, Rejected
 from schemas.graph import Definition, DefinitionKind, Node, NodeKind
-from schemas.ids import DefinitionHash, RunUuid
+from schemas.ids import DefinitionHash, RunId, RunUuid
 from schemas.run_documents import RunDocument
 from schemas.runs import NodeStatus, Outcome, Parent, RunStatus, WantKind
 from wms.encryption import SecretKeys
@@ -26,6 +27,7 @@ from wms.engine.life.launching import LaunchWish, make_first_state
 from wms.engine.life.open_run import OpenRun, find_inherited
 from wms.engine.life.stimuli import ChildEnded, ChildStarted, Wish
 from wms.engine.life.variables import Values, collect_artifacts, find_prompts, find_variables
+from wms.engine.new_runs import take_run_id
 
 _OUTCOMES: Mapping[RunStatus, Outcome] = {
     RunStatus.SUCCESSFUL: Outcome.SUCCESSFUL,
@@ -103,9 +105,12 @@ class Children:
             if (launch_child := self.launchers.get(spec.definition)) is not None:
                 child = await launch_child(run, number)
             else:
-                found = await self._engine.find_definition(spec.definition)
+                # At once: each is a call of the database, and the node's turn has come.
+                found, run_id = await asyncio.gather(
+                    self._engine.find_definition(spec.definition), take_run_id(self._store)
+                )
                 check_child(facts, found[1])
-                child = await self._launch_child(run, number, found)
+                child = await self._launch_child(run, number, found, run_id)
         except Rejected as error:
             await self._end_node(run, number, Outcome.ERROR, error.reason)
             return
@@ -116,12 +121,12 @@ class Children:
             await self._cancel_if_unwanted(child, run)
             raise
 
-    async def _launch_child(self, run: OpenRun, number: int, found: tuple[DefinitionHash, Definition]) -> RunDocument:
+    async def _launch_child(
+        self, run: OpenRun, number: int, found: tuple[DefinitionHash, Definition], run_id: RunId
+    ) -> RunDocument:
         facts, name = run.facts, run.facts.graph.nodes[number].definition
-        child_uuid, here = (
-            make_child_uuid(run, number),
-            Parent(run=facts.id, node=number, attempt=run.nodes[number].attempt),
-        )
+        child_uuid = make_child_uuid(run, number)
+        here = Parent(run=facts.id, node=number, attempt=run.nodes[number].attempt)
         variables, masked = seal_child_variables(run, number, found[1].masked, self._engine.effects.keys)
         prompts = find_child_prompts(facts, facts.graph.nodes[here.node], found[1])
         wish = LaunchWish(
@@ -143,7 +148,7 @@ class Children:
             first = make_first_state(found[1], child_uuid, facts.owner)
             wish = replace(wish, state=first, pages=(variables,))
         begins = wish.pages is None
-        return await self._engine.launch_run(name, wish, run_uuid=child_uuid, found=found, begins=begins)
+        return await self._engine.launch_run(name, wish, run_uuid=child_uuid, run_id=run_id, found=found, begins=begins)
 
     async def _cancel_if_unwanted(self, child: RunDocument, parent: OpenRun) -> None:
         here = child.parent

@@ -9,24 +9,23 @@ A change of one run alone is one write. If another process has changed the run m
 Then the engine loads the run and decides again.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from runtime.clock import stored_now
 from runtime.failpoints import failpoint
-from runtime.kernel.decision import Change, Decision, Insert, Update
-from runtime.kernel.store import Store, Transaction
+from runtime.kernel.store import Store
 from runtime.once import Once
 from runtime.telemetry import counter
 from runtime.turns import Turns
 from schemas.errors import Conflict, NotFound, Unavailable
-from schemas.events import NodeEnded, NodeRun
+from schemas.events import NodeRun
 from schemas.graph import Definition
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
 from schemas.run_documents import RUNS, RunDocument
 from schemas.runs import NodeStatus, WaitAnswer
 from wms.engine import repository
-from wms.engine.brought import BroughtChanges, KeepsSubscriptions, StepRefused
+from wms.engine.brought import KeepsSubscriptions
 from wms.engine.effects import Effects, seal_answer
 from wms.engine.engine_lock import LockKeeper
 from wms.engine.life.advance import advance
@@ -34,14 +33,20 @@ from wms.engine.life.launching import LaunchWish
 from wms.engine.life.open_run import OpenRun, RunDecision, apply_decision, open_run
 from wms.engine.life.stimuli import RunStimulus, StepWorkerCame, StepWorkerGone, TimePassed, Unserved, WaitAnswered
 from wms.engine.life.waiting import AnswerVerdict
-from wms.engine.new_runs import FindsDefinitions, NewRun, find_definition, make_children, make_new_run
+from wms.engine.new_runs import (
+    ChangesWithLaunch,
+    FindsDefinitions,
+    NewRun,
+    find_definition,
+    make_children,
+    make_new_run,
+    store_new_run,
+    take_run_id,
+)
 from wms.engine.open_runs import HeldRun, OpenRuns
 from wms.engine.step_workers import StepWorkers
 
 _committed = counter("run_commits_total", "Commits of runs, by what they answer to.", ["stimulus"])
-
-#: Returns what is stored together with a new run.
-ChangesWithLaunch = Callable[[Transaction, RunDocument], Awaitable[tuple[Change, ...]]]
 
 #: How often this process tries a change, because another process may change the run at the same time.
 _MAX_TRIES = 10
@@ -89,14 +94,16 @@ class Engine:
         begins: bool = True,
         waits_for_worker: bool = True,
         run_uuid: RunUuid | None = None,
+        run_id: RunId | None = None,
         found: tuple[DefinitionHash, Definition] | None = None,
         once: Once | None = None,
         also: ChangesWithLaunch | None = None,
     ) -> RunDocument:
         """Launch the definition `name`, the latest one or `found`, and return the run.
 
-        If `run_uuid` is that of an earlier launch, return its run, and launch nothing. The changes that `also` returns
-        are stored in the same transaction as the run. If `also` raises, nothing is launched.
+        If `run_uuid` is that of an earlier launch, return its run, and launch nothing. `run_id` is an id that
+        `take_run_id` has returned; without it, the run gets the next one. The changes that `also` returns are stored in
+        the same transaction as the run. If `also` raises, nothing is launched.
 
         Raises:
             NotFound: there is no such definition.
@@ -109,20 +116,16 @@ class Engine:
         pool = definition[1].pool
         if not waits_for_worker and (refusal := self.workers.find_refusal(pool, definition[0], name)):
             raise Unavailable(refusal, hint=f"start one: ewms worker --pool {pool} --module ...")
-        new = await make_new_run(self.store, definition, wish, run_uuid=run_uuid, begins=begins)
+        run_id = run_id or await take_run_id(self.store)
+        new = make_new_run(definition, wish, run_id=run_id, run_uuid=run_uuid, begins=begins)
         document = new.document
-
-        async def step(tx: Transaction) -> Decision:
-            more = () if also is None else await also(tx, document)
-            return Decision(changes=(repository.make_insert(document), *more))
-
         try:
-            decided = await self.store.transact(step, once=once)
+            is_new = await store_new_run(self.store, document, once=once, also=also)
         except Conflict:
             if (known := await repository.find_run(self.store, document.uuid)) is None or once is not None:
                 raise
             return known
-        if not isinstance(decided, Decision):
+        if not is_new:
             return await self._load_repeated(document.uuid)
         failpoint("engine.launched")
         self._take_up(new)
@@ -214,7 +217,9 @@ class Engine:
             update = repository.make_update(run, decision)
             if decision.brought is not None:
                 inserts = tuple(repository.make_insert(child.document) for child in children)
-                is_stored = await self._transact(run, decision.brought, (update, *inserts))
+                is_stored = await repository.commit_brought(
+                    self.store, self._subscriptions, run, decision.brought, (update, *inserts)
+                )
             else:
                 is_stored = await repository.commit_update(self.store, update)
         except BaseException:
@@ -236,37 +241,12 @@ class Engine:
         self._tidy(held, decision)
         return True
 
-    async def _transact(self, run: OpenRun, ended: NodeEnded, changes: tuple[Insert | Update, ...]) -> bool:
-        """Store the run together with the other changes of a step. Return False if the run has changed meanwhile.
-
-        Raises:
-            StepRefused: the other changes cannot be stored.
-        """
-
-        async def step(tx: Transaction) -> Decision:
-            current = {"_id": run.facts.id, "rev": run.facts.rev}
-            if await tx.find_one(RUNS, current, {"_id": 1}) is None:
-                return Decision()
-            brought = BroughtChanges()
-            if ended.models or ended.events:
-                if self._subscriptions is None:
-                    raise StepRefused("NotSupported", "this WMS stores no subscriptions or events of steps")
-                brought = await self._subscriptions.plan_commit(run.facts, ended, tx)
-            return Decision(changes=(*changes, *brought.changes), events=brought.events)
-
-        try:
-            decided = await self.store.transact(step)
-        except Conflict:
-            # Something of the same id was stored meanwhile: decide again about what is there.
-            return False
-        return isinstance(decided, Decision) and bool(decided.changes)
-
     def _tidy(self, held: HeldRun, decision: RunDecision) -> None:
-        """Move the log rows out of the run if there are many, or if the run is over."""
+        """Move the log rows out of the run if there are many. The few rows of a short run stay there."""
         run_id = held.run.facts.id
         if decision.ends_run:
             self._runs.drop_run(run_id)
-        if len(held.rows) >= _MAX_ROWS or (decision.ends_run and held.rows):
+        if len(held.rows) >= _MAX_ROWS:
             rows, held.rows = held.rows, []
             self.effects.begin_task(repository.move_log(self.store, run_id, rows), f"log of {run_id}")
 

@@ -1,22 +1,28 @@
-"""Make runs of registered definitions: for a launch, for a node that runs a definition, and for a step."""
+"""Make and store runs of registered definitions: for a launch, for a node that runs a definition, and for a step."""
 
 import secrets
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from runtime.clock import stored_now
-from runtime.kernel.store import Store
+from runtime.kernel.decision import Change, Decision
+from runtime.kernel.store import Store, Transaction
+from runtime.once import Once
 from schemas.errors import NotFound
 from schemas.events import NodeEnded
 from schemas.graph import Definition
 from schemas.ids import DefinitionHash, RunId, RunUuid
-from schemas.run_documents import COUNTERS, LogRow, RunDocument
+from schemas.run_documents import COUNTERS, RUNS, LogRow, RunDocument
 from wms.engine import repository
 from wms.engine.life.advance import advance
 from wms.engine.life.launching import LaunchWish, make_first_state, make_run
 from wms.engine.life.open_run import OpenRun, RunDecision, apply_decision, open_run
 from wms.engine.life.stimuli import Begin
 from wms.engine.open_runs import HeldRun
+
+#: Returns what is stored together with a new run.
+ChangesWithLaunch = Callable[[Transaction, RunDocument], Awaitable[tuple[Change, ...]]]
 
 
 class FindsDefinitions(Protocol):
@@ -59,15 +65,20 @@ async def find_definition(store: Store, name: str) -> tuple[DefinitionHash, Defi
     return found
 
 
-async def make_new_run(
-    store: Store,
+async def take_run_id(store: Store) -> RunId:
+    """Return the id for a new run: the next integer. An id that no run gets does no harm."""
+    return RunId(await store.count_up(COUNTERS, "runs"))
+
+
+def make_new_run(
     definition: tuple[DefinitionHash, Definition],
     wish: LaunchWish,
     *,
+    run_id: RunId,
     run_uuid: RunUuid | None = None,
     begins: bool = True,
 ) -> NewRun:
-    """Make a new run of `definition`, with the next integer as its id, and return it. This does not store the run.
+    """Make a new run of `definition`, and return it. This does not store the run.
 
     Raises:
         Rejected: the definition's graph, or the launch's state or parameters, break a rule.
@@ -76,12 +87,32 @@ async def make_new_run(
         definition[1],
         wish,
         definition_hash=definition[0],
-        run_id=RunId(await store.count_up(COUNTERS, "runs")),
+        run_id=run_id,
         uuid=run_uuid or RunUuid(str(uuid.uuid4())),
         secret=secrets.token_hex(16),
         now=stored_now(),
     )
     return NewRun(document, wish.who, begins=begins)
+
+
+async def store_new_run(
+    store: Store, document: RunDocument, *, once: Once | None = None, also: ChangesWithLaunch | None = None
+) -> bool:
+    """Store a new run. Return False if `once` says that it is the repetition of a request.
+
+    Raises:
+        Conflict: there is such a run, or `once` was used for another request.
+    """
+    if once is None and also is None:
+        # One document needs no transaction: one call instead of two.
+        await store.insert_one(RUNS, repository.make_document(document))
+        return True
+
+    async def step(tx: Transaction) -> Decision:
+        more = () if also is None else await also(tx, document)
+        return Decision(changes=(repository.make_insert(document), *more))
+
+    return isinstance(await store.transact(step, once=once), Decision)
 
 
 async def make_children(store: Store, run: OpenRun, ended: NodeEnded) -> list[NewRun]:
@@ -109,5 +140,6 @@ async def make_children(store: Store, run: OpenRun, ended: NodeEnded) -> list[Ne
             launch_type="step",
             started_by=run.facts.id,
         )
-        made.append(await make_new_run(store, definition, wish, run_uuid=request.uuid, begins=pages is None))
+        run_id = await take_run_id(store)
+        made.append(make_new_run(definition, wish, run_id=run_id, run_uuid=request.uuid, begins=pages is None))
     return made

@@ -11,8 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from runtime.kernel.decision import Document, Insert, Update, change_filter, update_operators
-from runtime.kernel.store import Index, Store
+from runtime.kernel.decision import Decision, Document, Insert, Update, change_filter, update_operators
+from runtime.kernel.store import Index, Store, Transaction
+from schemas.errors import Conflict
+from schemas.events import NodeEnded
 from schemas.graph import Definition
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
 from schemas.run_documents import (
@@ -28,6 +30,7 @@ from schemas.run_documents import (
     StepWorkerDocument,
 )
 from schemas.runs import NodeState, NodeStatus, RunStatus
+from wms.engine.brought import BroughtChanges, KeepsSubscriptions, StepRefused
 from wms.engine.life.open_run import OpenRun, RunDecision
 
 #: How long the engine keeps an event for a node that may wait for it later.
@@ -94,6 +97,38 @@ def make_update(run: OpenRun, decision: RunDecision) -> Update:
 async def commit_update(store: Store, update: Update) -> bool:
     """Write a change of one run, as a commit of one document. Return False if the run has changed meanwhile."""
     return await store.compare_and_set(update.collection, change_filter(update), update_operators(update))
+
+
+async def commit_brought(
+    store: Store,
+    subscriptions: KeepsSubscriptions | None,
+    run: OpenRun,
+    ended: NodeEnded,
+    changes: tuple[Insert | Update, ...],
+) -> bool:
+    """Store a run together with the other changes of a step. Return False if the run has changed meanwhile.
+
+    Raises:
+        StepRefused: the other changes cannot be stored.
+    """
+
+    async def step(tx: Transaction) -> Decision:
+        current = {"_id": run.facts.id, "rev": run.facts.rev}
+        if await tx.find_one(RUNS, current, {"_id": 1}) is None:
+            return Decision()
+        brought = BroughtChanges()
+        if ended.models or ended.events:
+            if subscriptions is None:
+                raise StepRefused("NotSupported", "this WMS stores no subscriptions or events of steps")
+            brought = await subscriptions.plan_commit(run.facts, ended, tx)
+        return Decision(changes=(*changes, *brought.changes), events=brought.events)
+
+    try:
+        decided = await store.transact(step)
+    except Conflict:
+        # Something of the same id was stored meanwhile: decide again about what is there.
+        return False
+    return isinstance(decided, Decision) and bool(decided.changes)
 
 
 def make_insert(run: RunDocument) -> Insert:

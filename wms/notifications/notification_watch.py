@@ -35,7 +35,7 @@ from wms.trees.jobs.job_statuses import is_approval
 
 _SWEEP_S = 10.0
 #: Changes in this time are looked at together.
-_REST_S = 0.05
+_REST_S = 0.2
 _BATCH = 200
 #: For how many occasions messages are rendered at once. A message that takes its whole time delays these alone.
 _AT_ONCE = 4
@@ -123,7 +123,7 @@ class NotificationWatch:
             )
             for run, moments in settled
         )
-        return 0.0
+        return 0.0 if len(found) == _BATCH else None
 
     async def _load_runs(self, ids: Iterable[RunId | None]) -> dict[RunId, RunDocument]:
         wanted = sorted({each for each in ids if each is not None})

@@ -22,10 +22,11 @@ from schemas.runs import RUN_OVER, WaitAnswer, WantKind
 from schemas.schedules import Occurrence
 from schemas.trees import Prompt, TemplateDocument
 from wms.engine import repository
-from wms.engine.engine import ChangesWithLaunch, Engine
+from wms.engine.engine import Engine
 from wms.engine.life.launching import LaunchWish
 from wms.engine.life.stimuli import Wish
 from wms.engine.life.waiting import AnswerVerdict
+from wms.engine.new_runs import ChangesWithLaunch
 from wms.tenancy.activity import ActivityLog
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, may_on_tree

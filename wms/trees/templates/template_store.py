@@ -84,7 +84,9 @@ class TemplateStore:
 
     async def name_templates(self, ids: Iterable[TemplateId]) -> dict[TemplateId, str]:
         """Return the names of the templates `ids`, by id. Leave out those that do not exist."""
-        found = await self._store.find(TEMPLATES, {"_id": {"$in": sorted(set(ids))}}, projection={"name": 1})
+        if not (wanted := sorted(set(ids))):
+            return {}
+        found = await self._store.find(TEMPLATES, {"_id": {"$in": wanted}}, projection={"name": 1})
         return {TemplateId(each["_id"]): each["name"] for each in found}
 
     async def map_wrapped(self, start: TemplateId) -> dict[TemplateId, tuple[TemplateId, ...]]:

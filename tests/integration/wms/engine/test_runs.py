@@ -15,7 +15,7 @@ from schemas.runs import ChildRequest, NodeStatus, Outcome, WaitAnswer, WantKind
 from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from wms.engine import repository
 from wms.engine.life.launching import LaunchWish
-from wms.engine.life.stimuli import Resume, Wish
+from wms.engine.life.stimuli import Resume, Wish, WriteNote
 from wms.engine.life.waiting import AnswerVerdict
 
 CHAIN = define("chain", "a", "b", "c")
@@ -42,9 +42,12 @@ async def test_a_step_worker_walks_a_chain_and_the_log_tells_of_every_step(engin
         (5, "ended", "c"),
         (6, "ended", None),
     ]
-    moved = await engine_world.until(run, lambda document: not document.log)
-    assert len(await repository.load_log(engine_world.wms.store, run)) == 6
-    assert moved.n_rows == 6
+    assert [row.number for row in (await engine_world.load(run)).log] == [1, 2, 3, 4, 5, 6], "few rows stay in the run"
+    for n in range(20):
+        await engine_world.wms.engine.apply_stimulus(run, WriteNote(f"note {n}"))
+    moved = await engine_world.until(run, lambda document: len(document.log) < 20)
+    rows = await repository.load_log(engine_world.wms.store, run)
+    assert ([row.number for row in rows], moved.n_rows) == (list(range(1, 27)), 26)
 
 
 async def test_a_worker_that_dies_in_a_step_loses_it_to_another_and_its_late_word_is_refused(
