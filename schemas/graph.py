@@ -173,6 +173,8 @@ class Node(GraphModel):
     masked: tuple[str, ...] = ()
     #: A run: what the node answers to the prompts of its definition.
     prompts: dict[str, Any] = Field(default_factory=dict)
+    #: A run: the labels that it gets, if its definition asks for labels.
+    labels: tuple[str, ...] = ()
 
     @property
     def timeout(self) -> timedelta | None:

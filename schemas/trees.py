@@ -27,6 +27,8 @@ from schemas.surveys import Survey
 #: The most characters of an identifier, and nodes of one template.
 MAX_IDENTIFIER = 512
 MAX_TREE_NODES = 10_000
+#: The most labels of one template, or of one node.
+MAX_LABELS = 100
 
 
 class TemplateKind(StoredEnum):
@@ -56,6 +58,10 @@ class Prompt(StoredEnum):
     LABELS = "labels"
     JOB_TAGS = "job_tags"
     SKIP_TAGS = "skip_tags"
+
+
+#: The prompts whose answers are texts.
+TEXT_PROMPTS = (Prompt.LIMIT, Prompt.SCM_BRANCH, Prompt.JOB_TAGS, Prompt.SKIP_TAGS)
 
 
 class ObjectRole(StoredEnum):
@@ -147,9 +153,16 @@ class TemplateNode(TreeModel):
     #: The names of those whose values are secret, and stored encrypted.
     masked: tuple[str, ...] = ()
     prompts: dict[Prompt, Any] = Field(default_factory=dict)
+    #: Labels of the template's organization that the node gives to its job.
+    labels: tuple[str, ...] = ()
     timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] | None = None
     created: datetime | None = None
     modified: datetime | None = None
+
+    @property
+    def answers(self) -> dict[Prompt, Any]:
+        """What the node answers to the prompts of its template, labels included."""
+        return {**self.prompts, **({Prompt.LABELS: list(self.labels)} if self.labels else {})}
 
     @property
     def edges(self) -> Mapping[EdgeKind, tuple[TemplateNodeId, ...]]:
@@ -212,6 +225,11 @@ class TemplateDocument(TreeModel):
     def can_delegate(self) -> bool:
         """Whether roles on this template alone exist and count."""
         return can_delegate(self.kind, self.topology)
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """The labels of the template and of its nodes, each once."""
+        return tuple(dict.fromkeys((*self.labels, *(label for node in self.nodes for label in node.labels))))
 
     def find_node(self, node_id: TemplateNodeId) -> TemplateNode | None:
         """Return the node with the id `node_id`. Return None if there is no such node."""

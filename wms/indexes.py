@@ -16,14 +16,14 @@ from wms.processes import process_reader, products, subscriptions
 from wms.schedules import schedule_store
 from wms.secrets import secret_store
 from wms.tenancy import activity, organizations, teams, users
-from wms.trees.templates import label_service, template_store
+from wms.trees.templates import label_documents, template_store
 
 _MODULES = (
     fleet_repository,
     engine_repository,
     process_reader,
     notification_store,
-    label_service,
+    label_documents,
     schedule_store,
     organizations,
     teams,

@@ -139,6 +139,7 @@ class Children:
             masked=masked,
             organization=facts.organization,
             launch_type="workflow",
+            labels=facts.graph.nodes[here.node].labels if _LABELS in found[1].asks else (),
             parent=here,
             root=facts.root,
             ancestors=(*facts.ancestors, facts.definition),

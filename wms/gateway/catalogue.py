@@ -119,6 +119,7 @@ def list_bare_dialects() -> list[Served]:
         trees=Trees(
             templates=absent,
             nodes=absent,
+            node_labels=absent,
             runs=absent,
             turns=absent,
             orphans=absent,

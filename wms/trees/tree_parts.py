@@ -10,6 +10,7 @@ from wms.trees.jobs.orphaned_approvals import OrphanedApprovals
 from wms.trees.jobs.tree_runs import TreeRuns
 from wms.trees.jobs.tree_turns import TreeTurns
 from wms.trees.templates.label_service import LabelService
+from wms.trees.templates.node_labels import NodeLabels
 from wms.trees.templates.node_service import NodeService
 from wms.trees.templates.role_service import RoleService
 from wms.trees.templates.template_service import TemplateService
@@ -23,6 +24,7 @@ class Trees:
 
     templates: TemplateService
     nodes: NodeService
+    node_labels: NodeLabels
     runs: TreeRuns
     turns: TreeTurns
     orphans: OrphanedApprovals
@@ -38,7 +40,8 @@ def build_trees(store: Store, engine: Engine, organizations: Organizations) -> T
     engine.sources.append(TemplateSource(templates))
     return Trees(
         templates=TemplateService(templates, organizations, labels, keys),
-        nodes=NodeService(templates, keys),
+        nodes=NodeService(templates, labels, keys),
+        node_labels=NodeLabels(templates, labels),
         runs=TreeRuns(engine, store, templates, labels),
         turns=TreeTurns(engine, store),
         orphans=OrphanedApprovals(engine, store, templates),

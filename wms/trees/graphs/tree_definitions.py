@@ -84,6 +84,7 @@ def _make_tree(template: TemplateDocument, names: Mapping[TemplateId, str]) -> G
                 params=node.extra_data,
                 masked=node.masked,
                 prompts=spell_prompts(node.prompts),
+                labels=node.labels,
                 timeout_s=node.timeout_s,
             )
         )

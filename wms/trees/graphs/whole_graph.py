@@ -6,6 +6,8 @@
       template: Build the release           a name, an id, or null
       success_nodes: [test]                 identifiers; `success`, `failure` and `always` mean the same lists
       extra_data: {arch: arm64}
+      limit: web                            or scm_branch, job_tags, skip_tags, if the template asks for it
+      labels: [nightly]                     the same; names of labels
     - identifier: sign
       approval: {name: Sign, timeout: 86400}
 
@@ -14,14 +16,24 @@ All faults are reported together, each with its line. Nodes that the template ha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from schemas.errors import Rejected
 from schemas.graph import MAX_TIMEOUT_S, EdgeKind
 from schemas.ids import TemplateId, TemplateNodeId
-from schemas.trees import MAX_IDENTIFIER, MAX_TREE_NODES, TemplateDocument, TemplateNode, Topology, name_edge_list
+from schemas.trees import (
+    MAX_IDENTIFIER,
+    MAX_LABELS,
+    MAX_TREE_NODES,
+    TEXT_PROMPTS,
+    Prompt,
+    TemplateDocument,
+    TemplateNode,
+    Topology,
+    name_edge_list,
+)
 from wms.engine.life.graph import list_broken_rules
 from wms.located_text import LocatedDocument, Path
 from wms.trees.graphs.graph_rules import explain_rule, make_bare_graph
@@ -66,6 +78,18 @@ class NodeDraft(BaseModel):
     all_parents_must_converge: bool = False
     extra_data: dict[str, Any] = Field(default_factory=dict)
     timeout_s: float | None = Field(None, gt=0, le=MAX_TIMEOUT_S)
+    limit: str = ""
+    scm_branch: str = ""
+    job_tags: str = ""
+    skip_tags: str = ""
+    labels: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512)], ...] = Field(
+        (), max_length=MAX_LABELS
+    )
+
+    @property
+    def prompts(self) -> dict[Prompt, str]:
+        """Return the prompts that the author answers."""
+        return {prompt: text for prompt in TEXT_PROMPTS if (text := getattr(self, prompt.value))}
 
     @property
     def edges(self) -> Mapping[EdgeKind, tuple[str, ...]]:
@@ -136,13 +160,12 @@ def build_nodes(
     topology: Topology,
     known: Sequence[TemplateNode],
     new_ids: Sequence[TemplateNodeId],
-    templates: Sequence[TemplateId | None],
-    masked: Sequence[Sequence[str]] | None = None,
+    settled: Sequence[TemplateNode],
 ) -> tuple[TemplateNode, ...]:
     """Return the nodes of `draft`. A node keeps the id of the node in `known` with the same identifier.
 
-    `templates` has the id of what each node wraps, `masked` the names of its secret variables. `new_ids` has enough ids
-    for all other nodes.
+    Each node in `settled` has what the node wraps, and what it gives to that as it may be stored: variables, prompts,
+    labels. `new_ids` has enough ids for the nodes that are not in `known`.
 
     Raises:
         GraphRefused: identifiers are not unique or unknown, or the graph breaks rules of `topology`.
@@ -172,17 +195,19 @@ def build_nodes(
         TemplateNode(
             id=ids[node.identifier],
             identifier=node.identifier,
-            template=template,
+            template=given.template,
             all_parents_must_converge=node.all_parents_must_converge,
-            extra_data=node.extra_data,
-            masked=tuple(secret),
+            extra_data=given.extra_data,
+            masked=given.masked,
+            prompts=given.prompts,
+            labels=given.labels,
             timeout_s=node.timeout_s,
             created=by_identifier[node.identifier].created if node.identifier in by_identifier else None,
             success_nodes=tuple(ids[child] for child in node.success_nodes),
             failure_nodes=tuple(ids[child] for child in node.failure_nodes),
             always_nodes=tuple(ids[child] for child in node.always_nodes),
         )
-        for node, template, secret in zip(draft.nodes, templates, masked or [()] * len(draft.nodes), strict=True)
+        for node, given in zip(draft.nodes, settled, strict=True)
     )
     for broken in list_broken_rules(make_bare_graph(topology, built)):
         reason, hint = explain_rule(broken, built, topology)
@@ -218,6 +243,9 @@ def write_graph(
         if node.extra_data:
             template = None if node.template is None else (wrapped or {}).get(node.template)
             entry["extra_data"] = mask_extra_data(node.extra_data, template, node.masked)
+        entry |= {prompt.value: node.prompts[prompt] for prompt in TEXT_PROMPTS if node.prompts.get(prompt)}
+        if node.labels:
+            entry["labels"] = list(node.labels)
         if node.timeout_s is not None:
             entry["timeout_s"] = node.timeout_s
         written.append(entry)

@@ -1,36 +1,34 @@
-"""Labels of templates and jobs: names, each with a number in its organization, for clients that know objects.
+"""Labels of templates, nodes and jobs: names, each with a number in its organization, for clients that know objects.
 
-Templates and jobs hold the names. The object of a label comes with its first use, or before; it goes with its last one.
-A job keeps the names that its template had at the launch.
+Templates, their nodes and jobs hold the names. The object of a label comes with its first use, or before; it goes with
+its last one. A job keeps the names that its template had at the launch, or those of the node that has started it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from runtime.clock import stored_now
-from runtime.kernel.decision import Change, Decision, Delete, Document, Insert, Update
-from runtime.kernel.store import Index, Store, Transaction
+from runtime.kernel.decision import Change, Decision, Delete, Update
+from runtime.kernel.store import Store, Transaction
 from runtime.once import Once
 from schemas.errors import Conflict, NotFound, Rejected
 from schemas.graph import DefinitionKind
 from schemas.ids import LabelId, OrganizationId, TemplateId
 from schemas.run_documents import COUNTERS, RUNS
-from schemas.trees import LABELS, TEMPLATES, LabelDocument, TemplateDocument, TemplateKind
+from schemas.trees import LABELS, MAX_LABELS, TEMPLATES, LabelDocument, TemplateDocument, TemplateKind
 from wms.tenancy.activity import ActivityLog
 from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.rights import Action, Principal, find_organizations
 from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.template_errors import FieldsRefused
+from wms.trees.templates.label_documents import (
+    make_job_query,
+    make_label_insert,
+    make_template_query,
+    parse_label,
+    read_label_name,
+)
 from wms.trees.templates.template_store import TemplateStore
-
-INDEXES: Mapping[str, tuple[Index, ...]] = {
-    LABELS: (Index(("organization", "name"), unique=True),),
-    TEMPLATES: (Index(("labels",), partial={"labels.0": {"$exists": True}}),),
-    RUNS: (Index(("labels",), partial={"labels.0": {"$exists": True}}),),
-}
-#: The most labels of one template.
-MAX_LABELS = 100
-_MAX_NAME = 512
 
 
 class LabelService:
@@ -49,7 +47,7 @@ class LabelService:
         own = {} if seen is None else {"organization": {"$in": sorted(seen)}}
         wanted = {"$and": [dict(query), own]}
         found = await self._store.find(LABELS, wanted, sort=list(sort), skip=skip, limit=limit)
-        return [_parse_label(each) for each in found], await self._store.count(LABELS, wanted)
+        return [parse_label(each) for each in found], await self._store.count(LABELS, wanted)
 
     async def get_label(
         self, principal: Principal, label_id: LabelId, action: Action = Action.SEE_TREE
@@ -60,7 +58,7 @@ class LabelService:
             NotFound: there is none.
             Forbidden: the principal may not do `action` to trees of its organization.
         """
-        found = await self._find_numbered([label_id])
+        found = await self.find_numbered([label_id])
         if not found:
             raise NotFound("Not found.")
         label = found[0]
@@ -83,7 +81,7 @@ class LabelService:
             if await tx.find_one(LABELS, {"organization": organization, "name": label.name}, {"_id": 1}) is not None:
                 text = f"a label with this name and organization already exists: {label.name!r}"
                 raise FieldsRefused({"__all__": [text]})
-            return Decision(changes=(_insert_label(label),), answer=label.id)
+            return Decision(changes=(make_label_insert(label),), answer=label.id)
 
         decided = await self._store.transact(step, once=once)
         if isinstance(decided, Decision):
@@ -91,7 +89,7 @@ class LabelService:
         return await self.get_label(principal, LabelId(decided.answer))
 
     async def rename_label(self, principal: Principal, label_id: LabelId, name: str) -> LabelDocument:
-        """Rename a label, on all templates that have it, and return it.
+        """Rename a label, on all templates and nodes that have it, and return it.
 
         Raises:
             FieldsRefused: another label of the organization has the name, or the name is none.
@@ -108,9 +106,16 @@ class LabelService:
                 raise FieldsRefused({"__all__": [text]})
             fields = {"name": renamed.name, "modified": renamed.modified}
             changes: list[Change] = [Update(LABELS, label.id, set=fields)]
-            for found in await tx.find(TEMPLATES, _make_use_query(label), projection={"labels": 1, "rev": 1}):
-                names = list(dict.fromkeys(renamed.name if each == label.name else each for each in found["labels"]))
-                changes.append(Update(TEMPLATES, found["_id"], set={"labels": names}, rev=found["rev"]))
+            shown = {"labels": 1, "nodes.labels": 1, "rev": 1}
+            for found in await tx.find(TEMPLATES, make_template_query(label), projection=shown):
+                lists = {"labels": found.get("labels", ())}
+                lists |= {f"nodes.{n}.labels": node.get("labels", ()) for n, node in enumerate(found.get("nodes", ()))}
+                fields_of = {
+                    path: list(dict.fromkeys(renamed.name if each == label.name else each for each in names))
+                    for path, names in lists.items()
+                    if label.name in names
+                }
+                changes.append(Update(TEMPLATES, found["_id"], set=fields_of, rev=found["rev"]))
             told = ActivityFacts(
                 operation="update",
                 kind="label",
@@ -142,8 +147,12 @@ class LabelService:
                 raise Rejected(f"a template has at most {MAX_LABELS} labels", hint="take one away first")
             changed = template.model_copy(update={"labels": (*template.labels, name)})
             await self._templates.save(changed=[changed], by=principal.subject)
-        known = await self._find_named(template.organization, [name])
-        [label] = await self.ensure_labels(template.organization, [name], by=principal.subject)
+        return await self.find_or_make(template.organization, name, by=principal.subject)
+
+    async def find_or_make(self, organization: str, name: str, *, by: str) -> tuple[LabelDocument, bool]:
+        """Return the label of this name, and whether it is new."""
+        known = await self._find_named(organization, [name])
+        [label] = await self.ensure_labels(organization, [name], by=by)
         return label, not known
 
     async def detach_label(
@@ -151,7 +160,7 @@ class LabelService:
     ) -> None:
         """Take a label from a template; nothing changes if it has it not. The label goes with its last use."""
         template = await self._load_template(principal, template_id, kind)
-        for label in await self._find_numbered([label_id]):
+        for label in await self.find_numbered([label_id]):
             if label.organization == template.organization and label.name in template.labels:
                 kept = tuple(each for each in template.labels if each != label.name)
                 changed = template.model_copy(update={"labels": kept})
@@ -176,7 +185,7 @@ class LabelService:
             label = await self._make_label(OrganizationId(organization), name, by)
 
             async def step(_: Transaction, label: LabelDocument = label) -> Decision:
-                return Decision(changes=(_insert_label(label),))
+                return Decision(changes=(make_label_insert(label),))
 
             try:
                 await self._store.transact(step)
@@ -191,11 +200,13 @@ class LabelService:
     async def make_missing(self) -> None:
         """Make the labels that templates and jobs have and that do not exist, for example after an import of data."""
         jobs = {"kind": DefinitionKind.TEMPLATE.value}
-        for collection, those in ((TEMPLATES, {}), (RUNS, jobs)):
+        for collection, path in ((TEMPLATES, "labels"), (TEMPLATES, "nodes.labels"), (RUNS, "labels")):
+            those = jobs if collection == RUNS else {}
             used: list[dict[str, Any]] = [
-                {"$match": {**those, "labels.0": {"$exists": True}}},
-                {"$unwind": "$labels"},
-                {"$group": {"_id": "$organization", "names": {"$addToSet": "$labels"}}},
+                {"$match": {**those, f"{path}.0": {"$exists": True}}},
+                *({"$unwind": "$nodes"} for _ in range(path.startswith("nodes."))),
+                {"$unwind": f"${path}"},
+                {"$group": {"_id": "$organization", "names": {"$addToSet": f"${path}"}}},
             ]
             for each in await self._store.aggregate(collection, used):
                 await self.ensure_labels(each["_id"], each["names"])
@@ -215,22 +226,30 @@ class LabelService:
         wanted = [each for each in ids if type(each) is int] if isinstance(ids, list) else []
         if not isinstance(ids, list) or len(wanted) != len(ids):
             raise FieldsRefused({"labels": ["must be a list of the ids of labels"]})
-        found: dict[int, LabelDocument] = {label.id: label for label in await self._find_numbered(wanted)}
+        found: dict[int, LabelDocument] = {label.id: label for label in await self.find_numbered(wanted)}
         missing = [each for each in wanted if each not in found or found[each].organization != organization]
         if missing:
             text = ", ".join(map(str, missing))
             raise FieldsRefused({"labels": [f"{text}: no label of the template's organization has this id"]})
         return [found[each].name for each in wanted]
 
+    async def settle_labels(self, before: TemplateDocument, after: TemplateDocument, *, by: str) -> None:
+        """Make the labels that a changed template and its nodes have now. Delete those that nothing has any more."""
+        has_moved = before.organization != after.organization
+        fresh = set(after.all_labels) - (set() if has_moved else set(before.all_labels))
+        gone = set(before.all_labels) - (set() if has_moved else set(after.all_labels))
+        await self.ensure_labels(after.organization, fresh, by=by)
+        await self.release_labels(before.organization, gone)
+
     async def release_labels(self, organization: str | None, names: Iterable[str]) -> None:
-        """Delete those of the labels `names` that no template and no job of the organization has any more."""
-        for label in await self._find_named(organization, list(names)) if organization else []:
+        """Delete those of the labels `names` that no template, node or job of the organization has any more."""
+        wanted = list(names)
+        for label in await self._find_named(organization, wanted) if organization and wanted else []:
 
             async def step(tx: Transaction, label: LabelDocument = label) -> Decision:
-                query = _make_use_query(label)
-                jobs = {**query, "kind": DefinitionKind.TEMPLATE.value}
-                for collection, wanted in ((TEMPLATES, query), (RUNS, jobs)):
-                    if await tx.find_one(collection, wanted, {"_id": 1}) is not None:
+                uses = ((TEMPLATES, make_template_query(label)), (RUNS, make_job_query(label)))
+                for collection, query in uses:
+                    if await tx.find_one(collection, query, {"_id": 1}) is not None:
                         return Decision()
                 return Decision(changes=(Delete(LABELS, label.id),))
 
@@ -238,38 +257,14 @@ class LabelService:
 
     async def _find_named(self, organization: str, names: Collection[str]) -> list[LabelDocument]:
         query = {"organization": organization, "name": {"$in": sorted(set(names))}}
-        return [_parse_label(each) for each in await self._store.find(LABELS, query, sort=[("_id", 1)])]
+        return [parse_label(each) for each in await self._store.find(LABELS, query, sort=[("_id", 1)])]
 
-    async def _find_numbered(self, ids: Collection[int]) -> list[LabelDocument]:
-        return [_parse_label(each) for each in await self._store.find(LABELS, {"_id": {"$in": list(ids)}})]
+    async def find_numbered(self, ids: Collection[int]) -> list[LabelDocument]:
+        """Return the labels with these numbers, of any organization."""
+        return [parse_label(each) for each in await self._store.find(LABELS, {"_id": {"$in": list(ids)}})]
 
     async def _make_label(self, organization: OrganizationId, name: str, by: str) -> LabelDocument:
         now, number = stored_now(), await self._store.count_up(COUNTERS, "labels")
         return LabelDocument(
             id=LabelId(number), name=name, organization=organization, created=now, modified=now, created_by=by
         )
-
-
-def read_label_name(raw: Any) -> str:
-    """Return the name of a label.
-
-    Raises:
-        FieldsRefused: it is none.
-    """
-    if not isinstance(raw, str) or not raw.strip() or len(raw) > _MAX_NAME:
-        raise FieldsRefused({"name": [f"must be a text of at most {_MAX_NAME} characters, not blank"]})
-    return raw.strip()
-
-
-def _make_use_query(label: LabelDocument) -> dict[str, Any]:
-    # The last condition lets MongoDB use the index.
-    return {"organization": label.organization, "labels": label.name, "labels.0": {"$exists": True}}
-
-
-def _insert_label(label: LabelDocument) -> Insert:
-    document = label.model_dump()
-    return Insert(LABELS, {"_id": document.pop("id"), **document})
-
-
-def _parse_label(document: Document) -> LabelDocument:
-    return LabelDocument.model_validate({**document, "id": document["_id"]})

@@ -6,7 +6,6 @@ Each change is checked against the rules of the topology before it is stored, an
 import asyncio
 import uuid
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from runtime.clock import stored_now
@@ -22,6 +21,7 @@ from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.graphs.graph_rules import add_edge, check_room, find_node, remove_edge, remove_node
 from wms.trees.graphs.whole_graph import GraphRefused, NodeDraft, build_nodes, read_graph
 from wms.trees.template_errors import FieldsRefused
+from wms.trees.templates.label_service import LabelService
 from wms.trees.templates.template_fields import read_children, read_node_fields, read_template_fields
 from wms.trees.templates.template_store import TemplateStore
 from wms.trees.templates.wrapping import Wrapping
@@ -30,8 +30,9 @@ from wms.trees.templates.wrapping import Wrapping
 class NodeService:
     """The nodes of workflow job templates."""
 
-    def __init__(self, templates: TemplateStore, keys: SecretKeys) -> None:
+    def __init__(self, templates: TemplateStore, labels: LabelService, keys: SecretKeys) -> None:
         self._templates = templates
+        self._labels = labels
         self._wrapping = Wrapping(templates, keys)
 
     async def get_node(
@@ -58,14 +59,19 @@ class NodeService:
         template = await self._load_workflow(principal, template_id)
         if (earlier := await self._templates.find_earlier(once)) is not None:
             return await self.get_node(principal, TemplateNodeId(earlier))
+        node = await self._make_node(principal, template, raw)
+        nodes = await self._add_children(template, (*template.nodes, node), node.id, raw)
+        saved = await self._save_nodes(principal, template, nodes, once=once, answer=node.id)
+        return await self._return_made(principal, saved, find_node(nodes, node.id), once)
+
+    async def _make_node(
+        self, principal: Principal, template: TemplateDocument, raw: Mapping[str, Any]
+    ) -> TemplateNode:
         check_room(template)
         [node_id] = await self._templates.take_node_ids(1)
         now = stored_now()
         node = TemplateNode(id=node_id, identifier=str(uuid.uuid4()), created=now, modified=now)
-        node = await self._read_node(principal, template, node, raw)
-        nodes = await self._add_children(template, (*template.nodes, node), node_id, raw)
-        saved = await self._save_nodes(principal, template, nodes, once=once, answer=node_id)
-        return await self._return_made(principal, saved, find_node(nodes, node_id), once)
+        return await self._read_node(principal, template, node, raw)
 
     async def _return_made(
         self, principal: Principal, saved: TemplateDocument, node: TemplateNode, once: Once | None
@@ -165,13 +171,9 @@ class NodeService:
         template, _ = await self.get_node(principal, parent_id, Action.CHANGE_TREE)
         if (earlier := await self._templates.find_earlier(once)) is not None:
             return await self.get_node(principal, TemplateNodeId(earlier))
-        check_room(template)
-        [node_id] = await self._templates.take_node_ids(1)
-        now = stored_now()
-        node = TemplateNode(id=node_id, identifier=str(uuid.uuid4()), created=now, modified=now)
-        node = await self._read_node(principal, template, node, raw)
-        nodes = add_edge(template.topology, (*template.nodes, node), parent_id, kind, node_id)
-        saved = await self._save_nodes(principal, template, nodes, once=once, answer=node_id)
+        node = await self._make_node(principal, template, raw)
+        nodes = add_edge(template.topology, (*template.nodes, node), parent_id, kind, node.id)
+        saved = await self._save_nodes(principal, template, nodes, once=once, answer=node.id)
         return await self._return_made(principal, saved, node, once)
 
     async def create_approval(
@@ -223,27 +225,17 @@ class NodeService:
         draft = read_graph(document)
         known = {node.identifier: node for node in template.nodes}
         faults: list[str] = []
-        wrapped: list[TemplateId | None] = []
-        drafted: list[NodeDraft] = []
-        masked: list[tuple[str, ...]] = []
+        settled: list[TemplateNode] = []
         for node, place in zip(draft.nodes, draft.places, strict=True):
             try:
-                settled = await self._settle_draft(principal, template, node, known.get(node.identifier))
-                wrapped.append(settled.template)
-                drafted.append(node.model_copy(update={"extra_data": settled.extra_data}))
-                masked.append(settled.masked)
+                settled.append(await self._settle_draft(principal, template, node, known.get(node.identifier)))
             except Rejected as fault:
                 faults.append(f"{place}: {node.identifier!r}: {fault.reason}")
         if faults:
             raise GraphRefused(faults)
-        draft = replace(draft, nodes=tuple(drafted))
         new_ids = await self._templates.take_node_ids(sum(node.identifier not in known for node in draft.nodes))
         topology = draft.topology or template.topology
-        nodes = list(
-            build_nodes(
-                draft, topology=topology, known=template.nodes, new_ids=new_ids, templates=wrapped, masked=masked
-            )
-        )
+        nodes = list(build_nodes(draft, topology=topology, known=template.nodes, new_ids=new_ids, settled=settled))
         made: list[TemplateDocument] = []
         for number, node in enumerate(draft.nodes):
             if node.approval is not None:
@@ -257,10 +249,13 @@ class NodeService:
     async def _settle_draft(
         self, principal: Principal, template: TemplateDocument, draft: NodeDraft, known: TemplateNode | None
     ) -> TemplateNode:
-        """Return a node with what the draft lets it wrap, and with the variables that it gives to that."""
+        """Return a node with what the draft lets it wrap, and with the variables, prompts and labels for that."""
         node = known or TemplateNode(id=TemplateNodeId(0), identifier=draft.identifier)
         named = None if draft.template is None else await self._wrapping.read(principal, template, draft.template)
-        changed = node.model_copy(update={"template": named, "extra_data": draft.extra_data})
+        if draft.labels and template.organization is None:
+            raise Rejected("nodes of a template without an organization have no labels")
+        given = {"extra_data": draft.extra_data, "prompts": draft.prompts, "labels": draft.labels}
+        changed = node.model_copy(update={"template": named, **given})
         return await self._wrapping.settle(principal, template, node, changed)
 
     async def _load_workflow(self, principal: Principal, template_id: TemplateId) -> TemplateDocument:
@@ -301,4 +296,5 @@ class NodeService:
         )
         if earlier is not None:
             return await self._templates.load_template(template.id)
+        await self._labels.settle_labels(template, changed, by=principal.subject)
         return changed.model_copy(update={"rev": changed.rev + 1})

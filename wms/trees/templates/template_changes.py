@@ -84,6 +84,9 @@ def _describe_nodes(before: TemplateDocument, after: TemplateDocument) -> Iterab
         ):
             for kind, child in sorted(edges):
                 yield replace(about, operation=operation, changes={f"{kind}_nodes": names[child]})
+        if now is not None:
+            joins = _describe_joins(after, "label", () if was is None else was.labels, now.labels)
+            yield from (replace(about, operation=each.operation, changes=each.changes) for each in joins)
 
 
 def _list_edges(node: TemplateNode | None) -> set[tuple[EdgeKind, TemplateNodeId]]:

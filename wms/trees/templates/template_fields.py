@@ -16,6 +16,7 @@ from schemas.ids import TemplateNodeId
 from schemas.jobs import JobStrategy
 from schemas.trees import (
     MAX_IDENTIFIER,
+    TEXT_PROMPTS,
     ApprovalWork,
     FleetWork,
     HostsWork,
@@ -36,7 +37,6 @@ _MAX_NAME = 512
 #: An id, as a number or as a text.
 _ID = re.compile(r"[1-9][0-9]{0,14}|'[1-9][0-9]{0,14}'")
 _WORK: TypeAdapter[FleetWork | ProcessWork | HostsWork] = TypeAdapter(FleetWork | ProcessWork | HostsWork)
-_TEXT_PROMPTS = (Prompt.LIMIT, Prompt.SCM_BRANCH, Prompt.JOB_TAGS, Prompt.SKIP_TAGS)
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
 #: A field of a request -> the prompt that it allows.
@@ -250,7 +250,7 @@ class FieldReader:
     def read_prompts(self, before: Mapping[Prompt, Any]) -> dict[Prompt, Any]:
         """Return the prompts `before`, with those that the request sets."""
         prompts = dict(before)
-        for prompt in _TEXT_PROMPTS:
+        for prompt in TEXT_PROMPTS:
             if prompt.value in self._raw and (text := self.convert(prompt.value, read_text)) is not None:
                 prompts[prompt] = text
         return {prompt: value for prompt, value in prompts.items() if value not in ("", None)}

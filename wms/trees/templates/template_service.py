@@ -142,10 +142,11 @@ class TemplateService:
             check_topology(changed)
         if changed.organization == template.organization:
             return await self.save_change(principal, changed)
-        if changed.labels and changed.organization is None:
-            raise FieldsRefused({"organization": ["a template with labels needs one; take its labels away first"]})
+        if changed.all_labels and changed.organization is None:
+            text = "a template with labels, or with nodes that have some, needs one; take the labels away first"
+            raise FieldsRefused({"organization": [text]})
         saved = await self.save_change(principal, changed, await self._move_approvals(changed))
-        await self._labels.release_labels(template.organization, template.labels)
+        await self._labels.settle_labels(template, saved, by=principal.subject)
         return saved
 
     async def _move_approvals(self, template: TemplateDocument) -> list[TemplateDocument]:
@@ -178,7 +179,7 @@ class TemplateService:
         """
         template = await self._load_template(principal, template_id, Action.CHANGE_TREE, kind)
         await self._templates.delete_template(template, by=principal.subject)
-        await self._labels.release_labels(template.organization, template.labels)
+        await self._labels.release_labels(template.organization, template.all_labels)
 
     async def set_survey(
         self,

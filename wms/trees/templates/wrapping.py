@@ -9,7 +9,7 @@ from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.graphs.graph_rules import TreeRefused
 from wms.trees.graphs.recursion import find_recursion
-from wms.trees.inputs.launch_values import check_saved_values, restore_passwords
+from wms.trees.inputs.launch_values import check_saved_values, restore_passwords, spell_prompts
 from wms.trees.object_ids import MAX_ID, is_like_id, read_object_id
 from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.template_store import TemplateStore
@@ -96,7 +96,7 @@ class Wrapping:
     ) -> None:
         if wrapped is None or wrapped.kind is TemplateKind.APPROVAL:
             return
-        check_saved_values(wrapped, extra_data=node.extra_data, prompts={k.value: v for k, v in node.prompts.items()})
+        check_saved_values(wrapped, extra_data=node.extra_data, prompts=spell_prompts(node.answers))
         await self._check_recursion(template, wrapped.id)
 
     async def _check_recursion(self, template: TemplateDocument, wrapped: TemplateId) -> None:

@@ -71,3 +71,44 @@ async def test_a11_a13_a14_who_may_what_with_labels(awx: AwxWorld) -> None:
     assert "name" in await awx.ada.post(path, {"name": " "}, code=400)
     assert "organization" in await awx.ada.post(path, {"name": "x", "organization": "elsewhere"}, code=400)
     assert "organization" in await awx.ada.post("/labels/", {"name": "x"}, code=400)
+
+
+async def test_1_3_a_node_gives_its_labels_to_its_job_if_the_template_asks_for_them(awx: AwxWorld) -> None:
+    ada = awx.ada
+    build = await awx.make_job("build", ask_labels_on_launch=True)
+    plain, tree = await awx.make_job("test"), await awx.make_tree()
+    node = await awx.add_node(tree, unified_job_template=build, identifier="b")
+    other = await awx.add_node(tree, unified_job_template=plain, identifier="t")
+    path = f"/workflow_job_template_nodes/{node}/labels/"
+    assert (await ada.get(f"/workflow_job_template_nodes/{node}/"))["related"]["labels"] == f"{V2}{path}"
+    made = await ada.post(path, {"name": "nightly", "organization": "default"})
+    await ada.post(path, {"id": made["id"]}, code=204)
+    refused = await ada.post(f"/workflow_job_template_nodes/{other}/labels/", {"id": made["id"]}, code=400)
+    assert "not configured to prompt" in refused["detail"]
+    await awx.eve.post(path, {"name": "x"}, code=403)
+    assert [each["name"] for each in (await awx.eve.get(path))["results"]] == ["nightly"]
+    renamed = await ada.call("PATCH", f"{V2}/labels/{made['id']}/", {"name": "weekly"})
+    source = await ada.get(f"/workflow_job_templates/{tree}/graph/source/")
+    assert [each.get("labels") for each in source["nodes"]] == [[renamed["name"]], None]
+
+    run = (await ada.post(f"/workflow_job_templates/{tree}/launch/"))["id"]
+    job = (await awx.trees.until_job(run, 0)).id
+    assert [each["id"] for each in (await ada.get(f"/jobs/{job}/labels/"))["results"]] == [made["id"]]
+    nodes = (await ada.get(f"/workflow_jobs/{run}/workflow_nodes/"))["results"]
+    counts = [(await ada.get(each["related"]["labels"].removeprefix(V2)))["count"] for each in nodes]
+    assert counts == [1, 0]
+    await ada.post(f"/workflow_jobs/{run}/cancel/", code=202)
+
+    # A whole graph gives and takes labels and prompts; one that a template does not ask for is a fault of its node.
+    source["nodes"][1]["labels"] = ["weekly"]
+    faulty = await ada.call("PUT", f"{V2}/workflow_job_templates/{tree}/graph/", source, code=400)
+    assert "'t'" in faulty["faults"][0]
+    await ada.call("PATCH", f"{V2}/job_templates/{plain}/", {"ask_labels_on_launch": True, "ask_limit_on_launch": True})
+    source["nodes"][1] |= {"labels": ["fresh"], "limit": "web"}
+    assert (await ada.call("PUT", f"{V2}/workflow_job_templates/{tree}/graph/", source)) == source
+    assert (await ada.get(f"/workflow_job_template_nodes/{other}/"))["limit"] == "web"
+    assert (await ada.get("/labels/?name=fresh"))["count"] == 1
+    await ada.call("DELETE", f"{V2}/workflow_job_template_nodes/{other}/", code=204)
+    assert (await ada.get("/labels/?name=fresh"))["count"] == 0, "the label goes with its last use"
+    await ada.post(path, {"id": made["id"], "disassociate": True}, code=204)
+    assert (await ada.get(path))["count"] == 0

@@ -207,6 +207,9 @@ JOB_KINDS: tuple[Kind, ...] = (
         model=JobNodeModel,
         filters=NODE_FIELDS,
         searched=("identifier",),
-        parts={name_edge_list(kind): Part(kind="workflow_job_nodes") for kind in EdgeKind},
+        parts={
+            **{name_edge_list(kind): Part(kind="workflow_job_nodes") for kind in EdgeKind},
+            "labels": Part(kind="labels"),
+        },
     ),
 )

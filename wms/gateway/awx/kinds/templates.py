@@ -211,7 +211,7 @@ TEMPLATE_KINDS: tuple[Kind, ...] = (
         filters=NODE_FIELDS,
         named_by=("identifier", "workflow_job_template__name", "workflow_job_template__organization__name"),
         searched=("identifier",),
-        parts={name_edge_list(kind): _CHILDREN for kind in EdgeKind},
+        parts={**{name_edge_list(kind): _CHILDREN for kind in EdgeKind}, "labels": _LABELS},
         actions={"create_approval_template": ApprovalBody},
     ),
 )

@@ -252,24 +252,31 @@ class JobRoutes:
         rows = [row for run_id in sizes if run_id in runs for row in await self._show_nodes(runs[run_id])]
         return await self._requests.answer_nodes(call, rows)
 
-    async def _load_node(self, call: Call) -> tuple[RunDocument, int]:
-        principal = await self._requests.find_principal(call)
-        run_id, place = split_number(read_id(call))
-        run = await self._runs.find_job(principal, RunId(run_id))
-        if run.graph.is_leaf or place >= len(run.nodes):
-            raise NotFound("Not found.")
-        return run, place
-
     async def get_node(self, call: Call) -> Response:
-        run, place = await self._load_node(call)
+        run, place = await load_job_node(self._parts, self._requests, call)
         [shown] = await self._show_nodes(run, [place])
         return answer_json(shown)
 
     async def list_children(self, name: str, call: Call) -> Response:
-        run, place = await self._load_node(call)
+        run, place = await load_job_node(self._parts, self._requests, call)
         shown = await self._show_nodes(run)
         return await self._requests.answer_nodes(call, [each for each in shown if each["id"] in shown[place][name]])
 
     async def draw(self, form: str, call: Call) -> Response:
         _, run = await self._load_job(call, "workflow_job")
         return answer_drawing(form, draw_run(run))
+
+
+async def load_job_node(parts: AwxParts, requests: Requests, call: Call) -> tuple[RunDocument, int]:
+    """Return the tree with the node that the path of a call names, and the node's place in it.
+
+    Raises:
+        NotFound: there is no such node.
+        Forbidden: the caller may not see the tree.
+    """
+    principal = await requests.find_principal(call)
+    run_id, place = split_number(read_id(call))
+    run = await parts.trees.runs.find_job(principal, RunId(run_id))
+    if run.graph.is_leaf or place >= len(run.nodes):
+        raise NotFound("Not found.")
+    return run, place

@@ -143,7 +143,7 @@ class TemplateRoutes:
                 "node_prompts_rejected": [
                     node.id
                     for node in template.nodes
-                    if node.template in wrapped and list_unasked(node.prompts, wrapped[node.template])
+                    if node.template in wrapped and list_unasked(node.answers, wrapped[node.template])
                 ],
                 **{name: prompt in template.asks for name, prompt in ASK_FIELDS.items()},
                 "defaults": {

@@ -9,11 +9,11 @@ from schemas.graph import EdgeKind, Node, NodeKind
 from schemas.run_documents import RunDocument
 from schemas.runs import RUN_OVER, NodeStatus, RunStatus
 from schemas.schedules import ScheduleDocument
-from schemas.trees import TemplateDocument, name_edge_list
+from schemas.trees import TEXT_PROMPTS, TemplateDocument, name_edge_list
 from wms.engine.life.open_run import find_inherited, open_run
 from wms.engine.life.variables import mask_values
 from wms.gateway.awx.shapes.object_paths import make_url
-from wms.gateway.awx.shapes.template_shapes import TEXT_PROMPTS, show_time
+from wms.gateway.awx.shapes.template_shapes import show_time
 from wms.trees.graphs.tree_definitions import find_template_id
 from wms.trees.inputs.launch_values import mask_extra_data
 from wms.trees.jobs.explain import count_handled, explain_run, number_node
@@ -181,7 +181,7 @@ def show_job_node(
     url = make_url("workflow_job_nodes", number)
     template = find_template_id(spec.definition) if spec.kind is NodeKind.RUN else None
     related = {name_edge_list(kind): f"{url}{name_edge_list(kind)}/" for kind in EdgeKind}
-    related["workflow_job"] = make_url("workflow_jobs", run.id)
+    related |= {"workflow_job": make_url("workflow_jobs", run.id), "labels": f"{url}labels/"}
     summary: dict[str, Any] = {"workflow_job": {"id": run.id, "name": run.title}}
     if template is not None:
         summary["unified_job_template"] = {"id": template, "name": spec.name}

@@ -6,9 +6,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from schemas.schedules import ScheduleDocument
-from schemas.trees import Prompt, TemplateDocument
+from schemas.trees import TEXT_PROMPTS, Prompt, TemplateDocument
 from wms.gateway.awx.shapes.object_paths import make_url
-from wms.gateway.awx.shapes.template_shapes import JOB_TYPES, PATHS, TEXT_PROMPTS, show_time
+from wms.gateway.awx.shapes.template_shapes import JOB_TYPES, PATHS, show_time
 from wms.schedules.recurrence import show_until
 from wms.schedules.rule_text import read_recurrence
 from wms.trees.inputs.launch_values import mask_extra_data

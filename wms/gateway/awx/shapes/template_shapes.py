@@ -7,7 +7,14 @@ from typing import Any
 
 from schemas.graph import EdgeKind
 from schemas.run_documents import RunDocument
-from schemas.trees import ApprovalWork, Prompt, TemplateDocument, TemplateKind, TemplateNode, name_edge_list
+from schemas.trees import (
+    TEXT_PROMPTS,
+    ApprovalWork,
+    TemplateDocument,
+    TemplateKind,
+    TemplateNode,
+    name_edge_list,
+)
 from wms.engine.life.variables import mask_values
 from wms.gateway.awx.shapes.object_paths import make_url, relate_lists
 from wms.gateway.awx.shapes.role_words import list_template_keys, summarize_roles
@@ -28,7 +35,6 @@ JOB_TYPES: Mapping[TemplateKind, str] = {
     TemplateKind.APPROVAL: "workflow_approval",
 }
 #: The prompts whose answers are texts.
-TEXT_PROMPTS = (Prompt.LIMIT, Prompt.SCM_BRANCH, Prompt.JOB_TAGS, Prompt.SKIP_TAGS)
 
 
 def show_time(at: datetime | None) -> str | None:
@@ -130,7 +136,7 @@ def show_node(template: TemplateDocument, node: TemplateNode, wrapped: TemplateD
     """Return a node of a template. `wrapped` is what it wraps."""
     url = make_url("workflow_job_template_nodes", node.id)
     related = {name_edge_list(kind): f"{url}{name_edge_list(kind)}/" for kind in EdgeKind}
-    related["create_approval_template"] = f"{url}create_approval_template/"
+    related |= {name: f"{url}{name}/" for name in ("create_approval_template", "labels")}
     related["workflow_job_template"] = make_url(PATHS[TemplateKind.WORKFLOW], template.id)
     summary: dict[str, Any] = {"workflow_job_template": {"id": template.id, "name": template.name}}
     if wrapped is not None:

@@ -12,7 +12,7 @@ from schemas.trees import TemplateNode, Topology
 from tests.unit.wms.trees.template_samples import make_nodes, node_id
 from wms.located_text import BadDocument, LocatedDocument, read_located
 from wms.trees.graphs.graph_rules import TreeRefused, add_edge
-from wms.trees.graphs.whole_graph import GraphRefused, build_nodes, read_graph, write_graph
+from wms.trees.graphs.whole_graph import GraphRefused, NodeDraft, build_nodes, read_graph, write_graph
 
 S, F, A = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS
 
@@ -33,6 +33,12 @@ nodes:
 """
 
 
+def settle(draft: NodeDraft, template: TemplateId | None) -> TemplateNode:
+    """Return a node with what a draft gives to its template."""
+    given = {"extra_data": draft.extra_data, "prompts": draft.prompts, "labels": draft.labels}
+    return TemplateNode(id=TemplateNodeId(0), identifier=draft.identifier, template=template, **given)
+
+
 def build(
     text: str, known: tuple[TemplateNode, ...] = (), topology: Topology = Topology.DAG
 ) -> tuple[TemplateNode, ...]:
@@ -42,7 +48,7 @@ def build(
         topology=draft.topology or topology,
         known=known,
         new_ids=[TemplateNodeId(10 + n) for n in range(len(draft.nodes))],
-        templates=[TemplateId(100 + n) for n in range(len(draft.nodes))],
+        settled=[settle(node, TemplateId(100 + n)) for n, node in enumerate(draft.nodes)],
     )
 
 
@@ -71,11 +77,17 @@ def test_nodes_keep_their_ids_by_identifier() -> None:
 
 
 def test_what_was_written_reads_back_as_the_same_graph() -> None:
-    nodes = make_nodes(4, (0, S, 1), (0, F, 2), (1, A, 3), all_parents_must_converge=True, extra_data={"x": [1]})
+    gives = {"extra_data": {"x": [1]}, "prompts": {"limit": "web", "job_tags": "a,b"}, "labels": ["nightly", "arm64"]}
+    nodes = make_nodes(4, (0, S, 1), (0, F, 2), (1, A, 3), all_parents_must_converge=True, **gives)
     document = write_graph(nodes, Topology.DAG, {TemplateId(100 + n): f"t{n}" for n in range(4)})
     assert build(json.dumps(document)) == nodes
     approval = {TemplateId(100): {"name": "Sign"}}
     assert write_graph(nodes, Topology.DAG, approval)["nodes"][0]["approval"] == {"name": "Sign"}
+
+
+@pytest.mark.parametrize("labels", ["[' ']", "[1]", "x", f"[{', '.join(map(str, ['l'] * 101))}]", f"[{'l' * 513}]"])
+def test_labels_that_are_none_are_refused(labels: str) -> None:
+    assert len(faults(f"- identifier: a\n  labels: {labels}\n")) == 1
 
 
 def test_every_fault_of_the_form_is_told_with_its_line() -> None:
@@ -165,4 +177,5 @@ def test_10_000_nodes_take_linear_time() -> None:
     listed = [{"identifier": f"n{i}", "success": [f"n{i + 1}"] if i + 1 < n else []} for i in range(n)]
     draft = read_graph(LocatedDocument(listed))
     ids = [TemplateNodeId(i) for i in range(n)]
-    assert len(build_nodes(draft, topology=Topology.TREE, known=(), new_ids=ids, templates=[None] * n)) == n
+    settled = [settle(node, None) for node in draft.nodes]
+    assert len(build_nodes(draft, topology=Topology.TREE, known=(), new_ids=ids, settled=settled)) == n

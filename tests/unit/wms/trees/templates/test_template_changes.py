@@ -55,6 +55,12 @@ def test_what_may_be_secret_is_told_of_and_not_shown(fields: dict[str, object]) 
     assert "s3cret" not in json.dumps(rows)
 
 
+def test_a_node_gets_and_loses_labels() -> None:
+    node, *others = BEFORE.nodes
+    labeled = change(nodes=(node.model_copy(update={"labels": ("nightly",)}), *others))
+    assert labeled == [("associate", "template_node", 10, {"label": "nightly"})]
+
+
 def test_labels_and_roles_are_joined_and_taken_away() -> None:
     labeled = BEFORE.model_copy(
         update={"labels": ("a", "b"), "grants": (RoleGrant(role=ObjectRole.READ, holder="sub:joe"),)}
