@@ -12,7 +12,8 @@ from contextlib import suppress
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
-from schemas.errors import Conflict, NotFound
+from runtime.telemetry import log
+from schemas.errors import Conflict, EWMSError, NotFound
 from schemas.graph import DefinitionKind
 from schemas.ids import RunId, TemplateId
 from schemas.run_documents import RUNS
@@ -62,11 +63,19 @@ class TreeTurns:
             self._engine.effects.begin_task(self.give_turn(template), f"turn of template {template}")
 
     async def sweep(self) -> None:
-        """Give every turn for which a run waits."""
+        """Give every turn for which a run waits. A turn that cannot be given does not keep the others waiting."""
         waiting = {"kind": DefinitionKind.TEMPLATE.value, "status": RunStatus.CREATED.value}
         for name in await self._store.distinct(RUNS, "definition", waiting):
             if (template := find_template_id(name)) is not None:
-                await self.give_turn(template)
+                await self._give_safely(template)
+
+    async def _give_safely(self, template: TemplateId) -> None:
+        try:
+            await self.give_turn(template)
+        except EWMSError as error:
+            log.warning("a run waits longer for its turn", template=template, reason=error.reason)
+        except Exception as error:  # noqa: BLE001 - one template must not stop the turns of all others
+            log.error("a run waits longer for its turn", template=template, exc_info=error)
 
     async def give_turn(self, template: TemplateId) -> None:
         """If no run of `template` goes on, begin the one that has waited longest."""

@@ -1,6 +1,10 @@
 """Rows of the contract's 1.11 that no other test carries: the shape of answers, ids, statuses, and what is ignored."""
 
 import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
 
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
 
@@ -54,3 +58,52 @@ async def test_k2_11_k4_3_k4_6_k4_16_k4_23_nodes_and_templates_take_what_clients
     assert "event_processing_finished" not in shown
     await awx.trees.end("build")
     await awx.trees.until_over(run)
+
+
+def list_links(shown: Any) -> Iterator[str]:
+    """Return all paths and addresses in an answer."""
+    if isinstance(shown, dict | list):
+        for each in shown.values() if isinstance(shown, dict) else shown:
+            yield from list_links(each)
+    elif isinstance(shown, str) and shown.startswith(("/", "http")):
+        yield shown
+
+
+async def test_k1_11_k1_12_k2_9_k3_15_k4_2_headers_links_and_empty_answers_are_those_that_clients_take(
+    awx: AwxWorld,
+) -> None:
+    job, trees = await awx.make_job("build"), [await awx.make_tree(name) for name in ("release", "other")]
+    nodes = [await awx.add_node(trees[0], unified_job_template=job) for _ in range(2)]
+    headers = awx.world.as_user("ada", groups=["/organizations/default/admin"])
+
+    async def ask(method: str, path: str, body: Any = None, **more: str) -> httpx2.Response:
+        given = {} if body is None else {"json": body}
+        return await awx.world.http.request(method, f"{V2}{path}", headers={**headers, **more}, **given)
+
+    # Links begin with the prefix of the dialect, also behind another one.
+    for path in (f"{TREES}{trees[0]}/", f"{NODES}{nodes[0]}/", f"{TREES}?page_size=1", f"{TREES}?page_size=1&page=2"):
+        answer = await ask("GET", path, **{"X-Forwarded-Prefix": "/ewms", "X-Script-Name": "/ewms"})
+        links = list(list_links(answer.json()))
+        assert links
+        assert all(link.startswith("/api/v2/") for link in links), links
+        assert answer.headers["content-type"].startswith("application/json")
+    # No answer names a product whose version clients would compare, and no kind is deprecated.
+    for method, path in (("GET", "/ping/"), ("GET", "/config/"), ("OPTIONS", TREES), ("GET", TREES)):
+        answer = await ask(method, path)
+        named = {name.lower() for name in answer.headers}
+        assert not {"warning", "x-api-product-name", "x-api-product-version"} & named
+    # What has nothing to say is empty.
+    for method, path, body in (
+        ("POST", f"{NODES}{nodes[0]}/success_nodes/", {"id": nodes[1]}),
+        ("DELETE", f"{NODES}{nodes[1]}/", None),
+        ("DELETE", f"{TREES}{trees[1]}/", None),
+    ):
+        answer = await ask(method, path, body)
+        assert (answer.status_code, answer.content) == (204, b"")
+    # Inventories have a list, which is empty for each filter that a module uses, and no way to make one.
+    for query in ("", "?name=web&organization=1", "?kind=&search=web"):
+        listed = await awx.ada.get(f"/inventories/{query}")
+        assert (listed["count"], listed["results"]) == (0, [])
+    await awx.ada.post("/inventories/", {"name": "web", "organization": "default", "kind": ""}, code=405)
+    shown = await awx.ada.get(f"{TREES}{trees[0]}/")
+    assert (shown["inventory"], "inventory" in shown["related"]) == (None, False)

@@ -1,5 +1,9 @@
 """One template with several trees in it, and its two kinds of nodes. Tests name the rows that they prove."""
 
+import pytest
+
+from schemas.errors import Broken
+from schemas.ids import TemplateId
 from schemas.runs import NODE_OPEN, RUN_OVER
 from tests.integration.wms.trees.conftest import TreeWorld
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
@@ -53,3 +57,28 @@ async def test_a9_a15_a_template_lists_its_nodes_and_a_job_has_nodes_of_its_own_
     await ada.call("PATCH", f"{V2}/workflow_job_nodes/{job_node['id']}/", {"identifier": "x"}, code=405)
     await ada.call("DELETE", f"{V2}/workflow_job_nodes/{job_node['id']}/", code=405)
     await ada.post(f"/workflow_jobs/{run}/cancel/", code=202)
+
+
+async def test_a_turn_that_cannot_be_given_does_not_keep_other_trees_waiting(
+    tree_world: TreeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tree_world.make_job("build")
+    nodes = [{"identifier": "b", "template": "build"}]
+    first, second = [await tree_world.make_tree(nodes, name=name) for name in ("first", "second")]
+    turns, refused = tree_world.trees.turns, {first.id, second.id}
+    give_turn = turns.give_turn
+
+    async def give_some(template: TemplateId) -> None:
+        if template in refused:
+            raise Broken("this turn cannot be given")
+        await give_turn(template)
+
+    monkeypatch.setattr(turns, "give_turn", give_some)
+    runs = [await tree_world.launch(each.id) for each in (first, second)]
+    assert [(await tree_world.engine.load(run)).status for run in runs] == ["created", "created"]
+    refused.remove(second.id)
+    await turns.sweep()
+    assert [(await tree_world.engine.load(run)).status for run in runs] == ["created", "running"]
+    refused.clear()
+    await turns.sweep()
+    assert (await tree_world.engine.load(runs[0])).status == "running"

@@ -13,7 +13,7 @@ from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
 from tests.unit.wms.trees.template_samples import make_nodes, make_template
 from wms.gateway.awx.kinds.kind import Kind
-from wms.gateway.awx.kinds.metadata import is_shown
+from wms.gateway.awx.kinds.metadata import describe_list, is_shown
 from wms.gateway.awx.kinds.registry import KINDS
 from wms.gateway.awx.options import describe_path
 from wms.gateway.awx.resources.root import list_names
@@ -50,6 +50,14 @@ def test_k2_8_every_kind_has_a_list_and_fields_to_search(kind: Kind) -> None:
     assert (f"/{kind.path}" in PATHS_OF_ROUTES) is not kind.is_below_others
     assert set(kind.searched) <= set(kind.model.model_fields)
     assert all(part.kind in KINDS for part in kind.parts.values())
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.path)
+def test_k2_5_a_list_has_a_flag_only_for_what_it_filters_by(kind: Kind) -> None:
+    described = describe_list(kind, ["GET"], may_change=False)["actions"]["GET"]
+    shown = {name for name, info in kind.model.model_fields.items() if is_shown(info)}
+    assert {name for name in shown if described[name]["filterable"]} == shown & set(kind.filters)
+    assert all(described[name]["filterable"] for name in described.keys() - shown)
 
 
 @pytest.mark.parametrize("path", ["/job_templates", "/workflow_job_templates/{id}/workflow_nodes"])
