@@ -169,7 +169,7 @@ class AsyncTreeRun:
             TimedOut: `timeout` has passed.
         """
         deadline = None if timeout is None else time.monotonic() + parse_seconds(timeout)
-        # The stream of `follow` sends the whole tree after each change. A waiting caller needs only its status.
+        # A server lets one user follow few streams at once, and a program may wait for many trees.
         pause_s = _FIRST_PAUSE_S
         while (await self._open_gateway().get_json(f"{self._path}/"))["finished"] is None:
             left_s = pause_s if deadline is None else deadline - time.monotonic()
@@ -204,11 +204,14 @@ class AsyncTreeRun:
 
     async def _follow_news(self) -> AsyncGenerator[Mapping[str, Any], None]:
         pause_s = _FIRST_PAUSE_S
+        job: Mapping[str, Any]
         while True:
             with suppress(Unreachable, ServerAnswer):
+                job = {}
                 async for event in self._open_gateway().follow(f"{self._path}/events/"):
-                    if event.name == "tree":
-                        job = json.loads(event.data)
+                    if event.name == "tree" or (event.name == "change" and job):
+                        told = json.loads(event.data)
+                        job = told if event.name == "tree" else apply_change(job, told)
                         yield job
                         pause_s = _FIRST_PAUSE_S
                         if job["finished"] is not None:
@@ -273,3 +276,11 @@ async def read_drawing(gateway: Gateway, path: str, form: str) -> str:
         raise Rejected(f"{form!r} is none of {', '.join(FORMS)}")
     content, _ = await gateway.get_bytes(f"{path}/graph/{form}/")
     return content.decode()
+
+
+def apply_change(job: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tree as `show` returns it, after a `change` from its stream."""
+    graph, news = job["graph"], change.get("graph", {"nodes": ()})
+    fresh = {node["id"]: node for node in news["nodes"]}
+    nodes = [fresh.get(node["id"], node) for node in graph["nodes"]]
+    return {**job, **change, "graph": {**graph, "nodes": nodes}}

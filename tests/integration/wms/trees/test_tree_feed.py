@@ -42,10 +42,13 @@ async def test_a_tree_is_followed_from_its_launch_to_its_end_and_after_a_break(a
     assert (await awx.trees.until_over(RunId(job))).status == "successful"
     async with asyncio.timeout(60):
         events, seen = await reading, await following
-    assert [event.name for event in events[-2:]] == ["tree", "end"]
-    told = [json.loads(event.data) for event in events if event.name == "tree"]
-    assert [node["status"] for node in told[-1]["graph"]["nodes"]] == ["successful", "successful"]
-    assert told[-1]["status"] == seen[-1]["status"] == "successful"
+    # All of the tree comes once, and then only what has changed.
+    assert [events[0].name, *{event.name for event in events[1:-1]}, events[-1].name] == ["tree", "change", "end"]
+    changes = [json.loads(event.data) for event in events if event.name == "change"]
+    assert "edges" not in changes[-1].get("graph", {})
+    assert all("name" not in change for change in changes)
+    assert changes[-1]["status"] == seen[-1]["status"] == "successful"
+    assert [node["status"] for node in seen[-1]["graph"]["nodes"]] == ["successful", "successful"]
     assert seen[-1]["finished"] is not None
     assert seen[-1]["graph"] == await awx.ada.get(f"/workflow_jobs/{job}/graph/")
     places = [int(event.id) for event in events]

@@ -1,12 +1,13 @@
-"""The route that sends a launched tree as server-sent events: as it is now, and after each change.
+"""The route that sends a launched tree as server-sent events: as it is now, and then each change.
 
-    tree    the job, as GET shows it, with its nodes and edges under `graph`; the id is the revision of the tree
-    end     the tree is over, and the stream ends
-
-An event has all of the tree. So a client that was away needs only the newest one.
+`wms.gateway.awx.shapes.tree_news` describes the events. Their id is the revision of the tree. A client that comes back
+gets the whole tree once, unless it has the newest revision.
 """
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from starlette.responses import Response
 
@@ -19,6 +20,7 @@ from schemas.runs import RUN_OVER
 from wms.engine.run_watch import LOOK_S, RunWatch
 from wms.gateway.awx.requests import AwxParts, Requests, read_id, route_object
 from wms.gateway.awx.resources.jobs import JobRoutes
+from wms.gateway.awx.shapes.tree_news import END, TreeNews
 from wms.trees.jobs.drawing import draw_run, show_drawing
 from wms.trees.jobs.job_statuses import find_job_type
 
@@ -54,39 +56,37 @@ class TreeFeedRoutes:
         if find_job_type(run) != "workflow_job":
             raise NotFound("Not found.")
         after = read_last_event_id(call)
-        parse_revision(after)
+        news = TreeNews(parse_revision(after))
         ticket = self._watch.take_ticket(run.id)
+        took_s = 0.0
 
-        explained = ""
-
-        async def read_after(place: str) -> Sequence[StreamEvent]:
-            nonlocal explained
-            news, explained = await self._read_news(run.id, parse_revision(place), explained)
-            return news
+        async def read_after(_: str) -> Sequence[StreamEvent]:
+            nonlocal took_s
+            begun_at = time.monotonic()
+            events = await self._read_news(run.id, news)
+            took_s = time.monotonic() - begun_at
+            return events
 
         async def wait() -> None:
+            # A large tree takes long to read, and its changes come one by one: let some come together.
+            await asyncio.sleep(took_s)
             await ticket.wait(within_s=LOOK_S)
 
         events = follow_rows(read_after, after=after, wait=wait, is_over=lambda event: event.name == "end")
         return self._streams.open_stream(call, events)
 
-    async def _read_news(self, run_id: RunId, seen: int, explained: str) -> tuple[list[StreamEvent], str]:
-        """Return the news for a client that has `seen` a revision, and how the tree explains itself now.
-
-        What halts below a tree changes its explanation and not the tree itself.
-        """
+    async def _read_news(self, run_id: RunId, news: TreeNews) -> list[StreamEvent]:
         run = (await self._parts.jobs.load_jobs([run_id])).get(run_id)
         if run is None:
-            return [StreamEvent(data="{}", id=str(max(seen, 0)), name="end")], explained
+            return [_make_event(*END, revision=0)]
         [shown] = await self._jobs.show_jobs([run])
-        explanation = shown["job_explanation"]
-        if run.rev == seen and run.status not in RUN_OVER and explanation == explained:
-            return [], explained
-        data = bytes(answer_json({**shown, "graph": show_drawing(draw_run(run))}).body)
-        told = [StreamEvent(data=data.decode(), id=str(run.rev), name="tree")]
-        if run.status in RUN_OVER:
-            told.append(StreamEvent(data="{}", id=str(run.rev), name="end"))
-        return told, explanation
+        drawn = {**shown, "graph": show_drawing(draw_run(run))}
+        told = news.tell(drawn, revision=run.rev, is_over=run.status in RUN_OVER)
+        return [_make_event(name, data, revision=run.rev) for name, data in told]
+
+
+def _make_event(name: str, data: Mapping[str, Any], *, revision: int) -> StreamEvent:
+    return StreamEvent(data=bytes(answer_json(data).body).decode(), id=str(revision), name=name)
 
 
 def parse_revision(text: str) -> int:

@@ -1,0 +1,46 @@
+"""What the stream of a tree says to one client: all of the tree at first, and then only what has changed. (core)
+
+tree     the job, as GET shows it, with its nodes and edges under `graph`
+change   the fields of the job that have changed, and under `graph` the nodes that have changed, each as a whole
+end      the tree is over, and the stream ends
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+#: The last event of a stream.
+END: tuple[str, Mapping[str, Any]] = ("end", {})
+#: Time alone is no change.
+_CLOCKS = frozenset({"elapsed"})
+_GRAPH = "graph"
+
+
+class TreeNews:
+    """What one client knows of a tree."""
+
+    def __init__(self, seen: int) -> None:
+        """`seen` is the revision that the client has of an earlier stream; -1: none."""
+        self._seen = seen
+        self._known: Mapping[str, Any] | None = None
+
+    def tell(self, shown: Mapping[str, Any], *, revision: int, is_over: bool) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return the events, each with its data, after which the client knows the tree as `shown`, at this revision."""
+        known, self._known = self._known, shown
+        if known is None:
+            # What halts below a tree changes its explanation, and not its revision.
+            is_known = revision == self._seen and not is_over and not shown["job_explanation"]
+            events = [] if is_known else [("tree", shown)]
+        else:
+            changes = find_changes(known, shown)
+            events = [("change", changes)] if changes else []
+        return [*events, END] if is_over else events
+
+
+def find_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what has changed of a tree that is shown with its graph. The edges of a job never change."""
+    fields = {name: value for name, value in after.items() if name != _GRAPH and before.get(name) != value}
+    pairs = zip(before[_GRAPH]["nodes"], after[_GRAPH]["nodes"], strict=True)
+    nodes = [node for was, node in pairs if was != node]
+    if not nodes and fields.keys() <= _CLOCKS:
+        return {}
+    return {**fields, **({_GRAPH: {"nodes": nodes}} if nodes else {})}
