@@ -77,11 +77,11 @@ from wms.secret_rotation import SecretRotation
 from wms.secrets.secret_answers import SecretAnswers
 from wms.secrets.secret_store import SecretStore
 from wms.settings import WmsSettings
+from wms.tenancy.organization_numbers import OrganizationNumbers
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.teams import Teams
 from wms.tenancy.users import Users
 from wms.trees.jobs.job_reader import JobReader
-from wms.trees.organization_numbers import OrganizationNumbers
 from wms.trees.tree_parts import Trees, build_trees
 
 SOURCE = "ewms/wms"

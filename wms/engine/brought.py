@@ -1,10 +1,9 @@
-"""The subscriptions and events that a step changes together with its run. The engine does not read their content.
-(core)
+"""What changes together with a run, in one transaction: subscriptions and events of a step, and records. (core)
 
-`wms.processes` plans the changes; the engine commits them together with the run, in one transaction.
+`wms.processes` and `wms.trees` plan these changes. The engine commits them, and does not read their content.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,9 +11,15 @@ from runtime.kernel.decision import Change
 from schemas.errors import Rejected
 from schemas.events import NodeEnded, Payload
 from schemas.run_documents import RunDocument
+from wms.engine.life.open_run import OpenRun, RunDecision
+from wms.engine.life.stimuli import RunStimulus
 
 if TYPE_CHECKING:
     from runtime.kernel.store import Transaction
+
+
+#: Returns what is stored together with the decision about a stimulus. The run is as it was before.
+RecordsChanges = Callable[[OpenRun, RunStimulus, RunDecision], Awaitable[Sequence[Change]]]
 
 
 class StepRefused(Rejected):

@@ -155,7 +155,8 @@ class Children:
         here = child.parent
         current = (await self._engine.load_run(parent.facts.id)).run
         if here is None or current.nodes[here.node].child_run != child.id:
-            await self._engine.apply_stimulus(child.id, Wish(WantKind.CANCEL, why="its parent has moved on"))
+            wish = Wish(WantKind.CANCEL, why="its parent has moved on", is_from_above=True)
+            await self._engine.apply_stimulus(child.id, wish)
 
     async def cancel_child(self, run: OpenRun, number: int) -> None:
         """Request the end of a node's child. The node ends when its child has ended, or at once if it never started."""
@@ -167,7 +168,7 @@ class Children:
         if child_id is None:
             await self._end_node(run, number, Outcome.CANCELED, "its child never started")
             return
-        wish = Wish(WantKind.CANCEL, want.who if want else "", want.why if want else "")
+        wish = Wish(WantKind.CANCEL, want.who if want else "", want.why if want else "", is_from_above=True)
         try:
             await self._engine.apply_stimulus(child_id, wish)
         except Conflict:

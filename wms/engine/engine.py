@@ -25,7 +25,7 @@ from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
 from schemas.run_documents import RUNS, RunDocument
 from schemas.runs import NodeStatus, WaitAnswer
 from wms.engine import repository
-from wms.engine.brought import KeepsSubscriptions
+from wms.engine.brought import KeepsSubscriptions, RecordsChanges
 from wms.engine.effects import Effects, seal_answer
 from wms.engine.engine_lock import LockKeeper
 from wms.engine.life.advance import advance
@@ -75,6 +75,8 @@ class Engine:
         self._runs = OpenRuns()
         #: What knows definitions that no step worker registers. They are asked first.
         self.sources: list[FindsDefinitions] = []
+        #: Each returns what is stored together with a decision, mostly nothing.
+        self.records: list[RecordsChanges] = []
         #: Called with each new run, once it is stored.
         self.on_launch: list[Callable[[OpenRun], None]] = []
         #: Called with each stored decision, and with its run as it was before.
@@ -175,7 +177,7 @@ class Engine:
                     if await self._is_current(held):
                         return decision.answer
                     continue
-                if await self._commit_decision(held, decision, type(stimulus).__name__):
+                if await self._commit_decision(held, decision, stimulus):
                     return decision.answer
         raise Unavailable(f"run {run_id} is too busy")
 
@@ -208,17 +210,19 @@ class Engine:
             self._runs.drop_run(facts.id)
         return found is not None
 
-    async def _commit_decision(self, held: HeldRun, decision: RunDecision, stimulus: str) -> bool:
+    async def _commit_decision(self, held: HeldRun, decision: RunDecision, stimulus: RunStimulus) -> bool:
         """Store `decision`, and carry out its effects. Return False if the run has changed meanwhile."""
-        run = held.run
-        failpoint("engine.decided", stimulus)
+        run, name = held.run, type(stimulus).__name__
+        failpoint("engine.decided", name)
         try:
             children = [] if decision.brought is None else await make_children(self.store, run, decision.brought)
+            records = [change for record in self.records for change in await record(run, stimulus, decision)]
             update = repository.make_update(run, decision)
-            if decision.brought is not None:
-                inserts = tuple(repository.make_insert(child.document) for child in children)
-                is_stored = await repository.commit_brought(
-                    self.store, self._subscriptions, run, decision.brought, (update, *inserts)
+            if decision.brought is not None or records:
+                inserts = (repository.make_insert(child.document) for child in children)
+                changes = (update, *inserts, *records)
+                is_stored = await repository.commit_together(
+                    self.store, self._subscriptions, run, decision.brought, changes
                 )
             else:
                 is_stored = await repository.commit_update(self.store, update)
@@ -229,8 +233,8 @@ class Engine:
         if not is_stored:
             self._runs.drop_run(run.facts.id)
             return False
-        failpoint("engine.committed", stimulus)
-        _committed.labels(stimulus).inc()
+        failpoint("engine.committed", name)
+        _committed.labels(name).inc()
         for listener in self.on_change:
             listener(run, decision)
         apply_decision(run, decision)

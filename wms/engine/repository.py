@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from runtime.kernel.decision import Decision, Document, Insert, Update, change_filter, update_operators
+from runtime.kernel.decision import Change, Decision, Document, Insert, Update, change_filter, update_operators
 from runtime.kernel.store import Index, Store, Transaction
 from schemas.errors import Conflict
 from schemas.events import NodeEnded
@@ -99,14 +99,14 @@ async def commit_update(store: Store, update: Update) -> bool:
     return await store.compare_and_set(update.collection, change_filter(update), update_operators(update))
 
 
-async def commit_brought(
+async def commit_together(
     store: Store,
     subscriptions: KeepsSubscriptions | None,
     run: OpenRun,
-    ended: NodeEnded,
-    changes: tuple[Insert | Update, ...],
+    ended: NodeEnded | None,
+    changes: tuple[Change, ...],
 ) -> bool:
-    """Store a run together with the other changes of a step. Return False if the run has changed meanwhile.
+    """Store `changes`, of a run and more, and those of the step that has `ended`. Return False if the run has changed.
 
     Raises:
         StepRefused: the other changes cannot be stored.
@@ -117,7 +117,7 @@ async def commit_brought(
         if await tx.find_one(RUNS, current, {"_id": 1}) is None:
             return Decision()
         brought = BroughtChanges()
-        if ended.models or ended.events:
+        if ended is not None and (ended.models or ended.events):
             if subscriptions is None:
                 raise StepRefused("NotSupported", "this WMS stores no subscriptions or events of steps")
             brought = await subscriptions.plan_commit(run.facts, ended, tx)

@@ -26,6 +26,7 @@ from wms.notifications.notification_fields import read_notification_fields
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.notification_watch import find_recipients, write_notification
 from wms.notifications.sample_context import make_sample_context
+from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, make_tree_filter
@@ -264,8 +265,11 @@ class NotificationService:
         organization: OrganizationId | None,
         lists: Iterable[NotificationList],
         template_id: NotificationTemplateId,
+        *,
+        about: ActivityFacts | None = None,
     ) -> None:
         """Put a notification template into `lists` of `target`, which belongs to `organization` (None: to none).
+        `about` describes the target for the activity log.
 
         Raises:
             FieldsRefused: there is no such notification template, it is in another organization, or a list is full.
@@ -279,11 +283,19 @@ class NotificationService:
         if organization not in (None, template.organization):
             text = f"is in the organization {template.organization!r}; give one of {organization!r}, for example a copy"
             raise FieldsRefused({"id": [text]})
-        await self._notifications.add_links(target, lists, template_id)
+        await self._notifications.add_links(target, lists, template_id, by=principal.subject, about=about)
 
-    async def unlink(self, target: str, lists: Iterable[NotificationList], template_id: NotificationTemplateId) -> None:
+    async def unlink(
+        self,
+        principal: Principal,
+        target: str,
+        lists: Iterable[NotificationList],
+        template_id: NotificationTemplateId,
+        *,
+        about: ActivityFacts | None = None,
+    ) -> None:
         """Take a notification template out of `lists` of `target`. If it is not in a list, that changes nothing."""
-        await self._notifications.remove_links(target, lists, template_id)
+        await self._notifications.remove_links(target, lists, template_id, by=principal.subject, about=about)
 
     async def get_notification(self, principal: Principal, number: int) -> NotificationDocument:
         """Return the notification with this number, if the principal may see it.

@@ -15,7 +15,6 @@ from schemas.notifications import (
     NOTIFICATION_TEMPLATES,
     NOTIFICATIONS,
     NotificationDocument,
-    NotificationLink,
     NotificationList,
     NotificationTemplateDocument,
     NotificationTemplateId,
@@ -25,8 +24,10 @@ from schemas.notifications import (
 )
 from schemas.run_documents import COUNTERS, RUNS
 from schemas.trees import TEMPLATES
+from wms.notifications.list_joins import ListJoin, plan_join, plan_parting
 from wms.notifications.template_changes import describe_change
 from wms.tenancy.activity import ActivityLog
+from wms.tenancy.activity_facts import ActivityFacts
 from wms.trees.template_errors import FieldsRefused
 
 #: How long an ended notification is kept.
@@ -137,9 +138,17 @@ class NotificationStore:
         await self.store.transact(step)
 
     async def add_links(
-        self, target: str, lists: Iterable[NotificationList], template_id: NotificationTemplateId
+        self,
+        target: str,
+        lists: Iterable[NotificationList],
+        template_id: NotificationTemplateId,
+        *,
+        by: str = "",
+        about: ActivityFacts | None = None,
     ) -> None:
         """Put a notification template into lists of `target`. If it is there already, nothing changes.
+
+        `about` describes the target for the activity log, which gets a row by `by` for each list that has changed.
 
         Raises:
             FieldsRefused: a list is full.
@@ -149,17 +158,26 @@ class NotificationStore:
             if len(there) >= MAX_LINKS and template_id not in there:
                 text = f"the list {full.value} has {MAX_LINKS} notification templates already; take one out first"
                 raise FieldsRefused({"id": [text]})
-        links = [
-            NotificationLink(id=f"{target}/{each}/{template_id}", target=target, list=each, template=template_id)
-            for each in lists
-        ]
-        await self.store.insert_new(NOTIFICATION_LINKS, [make_document(link) for link in links])
+
+        join = ListJoin(target, tuple(lists), template_id, by, about)
+        try:
+            await self.store.transact(lambda tx: plan_join(tx, self._activity, join))
+        except Conflict:
+            # Another request has put it into one of the lists in this moment.
+            await self.store.transact(lambda tx: plan_join(tx, self._activity, join))
 
     async def remove_links(
-        self, target: str, lists: Iterable[NotificationList], template_id: NotificationTemplateId
+        self,
+        target: str,
+        lists: Iterable[NotificationList],
+        template_id: NotificationTemplateId,
+        *,
+        by: str = "",
+        about: ActivityFacts | None = None,
     ) -> None:
-        """Take a notification template out of lists of `target`."""
-        await self.store.bulk_delete(NOTIFICATION_LINKS, [f"{target}/{each}/{template_id}" for each in lists])
+        """Take a notification template out of lists of `target`. `by` and `about` are as above."""
+        join = ListJoin(target, tuple(lists), template_id, by, about)
+        await self.store.transact(lambda tx: plan_parting(tx, self._activity, join))
 
     async def find_linked(
         self, targets: Sequence[str], lists: Iterable[NotificationList]

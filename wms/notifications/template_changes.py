@@ -1,8 +1,12 @@
-"""Tell what a change of a notification template changed. Its configuration may be secret, so a row says only that it
-changed. (core)
+"""Tell what a change of a notification template, or of a list of such, changed. (core)
+
+A configuration may be secret, so a row says only that it changed.
 """
 
-from schemas.notifications import NotificationTemplateDocument
+from collections.abc import Iterable
+from dataclasses import replace
+
+from schemas.notifications import NotificationList, NotificationTemplateDocument
 from wms.tenancy.activity_facts import ActivityFacts, compare_fields
 
 _PLAIN = ("name", "description", "organization", "notification_type")
@@ -32,4 +36,16 @@ def describe_change(
             organization=template.organization,
             changes=changes,
         )
+    ]
+
+
+def describe_joins(
+    about: ActivityFacts, operation: str, lists: Iterable[NotificationList], *, name: str
+) -> list[ActivityFacts]:
+    """Return the rows about a notification template called `name` that was put into `lists` of an object, or taken out.
+
+    `about` describes the object.
+    """
+    return [
+        replace(about, operation=operation, changes={f"notification_templates_{each.value}": name}) for each in lists
     ]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from schemas.claims import Pattern, list_texts
 from schemas.ids import OrganizationId
 from wms.tenancy.documents import MembershipDocument
-from wms.tenancy.rights import ORGANIZATION_ROLES, SYSTEM_ROLES, Principal, TenancyRole
+from wms.tenancy.rights import ORGANIZATION_ROLES, SYSTEM_ROLES, Principal, TenancyRole, name_token_role
 
 _GROUP = "organization"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
@@ -82,11 +82,14 @@ def make_principal(
     """
     system: set[TenancyRole] = set()
     roles: dict[OrganizationId, frozenset[TenancyRole]] = {}
+    by_token: set[str] = set()
 
-    def add_role(organization: str, role: TenancyRole) -> None:
+    def add_role(organization: str, role: TenancyRole, *, is_of_token: bool = True) -> None:
         if is_organization_name(organization):
             known = OrganizationId(organization)
             roles[known] = roles.get(known, frozenset()) | {role}
+            if is_of_token:
+                by_token.add(name_token_role(known, role))
 
     for rule in rules:
         pattern = re.compile(rule.pattern)
@@ -98,8 +101,9 @@ def make_principal(
                 system.add(rule.role)
             else:
                 add_role(rule.organization or match.groupdict().get(_GROUP) or "", rule.role)
-    names = set(name_principals(subject, claims))
+    own, *groups = name_principals(subject, claims)
+    names = {own, *groups}
     for each in memberships:
         if each.principal in names and each.role in ORGANIZATION_ROLES:
-            add_role(each.organization, each.role)
-    return Principal(subject, frozenset(system), roles)
+            add_role(each.organization, each.role, is_of_token=each.principal != own)
+    return Principal(subject, frozenset(system), roles, by_token=frozenset(by_token))

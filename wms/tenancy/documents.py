@@ -60,6 +60,8 @@ class UserDocument(TenancyModel):
     number: UserId
     #: The roles above all organizations that the token gave.
     system_roles: tuple[TenancyRole, ...] = ()
+    #: The roles in organizations that the token or one of its groups gave, each as `organization/role`.
+    token_roles: tuple[str, ...] = ()
     created_at: datetime
     seen_at: datetime
 

@@ -34,14 +34,13 @@ from wms.tenancy.documents import (
     TEAMS,
     MembershipDocument,
     OrganizationDocument,
-    membership_id,
 )
+from wms.tenancy.member_changes import MemberChanges
 from wms.tenancy.rights import (
     DEFAULT_ORGANIZATION,
     Action,
     Principal,
     TenancyRole,
-    check_promotion,
     find_organizations,
 )
 
@@ -77,6 +76,7 @@ class Organizations:
         self, store: Store, *, rules: Sequence[TenancyRule] = DEFAULT_TENANCY_RULES, checks_tokens: bool = True
     ) -> None:
         self._store = store
+        self._members = MemberChanges(store)
         self._rules = tuple(rules)
         self._checks_tokens = checks_tokens
         #: Names of a principal -> the time at which we read its memberships, and the memberships.
@@ -245,33 +245,16 @@ class Organizations:
         Raises:
             HasStrongerRole: the principal has a stronger role there.
         """
-        key = membership_id(name, principal)
-
-        async def step(tx: Transaction) -> Decision:
-            fields = {"role": role.value, "changed_at": stored_now(), "changed_by": by}
-            if (known := await tx.find_one(MEMBERSHIPS, {"_id": key})) is not None:
-                check_promotion(TenancyRole(known["role"]), role, name)
-                return Decision(changes=(Update(MEMBERSHIPS, key, set=fields),))
-            document = {"_id": key, "organization": name, "principal": principal, **fields}
-            return Decision(changes=(Insert(MEMBERSHIPS, document),))
-
-        await self._store.transact(step)
+        await self._store.transact(lambda tx: self._members.plan_role(tx, name, principal, role, by=by))
         self._remembered.clear()
 
-    async def remove_member(self, name: OrganizationId, principal: str) -> None:
-        """Remove the stored role of `principal` in an organization.
+    async def remove_member(self, name: OrganizationId, principal: str, *, by: str) -> None:
+        """Remove the stored role of `principal` in an organization. `by` is the user who takes the role.
 
         Raises:
             NotFound: the principal has no stored role there.
         """
-        key = membership_id(name, principal)
-
-        async def step(tx: Transaction) -> Decision:
-            if await tx.find_one(MEMBERSHIPS, {"_id": key}) is None:
-                raise NotFound(f"{principal} is no member of organization {name!r}")
-            return Decision(changes=(Delete(MEMBERSHIPS, key),))
-
-        await self._store.transact(step)
+        await self._store.transact(lambda tx: self._members.plan_removal(tx, name, principal, by=by))
         self._remembered.clear()
 
     async def _list_customers(self, query: Mapping[str, Any]) -> list[str]:

@@ -173,11 +173,18 @@ class Principal:
     roles: Mapping[OrganizationId, frozenset[TenancyRole]] = field(default_factory=dict)
     #: Template -> the roles that its owners have given to the principal. They count there only.
     delegated: Mapping[TemplateId, frozenset[ObjectRole]] = field(default_factory=dict)
+    #: Those of `roles` that the token gives, by itself or by one of its groups, each as `organization/role`.
+    by_token: frozenset[str] = frozenset()
 
     @property
     def every_role(self) -> frozenset[TenancyRole]:
         """Return the roles that the principal has anywhere."""
         return self.system_roles.union(*self.roles.values())
+
+
+def name_token_role(organization: OrganizationId, role: TenancyRole) -> str:
+    """Return how `Principal.by_token` names a role in an organization."""
+    return f"{organization}/{role}"
 
 
 def roles_for(action: Action) -> frozenset[str]:

@@ -9,12 +9,12 @@ from datetime import timedelta
 from runtime.clock import stored_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Index, Store
-from schemas.ids import UserId
+from schemas.ids import OrganizationId, UserId
 from schemas.run_documents import COUNTERS
 from wms.tenancy.documents import USERS, UserDocument
-from wms.tenancy.rights import Principal
+from wms.tenancy.rights import Principal, TenancyRole, name_token_role
 
-INDEXES: Mapping[str, tuple[Index, ...]] = {USERS: (Index(("number",), unique=True),)}
+INDEXES: Mapping[str, tuple[Index, ...]] = {USERS: (Index(("number",), unique=True), Index(("token_roles",)))}
 
 #: A user who calls again within this time is not written again.
 _WRITTEN_EVERY = timedelta(minutes=10)
@@ -42,17 +42,19 @@ class Users:
         self._remembered: dict[str, UserDocument] = {}
 
     async def note_user(self, principal: Principal) -> UserDocument:
-        """Return the user who calls as `principal`. Also store when WMS saw the user last, and the user's system
-        roles.
+        """Return the user who calls as `principal`. Also store when WMS saw the user last, and the roles that the user
+        has by its token.
         """
-        now, roles = stored_now(), tuple(sorted(principal.system_roles))
+        now = stored_now()
+        roles, token_roles = tuple(sorted(principal.system_roles)), tuple(sorted(principal.by_token))
         known = self._remembered.get(principal.subject)
         if known is None:
             known = await self.find_user(principal.subject) or await self._add_user(principal.subject)
-        if known.seen_at + _WRITTEN_EVERY < now or known.system_roles != roles:
-            fields = {"seen_at": now, "system_roles": [role.value for role in roles]}
+        has_changed = (known.system_roles, known.token_roles) != (roles, token_roles)
+        if has_changed or known.seen_at + _WRITTEN_EVERY < now:
+            fields = {"seen_at": now, "system_roles": [role.value for role in roles], "token_roles": list(token_roles)}
             await self._store.compare_and_set(USERS, {"_id": principal.subject}, {"$set": fields})
-            known = known.model_copy(update={"seen_at": now, "system_roles": roles})
+            known = known.model_copy(update={"seen_at": now, "system_roles": roles, "token_roles": token_roles})
         if len(self._remembered) >= _MAX_REMEMBERED:
             self._remembered.clear()
         self._remembered[principal.subject] = known
@@ -65,6 +67,13 @@ class Users:
         await self._store.insert_new(USERS, [fresh])
         # Another process may have been faster.
         return await self.find_user(subject) or _parse_user(fresh)
+
+    async def list_by_token(self, organization: OrganizationId, role: TenancyRole) -> list[str]:
+        """Return the subjects of the users who had a role in an organization by their latest tokens."""
+        found = await self._store.find(
+            USERS, {"token_roles": name_token_role(organization, role)}, sort=[("number", 1)], projection={"_id": 1}
+        )
+        return [str(each["_id"]) for each in found]
 
     async def find_user(self, subject: str) -> UserDocument | None:
         """Return the user with this subject. Return None if WMS has never seen the user."""

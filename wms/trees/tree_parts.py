@@ -6,6 +6,7 @@ from runtime.kernel.store import Store
 from wms.engine.engine import Engine
 from wms.tenancy.activity import ActivityLog
 from wms.tenancy.organizations import Organizations
+from wms.trees.jobs.act_records import ActRecords
 from wms.trees.jobs.orphaned_approvals import OrphanedApprovals
 from wms.trees.jobs.tree_runs import TreeRuns
 from wms.trees.jobs.tree_turns import TreeTurns
@@ -38,6 +39,8 @@ def build_trees(store: Store, engine: Engine, organizations: Organizations) -> T
     templates = TemplateStore(store)
     labels, keys = LabelService(store, templates), engine.effects.keys
     engine.sources.append(TemplateSource(templates))
+    activity = ActivityLog(store)
+    engine.records.append(ActRecords(activity).record_change)
     return Trees(
         templates=TemplateService(templates, organizations, labels, keys),
         nodes=NodeService(templates, labels, keys),
@@ -47,5 +50,5 @@ def build_trees(store: Store, engine: Engine, organizations: Organizations) -> T
         orphans=OrphanedApprovals(engine, store, templates),
         roles=RoleService(store, templates),
         labels=labels,
-        activity=ActivityLog(store),
+        activity=activity,
     )

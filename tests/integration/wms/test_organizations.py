@@ -11,6 +11,7 @@ from runtime.kernel.store import Store, Transaction
 from runtime.web.gatekeeper import Caller
 from schemas.errors import Conflict, NotFound
 from schemas.ids import OrganizationId
+from wms.tenancy.activity_facts import ACTIVITY
 from wms.tenancy.organizations import INDEXES, Organizations
 from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, HasStrongerRole, TenancyRole, may
 
@@ -39,7 +40,9 @@ def caller(subject: str = "ada", **claims: Any) -> Caller:
     return Caller(subject, "", claims=claims)
 
 
-async def test_a_membership_counts_at_once_and_its_end_too(organizations: Organizations) -> None:
+async def test_a_membership_counts_at_once_and_its_end_too_and_the_activity_log_tells(
+    organizations: Organizations, store: Store
+) -> None:
     assert await organizations.find_roles(caller()) == frozenset()
     await organizations.set_member(NORTH, "sub:ada", MEMBER, by="root")
     await organizations.set_member(NORTH, "group:/g", ADMIN, by="root")
@@ -53,10 +56,21 @@ async def test_a_membership_counts_at_once_and_its_end_too(organizations: Organi
     with pytest.raises(HasStrongerRole, match="it has org-admin in the organization 'north'"):
         await organizations.set_member(NORTH, "sub:ada", MEMBER, by="root")
     assert (await organizations.find_principal(caller())).roles == {NORTH: {ADMIN}}
-    await organizations.remove_member(NORTH, "sub:ada")
+    await organizations.remove_member(NORTH, "sub:ada", by="root")
     assert (await organizations.find_principal(caller())).roles == {}
     with pytest.raises(NotFound, match="sub:ada is no member of organization 'north'"):
-        await organizations.remove_member(NORTH, "sub:ada")
+        await organizations.remove_member(NORTH, "sub:ada", by="root")
+    told = [
+        (row["who"], row["operation"], row["changes"]["role"])
+        for row in await store.find(ACTIVITY, {}, sort=[("_id", 1)])
+    ]
+    assert told == [
+        ("root", "associate", "org-member sub:ada"),
+        ("root", "associate", "org-admin group:/g"),
+        ("root", "disassociate", "org-member sub:ada"),
+        ("root", "associate", "org-admin sub:ada"),
+        ("root", "disassociate", "org-admin sub:ada"),
+    ]
 
 
 async def test_what_another_process_writes_counts_soon(organizations: Organizations, store: Store) -> None:

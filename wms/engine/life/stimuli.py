@@ -50,6 +50,8 @@ class Wish:
     kind: WantKind
     who: str = ""
     why: str = ""
+    #: Whether the run above asks, because a person has canceled that one or its node has moved on.
+    is_from_above: bool = False
 
 
 @dataclass(frozen=True, slots=True)

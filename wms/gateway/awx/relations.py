@@ -14,12 +14,12 @@ from wms.gateway.awx.kinds.registry import KINDS
 from wms.gateway.awx.lists import OPERATORS, Fields, ListWish, Pairs, read_wish, split_prefixes
 from wms.gateway.awx.rows import select_rows
 from wms.gateway.awx.shapes.template_shapes import PATHS
+from wms.tenancy.organization_numbers import OrganizationNumbers
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Principal
 from wms.trees.jobs.job_reader import EVERY_JOB, QUERIES, JobReader
 from wms.trees.jobs.job_statuses import JOB_PATHS
 from wms.trees.object_ids import read_object_id
-from wms.trees.organization_numbers import OrganizationNumbers
 from wms.trees.tree_parts import Trees
 
 #: The most objects through which a filter by a relation can lead.

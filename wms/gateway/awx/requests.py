@@ -18,13 +18,13 @@ from wms.gateway.awx.rows import select_rows
 from wms.gateway.awx.shapes.job_words import NODE_FIELDS
 from wms.notifications.notification_service import NotificationService
 from wms.schedules.schedule_service import ScheduleService
+from wms.tenancy.organization_numbers import OrganizationNumbers
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Principal, TenancyRole
 from wms.tenancy.teams import Teams
 from wms.tenancy.users import Users
 from wms.trees.jobs.job_reader import JobReader
 from wms.trees.object_ids import MAX_ID, is_like_id, read_object_id
-from wms.trees.organization_numbers import OrganizationNumbers
 from wms.trees.template_errors import BadAssociation, FieldsRefused
 from wms.trees.tree_parts import Trees
 

@@ -134,8 +134,8 @@ class OrganizationRoutes:
         name = call.read_query("principal")
         if not name:
             raise Rejected("Missing required query parameter: principal")
-        _, found = await self._find_organization(call, Action.CHANGE_MEMBERS)
-        await self._organizations.remove_member(found.id, name)
+        principal, found = await self._find_organization(call, Action.CHANGE_MEMBERS)
+        await self._organizations.remove_member(found.id, name, by=principal.subject)
         return answer_nothing()
 
     async def _find_organization(self, call: Call, action: Action) -> tuple[Principal, OrganizationDocument]:

@@ -228,7 +228,6 @@ class TreeRuns:
             await self._engine.apply_stimulus(run_id, Wish(WantKind.CANCEL, principal.subject))
         except Conflict as error:
             raise NotCancelable(f"cancel is not allowed: {error.reason}") from error
-        await self._activity.note_change(principal.subject, describe_act(run, "update", cancel_flag=[False, True]))
 
     async def delete_job(self, principal: Principal, run_id: RunId) -> None:
         """Delete a job that is over, and whose tree is over. The jobs that a tree has spawned stay.
@@ -284,9 +283,6 @@ class TreeRuns:
         verdict = await self._engine.answer_wait(run_id, WORK, answer)
         if verdict not in (AnswerVerdict.ENDS, AnswerVerdict.DUPLICATE):
             raise DecidedAlready(f"this approval is decided already: the job is {await self._find_status(run_id)}")
-        if verdict is AnswerVerdict.ENDS:
-            status = ["pending", "successful" if is_approved else "failed"]
-            await self._activity.note_change(principal.subject, describe_act(run, "update", status=status))
 
     async def _find_starter(self, run: RunDocument) -> str:
         root = None if run.root is None else await repository.load_run(self._store, run.root)

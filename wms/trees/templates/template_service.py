@@ -67,7 +67,12 @@ class TemplateService:
     ) -> tuple[list[TemplateDocument], int]:
         """Return a page of the templates that match `query` and that the principal sees, and how many do in all."""
         delegated = find_delegated(principal, Action.SEE_TREE)
-        seen = make_tree_filter(principal, {"_id": {"$in": delegated}} if delegated else None)
+        own: dict[str, Any] | None = None
+        if delegated:
+            # Approvals have no roles of their own: who sees a node sees its approval.
+            nodes = await self._templates.list_node_ids(delegated)
+            own = {"$or": [{"_id": {"$in": delegated}}, {"owned_by": {"$in": nodes}}]}
+        seen = make_tree_filter(principal, own)
         wanted = {"$and": [dict(query), seen]}
         found = await self._templates.list_templates(wanted, sort=list(sort), skip=skip, limit=limit)
         return found, await self._templates.count_templates(wanted)

@@ -89,6 +89,11 @@ class TemplateStore:
         found = await self._store.find(TEMPLATES, {"_id": {"$in": wanted}}, projection={"name": 1})
         return {TemplateId(each["_id"]): each["name"] for each in found}
 
+    async def list_node_ids(self, ids: Sequence[TemplateId]) -> list[TemplateNodeId]:
+        """Return the ids of the nodes of the templates `ids`."""
+        found = await self._store.find(TEMPLATES, {"_id": {"$in": list(ids)}}, projection={"nodes.id": 1})
+        return [TemplateNodeId(node["id"]) for each in found for node in each.get("nodes", ())]
+
     async def map_wrapped(self, start: TemplateId) -> dict[TemplateId, tuple[TemplateId, ...]]:
         """Return the ids of the templates that each workflow template wraps, by its id: for `start`, and for all that
         it leads to.

@@ -2,9 +2,14 @@
 
 from typing import Any
 
+import pytest
+
+from schemas.errors import Unavailable
+from schemas.ids import RunId
 from tests.integration.wms.trees.test_awx_people import Guest, find_role, number_user
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
 from tests.waiting import eventually
+from wms.tenancy.activity import ActivityLog
 
 __all__ = ["awx"]
 
@@ -119,3 +124,58 @@ async def test_schedules_notification_templates_teams_and_labels_leave_rows_with
     of_template = await ada.get(f"/workflow_job_templates/{tree}/activity_stream/")
     assert [each["object1"] for each in of_template["results"]][1:] == ["schedule"] * 3
     assert (await awx.bob.get("/activity_stream/"))["count"] == 0
+
+
+async def test_a_cancel_is_stored_with_its_row_or_not_at_all(awx: AwxWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, tree = awx.ada, await awx.make_tree()
+    await awx.add_node(tree, unified_job_template=await awx.make_job("build"))
+    run = (await ada.post(f"/workflow_job_templates/{tree}/launch/"))["id"]
+    job = (await awx.trees.until_job(RunId(run), 0)).id
+
+    async def refuse(*_: Any) -> Any:
+        raise Unavailable("the database is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ActivityLog, "make_inserts", refuse)
+        await ada.post(f"/workflow_jobs/{run}/cancel/", code=503)
+    assert (await awx.trees.engine.load(RunId(run))).want is None
+    await ada.post(f"/workflow_jobs/{run}/cancel/", code=202)
+    told = (await ada.get(f"/workflow_jobs/{run}/activity_stream/"))["results"]
+    assert [each["changes"] for each in told] == [{}, {"cancel_flag": [False, True]}]
+    await awx.trees.until_over(RunId(run))
+    assert (await ada.get(f"/jobs/{job}/activity_stream/"))["count"] == 0, "the tree has canceled it, not a person"
+
+
+async def test_an_approval_whose_time_is_over_and_joined_lists_leave_rows(awx: AwxWorld) -> None:
+    ada, tree = awx.ada, await awx.make_tree()
+    path = f"/workflow_job_templates/{tree}/"
+    node = await awx.add_node(tree, identifier="sign")
+    await ada.post(f"/workflow_job_template_nodes/{node}/create_approval_template/", {"name": "Sign", "timeout": 1})
+    hook = {"notification_type": "webhook", "notification_configuration": {"url": "https://example.org/hook"}}
+    made = await ada.post("/notification_templates/", {"name": "hook", "organization": "default", **hook})
+    organization = (await ada.get("/organizations/?name=default"))["results"][0]["id"]
+    for joined in (
+        f"{path}notification_templates_success/",
+        f"/organizations/{organization}/notification_templates_any/",
+    ):
+        for body in ({}, {}, {"disassociate": True}):
+            await ada.post(joined, {"id": made["id"], **body}, code=204)
+    run = RunId((await ada.post(f"{path}launch/"))["id"])
+    approval = (await awx.trees.until_job(run, 0)).id
+    assert (await awx.trees.until_over(run)).status == "failed"
+
+    stream = (await ada.get("/activity_stream/?page_size=200"))["results"]
+    joins = [
+        (each["operation"], each["object1"], each["changes"]) for each in stream if "associate" in each["operation"]
+    ]
+    lists = ("success", "error")
+    assert joins == [
+        ("associate", "workflow_job_template", {"notification_templates_success": "hook"}),
+        ("disassociate", "workflow_job_template", {"notification_templates_success": "hook"}),
+        *(("associate", "organization", {f"notification_templates_{each}": "hook"}) for each in lists),
+        *(("disassociate", "organization", {f"notification_templates_{each}": "hook"}) for each in lists),
+    ]
+    [timed_out] = [each for each in stream if each["object1"] == "workflow_approval"]
+    assert timed_out["related"] == {"workflow_approval": [f"{V2}/workflow_approvals/{approval}/"]}
+    assert timed_out["changes"] == {"status": ["pending", "failed"], "timed_out": [False, True]}
+    assert "actor" not in timed_out["summary_fields"]

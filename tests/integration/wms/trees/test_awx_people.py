@@ -107,6 +107,9 @@ async def test_1_9_who_holds_the_role_approves_but_not_what_it_has_started_if_th
         role = await find_role(awx, path, word)
         for guest in guests:
             await awx.ada.post(f"/roles/{role}/users/", {"id": await number_user(guest)}, code=204)
+    seen = await joe.get("/workflow_approval_templates/")
+    assert [each["name"] for each in seen["results"]] == ["Sign"], "who sees the tree sees its approvals"
+    assert (await awx.bob.get("/workflow_approval_templates/"))["count"] == 0
     await joe.post(f"{path}launch/")
 
     async def find_pending() -> int | None:
@@ -122,7 +125,7 @@ async def test_1_9_who_holds_the_role_approves_but_not_what_it_has_started_if_th
 
 async def test_k4_22_teams_have_users_and_roles_and_the_access_list_tells_why(awx: AwxWorld) -> None:
     ada, joe, kim = awx.ada, Guest(awx, "joe"), Guest(awx, "kim")
-    [_, joe_id, kim_id] = [await number_user(each) for each in (ada, joe, kim)]
+    [_, _, joe_id, kim_id] = [await number_user(each) for each in (ada, awx.eve, joe, kim)]
     organization = (await ada.get("/organizations/?name=default"))["results"][0]["id"]
     await awx.bob.post("/teams/", {"name": "release", "organization": organization}, code=403)
     team = await ada.post("/teams/", {"name": "release", "organization": organization})
@@ -142,7 +145,13 @@ async def test_k4_22_teams_have_users_and_roles_and_the_access_list_tells_why(aw
         "release"
     ]
     access = {each["username"]: each["summary_fields"] for each in (await ada.get(f"{path}access_list/"))["results"]}
-    assert set(access) == {"joe", "kim"}
+    assert set(access) == {"ada", "eve", "joe", "kim"}
+    # Who has a role in the organization by a group of the token is there, too, since the user has come here.
+    by_token = {name: access[name]["indirect_access"][0]["role"] for name in ("ada", "eve")}
+    assert {name: (role["name"], role["resource_type"]) for name, role in by_token.items()} == {
+        "ada": ("Admin", "organization"),
+        "eve": ("Auditor", "organization"),
+    }
     assert access["joe"]["direct_access"][0]["role"]["team_name"] == "release"
     assert access["kim"]["direct_access"][0]["role"]["name"] == "Read"
     held = (await ada.get(f"/users/{kim_id}/roles/"))["results"]
@@ -153,6 +162,9 @@ async def test_k4_22_teams_have_users_and_roles_and_the_access_list_tells_why(aw
     await ada.post(f"/roles/{auditors}/users/", {"id": kim_id}, code=204)
     members = await find_role(awx, f"/organizations/{organization}/", "member_role")
     assert "auditor_role" in (await ada.post(f"/roles/{members}/users/", {"id": kim_id}, code=400))["detail"]
+    [eve_id] = [each["id"] for each in (await ada.get("/users/?username=eve"))["results"]]
+    by_group = await ada.post(f"/roles/{auditors}/users/", {"id": eve_id, "disassociate": True}, code=400)
+    assert "the token of the user gives the role" in by_group["detail"]
     indirect = (await ada.get(f"{path}access_list/?username=kim"))["results"][0]["summary_fields"]["indirect_access"]
     assert indirect[0]["role"]["resource_type"] == "organization"
     await ada.post(f"/roles/{auditors}/users/", {"id": kim_id, "disassociate": True}, code=204)
@@ -188,7 +200,7 @@ async def test_a_team_of_an_organization_that_the_caller_does_not_see_is_not_the
     await joe.get(path)
     for caller, n in ((root, 1), (awx.ada, 0)):
         assert (await caller.get(f"/roles/{role}/teams/"))["count"] == n
-        assert (await caller.get(f"{path}access_list/"))["count"] == n
+        assert (await caller.get(f"{path}access_list/?username=joe"))["count"] == n
 
 
 async def test_an_organization_is_deleted_only_when_it_leaves_nothing_to_a_later_one_of_its_name(awx: AwxWorld) -> None:

@@ -132,7 +132,12 @@ class RoleHolders:
             except HasStrongerRole as refusal:
                 raise explain_promotion(refusal.held, role, name) from refusal
         elif holder in await self.find_holders(key):
-            await organizations.remove_member(name, holder)
+            await organizations.remove_member(name, holder, by=principal.subject)
+        elif find_subject(holder) in await self._parts.users.list_by_token(name, role):
+            raise Rejected(
+                f"the token of the user gives the role in the organization {name!r}",
+                hint="take it from the group, or the user out of the group at the issuer",
+            )
 
     async def _change_team(self, principal: Principal, number: int, holder: str, *, is_taken: bool) -> None:
         team = await self.load_team(principal, number, Action.CHANGE_MEMBERS)
@@ -176,10 +181,15 @@ class RoleHolders:
     async def explain_access(
         self, principal: Principal, owner_keys: list[RoleKey], owner: RoleOwner
     ) -> list[AccessReason]:
-        """Return who has the roles of an object: users, and users by those of their teams that the principal sees."""
+        """Return who has the roles of an object: users, and users by those of their teams that the principal sees. To
+        the holders of a role in an organization belong the users who had it by their latest token.
+        """
         found: list[AccessReason] = []
         for key in owner_keys:
             holders = await self.find_holders(key)
+            if key.target is RoleTarget.ORGANIZATION:
+                by_token = await self._parts.users.list_by_token(OrganizationId(owner.name), TenancyRole(key.role))
+                holders = list(dict.fromkeys((*holders, *map(name_user, by_token))))
             found += [
                 AccessReason(subject, key, owner) for subject in map(find_subject, holders) if subject is not None
             ]

@@ -30,6 +30,7 @@ _KIND_PATHS: Mapping[str, str] = {
     "notification_template": "notification_templates",
     "team": "teams",
     "label": "labels",
+    "organization": "organizations",
 }
 
 
@@ -96,7 +97,7 @@ def make_activity_filter(principal: Principal) -> dict[str, Any]:
 
 
 def show_activity(row: ActivityDocument, actor: UserDocument | None) -> dict[str, Any]:
-    """Return a change. `actor` is who made it, if we know the user."""
+    """Return a change. `actor` is who made it, if we know the user. Time itself has no actor."""
     path = _KIND_PATHS.get(row.kind, "")
     who = {} if actor is None else {"id": actor.number}
     return {
@@ -108,7 +109,7 @@ def show_activity(row: ActivityDocument, actor: UserDocument | None) -> dict[str
             **({row.kind: [make_url(path, row.object_id)]} if path else {}),
         },
         "summary_fields": {
-            "actor": {**who, "username": row.who},
+            **({"actor": {**who, "username": row.who}} if row.who else {}),
             row.kind: [{"id": row.object_id, "name": row.name}],
         },
         "created": show_time(row.at),

@@ -21,6 +21,7 @@ from wms.gateway.awx.kinds.notifications import LIST_NAMES, NOTIFICATION_FIELDS,
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_body_id, read_id, route_list, route_object
 from wms.gateway.awx.shapes.notification_shapes import TEMPLATES, show_notification, show_notification_template
 from wms.gateway.awx.shapes.template_shapes import PATHS
+from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, may_on_tree
 from wms.trees.jobs.job_statuses import JOB_PATHS, find_job_type
@@ -215,19 +216,32 @@ class NotificationRoutes:
             raise NotFound("Not found.")
         return await self._list_notifications(call, {"run": run.id})
 
-    async def _find_target(
-        self, target: str, call: Call, action: Action
-    ) -> tuple[Principal, str, OrganizationId | None]:
-        """Return the caller, who may do `action` to the object of a list, its name in links, and its organization."""
+    async def _find_target(self, target: str, call: Call, action: Action) -> tuple[Principal, str, ActivityFacts]:
+        """Return the caller, who may do `action` to the object of a list, its name in links, and the facts about it."""
         principal = await self._requests.find_principal(call)
         kind = _TARGETS[target]
         if kind is None:
             organization = await self._find_organization(principal, call)
             check_tree_right(principal, action, organization)
-            return principal, name_organization(organization), organization
+            about = ActivityFacts(
+                operation="",
+                kind="organization",
+                object_id=read_id(call),
+                name=organization,
+                organization=organization,
+            )
+            return principal, name_organization(organization), about
         template = await self._parts.trees.templates.get_template(principal, TemplateId(read_id(call)), kind)
         check_tree_right(principal, action, template.organization, [template.id])
-        return principal, name_template(template.id), template.organization
+        about = ActivityFacts(
+            operation="",
+            kind=template.kind.value,
+            object_id=template.id,
+            name=template.name,
+            organization=template.organization,
+            templates=(template.id,),
+        )
+        return principal, name_template(template.id), about
 
     async def _find_organization(self, principal: Principal, call: Call) -> OrganizationId:
         name = await self._parts.numbers.find_name(read_id(call))
@@ -242,20 +256,20 @@ class NotificationRoutes:
 
     async def join(self, target: str, name: str, call: Call) -> Response:
         """Put a notification template into a list, take it out, or create one and put it in."""
-        principal, named, organization = await self._find_target(target, call, Action.CHANGE_TREE)
+        principal, named, about = await self._find_target(target, call, Action.CHANGE_TREE)
         body, lists = call.body.root, LIST_NAMES[name]
         if "id" in body:
             template_id = NotificationTemplateId(read_body_id(body))
             if body.get("disassociate"):
-                await self._service.unlink(named, lists, template_id)
+                await self._service.unlink(principal, named, lists, template_id, about=about)
             else:
-                await self._service.link(principal, named, organization, lists, template_id)
+                await self._service.link(principal, named, about.organization, lists, template_id, about=about)
             return answer_nothing()
         if body.get("disassociate"):
             raise BadAssociation('"id" is required to disassociate')
         raw = await self._requests.spell_organization(body)
         made = await self._service.create_template(principal, raw, once=call.once)
-        await self._service.link(principal, named, organization, lists, made.id)
+        await self._service.link(principal, named, about.organization, lists, made.id, about=about)
         return await self._answer(principal, made, code=201)
 
     async def list_of_organization(self, call: Call) -> Response:

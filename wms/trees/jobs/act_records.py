@@ -1,0 +1,49 @@
+"""Store what happens to a job in the activity log, in the same commit as the change itself.
+
+a person cancels a job               cancel_flag
+somebody decides an approval         status
+the time of an approval is over      status, timed_out; the row names no actor
+"""
+
+from collections.abc import Sequence
+
+from runtime.kernel.decision import Change
+from schemas.graph import DefinitionKind
+from schemas.runs import NodeStatus, WantKind
+from wms.engine.life.open_run import OpenRun, RunDecision
+from wms.engine.life.stimuli import RunStimulus, WaitAnswered, Wish
+from wms.tenancy.activity import ActivityLog
+from wms.tenancy.activity_facts import ActivityFacts
+from wms.trees.jobs.job_acts import describe_act
+from wms.trees.jobs.job_statuses import is_approval
+
+_DECIDED = (NodeStatus.SUCCESSFUL, NodeStatus.FAILED)
+
+
+class ActRecords:
+    """Makes the rows of the activity log for the engine's commits."""
+
+    def __init__(self, activity: ActivityLog) -> None:
+        self._activity = activity
+
+    async def record_change(self, run: OpenRun, stimulus: RunStimulus, decision: RunDecision) -> Sequence[Change]:
+        """Return what is stored together with the decision about `stimulus`."""
+        told = describe_decision(run, stimulus, decision)
+        return () if told is None else await self._activity.make_inserts(told[0], [told[1]])
+
+
+def describe_decision(run: OpenRun, stimulus: RunStimulus, decision: RunDecision) -> tuple[str, ActivityFacts] | None:
+    """Return who has done something to a job by `stimulus`, and the row about it. Return None if there is no row."""
+    facts = run.facts
+    if facts.kind is not DefinitionKind.TEMPLATE:
+        return None
+    if isinstance(stimulus, Wish) and stimulus.kind is WantKind.CANCEL and not stimulus.is_from_above:
+        return stimulus.who, describe_act(facts, "update", cancel_flag=[False, True])
+    ended = decision.nodes.get(0)
+    if not is_approval(facts) or ended is None or ended.status not in _DECIDED or run.nodes[0].status in _DECIDED:
+        return None
+    status = ["pending", ended.status.value]
+    if ended.error is not None and ended.error.error_class == "TimedOut":
+        return "", describe_act(facts, "update", status=status, timed_out=[False, True])
+    who = stimulus.answer.who if isinstance(stimulus, WaitAnswered) else ""
+    return who, describe_act(facts, "update", status=status)
