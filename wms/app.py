@@ -58,6 +58,8 @@ from wms.gateway.processes.routes import ProcessParts
 from wms.gateway.processes.subscriptions import SubscriptionParts
 from wms.gateway.roles import make_gatekeeper
 from wms.indexes import list_indexes
+from wms.insight.workflow_feed import WorkflowFeed
+from wms.insight.workflow_reader import WorkflowReader
 from wms.inventory.inventory_parts import Inventories, build_inventories
 from wms.jobs.job_parts import Jobs, build_jobs
 from wms.notifications.notification_parts import NotificationParts, build_notifications
@@ -247,18 +249,23 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         watch.start()
         stack.push_async_callback(watch.stop)
         feed = ProcessFeed(store, process_reader, watch)
+        objects = ObjectReader(store, locations)
+        views = WorkflowReader(objects, bus)
         routes = catalogue.list_routes(
             fleet=fleet,
             taskforces=taskforces,
             snapshots=snapshots,
             offers=WorkOffers(store, bus, policy),
-            reader=ObjectReader(store, locations),
+            reader=objects,
             verdicts=VerdictRenewal(store, bus),
             bus=bus,
             http=http,
             locations=locations,
             organizations=organizations,
             secrets=secrets,
+            feed=WorkflowFeed(store, views),
+            streams=streams,
+            views=views,
             query_max_bytes=settings.query_max_bytes,
         )
         if (verifier := settings.make_verifier()) is not None:

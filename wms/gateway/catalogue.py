@@ -40,6 +40,7 @@ from wms.gateway.ewms.taskforces import TaskforceRoutes
 from wms.gateway.ewms.tms import TmsRoutes
 from wms.gateway.ewms.tms_confirmations import ConfirmationRoutes
 from wms.gateway.ewms.worker_logs import WorkerLogRoutes
+from wms.gateway.ewms.workflow_feeds import WorkflowFeedRoutes
 from wms.gateway.ewms.workflow_views import WorkflowViewRoutes
 from wms.gateway.ewms.workflows import WorkflowRoutes
 from wms.gateway.processes.dialect import PROCESSES
@@ -47,6 +48,7 @@ from wms.gateway.processes.routes import ProcessParts, list_process_routes
 from wms.gateway.processes.subscriptions import SubscriptionParts
 from wms.gateway.tiuni.dialect import TIUNI
 from wms.gateway.tiuni.flows import FlowRoutes
+from wms.insight.workflow_feed import WorkflowFeed
 from wms.insight.workflow_reader import WorkflowReader
 from wms.inventory.inventory_parts import Inventories
 from wms.jobs.job_parts import Jobs
@@ -68,12 +70,16 @@ def list_routes(
     locations: LocationMap,
     organizations: Organizations,
     secrets: SecretStore,
+    feed: WorkflowFeed,
+    streams: EventStreams,
+    views: WorkflowReader,
     query_max_bytes: int,
 ) -> Iterable[AnyRoute]:
     """Return all routes except those of health and of the OpenAPI document."""
     return [
         *WorkflowRoutes(fleet, reader, bus).routes(),
-        *WorkflowViewRoutes(WorkflowReader(reader, bus)).routes(),
+        *WorkflowViewRoutes(views).routes(),
+        *WorkflowFeedRoutes(reader, feed, streams).routes(),
         *EndingRoutes(fleet, reader).routes(),
         *TaskforceRoutes(fleet, reader, query_max_bytes=query_max_bytes).routes(),
         *QueueRoutes(reader, bus, http).routes(),

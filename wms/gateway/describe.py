@@ -31,6 +31,9 @@ def list_bare_routes() -> Iterable[AnyRoute]:
         locations=absent,
         organizations=absent,
         secrets=absent,
+        feed=absent,
+        streams=absent,
+        views=absent,
         query_max_bytes=1,
     )
 

@@ -1,0 +1,114 @@
+"""Send news about workflows as streams of events. All watchers share the work.
+
+While anybody watches, WMS reads a followed workflow, or the list of all, every two seconds: once for all watchers. A
+watcher costs only the comparison with what it knows. `feed_events` says which events there are.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+from runtime.clock import utc_now
+from runtime.kernel.decision import Document
+from runtime.kernel.store import Store
+from runtime.shared_work import SharedWork
+from runtime.web.event_streams import follow_rows
+from runtime.web.sse_format import StreamEvent
+from schemas.api.workflow_list import WorkflowNews
+from schemas.documents import WORKFLOWS
+from schemas.endings import outcome_words
+from wms.fleet import repository
+from wms.fleet.health import describe_stall
+from wms.fleet.ownership import Access
+from wms.insight.feed_events import (
+    NewsItem,
+    list_changes,
+    list_progress_events,
+    make_item,
+    make_list_event,
+    name_list,
+)
+from wms.insight.workflow_facts import collect_facts, describe_standing
+from wms.insight.workflow_reader import WorkflowReader
+
+#: The time between two looks, in seconds.
+LOOK_S = 2.0
+#: For how long the list shows workflows that have ended.
+_SHOWN_FOR = timedelta(hours=1)
+#: The most workflows of a list: the newest.
+_MOST = 2_000
+_FIELDS = (
+    "owner", "projects", "timestamp", "priority", "deactivated", "deactivated_ts", "completion", "inputs_closed_at",
+    "queues_active_at", "stalled",
+)  # fmt: skip
+
+
+class WorkflowFeed:
+    """The streams of events about workflows."""
+
+    def __init__(self, store: Store, reader: WorkflowReader) -> None:
+        self._store = store
+        self._reader = reader
+        self._lists = SharedWork(kept_for_s=LOOK_S / 2)
+
+    def follow_workflow(self, workflow_id: str, access: Access, after: str) -> AsyncIterator[StreamEvent]:
+        """Yield the state of a workflow, and again after each change, until it is over. `after` is the last id."""
+
+        async def read_after(known: str) -> Sequence[StreamEvent]:
+            seen = await self._reader.read_workflow(workflow_id, access)
+            return list_progress_events(describe_standing(seen), is_over=collect_facts(seen).is_over, known=known)
+
+        return follow_rows(read_after, after=after, wait=_wait, is_over=lambda event: event.name == "end")
+
+    async def follow_all(self, access: Access, after: str) -> AsyncIterator[StreamEvent]:
+        """Yield the list of workflows that a caller may see, then each one that changes. `after` is the last id.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        items = await self._list_visible(access)
+        if name_list(items) != after:
+            yield make_list_event(items)
+        while True:
+            known = {item.workflow_id: item.digest for item in items}
+            await _wait()
+            items = await self._list_visible(access)
+            for event in list_changes(known, items):
+                yield event
+
+    async def _list_visible(self, access: Access) -> list[NewsItem]:
+        items = await self._lists.find_result("all", self._read_list)
+        return [item for item in items if access.may_see(item.owner, list(item.projects))]
+
+    async def _read_list(self) -> list[NewsItem]:
+        ended_after = (utc_now() - _SHOWN_FOR).timestamp()
+        documents = await self._store.find(
+            WORKFLOWS,
+            {"$or": [dict(repository.UNFINISHED), {"deactivated_ts": {"$gte": ended_after}}]},
+            projection=dict.fromkeys(_FIELDS, 1),
+            sort=[("cursor", -1)],
+            limit=_MOST,
+        )
+        return [
+            make_item(_describe_news(each), owner=each.get("owner", ""), projects=each.get("projects", []))
+            for each in documents
+        ]
+
+
+def _describe_news(workflow: Document) -> WorkflowNews:
+    stall = describe_stall(workflow)
+    return WorkflowNews(
+        workflow_id=workflow["_id"],
+        timestamp=workflow["timestamp"],
+        priority=workflow["priority"],
+        outcome=outcome_words(workflow.get("deactivated"), workflow.get("completion")),
+        ended_at=workflow.get("deactivated_ts"),
+        inputs_closed=workflow.get("inputs_closed_at") is not None,
+        has_queues=workflow.get("queues_active_at") is not None,
+        stalled_since=None if stall is None else stall["since"],
+        problems=[] if stall is None else [cause["text"] for cause in stall["causes"]],
+    )
+
+
+async def _wait() -> None:
+    await asyncio.sleep(LOOK_S)
