@@ -65,6 +65,7 @@ TABLE = {
     Action.SEE_TASK_LIST: "yyyyy",
     Action.CHANGE_TASK_LIST: "y-y-y",
     Action.SEE_SECRET: "yyyyy",
+    Action.USE_SECRET: "y-y-y",
     Action.CHANGE_SECRET: "y-y--",
 }
 
