@@ -13,7 +13,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-process demo-maintenance up down test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss lock clean
+.PHONY: help demo demo-process demo-maintenance up down page screenshots test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,14 +27,17 @@ demo-process: $(READY) ## enroll a node by step lists, with a failure, a retry a
 demo-maintenance: $(READY) ## build nine tasks from git, and run them on 20 simulated hosts  [POOL=condor|local]
 	@POOL="$(POOL)" $(BIN)/python -m deploy.demo.maintenance
 
-up: $(READY) ## start the whole system until Ctrl-C; the next start goes on  [POOL=condor|local] [DATA=dir] [FRESH=1]
+up: $(READY) page ## start the whole system until Ctrl-C; the next start goes on  [POOL=condor|local] [DATA=dir] [FRESH=1]
 	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL)) \
 	  $(if $(filter command,$(origin DATA)),--data "$(DATA)") $(if $(filter command,$(origin FRESH)),$(if $(filter 1 yes,$(FRESH)),--fresh))
+
+page: $(READY) ## build the web page, unless it is up to date; without npm's registry, say that it is left out
+	@$(BIN)/python -m deploy.page
 
 down: $(READY) ## end the system that `make up` runs in this folder, and wait until it has ended  [DATA=dir]
 	@$(BIN)/python -m deploy.local down $(if $(filter command,$(origin DATA)),--data "$(DATA)")
 
-test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=4]
+test: $(READY) page ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=4]
 	@$(BIN)/python -m deploy.local prepare
 	@$(BIN)/python -m tests.whole_run --numprocesses=$(TEST_JOBS) $(ARGS)
 
@@ -59,11 +62,16 @@ check: $(READY) ## lint, format, types, import contracts, lock file
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m deploy.lock --check
+	@$(BIN)/python -m deploy.page --check
 	@$(BIN)/python -m tests.name_counts
 
 format: $(READY) ## mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: $(READY) page ## photograph every part of the web page, light and dark, into .ewms/screenshots
+	@$(BIN)/python -m deploy.local prepare
+	@$(BIN)/python -m tests.screenshots
 
 bench: $(READY) ## measure, side by side, as ratios
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -90,7 +98,7 @@ lock: $(READY) ## resolve the dependencies again into requirements.lock
 	$(BIN)/python -m deploy.lock
 
 clean: ## forget the virtual environment and what the tools left behind (not the cache of services)
-	rm -rf $(VENV) .ewms .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .ewms .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache web/node_modules web/dist wms/page
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

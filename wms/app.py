@@ -54,6 +54,7 @@ from wms.gateway import app as gateway
 from wms.gateway import catalogue
 from wms.gateway.awx.requests import AwxParts
 from wms.gateway.craton.routes import CratonParts
+from wms.gateway.page_routes import SignIn, list_page_routes
 from wms.gateway.processes.routes import ProcessParts
 from wms.gateway.processes.subscriptions import SubscriptionParts
 from wms.gateway.roles import make_gatekeeper
@@ -270,8 +271,9 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         )
         if (verifier := settings.make_verifier()) is not None:
             stack.push_async_callback(verifier.close)
+        sign_in = SignIn(settings.auth_issuer if settings.auth == "on" else "", settings.page_client_id)
         asgi = gateway.build_app(
-            routes,
+            [*routes, *list_page_routes(sign_in)],
             make_gatekeeper(
                 verifier,
                 rules=settings.auth_roles,

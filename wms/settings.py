@@ -66,6 +66,8 @@ class WmsSettings(StoreSettings):
     auth: Literal["on", "off"] = "on"
     auth_issuer: str = Field("", validation_alias=_accept_names("EWMS_AUTH_ISSUER", "AUTH_OPENID_URL"))
     auth_audience: str = Field("", validation_alias=_accept_names("EWMS_AUTH_AUDIENCE", "AUTH_AUDIENCE"))
+    #: The public client of the web page at that issuer, for the code flow. Without it, people paste a token.
+    page_client_id: str = ""
     #: How long WMS may still trust a key after the issuer withdraws it.
     auth_keys_life_s: Annotated[float, Field(ge=1)] = 300.0
     auth_roles: tuple[RoleRule, ...] = DEFAULT_RULES

@@ -253,6 +253,7 @@ def _describe_use(stack: Stack, endpoints: Path) -> str:
     return f"""
 [bold green]EWMS is up.[/bold green]  Ctrl-C, or `make down` in another terminal, stops it cleanly; the data stay.
 
+  page         {stack.gateway}/ui/   (sign in with the token that `ewms whoami --token` prints)
   gateway      {stack.gateway}   (documents: {stack.gateway}/v1/schema/openapi)
   workers      {N_SLOTS} at once, on {_POOLS[stack.pool]}; cluster location [bold]{LOCATION}[/bold]
   data         {escape(str(stack.services.data.root))}

@@ -9,13 +9,16 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
 #: The headers of an answer that a 304 repeats.
-_KEPT = ("Cache-Control", "X-Request-ID", "X-EWMS-Hint")
+_KEPT = ("Cache-Control", "Vary", "X-Request-ID", "X-EWMS-Hint")
 
 
 def add_etag(response: Response, if_none_match: str) -> Response:
-    """Return `response` with its Etag, or an empty 304 if `if_none_match` contains that Etag."""
+    """Return `response` with its Etag, or an empty 304 if `if_none_match` contains that Etag.
+
+    An Etag that the response has already stays.
+    """
     # The existing services use SHA-1 too. It only names these bytes and protects nothing.
-    etag = f'"{hashlib.sha1(bytes(response.body), usedforsecurity=False).hexdigest()}"'
+    etag = response.headers.get("Etag") or f'"{hashlib.sha1(bytes(response.body), usedforsecurity=False).hexdigest()}"'
     response.headers["Etag"] = etag
     if not _includes_etag(if_none_match, etag):
         return response

@@ -59,12 +59,12 @@ class DocumentInfo:
 
 
 def build_document(routes: Iterable[AnyRoute], dialect: Dialect, info: DocumentInfo) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of `routes`. Leave out the routes of /docs.
+    """Return the OpenAPI 3.1 document of `routes`. Leave out the routes of the pages /docs and /ui.
 
     Each path begins with the newest prefix of the dialect, except the paths of an OpenRoute.
     """
     prefix = dialect.prefixes[0]
-    routes = [route for route in routes if not route.path.startswith("/docs")]
+    routes = [route for route in routes if not route.path.startswith(("/docs", "/ui"))]
     own = [route for route in routes if isinstance(route, Route)]
     going_in = {route.body for route in own if route.body}
     coming_out = {route.answer for route in own if route.answer} | {dialect.error_model}

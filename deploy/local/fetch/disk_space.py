@@ -15,6 +15,7 @@ PARTS_MB = {
     "builder": 340,
     "containers": 130,
     "image-registry": 60,
+    "browser": 700,
     "python-image": 75,
     "postgresql": 180,
     "prometheus": 400,

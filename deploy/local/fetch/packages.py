@@ -86,6 +86,17 @@ PROMETHEUS = PackageSet(
     ),
 )
 
+#: The browser in which tests use the web page. No process of EWMS uses it.
+BROWSER = PackageSet(
+    name="browser",
+    wanted=("chromium", "fonts-dejavu-core"),
+    left_out=(
+        *_LEFT_OUT,
+        *("dbus", "desktop-file-utils", "hicolor-icon-theme", "shared-mime-info", "xdg-utils", "x11-utils"),
+        *("chromium-sandbox", "mesa-vulkan-drivers", "dconf-gsettings-backend", "gsettings-desktop-schemas"),
+    ),
+)
+
 #: The database of the engine that `make bench ARGS=engine` measures ours beside. No process of EWMS uses it.
 POSTGRESQL = PackageSet(
     name="postgresql",

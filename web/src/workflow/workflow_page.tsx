@@ -1,0 +1,102 @@
+/** One workflow: where its events are, who works on them, and what is wrong. */
+
+import type { VNode } from "preact";
+import type { Ending, WorkflowSeen } from "../api/generated/ewms.ts";
+import { usePolled } from "../api/polling.ts";
+import { Ago, Badge, Card, Facts, PageHead, Tabs } from "../parts/basics.tsx";
+import { Shown } from "../parts/states.tsx";
+import { describeInstant } from "../parts/texts.ts";
+import { usePlace } from "../routing/place.ts";
+import { useApi } from "../session/session.ts";
+import { EndingActions } from "./ending_actions.tsx";
+import { Explained } from "./explained.tsx";
+import { Letters } from "./letters.tsx";
+import { ErrorList } from "./error_list.tsx";
+import { ProgressBar } from "./progress.tsx";
+import { QueueTable } from "./queue_table.tsx";
+import { RequestView } from "./request_view.tsx";
+import { TaskforceTable } from "./taskforce_table.tsx";
+import { WorkflowGraphCard } from "./workflow_graph_card.tsx";
+import { nameState } from "./workflow_rows.ts";
+
+const TABS: ReadonlyArray<readonly [string, string]> = [
+  ["overview", "Overview"],
+  ["queues", "Queues"],
+  ["taskforces", "Taskforces"],
+  ["letters", "Dead letters"],
+  ["errors", "Errors"],
+  ["request", "Tasks"],
+];
+
+export function WorkflowPage({ id }: { id: string }): VNode {
+  const api = useApi();
+  const place = usePlace();
+  const tab = place.query["tab"] ?? "overview";
+  const path = `/v1/workflows/${encodeURIComponent(id)}`;
+  const workflow = usePolled(path, async () => {
+    const [seen, ending] = await Promise.all([
+      api.get<WorkflowSeen>(`${path}?include=health,progress`),
+      api.get<Ending>(`${path}/ending`),
+    ]);
+    return { seen, ending };
+  });
+  const over = workflow.value ? workflow.value.seen.deactivated !== null : false;
+  return (
+    <>
+      <PageHead title={id} crumbs={[["Workflows", "#/workflows"]]}>
+        {workflow.value ? (
+          <>
+            <Badge state={nameState(workflow.value.seen.deactivated, workflow.value.ending.completion)} />
+            <EndingActions path={path} ending={workflow.value.ending} isOver={over} refresh={workflow.refresh} />
+          </>
+        ) : null}
+      </PageHead>
+      <Tabs tabs={TABS} chosen={tab} />
+      <Shown of={workflow} what="the workflow">
+        {({ seen, ending }) => (
+          <>
+            {tab === "overview" ? (
+              <>
+                <WorkflowGraphCard path={path} isOver={over} />
+                <Explained path={path} />
+                <div class="columns">
+                  <Card title="Progress">
+                    <ProgressBar progress={seen.progress ?? null} />
+                    {ending.reason ? <p>{ending.reason}</p> : null}
+                  </Card>
+                  <Card title="About it">
+                    <Facts of={listFacts(seen, ending)} />
+                  </Card>
+                </div>
+              </>
+            ) : null}
+          </>
+        )}
+      </Shown>
+      {tab === "queues" ? <QueueTable path={path} /> : null}
+      {tab === "taskforces" ? <TaskforceTable id={id} /> : null}
+      {tab === "letters" ? <Letters path={path} isOver={over} /> : null}
+      {tab === "errors" ? <ErrorList path={path} /> : null}
+      {tab === "request" ? <RequestView id={id} isOver={over} /> : null}
+    </>
+  );
+}
+
+function listFacts(seen: WorkflowSeen, ending: Ending): Array<[string, VNode | string]> {
+  const facts: Array<[string, VNode | string]> = [
+    ["Requested", <Ago at={seen.timestamp} />],
+    ["Priority", String(seen.priority)],
+    ["Queues made", describeInstant(seen.health?.queues_active_at)],
+    ["Inputs closed", describeInstant(ending.inputs_closed_at)],
+  ];
+  if (seen.health?.queues_deferred) {
+    facts.push(["Queues wait", seen.health.queues_deferred]);
+  }
+  if (ending.expected_results !== null) {
+    facts.push(["Expected results", String(ending.expected_results)]);
+  }
+  if (seen.deactivated_ts !== null) {
+    facts.push(["Ended", <Ago at={seen.deactivated_ts} />]);
+  }
+  return facts;
+}
