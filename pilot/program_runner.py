@@ -39,7 +39,7 @@ class Containers:
         on_cold: Callable[[], None],
     ) -> None:
         self._children = children
-        self._leftovers = leftovers = Leftovers(settings, work.mask)
+        self._leftovers = leftovers = Leftovers(settings, work)
         self._warm: WarmTasks | None = None
         if settings.task_mode is TaskMode.STREAM:
             self._warm = WarmTasks(

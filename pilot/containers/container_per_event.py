@@ -154,7 +154,8 @@ class ContainerPerEvent:
         self._on_end(key, RunOutcome(output, content_type, failure, run.interrupted, wrote, name, run.logs))
         # By now the slot has its next event, so the cleaning delays no event.
         if run.files is not None:
-            self._leftovers.put_away(run.files, failed=failure is not None and not run.interrupted)
+            may_reuse = run.child is not None and run.child.ended_alone
+            self._leftovers.put_away(run.files, failed=failure is not None and not run.interrupted, may_reuse=may_reuse)
 
     def _find_last_lines(self, files: RunFiles) -> str:
         return last_lines(self._read_tail(files.stderr)) or last_lines(self._read_tail(files.stdout))

@@ -6,8 +6,7 @@ import sys
 import time
 
 from pilot.containers.output_budget import OutputBudget, spend_budget
-from pilot.containers.run_files import RunFiles, read_tail, remove_run, remove_tree
-from pilot.failures.secret_mask import SecretMask
+from pilot.containers.run_files import RunFiles, WorkDirectory, read_tail, remove_run, remove_tree
 from pilot.settings import PilotSettings
 
 log = logging.getLogger(__name__)
@@ -19,30 +18,44 @@ DUMPED_BYTES = 16 * 1024
 class Leftovers:
     """Prints the output of runs and removes their files."""
 
-    def __init__(self, settings: PilotSettings, mask: SecretMask) -> None:
+    def __init__(self, settings: PilotSettings, work: WorkDirectory) -> None:
         self._settings = settings
-        self._mask = mask
+        self._mask = work.mask
+        self._directories = work.directories
         self._removals: set[asyncio.Task[None]] = set()
 
-    def put_away(self, files: RunFiles, *, failed: bool) -> None:
-        """Print a run's output if it `failed` or `dump_output` is set. Remove its files unless `keep_files` is set."""
+    def put_away(self, files: RunFiles, *, failed: bool, may_reuse: bool = False) -> None:
+        """Print a run's output if it `failed` or `dump_output` is set. Remove its files unless `keep_files` is set.
+
+        With `may_reuse`, no process of the run is left, so a later run may use its directory.
+        """
         if failed or self._settings.dump_output:
             for name, path in (("stdout", files.stdout), ("stderr", files.stderr)):
                 text = self._mask.mask_end(read_tail(path, DUMPED_BYTES))
                 printer.print_output(name, files.name, text, always=self._settings.dump_output)
-        if not self._settings.keep_files:
+        if self._settings.keep_files:
+            self._directories.forget_directory(files.directory)
+        elif not (may_reuse and self._directories.keep_directory(files.directory)):
             self.remove_files(files)
+        for directory in self._directories.take_unfit():
+            self._remove_directory(directory)
 
     def remove_files(self, files: RunFiles) -> None:
         """Remove the files of a run: at once if they are only the usual few files, else in a thread."""
+        self._directories.forget_directory(files.directory)
         if not remove_run(files):
-            removal = asyncio.get_running_loop().create_task(asyncio.to_thread(remove_tree, files.directory))
-            self._removals.add(removal)
-            removal.add_done_callback(self._removals.discard)
+            self._remove_directory(files.directory)
 
     async def wait_for_removals(self) -> None:
-        """Wait until all removals are done."""
+        """Remove the directories that were kept for later runs. Wait until all removals are done."""
+        for directory in (*self._directories.take_kept(), *self._directories.take_unfit()):
+            self._remove_directory(directory)
         await asyncio.gather(*self._removals, return_exceptions=True)
+
+    def _remove_directory(self, directory: str) -> None:
+        removal = asyncio.get_running_loop().create_task(asyncio.to_thread(remove_tree, directory))
+        self._removals.add(removal)
+        removal.add_done_callback(self._removals.discard)
 
 
 class Printer:

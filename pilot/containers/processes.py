@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pilot.containers.command import Command
@@ -45,6 +46,8 @@ class TaskProcess:
         self.failure: Failure | None = None
         self.on_failure: Callable[[Failure], None] = lambda _: None
         self.was_killed = False
+        #: Whether the command ended by itself, and left no process behind. Containers of an engine are not known.
+        self.ended_alone = False
         self._on_end = on_end
         self._code: int | None = None
 
@@ -174,8 +177,8 @@ class TaskProcesses:
                 async with asyncio.timeout(_ENGINE_S + 1):
                     await self._none_left.wait()
 
-    def kill_strays(self) -> None:
-        """Kill and reap the processes that ended commands have left behind.
+    def kill_strays(self) -> bool:
+        """Kill and reap the processes that ended commands have left behind. Return whether there were surely none.
 
         While a command runs, spare a stray that belongs to a running command, or whose environment is unreadable.
         """
@@ -183,10 +186,10 @@ class TaskProcesses:
             with open(self._list, "rb") as file:
                 pids = [int(pid) for pid in file.read().split()]
         except OSError:  # a kernel without this list: then only process groups can be killed
-            return
+            return False
         strays = [pid for pid in pids if pid not in self._running]
         if not strays:
-            return
+            return True
         sessions = set(self._running)
         for pid in strays:
             if reap_child(pid) or read_session(pid) in sessions:
@@ -194,6 +197,7 @@ class TaskProcesses:
             if not self._running or not self._belongs_to_run(pid):
                 kill_tree(pid)
                 reap_child(pid)
+        return False
 
     def _watch_child(self, child: TaskProcess) -> TaskProcess:
         fd = os.pidfd_open(child.pid)
@@ -209,7 +213,7 @@ class TaskProcesses:
             del self._running[child.pid]
             # A container engine's helpers outlive its client on purpose, and clean up.
             if not child.command.kill_argv:
-                self.kill_strays()
+                child.ended_alone = self.kill_strays() and not child.was_killed
             code = os.waitstatus_to_exitcode(status)
             code = code if code >= 0 else 128 - code
             child.note_exit(code)
@@ -242,7 +246,17 @@ def find_program(command: Command) -> str:
     name = command.argv[0]
     if "/" in name:
         return name
-    path = shutil.which(name, path=command.environment.get("PATH", os.defpath))
+    search_path = command.environment.get("PATH", os.defpath)
+    path = _search_program(name, search_path)
+    if not os.access(path, os.X_OK):  # it was moved since it was found
+        _search_program.cache_clear()
+        path = _search_program(name, search_path)
+    return path
+
+
+@lru_cache(maxsize=64)
+def _search_program(name: str, search_path: str) -> str:
+    path = shutil.which(name, path=search_path)
     if path is None:
         raise FileNotFoundError(f"there is no program {name!r} in PATH")
     return path

@@ -11,7 +11,8 @@
 
 At the path of its outfile a task may leave a link, a FIFO or a huge file. So the pilot opens the path without following
 links, accepts only a regular file, and reads at most `MAX_EVENT_BYTES`. These calls are a large part of the cost of an
-event, so this module uses `os`, which takes half of pathlib's time.
+event, so this module uses `os`, which takes half of pathlib's time. `pilot.containers.run_directories` makes the
+directories.
 """
 
 import os
@@ -21,6 +22,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 
+from pilot.containers.run_directories import RunDirectories
 from pilot.errors import Failure, outfile_too_large, outfile_unreadable
 from pilot.failures.secret_mask import SecretMask
 from schemas.topology import MAX_EVENT_BYTES
@@ -70,6 +72,7 @@ class WorkDirectory:
         self._infile_ext, self._outfile_ext = infile_ext, outfile_ext
         self._mode = 0o777 if shared else 0o700
         self.shared = shared
+        self.directories = RunDirectories(self.path, shared=shared)
 
     def make_directories(self) -> None:
         """Make the directories that exist longer than a run. Other accounts of the worker cannot look into them."""
@@ -79,17 +82,10 @@ class WorkDirectory:
         os.chmod(self.data_hub, self._mode)
 
     def begin_run(self, infile: bytes | None) -> RunFiles:
-        """Make the directory of one run of the task. Write the infile, unless `infile` is None."""
+        """Provide the directory of one run of the task. Write the infile, unless `infile` is None."""
         name = uuid.uuid4().hex
-        directory = f"{self.path}/{name}"
+        directory = self.directories.provide_directory(name)
         task_io, outputs = f"{directory}/task-io", f"{directory}/outputs"
-        os.mkdir(directory, 0o700)
-        os.mkdir(task_io, 0o700)
-        os.mkdir(outputs, 0o700)
-        os.mkdir(f"{directory}/home", 0o700)
-        if self.shared:  # against the umask
-            os.chmod(task_io, self._mode)
-            os.chmod(directory, 0o711)  # noqa: S103 - below a directory that only the pilot may enter
         infile_name = f"infile-{name}.{self._infile_ext}"
         if infile is not None:
             fd = os.open(f"{task_io}/{infile_name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)

@@ -124,3 +124,28 @@ async def test_a_task_of_the_pilots_account_has_no_chirp_even_where_its_user_wan
     assert {"ewms_pilot_task.json", "own"} <= set(found), "it has looked where the file was"
     assert {".chirp.config", "memory", "environment"}.isdisjoint(found)
     assert await pilot.ended() == 0
+
+
+#: Shows all that a run finds in its directory, with its own random name left out. Then leaves what the event says.
+_LOOK_AND_LEAVE = """
+cd "${0%/*}/.." || exit 1
+found=$(find . | sed "s/-[0-9a-f]*[.].*$//")
+echo "$found" > "$1"
+case $(cat "$0") in
+  home) echo mine > "$HOME/.note" ;;
+  beside) echo mine > ./note ;;
+  running) setsid sh -c 'sleep 0.3; echo mine > task-io/note; echo mine > home/note' & ;;
+esac
+"""
+
+
+async def test_an_event_finds_nothing_of_the_events_before_it(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    bodies = [b"tidy", b"home", b"tidy", b"beside", b"tidy", b"running", b"tidy", b"tidy"]
+    await workflow.put(source, *bodies)
+    pilot = await workflow.pilot(sh(_LOOK_AND_LEAVE), inputs=[source], outputs=[sink])
+    outputs = await workflow.take(sink, len(bodies))
+    usual = {".", "./home", "./outputs", "./outputs/stderrfile", "./outputs/stdoutfile", "./task-io"}
+    assert [set(output.body.decode().split()) for output in outputs] == [usual | {"./task-io/infile"}] * len(bodies)
+    assert await pilot.ended() == 0
+    assert not list(pilot.directory.rglob("ewms-pilot-data/*/task-io")), "the pilot removes them at its end"
