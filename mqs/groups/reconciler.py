@@ -61,7 +61,7 @@ class Reconciler:
                     return released
                 match next_step(found.group, found.profiles, utc_now(), self._rules):
                     case Declare():
-                        await self._declare_queues(workflow_id, found)
+                        known = await self._declare_queues(workflow_id, found)
                     case Shut() as what:
                         await self._shut_queues(workflow_id, what)
                     case Remove() as what:
@@ -126,7 +126,8 @@ class Reconciler:
             found.group, found.profiles, {name for name, count in counts.items() if count.is_in_use}
         )
 
-    async def _declare_queues(self, workflow_id: WorkflowId, found: StoredGroup) -> None:
+    async def _declare_queues(self, workflow_id: WorkflowId, found: StoredGroup) -> StoredGroup:
+        """Create the queues of the group `found`. Return the group as it is stored afterwards."""
         mqids = [profile.mqid for profile in found.profiles]
         with _declare_s.time():
             await self._broker.declare_queues(workflow_id, mqids)
@@ -140,13 +141,14 @@ class Reconciler:
             lambda group, profiles: lifecycle.mark_active(group, profiles, now=utc_now(), rules=self._rules),
             known=found,
         )
-        if after is not None and after.state is GroupState.ACTIVE:
+        if after.group is not None and after.group.state is GroupState.ACTIVE:
             _activated.inc()
             log.info("queues activated", workflow_id=workflow_id, n_queues=len(mqids))
-        elif after is None or after.state is GroupState.RETIRED:
+        elif after.group is None or after.group.state is GroupState.RETIRED:
             # Another process has retired the group meanwhile, and it does not know the queues just declared. So delete
             # them here.
             await self._broker.remove_queues(group_deletion(workflow_id, mqids, with_dead_letters=True))
+        return after
 
     async def _shut_queues(self, workflow_id: WorkflowId, what: Shut) -> None:
         await self._broker.shut_queues(what.mqids)
@@ -169,7 +171,7 @@ class Reconciler:
                 ),
             )
         log.info("queues deleted", workflow_id=workflow_id, n_queues=len(what.mqids), dead=what.with_dead_letters)
-        if after is not None and after.state is GroupState.RETIRED:
+        if after.group is not None and after.group.state is GroupState.RETIRED:
             _retired.inc()
 
     async def _look_for_use(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> bool:
@@ -196,22 +198,22 @@ class Reconciler:
 
     async def _record_decision(
         self, workflow_id: WorkflowId, decide: Decide, *, known: StoredGroup | None = None
-    ) -> MQGroupDocument | None:
-        """Record the decision that `decide` makes about the current group. Return the group after the decision.
+    ) -> StoredGroup:
+        """Record the decision that `decide` makes about the current group. Return what is stored after the decision.
 
         The first attempt uses the group in `known`, if it is given. If that state is out of date, the store rejects the
         change, and the next attempt reads the group again.
         """
-        after: MQGroupDocument | None = None
+        after = StoredGroup(None)
 
         async def step(tx: Transaction) -> Decision:
             nonlocal after, known
             found, known = known or await repository.find_group(tx, workflow_id), None
-            after = found.group
+            after = found
             if found.group is None:
                 return Decision()
             outcome = decide(found.group, found.profiles)
-            after = outcome.group or found.group
+            after = repository.apply_outcome(found, outcome)
             n_more = repository.count_more_held([(found.group, outcome)])
             book = await repository.load_ledger(tx) if n_more else None
             return Decision(

@@ -262,6 +262,15 @@ def group_changes(before: StoredGroup, outcome: GroupDecision) -> tuple[Change, 
     return tuple(made)
 
 
+def apply_outcome(before: StoredGroup, outcome: GroupDecision) -> StoredGroup:
+    """Return the group and the profiles that are stored after `group_changes` of the same arguments."""
+    group = outcome.group
+    if group is not None and before.group is not None:
+        group = group.model_copy(update={"rev": before.group.rev + 1})
+    profiles = {profile.mqid: profile for profile in (*before.profiles, *outcome.profiles)}
+    return StoredGroup(group or before.group, tuple(profiles.values()))
+
+
 def ledger_changes(book: LedgerDocument | None, n_more: int) -> tuple[Change, ...]:
     """Return the changes that add `n_more` queues to the ledger. Return () if `n_more` is 0."""
     if not n_more:

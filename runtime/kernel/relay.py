@@ -39,8 +39,9 @@ _CLAIM = timedelta(seconds=30)
 _BACKOFF_CAP_S = 60.0
 
 #: The pause before the relay deletes confirmed rows, all at once: until then the receivers of the events need the
-#: database more.
-_DELETE_AFTER_S = 0.1
+#: database more. A workflow's events until its jobs wait take about 0.1 s, so one deletion is enough for all of them.
+#: The pause must stay far below `OUTBOX_GRACE`.
+_DELETE_AFTER_S = 0.5
 
 #: The maximum number of rows in memory. The sweep sends the others later.
 _MAX_SENDING = 1000

@@ -8,7 +8,7 @@ compare-and-set lets only one of them succeed.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime.amqp import full_jitter
@@ -25,7 +25,8 @@ Choose = Callable[[], Mapping[str, Any] | None]
 _woken = counter("timers_woken_total", "Documents whose time had come.", ["collection"])
 
 #: The loop looks at least this often: another process may have written an earlier `wake_at`.
-_LONGEST_SLEEP_S = 30.0
+_LONGEST_SLEEP = timedelta(seconds=30)
+_AT_ONCE_BY, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _BATCH = 200
 _AT_ONCE = 8
 #: If more documents are put off, those that are no longer due are forgotten before the next look.
@@ -48,7 +49,8 @@ class Timers:
         self._wake = wake
         self._choose = choose
         self._has_room = True
-        self._next_at: datetime | None = None
+        #: When to look next. Until then nothing can be due: commits of this process move it forward.
+        self._look_by = _AT_ONCE_BY
         self._loop = BackgroundLoop(
             self._wake_due,
             name=f"timers of {collection}",
@@ -73,8 +75,8 @@ class Timers:
 
     def wake_by(self, at: datetime) -> None:
         """Look for due documents at the time `at` or earlier."""
-        if self._next_at is None or at < self._next_at:
-            self._next_at = at
+        if at < self._look_by:
+            self._look_by = at
             self._loop.wake()
 
     def _on_commit(self, committed: Committed) -> None:
@@ -83,21 +85,29 @@ class Timers:
                 self.wake_by(change.wake_at)
 
     async def _wake_due(self) -> float:
-        """Wake due documents. Return in how many seconds to look again."""
-        # From here on every nudge counts: its commit may come after the queries.
-        self._next_at = None
+        """Wake due documents, if it is time to look for them. Return in how many seconds to look again."""
         now = utc_now()
+        # If the time to look is far away, the system's clock was set back.
+        if now >= self._look_by or self._look_by - now > 2 * _LONGEST_SLEEP:
+            # From here on every nudge counts: its commit may come after the queries.
+            self._look_by = _NEVER
+            try:
+                next_at = await self._look_once(now)
+            except BaseException:
+                self._look_by = _AT_ONCE_BY
+                raise
+            self._look_by = min(self._look_by, now + _LONGEST_SLEEP, next_at or _NEVER)
+        return max(0.0, (self._look_by - utc_now()).total_seconds())
+
+    async def _look_once(self, now: datetime) -> datetime | None:
+        """Wake the documents that are due. Return when to look again; None: nothing waits."""
         due = await self._find_due(now)
-        if due:
-            await self._wake_all(due)
-            if len(self._put_off) > _MANY_PUT_OFF:
-                await self._forget_moved(utc_now())
-            return 0.0
-        # A nudge in the meantime has woken the loop. If this overwrites its time, the loop looks it up again at once.
-        self._next_at = next_at = await self._find_next(now)
-        if next_at is None:
-            return _LONGEST_SLEEP_S
-        return min(_LONGEST_SLEEP_S, max(0.0, (next_at - utc_now()).total_seconds()))
+        if not due:
+            return await self._find_next(now)
+        await self._wake_all(due)
+        if len(self._put_off) > _MANY_PUT_OFF:
+            await self._forget_moved(utc_now())
+        return now
 
     async def _find_due(self, now: datetime) -> list[Any]:
         chosen = self._choose()

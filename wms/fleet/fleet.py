@@ -148,13 +148,15 @@ class Fleet:
         mine = {"owner": owner.subject}
         store = self._transactions.store
         n_waiting, n_all = self._quota.max_waiting, self._quota.max_workflows
-        if n_waiting and await store.count(WORKFLOWS, {**mine, **repository.WAITING}) >= n_waiting:
+        n_unfinished = await store.count(WORKFLOWS, {**mine, **repository.UNFINISHED}) if n_waiting or n_all else 0
+        # Workflows that wait are not over. So a user with few workflows costs one count.
+        if 0 < n_waiting <= n_unfinished and n_waiting <= await store.count(WORKFLOWS, {**mine, **repository.WAITING}):
             raise OverQuota(
                 f"{n_waiting} of your workflows wait for their queues; no more may wait at a time",
                 hint="come again when some of them are active",
                 retry_after_s=2,
             )
-        if n_all and await store.count(WORKFLOWS, {**mine, **repository.UNFINISHED}) >= n_all:
+        if 0 < n_all <= n_unfinished:
             raise OverQuota(
                 f"you have {n_all} workflows that are not over, the most that one user may have",
                 hint="end workflows that you no longer need, and come again once their workers are gone",

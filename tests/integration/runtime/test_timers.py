@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from deploy.local.services import Services
 from runtime.kernel.decision import Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
@@ -73,6 +75,29 @@ async def test_what_is_due_is_woken_at_its_time_and_once(store: Store, stack: As
     assert 0.9 <= at["later"] < 1.5
     await asyncio.sleep(0.5)
     assert len(clock.woken) == 3
+
+
+async def test_commits_of_documents_that_are_due_later_cost_no_look_at_the_database(
+    store: Store, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(store, stack)
+    looks: list[str] = []
+    find = store.find
+
+    async def find_and_note(collection: str, *args: Any, **kwargs: Any) -> Any:
+        looks.append(collection)
+        return await find(collection, *args, **kwargs)
+
+    monkeypatch.setattr(store, "find", find_and_note)
+    clock.start()
+    await eventually(lambda: len(looks) >= 2)
+    n_at_start = len(looks)
+    for number, after_s in enumerate((25.0, 20.0, 15.0, 10.0)):
+        await clock.put(number, after_s)
+        await asyncio.sleep(0.05)
+    assert len(looks) == n_at_start
+    await clock.put("soon", 0.3)
+    await eventually(lambda: clock.keys == ["soon"])
 
 
 async def test_a_document_that_asks_again_is_woken_again(store: Store, stack: AsyncExitStack) -> None:
