@@ -162,16 +162,17 @@ class RabbitMQ(BrokerAccess):
         """Write the settings into the home directory. The broker finds them below `seen_at`, and the tokens' key at
         `public_key`.
         """
-        home = self._home
+        home, tick_s = self._home, read_tick_s(os.environ)
         settings = configuration_text(
             self.ports,
             kid=self.key_files.kid,
             public_key=public_key,
             definitions_file=seen_at / "definitions.json",
             channels=self._channels,
+            tick_s=tick_s,
         )
         (home / "rabbitmq.conf").write_text(settings)
-        (home / "advanced.config").write_text(advanced_settings(self.jwks_url))
+        (home / "advanced.config").write_text(advanced_settings(self.jwks_url, tick_s=tick_s))
         (home / "enabled_plugins").write_text(f"[{','.join(_PLUGINS)}].\n")
         whole = broker_definitions(
             list(self.users.values()), control_vhost=topology.CONTROL_VHOST, data_vhost=topology.DATA_VHOST
@@ -245,6 +246,15 @@ def _scheduler_arguments() -> str:
     """
     number = os.environ.get("EWMS_BROKER_SCHEDULERS", "")
     return f"+S {number}:{number}" if number.isdecimal() and int(number) > 0 else ""
+
+
+def read_tick_s(environment: Mapping[str, str]) -> int:
+    """Return every how many seconds queues report, from `EWMS_BROKER_TICK_S`, which tells MQS the same; 1 if unset.
+
+    The default is fast because one person looks at a few queues. With hundreds of workflows, set 5.
+    """
+    number = environment.get("EWMS_BROKER_TICK_S", "")
+    return int(number) if number.isdecimal() and int(number) > 0 else 1
 
 
 def kept_users(file: Path, schedds: Iterable[str], pools: Iterable[str]) -> dict[str, BrokerUser]:

@@ -10,12 +10,12 @@ _METRICS_REMOVAL_MS = 6 * 3600 * 1000
 
 
 def configuration_text(
-    ports: Mapping[str, int], *, kid: str, public_key: Path, definitions_file: Path, channels: int
+    ports: Mapping[str, int], *, kid: str, public_key: Path, definitions_file: Path, channels: int, tick_s: int
 ) -> str:
     """Return rabbitmq.conf of a broker that listens on these ports of loopback, by name.
 
     It believes tokens that the key `kid` has signed, whose public part is in the file `public_key`. `channels` is the
-    most channels of a connection.
+    most channels of a connection. Queues report every `tick_s` seconds.
     """
     return f"""\
 listeners.tcp.1 = 127.0.0.1:{ports["amqp"]}
@@ -38,22 +38,23 @@ heartbeat = 30
 max_message_size = {topology.MAX_EVENT_BYTES}
 # A task may take a day. By default the broker closes the channel of a consumer that holds an event for 30 minutes.
 consumer_timeout = 90000000
-# Depths come from these statistics, and must be at most a second old (see also `advanced_settings`).
-collect_statistics_interval = 1000
+# Depths come from these statistics, which must be as young as the queues' own reports (see also `advanced_settings`).
+collect_statistics_interval = {tick_s * 1000}
 disk_free_limit.absolute = 200MB
 raft.wal_max_size_bytes = 67108864
 """
 
 
-def advanced_settings(jwks_url: str) -> str:
+def advanced_settings(jwks_url: str, *, tick_s: int) -> str:
     """Return the settings that rabbitmq.conf cannot hold, in the older format.
 
     rabbitmq.conf accepts only https for the JWKS address, and here it is plain http on loopback. Quorum queues report
-    their depths every second (RabbitMQ's default: 5 s).
+    their depths every `tick_s` seconds (RabbitMQ's default: 5 s). Each report costs CPU, also that of an empty queue
+    (docs/performance.md).
 
     The broker seldom removes the counts that closed channels have left. A removal also takes the counts of the last
     second, which no statistics hold yet: with RabbitMQ's default of two minutes, the broker lost 470 of 23 000 events
     that short connections had published.
     """
-    own = f"{{quorum_tick_interval,1000}},{{core_metrics_gc_interval,{_METRICS_REMOVAL_MS}}}"
+    own = f"{{quorum_tick_interval,{tick_s * 1000}}},{{core_metrics_gc_interval,{_METRICS_REMOVAL_MS}}}"
     return f'[{{rabbitmq_auth_backend_oauth2,[{{jwks_uri,"{jwks_url}"}}]}},{{rabbit,[{own}]}}].\n'

@@ -1,15 +1,32 @@
 import re
+from pathlib import Path
 
-from deploy.local.servers.rabbitmq_config import advanced_settings
+import pytest
+
+from deploy.local.servers.rabbitmq import read_tick_s
+from deploy.local.servers.rabbitmq_config import advanced_settings, configuration_text
 
 
 def test_the_broker_keeps_the_counts_of_closed_channels_for_hours() -> None:
-    found = re.search(r"core_metrics_gc_interval,(\d+)}", advanced_settings("http://127.0.0.1:1/jwks"))
+    found = re.search(r"core_metrics_gc_interval,(\d+)}", advanced_settings("http://127.0.0.1:1/jwks", tick_s=1))
     assert found
     assert int(found[1]) >= 3_600_000
 
 
 def test_the_advanced_settings_name_the_address_of_the_keys() -> None:
-    assert advanced_settings("http://127.0.0.1:9/k").startswith(
+    assert advanced_settings("http://127.0.0.1:9/k", tick_s=1).startswith(
         '[{rabbitmq_auth_backend_oauth2,[{jwks_uri,"http://127.0.0.1:9/k"}]}'
     )
+
+
+def test_queues_and_statistics_report_at_the_same_interval() -> None:
+    settings = configuration_text(
+        {"amqp": 1, "management": 2}, kid="k", public_key=Path("k"), definitions_file=Path("d"), channels=64, tick_s=5
+    )
+    assert "collect_statistics_interval = 5000\n" in settings
+    assert "{quorum_tick_interval,5000}" in advanced_settings("http://127.0.0.1:9/k", tick_s=5)
+
+
+@pytest.mark.parametrize(("told", "tick_s"), [("", 1), ("5", 5), ("0", 1), ("soon", 1)])
+def test_the_interval_is_the_one_that_mqs_is_told(told: str, tick_s: int) -> None:
+    assert read_tick_s({"EWMS_BROKER_TICK_S": told}) == tick_s
