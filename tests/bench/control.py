@@ -1,9 +1,13 @@
 """The control plane's speed: from an accepted POST to a cluster in the schedd, and from abort to its removal.
 
+    python -m tests.bench.control [--together N]
+
 Measured through the gateway on the whole stack, from the timestamps of the taskforces' own log, beside the one thing
-that cannot be avoided: a bare paused submit of the same description by the bindings.
+that cannot be avoided: a bare paused submit of the same description by the bindings. Then one workflow's round trips,
+channels and CPU are counted (`tests.bench.control_counts`).
 """
 
+import argparse
 import os
 import statistics
 import time
@@ -21,8 +25,11 @@ from ewms import Client, Task, Workflow
 from ewms.client import Run
 from ewms.workflows.state import post_to_submitted_s
 from schemas.phases import Phase
+from tests.bench.control_counts import SystemCounts, make_cost_table
 
 N_WORKFLOWS = 20
+#: The pause between two workflows whose costs are counted, so that each is alone.
+_PACE_S = 1.0
 
 
 def _workflow() -> Workflow:
@@ -74,8 +81,22 @@ def _bare_submits_s(stack: Stack, description: dict[str, str | int]) -> list[flo
     return taken
 
 
-def main(_: list[str] | None = None) -> None:
-    """Run the benchmark and print its table; times in milliseconds."""
+def _post_at_a_pace(client: Client, runs: list[Run]) -> int:
+    """Submit workflows, one each `_PACE_S`, and append them to `runs`. Return how many.
+
+    Ask nothing meanwhile: each question about a workflow would count as its cost.
+    """
+    for _ in range(N_WORKFLOWS):
+        runs.append(client.submit(_workflow()))
+        time.sleep(_PACE_S)
+    return N_WORKFLOWS
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the benchmark and print its tables; times in milliseconds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--together", type=int, default=N_WORKFLOWS, help="how many workflows to post together")
+    n_together: int = parser.parse_args(arguments).together
     console = Console()
     installed = prepare_servers(console, os.environ)
     with (
@@ -93,7 +114,7 @@ def main(_: list[str] | None = None) -> None:
             offered.append(_offered_s(run))
             run.abort()
         began = time.time()
-        runs = [client.submit(_workflow()) for _ in range(N_WORKFLOWS)]
+        runs = [client.submit(_workflow()) for _ in range(n_together)]
         # The faster the answers come, the more workflows wait together, and the longer each waits. So the time until
         # all have their jobs tells whether the control plane became slower; the median of each one's wait does not.
         last_post_s = time.time() - began
@@ -101,9 +122,17 @@ def main(_: list[str] | None = None) -> None:
         accepted = [run.show().workflow.timestamp for run in runs]
         all_submitted_s = max(at + taken for at, taken in zip(accepted, together, strict=True)) - began
         removed = [_removed_s(run) for run in runs]
+        counts = SystemCounts(stack)
+        counted: list[Run] = []
+        cost = counts.measure_each(lambda: _post_at_a_pace(client, counted))
+        counts.close()
+        for run in counted:
+            _submitted_s(run)
         bare = _bare_submits_s(stack, dict(runs[0].show().taskforces[0].submit_dict))
     base = statistics.median(bare)
-    table = Table("what", "p50 ms", "worst ms", "p50 / bare submit", title=f"control plane, n = {N_WORKFLOWS} each")
+    load = f"load {os.getloadavg()[0]:.1f}"
+    title = f"control plane, n = {N_WORKFLOWS} each, {n_together} together, {load}"
+    table = Table("what", "p50 ms", "worst ms", "p50 / bare submit", title=title)
     for name, taken in (
         ("bare paused submit by the bindings", bare),
         ("POST /v1/workflows, answered", posts),
@@ -117,3 +146,8 @@ def main(_: list[str] | None = None) -> None:
         p50 = statistics.median(taken)
         table.add_row(name, f"{p50 * 1e3:.0f}", f"{max(taken) * 1e3:.0f}", f"{p50 / base:.1f}")
     console.print(table)
+    console.print(make_cost_table(cost, f"counted, n = {N_WORKFLOWS} one after the other, {load}"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,13 @@
-"""The event path: publish with confirm, consume, acknowledge, through `runtime.amqp` and through plain aio-pika.
+"""The event path: publish with confirm, consume, acknowledge, with ours, aio-pika, a C client and task queues.
 
-    python -m tests.bench.eventpath [--events N] [--repeat R]
+    python -m tests.bench.eventpath [--events N] [--repeat R] [--way WAY ...] [--without-peers]
 
-Publisher and consumer are two processes on one quorum queue; 1 KB of JSON, persistent. The rate is of all events from
-the first publish to the last acknowledgement; CPU is what the processes' own clocks say. The goal
-(docs/reference/goals.md): at least 2.5 times the existing client's rate, which was about that of plain aio-pika, one at
-a time.
+Publisher and consumer are two processes on one queue; 1 KB of JSON, persistent. The rate is of all events from the
+first publish to the last acknowledgement. CPU is that of each process by its own clock, and of the broker by the
+system's accounting. The rounds alternate, because what slows the machine for a while then slows all alike.
+
+The C client does nothing but frames: it is the limit (`tests/bench/amqp_limit.c`). The task queues run tasks that do
+nothing, in the peers' own environment. The goals are in docs/reference/goals.md.
 """
 
 import argparse
@@ -14,198 +16,191 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import aio_pika
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.fetch import packages
 from deploy.local.run_directory import run_directory
-from deploy.local.services import running_services
+from deploy.local.services import Services, running_services
 from deploy.local.up import prepare_servers
-from runtime.amqp import Connection, Delivery
+from schemas.ids import Mqid
+from schemas.topology import event_exchange
+from tests.bench.amqp_limit import build_limit
+from tests.bench.peers.environment import prepare_peers
+from tests.bench.peers.process_time import measure_cpu_s
 
-BODY = b'{"x": 1.0}' * 102
-WINDOW = 100
+HERE = Path(__file__).resolve().parents[2]
+_PATIENCE_S = 300
 
-#: What is measured: its name on the command line, in the table, and its share of the events (one at a time is slow).
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A client to measure: its name in the table, its window, and its share of the events (one at a time is slow)."""
+
+    name: str
+    window: int
+    share: float
+    is_peer: bool = False
+
+
 WAYS = {
-    "single": ("aio-pika, one at a time", 0.1),
-    "pipelined": (f"aio-pika, {WINDOW} at once", 1.0),
-    "ours": (f"runtime.amqp, {WINDOW} at once", 1.0),
+    "c": Way("C, frames by hand, window 1000", 1000, 1.0),
+    "ours": Way("runtime.amqp, window 256", 256, 1.0),
+    "client": Way("ewms AsyncClient, floats, window 256", 256, 0.5),
+    "pipelined": Way("aio-pika, 100 at once", 100, 0.5),
+    "single": Way("aio-pika, one at a time", 1, 0.1),
+    "faststream": Way("FastStream, 100 at once", 100, 0.2, is_peer=True),
+    "dramatiq": Way("Dramatiq, classic queue", 100, 0.1, is_peer=True),
+    "celery": Way("Celery, classic queue", 100, 0.1, is_peer=True),
 }
-
-
-async def _many(publish: Callable[[int], Awaitable[object]], n: int, n_at_once: int) -> None:
-    numbers = iter(range(n))
-
-    async def worker() -> None:
-        for number in numbers:
-            await publish(number)
-
-    await asyncio.gather(*(worker() for _ in range(n_at_once)))
-
-
-async def publish(way: str, url: str, queue: str, n: int) -> tuple[float, float]:
-    """Publish `n` events; return when that began, and the CPU seconds it took."""
-    if way == "ours":
-        ours = await Connection.connect(url)
-        publisher = ours.open_publisher(window=WINDOW)
-        await publisher.publish("", queue, BODY, message_id="first")
-        begun, cpu = time.time(), time.process_time()
-        await _many(lambda number: publisher.publish("", queue, BODY, message_id=str(number)), n - 1, WINDOW)
-        taken = time.process_time() - cpu
-        await ours.close()
-        return begun, taken
-    connection = await aio_pika.connect(url)
-    exchange = (await connection.channel()).default_exchange
-
-    async def one(number: object) -> None:
-        message = aio_pika.Message(BODY, delivery_mode=2, message_id=str(number), content_type="application/json")
-        await exchange.publish(message, queue)
-
-    await one("first")
-    begun, cpu = time.time(), time.process_time()
-    await _many(one, n - 1, 1 if way == "single" else WINDOW)
-    taken = time.process_time() - cpu
-    await connection.close()
-    return begun, taken
-
-
-async def consume(way: str, url: str, queue: str, n: int) -> tuple[float, float]:
-    """Consume and acknowledge `n` events; return when the last was, and the CPU seconds it took."""
-    done = asyncio.Event()
-    n_acked = 0
-    cpu = 0.0
-
-    def count() -> None:
-        nonlocal n_acked, cpu
-        n_acked += 1
-        if n_acked == 1:
-            cpu = time.process_time()
-        if n_acked == n:
-            done.set()
-
-    if way == "ours":
-        ours = await Connection.connect(url)
-        tasks: set[asyncio.Task[None]] = set()
-
-        async def settle(delivery: Delivery) -> None:
-            await delivery.ack()
-            count()
-
-        def take(delivery: Delivery) -> None:
-            task = asyncio.create_task(settle(delivery))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        await ours.consume(queue, take, prefetch=WINDOW)
-        print("ready", flush=True)
-        await done.wait()
-        ended, taken = time.time(), time.process_time() - cpu
-        await ours.close()
-        return ended, taken
-
-    async def on_message(message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        await message.ack()
-        count()
-
-    connection = await aio_pika.connect(url)
-    channel = await connection.channel()
-    await channel.set_qos(1 if way == "single" else WINDOW)
-    await (await channel.get_queue(queue, ensure=False)).consume(on_message)
-    print("ready", flush=True)
-    await done.wait()
-    ended, taken = time.time(), time.process_time() - cpu
-    await channel.close()
-    await connection.close()
-    return ended, taken
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One pass of all events."""
+    """One pass of all events: events a second, and CPU microseconds an event."""
 
     rate: float
-    publisher_cpu_us: float
-    consumer_cpu_us: float
+    publisher_us: float
+    consumer_us: float
+    broker_us: float
 
 
-async def _with_queue(url: str, queue: str, *, delete: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The programs besides this one's Python: the C client and the peers' Python. None: this machine lacks it."""
+
+    limit: Path | None
+    peers: Path | None
+
+
+def build_command(way: str, programs: Programs, role: str, queue: str, n: int) -> list[str]:
+    """Return the command of one role."""
+    tail = [role, way, queue, str(n), str(WAYS[way].window)]
+    if way == "c":
+        return [str(programs.limit), role, queue, str(n), str(WAYS[way].window)]
+    if way == "client":
+        return [sys.executable, "-m", "tests.bench.client_roles", role, "async", queue, str(n), "floats"]
+    if WAYS[way].is_peer:
+        return [f"{programs.peers}/python", "-m", "tests.bench.peers.task_roles", *tail]
+    return [sys.executable, "-m", "tests.bench.eventpath_roles", *tail]
+
+
+def write_address(way: str, url: str) -> str:
+    """Return the line that tells a role where the broker is. It has a password, which no command line may show."""
+    if way != "c":
+        return url + "\n"
+    found = urlsplit(url)
+    parts = (found.hostname, found.port, found.username, found.password, found.path.removeprefix("/"))
+    return " ".join(unquote(str(part)) for part in parts) + "\n"
+
+
+async def prepare_queue(url: str, queue: Mqid, *, for_peer: bool, delete: bool = False) -> None:
+    """Declare the queue and its exchange, or delete what a round has left. Peers declare their own."""
     async with await aio_pika.connect(url) as connection, connection.channel() as channel:
         if delete:
-            await channel.queue_delete(queue)
-        else:
-            await channel.declare_queue(queue, durable=True, arguments={"x-queue-type": "quorum"})
+            for name in (queue, f"{queue}.DQ", f"{queue}.XQ"):
+                await channel.queue_delete(name)
+            for name in (queue, event_exchange(queue)):
+                await channel.exchange_delete(name)
+        elif not for_peer:
+            declared = await channel.declare_queue(queue, durable=True, arguments={"x-queue-type": "quorum"})
+            exchange = await channel.declare_exchange(event_exchange(queue), durable=True)
+            await declared.bind(exchange, queue)
 
 
-def measured(way: str, url: str, n: int) -> Round:
+def measure_round(way: str, programs: Programs, services: Services, n: int) -> Round:
     """Pass `n` events through a fresh queue."""
-    queue = f"bench.{uuid.uuid4().hex}"
-    asyncio.run(_with_queue(url, queue))
+    url, broker = services.rabbitmq.data_url, services.rabbitmq.child.pid
+    queue = Mqid(f"a{uuid.uuid4().hex[:20]}")
+    asyncio.run(prepare_queue(url, queue, for_peer=WAYS[way].is_peer))
 
-    def started(role: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "tests.bench.eventpath", "--role", role, "--way", way, "--queue", queue]
-        # The URL has a password, which is not for the list of processes.
+    def start_role(role: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [*command, "--events", str(n)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            build_command(way, programs, role, queue, n),
+            env={**os.environ, "PYTHONPATH": str(HERE)},
+            cwd=HERE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert process.stdin is not None
-        process.stdin.write(url + "\n")
+        process.stdin.write(write_address(way, url))
         process.stdin.flush()
         return process
 
-    consumer = started("consume")
+    consumer = start_role("consume")
     assert consumer.stdout is not None
-    assert consumer.stdout.readline() == "ready\n"
-    publisher = started("publish")
-    begun, publisher_cpu_s = map(float, publisher.communicate(timeout=300)[0].split())
-    ended, consumer_cpu_s = map(float, consumer.communicate(timeout=300)[0].split())
-    asyncio.run(_with_queue(url, queue, delete=True))
-    return Round(n / (ended - begun), publisher_cpu_s / n * 1e6, consumer_cpu_s / n * 1e6)
+    if consumer.stdout.readline() != "ready\n":
+        raise RuntimeError(f"the consumer of {WAYS[way].name} did not start")
+    broker_s = measure_cpu_s([broker] if broker else [])
+    publisher = start_role("publish")
+    begun, *_, publisher_s = map(float, publisher.communicate(timeout=_PATIENCE_S)[0].split())
+    *_, ended, consumer_s = map(float, consumer.communicate(timeout=_PATIENCE_S)[0].split())
+    broker_s = measure_cpu_s([broker] if broker else []) - broker_s
+    asyncio.run(prepare_queue(url, queue, for_peer=True, delete=True))
+    return Round(n / (ended - begun), publisher_s / n * 1e6, consumer_s / n * 1e6, broker_s / n * 1e6)
 
 
-def _table(n: int, repeat: int, url: str) -> Table:
-    rounds: dict[str, list[Round]] = {way: [] for way in WAYS}
-    for _ in range(repeat):  # alternating: what slows the machine for a while slows all alike
-        for way, (_, share) in WAYS.items():
-            rounds[way].append(measured(way, url, max(10, int(n * share))))
-    base = statistics.median(each.rate for each in rounds["single"])
-    table = Table(
-        "client", "events/s", "/ one at a time", "publisher CPU us", "consumer CPU us", title=f"event path, n = {n}"
-    )
-    for way, (name, _) in WAYS.items():
-        rate = statistics.median(each.rate for each in rounds[way])
-        table.add_row(
-            name,
-            f"{rate:.0f}",
-            f"{rate / base:.1f}",
-            f"{statistics.median(each.publisher_cpu_us for each in rounds[way]):.0f}",
-            f"{statistics.median(each.consumer_cpu_us for each in rounds[way]):.0f}",
+def make_table(rounds: dict[str, list[Round]], n: int) -> Table:
+    """Return the medians of all rounds as a table. Rates are shares of the C client's, if it was built."""
+    rates = {way: statistics.median(each.rate for each in found) for way, found in rounds.items()}
+    title = f"event path, n = {n}, median of {len(next(iter(rounds.values())))}, load {os.getloadavg()[0]:.1f}"
+    table = Table("client", "events/s", "of C", "publisher us", "consumer us", "client us", "broker us", title=title)
+    for way, found in rounds.items():
+        figures = (
+            statistics.median(each.publisher_us for each in found),
+            statistics.median(each.consumer_us for each in found),
+            statistics.median(each.publisher_us + each.consumer_us for each in found),
+            statistics.median(each.broker_us for each in found),
         )
+        share = f"{rates[way] / rates['c']:.2f}" if "c" in rates else "-"
+        table.add_row(WAYS[way].name, f"{rates[way]:.0f}", share, *(f"{figure:.1f}" for figure in figures))
     return table
 
 
+def prepare_programs(console: Console, ways: Sequence[str], directory: Path) -> Programs:
+    """Build the C client and install the peers, if `ways` need them. Print what this machine cannot have."""
+    limit = build_limit(directory) if "c" in ways else None
+    if "c" in ways and limit is None:
+        console.print("missing: the C client, the limit of all others (this machine has no C compiler)")
+    peers = None
+    if any(WAYS[way].is_peer for way in ways):
+        try:
+            peers = prepare_peers(console)
+        except subprocess.CalledProcessError as error:
+            console.print(f"missing: Celery, Dramatiq and FastStream (pip ended with {error.returncode})")
+    return Programs(limit, peers)
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Run the benchmark and print its table; or, as a child of it, one of the two roles."""
+    """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--events", type=int, default=10_000)
+    parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--role", choices=["publish", "consume"])
-    parser.add_argument("--way", choices=[*WAYS])
-    parser.add_argument("--queue")
+    parser.add_argument("--way", choices=[*WAYS], action="append")
+    parser.add_argument("--without-peers", action="store_true")
     options = parser.parse_args(arguments)
-    if options.role:
-        role = publish if options.role == "publish" else consume
-        print(*asyncio.run(role(options.way, sys.stdin.readline().strip(), options.queue, options.events)))
-        return
+    ways = [way for way in options.way or WAYS if not (options.without_peers and WAYS[way].is_peer)]
     console = Console()
-    installed = prepare_servers(console, os.environ)
+    installed = prepare_servers(console, os.environ, (packages.BROKER,))
     with run_directory() as directory, running_services(installed, directory, with_condor=False) as services:
-        console.print(_table(options.events, options.repeat, services.rabbitmq.data_url))
+        programs = prepare_programs(console, ways, directory)
+        missing = {
+            way for way in ways if (way == "c" and not programs.limit) or (WAYS[way].is_peer and not programs.peers)
+        }
+        rounds: dict[str, list[Round]] = {way: [] for way in ways if way not in missing}
+        for _ in range(options.repeat):
+            for way, found in rounds.items():
+                n = max(10, int(options.events * WAYS[way].share))
+                found.append(measure_round(way, programs, services, n))
+        Console(width=120).print(make_table(rounds, options.events))
 
 
 if __name__ == "__main__":

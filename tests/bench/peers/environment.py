@@ -24,7 +24,7 @@ def prepare_peers(console: Console) -> Path:
     there = cache_directory(os.environ) / f"bench-peers-{digest}"
     stamp = there / ".ok"
     if not stamp.exists():
-        console.print("installing Celery and DBOS for the benchmark (once) ...", style="dim")
+        console.print("installing the peers of the benchmarks (once) ...", style="dim")
         shutil.rmtree(there, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(there)], check=True)
         install = [str(there / "bin/python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]

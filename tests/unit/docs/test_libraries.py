@@ -34,7 +34,7 @@ EXTRAS = {
 }
 #: The programs of other engines that our benchmark runs, in an environment of their own, and what that is made of.
 PEERS = ROOT / "tests/bench/peers"
-PEER_PROGRAMS = {PEERS / "celery_chain.py", PEERS / "dbos_chain.py"}
+PEER_PROGRAMS = {PEERS / "celery_chain.py", PEERS / "dbos_chain.py", PEERS / "task_roles.py"}
 #: Declared and not imported, because they are run, plugged in, or only hold files.
 NOT_IMPORTED = {
     "fastapi-offline",
