@@ -1,7 +1,7 @@
 """Build the web page: `web/` -> `wms/page/`, with node from its wheel and npm's packages as locked.
 
     web/package-lock.json --npm ci--> web/node_modules --+
-    docs/openapi*.json --> web/src/api/generated/*.ts ---+--vite--> web/dist --> wms/page (and a .gz beside each file)
+    docs/*.json --> web/src/api/generated/*.ts ---+--vite--> web/dist --> wms/page (and a .gz beside each file)
 
 `wms/page/build.json` has the digest of all that goes in, so a repeated build reads some files and does nothing more.
 The build hook of the wheel imports this without our dependencies, so it imports the standard library only.
