@@ -7,8 +7,11 @@ Each rule returns "" if it holds, else one sentence: what is wrong, and the reme
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, urlsplit
+
+from schemas.rules.address_kinds import is_public
 
 #: The protocols that a builder can speak. Others run programs or read this machine's files (`ext::`, `file://`).
 GIT_PROTOCOLS = ("https", "http", "git")
@@ -24,7 +27,10 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check_git_url(url: str, protocols: Iterable[str] = DEFAULT_GIT_PROTOCOLS, hosts: Iterable[str] = ("*",)) -> str:
-    """Return why the git address `url` is refused, or "". `hosts` are patterns, as `*.example.org`."""
+    """Return why the git address `url` is refused, or "". `hosts` are patterns, as `*.example.org`.
+
+    A host over `git://`, and one that is an address outside of the internet, must be named by a pattern other than `*`.
+    """
     allowed = tuple(protocols)
     wanted = f"use {' or '.join(f'{one}://' for one in allowed)}"
     if _UNPRINTABLE.search(url) or " " in url:
@@ -56,7 +62,25 @@ def _check_git_place(parts: SplitResult, port: int | None, hosts: tuple[str, ...
         return "url: the path may have letters, digits and . _ ~ / + @ % -, and no part that is .. or begins with -"
     if not any(fnmatchcase(host.lower(), pattern.lower()) for pattern in hosts):
         return f"url: the builder may not fetch from the host {host}; the operator names hosts in EWMS_BUILD_GIT_HOSTS"
+    address = host.strip("[]")
+    if not names_host(address, hosts) and (parts.scheme == "git" or (_is_address(address) and not is_public(address))):
+        kind = "over git://" if parts.scheme == "git" else "which is no address of the internet"
+        return f"url: the host {host}, {kind}, must stand in EWMS_BUILD_GIT_HOSTS; ask the operator to name it there"
     return ""
+
+
+def names_host(host: str, hosts: Iterable[str]) -> bool:
+    """Return whether a pattern of `hosts` names `host`, and does not only allow every host as `*` does."""
+    named = [pattern.lower().strip("[]") for pattern in hosts if pattern.strip("*?.")]
+    return any(fnmatchcase(host.lower(), pattern) for pattern in named)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def check_git_ref(ref: str) -> str:

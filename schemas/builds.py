@@ -29,6 +29,8 @@ TOKEN_KEY = "report_token"  # noqa: S105 - a key, not a secret
 COMMIT_KEY = "commit"
 IMAGE_KEY = "image"
 SYNCED_KEY = "synced"
+#: Why no further try can bring the image to the locations; "": it can.
+SYNC_REFUSAL_KEY = "sync_refusal"
 
 #: The header in which a builder sends the build's token with a report.
 REPORT_TOKEN_HEADER = "X-EWMS-Build-Token"  # noqa: S105 - a name, not a secret

@@ -93,7 +93,12 @@ def run_demonstration(pool: PoolName, console: Console, environment: Mapping[str
             installed,
             run,
             pool=pool,
-            environment={"EWMS_JOB_WORKERS": "5", **environment, "EWMS_BUILD_GIT_PROTOCOLS": '["git"]'},
+            environment={
+                "EWMS_JOB_WORKERS": "5",
+                **environment,
+                "EWMS_BUILD_GIT_PROTOCOLS": '["git"]',
+                "EWMS_BUILD_GIT_HOSTS": '["127.0.0.1"]',
+            },
             report_step=print_step,
             with_builder=True,
         ) as stack,

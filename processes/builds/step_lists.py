@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from ewms.steps import State, StepList, begin, done, retrystep, step, workflow
+from processes.builds.build_errors import BuildFailed
 from processes.builds.settings import load_settings
 from processes.builds.workshop import open_workshop
-from schemas.builds import COMMIT_KEY, IMAGE_KEY, SYNCED_KEY, BuildOrder, BuiltImage
+from schemas.builds import COMMIT_KEY, IMAGE_KEY, SYNC_REFUSAL_KEY, SYNCED_KEY, BuildOrder, BuiltImage
 
 
 @step("Look at the source")
@@ -34,8 +35,19 @@ def sync_image(order: dict[str, Any], report_token: str, image: dict[str, Any]) 
     """Copy the image to each location that lacks it, and verify it there."""
     workshop = open_workshop(load_settings())
     built = BuiltImage.model_validate(image)
-    synced = workshop.sync_image(BuildOrder.model_validate(order), report_token, built)
-    return {SYNCED_KEY: {name: one.model_dump(mode="json") for name, one in synced.items()}}
+    try:
+        synced = workshop.sync_image(BuildOrder.model_validate(order), report_token, built)
+    except BuildFailed as error:
+        # Another try would end in the same way, so the next step fails the build.
+        return {SYNC_REFUSAL_KEY: str(error)}
+    return {SYNCED_KEY: {name: one.model_dump(mode="json") for name, one in synced.items()}, SYNC_REFUSAL_KEY: ""}
+
+
+@step("Verify that every location has it")
+def confirm_sync(sync_refusal: str = "") -> None:
+    """Fail the build if no further try can bring the image to a location."""
+    if sync_refusal:
+        raise BuildFailed(sync_refusal)
 
 
 @step("Remove the build's files")
@@ -53,4 +65,4 @@ def find_task_commit() -> StepList:
 @workflow("Build the image of a catalogue task")
 def build_task_image() -> StepList:
     """Build an approved task, and bring its image to every location."""
-    return begin >> fetch_code >> build_image >> sync_image >> remove_build >> done
+    return begin >> fetch_code >> build_image >> sync_image >> confirm_sync >> remove_build >> done

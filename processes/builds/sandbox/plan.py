@@ -1,7 +1,7 @@
 """Decide what a sandboxed program sees: the command line of bubblewrap. (core)
 
     /work           the directory of the build, writable
-    /tmp            a directory beside it, writable; also /var/tmp
+    /builder-tmp    a directory beside it, writable; also /tmp and /var/tmp
     /builder-home   a directory beside it, writable
     /etc            files that the builder wrote; with a network also the machine's name servers and certificates
     the tree        of the programs, at its own path, because programs hold the absolute path of their loader
@@ -17,12 +17,12 @@ from pathlib import Path
 WORK = "/work"
 #: The directories for temporary files and for the programs' own files. A program cannot replace them: they are mounts,
 #: and their directories on the machine lie beside that of the build.
-TEMPORARY = "/tmp"  # noqa: S108 - the sandbox's own directory
+TEMPORARY = "/builder-tmp"
 HOME = "/builder-home"
 #: The directory of files for the programs: containers' configuration, credentials.
 CONF = "/conf"
 
-_TEMPORARY = (TEMPORARY, "/var/tmp")  # noqa: S108 - the sandbox's own directories
+_COMMON_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - the sandbox's own directories
 _BYTES_PER_BLOCK = 512
 _MAX_FILES = 8192
 _SHARED_MEMORY_BYTES = 64 << 20
@@ -75,13 +75,14 @@ class Sandbox:
             ("--seccomp", str(filter_fd)),
             () if info_fd < 0 else ("--info-fd", str(info_fd)),
             () if block_fd < 0 else ("--block-fd", str(block_fd)),
+            ("--bind", str(temporary), TEMPORARY),
+            *self._place_common(temporary),
             ("--ro-bind", self.tree, self.tree),
             ("--ro-bind", self.conf, CONF),
             ("--ro-bind", f"{self.conf}/etc", "/etc"),
             ("--ro-bind", shell, "/bin/busybox"),
             *(("--symlink", "busybox", f"/bin/{name}") for name in _APPLETS),
             ("--bind", self.work, WORK),
-            *(("--bind", str(temporary), place) for place in _TEMPORARY),
             ("--bind", str(home), HOME),
             # buildah binds /sys into the containers of its RUN steps.
             ("--dir", "/sys"),
@@ -98,6 +99,19 @@ class Sandbox:
         limited = ("/bin/sh", "-c", _LIMITED, "sh", str(self.max_processes), str(n_blocks), str(_MAX_FILES))
         options = [word for group in words for word in group]
         return [*self.holder, f"{self.tree}/usr/bin/bwrap", *options, "--", *limited, *command]
+
+    def _place_common(self, temporary: Path) -> list[tuple[str, ...]]:
+        """Return the options for /tmp and /var/tmp. One that holds programs of the machine has nothing else in it.
+
+        A program that could write beside the tree could put a link in the tree's place for the next call.
+        """
+        mounts = [self.tree, *self.readable.values()]
+        return [
+            ("--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", place)
+            if any(Path(mount).is_relative_to(place) for mount in mounts)
+            else ("--bind", str(temporary), place)
+            for place in _COMMON_TEMPORARY
+        ]
 
 
 def list_beside(work: Path) -> tuple[Path, Path]:

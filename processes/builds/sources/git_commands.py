@@ -50,11 +50,14 @@ def build_git_environment(tree: str, protocols: Collection[str]) -> dict[str, st
     }
 
 
-def build_git_argv(tree: str, words: Sequence[str], *, protocols: Collection[str], has_credential: bool) -> list[str]:
-    """Return the command line `git ... words` in the repository."""
+def build_git_argv(
+    tree: str, words: Sequence[str], *, protocols: Collection[str], has_credential: bool, pin: str = ""
+) -> list[str]:
+    """Return the command line `git ... words` in the repository. `pin` says which addresses a host has."""
     settings = [
         *_SETTINGS,
         *(f"protocol.{name}.allow=always" for name in sorted(protocols)),
+        *([f"http.curloptResolve={pin}"] if pin else []),
         *([f"credential.helper=store --file={CREDENTIAL}"] if has_credential else []),
     ]
     options = [word for setting in settings for word in ("-c", setting)]

@@ -36,6 +36,8 @@ class GitFetcher:
     protocols: tuple[str, ...]
     take_output: Callable[[bytes], None]
     credential: Path | None = None
+    #: The checked addresses of the host; "": any address.
+    pin: str = ""
 
     def find_commit(self) -> FoundCommit:
         """Fetch the commit at the source's ref, and return it.
@@ -92,7 +94,9 @@ class GitFetcher:
         words = fetch_words(self.source.url, ref, depth=depth)
         end = self.place.runner.run(
             self.place.directory,
-            build_git_argv(tree, words, protocols=self.protocols, has_credential=self.credential is not None),
+            build_git_argv(
+                tree, words, protocols=self.protocols, has_credential=self.credential is not None, pin=self.pin
+            ),
             limits=RunLimits(
                 time_s=self.limits.fetch_s,
                 memory_bytes=_MEMORY_BYTES,

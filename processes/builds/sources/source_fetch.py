@@ -10,6 +10,7 @@ from processes.builds.build_place import BuildPlace
 from processes.builds.settings import BuilderSettings
 from processes.builds.sources.code_tree import copy_code, digest_code, read_dockerfile
 from processes.builds.sources.credentials import find_credential
+from processes.builds.sources.git_hosts import pin_git_host
 from processes.builds.sources.git_repository import GitFetcher
 from schemas.build_sources import check_directory, check_git_ref, check_git_url, check_subdirectory
 from schemas.builds import BuildOrder, DirectorySource, FoundCommit, GitSource
@@ -80,6 +81,7 @@ class SourceFetch:
             protocols=settings.build_git_protocols,
             take_output=self.take_output,
             credential=find_credential(settings.build_credentials, source.credential, self.place),
+            pin=pin_git_host(source.url, settings.build_git_hosts),
         )
 
 

@@ -12,11 +12,12 @@ from schemas.build_sources import (
     check_git_ref,
     check_git_url,
     check_subdirectory,
+    names_host,
 )
 
 
 @pytest.mark.parametrize(
-    "url", ["https://github.com/a/b", "https://git.example.org:8443/~ada/tasks.git", "https://[::1]/a/b"]
+    "url", ["https://github.com/a/b", "https://git.example.org:8443/~ada/tasks.git", "https://[2606:2800:220:1::1]/a/b"]
 )
 def test_plain_addresses_are_allowed(url: str) -> None:
     assert check_git_url(url) == ""
@@ -43,6 +44,10 @@ def test_plain_addresses_are_allowed(url: str) -> None:
         ("https://host.org/a?x=1", "ends with a query"),
         ("https://host.org/a\n", "unprintable"),
         ("https://host.org:port/a", "this is not an address"),
+        ("https://[::1]/a", "no address of the internet, must stand in EWMS_BUILD_GIT_HOSTS"),
+        ("https://127.0.0.1:8443/a", "no address of the internet"),
+        ("https://169.254.169.254/latest", "no address of the internet"),
+        ("https://10.1.2.3/a", "no address of the internet"),
     ],
 )
 def test_other_addresses_are_refused_with_the_remedy(url: str, says: str) -> None:
@@ -55,6 +60,15 @@ def test_other_addresses_are_refused_with_the_remedy(url: str, says: str) -> Non
 def test_the_operator_names_hosts() -> None:
     assert check_git_url("https://git.example.org/a", hosts=("*.example.org",)) == ""
     assert "the host github.com" in check_git_url("https://github.com/a", hosts=("*.example.org",))
+
+
+def test_a_host_inside_and_one_over_git_must_be_named() -> None:
+    assert check_git_url("https://10.1.2.3/a", hosts=("10.1.2.*",)) == ""
+    assert check_git_url("https://10.1.2.3/a", hosts=("*", "10.1.2.3")) == ""
+    assert "over git://" in check_git_url("git://git.example.org/a", GIT_PROTOCOLS)
+    assert check_git_url("git://git.example.org/a", GIT_PROTOCOLS, ("*.example.org",)) == ""
+    for wildcard in ("*", "*.*", "?*"):
+        assert not names_host("git.example.org", (wildcard,))
 
 
 @given(st.text(alphabet=string.printable, max_size=60))

@@ -82,7 +82,7 @@ def workshop(make_workshop: Callable[..., Workshop]) -> Workshop:
 @pytest.fixture
 def git_workshop(make_workshop: Callable[..., Workshop]) -> Workshop:
     """A builder that may speak the protocol `git`."""
-    made: Workshop = make_workshop(build_git_protocols=("git",))
+    made: Workshop = make_workshop(build_git_protocols=("git",), build_git_hosts=("127.0.0.1",))
     return made
 
 

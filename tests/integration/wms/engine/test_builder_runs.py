@@ -120,3 +120,17 @@ async def test_c14_a_build_that_fails_halts_with_the_reason(builder: EngineWorld
     halted = await builder.until_status(run, "halted", seconds=_PATIENCE_S)
     reasons = [node.error.message for node in halted.nodes if node.error is not None]
     assert reasons == ["the directory has changed since its approval: rebuild the task"]
+
+
+async def test_a_build_for_an_unknown_location_ends_with_the_reason(builder: EngineWorld, tmp_path: Path) -> None:
+    (task := tmp_path / "task").mkdir()
+    (task / "Dockerfile").write_text("FROM scratch\nCOPY . /craton\n")
+    order = make_order(task).model_copy(update={"locations": ("south",)})
+    looked = await builder.launch(FIND_COMMIT, state=make_build_state(order, "t"))
+    state = (await builder.until_status(looked, "successful", seconds=_PATIENCE_S)).state
+    commit = FoundCommit.model_validate(state[COMMIT_KEY]).commit
+    approved = order.model_copy(update={"commit": commit})
+    run = await builder.launch(BUILD_IMAGE, state=make_build_state(approved, "t"))
+    halted = await builder.until_status(run, "halted", seconds=_PATIENCE_S)
+    (reason,) = [node.error.message for node in halted.nodes if node.error is not None]
+    assert reason.startswith("locations: the builder knows no location 'south'")

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wms.notifications.address_rules import ForbiddenAddress, check_address, is_forbidden
+from schemas.rules.address_kinds import is_local
+from wms.notifications.address_rules import ForbiddenAddress, check_address
 
 
 @pytest.mark.parametrize(
@@ -34,12 +35,12 @@ from wms.notifications.address_rules import ForbiddenAddress, check_address, is_
     ],
 )
 def test_an_address_is_forbidden_or_not(address: str, forbidden: bool) -> None:
-    assert is_forbidden(address) is forbidden
+    assert is_local(address) is forbidden
 
 
 @given(st.ip_addresses(v=4))
 def test_an_address_within_another_counts_like_itself(address: object) -> None:
-    assert is_forbidden(f"::ffff:{address}") == is_forbidden(str(address))
+    assert is_local(f"::ffff:{address}") == is_local(str(address))
 
 
 def test_a_refusal_names_the_host_the_rule_and_the_setting() -> None:

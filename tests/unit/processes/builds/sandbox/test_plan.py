@@ -49,3 +49,14 @@ def test_the_filter_answers_owners_with_success_and_lets_other_calls_pass() -> N
     answers = {step[4:] for step in steps if step[0] == 6}
     assert answers == {b"\x00\x00\xff\x7f", b"\x00\x00\x05\x00", b"\x26\x00\x05\x00"}
     assert (92).to_bytes(4, "little") in {step[4:] for step in steps if step[0] == 0x15}
+
+
+def test_programs_below_the_machine_s_tmp_are_seen_and_what_a_build_writes_there_does_not_stay() -> None:
+    """Each mount hides what was mounted below its place before."""
+    argv = Sandbox(tree="/tmp/cache/tree", work="/w", conf="/c").build_argv(["true"], filter_fd=7)
+    assert argv.index("/tmp") < argv.index("/tmp/cache/tree", argv.index("--ro-bind"))
+    assert argv[argv.index("/tmp") - 1] == "--tmpfs"
+    assert ("/w.tmp", "/tmp") not in pairs(argv, "--bind")
+    assert ("/w.tmp", "/builder-tmp") in pairs(argv, "--bind")
+    elsewhere = SANDBOX.build_argv(["true"], filter_fd=7)
+    assert ("/builder/builds/1.tmp", "/tmp") in pairs(elsewhere, "--bind")

@@ -26,3 +26,9 @@ def test_submodules_are_found_by_their_mode() -> None:
     listing = b"100644 blob aa\tDockerfile\x00160000 commit bb\tone/bomb\x00120000 blob cc\tlink\x00"
     assert find_submodules(listing) == ["one/bomb"]
     assert find_submodules(b"") == []
+
+
+def test_the_checked_addresses_of_a_host_are_a_setting() -> None:
+    argv = build_git_argv("/t", ["fetch"], protocols=("https",), has_credential=False, pin="h:443:93.184.216.34")
+    assert argv[argv.index("http.curloptResolve=h:443:93.184.216.34") - 1] == "-c"
+    assert "curloptResolve" not in str(build_git_argv("/t", ["fetch"], protocols=(), has_credential=False))
