@@ -76,7 +76,7 @@ screenshots: $(READY) page ## photograph every part of the web page, light and d
 bench: $(READY) ## measure, side by side, as ratios
 	$(BIN)/python -m tests.bench $(ARGS)
 
-crash: $(READY) ## strike a running system 88 times and count what it lost  [ARGS='--runs 12 --seed 7', ARGS=engine or ARGS=trees]
+crash: $(READY) ## strike a running system 88 times and count what it lost  [ARGS='--runs 12 --seed 7', ARGS=engine, ARGS=trees or ARGS=jobs]
 	$(BIN)/python -m tests.campaigns.crash $(ARGS)
 
 crash-queues: $(READY) ## kill the broker 30 times just after queues were made  [ARGS='--cycles 8 --seed 7']

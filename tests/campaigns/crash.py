@@ -10,6 +10,7 @@ over. The exit status is 1 if one event is lost or one workflow stuck.
     make crash ARGS='--seed 7 --only 31'
     make crash ARGS=engine                  the engine's own campaign, tests/campaigns/engine_crash.py
     make crash ARGS=trees                   that of decision trees, tests/campaigns/tree_crash.py
+    make crash ARGS=jobs                    that of jobs on inventories, tests/campaigns/job_crash.py
 """
 
 import argparse
@@ -20,28 +21,28 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers
-from ewms import AlreadyThere, Client, EWMSError, PublishFailed, TimedOut
+from ewms import AlreadyThere, Client, EWMSError, PublishFailed
 from ewms.client import Run
 from schemas.topology import DATA_VHOST, dead_queue
 from tests.campaigns.crash_campaign import run_campaign
 from tests.campaigns.engine_crash import ENGINE
 from tests.campaigns.faults import Moment, PlannedRun, plan_runs
+from tests.campaigns.job_crash import strike_jobs
 from tests.campaigns.ledger import Verdict, judge_run
-from tests.campaigns.strikes import Strikes, start_watching
+from tests.campaigns.strikes import Strikes
+from tests.campaigns.struck_system import PATIENCE_S, persist, watched_system
 from tests.campaigns.tree_crash import TREES
 from tests.system.conftest import one_task
 from tests.waiting import holds_within
@@ -50,11 +51,7 @@ N_EVENTS = 60
 _BATCH = 10
 #: Strikes of the moment `run` begin when so many events are back.
 _N_BACK = 8
-#: After the last fault everything must be back to work, and the run over, within this time.
-_PATIENCE_S = 240.0
 _SCRIPT = "sleep 0.1; cp $1 $2"
-
-T = TypeVar("T")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -63,6 +60,8 @@ def main(words: Sequence[str] | None = None) -> int:
     for campaign in (ENGINE, TREES):
         if words[:1] == [campaign.word]:
             return run_campaign(campaign, words[1:])
+    if words[:1] == ["jobs"]:
+        return strike_jobs(words[1:])
     parser = argparse.ArgumentParser(prog="make crash", description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=88)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
@@ -74,7 +73,7 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen = [run for run in planned if arguments.only in {None, run.number}]
     console.print(f"seed {arguments.seed}, {len(chosen)} runs, load {os.getloadavg()[0]:.1f}", highlight=False)
     verdicts: list[tuple[PlannedRun, Verdict]] = []
-    with _watched_system(console) as stack:
+    with watched_system(console, prepare_servers(console, os.environ), pool="condor") as stack:
         for run in chosen:
             begin = time.monotonic()
             verdict = _carry_out(stack, run)
@@ -86,18 +85,6 @@ def main(words: Sequence[str] | None = None) -> int:
         rows = [{"run": str(run), "number": run.number, **_as_json(verdict)} for run, verdict in verdicts]
         arguments.report.write_text(json.dumps({"seed": arguments.seed, "runs": rows}, indent=1))
     return 0 if all(verdict.is_good for _, verdict in verdicts) else 1
-
-
-@contextmanager
-def _watched_system(console: Console) -> Any:
-    """Have the system for the block, whose launcher starts again what ends."""
-    with (
-        run_directory(keep_logs=lambda: True) as directory,
-        running_stack(prepare_servers(console, os.environ), directory, pool="condor") as stack,
-    ):
-        console.print(f"logs: {stack.logs}", highlight=False, markup=False)
-        start_watching(stack)
-        yield stack
 
 
 class _Collector:
@@ -131,13 +118,13 @@ def _carry_out(stack: Stack, planned: PlannedRun) -> Verdict:
         strikes = opened.enter_context(Strikes(stack, planned.faults, lambda: uuids))
         if planned.moment is Moment.SUBMIT:
             strikes.begin()
-        run = _persist(lambda: client.submit(one_task(_SCRIPT, n_workers=3)))
+        run = persist(lambda: client.submit(one_task(_SCRIPT, n_workers=3)))
         collector = _Collector(run)
         opened.callback(collector.end)
-        uuids += [taskforce.taskforce_uuid for taskforce in _persist(run.show).taskforces]
+        uuids += [taskforce.taskforce_uuid for taskforce in persist(run.show).taskforces]
         confirmed = set(range(_BATCH)) - _publish(run, range(_BATCH))
         if planned.moment is Moment.RUN:
-            holds_within(lambda: len(collector.counts) >= _N_BACK, _PATIENCE_S, pause_s=0.3)
+            holds_within(lambda: len(collector.counts) >= _N_BACK, PATIENCE_S, pause_s=0.3)
             strikes.begin()
         for start in range(_BATCH, N_EVENTS, _BATCH):
             batch = range(start, start + _BATCH)
@@ -148,7 +135,7 @@ def _carry_out(stack: Stack, planned: PlannedRun) -> Verdict:
             dead.update(_read_dead_letters(stack, run))
             return confirmed <= collector.counts.keys() | dead
 
-        holds_within(is_settled, _PATIENCE_S, pause_s=0.3)
+        holds_within(is_settled, PATIENCE_S, pause_s=0.3)
         if planned.moment is Moment.END:
             strikes.begin()
         stuck = _end(run)
@@ -163,7 +150,7 @@ def _publish(run: Run, batch: range) -> set[int]:
     """Publish the numbers of `batch`; return those that the broker has not confirmed."""
     ids: dict[str, int] = {}
     try:
-        with run.queue("in").publisher(timeout=30, active_timeout=_PATIENCE_S) as publisher:
+        with run.queue("in").publisher(timeout=30, active_timeout=PATIENCE_S) as publisher:
             for number in batch:
                 ids[publisher.send(str(number), key=number)] = number
     except PublishFailed as error:
@@ -176,7 +163,7 @@ def _publish(run: Run, batch: range) -> set[int]:
 
 def _abort_others(client: Client) -> None:
     """End the workflows of submissions whose answer a fault cut off."""
-    for workflow in _persist(lambda: client.workflows({"deactivated": None})):
+    for workflow in persist(lambda: client.workflows({"deactivated": None})):
         with suppress(EWMSError):
             client.run(workflow.workflow_id).abort()
 
@@ -185,26 +172,12 @@ def _end(run: Run) -> str:
     """Finish the workflow and wait until it is over; return why it is stuck, or nothing."""
     try:
         with suppress(AlreadyThere):
-            _persist(run.finish)
-        _persist(lambda: run.wait("over", timeout=_PATIENCE_S))
+            persist(run.finish)
+        persist(lambda: run.wait("over", timeout=PATIENCE_S))
     except EWMSError as error:
-        phases = ", ".join(f"{taskforce.phase}" for taskforce in _persist(run.show).taskforces)
+        phases = ", ".join(f"{taskforce.phase}" for taskforce in persist(run.show).taskforces)
         return f"{error} (phases: {phases})"
     return ""
-
-
-def _persist(call: Callable[[], T]) -> T:
-    """Return what `call` returns, tried again while the system is struck."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return call()
-        except (AlreadyThere, TimedOut):
-            raise
-        except EWMSError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.3)
 
 
 def _read_dead_letters(stack: Stack, run: Run) -> set[int]:

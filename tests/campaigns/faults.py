@@ -88,7 +88,7 @@ def plan_runs(seed: int, n_runs: int) -> tuple[PlannedRun, ...]:
     n_round = N_SINGLE + N_SINGLE * 2 // 9
     runs: list[PlannedRun] = []
     while len(runs) < n_runs:
-        singles = [(moment, (_draw_fault(chance, *kind),)) for moment, *kind in product(Moment, Victim, Act)]
+        singles = [(moment, (draw_fault(chance, *kind),)) for moment, *kind in product(Moment, Victim, Act)]
         several = [(chance.choice(list(Moment)), _draw_several(chance)) for _ in range(n_round - N_SINGLE)]
         chance.shuffle(singles)
         runs += [
@@ -100,10 +100,11 @@ def plan_runs(seed: int, n_runs: int) -> tuple[PlannedRun, ...]:
 
 def _draw_several(chance: random.Random) -> tuple[Fault, ...]:
     victims = chance.sample(list(Victim), k=chance.randint(2, 4))
-    return tuple(_draw_fault(chance, victim, chance.choice(list(Act))) for victim in victims)
+    return tuple(draw_fault(chance, victim, chance.choice(list(Act))) for victim in victims)
 
 
-def _draw_fault(chance: random.Random, victim: Victim, act: Act) -> Fault:
+def draw_fault(chance: random.Random, victim: Victim, act: Act) -> Fault:
+    """Return an act against a victim, at a moment of chance."""
     delay_s = round(chance.uniform(0, LARGEST_DELAY_S), 2)
     # Most pauses are short: the campaign's time goes into runs, not into waiting.
     pause_s = round(chance.triangular(SHORTEST_PAUSE_S, LONGEST_PAUSE_S, SHORTEST_PAUSE_S), 1)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from deploy.local.children.processes import LaunchedProcess
+from deploy.local.errors import LaunchError
 from deploy.local.stack import Stack
 from tests.campaigns.faults import Act, Fault, Victim
 from tests.system.pilots import find_pilots
@@ -81,8 +82,8 @@ def start_watching(stack: Stack) -> None:
     """Have whatever ends started again, as `make up` does, in a thread that goes on until the servers are stopped."""
 
     def watch() -> None:
-        # A server that was stopped has no process to look at.
-        with suppress(RuntimeError):
+        # A server that was stopped has no process to look at, and none is started after the end of the launch.
+        with suppress(RuntimeError, LaunchError):
             stack.watch_children(lambda _: None)
 
     threading.Thread(target=watch, daemon=True).start()
