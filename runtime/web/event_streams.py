@@ -170,16 +170,18 @@ async def follow_rows(
 ) -> AsyncIterator[StreamEvent]:
     """Yield the events that `read_after` finds after the id `after`, oldest first, and those that come later.
 
-    This reads, yields, calls `wait` and reads again. Each event needs an id. The stream ends after an event for which
-    `is_over` returns True.
+    This reads, yields, and reads again. It calls `wait` only after a read that found nothing, so a backlog of several
+    pages comes without pauses. Each event needs an id. The stream ends after an event for which `is_over` returns True.
     """
     while True:
-        for event in await read_after(after):
+        events = await read_after(after)
+        for event in events:
             yield event
             after = event.id
             if is_over(event):
                 return
-        await wait()
+        if not events:
+            await wait()
 
 
 def _take_event(done: asyncio.Task[StreamEvent]) -> StreamEvent | None:

@@ -23,6 +23,7 @@ BENCHES = (
     "submit",
     "engine",
     "trees",
+    "jobs",
 )
 
 

@@ -94,7 +94,7 @@ def build_jobs(
     return Jobs(
         service=service,
         lists=lists,
-        reader=HostJobReader(jobs),
+        reader=HostJobReader(jobs, works),
         logs=HostJobLogReader(jobs, works, logs),
         store=jobs,
         watch=watch,

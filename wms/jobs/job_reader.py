@@ -15,6 +15,7 @@ from wms.fleet.health import describe_stall
 from wms.jobs.plans.job_graph import read_node_tasks
 from wms.jobs.plans.judging import judge_job, judge_task, show_host_state
 from wms.jobs.stored.job_store import JobStore
+from wms.jobs.stored.work_store import WorkStore
 
 _SUBMITTED = [
     Phase.CONDOR_SUBMIT.value,
@@ -58,8 +59,9 @@ class JobView:
 class HostJobReader:
     """Reads the jobs of one database."""
 
-    def __init__(self, jobs: JobStore) -> None:
+    def __init__(self, jobs: JobStore, works: WorkStore) -> None:
         self._jobs = jobs
+        self._works = works
 
     async def view_job(self, job: JobDocument) -> JobView:
         """Return a job, and how far it is."""
@@ -85,7 +87,7 @@ class HostJobReader:
             run=run,
             status=await self._judge_status(run, has_results=any(of_tasks)),
             hosts=hosts,
-            stall=await self._explain_stall(run),
+            stall=await self._explain_stall(job, run),
             tasks=of_tasks,
             task_statuses=[
                 judge_task(states, has_begun=number in begun, run=status) for number, states in enumerate(of_tasks)
@@ -103,10 +105,12 @@ class HostJobReader:
         submitted = {"workflow_id": {"$in": ids}, "phase": {"$in": _SUBMITTED}}
         return judge_job(run.status, has_queues=has_queues, has_workers=await store.count(TASKFORCES, submitted) > 0)
 
-    async def _explain_stall(self, run: RunDocument | None) -> str:
+    async def _explain_stall(self, job: JobDocument, run: RunDocument | None) -> str:
         """Return why the open workflows of a job are stalled; "" if none is."""
         if run is None or run.status in RUN_OVER:
             return ""
+        if unreadable := self._works.unreadable.get(job.uuid):
+            return f"{unreadable}; cancel the job, or ask the operator to mend it"
         query = {"_id": {"$in": _list_open_workflows(run)}, "stalled": {"$ne": None}}
         found = await self._jobs.store.find(WORKFLOWS, query)
         causes = [cause for each in found if (stall := describe_stall(each)) is not None for cause in stall["causes"]]

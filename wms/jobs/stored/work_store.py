@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+from pydantic import ValidationError
+
 from runtime.clock import stored_now
 from runtime.kernel.store import Index, Store
+from runtime.telemetry import log
 from schemas.ids import RunUuid, WorkflowId
 from schemas.jobs import JOB_WORKS, JobWorkDocument
 from wms.jobs.stored.documents import make_stored, read_stored
@@ -18,6 +21,8 @@ class WorkStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        #: The uuid of a job -> why its open work cannot be read, as `list_open` last found it.
+        self.unreadable: Mapping[str, str] = {}
 
     async def add_work(self, work: JobWorkDocument) -> JobWorkDocument:
         """Store a work, and return it; the one that is there stays."""
@@ -30,9 +35,19 @@ class WorkStore:
         return None if found is None else read_stored(JobWorkDocument, found)
 
     async def list_open(self) -> list[JobWorkDocument]:
-        """Return the works that are not over."""
-        found = await self.store.find(JOB_WORKS, {"is_over": False})
-        return [read_stored(JobWorkDocument, each) for each in found]
+        """Return the works that are not over. Leave out those that cannot be read, and note them in `unreadable`."""
+        works, unreadable = [], {}
+        for each in await self.store.find(JOB_WORKS, {"is_over": False}):
+            try:
+                works.append(read_stored(JobWorkDocument, each))
+            except ValidationError as error:
+                fields = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}))
+                unreadable[str(each.get("job"))] = (
+                    f"WMS cannot read what it has stored of workflow {each['_id']}: {fields}"
+                )
+                log.error("a work cannot be read", workflow_id=each["_id"], job=each.get("job"), fields=fields)
+        self.unreadable = unreadable
+        return works
 
     async def list_of_job(self, job: RunUuid) -> list[JobWorkDocument]:
         """Return the works of a job."""

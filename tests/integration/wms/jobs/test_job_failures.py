@@ -126,6 +126,24 @@ async def test_a_work_that_fails_keeps_no_other_waiting_and_ends_without_its_que
     assert (over["status"], over["hosts"]) == ("canceled", {"error": 3})
 
 
+async def test_a_work_that_cannot_be_read_keeps_no_other_waiting_and_its_job_says_so(jobs: JobWorld) -> None:
+    task, inventory = await jobs.add_task("patch"), await jobs.add_inventory(LAB)
+    jobs.answers = lambda task, host: None if task == "stuck" else exit_well(task, host)
+    bad = await jobs.start(task=await jobs.add_task("stuck"), inventory=inventory)
+    store = jobs.world.wms.store
+    (work,) = await eventually(lambda: store.find(JOB_WORKS, {"n_fed": 3}), lambda found: len(found) == 1)
+    for fields in ({"places": "all"}, {"places": work["places"]}):
+        await store.bulk_update(JOB_WORKS, [({"_id": work["_id"]}, {"$set": fields})])
+        over = await jobs.until_over((await jobs.start(task=task, inventory=inventory))["id"])
+        assert over["hosts"] == {"ok": 3}
+        is_broken = fields["places"] == "all"
+        await eventually(
+            lambda: jobs.get(bad["id"]), lambda job, shown=is_broken: ("cannot read" in job["explanation"]) == shown
+        )
+    assert (await jobs.send("POST", f"/jobs/{bad['id']}/actions/cancel")).status_code == 202
+    await jobs.until_over(bad["id"])
+
+
 async def test_a_canceled_job_leaves_no_workflow_that_wms_had_requested_before_a_crash(
     jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

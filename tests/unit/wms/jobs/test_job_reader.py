@@ -15,6 +15,7 @@ from schemas.runs import NodeState, NodeStatus, RunStatus
 from tests.unit.wms.jobs.making import JOB
 from wms.jobs.job_reader import HostJobReader, find_revision
 from wms.jobs.plans.job_graph import make_job_definition
+from wms.jobs.stored.work_store import WorkStore
 
 CAUSE = {"cause": "no-slot", "text": "no slot fits", "command": "ewms ...", "task_id": "TD-1", "n_events": 3}
 STALLED = {"_id": "WF-1", "deactivated": None, "stalled": {"since": 1.0, "causes": [CAUSE, CAUSE]}}
@@ -37,6 +38,9 @@ def make_job_run(status: RunStatus, explanation: str = "") -> RunDocument:
         explanation=explanation,
         created_at=datetime(2026, 1, 2, tzinfo=UTC),
     )
+
+
+READABLE = cast("WorkStore", SimpleNamespace(unreadable={}))
 
 
 class Around:
@@ -75,7 +79,15 @@ class Around:
 )
 async def test_a_job_that_waits_says_why(run: RunDocument, workflows: list[dict[str, Any]], explanation: str) -> None:
     job = cast("JobDocument", SimpleNamespace(id=7, uuid=JOB, tasks=("patch",)))
-    view = await HostJobReader(cast("Any", Around(run, workflows))).view_job(job)
+    view = await HostJobReader(cast("Any", Around(run, workflows)), READABLE).view_job(job)
     assert view.explanation == explanation
-    unstalled = await HostJobReader(cast("Any", Around(run, []))).view_job(job)
+    unstalled = await HostJobReader(cast("Any", Around(run, [])), READABLE).view_job(job)
     assert (find_revision(view) == find_revision(unstalled)) is (view.explanation == unstalled.explanation)
+
+
+async def test_a_job_whose_work_cannot_be_read_says_so_until_it_is_over() -> None:
+    job = cast("JobDocument", SimpleNamespace(id=7, uuid=JOB, tasks=("patch",)))
+    works = cast("WorkStore", SimpleNamespace(unreadable={JOB: "WMS cannot read it"}))
+    for status, shown in ((RunStatus.RUNNING, True), (RunStatus.CANCELED, False)):
+        around = cast("Any", Around(make_job_run(status), []))
+        assert ("WMS cannot read it" in (await HostJobReader(around, works).view_job(job)).explanation) is shown
