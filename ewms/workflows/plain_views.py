@@ -1,5 +1,6 @@
 """The views of one workflow without `await`. `ewms.workflows.views` has the same methods for event loops."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from ewms.loop_thread import LoopThread
@@ -59,3 +60,14 @@ class WorkflowViews:
             NotThere: the workflow does not exist, or belongs to another user.
         """
         return self._portal.run_coroutine(lambda: self._views.queue_history(since=since, until=until, points=points))
+
+    def follow(self) -> Iterator[WorkflowStanding]:
+        """Yield how far the workflow is, now and after each change, until it is over.
+
+        If the connection breaks, this goes on after the last change that it has seen.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+            Unreachable, ServerDown: the server did not answer several times in a row.
+        """
+        return self._portal.run_iterator(self._views.follow())

@@ -1,13 +1,20 @@
 """Views of one workflow as a whole, as the server makes them: its graph, its progress, why it stands so."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
+from ewms.errors import ServerDown, Unreachable
 from ewms.gateway.http import Gateway
 from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.queue_history import QueueHistories
 from schemas.api.workflow_graph import WorkflowGraph
 from schemas.ids import WorkflowId
+
+#: How long to wait before a broken stream is opened again, and how often in a row, before `follow` gives up.
+_RECONNECT_S = 2.0
+_MOST_BREAKS = 30
 
 
 class AsyncWorkflowViews:
@@ -67,3 +74,28 @@ class AsyncWorkflowViews:
         query = {name: at.isoformat() for name, at in instants.items() if at is not None} | {"points": str(points)}
         answer = await self._gateway.get_json(f"{self._path}/queues/history?{urlencode(query)}")
         return QueueHistories.model_validate(answer, extra="ignore")
+
+    async def follow(self) -> AsyncIterator[WorkflowStanding]:
+        """Yield how far the workflow is, now and after each change, until it is over.
+
+        If the connection breaks, this goes on after the last change that it has seen.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+            Unreachable, ServerDown: the server did not answer several times in a row.
+        """
+        last_id, n_breaks = "", 0
+        while True:
+            try:
+                query = urlencode({"last_event_id": last_id}) if last_id else ""
+                async for event in self._gateway.follow(f"{self._path}/events?{query}"):
+                    n_breaks = 0
+                    if event.name == "end":
+                        return
+                    last_id = event.id
+                    yield WorkflowStanding.model_validate_json(event.data, extra="ignore")
+            except (Unreachable, ServerDown):
+                n_breaks += 1
+                if n_breaks > _MOST_BREAKS:
+                    raise
+            await asyncio.sleep(_RECONNECT_S)

@@ -1,4 +1,4 @@
-"""`ewms workflow graph` and `ewms workflow explain`: look at one workflow as a whole."""
+"""`ewms workflow graph`, `explain` and `events`: look at one workflow as a whole."""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,3 +42,15 @@ def explain_workflow(context: typer.Context, workflow: Id) -> None:
         console = given.make_console()
         for line in explanation_lines(found):
             console.print(line)
+
+
+def follow_workflow(context: typer.Context, workflow: Id) -> None:
+    """Print how far a workflow is, a line after each change, until it is over. With -o json, a line has all of it."""
+    from ewms.cli.text.explanation_text import describe_standing
+    from ewms.cli.text.streams import json_text
+
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        for standing in ews.run(workflow).views.follow():
+            line = json_text(standing.model_dump(mode="json")) if given.is_data else describe_standing(standing)
+            typer.echo(line)

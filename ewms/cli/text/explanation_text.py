@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from schemas.api.explanation import Explanation
+from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.explain.cause_entry import Severity
 
 _STYLES = {
@@ -23,3 +23,14 @@ def explanation_lines(found: Explanation) -> list[Text]:
         if each.command:
             lines.append(Text.assemble("    → ", (each.command, "cyan")))
     return lines
+
+
+def describe_standing(standing: WorkflowStanding) -> str:
+    """Return a line on how far a workflow is: the word for it, workers, events, and the number of problems."""
+    words = [f"{standing.standing}:", f"{standing.workers.get('taking', 0)} worker(s) take events"]
+    if (events := standing.events) is not None:
+        failed = f", {events.n_failed} failed" if events.n_failed else ""
+        words.append(f"{events.n_done} of {events.n_all} events done{failed}")
+    if standing.problems:
+        words.append(f"{len(standing.problems)} problem(s): {standing.problems[0].text}")
+    return "  ".join(words)
