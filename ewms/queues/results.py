@@ -1,5 +1,4 @@
-"""Consume events from a public queue. The broker sends them, and the loop acknowledges each after the loop's body has
-ended.
+"""Consume events from a public queue: the loop acknowledges each one after its body has ended.
 
 Events that were handled before are acknowledged and left out.
 """

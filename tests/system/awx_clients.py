@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from awxkit import config
 from awxkit.api import Api
+
+from tests.commands import run_awx
 
 
 class AwxCommand:
@@ -28,15 +28,7 @@ class AwxCommand:
         self, *words: str, code: int = 0, stdin: str = "", environment: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
         """Run the command, which must end with this status."""
-        ended = subprocess.run(
-            [str(Path(sys.executable).with_name("awx")), *words],
-            env={**self._environment, **(environment or {})},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        ended = run_awx(*words, environment={**self._environment, **(environment or {})}, stdin=stdin)
         assert ended.returncode == code, (words, ended.returncode, ended.stdout, ended.stderr)
         return ended
 

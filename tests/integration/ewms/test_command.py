@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands import run_ewms
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
 from tests.waiting import wait_until
 
@@ -87,12 +88,9 @@ def shows(gateway: FakeGateway, *states: tuple[str | None, dict[str, Any]]) -> N
     gateway.on(f"GET /v1/workflows/{WORKFLOW}/queues", (200, DEPTHS, {}))
 
 
-def ewms(gateway: FakeGateway, *words: str, stdin: str = "", **popen: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ewms.cli", "--server", gateway.url, *words],
-        input=stdin, capture_output=True, text=True, check=False, cwd=ROOT, timeout=150,
-        env={**os.environ, "EWMS_TOKEN": "t"}, **popen,
-    )  # fmt: skip
+def ewms(gateway: FakeGateway, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "EWMS_TOKEN": "t"}
+    return run_ewms("--server", gateway.url, *words, stdin=stdin, environment=environment, directory=ROOT)
 
 
 def test_events_go_in_by_line_and_come_out_by_line(gateway: FakeGateway, public_queue: PublicQueue) -> None:

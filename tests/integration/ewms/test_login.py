@@ -6,7 +6,6 @@ import json
 import os
 import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ewms.errors import NotThere
 from ewms.gateway.http import Gateway
 from ewms.gateway.saved_logins import Login
 from ewms.gateway.server import Server
+from tests.commands import run_ewms
 from tests.integration.ewms.conftest import Asked, FakeGateway
 
 ROOT = Path(__file__).parents[3]
@@ -32,10 +32,7 @@ def token(subject: str, *, life_s: float) -> str:
 
 def ewms(gateway: FakeGateway, state: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "ewms.cli", *words], capture_output=True, text=True, check=False, cwd=state, timeout=150,
-        env=clean | {"PYTHONPATH": str(ROOT), "EWMS_STATE_DIR": str(state)} | environment,
-    )  # fmt: skip
+    return run_ewms(*words, environment=clean | {"EWMS_STATE_DIR": str(state)} | environment, directory=state)
 
 
 @pytest.fixture

@@ -8,17 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run_ewms
+
 #: What costs time to import; none of it may be loaded for `ewms --help`.
 HEAVY = ("pydantic", "httpx2", "aio_pika", "aiormq", "asyncio", "rich.console", "rich.markdown", "importlib.metadata")
 
 
 def ewms(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
-    environment["PYTHONPATH"] = str(Path(__file__).parents[4])
-    return subprocess.run(
-        [sys.executable, "-m", "ewms.cli", *words],
-        cwd=cwd, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    return run_ewms(*words, environment=environment, directory=cwd)
+
+
+def test_a_started_command_does_what_a_forked_one_does(tmp_path: Path) -> None:
+    """Most tests fork a process that has imported the command. This one starts it."""
+    for words in (["--version"], ["workflow", "show", "WF-1", "-o", "json"], ["image"], ["queue", "--help"]):
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[4])}
+        started = subprocess.run(
+            [sys.executable, "-m", "ewms.cli", *words],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        forked = run_ewms(*words, environment=environment, directory=tmp_path)
+        assert (forked.returncode, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:

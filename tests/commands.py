@@ -1,0 +1,55 @@
+"""The commands `ewms` and `awx`, as tests call them: a process that has imported them already forks for each call.
+
+A start of `ewms` takes a second of a core, and nearly all of it is imports. A fork has the arguments, environment,
+directory, streams and exit status of a start. Tests of the terminal, of signals and of what a start imports start the
+command themselves, as do those of `ewms worker` and `ewms up`.
+"""
+
+import atexit
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from ewms.cli.groups import GROUPS
+from tests.campaigns.fork_server import ForkServer
+
+_EWMS = (
+    "ewms.cli.app",
+    "ewms.cli.text.tables",
+    "ewms.client",
+    "ewms.queue_client",
+    "ewms.catalogue.plain_catalogue",
+    "ewms.inventories.plain_hosts",
+    "ewms.inventories.plain_inventories",
+    "ewms.jobs.plain_jobs",
+    "ewms.secrets.plain_secrets",
+    "ewms.trees.plain_trees",
+    "ewms.workflows.dead_letters",
+    *(f"ewms.cli.commands.{group}" for group in GROUPS),
+)
+#: The script that a user's shell finds.
+_AWX = str(Path(sys.executable).with_name("awx"))
+
+
+def run_ewms(
+    *words: str, environment: Mapping[str, str], stdin: str = "", directory: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run `ewms` with these words; return how it ended."""
+    server = _start_server(*_EWMS)
+    return server.run("ewms.cli", *words, stdin=stdin, environment=environment, directory=directory)
+
+
+def run_awx(*words: str, environment: Mapping[str, str], stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run the `awx` command with these words; return how it ended."""
+    return _start_server("awxkit.cli").run(_AWX, *words, stdin=stdin, environment=environment)
+
+
+@cache
+def _start_server(*modules: str) -> ForkServer:
+    """Return a process that has imported `modules`. It ends with this process."""
+    server = ForkServer(*modules)
+    server.__enter__()
+    atexit.register(server.__exit__)
+    return server
