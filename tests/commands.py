@@ -5,6 +5,7 @@ directory, streams and exit status of a start. Tests of the terminal, of signals
 command themselves, as do those of `ewms worker` and `ewms up`.
 """
 
+import asyncio
 import atexit
 import subprocess
 import sys
@@ -39,6 +40,27 @@ def run_ewms(
     """Run `ewms` with these words; return how it ended."""
     server = _start_server(*_EWMS)
     return server.run("ewms.cli", *words, stdin=stdin, environment=environment, directory=directory)
+
+
+async def call_ewms(
+    gateway: str,
+    token: str,
+    *words: str,
+    status: int = 0,
+    stdin: str = "",
+    directory: Path | None = None,
+) -> str:
+    """Run `ewms` as the user of `token`, beside a WMS in this process; it must end with `status`. Return its output."""
+    environment = {
+        "EWMS_GATEWAY": gateway,
+        "EWMS_TOKEN": token,
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(directory or "/tmp"),
+        "COLUMNS": "200",
+    }
+    ended = await asyncio.to_thread(run_ewms, *words, environment=environment, stdin=stdin, directory=directory)
+    assert ended.returncode == status, (words, ended.stdout, ended.stderr)
+    return ended.stdout + ended.stderr
 
 
 def run_awx(*words: str, environment: Mapping[str, str], stdin: str = "") -> "subprocess.CompletedProcess[str]":

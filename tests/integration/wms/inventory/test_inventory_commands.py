@@ -1,13 +1,12 @@
 """`ewms inventory`, `ewms host` and the client's functions against a running WMS."""
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from ewms.aio import AsyncClient
+from tests.commands import call_ewms
 from tests.integration.wms.conftest import World
 from wms.inventory.forms.form_reading import read_inventory
 
@@ -19,28 +18,13 @@ class Shell:
 
     def __init__(self, world: World, directory: Path) -> None:
         self._directory = directory
-        self.env = {
-            "EWMS_GATEWAY": world.wms.gateway_url,
-            "EWMS_TOKEN": world.issuer.token("ada", groups=["/organizations/north/admin"]),
-            "PYTHONPATH": ":".join(sys.path),
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(directory),
-            "COLUMNS": "200",
-        }
+        self._gateway = world.wms.gateway_url
+        self.token = world.issuer.token("ada", groups=["/organizations/north/admin"])
 
     async def run(self, words: str, *more: str, status: int = 0) -> str:
         """Run `ewms` with these words, and `more` of them; return what it prints."""
-        command = [sys.executable, "-m", "ewms.cli", "--timeout", "2m", *words.split(), *more]
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=self._directory,
-            env=self.env,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        assert process.returncode == status, (words, out, err)
-        return out.decode() + err.decode()
+        mine = ("--timeout", "2m", *words.split(), *more)
+        return await call_ewms(self._gateway, self.token, *mine, status=status, directory=self._directory)
 
 
 @pytest.fixture
@@ -110,7 +94,7 @@ async def test_faults_are_told_with_their_lines_and_remedies(shell: Shell, tmp_p
 
 
 async def test_the_client_creates_searches_and_changes(world: World, shell: Shell) -> None:
-    async with AsyncClient(world.wms.gateway_url, token=shell.env["EWMS_TOKEN"], timeout=120) as ews:
+    async with AsyncClient(world.wms.gateway_url, token=shell.token, timeout=120) as ews:
         made = await ews.inventories.create("lab", content=LAB, description="for tests")
         assert [each["name"] for each in await ews.inventories.list_inventories(name="lab")] == ["lab"]
         assert [each["name"] for each in await ews.inventories.match(made["id"], "web*:!web2")] == ["web1", "web3"]
