@@ -13,7 +13,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-process demo-maintenance up down page screenshots test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss lock clean
+.PHONY: help demo demo-process demo-maintenance up down page screenshots test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss docs lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,11 +94,14 @@ endings: $(READY) ## 60 workflows that each meet a trouble: does every one end, 
 node-loss: $(READY) ## finish 100 workflows whose worker node is dead: is every cluster gone soon?  [ARGS='--runs 16']
 	$(BIN)/python -m tests.campaigns.node_loss $(ARGS)
 
+docs: $(READY) ## make HTML of the documents in build/docs; a warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
 lock: $(READY) ## resolve the dependencies again into requirements.lock
 	$(BIN)/python -m deploy.lock
 
 clean: ## forget the virtual environment and what the tools left behind (not the cache of services)
-	rm -rf $(VENV) .ewms .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache web/node_modules web/dist wms/page
+	rm -rf $(VENV) build/docs .ewms .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache web/node_modules web/dist wms/page
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -63,7 +63,7 @@ LIBRARIES = {
     "mqs": {"pydantic"},
     "ewms": {"pydantic", "pydantic_core", "rich", "zstandard"},
     "processes": {"pydantic"},
-    "deploy": {"rich"},
+    "deploy": {"pydantic", "pydantic_core", "rich"},
 }
 #: Calls of an allowed name that would read a clock or the disk after all.
 _IMPURE = re.compile(

