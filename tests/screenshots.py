@@ -85,7 +85,7 @@ def main() -> int:
     ):
         workflow = start_workflow(stack)
         with Client(stack.gateway, token=stack.token, cluster="local", timeout=60) as ews:
-            wait_until(lambda: ews.run(workflow).show().n_dead, within_s=120)
+            wait_until(lambda: ews.run(workflow).failures.groups().groups, within_s=120)
         take_pictures(stack, workflow)
     sys.stdout.write(f"the pictures are in {PICTURES}\n")
     return 0
