@@ -1,7 +1,5 @@
 """`ewms secret`, the client and the routes of secrets against a running WMS: nobody gets a value back."""
 
-import asyncio
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from ewms.aio import AsyncClient
 from ewms.errors import Refused
 from schemas.errors import NotFound
+from tests.commands import call_ewms
 from tests.integration.wms.conftest import World
 
 VALUE = "S3cret\nof two lines\n"
@@ -23,23 +22,8 @@ async def test_c33_secrets_are_set_listed_and_deleted_by_admins_of_their_organiz
     admin, member, stranger = token("ada", "north/admin"), token("bob", "north/member"), token("eve", "south/admin")
 
     async def command(*words: str, stdin: str = "") -> str:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ewms.cli", "--timeout", "2m", "secret", *words, "--organization", "north"),
-            env={
-                "EWMS_GATEWAY": world.wms.gateway_url,
-                "EWMS_TOKEN": admin,
-                "PYTHONPATH": ":".join(sys.path),
-                "PATH": "/usr/bin:/bin",
-                "HOME": str(tmp_path),
-                "COLUMNS": "200",
-            },
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        out, _ = await process.communicate(stdin.encode())
-        assert process.returncode == 0, out
-        return out.decode()
+        mine = ("--timeout", "2m", "secret", *words, "--organization", "north")
+        return await call_ewms(world.wms.gateway_url, admin, *mine, stdin=stdin, directory=tmp_path)
 
     seen = await command("set", "db-password", stdin=VALUE)
     seen += await command("list")
