@@ -1,14 +1,13 @@
 """C19, C24, C30: `ewms catalogue`, `ewms craton task-show` and the client's `catalogue` against a running WMS."""
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from ewms.aio import AsyncClient
 from ewms.errors import AlreadyThere, NotThere, TimedOut
+from tests.commands import call_ewms
 from tests.integration.wms.catalogue.building import COMMITS
 from tests.integration.wms.catalogue.conftest import GIT, TaskWorld
 from tests.waiting import PATIENCE_S
@@ -16,23 +15,8 @@ from tests.waiting import PATIENCE_S
 
 async def run_command(world: TaskWorld, *words: str, status: int = 0, caller: str = "ada/north/admin") -> str:
     """Run `ewms` with these words; return what it prints."""
-    env = {
-        "EWMS_GATEWAY": world.wms.gateway_url,
-        "EWMS_TOKEN": world.sign_in(caller)["Authorization"].removeprefix("Bearer "),
-        "PYTHONPATH": ":".join(sys.path),
-        "PATH": "/usr/bin:/bin",
-        "HOME": "/tmp",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "ewms.cli", *words),
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode == status, (words, out, err)
-    return out.decode() + err.decode()
+    token = world.sign_in(caller)["Authorization"].removeprefix("Bearer ")
+    return await call_ewms(world.wms.gateway_url, token, *words, status=status)
 
 
 async def test_c19_c30_a_task_from_its_registration_to_its_deletion_by_commands(

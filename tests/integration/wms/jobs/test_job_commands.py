@@ -1,10 +1,9 @@
 """C30: `ewms job` and the saved workflows of `ewms craton` against a running WMS."""
 
-import asyncio
 import json
-import sys
 
 from schemas.pilot.outcomes import RunEnding
+from tests.commands import call_ewms
 from tests.integration.wms.jobs.conftest import JobWorld
 
 LAB = "[web]\nweb[1:3]\n"
@@ -12,23 +11,8 @@ LAB = "[web]\nweb[1:3]\n"
 
 async def run_command(jobs: JobWorld, *words: str, status: int = 0) -> str:
     """Run `ewms` with these words as a member; return what it prints."""
-    env = {
-        "EWMS_GATEWAY": jobs.world.wms.gateway_url,
-        "EWMS_TOKEN": jobs.sign_in("ada/north/member")["Authorization"].removeprefix("Bearer "),
-        "PYTHONPATH": ":".join(sys.path),
-        "PATH": "/usr/bin:/bin",
-        "HOME": "/tmp",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "ewms.cli", *words),
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode == status, (words, out, err)
-    return out.decode() + err.decode()
+    token = jobs.sign_in("ada/north/member")["Authorization"].removeprefix("Bearer ")
+    return await call_ewms(jobs.world.wms.gateway_url, token, *words, status=status)
 
 
 async def test_c30_c32_a_saved_workflow_runs_is_watched_and_runs_again_by_commands(jobs: JobWorld) -> None:

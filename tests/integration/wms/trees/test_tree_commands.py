@@ -1,10 +1,9 @@
 """`ewms tree` and the client's `trees` against a running WMS."""
 
-import asyncio
 import json
-import sys
 from typing import Any
 
+from tests.commands import call_ewms
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
 
 __all__ = ["awx"]
@@ -13,25 +12,7 @@ __all__ = ["awx"]
 async def run_command(world: AwxWorld, *words: str, status: int = 0) -> str:
     """Run `ewms tree` with these words; return what it prints."""
     token = world.world.issuer.token("ada", groups=["/organizations/default/admin"])
-    env = {
-        "EWMS_GATEWAY": str(world.world.http.base_url).rstrip("/"),
-        "EWMS_TOKEN": token,
-        "PYTHONPATH": ":".join(sys.path),
-        "PATH": "/usr/bin:/bin",
-        "HOME": "/tmp",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "ewms.cli",
-        *words,
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode == status, (words, out, err)
-    return out.decode() + err.decode()
+    return await call_ewms(str(world.world.http.base_url).rstrip("/"), token, *words, status=status)
 
 
 async def test_a_tree_is_launched_shown_watched_and_drawn(awx: AwxWorld) -> None:
