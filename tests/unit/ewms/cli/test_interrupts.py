@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import logging
 import signal
 import subprocess
 import sys
@@ -23,13 +22,6 @@ from ewms.queues.payloads import Event
 
 _SWEPT = ("ewms/cli/__main__.py", "ewms/cli/interrupts.py", "ewms/cli/commands/queue.py", "ewms/cli/text/outlet.py",
           "ewms/queue_client.py", "ewms/loop_thread.py")  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def kept_log_lines() -> Iterator[None]:
-    """The command silences the log lines of its libraries for its whole process, which here goes on."""
-    yield
-    logging.disable(logging.NOTSET)
 
 
 _NEVER = 10**9

@@ -20,7 +20,7 @@ def test_every_set_has_its_size() -> None:
     assert disk_space.PARTS_MB.keys() == {
         "mongod",
         *(one.name for one in (*packages.ALL, packages.BUILDER)),
-        *(one.name for one in (packages.IMAGE_REGISTRY, packages.POSTGRESQL, packages.PROMETHEUS)),
+        *(one.name for one in (packages.IMAGE_REGISTRY, packages.POSTGRESQL, packages.PROMETHEUS, packages.BROWSER)),
     }
 
 

@@ -1,0 +1,13 @@
+"""What each test of the command gets."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def kept_log_lines() -> Iterator[None]:
+    """The command silences the log lines of its libraries for its whole process, which here goes on."""
+    yield
+    logging.disable(logging.NOTSET)
