@@ -38,6 +38,10 @@ class PageLeftOut(Exception):
     """The page cannot be built on this machine. The rest of EWMS works without it."""
 
 
+class PackagesAway(PageLeftOut):
+    """npm cannot get the packages, most often because its registry cannot be reached."""
+
+
 class PageBroken(Exception):
     """The page's source does not build."""
 
@@ -73,7 +77,7 @@ def build_page(root: Path = ROOT) -> bool:
     """Build the page below `root`, unless the built files are up to date. Return whether this built anything.
 
     Raises:
-        PageLeftOut: there is no node here, or npm cannot get its packages.
+        PageLeftOut: there is no node here, npm cannot get its packages, or the build takes too long.
         PageBroken: the source does not build.
     """
     web, page = root / "web", root / "wms" / "page"
@@ -90,7 +94,12 @@ def build_page(root: Path = ROOT) -> bool:
             return False
         install_packages(tools, web)
         write_types(root)
-        built = tools.run("node_modules/vite/bin/vite.js", "build", web=web, patience_s=_BUILD_PATIENCE_S)
+        try:
+            built = tools.run("node_modules/vite/bin/vite.js", "build", web=web, patience_s=_BUILD_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise PageLeftOut(
+                f"vite had not built it after {_BUILD_PATIENCE_S} s; try `make page` when this machine is less busy"
+            ) from None
         if built.returncode:
             raise PageBroken(f"vite could not build web/:\n{built.stdout}")
         _place_files(web / "dist", page, digest)
@@ -135,7 +144,7 @@ def install_packages(tools: NodeTools, web: Path) -> None:
     """Install npm's packages as `package-lock.json` says, unless they are there already.
 
     Raises:
-        PageLeftOut: npm could not get them.
+        PackagesAway: npm could not get them.
         PageBroken: the lock is at fault.
     """
     wanted = hashlib.sha256((web / "package-lock.json").read_bytes()).hexdigest()
@@ -145,12 +154,12 @@ def install_packages(tools: NodeTools, web: Path) -> None:
     try:
         done = tools.run(str(tools.npm), "ci", "--prefer-offline", web=web, patience_s=_INSTALL_PATIENCE_S)
     except subprocess.TimeoutExpired:
-        raise PageLeftOut(f"npm got no packages within {_INSTALL_PATIENCE_S} s") from None
+        raise PackagesAway(f"npm got no packages within {_INSTALL_PATIENCE_S} s") from None
     if done.returncode:
         told = [line for line in done.stdout.splitlines() if line.startswith("npm error")]
         if _FAULTS & set(" ".join(told).split()):
             raise PageBroken("web/package-lock.json does not fit web/package.json or the packages:\n" + done.stdout)
-        raise PageLeftOut("npm could not get its packages: " + "; ".join(told[:2] or done.stdout.splitlines()[-2:]))
+        raise PackagesAway("npm could not get its packages: " + "; ".join(told[:2] or done.stdout.splitlines()[-2:]))
     stamp.write_text(wanted)
 
 

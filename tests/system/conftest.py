@@ -20,6 +20,7 @@ from deploy.local.secret_files import make_key_pair
 from deploy.local.services import Servers
 from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
+from deploy.page.building import PackagesAway, PageLeftOut, build_page
 from ewms import Client, Task, Workflow
 
 CLUSTER = "local"
@@ -35,6 +36,25 @@ LOCATIONS = {
 }
 #: Tags of pilot images that there are.
 TAGS = ("1.9.0", "1.10.0", "fix-4f2a1b")
+
+
+@pytest.fixture(scope="package")
+def page_build() -> PageLeftOut | None:
+    """Build the web page, which a gateway looks for at its start. Return why it is left out, if it is."""
+    try:
+        build_page()
+    except PageLeftOut as left_out:
+        return left_out
+    return None
+
+
+@pytest.fixture(scope="package")
+def built_page(page_build: PageLeftOut | None) -> None:
+    """The built web page. Skip only where npm's registry cannot be reached."""
+    if isinstance(page_build, PackagesAway):
+        pytest.skip(f"the web page is left out: {page_build}")
+    if page_build is not None:
+        raise page_build
 
 
 @pytest.fixture(scope="package")
@@ -109,7 +129,11 @@ def chosen(
 
 @pytest.fixture(scope="package")
 def with_worker(
-    installed: Installed, servers: Servers | None, request: pytest.FixtureRequest, tests_directory: Path
+    installed: Installed,
+    servers: Servers | None,
+    request: pytest.FixtureRequest,
+    tests_directory: Path,
+    page_build: PageLeftOut | None,
 ) -> Iterator[Stack]:
     """The system with a step worker that offers the examples."""
     with (

@@ -13,11 +13,9 @@ from deploy.local.stack import Stack
 from ewms import Client
 from tests.system.browser import PATIENCE_MS, Watched, open_page, running_browser
 from tests.system.conftest import CLUSTER, one_task
-from wms.gateway.page_routes import FILES, allow_issuer
+from wms.gateway.page_routes import allow_issuer
 
-pytestmark = pytest.mark.skipif(
-    not (FILES / "index.html").exists(), reason="the web page is left out here: `make page` says why"
-)
+pytestmark = pytest.mark.usefixtures("built_page")
 
 PARTS = ["#/", "#/workflows", "#/processes", "#/processes?tab=start", "#/processes?tab=subscriptions",
          "#/trees", "#/trees?tab=runs", "#/trees?tab=approvals",

@@ -62,8 +62,9 @@ def run_tasks(
         **({} if strategy is None else {"strategy": strategy}),
         **({} if workflow is None else {"workflow": workflow}),
         **({"tasks": tasks} if tasks else {}),
-        "timeout_s": parse_option("--time-limit", time_limit),
-        "secrets": parse_secrets(secrets or []),
+        # An older WMS refuses fields that it does not know.
+        **({} if time_limit is None else {"timeout_s": parse_option("--time-limit", time_limit)}),
+        **({"secrets": parse_secrets(secrets)} if secrets else {}),
     }
     with given.make_client() as ews:
         made = ews.jobs.start({**fields, "inventory": ews.inventories.find(inventory)["id"]})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ewms.cli.context import GlobalOptions, can_ask
+from ewms.cli.text.plain import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +127,7 @@ def log(context: typer.Context, process: Process) -> None:
     entries["acts"] = [act.model_dump(mode="json") for act in detail.acts]
     if not given.write_result(entries, [process]):
         for line in log_lines(detail):
-            typer.echo(line)
+            typer.echo(escape_controls(line))
 
 
 @app.command()

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ewms.cli.context import GlobalOptions
+from ewms.cli.text.plain import escape_controls
 
 app = typer.Typer(help="See subscriptions, and what can be run on them.", no_args_is_help=True)
 
@@ -59,7 +60,7 @@ def workflows(context: typer.Context, subscription: Subscription) -> None:
     startable = [one["name"] for group in found.values() for one in group if "reason" not in one]
     if not given.write_result(found, startable):
         for line in workflow_lines(found):
-            typer.echo(line)
+            typer.echo(escape_controls(line))
         if startable:
             given.tell_user(f"start one: ewms process start {startable[0]} --subscription {subscription}")
 

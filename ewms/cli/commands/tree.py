@@ -8,6 +8,7 @@ import typer
 
 from ewms.cli.commands import tree_schedule
 from ewms.cli.context import GlobalOptions, parse_settings
+from ewms.cli.text.plain import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +100,7 @@ def graph(
     if to is not None:
         to.write_text(drawing)
     elif not given.write_result({"form": form, "graph": drawing}, [drawing]):
-        typer.echo(drawing, nl=False)
+        typer.echo(escape_controls(drawing), nl=False)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import typer
 
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions
+from ewms.cli.text.plain import escape_controls
 
 Form = Annotated[str, typer.Option("--as", metavar="FORM", help="The form of the drawing: mermaid or dot.")]
 
@@ -28,7 +29,7 @@ def draw_workflow(
     if to is not None:
         to.write_text(drawing)
     else:
-        typer.echo(drawing, nl=False)
+        typer.echo(escape_controls(drawing), nl=False)
 
 
 def explain_workflow(context: typer.Context, workflow: Id) -> None:
@@ -53,4 +54,4 @@ def follow_workflow(context: typer.Context, workflow: Id) -> None:
     with given.make_client() as ews:
         for standing in ews.run(workflow).views.follow():
             line = json_text(standing.model_dump(mode="json")) if given.is_data else describe_standing(standing)
-            typer.echo(line)
+            typer.echo(escape_controls(line))

@@ -1,6 +1,7 @@
 /** Ask the gateway. Keep what it answered with an Etag, so that a repeated look costs a 304 and no body. */
 
 import { makeIdempotencyKey, readProblem } from "./problems.ts";
+import { Repeats } from "./repeats.ts";
 
 /** A request that was refused, or had no answer. `status` is 0 if no server answered. */
 export class ApiError extends Error {
@@ -38,6 +39,7 @@ export class ApiClient {
   readonly #readToken: () => string;
   readonly #onRefusedToken: () => void;
   readonly #kept = new Map<string, Kept>();
+  readonly #repeats = new Repeats(makeIdempotencyKey);
 
   constructor(readToken: () => string, onRefusedToken: () => void) {
     this.#readToken = readToken;
@@ -64,10 +66,25 @@ export class ApiClient {
     return { value: value as T, headers: response.headers };
   }
 
-  /** Send `body` with `method`, and return the answer. A repeated POST after a lost answer takes effect once. */
+  /**
+   * Send `body` with `method`, and return the answer. The same POST again, while the outcome of the first is unknown,
+   * has the same Idempotency-Key: so both take effect once. Throws ApiError.
+   */
   async send<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const headers: Record<string, string> = method === "POST" ? { "Idempotency-Key": makeIdempotencyKey() } : {};
-    return (await readBody(await this.#fetch(method, path, body, headers))) as T;
+    if (method !== "POST") {
+      return (await readBody(await this.#fetch(method, path, body, {}))) as T;
+    }
+    const what = `${path}\n${JSON.stringify(body)}`;
+    const key = this.#repeats.chooseKey(what, Date.now());
+    try {
+      const response = await this.#fetch(method, path, body, { "Idempotency-Key": key });
+      const value = (await readBody(response)) as T;
+      this.#repeats.noteStatus(what, response.status);
+      return value;
+    } catch (failure) {
+      this.#repeats.noteStatus(what, failure instanceof ApiError ? failure.status : 0);
+      throw failure;
+    }
   }
 
   /** Ask a query, which is a POST that changes nothing. */

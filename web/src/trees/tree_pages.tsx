@@ -45,13 +45,17 @@ function LaunchForm({ path, questions }: { path: string; questions: Question[] }
   const api = useApi();
   const [answers, setAnswers] = useState<Record<string, string>>({});
   const [problem, setProblem] = useState("");
+  const [isBusy, setBusy] = useState(false);
   const launch = async (event: Event): Promise<void> => {
     event.preventDefault();
+    setBusy(true);
+    setProblem("");
     try {
       const made = await api.send<Record<string, unknown>>("POST", `${path}launch/`, makeLaunchBody(questions, answers));
       window.location.hash = writePlace(["trees", "runs", String(made["id"] ?? (isRecord(made) ? made["workflow_job"] : ""))]);
     } catch (failure) {
       setProblem(describeFailure(failure));
+      setBusy(false);
     }
   };
   return (
@@ -87,7 +91,7 @@ function LaunchForm({ path, questions }: { path: string; questions: Question[] }
           {problem}
         </div>
       ) : null}
-      <button type="submit" class="main">
+      <button type="submit" class="main" disabled={isBusy}>
         Launch
       </button>
     </form>

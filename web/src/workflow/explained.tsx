@@ -22,7 +22,7 @@ export function Explained({ path }: { path: string }): VNode {
           ) : (
             <>
               {found.causes.map((cause) => (
-                <Cause key={`${cause.cause} ${cause.task_id} ${cause.taskforce_uuid}`} cause={cause} />
+                <Cause key={`${cause.cause} ${cause.task_id} ${cause.taskforce_uuid} ${cause.text}`} cause={cause} />
               ))}
             </>
           )

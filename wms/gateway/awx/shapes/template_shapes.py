@@ -34,7 +34,6 @@ JOB_TYPES: Mapping[TemplateKind, str] = {
     TemplateKind.JOB: "job",
     TemplateKind.APPROVAL: "workflow_approval",
 }
-#: The prompts whose answers are texts.
 
 
 def show_time(at: datetime | None) -> str | None:
