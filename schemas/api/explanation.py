@@ -14,7 +14,9 @@ from schemas.objects import Object
 class ExplainedCause(Object):
     """One cause, with a sentence on what helps and the command to type next."""
 
-    cause: Annotated[str, Field(description="The cause's name, the same in every version; docs/failures.md lists all.")]
+    cause: Annotated[
+        str, Field(description="The cause's name, the same in every version; docs/reference/causes.md lists all.")
+    ]
     severity: Severity
     text: str
     remedy: str

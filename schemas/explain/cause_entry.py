@@ -7,7 +7,7 @@ from enum import StrEnum
 class Severity(StrEnum):
     """How serious a cause is. The first is the most serious."""
 
-    #: Nothing moves until a person acts.
+    #: Nothing moves while this lasts. The remedy says what ends it, and who must act.
     BLOCKED = "blocked"
     #: Events or workers fail.
     FAILING = "failing"

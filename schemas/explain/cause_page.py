@@ -7,6 +7,10 @@ _HEAD = """# Causes
 `ewms workflow explain`, `GET /v1/workflows/{id}/explain` and the web page say why a workflow stands as it does. These
 are all the causes that they know, written from `schemas/explain/cause_table.py`. Words in braces stand for values.
 
+The severities, the most serious first: `blocked`: nothing moves while this lasts, and the remedy says what ends it and
+who must act; `failing`: events or workers fail; `slowed`: work goes on, but slower than it could, or less than a user
+expects; `passing`: it passes by itself; `note`: nothing is wrong.
+
 | Cause | Severity | Text | What helps |
 |---|---|---|---|
 """

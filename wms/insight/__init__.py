@@ -1,1 +1,1 @@
-"""Show people their workflows: the graph, why something does not move, a report, and a stream of news."""
+"""Show people their workflows: the graph, why something does not move, how far it is, and a stream of news."""
