@@ -28,7 +28,8 @@ from deploy.local.services import Services
 from deploy.local.wiring import POOL, PoolName, ProcessSpec
 from schemas.topology import pool_service, tms_service
 
-_START_TIMEOUT_S = 60.0
+#: On busy cores the imports of a service alone take a minute.
+_START_TIMEOUT_S = 180.0
 _STOP_GRACE_S = 35.0
 
 #: Ignore the environment's proxy: it cannot reach this machine's loopback.

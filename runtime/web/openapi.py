@@ -121,6 +121,7 @@ def _describe_operation(route: AnyRoute, schemas: _Schemas, dialect: Dialect) ->
     if dialect.challenge and route.roles != ANYBODY:
         errors.add(401)
     good = _describe_content(schemas[route.answer, "serialization"] if route.answer else None, route.media_type)
+    good |= {form: {"schema": {"type": "string"}} for form in route.text_forms}
     bad = _describe_content(schemas[dialect.error_model, "serialization"])
     operation["responses"] = {
         **{

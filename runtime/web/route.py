@@ -132,6 +132,8 @@ class Route:
     answer: type[BaseModel] | None = None
     #: The media type of the answer, if it is not JSON.
     media_type: str = ""
+    #: The media types of the answer's other forms, which are texts.
+    text_forms: tuple[str, ...] = ()
     #: The status codes of its errors, besides those of every route: 400, 403, 429, 500 and 503.
     errors: tuple[int, ...] = ()
     #: The status codes of success. An answer with 204 has no body.

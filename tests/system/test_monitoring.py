@@ -82,9 +82,11 @@ def _ask(http: httpx2.Client, query: str) -> list[dict[str, Any]]:
 
 def _list_up(http: httpx2.Client) -> set[str]:
     try:
-        return {one["metric"]["job"] for one in _ask(http, "up == 1")}
+        # Until it has read its own data, Prometheus answers 503.
+        is_ready = http.get("/-/ready").status_code == 200
     except httpx2.HTTPError:
         return set()
+    return {one["metric"]["job"] for one in _ask(http, "up == 1")} if is_ready else set()
 
 
 def test_prometheus_evaluates_every_query_against_the_running_system(prometheus: httpx2.Client) -> None:

@@ -36,7 +36,7 @@ class Launch(Protocol):
 
 def wait_for(is_true: Callable[[], bool], launcher: "subprocess.Popen[str]", errors: Path) -> None:
     """Wait until `is_true`, no longer than the launcher lives."""
-    wait_until(lambda: is_true() or launcher.poll() is not None, within_s=120, pause_s=0.1, show=errors.read_text)
+    wait_until(lambda: is_true() or launcher.poll() is not None, within_s=300, pause_s=0.1, show=errors.read_text)
     assert is_true(), errors.read_text()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
+from runtime.web.problems import JSON
 from runtime.web.route import Call, Route, answer_json
 from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.workflow_graph import WorkflowGraph
@@ -16,7 +17,7 @@ from wms.insight.workflow_reader import WorkflowReader
 
 #: The form of a drawing -> its media type. Source: the registry of media types at IANA.
 MEDIA_TYPES: Mapping[str, str] = {
-    "json": "application/json",
+    "json": JSON,
     "mermaid": "text/vnd.mermaid",
     "dot": "text/vnd.graphviz",
 }
@@ -39,6 +40,7 @@ class WorkflowViewRoutes:
                 "Get the graph of a workflow, with depths and workers: as JSON, Mermaid or DOT",
                 roles=READERS,
                 answer=WorkflowGraph,
+                text_forms=tuple(form for form in MEDIA_TYPES.values() if form != JSON),
                 errors=(404,),
                 query={"format": False},
                 parameters={"format": {"type": "string", "enum": list(MEDIA_TYPES)}},
