@@ -174,24 +174,23 @@ class MqsHandlers:
                 raise Rejected(f"MQS has no answer to {request.kind}")
 
     async def _read_history(self, query: HistoryQuery) -> HistoryAnswer:
-        workflow_id = query.workflow_id
-        if query.mqid is not None:
-            profile = await repository.find_profile(self._store, query.mqid)
-            workflow_id = profile.workflow_id if profile is not None else None
-        found = await repository.find_group(self._store, workflow_id) if workflow_id is not None else StoredGroup(None)
-        if workflow_id is None or found.group is None:
-            raise NotFound("no such queue" if query.mqid is not None else "no queues of such a workflow")
-        profiles = [profile for profile in found.profiles if query.mqid in (None, profile.mqid)]
-        points = await self._history.read_points(
-            [profile.mqid for profile in profiles], query.since, query.until, query.n_points
-        )
+        profiles = await repository.find_profiles(self._store, query.mqids)
+        if not profiles:
+            raise NotFound("no such queues")
+        if len(workflows := {profile.workflow_id for profile in profiles.values()}) > 1:
+            raise Rejected("'mqids': must be queues of one workflow")
+        plots = await self._history.read_plots(list(profiles), query.since, query.until, query.n_points)
         return HistoryAnswer(
-            workflow_id=workflow_id,
+            workflow_id=workflows.pop(),
             queues=[
                 QueueHistory(
-                    mqid=profile.mqid, alias=profile.alias, is_public=profile.is_public, points=points[profile.mqid]
+                    mqid=mqid,
+                    alias=profile.alias,
+                    is_public=profile.is_public,
+                    points=plots[mqid].points,
+                    sampled_at=plots[mqid].sampled_at,
                 )
-                for profile in profiles
+                for mqid, profile in profiles.items()
             ],
         )
 

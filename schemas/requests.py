@@ -52,14 +52,15 @@ class BacklogsQuery(MqsQuestion):
 
 #: The most points that one answer has for a queue.
 MAX_POINTS = 2_000
+#: The most queues of one question about the history. With all points the answer is half as large as the broker takes.
+MAX_HISTORIES = 10
 
 
 class HistoryQuery(MqsQuestion):
-    """The gateway wants the history of a workflow's queues, or of the one queue `mqid`, for a plot."""
+    """The gateway wants the history of queues of one workflow, for a plot."""
 
     kind: Literal["history"] = "history"
-    workflow_id: WorkflowId | None = None
-    mqid: Mqid | None = None
+    mqids: Annotated[list[Mqid], Field(min_length=1, max_length=MAX_HISTORIES)]
     since: AwareDatetime
     until: AwareDatetime
     n_points: Annotated[int, Field(ge=1, le=MAX_POINTS)] = 300
@@ -212,10 +213,12 @@ class QueueHistory(BaseModel):
     alias: Alias
     is_public: bool
     points: QueuePoints
+    #: When MQS last counted the queue in the time of the plot; null: not in that time.
+    sampled_at: AwareDatetime | None = None
 
 
 class HistoryAnswer(Answer):
-    """The histories of queues of one workflow, in the order of the reservation."""
+    """The histories of the queues of the question, in its order. Unknown queues are left out."""
 
     kind: Literal["history"] = "history"
     workflow_id: WorkflowId

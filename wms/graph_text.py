@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Line(StrEnum):
+class LineStyle(StrEnum):
     """How the line of an edge looks."""
 
     PLAIN = "plain"
@@ -13,7 +13,7 @@ class Line(StrEnum):
     THICK = "thick"
 
 
-_ARROWS = {Line.PLAIN: "-->", Line.DOTTED: "-.->", Line.THICK: "==>"}
+_ARROWS = {LineStyle.PLAIN: "-->", LineStyle.DOTTED: "-.->", LineStyle.THICK: "==>"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TextEdge:
     target: int
     label: str = ""
     color: str = "#000000"
-    line: Line = Line.PLAIN
+    line: LineStyle = LineStyle.PLAIN
 
 
 def write_mermaid(nodes: Sequence[TextNode], edges: Sequence[TextEdge], *, direction: str = "TD") -> str:

@@ -95,6 +95,13 @@ async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
     return None if document is None else MQProfileDocument.model_validate(document)
 
 
+async def find_profiles(reader: Reader, mqids: Sequence[Mqid]) -> dict[Mqid, MQProfileDocument]:
+    """Return the profiles of `mqids` in this order. Unknown queues are left out."""
+    documents = await reader.find(MQ_PROFILES, {"_id": {"$in": list(mqids)}})
+    found = {profile.mqid: profile for profile in map(MQProfileDocument.model_validate, documents)}
+    return {mqid: found[mqid] for mqid in mqids if mqid in found}
+
+
 async def find_over(reader: Reader, workflow_ids: Iterable[WorkflowId]) -> set[WorkflowId]:
     """Return the ids among `workflow_ids` whose queues were deleted or never requested."""
     asked = set(workflow_ids)

@@ -9,16 +9,16 @@ one document a queue. A queue that does not change writes nothing.
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from mqs.history.oldest import OldestEvent
+from mqs.history.open_series import MINUTE_S, HistoryDetail, OpenQueue
 from mqs.history.plots import cut_series, make_points
-from mqs.history.samples import STANDS_FOR_S, QueueSample, Series, join_series, merge_peaks, pack_series, unpack_series
+from mqs.history.samples import STANDS_FOR_S, QueueSample, Series, join_series, pack_series, unpack_series
 from runtime.clock import utc_now
 from runtime.kernel.store import Index, Store
 from runtime.telemetry import log
@@ -27,15 +27,8 @@ from schemas.registry import register_collection
 from schemas.requests import QueuePoints
 
 
-class Detail(StrEnum):
-    """How finely a series shows a queue."""
-
-    RAW = "raw"
-    MINUTE = "minute"
-
-
 @dataclass(frozen=True, slots=True)
-class _Keeping:
+class _SeriesKeeping:
     """How a series is kept: its samples a document, how often it is written, and how long documents stay."""
 
     most_samples: int
@@ -43,11 +36,10 @@ class _Keeping:
     kept_for: timedelta
 
 
-_KEEPING: Mapping[Detail, _Keeping] = {
-    Detail.RAW: _Keeping(80, 60.0, timedelta(days=1)),
-    Detail.MINUTE: _Keeping(360, 600.0, timedelta(days=30)),
+_KEEPING: Mapping[HistoryDetail, _SeriesKeeping] = {
+    HistoryDetail.RAW: _SeriesKeeping(80, 60.0, timedelta(days=1)),
+    HistoryDetail.MINUTE: _SeriesKeeping(360, 600.0, timedelta(days=30)),
 }
-_MINUTE_S = 60
 #: How long the last write may take when MQS stops, in seconds.
 _LAST_WRITE_S = 3.0
 #: The most documents that one write has.
@@ -60,7 +52,7 @@ class HistoryDocument(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     queue: str
-    detail: Detail
+    detail: HistoryDetail
     first_at: datetime
     last_at: datetime
     expires_at: datetime
@@ -74,14 +66,12 @@ INDEXES: Mapping[str, Sequence[Index]] = {
 }
 
 
-@dataclass(slots=True)
-class _Open:
-    """The samples of a queue that are not in a full document yet."""
+@dataclass(frozen=True, slots=True)
+class PlottedQueue:
+    """The points of a queue's plot, and when the queue was last sampled; None: not in the time of the plot."""
 
-    series: dict[Detail, Series] = field(default_factory=lambda: {detail: Series() for detail in Detail})
-    #: Whether the database lacks the newest samples.
-    is_changed: dict[Detail, bool] = field(default_factory=lambda: dict.fromkeys(Detail, False))
-    oldest: OldestEvent = field(default_factory=OldestEvent)
+    points: QueuePoints
+    sampled_at: datetime | None
 
 
 class HistoryStore:
@@ -89,8 +79,8 @@ class HistoryStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._open: dict[str, _Open] = {}
-        self._written_s = dict.fromkeys(Detail, time.monotonic())
+        self._open: dict[str, OpenQueue] = {}
+        self._written_s = dict.fromkeys(HistoryDetail, time.monotonic())
 
     async def keep_samples(self, samples: Mapping[str, QueueSample]) -> None:
         """Add one sample for each existing queue, and write what is due. Queues without a sample are deleted ones.
@@ -106,42 +96,39 @@ class HistoryStore:
         """Write all samples that the database lacks, if it answers within seconds."""
         try:
             async with asyncio.timeout(_LAST_WRITE_S):
-                await self._write_all()
+                await self._write_all(list(self._open))
         except (EWMSError, TimeoutError) as error:
             log.info("the last samples of the queues were not stored", reason=str(error))
 
     def add_samples(self, samples: Mapping[str, QueueSample]) -> None:
         """Add one sample for each queue. It may lack the age of the oldest event, which this estimates."""
         for queue, sample in samples.items():
-            here = self._open.setdefault(queue, _Open())
-            n_held = sample.n_ready + sample.n_unacknowledged + sample.n_delayed
-            oldest_s = here.oldest.note_counts(
-                sample.at_s, n_arrived=sample.n_arrived, n_left=sample.n_left, n_held=n_held
-            )
-            whole = QueueSample(**{name: getattr(sample, name) for name in _SAMPLED}, oldest_s=oldest_s)
-            _add_raw(here, whole)
-            _add_minute(here, whole)
+            self._open.setdefault(queue, OpenQueue()).note_sample(sample)
 
     async def write_due(self) -> None:
-        """Write the samples of the series that are due, and forget the queues that had no sample for long.
+        """Write the series that are full, and all series of a detail that is due.
 
         Raises:
             Unavailable: the database is away. The samples stay in memory, and the next call writes them.
         """
         now_s = time.monotonic()
         for detail, keeping in _KEEPING.items():
-            if now_s - self._written_s[detail] >= keeping.written_every_s or self._has_full(detail):
-                await self._write_series(detail)
+            if now_s - self._written_s[detail] >= keeping.written_every_s:
+                await self._write_series(detail, self._open)
                 self._written_s[detail] = now_s
+            else:
+                most = keeping.most_samples
+                full = [queue for queue, here in self._open.items() if len(here.series[detail].samples) >= most]
+                await self._write_series(detail, full)
 
-    async def _write_all(self) -> None:
-        """Write all samples that the database lacks.
+    async def _write_all(self, queues: Iterable[str]) -> None:
+        """Write all samples of `queues` that the database lacks.
 
         Raises:
             Unavailable: the database is away.
         """
-        for detail in Detail:
-            await self._write_series(detail)
+        for detail in HistoryDetail:
+            await self._write_series(detail, queues)
 
     async def _forget_others(self, queues: Iterable[str]) -> None:
         """Write the last samples of all queues but `queues`, and forget these queues: they are deleted.
@@ -150,96 +137,81 @@ class HistoryStore:
             Unavailable: the database is away.
         """
         gone = self._open.keys() - set(queues)
-        if not gone:
-            return
-        await self._write_all()
+        await self._write_all(gone)
         for queue in gone:
             del self._open[queue]
 
-    async def read_points(
+    async def read_plots(
         self, queues: Sequence[str], since: datetime, until: datetime, n_points: int
-    ) -> dict[str, QueuePoints]:
-        """Return the points of a plot for each of `queues`, with the finest series that reaches back to `since`.
+    ) -> dict[str, PlottedQueue]:
+        """Return the plot of each of `queues`, with the finest series that reaches back to `since`.
+
+        A thread reduces the samples, so that MQS does its other work meanwhile.
 
         Raises:
             Unavailable: the database is away.
         """
-        fine = utc_now() - since <= _KEEPING[Detail.RAW].kept_for
-        detail = Detail.RAW if fine else Detail.MINUTE
+        is_recent = utc_now() - since <= _KEEPING[HistoryDetail.RAW].kept_for
+        detail = HistoryDetail.RAW if is_recent else HistoryDetail.MINUTE
         query = {
             "queue": {"$in": list(queues)},
             "detail": str(detail),
             "last_at": {"$gte": since - timedelta(seconds=STANDS_FOR_S)},
             "first_at": {"$lte": until},
         }
-        parts: dict[str, list[Series]] = {queue: [] for queue in queues}
-        # The series in memory has all samples of its own document.
-        open_ones = {
-            _name_document(queue, self._open[queue].series[detail], detail) for queue in queues if queue in self._open
-        }
+        # An open series has all samples of its own document. Both are taken before the database answers: while it
+        # does, a series may become full and begin the next document.
+        open_ones = {queue: self._open[queue].series[detail] for queue in queues if queue in self._open}
+        open_ids = {_name_document(queue, series.samples, detail) for queue, series in open_ones.items()}
+        newest = {queue: series.copy_samples() for queue, series in open_ones.items()}
+        packed: dict[str, list[bytes]] = {queue: [] for queue in queues}
         for document in await self._store.find(MQ_HISTORY, query):
-            if document["_id"] not in open_ones:
-                parts[document["queue"]].append(unpack_series(document["packed"]))
+            if document["_id"] not in open_ids:
+                packed[document["queue"]].append(document["packed"])
         since_s, until_s = int(since.timestamp()), int(until.timestamp())
-        found: dict[str, QueuePoints] = {}
-        for queue, stored in parts.items():
-            here = self._open.get(queue)
-            whole = join_series([*stored, *([here.series[detail]] if here is not None else [])])
-            recent = cut_series(whole, since_s - STANDS_FOR_S)
-            found[queue] = make_points(recent, since_s=since_s, until_s=until_s, n_points=n_points)
-        return found
 
-    def _has_full(self, detail: Detail) -> bool:
-        most = _KEEPING[detail].most_samples
-        return any(len(here.series[detail]) >= most for here in self._open.values())
+        def draw_all() -> dict[str, PlottedQueue]:
+            return {
+                queue: _draw_plot(
+                    [*map(unpack_series, stored), *([newest[queue]] if queue in newest else [])],
+                    since_s=since_s,
+                    until_s=until_s,
+                    n_points=n_points,
+                )
+                for queue, stored in packed.items()
+            }
 
-    async def _write_series(self, detail: Detail) -> None:
+        return await asyncio.to_thread(draw_all)
+
+    async def _write_series(self, detail: HistoryDetail, queues: Iterable[str]) -> None:
+        """Write the series of `queues` that have changed."""
         keeping = _KEEPING[detail]
-        changed = [(queue, here) for queue, here in self._open.items() if here.is_changed[detail]]
+        changed = [(queue, series) for queue in queues if (series := self._open[queue].series[detail]).is_changed]
         for start in range(0, len(changed), _MOST_AT_ONCE):
             some = changed[start : start + _MOST_AT_ONCE]
-            updates = [_make_update(queue, here.series[detail], detail, keeping) for queue, here in some]
+            updates = [_make_update(queue, series.samples, detail, keeping) for queue, series in some]
             await self._store.bulk_update(MQ_HISTORY, updates, upsert=True)
-            for _, here in some:
-                here.is_changed[detail] = False
-                if len(here.series[detail]) >= keeping.most_samples:
-                    # The last sample begins the next document, so that the following rate is known.
-                    last = here.series[detail].read_sample(-1)
-                    here.series[detail] = Series()
-                    here.series[detail].add_sample(last)
+            for _, series in some:
+                series.is_changed = False
+                if len(series.samples) >= keeping.most_samples:
+                    series.begin_next()
         if changed:
             log.debug("history written", detail=str(detail), n_queues=len(changed))
 
 
-_SAMPLED = ("at_s", "n_ready", "n_unacknowledged", "n_delayed", "n_consumers", "n_arrived", "n_left")
-
-
-def _add_raw(here: _Open, sample: QueueSample) -> None:
-    series = here.series[Detail.RAW]
-    if len(series):
-        last = series.read_sample(-1)
-        if sample.at_s <= last.at_s or (sample.equals(last) and sample.at_s - last.at_s < STANDS_FOR_S):
-            return
-    series.add_sample(sample)
-    here.is_changed[Detail.RAW] = True
-
-
-def _add_minute(here: _Open, sample: QueueSample) -> None:
-    series = here.series[Detail.MINUTE]
-    if len(series):
-        last = series.read_sample(-1)
-        if sample.at_s <= last.at_s or (sample.equals(last) and sample.at_s - last.at_s < STANDS_FOR_S):
-            return
-        if sample.at_s // _MINUTE_S == last.at_s // _MINUTE_S:
-            series.replace_last(merge_peaks(last, sample))
-            here.is_changed[Detail.MINUTE] = True
-            return
-    series.add_sample(sample)
-    here.is_changed[Detail.MINUTE] = True
+def _draw_plot(parts: Iterable[Series], *, since_s: int, until_s: int, n_points: int) -> PlottedQueue:
+    whole = join_series(parts)
+    recent = cut_series(whole, since_s - STANDS_FOR_S)
+    place = bisect_right(recent.at_s, until_s)
+    is_seen = place > 0 and recent.at_s[place - 1] >= since_s - STANDS_FOR_S
+    return PlottedQueue(
+        points=make_points(recent, since_s=since_s, until_s=until_s, n_points=n_points),
+        sampled_at=datetime.fromtimestamp(recent.at_s[place - 1], UTC) if is_seen else None,
+    )
 
 
 def _make_update(
-    queue: str, series: Series, detail: Detail, keeping: _Keeping
+    queue: str, series: Series, detail: HistoryDetail, keeping: _SeriesKeeping
 ) -> tuple[dict[str, object], dict[str, object]]:
     first_at = datetime.fromtimestamp(series.at_s[0], UTC)
     last_at = datetime.fromtimestamp(series.at_s[-1], UTC)
@@ -254,7 +226,7 @@ def _make_update(
     return {"_id": _name_document(queue, series, detail)}, {"$set": {**document.model_dump(), "detail": str(detail)}}
 
 
-def _name_document(queue: str, series: Series, detail: Detail) -> str:
+def _name_document(queue: str, series: Series, detail: HistoryDetail) -> str:
     """Return the `_id` of the document for `series`. A minute's sample may still change, and keeps its document."""
     first = series.at_s[0] if len(series) else 0
-    return f"{queue}:{detail}:{first // _MINUTE_S if detail is Detail.MINUTE else first}"
+    return f"{queue}:{detail}:{first // MINUTE_S if detail is HistoryDetail.MINUTE else first}"

@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import sub
 
 #: How long a sample may stand for the following ones that are equal, in seconds. So a longer gap shows that nothing was
@@ -39,18 +39,19 @@ class QueueSample:
         return _numbers(self)[1:-1] == _numbers(other)[1:-1] and (self.oldest_s > 0) == (other.oldest_s > 0)
 
 
-_NAMES = tuple(each.name for each in fields(QueueSample))
+#: The names of the fields; the age of the oldest event is the last one.
+SAMPLE_FIELDS = tuple(each.name for each in fields(QueueSample))
 
 
 def _numbers(sample: QueueSample) -> tuple[int, ...]:
-    return tuple(getattr(sample, name) for name in _NAMES)
+    return tuple(getattr(sample, name) for name in SAMPLE_FIELDS)
 
 
 @dataclass(slots=True)
 class Series:
     """Samples of one queue in order of time, a list of numbers for each field of `QueueSample`."""
 
-    columns: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in _NAMES})
+    columns: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in SAMPLE_FIELDS})
 
     def __len__(self) -> int:
         return len(self.columns["at_s"])
@@ -62,16 +63,16 @@ class Series:
 
     def add_sample(self, sample: QueueSample) -> None:
         """Add a sample that is newer than the others."""
-        for name, number in zip(_NAMES, _numbers(sample), strict=True):
+        for name, number in zip(SAMPLE_FIELDS, _numbers(sample), strict=True):
             self.columns[name].append(number)
 
     def read_sample(self, place: int) -> QueueSample:
         """Return the sample at `place`; -1 is the newest."""
-        return QueueSample(*(self.columns[name][place] for name in _NAMES))
+        return QueueSample(*(self.columns[name][place] for name in SAMPLE_FIELDS))
 
     def replace_last(self, sample: QueueSample) -> None:
         """Put `sample` in the place of the newest one."""
-        for name, number in zip(_NAMES, _numbers(sample), strict=True):
+        for name, number in zip(SAMPLE_FIELDS, _numbers(sample), strict=True):
             self.columns[name][-1] = number
 
 
@@ -92,7 +93,7 @@ def merge_peaks(before: QueueSample, after: QueueSample) -> QueueSample:
 def pack_series(series: Series) -> bytes:
     """Return a series as bytes: the differences in each column, compressed."""
     parts = [struct.pack("<BI", _VERSION, len(series))]
-    for name in _NAMES:
+    for name in SAMPLE_FIELDS:
         column = series.columns[name]
         steps = list(map(sub, column, [0, *column[:-1]]))
         parts.append(struct.pack(f"<{len(steps)}q", *steps))
@@ -110,31 +111,20 @@ def unpack_series(packed: bytes) -> Series:
     if version != _VERSION:
         raise ValueError(f"a series of version {version} is unknown")
     found = Series()
-    for place, name in enumerate(_NAMES):
+    for place, name in enumerate(SAMPLE_FIELDS):
         steps = struct.unpack_from(f"<{n}q", data, struct.calcsize("<BI") + place * n * 8)
         found.columns[name] = list(accumulate(steps))
     return found
 
 
 def join_series(parts: Iterable[Series]) -> Series:
-    """Return the samples of several series in order of time. Of samples of the same second, the last one stays."""
-    found = Series()
-    listed = [part for part in parts if len(part)]
-    listed.sort(key=lambda part: part.at_s[0])
-    for part in listed:
-        if not len(found) or part.at_s[0] >= found.at_s[-1]:
-            # A stretch begins with the last sample of the one before.
-            n_kept = len(found) - (len(found) > 0 and part.at_s[0] == found.at_s[-1])
-            for name in _NAMES:
-                found.columns[name][n_kept:] = part.columns[name]
-        else:
-            found = _interleave(found, part)
-    return found
+    """Return the samples of several series in order of time. Of samples of the same second, the last one stays.
 
-
-def _interleave(one: Series, other: Series) -> Series:
-    by_time = {part.at_s[place]: part.read_sample(place) for part in (one, other) for place in range(len(part))}
-    found = Series()
-    for at_s in sorted(by_time):
-        found.add_sample(by_time[at_s])
-    return found
+    The parts may overlap. This sorts all samples once.
+    """
+    listed = sorted((part for part in parts if len(part)), key=lambda part: part.at_s[0])
+    columns = {name: [number for part in listed for number in part.columns[name]] for name in SAMPLE_FIELDS}
+    times = columns["at_s"]
+    places = sorted(range(len(times)), key=times.__getitem__)
+    kept = [one for one, following in pairwise(places) if times[one] != times[following]] + places[-1:]
+    return Series({name: [column[place] for place in kept] for name, column in columns.items()})

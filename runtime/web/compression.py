@@ -33,7 +33,7 @@ async def compress_answer(response: Response, accept_encoding: str) -> Response:
     body = bytes(response.body)
     if len(body) < MIN_BYTES or not kind.startswith(_KINDS) or "content-encoding" in response.headers:
         return response
-    response.headers["Vary"] = "Accept-Encoding"
+    response.headers.add_vary_header("Accept-Encoding")
     if not accepts_gzip(accept_encoding):
         return response
     if len(body) > _MAX_HERE_BYTES:

@@ -36,7 +36,7 @@ class GraphEdge(Object):
     """A way of events through a queue: from the task that publishes to the task that takes.
 
     Users publish onto a public queue if `source` is null, and fetch from it if `target` is null. A queue with several
-    tasks at an end has several edges.
+    tasks at an end has several edges. In a very large graph, `source` or `target` may be a queue of `joints`.
     """
 
     mqid: str
@@ -52,6 +52,13 @@ class WorkflowGraph(Object):
     workflow_id: str
     tasks: list[GraphTask]
     edges: list[GraphEdge]
+    joints: Annotated[
+        list[str],
+        Field(
+            description="The mqids of queues that are nodes, because edges between all their tasks would be too many.",
+            default_factory=list,
+        ),
+    ]
     #: One row for each queue, in the order of the request. Empty if MQS does not have the queues.
     queues: list[QueueDepth]
     n_dead: int

@@ -151,11 +151,19 @@ def _explain_end(facts: WorkflowFacts) -> Iterator[ExplainedCause]:
 
 
 def _drop_repeated(found: list[ExplainedCause]) -> Iterator[ExplainedCause]:
-    """Yield each cause once: a stall and a taskforce may tell of the same thing, with the same text."""
-    told = set[tuple[str, str]]()
+    """Yield each cause once: a stall and a taskforce may tell of the same thing, with the same text.
+
+    Causes of two tasks, or of two taskforces, are different ones. One of a whole workflow or task covers its parts.
+    """
+    told = set[tuple[str, str, str, str]]()
+    wider = set[tuple[str, str, str, str]]()
     for each in found:
+        text = each.text.removeprefix(f"{each.n} worker(s) ")
+        of_task, of_all = (each.cause, text, each.task_id, ""), (each.cause, text, "", "")
+        own = (each.cause, text, each.task_id, each.taskforce_uuid)
         # Holds are told of the workflow and of its taskforces, and queues by the stall and by themselves.
-        key = (each.cause, each.text.removeprefix(f"{each.n} worker(s) "))
-        if key not in told:
-            told.add(key)
-            yield each
+        if own in wider or not told.isdisjoint((own, of_task, of_all)):
+            continue
+        told.add(own)
+        wider |= {of_task, of_all}
+        yield each

@@ -355,7 +355,7 @@ REQUESTS: tuple[Question, ...] = (
     ProfilesQuery(workflow_id=WORKFLOW, subject="ada"),
     GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS], n_workers=8),
     DepthsQuery(workflow_id=WORKFLOW),
-    HistoryQuery(workflow_id=WORKFLOW, since=AT, until=AT, n_points=300),
+    HistoryQuery(mqids=[HITS, TRACKS], since=AT, until=AT, n_points=300),
     SecretsQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, names=("db-password",)),
     BacklogsQuery(mqids=[HITS, TRACKS]),
     TaskProfilesQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
@@ -442,6 +442,7 @@ ANSWERS: tuple[Answer, ...] = (
                     in_per_s=[2.5],
                     out_per_s=[1.0],
                 ),
+                sampled_at=AT,
             )
         ],
     ),

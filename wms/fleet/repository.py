@@ -41,6 +41,8 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         Index(("projects", "cursor")),
         # For the watch over stalled workflows.
         Index(("deactivated",), partial=UNFINISHED),
+        # For the list of workflows that have just ended.
+        Index(("deactivated_ts",), partial={"deactivated_ts": {"$gt": 0}}),
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
     ),
     TASK_DIRECTIVES: (

@@ -10,7 +10,7 @@ nothing, or the whole state at once. So no event is ever missed, and none has to
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runtime.web.sse_format import StreamEvent
@@ -21,14 +21,31 @@ _ID_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
+class ProgressState:
+    """How far a workflow is, ready to send. All watchers share it."""
+
+    data: str
+    #: The id of an event after which a client knows `data`.
+    id: str
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NewsItem:
-    """A workflow of the list as JSON, and who may see it. All watchers share it."""
+    """A workflow of the list as JSON. All watchers share it."""
 
     workflow_id: str
-    owner: str
-    projects: tuple[str, ...]
     data: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewsList:
+    """A list of workflows, ready to send. All watchers with the same rights share it."""
+
+    items: tuple[NewsItem, ...]
+    #: The id of an event after which a client knows all `items`.
+    id: str
 
 
 def name_state(data: str) -> str:
@@ -36,41 +53,49 @@ def name_state(data: str) -> str:
     return hashlib.sha256(data.encode()).hexdigest()[:_ID_DIGITS]
 
 
-def list_progress_events(standing: WorkflowStanding, *, is_over: bool, known: str) -> list[StreamEvent]:
-    """Return the events for a client that knows the state `known`."""
+def make_state(standing: WorkflowStanding, *, is_over: bool) -> ProgressState:
+    """Return how far a workflow is, ready to send."""
     data = standing.model_dump_json()
-    place = name_state(data)
-    events = [] if place == known else [StreamEvent(data, id=place, name="workflow")]
-    return [*events, StreamEvent("{}", id=place, name="end")] if is_over else events
+    return ProgressState(data, name_state(data), is_over)
 
 
-def make_item(news: WorkflowNews, *, owner: str, projects: Sequence[str]) -> NewsItem:
+def list_progress_events(state: ProgressState, *, known: str) -> list[StreamEvent]:
+    """Return the events for a client that knows the state `known`."""
+    events = [] if state.id == known else [StreamEvent(state.data, id=state.id, name="workflow")]
+    return [*events, StreamEvent("{}", id=state.id, name="end")] if state.is_over else events
+
+
+def make_item(news: WorkflowNews) -> NewsItem:
     """Return a workflow of the list, ready to send."""
     data = news.model_dump_json()
-    return NewsItem(news.workflow_id, owner, tuple(projects), data, name_state(data))
+    return NewsItem(news.workflow_id, data, name_state(data))
 
 
-def name_list(items: Sequence[NewsItem]) -> str:
-    """Return the id of an event after which a client knows all `items`."""
-    return name_state(json.dumps([item.digest for item in items]))
+def make_list(items: Iterable[NewsItem]) -> NewsList:
+    """Return the list of `items`, ready to send."""
+    listed = tuple(items)
+    return NewsList(listed, name_state(json.dumps([item.digest for item in listed])))
 
 
-def make_list_event(items: Sequence[NewsItem]) -> StreamEvent:
+def make_list_event(news: NewsList) -> StreamEvent:
     """Return the event with the whole list."""
-    return StreamEvent(f'{{"workflows":[{",".join(item.data for item in items)}]}}', id=name_list(items), name="list")
+    data = ",".join(item.data for item in news.items)
+    return StreamEvent(f'{{"workflows":[{data}]}}', id=news.id, name="list")
 
 
-def list_changes(before: Mapping[str, str], items: Sequence[NewsItem]) -> list[StreamEvent]:
-    """Return the events for a client that knows the workflows `before`: the digests by the workflows' ids."""
-    place = name_list(items)
+def list_changes(before: NewsList, news: NewsList) -> list[StreamEvent]:
+    """Return the events for a client that knows the list `before`."""
+    if before.id == news.id:
+        return []
+    known = {item.workflow_id: item.digest for item in before.items}
     events = [
-        StreamEvent(item.data, id=place, name="workflow")
-        for item in items
-        if before.get(item.workflow_id) != item.digest
+        StreamEvent(item.data, id=news.id, name="workflow")
+        for item in news.items
+        if known.get(item.workflow_id) != item.digest
     ]
-    here = {item.workflow_id for item in items}
+    here = {item.workflow_id for item in news.items}
     events += [
-        StreamEvent(json.dumps({"workflow_id": gone}), id=place, name="gone") for gone in before if gone not in here
+        StreamEvent(json.dumps({"workflow_id": gone}), id=news.id, name="gone") for gone in known if gone not in here
     ]
     # A client that is cut off among these events must get the whole list, so only the last one has the new id.
     return [StreamEvent(event.data, name=event.name) for event in events[:-1]] + events[-1:]

@@ -1,12 +1,14 @@
 """Send news about workflows as streams of events. All watchers share the work.
 
-While anybody watches, WMS reads a followed workflow, or the list of all, every two seconds: once for all watchers. A
-watcher costs only the comparison with what it knows. `feed_events` says which events there are.
+While anybody watches, WMS reads a followed workflow every two seconds, once for all watchers, and the list once for all
+watchers with the same rights. A watcher costs only the comparison with what it knows. `feed_events` says which events
+there are.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 from runtime.clock import utc_now
 from runtime.kernel.decision import Document
@@ -21,12 +23,14 @@ from wms.fleet import repository
 from wms.fleet.health import describe_stall
 from wms.fleet.ownership import Access
 from wms.insight.feed_events import (
-    NewsItem,
+    NewsList,
+    ProgressState,
     list_changes,
     list_progress_events,
     make_item,
+    make_list,
     make_list_event,
-    name_list,
+    make_state,
 )
 from wms.insight.workflow_facts import collect_facts, describe_standing
 from wms.insight.workflow_reader import WorkflowReader
@@ -38,8 +42,8 @@ _SHOWN_FOR = timedelta(hours=1)
 #: The most workflows of a list: the newest.
 _MOST = 2_000
 _FIELDS = (
-    "owner", "projects", "timestamp", "priority", "deactivated", "deactivated_ts", "completion", "inputs_closed_at",
-    "queues_active_at", "stalled",
+    "timestamp", "priority", "deactivated", "deactivated_ts", "completion", "inputs_closed_at", "queues_active_at",
+    "stalled",
 )  # fmt: skip
 
 
@@ -50,13 +54,20 @@ class WorkflowFeed:
         self._store = store
         self._reader = reader
         self._lists = SharedWork(kept_for_s=LOOK_S / 2)
+        self._states = SharedWork(kept_for_s=LOOK_S / 2)
 
     def follow_workflow(self, workflow_id: str, access: Access, after: str) -> AsyncIterator[StreamEvent]:
         """Yield the state of a workflow, and again after each change, until it is over. `after` is the last id."""
 
         async def read_after(known: str) -> Sequence[StreamEvent]:
+            # The reader checks each watcher's rights.
             seen = await self._reader.read_workflow(workflow_id, access)
-            return list_progress_events(describe_standing(seen), is_over=collect_facts(seen).is_over, known=known)
+
+            async def describe() -> ProgressState:
+                return make_state(describe_standing(seen), is_over=collect_facts(seen).is_over)
+
+            state = await self._states.find_result(seen.workflow.workflow_id, describe)
+            return list_progress_events(state, known=known)
 
         return follow_rows(read_after, after=after, wait=_wait, is_over=lambda event: event.name == "end")
 
@@ -66,33 +77,35 @@ class WorkflowFeed:
         Raises:
             Unavailable: the database is away.
         """
-        items = await self._list_visible(access)
-        if name_list(items) != after:
-            yield make_list_event(items)
+        news = await self._list_visible(access)
+        if news.id != after:
+            yield make_list_event(news)
         while True:
-            known = {item.workflow_id: item.digest for item in items}
+            before = news
             await _wait()
-            items = await self._list_visible(access)
-            for event in list_changes(known, items):
+            news = await self._list_visible(access)
+            for event in list_changes(before, news):
                 yield event
 
-    async def _list_visible(self, access: Access) -> list[NewsItem]:
-        items = await self._lists.find_result("all", self._read_list)
-        return [item for item in items if access.may_see(item.owner, list(item.projects))]
+    async def _list_visible(self, access: Access) -> NewsList:
+        key = None if access.everything else (access.subject, access.projects)
+        return await self._lists.find_result(key, lambda: self._read_list(access))
 
-    async def _read_list(self) -> list[NewsItem]:
-        ended_after = (utc_now() - _SHOWN_FOR).timestamp()
+    async def _read_list(self, access: Access) -> NewsList:
         documents = await self._store.find(
             WORKFLOWS,
-            {"$or": [dict(repository.UNFINISHED), {"deactivated_ts": {"$gte": ended_after}}]},
+            select_news(access, (utc_now() - _SHOWN_FOR).timestamp()),
             projection=dict.fromkeys(_FIELDS, 1),
             sort=[("cursor", -1)],
             limit=_MOST,
         )
-        return [
-            make_item(_describe_news(each), owner=each.get("owner", ""), projects=each.get("projects", []))
-            for each in documents
-        ]
+        return make_list(make_item(_describe_news(each)) for each in documents)
+
+
+def select_news(access: Access, ended_after: float) -> dict[str, Any]:
+    """Return the filter of workflows that a caller may see: under way, or ended after `ended_after`."""
+    recent = {"$or": [dict(repository.UNFINISHED), {"deactivated_ts": {"$gte": ended_after}}]}
+    return {"$and": [access.owner_filter, recent]} if access.owner_filter else recent
 
 
 def _describe_news(workflow: Document) -> WorkflowNews:

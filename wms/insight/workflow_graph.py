@@ -6,6 +6,7 @@ where no task is: one stub shared by all queues would ruin every layout.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 
 from schemas.api.queues import QueueDepth
 from schemas.api.workflow_graph import GraphEdge, GraphTask, WorkerNumbers, WorkflowGraph
@@ -16,6 +17,8 @@ from schemas.phases import WANTED
 from wms.graph_text import TextEdge, TextNode, write_dot, write_mermaid
 from wms.insight.workflow_reading import WorkflowReading
 
+#: With more edges than this, a queue that joins many tasks becomes a node.
+MOST_EDGES = 2_000
 _STALLED, _WORKING, _WAITING, _STUB = "#f5b7b1", "#b7e4c7", "#fdebd0", "#e5e7e9"
 
 
@@ -23,13 +26,15 @@ def make_graph(seen: WorkflowReading) -> WorkflowGraph:
     """Return the graph of a workflow."""
     causes = seen.stall.causes if seen.stall is not None else []
     problems = {cause.task_id: cause.text for cause in reversed(causes)}
+    taskforces: dict[str, list[TaskforceDocument]] = {}
+    for one in seen.taskforces:
+        taskforces.setdefault(one.task_id, []).append(one)
+    edges, joints = _list_edges(seen.workflow.queues, seen.tasks)
     return WorkflowGraph(
         workflow_id=seen.workflow.workflow_id,
-        tasks=[
-            _describe_task(task, [one for one in seen.taskforces if one.task_id == task.task_id], problems)
-            for task in seen.tasks
-        ],
-        edges=[edge for queue in seen.workflow.queues for edge in _list_edges(queue, seen.tasks)],
+        tasks=[_describe_task(task, taskforces.get(task.task_id, []), problems) for task in seen.tasks],
+        edges=edges,
+        joints=joints,
         queues=seen.depths.queues if seen.depths is not None else [],
         n_dead=seen.depths.n_dead if seen.depths is not None else seen.workflow.n_dead or 0,
         unseen=seen.unseen,
@@ -65,15 +70,34 @@ def _describe_task(
     )
 
 
-def _list_edges(queue: QueuePlan, tasks: Sequence[TaskDirectiveDocument]) -> list[GraphEdge]:
-    """Return the edges of a queue. An end without a task is None, and a public queue has such an end at most once."""
-    sources: list[str | None] = [task.task_id for task in tasks if queue.mqid in task.output_queues]
-    targets: list[str | None] = [task.task_id for task in tasks if queue.mqid in task.input_queues]
-    return [
-        GraphEdge(mqid=queue.mqid, alias=queue.alias, is_public=queue.is_public, source=source, target=target)
-        for source in sources or [None]
-        for target in targets or [None]
-    ]
+def _list_edges(
+    queues: Sequence[QueuePlan], tasks: Sequence[TaskDirectiveDocument]
+) -> tuple[list[GraphEdge], list[str]]:
+    """Return the edges of all queues, and the mqids of the queues that are nodes.
+
+    An end without a task is None, and a public queue has such an end at most once.
+    """
+    sources: dict[str, list[str]] = {}
+    targets: dict[str, list[str]] = {}
+    for task in tasks:
+        for mqid in set(task.output_queues):
+            sources.setdefault(mqid, []).append(task.task_id)
+        for mqid in set(task.input_queues):
+            targets.setdefault(mqid, []).append(task.task_id)
+    ends = [(queue, sources.get(queue.mqid) or [None], targets.get(queue.mqid) or [None]) for queue in queues]
+    are_many = sum(len(begins) * len(stops) for _, begins, stops in ends) > MOST_EDGES
+    edges: list[GraphEdge] = []
+    joints: list[str] = []
+    for queue, begins, stops in ends:
+        pairs: Iterable[tuple[str | None, str | None]] = product(begins, stops)
+        if are_many and len(begins) * len(stops) > len(begins) + len(stops):
+            joints.append(queue.mqid)
+            pairs = [*((source, queue.mqid) for source in begins), *((queue.mqid, target) for target in stops)]
+        edges += [
+            GraphEdge(mqid=queue.mqid, alias=queue.alias, is_public=queue.is_public, source=source, target=target)
+            for source, target in pairs
+        ]
+    return edges, joints
 
 
 def draw_mermaid(graph: WorkflowGraph) -> str:
@@ -90,6 +114,10 @@ def _list_text_parts(graph: WorkflowGraph) -> tuple[list[TextNode], list[TextEdg
     nodes = [TextNode((task.name, _describe_workers(task.workers)), _find_color(task)) for task in graph.tasks]
     places: dict[str | None, int] = {task.task_id: place for place, task in enumerate(graph.tasks)}
     depths = {queue.mqid: queue for queue in graph.queues}
+    names = {edge.mqid: edge.alias for edge in graph.edges}
+    for mqid in graph.joints:
+        places[mqid] = len(nodes)
+        nodes.append(TextNode((names[mqid],), _STUB, is_round=True))
     edges: list[TextEdge] = []
     for edge in graph.edges:
         label = f"{edge.alias}{_describe_depth(depths.get(edge.mqid))}"

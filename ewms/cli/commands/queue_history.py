@@ -8,6 +8,9 @@ import typer
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, parse_option
 
+#: The longest time to look back.
+_LONGEST = timedelta(days=366)
+
 
 def show_history(
     context: typer.Context,
@@ -20,10 +23,14 @@ def show_history(
     """Show how many events the queues of a workflow held. With -o wide, print each point with rates and ages."""
     from ewms.cli.text.history_text import history_view
     from ewms.errors import NotThere
+    from schemas.errors import Rejected
 
     given: GlobalOptions = context.obj
+    last_s = parse_option("--last", last) or 0
+    if last_s > _LONGEST.total_seconds():
+        raise Rejected(f"--last: must be at most {_LONGEST.days}d; MQS keeps the history of 30 days")
     until = datetime.now(UTC)
-    since = until - timedelta(seconds=parse_option("--last", last) or 0)
+    since = until - timedelta(seconds=last_s)
     with given.make_client() as ews:
         found = ews.run(workflow).views.queue_history(since=since, until=until, points=points)
     queues = [queue for queue in found.queues if alias in (None, queue.alias)]

@@ -1,11 +1,11 @@
-"""The history of queues on the real broker: sampled, kept over a restart of MQS, and answered in time for a plot."""
+"""The history of queues on the real broker: sampled, kept over a restart of MQS, and read as a plot."""
 
-import time
 from datetime import UTC, datetime, timedelta
 
 from aio_pika.abc import AbstractConnection
 
-from mqs.history.history_store import MQ_HISTORY, Detail, HistoryDocument
+from mqs.history.history_store import MQ_HISTORY, HistoryDocument
+from mqs.history.open_series import HistoryDetail
 from mqs.history.samples import QueueSample, Series, pack_series
 from runtime.kernel.store import Store
 from schemas.requests import HistoryAnswer, HistoryQuery
@@ -13,9 +13,6 @@ from tests.integration.mqs.conftest import Peer, Plan, RunMqs
 from tests.integration.mqs.test_dead_letter_orders import ask
 from tests.integration.mqs.test_endings import TICK, publish, take
 from tests.waiting import eventually
-
-#: How long the work for the plot of one queue over 30 days may take.
-_PLOT_S = 0.2
 
 
 def fill_month(mqid: str, until: datetime) -> list[tuple[dict[str, object], dict[str, object]]]:
@@ -30,7 +27,7 @@ def fill_month(mqid: str, until: datetime) -> list[tuple[dict[str, object], dict
         first_at, last_at = (datetime.fromtimestamp(series.at_s[end], UTC) for end in (0, -1))
         document = HistoryDocument(
             queue=mqid,
-            detail=Detail.MINUTE,
+            detail=HistoryDetail.MINUTE,
             first_at=first_at,
             last_at=last_at,
             expires_at=last_at + timedelta(days=30),
@@ -40,16 +37,15 @@ def fill_month(mqid: str, until: datetime) -> list[tuple[dict[str, object], dict
     return updates
 
 
-async def test_the_history_is_sampled_kept_over_a_restart_and_fast_to_read(
+async def test_the_history_is_sampled_kept_over_a_restart_and_read(
     run_mqs: RunMqs, wms: Peer, as_mqs: AbstractConnection
 ) -> None:
     plan = Plan()
 
     async def read(since: timedelta, n_points: int = 300, mqid: str | None = None) -> HistoryAnswer:
         now = datetime.now(UTC)
-        query = HistoryQuery(
-            workflow_id=None if mqid else plan.workflow_id, mqid=mqid, since=now - since, until=now, n_points=n_points
-        )
+        mqids = [mqid] if mqid else plan.mqids
+        query = HistoryQuery(mqids=mqids, since=now - since, until=now, n_points=n_points)
         return await ask(wms, query, HistoryAnswer)
 
     async def read_recent() -> HistoryAnswer:
@@ -85,13 +81,7 @@ async def test_the_history_is_sampled_kept_over_a_restart_and_fast_to_read(
         await store.bulk_update(
             MQ_HISTORY, [each for mqid in plan.mqids for each in fill_month(mqid, now)], upsert=True
         )
-        cpu_s = []
-        for _ in range(3):
-            began_s = time.process_time()
-            month = await read(timedelta(days=29, hours=23), mqid=plan.queue_in)
-            cpu_s.append(time.process_time() - began_s)
+        month = await read(timedelta(days=29, hours=23), mqid=plan.queue_in)
         points = month.queues[0].points
         assert len(points.at_s) >= 290
         assert max(points.n_ready) == 976
-        # The machine may have other work, so this counts the work and not the time.
-        assert min(cpu_s) < _PLOT_S, cpu_s

@@ -87,8 +87,8 @@ async def test_a_workflow_is_shown_as_a_whole(world: World) -> None:
     history = await world.get(f"{of_one}/queues/history?since=2026-11-29T08:00:00%2B01:00&points=7")
     assert history.json()["queues"][0]["points"]["oldest_s"] == [7]
     asked: Any = world.mqs.asked[-1]
-    assert (asked.workflow_id, asked.n_points, asked.since.isoformat()) == (
-        workflow_id,
+    assert (mqid in asked.mqids, asked.n_points, asked.since.isoformat()) == (
+        True,
         7,
         "2026-11-29T07:00:00+00:00",
     )
@@ -100,6 +100,8 @@ async def test_a_workflow_is_shown_as_a_whole(world: World) -> None:
         "points=0",
         "points=9999",
         "since=2999-01-01T00:00:00Z",
+        "since=0001-01-01T00:00:00%2B14:00",
+        "mqids=none-such",
     ):
         refused = await world.get(f"{of_one}/queues/history?{bad}")
         assert (refused.status_code, refused.json()["error"].startswith("'")) == (400, True), bad

@@ -81,3 +81,14 @@ def test_the_number_of_kept_results_is_bounded() -> None:
         assert work.n == 4
 
     run_on_fake_clock(main())
+
+
+def test_a_result_takes_no_memory_after_its_time() -> None:
+    async def main() -> None:
+        shared, work = SharedWork(kept_for_s=1.0), Counted()
+        await shared.find_result("a", work)
+        assert len(shared) == 1
+        await asyncio.sleep(1.0)
+        assert len(shared) == 0
+
+    run_on_fake_clock(main())

@@ -9,7 +9,11 @@ export function makeGraphParts(graph: WorkflowGraph): { nodes: GraphNode[]; edge
   const depths = new Map(graph.queues.map((queue) => [queue.mqid, queue]));
   const nodes: GraphNode[] = graph.tasks.map(describeTask);
   const edges: GraphEdge[] = [];
+  const joints = new Set(graph.joints ?? []);
   for (const edge of graph.edges) {
+    if (joints.has(edge.mqid)) {
+      nodes.push({ id: edge.mqid, title: edge.alias, lines: [], tone: "", isStub: true, spoken: `Queue ${edge.alias} between many tasks` });
+    }
     const depth = depths.get(edge.mqid);
     const isIn = edge.source === null;
     const isOut = edge.target === null;

@@ -1,5 +1,6 @@
 """The routes of the history of queues, and of one queue as it is now. MQS samples and keeps the history."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
@@ -8,9 +9,10 @@ from runtime.bus.questions import Asks
 from runtime.clock import utc_now
 from runtime.web.route import Call, Route, answer_json
 from schemas.api.queue_history import QueueHistories, QueueSeen
+from schemas.documents import QueuePlan
 from schemas.errors import Broken, NotFound, Rejected
 from schemas.ids import MQID, Mqid, WorkflowId
-from schemas.requests import MAX_POINTS, HistoryAnswer, HistoryQuery, QueuePoints
+from schemas.requests import MAX_HISTORIES, MAX_POINTS, HistoryAnswer, HistoryQuery, QueueHistory
 from wms.fleet.depth_questions import ask_depths
 from wms.fleet.object_reader import ObjectReader
 from wms.gateway.roles import READERS, find_access
@@ -19,6 +21,13 @@ _DEFAULT_SPAN = timedelta(hours=1)
 _DEFAULT_POINTS = 300
 #: From this long on, rates and the age of the oldest event are those of now.
 _NOW_SPAN = timedelta(minutes=2)
+#: The most queues of one answer, and the most points of all its queues together.
+_MOST_QUEUES = 200
+_MOST_POINTS = _MOST_QUEUES * _DEFAULT_POINTS
+#: The years of instants in a query. All arithmetic with them stays within what a datetime can hold.
+_YEARS = range(1971, 9999)
+#: How long MQS may take to read the queues of one question, in seconds.
+_HISTORY_TIMEOUT_S = 30.0
 
 
 class QueueHistoryRoutes:
@@ -41,11 +50,12 @@ class QueueHistoryRoutes:
                 is_heavy=True,
                 answer=QueueHistories,
                 errors=(404,),
-                query={"since": False, "until": False, "points": False},
+                query={"since": False, "until": False, "points": False, "mqids": False},
                 parameters={
                     "since": instant,
                     "until": instant,
                     "points": {"type": "integer", "minimum": 1, "maximum": MAX_POINTS, "default": _DEFAULT_POINTS},
+                    "mqids": {"type": "string", "description": f"At most {_MOST_QUEUES} queues, separated by commas."},
                 },
             ),
             Route(
@@ -68,12 +78,16 @@ class QueueHistoryRoutes:
             raise Rejected("'since': must be earlier than 'until', which is now unless it is given")
         n_points = call.read_number("points", _DEFAULT_POINTS, minimum=1, maximum=MAX_POINTS)
         workflow = await self._reader.get_workflow(call.read_path("workflow_id"), find_access(call.caller))
-        query = HistoryQuery(workflow_id=workflow.workflow_id, since=since, until=until, n_points=n_points)
-        try:
-            queues = (await self._ask_history(query)).queues
-        except NotFound:
-            # MQS does not have these queues yet, or it has deleted them.
-            queues = []
+        plans = choose_queues(workflow.queues, call.read_query("mqids"), n_points)
+        queues: list[QueueHistory] = []
+        for place in range(0, len(plans), MAX_HISTORIES):
+            mqids = [plan.mqid for plan in plans[place : place + MAX_HISTORIES]]
+            try:
+                found = await self._ask_history(HistoryQuery(mqids=mqids, since=since, until=until, n_points=n_points))
+            except NotFound:
+                # MQS does not have these queues yet, or it has deleted them.
+                continue
+            queues += found.queues
         return answer_json(QueueHistories(workflow_id=workflow.workflow_id, since=since, until=until, queues=queues))
 
     async def get_queue(self, call: Call) -> Response:
@@ -83,7 +97,9 @@ class QueueHistoryRoutes:
             raise missing
         now = utc_now()
         try:
-            found = await self._ask_history(HistoryQuery(mqid=Mqid(mqid), since=now - _NOW_SPAN, until=now, n_points=1))
+            found = await self._ask_history(
+                HistoryQuery(mqids=[Mqid(mqid)], since=now - _NOW_SPAN, until=now, n_points=1)
+            )
             await self._reader.get_workflow(found.workflow_id, find_access(call.caller))
         except NotFound as error:
             raise missing from error
@@ -100,27 +116,56 @@ class QueueHistoryRoutes:
                 in_per_s=points.in_per_s[-1] if is_sampled else None,
                 out_per_s=points.out_per_s[-1] if is_sampled else None,
                 oldest_s=points.oldest_s[-1] if is_sampled else None,
-                sampled_at=_find_time(points),
+                sampled_at=found.queues[0].sampled_at,
             )
         )
 
     async def _ask_history(self, query: HistoryQuery) -> HistoryAnswer:
-        match await self._mqs.ask(query):
+        match await self._mqs.ask(query, timeout_s=_HISTORY_TIMEOUT_S):
             case HistoryAnswer() as found:
                 return found
             case other:
                 raise Broken(f"MQS answered {other.kind} to {query.kind}")
 
 
+def choose_queues(plans: Sequence[QueuePlan], named: str | None, n_points: int) -> list[QueuePlan]:
+    """Return the queues that `?mqids=` names, or all if it is not given.
+
+    Raises:
+        Rejected: there is no such queue, or the answer would be too large.
+    """
+    chosen = list(plans)
+    if named is not None:
+        wanted = set(named.split(","))
+        chosen = [plan for plan in plans if plan.mqid in wanted]
+        if unknown := wanted - {plan.mqid for plan in chosen}:
+            raise Rejected(f"'mqids': the workflow has no queue {min(unknown)[:64]!r}; name its queues, with commas")
+    if (n := len(chosen)) > _MOST_QUEUES:
+        raise Rejected(f"'mqids': must name at most {_MOST_QUEUES} of the workflow's {len(plans)} queues, not {n}")
+    if n * n_points > _MOST_POINTS:
+        raise Rejected(
+            f"'points': must be at most {_MOST_POINTS // n} for {n} queues; ask for fewer points, or name fewer queues"
+            " in 'mqids'"
+        )
+    return chosen
+
+
 def read_instant(call: Call, name: str, default: datetime) -> datetime:
     """Return the parameter `name` of the query as an instant. Return `default` if the query does not have it.
 
     Raises:
-        Rejected: the text is no instant, or has no time zone.
+        Rejected: the text is no instant, has no time zone, or lies outside the years that are possible.
     """
     text = call.read_query(name)
-    if text is None:
-        return default
+    return default if text is None else parse_instant(name, text)
+
+
+def parse_instant(name: str, text: str) -> datetime:
+    """Return `text`, which is the parameter `name` of a query, as an instant in UTC.
+
+    Raises:
+        Rejected: it is no instant, has no time zone, or lies outside the years that are possible.
+    """
     try:
         # In a query, the plus of a time zone may have become a space.
         at = datetime.fromisoformat(text.replace(" ", "+")) if text.isascii() else None
@@ -128,8 +173,6 @@ def read_instant(call: Call, name: str, default: datetime) -> datetime:
         at = None
     if at is None or at.tzinfo is None:
         raise Rejected(f"'{name}': must be an instant with a time zone, such as 2026-11-30T08:00:00Z")
+    if at.year not in _YEARS:
+        raise Rejected(f"'{name}': must be in the years {_YEARS[0]} to {_YEARS[-1]}")
     return at.astimezone(UTC)
-
-
-def _find_time(points: QueuePoints) -> datetime | None:
-    return datetime.fromtimestamp(points.at_s[-1], UTC) if points.at_s else None

@@ -39,6 +39,7 @@ class WorkflowViewRoutes:
                 self.get_graph,
                 "Get the graph of a workflow, with depths and workers: as JSON, Mermaid or DOT",
                 roles=READERS,
+                is_heavy=True,
                 answer=WorkflowGraph,
                 text_forms=tuple(form for form in MEDIA_TYPES.values() if form != JSON),
                 errors=(404,),
@@ -51,15 +52,17 @@ class WorkflowViewRoutes:
                 self.get_progress,
                 "Get how far a workflow is: what `ewms workflow show` prints",
                 roles=READERS,
+                is_heavy=True,
                 answer=WorkflowStanding,
                 errors=(404,),
             ),
             Route(
                 "GET",
                 f"{of_one}/explain",
-                self.explain,
+                self.get_explanation,
                 "Get why a workflow stands as it does: causes and remedies, the most serious first",
                 roles=READERS,
+                is_heavy=True,
                 answer=Explanation,
                 errors=(404,),
             ),
@@ -70,14 +73,19 @@ class WorkflowViewRoutes:
         seen = await self._reader.read_workflow(call.read_path("workflow_id"), find_access(call.caller))
         graph = make_graph(seen)
         if form == "json":
-            return answer_json(graph)
-        return Response(draw_mermaid(graph) if form == "mermaid" else draw_dot(graph), media_type=MEDIA_TYPES[form])
+            answer = answer_json(graph)
+        else:
+            drawing = draw_mermaid(graph) if form == "mermaid" else draw_dot(graph)
+            answer = Response(drawing, media_type=MEDIA_TYPES[form])
+        # A cache must not give the drawing of one caller to a caller that accepts another form.
+        answer.headers.add_vary_header("Accept")
+        return answer
 
     async def get_progress(self, call: Call) -> Response:
         seen = await self._reader.read_workflow(call.read_path("workflow_id"), find_access(call.caller))
         return answer_json(describe_standing(seen))
 
-    async def explain(self, call: Call) -> Response:
+    async def get_explanation(self, call: Call) -> Response:
         seen = await self._reader.read_workflow(call.read_path("workflow_id"), find_access(call.caller))
         return answer_json(explain_workflow(collect_facts(seen)))
 

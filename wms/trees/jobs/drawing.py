@@ -13,7 +13,7 @@ from schemas.run_documents import RunDocument
 from schemas.runs import NodeState, NodeStatus
 from wms.engine.life.branching import is_satisfied
 from wms.engine.life.graph import find_layout
-from wms.graph_text import Line, TextEdge, TextNode, write_dot, write_mermaid
+from wms.graph_text import LineStyle, TextEdge, TextNode, write_dot, write_mermaid
 from wms.trees.jobs.explain import number_node
 
 _COLORS: Mapping[str, str] = {
@@ -31,7 +31,7 @@ _EDGE_COLORS: Mapping[EdgeKind, str] = {
     EdgeKind.FAILURE: "#b03a2e",
     EdgeKind.ALWAYS: "#2471a3",
 }
-_LINES: Mapping[EdgeKind, Line] = {EdgeKind.FAILURE: Line.DOTTED, EdgeKind.ALWAYS: Line.THICK}
+_LINES: Mapping[EdgeKind, LineStyle] = {EdgeKind.FAILURE: LineStyle.DOTTED, EdgeKind.ALWAYS: LineStyle.THICK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _find_color(node: DrawnNode) -> str:
 def _list_text_parts(drawing: Drawing) -> tuple[list[TextNode], list[TextEdge]]:
     nodes = [TextNode((node.name, node.status), _find_color(node)) for node in drawing.nodes]
     edges = [
-        TextEdge(source, to, kind.value, _EDGE_COLORS.get(kind, "#000000"), _LINES.get(kind, Line.PLAIN))
+        TextEdge(source, to, kind.value, _EDGE_COLORS.get(kind, "#000000"), _LINES.get(kind, LineStyle.PLAIN))
         for source, kind, to in drawing.edges
     ]
     return nodes, edges

@@ -60,3 +60,9 @@ async def test_other_answers_stay_as_they_are(answer: object, accepted: str) -> 
     after = await compress_answer(made, accepted)
     assert bytes(after.body) == before
     assert after.headers.get("content-encoding") != "gzip"
+
+
+async def test_an_answer_keeps_what_else_it_varies_by() -> None:
+    answer = answer_json(LARGE)
+    answer.headers["Vary"] = "Accept"
+    assert (await compress_answer(answer, "gzip")).headers["vary"] == "Accept, Accept-Encoding"

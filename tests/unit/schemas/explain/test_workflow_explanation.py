@@ -307,3 +307,13 @@ def test_an_entry_names_only_values_that_are_there_to_fill_in(cause: str) -> Non
     if cause in ABOUT_WORKERS:
         assert not entry.text.startswith("{n}"), "the number comes before the text"
     assert WORKFLOW not in entry.text
+
+
+def test_the_same_trouble_of_two_tasks_is_told_of_both() -> None:
+    causes = [
+        StallCause(cause="no-takers", text="why", command="", task_id=task_id, n_events=2)
+        for task_id in ("TD-1", "TD-2")
+    ]
+    facts = make_facts(stall=Stall(since=datetime(2026, 11, 30, tzinfo=UTC), causes=causes))
+    told = [each.task_id for each in explain_workflow(facts).causes if each.cause == "no-takers"]
+    assert told == ["TD-1", "TD-2"]

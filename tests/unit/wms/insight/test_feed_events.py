@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from runtime.web.sse_format import StreamEvent
 from schemas.api.workflow_list import WorkflowNews
 from tests.unit.wms.insight.test_workflow_graph import make_world
-from wms.insight.feed_events import NewsItem, list_changes, list_progress_events, make_item, make_list_event, name_list
+from wms.insight.feed_events import (
+    NewsItem,
+    list_changes,
+    list_progress_events,
+    make_item,
+    make_list,
+    make_list_event,
+    make_state,
+)
 from wms.insight.workflow_facts import describe_standing
 
 
@@ -27,25 +35,25 @@ def make_news(workflow_id: str, **fields: Any) -> NewsItem:
         "stalled_since": None,
         "problems": [],
     }
-    return make_item(WorkflowNews(**{**plain, **fields}), owner="ada", projects=["/projects/muon"])
+    return make_item(WorkflowNews(**{**plain, **fields}))
 
 
 def test_a_client_gets_the_state_once_and_again_after_a_change() -> None:
     seen = make_world()
-    (first,) = list_progress_events(describe_standing(seen), is_over=False, known="")
+    (first,) = list_progress_events(make_state(describe_standing(seen), is_over=False), known="")
     assert first.name == "workflow"
     assert json.loads(first.data)["workflow_id"] == seen.workflow.workflow_id
-    assert list_progress_events(describe_standing(seen), is_over=False, known=first.id) == []
-    changed = describe_standing(replace(seen, depths=None))
-    (second,) = list_progress_events(changed, is_over=False, known=first.id)
+    assert list_progress_events(make_state(describe_standing(seen), is_over=False), known=first.id) == []
+    changed = make_state(describe_standing(replace(seen, depths=None)), is_over=False)
+    (second,) = list_progress_events(changed, known=first.id)
     assert second.id != first.id
 
 
 def test_the_end_comes_after_the_last_state_also_to_a_client_that_knows_it() -> None:
-    standing = describe_standing(make_world())
-    last, end = list_progress_events(standing, is_over=True, known="")
+    state = make_state(describe_standing(make_world()), is_over=True)
+    last, end = list_progress_events(state, known="")
     assert (last.name, end.name, end.id) == ("workflow", "end", last.id)
-    assert [event.name for event in list_progress_events(standing, is_over=True, known=last.id)] == ["end"]
+    assert [event.name for event in list_progress_events(state, known=last.id)] == ["end"]
 
 
 def apply_events(known: dict[str, str], events: list[StreamEvent]) -> dict[str, str]:
@@ -68,15 +76,15 @@ LISTS = st.dictionaries(st.sampled_from([f"WF-{n}" for n in range(6)]), st.integ
 
 @given(st.lists(LISTS, min_size=1, max_size=8))
 def test_a_client_knows_the_list_after_any_changes(lists: list[dict[str, int]]) -> None:
-    listed = [[make_news(name, priority=n) for name, n in each.items()] for each in lists]
+    listed = [make_list(make_news(name, priority=n) for name, n in each.items()) for each in lists]
     known = apply_events({}, [make_list_event(listed[0])])
-    for before, items in pairwise(listed):
-        events = list_changes({item.workflow_id: item.digest for item in before}, items)
-        if name_list(items) == name_list(before):
+    for before, news in pairwise(listed):
+        events = list_changes(before, news)
+        if news.id == before.id:
             assert events == []
         known = apply_events(known, events)
-        assert known == {item.workflow_id: json.dumps(json.loads(item.data)) for item in items}
+        assert known == {item.workflow_id: json.dumps(json.loads(item.data)) for item in news.items}
         # Only the last event has the new id: a client that was cut off before it gets the whole list.
         assert [bool(event.id) for event in events[:-1]] == [False] * len(events[:-1])
         if events:
-            assert events[-1].id == name_list(items)
+            assert events[-1].id == news.id

@@ -88,3 +88,19 @@ def test_it_is_drawn_as_mermaid_and_dot_and_no_name_breaks_out_of_its_label() ->
     assert 'label="out", fillcolor="#e5e7e9", shape=ellipse' in dot
     assert dot.count("shape=ellipse") == 4, "one stub for each end without a task"
     assert dot.rstrip().endswith("}")
+
+
+def test_a_queue_between_very_many_tasks_is_a_node_and_edges_stay_few() -> None:
+    n = 60
+    ends = [("in", "mid")] * n + [("mid", "out")] * n
+    tasks = [
+        task_request(input_queue_aliases=[begin], output_queue_aliases=[end], task_image=f"/images/a{place}")
+        for place, (begin, end) in enumerate(ends)
+    ]
+    new = made(*tasks, public_queue_aliases=["in", "out"])
+    graph = make_graph(WorkflowReading(workflow=new.workflow, tasks=new.tasks, taskforces=new.taskforces))
+    mid = next(queue.mqid for queue in new.workflow.queues if queue.alias == "mid")
+    assert graph.joints == [mid]
+    assert len(graph.edges) == 4 * n
+    assert {mid in (edge.source, edge.target) for edge in graph.edges if edge.mqid == mid} == {True}
+    assert draw_mermaid(graph).count('(["mid"])') == 1
