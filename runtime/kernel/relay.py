@@ -173,9 +173,13 @@ class Relay:
         if not self._confirmed:
             return None
         await asyncio.sleep(_DELETE_AFTER_S)
-        batch = self._confirmed[:_MAX_SENDING]
-        await self._store.bulk_delete(OUTBOX, batch)
-        del self._confirmed[: len(batch)]
+        # All that are confirmed now: after a pause for each batch, busy hours would leave rows until others send them.
+        n_left = len(self._confirmed)
+        while n_left:
+            batch = self._confirmed[: min(n_left, _MAX_SENDING)]
+            await self._store.bulk_delete(OUTBOX, batch)
+            del self._confirmed[: len(batch)]
+            n_left -= len(batch)
         return 0.0 if self._confirmed else None
 
     async def _sweep_once(self) -> None:
@@ -188,8 +192,14 @@ class Relay:
                 break
 
     async def _measure_age(self) -> None:
-        # The outbox is nearly always empty, so this needs no index.
-        oldest = await self._store.find(OUTBOX, {}, sort=[("at", 1)], limit=1, projection={"at": 1}, max_time_ms=2000)
+        try:
+            oldest = await self._store.find(
+                OUTBOX, {}, sort=[("at", 1)], limit=1, projection={"at": 1}, max_time_ms=2000
+            )
+        except EWMSError as error:
+            # The metric disappears, and the sweep goes on.
+            log.info("the age of the outbox is not known", reason=error.reason)
+            return
         _oldest.set_value(max(0.0, (utc_now() - oldest[0]["at"]).total_seconds()) if oldest else 0.0)
 
     async def _send_all(self, rows: list[OutboxRow]) -> None:

@@ -257,5 +257,5 @@ class Store(Database):
 
     async def ensure_indexes(self, indexes: Mapping[str, Sequence[Index]]) -> None:
         """Create the missing indexes, also those of the inbox and the outbox."""
-        kernel = {INBOX: [Index(("at",), expire_after=INBOX_TTL)], OUTBOX: [Index(("next_at",))]}
+        kernel = {INBOX: [Index(("at",), expire_after=INBOX_TTL)], OUTBOX: [Index(("next_at",)), Index(("at",))]}
         await super().ensure_indexes({**indexes, **kernel})
