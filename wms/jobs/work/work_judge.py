@@ -75,7 +75,7 @@ class WorkJudge:
             # Outcomes and hosts may have come meanwhile.
             work = await self._works.find_work(work.id) or work
             missing = find_missing(await self._list_hosts(work), work.first, work.last)
-            await self._end_hosts(work, missing, reason, stop=stop)
+            await self._end_hosts(work, workflow, missing, reason, stop=stop)
         await self._jobs.settle_states(job.uuid, work.places, len(job.tasks))
         states = find_last_states(await self._list_hosts(work), work.first, work.last)
         outcome, explanation = judge_node(states, is_canceling=is_canceling)
@@ -88,6 +88,7 @@ class WorkJudge:
     async def _end_hosts(
         self,
         work: JobWorkDocument,
+        workflow: WorkflowDocument | None,
         missing: Sequence[MissingResult],
         reason: str,
         *,
@@ -97,7 +98,8 @@ class WorkJudge:
             await self._jobs.keep_results((each.host, each.task, make_error_result(reason)) for each in missing)
             return
         ordered = {"workflow_id": work.id, "phase_change_log.target_phase": Phase.PENDING_STARTER.value}
-        had_workers = await self._jobs.store.count(TASKFORCES, ordered) > 0
+        # The taskforces of a workflow go with it, so their absence then proves nothing.
+        had_workers = workflow is None or await self._jobs.store.count(TASKFORCES, ordered) > 0
         doubtful = find_doubtful(missing, work.job, work) if had_workers else []
         await self._jobs.keep_results(end_missing(stop, missing, doubtful))
 

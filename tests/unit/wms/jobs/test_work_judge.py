@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from schemas.documents import WorkflowDocument
 from schemas.jobs import HostResult, HostState, JobDocument
 from schemas.phases import Deactivated
 from schemas.runs import NodeState, NodeStatus
@@ -27,6 +28,7 @@ class Around:
         self.has_outcomes = False
         self.work = make_work(places=(0, 1), n_fed=1)
         self.n_ordered = 1
+        self.workflow: WorkflowDocument | None = made().workflow.model_copy(update=ABORTED)
 
     @property
     def store(self) -> Any:
@@ -59,7 +61,7 @@ class Around:
         return await WorkJudge(around, queues=around, jobs=around, works=around).judge_work(
             cast("JobDocument", SimpleNamespace(uuid=JOB, tasks=("patch",))),
             self.work,
-            made().workflow.model_copy(update=ABORTED),
+            self.workflow,
             NodeState.model_construct(key="b1-t1", status=NodeStatus.WAITING),
             intake=cast("Any", intake),
             stop=stop,
@@ -109,3 +111,13 @@ async def test_a_canceled_job_whose_workers_were_never_ordered_has_no_host_in_do
     canceled.n_ordered = 0
     await canceled.judge(stop=CANCELED)
     assert canceled.results == {}
+
+
+@pytest.mark.parametrize("stop", [CANCELED, LATE])
+async def test_a_host_that_was_fed_is_in_doubt_if_the_documents_of_its_workflow_are_gone(stop: WorkStop) -> None:
+    around = Around()
+    around.n_ordered, around.workflow = 0, None
+    await around.judge(stop=stop)
+    fed = around.results[name_host(JOB, 0)]
+    assert (fed.state, fed.is_doubtful) == (HostState.ERROR, True)
+    assert "in doubt" in fed.reason
