@@ -88,7 +88,7 @@ def build_jobs(
     )
     children.launchers[JOB_DEFINITION] = TreeJobs(service, jobs).launch_job
     templates.work_checks.append(TemplateRights(catalogue.service, inventories.service, use).check_work)
-    lists = TaskListService(store, organizations, catalogue.service)
+    lists = TaskListService(store, organizations, catalogue.service, use)
     uses = TaskUses(store)
     catalogue.deletion.users += [uses.find_jobs, uses.find_lists]
     return Jobs(

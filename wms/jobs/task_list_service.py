@@ -2,6 +2,9 @@
 
 Members of an organization see its lists. The owner of a list and the admins change it. What a list may run is decided
 when a job begins: a list may have tasks that are not Ready, and says so.
+
+An admin may run a list that a member has saved, and its tasks then get its secrets by the admin's right. So each person
+who writes what runs with these secrets needs the right to use them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +20,7 @@ from schemas.jobs import TASK_LISTS, TaskListDocument
 from schemas.run_documents import COUNTERS
 from wms.catalogue.catalogue_service import CatalogueService
 from wms.jobs.stored.documents import make_stored, read_stored
+from wms.secrets.secret_use import SecretUse
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Action, Principal, check_right, choose_organization, find_organizations, may
 
@@ -24,14 +28,18 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     TASK_LISTS: (Index(("organization", "name"), unique=True), Index(("tasks",)))
 }
 
+#: The fields that decide what gets the secrets of a list.
+_GIVING_SECRETS = frozenset({"tasks", "payload", "secrets"})
+
 
 class TaskListService:
     """The saved lists of one database."""
 
-    def __init__(self, store: Store, organizations: Organizations, tasks: CatalogueService) -> None:
+    def __init__(self, store: Store, organizations: Organizations, tasks: CatalogueService, secrets: SecretUse) -> None:
         self._store = store
         self._organizations = organizations
         self._tasks = tasks
+        self._secrets = secrets
 
     async def get_list(
         self, principal: Principal, list_id: TaskListId, action: Action = Action.SEE_TASK_LIST
@@ -66,8 +74,8 @@ class TaskListService:
         """Save a list of tasks that the principal sees, and return it.
 
         Raises:
-            NotFound: the organization or a task does not exist for the principal.
-            Forbidden: the principal may save no lists there.
+            NotFound: the organization, a task or a secret does not exist for the principal.
+            Forbidden: the principal may save no lists there, or may not use a secret.
             Conflict: the organization has a list of this name, or `once` was used for another request.
         """
         await self._organizations.check_named(principal, organization)
@@ -84,6 +92,8 @@ class TaskListService:
             **fields,
         )
 
+        await self._secrets.check_files(principal, saved.organization, saved.secrets)
+
         async def step(tx: Transaction) -> Decision:
             await _check_name(tx, saved)
             return Decision(changes=(Insert(TASK_LISTS, make_stored(saved)),), answer=saved.id)
@@ -97,7 +107,8 @@ class TaskListService:
         """Change fields of a saved list, and return it. Jobs that run do not change.
 
         Raises:
-            NotFound, Forbidden: as `get_list`; a task does not exist for the principal.
+            NotFound: as `get_list`; a task or a secret does not exist for the principal.
+            Forbidden: as `get_list`; the principal changes what gets a secret that they may not use.
             Conflict: the organization has a list of this name.
         """
         await self.get_list(principal, list_id, Action.CHANGE_TASK_LIST)
@@ -112,6 +123,8 @@ class TaskListService:
             _check_change(principal, before)
             changed = {"changed_at": stored_now(), "changed_by": principal.subject}
             after = before.model_copy(update={**fields, **changed})
+            if _GIVING_SECRETS & fields.keys():
+                await self._secrets.check_files(principal, after.organization, after.secrets)
             if after.name != before.name:
                 await _check_name(tx, after)
             kept = {name: value for name, value in make_stored(after).items() if name not in ("_id", "rev")}

@@ -12,7 +12,6 @@ from wms.gateway.craton.inventory_calls import NUMBER, PAGED, read_page
 from wms.gateway.craton.job_shapes import read_secrets, show_task_list
 from wms.jobs.plans.payloads import check_variable_names, dump_json
 from wms.jobs.task_list_service import TaskListService
-from wms.secrets.secret_use import check_file_names
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Action, Principal, roles_for
 from wms.trees.object_ids import read_object_id
@@ -128,7 +127,7 @@ def _read_fields(given: dict[str, Any]) -> dict[str, Any]:
     """Return fields of a request as they are stored.
 
     Raises:
-        Rejected: a variable has a reserved name, or two secrets have one file.
+        Rejected: a variable has a reserved name.
     """
     fields = dict(given)
     if "payload" in fields:
@@ -136,7 +135,6 @@ def _read_fields(given: dict[str, Any]) -> dict[str, Any]:
         fields["payload"] = dump_json(fields["payload"])
     if "secrets" in fields:
         fields["secrets"] = read_secrets(fields["secrets"])
-        check_file_names(fields["secrets"])
     if "tasks" in fields:
         fields["tasks"] = tuple(map(CatalogueTaskId, fields["tasks"]))
     return fields
