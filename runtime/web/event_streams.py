@@ -184,6 +184,32 @@ async def follow_rows(
             await wait()
 
 
+async def follow_object(
+    read_after: Callable[[str], Awaitable[Sequence[StreamEvent]]],
+    *,
+    after: str,
+    wait: Callable[[], Awaitable[object]],
+    is_over: Callable[[StreamEvent], bool],
+) -> AsyncIterator[StreamEvent]:
+    """Yield the events by which `read_after` brings a client with the id `after` up to date, again after each change.
+
+    Each read takes the whole object, so there is no backlog. After each read this pauses for as long as the read took,
+    and then calls `wait`: a stream of a large object that changes all the time reads for half of its time at most. The
+    stream ends after an event for which `is_over` returns True.
+    """
+    while True:
+        begun_at = time.monotonic()
+        events = await read_after(after)
+        took_s = time.monotonic() - begun_at
+        for event in events:
+            yield event
+            after = event.id
+            if is_over(event):
+                return
+        await asyncio.sleep(took_s)
+        await wait()
+
+
 def _take_event(done: asyncio.Task[StreamEvent]) -> StreamEvent | None:
     """Return the event that came. Return None if the stream must end; the client then connects again."""
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from runtime.web.event_streams import EventStreams, follow_rows, read_last_event_id
+from runtime.web.event_streams import EventStreams, follow_object, read_last_event_id
 from runtime.web.route import Call, Route, answer_json, answer_nothing
 from runtime.web.sse_format import StreamEvent
 from schemas.api.jobs import (
@@ -224,5 +224,5 @@ class HostJobRoutes:
             await ticket.wait(within_s=_LOOK_S)
 
         after = read_last_event_id(call)
-        events = follow_rows(read_after, after=after, wait=wait, is_over=lambda event: event.name == "end")
+        events = follow_object(read_after, after=after, wait=wait, is_over=lambda event: event.name == "end")
         return self._streams.open_stream(call, events)

@@ -1,17 +1,15 @@
 """The route that sends a launched tree as server-sent events: as it is now, and then each change.
 
 `wms.gateway.awx.shapes.tree_news` describes the events. Their id is the revision of the tree. A client that comes back
-gets the whole tree once, unless it has the newest revision.
+gets the whole tree once.
 """
 
-import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
 
-from runtime.web.event_streams import EventStreams, follow_rows, read_last_event_id
+from runtime.web.event_streams import EventStreams, follow_object, read_last_event_id
 from runtime.web.route import Call, Route, answer_json
 from runtime.web.sse_format import StreamEvent
 from schemas.errors import NotFound, Rejected
@@ -56,32 +54,26 @@ class TreeFeedRoutes:
         if find_job_type(run) != "workflow_job":
             raise NotFound("Not found.")
         after = read_last_event_id(call)
-        news = TreeNews(parse_revision(after))
+        check_revision(after)
+        news = TreeNews()
         ticket = self._watch.take_ticket(run.id)
-        took_s = 0.0
 
         async def read_after(_: str) -> Sequence[StreamEvent]:
-            nonlocal took_s
-            begun_at = time.monotonic()
-            events = await self._read_news(run.id, news)
-            took_s = time.monotonic() - begun_at
-            return events
+            return await self._update_news(run.id, news)
 
         async def wait() -> None:
-            # A large tree takes long to read, and its changes come one by one: let some come together.
-            await asyncio.sleep(took_s)
             await ticket.wait(within_s=LOOK_S)
 
-        events = follow_rows(read_after, after=after, wait=wait, is_over=lambda event: event.name == "end")
+        events = follow_object(read_after, after=after, wait=wait, is_over=lambda event: event.name == "end")
         return self._streams.open_stream(call, events)
 
-    async def _read_news(self, run_id: RunId, news: TreeNews) -> list[StreamEvent]:
+    async def _update_news(self, run_id: RunId, news: TreeNews) -> list[StreamEvent]:
         run = (await self._parts.jobs.load_jobs([run_id])).get(run_id)
         if run is None:
             return [_make_event(*END, revision=0)]
         [shown] = await self._jobs.show_jobs([run])
         drawn = {**shown, "graph": show_drawing(draw_run(run))}
-        told = news.tell(drawn, revision=run.rev, is_over=run.status in RUN_OVER)
+        told = news.update_client(drawn, is_over=run.status in RUN_OVER)
         return [_make_event(name, data, revision=run.rev) for name, data in told]
 
 
@@ -89,14 +81,11 @@ def _make_event(name: str, data: Mapping[str, Any], *, revision: int) -> StreamE
     return StreamEvent(data=bytes(answer_json(data).body).decode(), id=str(revision), name=name)
 
 
-def parse_revision(text: str) -> int:
-    """Return the revision that a client has seen; -1: none.
+def check_revision(text: str) -> None:
+    """Check the id of the last event that a client has received; "" if it has received none.
 
     Raises:
         Rejected: `text` is no id of an event of a tree.
     """
-    if not text:
-        return -1
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+    if text and not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
         raise Rejected("Last-Event-ID must be an id that this stream has sent")
-    return int(text)

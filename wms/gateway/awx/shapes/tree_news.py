@@ -16,20 +16,22 @@ _GRAPH = "graph"
 
 
 class TreeNews:
-    """What one client knows of a tree."""
+    """What one client knows of a tree by its stream.
 
-    def __init__(self, seen: int) -> None:
-        """`seen` is the revision that the client has of an earlier stream; -1: none."""
-        self._seen = seen
+    What a client knows from an earlier stream is not certain: what halts below a tree changes its explanation, and not
+    its revision. So each stream begins with the whole tree.
+    """
+
+    def __init__(self) -> None:
         self._known: Mapping[str, Any] | None = None
 
-    def tell(self, shown: Mapping[str, Any], *, revision: int, is_over: bool) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return the events, each with its data, after which the client knows the tree as `shown`, at this revision."""
+    def update_client(self, shown: Mapping[str, Any], *, is_over: bool) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return the events, each with its data, that bring the client up to date with `shown`, and note that it knows
+        this.
+        """
         known, self._known = self._known, shown
         if known is None:
-            # What halts below a tree changes its explanation, and not its revision.
-            is_known = revision == self._seen and not is_over and not shown["job_explanation"]
-            events = [] if is_known else [("tree", shown)]
+            events = [("tree", shown)]
         else:
             changes = find_changes(known, shown)
             events = [("change", changes)] if changes else []

@@ -23,9 +23,9 @@ TREES = st.builds(make_tree, STATUSES, status=st.sampled_from(["running", "faile
 
 @given(st.lists(TREES, min_size=1, max_size=6))
 def test_a_client_knows_the_tree_after_each_event(trees: list[dict[str, Any]]) -> None:
-    news, job, n_whole = TreeNews(-1), dict[str, Any](), 0
-    for revision, tree in enumerate(trees):
-        for name, data in news.tell(tree, revision=revision, is_over=False):
+    news, job, n_whole = TreeNews(), dict[str, Any](), 0
+    for tree in trees:
+        for name, data in news.update_client(tree, is_over=False):
             n_whole += name == "tree"
             job = dict(data) if name == "tree" else apply_change(job, data)
         assert {**job, "elapsed": 0} == {**tree, "elapsed": 0}
@@ -42,9 +42,10 @@ def test_a_change_has_what_has_changed_and_nothing_else() -> None:
     assert find_changes(before, make_tree(job_explanation="it halts")) == {"job_explanation": "it halts"}
 
 
-def test_a_client_that_comes_back_gets_nothing_twice_and_the_whole_tree_if_it_has_changed() -> None:
-    assert TreeNews(5).tell(make_tree(), revision=5, is_over=False) == []
-    for seen, tree in ((4, make_tree()), (5, make_tree(job_explanation="it halts"))):
-        assert TreeNews(seen).tell(tree, revision=5, is_over=False) == [("tree", tree)]
-    over = TreeNews(5).tell(make_tree(status="failed"), revision=5, is_over=True)
+def test_a_client_that_comes_back_gets_the_whole_tree_and_then_only_changes() -> None:
+    # Its explanation went while the client was away, and its revision is the same.
+    tree, news = make_tree(), TreeNews()
+    assert news.update_client(tree, is_over=False) == [("tree", tree)]
+    assert news.update_client(tree, is_over=False) == []
+    over = TreeNews().update_client(make_tree(status="failed"), is_over=True)
     assert [name for name, _ in over] == ["tree", "end"]
