@@ -43,6 +43,9 @@ _broker_connections = fresh_gauge(
 _owners_over = fresh_gauge("mqs_owners_over_share", "Owners whose queues are full, for their bytes on the broker.")
 _counted_at = gauge("mqs_counted_timestamp_seconds", "When MQS last counted all queues, in seconds since 1970.")
 
+#: The gauges that each count of the queues sets.
+_COUNTED = (_events, _queues, _without_takers, _ledger, _waiting, _broker_bytes, _broker_connections, _owners_over)
+
 _NOTHING = QueueCount(0)
 
 #: How long the last count may take when MQS stops, in seconds.
@@ -168,6 +171,8 @@ class Sampler:
         self._history = history
         self._budget = budget
         _budget.set(budget.max_queues or 0)
+        for one in _COUNTED:
+            one.expect_counts(every_s=interval_s)
         #: Owners whose queues are full; None at the start, because an earlier process may have left some full.
         self._over: frozenset[str] | None = None
         self._loop = BackgroundLoop(

@@ -1,7 +1,8 @@
 """A gauge whose values are counted together, and disappear when no new count comes.
 
-A plain gauge keeps its last value for ever. If a database stops answering, its old numbers look like new ones. Alerts
-then stay silent. This gauge shows no value instead, and a label that the last count did not have is gone at once.
+A plain gauge keeps its last value for ever: if a database stops answering, its old numbers look like new ones. This
+gauge shows no value instead, and a label that the last count did not have is gone at once. Alerts stay silent without a
+value. So each service that counts shows the time of its last count in a plain gauge, which has an alert of its own.
 """
 
 import time
@@ -10,8 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import REGISTRY, Collector, CollectorRegistry
 
-#: For how many seconds a count is shown. Counts come several times a minute.
+#: For how many seconds a count is shown, if counts come several times a minute.
 LIFE_S = 90.0
+#: A count is shown at least until so many later ones have failed to come.
+_N_INTERVALS = 4
 
 
 class FreshGauge(Collector):
@@ -35,6 +38,10 @@ class FreshGauge(Collector):
         #: The time of the last count, and its values. One assignment replaces both: a scrape may run in between.
         self._counted: tuple[float, Mapping[tuple[str, ...], float]] = (clock(), {})
         registry.register(self)
+
+    def expect_counts(self, *, every_s: float) -> None:
+        """Show each count for a few times `every_s` seconds, and for `LIFE_S` seconds at least."""
+        self._life_s = max(LIFE_S, _N_INTERVALS * every_s)
 
     def replace_values(self, values: Mapping[tuple[str, ...], float]) -> None:
         """Show `values` from now on, and no others. A key has one text for each label."""

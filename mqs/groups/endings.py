@@ -15,7 +15,7 @@ from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 
 def apply_ending(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetime) -> GroupDecision:
-    """Store in the group how WMS wants the workflow to end. For a repeated order, only repeat the answer.
+    """Return the group with how WMS wants the workflow to end. For a repeated order, return only the answer again.
 
     If the group is None or over, the order has no effect. WMS repeats an order that came before the request for queues.
     """

@@ -5,7 +5,7 @@ from datetime import timedelta
 from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
-from runtime.telemetry import fresh_gauge
+from runtime.telemetry import fresh_gauge, gauge
 from schemas.documents import TASKFORCES, WORKFLOWS
 from schemas.run_documents import RUNS, STEP_WORKERS
 from wms.census import figures
@@ -29,6 +29,9 @@ _heard = fresh_gauge(
     ["cluster"],
 )
 _runs = fresh_gauge("runs", "Runs of step lists, flows and trees that are not over.", ["kind", "status"])
+_counted_at = gauge(
+    "wms_counted_timestamp_seconds", "When WMS last counted workflows and workers, in seconds since 1970."
+)
 _pool_workers = fresh_gauge("pool_workers", "Step workers that have reported lately.", ["pool"])
 
 
@@ -38,6 +41,7 @@ class Census:
     def __init__(self, store: Store, locations: LocationMap, *, worker_silence: timedelta) -> None:
         """A step worker that has not reported for `worker_silence` does not count."""
         self._store = store
+        self._locations = locations
         self._places = locations.places
         self._worker_silence = worker_silence
         self._loop = BackgroundLoop(
@@ -69,9 +73,16 @@ class Census:
         schedds = await self._store.distinct(TASKFORCES, "schedd", {})
         taskforces = await self._store.aggregate(TASKFORCES, figures.group_taskforces(schedds))
         _taskforces.replace_values(figures.count_taskforces(taskforces, self._places))
-        _heard.replace_values(figures.find_last_heard(taskforces, self._places))
+        _heard.replace_values(
+            figures.find_last_heard(
+                taskforces,
+                self._places,
+                repeats_statuses=lambda schedd: self._locations.find_port(schedd).repeats_statuses,
+            )
+        )
         workers = await self._store.aggregate(TASKFORCES, figures.group_workers(schedds))
         _workers.replace_values(figures.count_workers(workers, self._places))
         _runs.replace_values(figures.count_runs(await self._store.aggregate(RUNS, figures.group_runs())))
         alive = figures.group_step_workers(utc_now() - self._worker_silence)
         _pool_workers.replace_values(figures.count_step_workers(await self._store.aggregate(STEP_WORKERS, alive)))
+        _counted_at.set(utc_now().timestamp())

@@ -5,7 +5,7 @@ id.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +15,11 @@ from schemas.runs import RUN_OVER, RunStatus
 from schemas.statuses import JobStatus
 
 #: The values of a gauge, by the texts of its labels.
-Values = Mapping[tuple[str, ...], float]
-Row = Mapping[str, Any]
-Pipeline = Sequence[Mapping[str, Any]]
+GaugeValues = Mapping[tuple[str, ...], float]
+#: One group that an aggregation yields: its key as `_id`, and its numbers.
+GroupRow = Mapping[str, Any]
+#: The stages of an aggregation of MongoDB.
+AggregatePipeline = Sequence[Mapping[str, Any]]
 
 #: The label of a schedd that no location names any more, and of a status that HTCondor does not have.
 OTHER = "other"
@@ -27,7 +29,7 @@ WORKFLOW_STATES = ("waiting", "running", "stalled", "ending")
 _WITH_CLUSTER = (Phase.CONDOR_SUBMIT, Phase.PENDING_STOPPER, Phase.CONDOR_RM)
 
 
-def group_workflows(unfinished: Mapping[str, Any]) -> Pipeline:
+def group_workflows(unfinished: Mapping[str, Any]) -> AggregatePipeline:
     """Return the query that counts the `unfinished` workflows by the facts that decide their state."""
     # MongoDB takes an index only if the query names its first field.
     match = {**unfinished, "deactivated": {"$in": [None, *Deactivated]}}
@@ -39,7 +41,7 @@ def group_workflows(unfinished: Mapping[str, Any]) -> Pipeline:
     return [{"$match": match}, {"$group": {"_id": facts, "n": {"$sum": 1}}}]
 
 
-def count_workflows(rows: Iterable[Row]) -> Values:
+def count_workflows(rows: Iterable[GroupRow]) -> GaugeValues:
     """Return the number of workflows in each state, with a 0 for a state without any."""
     counts: Counter[tuple[str, ...]] = Counter({(state,): 0 for state in WORKFLOW_STATES})
     for row in rows:
@@ -47,7 +49,7 @@ def count_workflows(rows: Iterable[Row]) -> Values:
     return counts
 
 
-def _name_state(facts: Row) -> str:
+def _name_state(facts: GroupRow) -> str:
     if facts["is_ending"]:
         return "ending"
     if facts["is_stalled"]:
@@ -55,7 +57,7 @@ def _name_state(facts: Row) -> str:
     return "running" if facts["has_queues"] else "waiting"
 
 
-def group_taskforces(schedds: Sequence[str]) -> Pipeline:
+def group_taskforces(schedds: Sequence[str]) -> AggregatePipeline:
     """Return the query that counts the taskforces at `schedds` that are not over, by schedd and phase, with the time of
     the newest statuses.
     """
@@ -67,7 +69,7 @@ def group_taskforces(schedds: Sequence[str]) -> Pipeline:
     ]
 
 
-def count_taskforces(rows: Iterable[Row], places: Mapping[str, str]) -> Values:
+def count_taskforces(rows: Iterable[GroupRow], places: Mapping[str, str]) -> GaugeValues:
     """Return the number of taskforces by place and phase. `places` names the place of each schedd."""
     counts: Counter[tuple[str, ...]] = Counter()
     for row in rows:
@@ -75,18 +77,24 @@ def count_taskforces(rows: Iterable[Row], places: Mapping[str, str]) -> Values:
     return counts
 
 
-def find_last_heard(rows: Iterable[Row], places: Mapping[str, str]) -> Values:
-    """Return, by place, when WMS last got statuses of a taskforce that has a cluster, in seconds since 1970."""
+def find_last_heard(
+    rows: Iterable[GroupRow], places: Mapping[str, str], *, repeats_statuses: Callable[[str], bool]
+) -> GaugeValues:
+    """Return, by place, when WMS last got statuses of a taskforce that has a cluster, in seconds since 1970.
+
+    A schedd for which `repeats_statuses` returns False is left out: its silence means nothing.
+    """
     heard: dict[tuple[str, ...], float] = {}
     for row in rows:
         at = row.get("heard_at")
-        if isinstance(at, datetime) and row["_id"]["phase"] in _WITH_CLUSTER:
-            key = (places.get(row["_id"]["schedd"], OTHER),)
+        schedd = row["_id"]["schedd"]
+        if isinstance(at, datetime) and row["_id"]["phase"] in _WITH_CLUSTER and repeats_statuses(schedd):
+            key = (places.get(schedd, OTHER),)
             heard[key] = max(at.timestamp(), heard.get(key, 0.0))
     return heard
 
 
-def group_workers(schedds: Sequence[str]) -> Pipeline:
+def group_workers(schedds: Sequence[str]) -> AggregatePipeline:
     """Return the query that adds up the workers of the taskforces at `schedds`, by schedd and job status."""
     status = {"$objectToArray": {"$ifNull": ["$compound_statuses", {}]}}
     pilots = {"$map": {"input": {"$objectToArray": "$status.v"}, "as": "pilot", "in": "$$pilot.v"}}
@@ -98,7 +106,7 @@ def group_workers(schedds: Sequence[str]) -> Pipeline:
     ]
 
 
-def count_workers(rows: Iterable[Row], places: Mapping[str, str]) -> Values:
+def count_workers(rows: Iterable[GroupRow], places: Mapping[str, str]) -> GaugeValues:
     """Return the number of workers by place and HTCondor's status. The reason of a hold is left out."""
     counts: Counter[tuple[str, ...]] = Counter()
     for row in rows:
@@ -107,7 +115,7 @@ def count_workers(rows: Iterable[Row], places: Mapping[str, str]) -> Values:
     return counts
 
 
-def group_runs() -> Pipeline:
+def group_runs() -> AggregatePipeline:
     """Return the query that counts the runs that are not over, by kind and status."""
     open_statuses = [str(status) for status in RunStatus if status not in RUN_OVER]
     return [
@@ -116,7 +124,7 @@ def group_runs() -> Pipeline:
     ]
 
 
-def count_runs(rows: Iterable[Row]) -> Values:
+def count_runs(rows: Iterable[GroupRow]) -> GaugeValues:
     """Return the number of runs by kind and status."""
     kinds = set(DefinitionKind)
     counts: Counter[tuple[str, ...]] = Counter()
@@ -126,11 +134,11 @@ def count_runs(rows: Iterable[Row]) -> Values:
     return counts
 
 
-def group_step_workers(since: datetime) -> Pipeline:
+def group_step_workers(since: datetime) -> AggregatePipeline:
     """Return the query that counts the step workers that reported after `since`, by pool."""
     return [{"$match": {"seen_at": {"$gte": since}}}, {"$group": {"_id": "$pool", "n": {"$sum": 1}}}]
 
 
-def count_step_workers(rows: Iterable[Row]) -> Values:
+def count_step_workers(rows: Iterable[GroupRow]) -> GaugeValues:
     """Return the number of step workers by pool."""
     return {(str(row["_id"]),): row["n"] for row in rows}

@@ -45,3 +45,17 @@ def test_a_caller_may_change_its_values_afterwards() -> None:
     things.replace_values(values)
     values[("b",)] = 2.0
     assert read_lines(registry) == ['things{kind="a"} 1.0']
+
+
+def test_a_count_lives_for_a_few_intervals() -> None:
+    things, clock, registry = make_gauge()
+    things.expect_counts(every_s=60)
+    things.set_value(5)
+    clock.now += 240
+    assert read_lines(registry) == ["things 5.0"]
+    clock.now += 0.1
+    assert read_lines(registry) == []
+    things.expect_counts(every_s=1)
+    assert read_lines(registry) == []
+    clock.now -= 151
+    assert read_lines(registry) == ["things 5.0"]

@@ -56,7 +56,17 @@ def test_only_a_taskforce_with_a_cluster_is_heard() -> None:
         taskforce_row("submit.example.org", Phase.PENDING_STARTER, heard_at=AT.replace(minute=9)),
         taskforce_row("silent", Phase.CONDOR_SUBMIT),
     ]
-    assert figures.find_last_heard(rows, PLACES) == {("osg",): AT.replace(minute=5).timestamp()}
+    heard = figures.find_last_heard(rows, PLACES, repeats_statuses=lambda _: True)
+    assert heard == {("osg",): AT.replace(minute=5).timestamp()}
+
+
+def test_a_schedd_whose_tms_polls_is_not_heard() -> None:
+    rows = [
+        taskforce_row("submit.example.org", Phase.CONDOR_SUBMIT, heard_at=AT),
+        taskforce_row("polls.example.org", Phase.CONDOR_SUBMIT, heard_at=AT),
+    ]
+    heard = figures.find_last_heard(rows, PLACES, repeats_statuses=lambda schedd: schedd != "polls.example.org")
+    assert heard == {("osg",): AT.timestamp()}
 
 
 def test_workers_are_counted_without_the_reason_of_a_hold() -> None:
