@@ -1,14 +1,16 @@
 """A WMS that fails at any point of a job: no host runs a task twice that may run once, and every host's end is told."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from runtime import failpoints
+from runtime.clock import utc_now
 from schemas.documents import WORKFLOWS
 from schemas.ids import WorkflowId
-from schemas.jobs import JOB_HOSTS, JOB_WORKS, JobWorkDocument
+from schemas.jobs import JOB_HOSTS, JOB_WORKS, JOBS, JobWorkDocument
 from schemas.phases import Deactivated
 from tests.integration.wms.jobs.conftest import JobWorld, exit_well
 from tests.waiting import eventually
@@ -161,14 +163,20 @@ async def test_a_canceled_job_leaves_no_workflow_that_wms_had_requested_before_a
 async def test_a_job_out_of_time_ends_and_says_so_of_each_host_that_has_not_answered(jobs: JobWorld) -> None:
     tasks, inventory = [await jobs.add_task(name) for name in ("drain", "patch")], await jobs.add_inventory(LAB)
     jobs.answers = lambda task, host: None if host == "web2" else exit_well(task, host)
-    made = await jobs.start(tasks=tasks, inventory=inventory, timeout_s=5)
-    over = await jobs.until_over(made["id"])
-    assert (over["status"], over["timeout_s"], over["hosts"]["error"]) == ("error", 5, 1)
-    host = (await jobs.send("GET", f"/jobs/{made['id']}/hosts/web2")).json()
-    assert "the job's time limit of 5 s was over" in host["results"][0]["reason"]
-    assert {task for task, _ in jobs.runs} == {"drain"}
+    made = await jobs.start(tasks=tasks, inventory=inventory, timeout_s=3600)
     store = jobs.world.wms.store
+    await eventually(lambda: store.count(JOB_HOSTS, {"states.0": "ok"}), lambda n_answers: n_answers == 2)
+    await eventually(lambda: ("drain", "web2") in jobs.runs)
+    # An hour goes by.
+    begun_at = utc_now() - timedelta(hours=1)
+    await store.bulk_update(JOBS, [({"_id": made["id"]}, {"$set": {"created_at": begun_at}})])
+    over = await jobs.until_over(made["id"])
+    assert (over["status"], over["timeout_s"], over["hosts"]["error"]) == ("error", 3600, 1)
+    host = (await jobs.send("GET", f"/jobs/{made['id']}/hosts/web2")).json()
+    assert "the job's time limit of 3600 s was over" in host["results"][0]["reason"]
+    assert {task for task, _ in jobs.runs} == {"drain"}
     await eventually(lambda: store.count(WORKFLOWS, {"over_at": None}), lambda n_open: n_open == 0)
+    jobs.answers = exit_well
     again = (await jobs.send("POST", f"/jobs/{made['id']}/actions/rerun", {})).json()
-    assert (again["timeout_s"], again["n_hosts"]) == (5, 1)
+    assert (again["timeout_s"], again["n_hosts"]) == (3600, 1)
     await jobs.until_over(again["id"])
