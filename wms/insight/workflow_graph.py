@@ -77,8 +77,8 @@ def _list_edges(
 
     An end without a task is None, and a public queue has such an end at most once.
     """
-    sources: dict[str, list[str]] = {}
-    targets: dict[str, list[str]] = {}
+    sources: dict[str, list[str | None]] = {}
+    targets: dict[str, list[str | None]] = {}
     for task in tasks:
         for mqid in set(task.output_queues):
             sources.setdefault(mqid, []).append(task.task_id)
