@@ -31,7 +31,7 @@ _EWMS = (
     *(f"ewms.cli.commands.{group}" for group in GROUPS),
 )
 #: The script that a user's shell finds.
-_AWX = str(Path(sys.executable).with_name("awx"))
+AWX = str(Path(sys.executable).with_name("awx"))
 
 
 def run_ewms(
@@ -65,7 +65,7 @@ async def call_ewms(
 
 def run_awx(*words: str, environment: Mapping[str, str], stdin: str = "") -> "subprocess.CompletedProcess[str]":
     """Run the `awx` command with these words; return how it ended."""
-    return _start_server("awxkit.cli").run(_AWX, *words, stdin=stdin, environment=environment)
+    return _start_server("awxkit.cli").run(AWX, *words, stdin=stdin, environment=environment)
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.local.stack import Stack
+from tests.commands import run_awx
 from tests.system.awx_clients import AwxCommand
 from tests.system.conftest import CLUSTER
 
@@ -112,6 +113,10 @@ def test_k1_k2_the_first_questions_of_the_command_are_answered(
     # No issuer of ours has passwords of people: the command says that it found nothing.
     login = stranger.run("login", environment={"TOWER_USERNAME": "ada", "TOWER_PASSWORD": "x"})
     assert "Error retrieving" in login.stdout + login.stderr
+    # A real start says what a fork says.
+    for words in (["me"], ["job_templates", "list"], ["no_such_kind"]):
+        started, forked = awx.start(*words), run_awx(*words, environment=awx.environment)
+        assert (started.returncode, started.stdout, started.stderr) == (forked.returncode, forked.stdout, forked.stderr)
 
 
 def test_k4_1_organizations_are_created_changed_and_deleted_by_name(root: AwxCommand, awx: AwxCommand) -> None:
