@@ -55,6 +55,7 @@ async def test_a_workflow_is_shown_as_a_whole(world: World) -> None:
     drawing = await world.http.get(f"{of_one}/graph", headers={**world.as_user(), "Accept": "text/vnd.graphviz"})
     assert drawing.headers["content-type"].startswith("text/vnd.graphviz")
     assert drawing.text.startswith("digraph workflow {")
+    assert drawing.headers["vary"] == "Accept"
     assert (await world.get(f"{of_one}/graph?format=mermaid")).text.startswith("flowchart LR")
     assert (await world.get(f"{of_one}/graph?format=svg")).status_code == 400
 

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import Rejected
-from wms.gateway.ewms.workflow_views import choose_form
+from wms.gateway.ewms.workflow_views import WorkflowViewRoutes, choose_form
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,8 @@ def test_the_query_counts_before_the_header(wished: str | None, accept: str, for
 def test_an_unknown_form_is_refused_with_the_known_ones() -> None:
     with pytest.raises(Rejected, match="'format': must be json or mermaid or dot"):
         choose_form("svg", "")
+
+
+def test_the_views_count_as_heavy_because_each_reads_a_whole_workflow() -> None:
+    routes = WorkflowViewRoutes(reader=None).routes()  # type: ignore[arg-type]  # no request comes
+    assert [route.is_heavy for route in routes] == [True] * 3
