@@ -20,6 +20,11 @@ class JobStatus(StrEnum):
     SUSPENDED = "SUSPENDED"
 
 
+#: What the text of a hold says if the job waits for its next start, and before the signal that ended its pilot.
+HOLD_OF_PAUSE = "starts again after a pause"
+HOLD_OF_KILL = "was killed by "
+
+
 class PilotStatus(StrEnum):
     """The status of a pilot, as the pilot last chirped. Source: contract, 8.1."""
 

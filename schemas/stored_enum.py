@@ -6,7 +6,7 @@ knows. Code that decides by these words must do nothing for an unknown word. Cod
 """
 
 from enum import StrEnum
-from typing import Self
+from typing import Self, TypeVar
 
 _MAX_LENGTH = 64
 
@@ -31,3 +31,17 @@ class StoredEnum(StrEnum):
     def is_known(self) -> bool:
         """Whether this version knows the word."""
         return self._value_ in type(self)._value2member_map_
+
+
+Word = TypeVar("Word", bound=StoredEnum)
+
+
+def check_known(word: Word) -> Word:
+    """Return `word`. Models of requests use this as a validator.
+
+    Raises:
+        ValueError: this version does not know the word. The message names the known ones.
+    """
+    if not word.is_known:
+        raise ValueError(f"must be one of {', '.join(type(word))}")
+    return word

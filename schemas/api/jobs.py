@@ -13,7 +13,7 @@ from schemas.inventories import MAX_LIMIT_CHARACTERS
 from schemas.jobs import MAX_JOB_TASKS, MAX_SERIAL, HostJobStatus, HostState, JobStrategy
 from schemas.objects import Object
 from schemas.rules.secret_names import MAX_SECRETS
-from schemas.stored_enum import StoredEnum
+from schemas.stored_enum import StoredEnum, check_known
 from schemas.stored_secrets import SecretFile
 
 Id = Annotated[int, Field(strict=True, ge=1, le=2**53)]
@@ -40,15 +40,9 @@ Serial = Annotated[
 ]
 
 
-def _check_strategy(strategy: JobStrategy) -> JobStrategy:
-    if not strategy.is_known:
-        raise ValueError(f"must be one of {', '.join(JobStrategy)}")
-    return strategy
-
-
 KnownStrategy = Annotated[
     JobStrategy,
-    AfterValidator(_check_strategy),
+    AfterValidator(check_known),
     Field(
         json_schema_extra={"enum": [*JobStrategy]},
         description="`linear`: all hosts finish a task before the next one begins. `free`: each goes on by itself.",

@@ -7,18 +7,12 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from schemas.objects import Object
 from schemas.rules.secret_names import MAX_SECRET_BYTES, SECRET_NAME
+from schemas.stored_enum import check_known
 from schemas.stored_secrets import SecretUsers
-
-
-def _check_users(users: SecretUsers) -> SecretUsers:
-    if not users.is_known:
-        raise ValueError(f"must be one of {', '.join(SecretUsers)}")
-    return users
-
 
 KnownSecretUsers = Annotated[
     SecretUsers,
-    AfterValidator(_check_users),
+    AfterValidator(check_known),
     Field(
         json_schema_extra={"enum": [*SecretUsers]},
         description="Who may give it to the tasks of a job: `admins` of its organization, or its `members`, too.",

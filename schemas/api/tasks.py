@@ -1,7 +1,7 @@
 """The bodies of the routes of catalogue tasks."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -9,7 +9,7 @@ from schemas.api.fields import Name
 from schemas.builds import LocationSync
 from schemas.catalogue import MAX_REASON, FanOut, TaskStatus, TaskVisibility
 from schemas.objects import Object, Size
-from schemas.stored_enum import StoredEnum
+from schemas.stored_enum import check_known
 
 TaskName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Reason = Annotated[str, StringConstraints(max_length=MAX_REASON)]
@@ -33,18 +33,9 @@ Parameters = Annotated[
 ]
 
 
-Word = TypeVar("Word", bound=StoredEnum)
-
-
-def _check_known(word: Word) -> Word:
-    if not word.is_known:
-        raise ValueError(f"must be one of {', '.join(type(word))}")
-    return word
-
-
-KnownFanOut = Annotated[FanOut, AfterValidator(_check_known), Field(json_schema_extra={"enum": [*FanOut]})]
+KnownFanOut = Annotated[FanOut, AfterValidator(check_known), Field(json_schema_extra={"enum": [*FanOut]})]
 KnownVisibility = Annotated[
-    TaskVisibility, AfterValidator(_check_known), Field(json_schema_extra={"enum": [*TaskVisibility]})
+    TaskVisibility, AfterValidator(check_known), Field(json_schema_extra={"enum": [*TaskVisibility]})
 ]
 
 

@@ -15,10 +15,8 @@ from schemas.explain.workflow_facts import WorkflowFacts, count_events, find_sta
 from schemas.failures.failed_runs import advise_failed_run
 from schemas.phases import Phase
 from schemas.progress import EventsDone, task_levels
-from schemas.statuses import JobStatus, PilotStatus
+from schemas.statuses import HOLD_OF_KILL, HOLD_OF_PAUSE, JobStatus, PilotStatus
 
-#: Parts of the text of a hold in which a job waits for its next start.
-_PAUSES, _KILLED = "starts again after a pause", "was killed by "
 _MOST_ERRORS = 3
 
 #: The causes of stalls whose names in the table differ. A stall's own name is a part of the REST API.
@@ -125,10 +123,10 @@ def _explain_holds(facts: WorkflowFacts) -> Iterator[ExplainedCause]:
         held = next(one for one in facts.taskforces if job in one.compound_statuses)
         of = {"why": why, "workflow": workflow, "taskforce": held.taskforce_uuid, "task": held.task_id}
         cause = name_cause(find_hold_cause(why), n, **of)
-        if _PAUSES in job:
+        if HOLD_OF_PAUSE in job:
             # A pilot that was killed has reported no error. What it logged before is all there is.
-            kind = "errors" if facts.task_errors and _KILLED not in job else "logs"
-            key = find_kill_cause(job) if _KILLED in job else "paused"
+            kind = "errors" if facts.task_errors and HOLD_OF_KILL not in job else "logs"
+            key = find_kill_cause(job) if HOLD_OF_KILL in job else "paused"
             entry = {"cause": key, "severity": CAUSES[key].severity, "remedy": CAUSES[key].remedy}
             cause = cause.model_copy(update={**entry, "command": f"ewms task {kind} {workflow}"})
         yield cause

@@ -21,7 +21,7 @@ from runtime.once import Once
 from schemas.api.workflows import WorkflowRequest
 from schemas.documents import WORKFLOWS, WorkflowDocument
 from schemas.endings import Completion, outcome_words
-from schemas.errors import Conflict, NotFound, OverQuota, Rejected
+from schemas.errors import Conflict, OverQuota, Rejected
 from schemas.graph import DefinitionKind, NodeKind
 from schemas.ids import RunId, RunUuid, WorkflowId
 from schemas.phases import Deactivated
@@ -80,7 +80,7 @@ class ChildWorkflows:
         except Conflict:
             current = (await self._engine.load_run(facts.id)).run.nodes[number]
             if current.workflow_id != workflow_id:
-                await self._abort_workflow(workflow_id, facts.owner)
+                await self._fleet.end_if_open(workflow_id, Deactivated.ABORTED, facts.owner)
             raise
         # Its queues may be there already.
         await self._look_at(workflow_id)
@@ -91,17 +91,11 @@ class ChildWorkflows:
         if state.workflow_id is None:
             # A WMS that died may have requested it.
             if (orphan := await self._fleet.find_submitted(_name_request(run.facts.uuid, state))) is not None:
-                await self._abort_workflow(orphan, run.facts.owner)
+                await self._fleet.end_if_open(orphan, Deactivated.ABORTED, run.facts.owner)
             await self._end_node(run.facts.id, state, Outcome.CANCELED, "its workflow never started")
             return
-        await self._abort_workflow(WorkflowId(state.workflow_id), run.facts.owner)
+        await self._fleet.end_if_open(WorkflowId(state.workflow_id), Deactivated.ABORTED, run.facts.owner)
         await self.look_at_node(run, number)
-
-    async def _abort_workflow(self, workflow_id: WorkflowId, owner: str) -> None:
-        try:
-            await self._fleet.deactivate_workflow(workflow_id, Deactivated.ABORTED, Access(owner))
-        except NotFound:
-            return  # it is ended already
 
     async def look_at_node(self, run: OpenRun, number: int) -> None:
         """If the workflow of a node has ended, end the node."""

@@ -10,6 +10,7 @@ and launches taskforces.
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from runtime.clock import stored_now
@@ -180,6 +181,11 @@ class Fleet:
 
         n_taskforces: int = (await self._transactions.take_turn(workflow_id, step, once)).answer
         return n_taskforces
+
+    async def end_if_open(self, workflow_id: WorkflowId, label: Deactivated, owner: str) -> None:
+        """End a workflow of `owner`, unless it has ended already."""
+        with suppress(NotFound):
+            await self.deactivate_workflow(workflow_id, label, Access(owner))
 
     async def add_workers(
         self,

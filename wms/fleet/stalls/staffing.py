@@ -16,7 +16,7 @@ from schemas.explain.hold_causes import find_hold_cause
 from schemas.explain.worker_causes import find_kill_cause, find_slot_cause
 from schemas.ids import workflow_of
 from schemas.phases import WANTED, Phase
-from schemas.statuses import SILENT, TAKING_EVENTS, JobStatus, PilotStatus
+from schemas.statuses import HOLD_OF_KILL, HOLD_OF_PAUSE, SILENT, TAKING_EVENTS, JobStatus, PilotStatus
 from schemas.unmatched import complain_of_unmatched
 from wms.fleet.stalls.crew import Crew
 
@@ -57,10 +57,6 @@ class Lack(StrEnum):
         """Return how serious this reason is; 0 is the most serious."""
         return list(Lack).index(self)
 
-
-#: The text of the hold in which TMS lets a job wait for its next start after the pilot ended early.
-PAUSE = "starts again after a pause"
-_KILLED = "was killed by "
 
 #: The causes that the errors of workers explain.
 _SHOWN_BY_ERRORS = frozenset({"pilot-failed", "paused", "all-bad-elsewhere"})
@@ -160,7 +156,7 @@ def _find_lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str, dict[str, s
     """Return why jobs with the status `job` and the pilot status `pilot` take no events: how serious that is, the
     cause, and the values of its text. Return None if they take events.
     """
-    if job.startswith(JobStatus.HELD) and PAUSE in job:
+    if job.startswith(JobStatus.HELD) and HOLD_OF_PAUSE in job:
         killer = _find_killer(job)
         return Lack.PAUSED, find_kill_cause(killer) if killer else "paused", {"signal": killer}
     if job.startswith(JobStatus.HELD):
@@ -193,7 +189,7 @@ def _find_lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str, dict[str, s
 
 def _find_killer(job: str) -> str:
     """Return the signal in the status of a paused job. Return "" if its pilot ended by itself."""
-    _, killed, rest = job.partition(_KILLED)
+    _, killed, rest = job.partition(HOLD_OF_KILL)
     return rest.rpartition("; it ")[0] if killed else ""
 
 

@@ -9,7 +9,7 @@ from runtime.failpoints import failpoint
 from runtime.kernel.decision import Change
 from runtime.kernel.store import Transaction
 from runtime.once import Once
-from schemas.errors import Conflict, NotFound, OverQuota, Rejected
+from schemas.errors import Conflict, OverQuota, Rejected
 from schemas.ids import RunId, RunUuid, WorkflowId
 from schemas.jobs import JobDocument, JobWorkDocument
 from schemas.phases import Deactivated
@@ -18,7 +18,7 @@ from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun
 from wms.engine.life.stimuli import ChildEnded, ChildStarted
 from wms.fleet.fleet import ChangesWithWorkflow, Fleet
-from wms.fleet.ownership import Access, Owner
+from wms.fleet.ownership import Owner
 from wms.jobs.plans.fleet_requests import make_fleet_request, name_runner, needs_at_most_once
 from wms.jobs.plans.host_choice import choose_hosts, name_host
 from wms.jobs.plans.job_graph import NodeTasks, read_node_tasks
@@ -84,7 +84,7 @@ class WorkRunner:
         except Conflict:
             current = (await self._engine.load_run(facts.id)).run.nodes[number]
             if current.workflow_id != work.id:
-                await self._abort_workflow(work.id, work.owner)
+                await self._fleet.end_if_open(work.id, Deactivated.ABORTED, work.owner)
             raise
         self._watch.look_soon(work.id)
 
@@ -152,10 +152,10 @@ class WorkRunner:
         if state.workflow_id is None:
             # A WMS that died may have requested it.
             if (orphan := await self._fleet.find_submitted(_name_request(run.facts.uuid, state))) is not None:
-                await self._abort_workflow(orphan, name_runner(run.facts.owner))
+                await self._fleet.end_if_open(orphan, Deactivated.ABORTED, name_runner(run.facts.owner))
             await self._end_node(run.facts.id, state, Outcome.CANCELED, "its workflow never started")
             return
-        await self._abort_workflow(WorkflowId(state.workflow_id), name_runner(run.facts.owner))
+        await self._fleet.end_if_open(WorkflowId(state.workflow_id), Deactivated.ABORTED, name_runner(run.facts.owner))
         self._watch.look_soon(WorkflowId(state.workflow_id))
 
     async def look_at_node(self, run: OpenRun, number: int) -> None:
@@ -163,12 +163,6 @@ class WorkRunner:
         state = run.nodes[number]
         if state.workflow_id is not None:
             self._watch.look_soon(WorkflowId(state.workflow_id))
-
-    async def _abort_workflow(self, workflow_id: WorkflowId, owner: str) -> None:
-        try:
-            await self._fleet.deactivate_workflow(workflow_id, Deactivated.ABORTED, Access(owner))
-        except NotFound:
-            return  # it is ended already
 
     async def _end_node(self, run_id: RunId, state: NodeState, outcome: Outcome, explanation: str) -> None:
         ended = ChildEnded(state.key, state.attempt, outcome, explanation=explanation)

@@ -8,7 +8,6 @@ another one died.
 """
 
 import asyncio
-from contextlib import suppress
 
 from runtime.amqp import NotDeclared
 from runtime.clock import stored_now
@@ -151,8 +150,7 @@ class WorkWatch:
             if workflow.deactivated is None and workflow.inputs_closed_at is None and stop is None:
                 await self._feed_work(job, work)
         if stop is not None and workflow is not None and workflow.deactivated is None:
-            with suppress(NotFound):  # it has ended already
-                await self._fleet.deactivate_workflow(work.id, Deactivated.ABORTED, Access(work.owner))
+            await self._fleet.end_if_open(work.id, Deactivated.ABORTED, work.owner)
         intake = self._intakes.get(work.id)
         if await self._judge.judge_work(job, work, workflow, state, intake=intake, stop=stop):
             await self._leave_work(work)
@@ -206,8 +204,7 @@ class WorkWatch:
             # Pieces of logs may come after the last outcome.
             self._last_logs[intake] = asyncio.get_running_loop().time() + _LAST_S
             await intake.outcomes.stop()
-        with suppress(NotFound):  # it has ended already
-            await self._fleet.deactivate_workflow(work.id, Deactivated.FINISHED, Access(work.owner))
+        await self._fleet.end_if_open(work.id, Deactivated.FINISHED, work.owner)
         await self._works.end_work(work.id)
         self._open.discard(work.id)
 
