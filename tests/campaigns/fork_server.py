@@ -230,10 +230,11 @@ def _become_module(
     except BaseException:  # noqa: BLE001 - as an interpreter does at the end of a program
         sys.excepthook(*sys.exc_info())
     finally:
-        # The readers may have gone.
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        # An imported module may have kept the streams from before the fork, as defaults of its functions for example.
+        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+            # The readers may have gone.
+            with contextlib.suppress(OSError, AttributeError):
+                stream.flush()
         os._exit(status)
 
 

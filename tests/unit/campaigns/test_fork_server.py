@@ -18,8 +18,11 @@ sys.exit({"7": 7, "text": "it failed", "none": None}[sys.argv[1]])
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
-    with ForkServer("json") as started:
-        yield started
+    with pytest.MonkeyPatch.context() as patch:
+        # Unbuffered streams would hide what is not flushed.
+        patch.delenv("PYTHONUNBUFFERED", raising=False)
+        with ForkServer("json") as started:
+            yield started
 
 
 @pytest.mark.parametrize(("word", "status"), [("7", 7), ("text", 1), ("none", 0)])
@@ -33,6 +36,13 @@ def test_a_fork_has_its_own_words_environment_directory_and_streams(
     assert ended.returncode == status
     assert json.loads(ended.stdout) == [[word, "b c"], {"A": "1"}, str(tmp_path), given, False]
     assert ended.stderr == "ä" * 100_000 + "\n" + ("it failed\n" if word == "text" else "")
+
+
+def test_what_goes_to_a_stream_from_before_the_fork_is_not_lost(server: ForkServer, tmp_path: Path) -> None:
+    script = tmp_path / "prints.py"
+    script.write_text("import sys; print('kept', file=sys.__stdout__); print('too', file=sys.__stderr__)")
+    ended = server.run(str(script), environment={})
+    assert (ended.stdout, ended.stderr) == ("kept\n", "too\n")
 
 
 def test_a_fork_that_fails_is_killed_or_takes_too_long_is_told_apart(server: ForkServer, tmp_path: Path) -> None:
