@@ -13,6 +13,7 @@ from rich.console import Console
 
 from deploy.local.fetch import packages
 from deploy.local.fetch.cache import cache_directory, prepare_cache
+from tests.waiting import holds_within
 
 #: Without these, Chromium as root does not start, and asks for hosts outside at every start.
 FLAGS = (
@@ -63,11 +64,9 @@ class Watched:
         return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found]
 
     def is_wider_than_screen(self) -> bool:
-        """Return whether a person would have to scroll sideways."""
-        wide: bool = self.page.evaluate(
-            "document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"
-        )
-        return wide
+        """Return whether a person would have to scroll sideways, also once plots have had time to shrink."""
+        fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth + 1"
+        return not holds_within(lambda: self.page.evaluate(fits), 5)
 
     def note_message(self, message: ConsoleMessage) -> None:
         """Keep an error of the console. Chromium also writes each refused request there, which is no fault."""
