@@ -66,13 +66,13 @@ def make_broker_users(directory: Path, schedds: Sequence[str], pools: Sequence[s
 def check_configuration(service: str, env_file: Path | None) -> int:
     """Print the settings of `service` and their faults. Return the exit code."""
     if env_file is not None and not env_file.is_file():
-        return _refuse(service, f"{env_file}: there is no such file")
+        return _report_refusal(service, f"{env_file}: there is no such file")
     module, name = _SETTINGS[service]
     kind: type[BaseSettings] = getattr(import_module(module), name)
     try:
         settings = kind(_env_file=env_file)
     except ValidationError as error:
-        return _refuse(service, explain_error(error).reason)
+        return _report_refusal(service, explain_error(error).reason)
     for setting in list_settings(settings):
         mark = "" if setting.is_set else "   (default)"
         sys.stdout.write(f"{setting.variable}={setting.value}{mark}\n")
@@ -95,7 +95,7 @@ def _read_modes(settings: BaseSettings) -> dict[str, int | None]:
     return modes
 
 
-def _refuse(service: str, reason: str) -> int:
+def _report_refusal(service: str, reason: str) -> int:
     sys.stderr.write(f"{service} cannot start: {reason}\n")
     return EXIT_UNUSABLE
 

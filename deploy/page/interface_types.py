@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 def render_types(document: Mapping[str, Any]) -> str:
     """Return the TypeScript module for an OpenAPI `document`."""
     schemas = document.get("components", {}).get("schemas", {})
-    types = [f"export type {_name_type(name)} = {_render(schema)};\n" for name, schema in sorted(schemas.items())]
+    types = [f"export type {_name_type(name)} = {_write_type(schema)};\n" for name, schema in sorted(schemas.items())]
     answers = [
         f"  {json.dumps(f'{method.upper()} {path}')}: {_render_answer(operation)};\n"
         for path, methods in sorted(document["paths"].items())
@@ -32,12 +32,12 @@ def _render_answer(operation: Mapping[str, Any]) -> str:
         if code.startswith("2"):
             content = response.get("content", {})
             if "application/json" in content:
-                return _render(content["application/json"].get("schema", {}))
+                return _write_type(content["application/json"].get("schema", {}))
             return "string" if content else "null"
     return "unknown"
 
 
-def _render(schema: Any) -> str:
+def _write_type(schema: Any) -> str:
     match schema:
         case {"$ref": reference}:
             return _name_type(reference.rsplit("/", 1)[-1])
@@ -46,13 +46,13 @@ def _render(schema: Any) -> str:
         case {"const": value}:
             return json.dumps(value)
         case {"anyOf": choices} | {"oneOf": choices}:
-            return " | ".join(dict.fromkeys(_render(choice) for choice in choices))
+            return " | ".join(dict.fromkeys(_write_type(choice) for choice in choices))
         case {"allOf": parts}:
-            return " & ".join(f"({_render(part)})" for part in parts)
+            return " & ".join(f"({_write_type(part)})" for part in parts)
         case {"type": list(kinds)}:
-            return " | ".join(_render({**schema, "type": kind}) for kind in kinds)
+            return " | ".join(_write_type({**schema, "type": kind}) for kind in kinds)
         case {"type": "array"}:
-            return f"Array<{_render(schema.get('items', {}))}>"
+            return f"Array<{_write_type(schema.get('items', {}))}>"
         case {"type": "object"} | {"properties": _}:
             return _render_object(schema)
         case {"type": kind} if kind in _PLAIN:
@@ -65,10 +65,10 @@ def _render_object(schema: Mapping[str, Any]) -> str:
     properties: Mapping[str, Any] = schema.get("properties", {})
     if not properties:
         more = schema.get("additionalProperties")
-        return f"Record<string, {_render(more) if isinstance(more, Mapping) else 'unknown'}>"
+        return f"Record<string, {_write_type(more) if isinstance(more, Mapping) else 'unknown'}>"
     required = set(schema.get("required", ()))
     members = "".join(
-        f" {name if _NAME.fullmatch(name) else json.dumps(name)}{'' if name in required else '?'}: {_render(each)};"
+        f" {name if _NAME.fullmatch(name) else json.dumps(name)}{'' if name in required else '?'}: {_write_type(each)};"
         for name, each in properties.items()
     )
     return f"{{{members} }}"

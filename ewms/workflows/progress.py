@@ -37,7 +37,7 @@ class Observation:
 
     @property
     def workflow_facts(self) -> WorkflowFacts:
-        """Return the facts of which WMS and the client think the same."""
+        """Return the facts of this state. WMS draws the same conclusions from them as the client."""
         return replace(self.state.facts, depths=self.depths, ending=self.ending)
 
 

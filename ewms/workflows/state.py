@@ -28,7 +28,7 @@ class WorkflowState:
 
     @property
     def facts(self) -> WorkflowFacts:
-        """Return the facts of which WMS and the client think the same."""
+        """Return the facts of this state. WMS draws the same conclusions from them as the client."""
         return WorkflowFacts(
             workflow=self.workflow, tasks=self.task_directives, taskforces=self.taskforces, stall=self.stall
         )

@@ -39,7 +39,7 @@ class OpenSeries:
         last = self.samples.read_sample(-1)
         if sample.at_s <= (self.skipped or last).at_s:
             return
-        is_equal = sample.equals(last)
+        is_equal = sample.has_counts_of(last)
         if is_equal and sample.at_s - last.at_s < STANDS_FOR_S:
             self.skipped = sample
             return

@@ -34,16 +34,16 @@ class QueueSample:
     #: About how long the oldest event has been in the queue, in seconds; 0 without events.
     oldest_s: int = 0
 
-    def equals(self, other: "QueueSample") -> bool:
-        """Return whether the counts are the same, at whatever time."""
-        return _numbers(self)[1:-1] == _numbers(other)[1:-1] and (self.oldest_s > 0) == (other.oldest_s > 0)
+    def has_counts_of(self, other: "QueueSample") -> bool:
+        """Return whether both samples have the same counts. Their times may differ."""
+        return _list_numbers(self)[1:-1] == _list_numbers(other)[1:-1] and (self.oldest_s > 0) == (other.oldest_s > 0)
 
 
 #: The names of the fields; the age of the oldest event is the last one.
 SAMPLE_FIELDS = tuple(each.name for each in fields(QueueSample))
 
 
-def _numbers(sample: QueueSample) -> tuple[int, ...]:
+def _list_numbers(sample: QueueSample) -> tuple[int, ...]:
     return tuple(getattr(sample, name) for name in SAMPLE_FIELDS)
 
 
@@ -63,7 +63,7 @@ class Series:
 
     def add_sample(self, sample: QueueSample) -> None:
         """Add a sample that is newer than the others."""
-        for name, number in zip(SAMPLE_FIELDS, _numbers(sample), strict=True):
+        for name, number in zip(SAMPLE_FIELDS, _list_numbers(sample), strict=True):
             self.columns[name].append(number)
 
     def read_sample(self, place: int) -> QueueSample:
@@ -72,7 +72,7 @@ class Series:
 
     def replace_last(self, sample: QueueSample) -> None:
         """Put `sample` in the place of the newest one."""
-        for name, number in zip(SAMPLE_FIELDS, _numbers(sample), strict=True):
+        for name, number in zip(SAMPLE_FIELDS, _list_numbers(sample), strict=True):
             self.columns[name][-1] = number
 
 

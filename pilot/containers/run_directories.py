@@ -61,7 +61,7 @@ class RunDirectories:
             return False
         try:
             # A link, for instance, would lead to files that are not ours. The size differs while files are in it.
-            if _identify(os.lstat(f"{directory}/task-io"))[:-1] != made[1][:-1]:
+            if _read_look(os.lstat(f"{directory}/task-io"))[:-1] != made[1][:-1]:
                 return False
             for name in os.listdir(f"{directory}/task-io"):
                 os.unlink(f"{directory}/task-io/{name}")
@@ -96,7 +96,7 @@ class RunDirectories:
         if self._shared:  # against the umask
             os.chmod(f"{directory}/task-io", 0o777)  # noqa: S103 - below a directory that only the pilot may enter
             os.chmod(directory, 0o711)  # noqa: S103 - see above
-        self._made[directory] = tuple(_identify(os.lstat(place)) for place in _list_places(directory))
+        self._made[directory] = tuple(_read_look(os.lstat(place)) for place in _list_places(directory))
 
 
 def _check_directory(directory: str, made: tuple[_Look, ...]) -> tuple[int, ...] | None:
@@ -113,7 +113,7 @@ def _check_directory(directory: str, made: tuple[_Look, ...]) -> tuple[int, ...]
     if any(map(_has_attributes, places)):
         return None
     statuses = [os.lstat(place) for place in places]
-    if any(_identify(status) != look for status, look in zip(statuses, made, strict=True)):
+    if any(_read_look(status) != look for status, look in zip(statuses, made, strict=True)):
         return None
     return tuple(status.st_ctime_ns for status in statuses)
 
@@ -127,7 +127,7 @@ def _list_places(directory: str) -> tuple[str, ...]:
     return (directory, *(f"{directory}/{part}" for part in _PARTS))
 
 
-def _identify(status: os.stat_result) -> _Look:
+def _read_look(status: os.stat_result) -> _Look:
     return (status.st_dev, status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_size)
 
 

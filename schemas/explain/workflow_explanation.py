@@ -161,7 +161,7 @@ def _drop_repeated(found: list[ExplainedCause]) -> Iterator[ExplainedCause]:
         text = each.text.removeprefix(f"{each.n} worker(s) ")
         of_task, of_all = (each.cause, text, each.task_id, ""), (each.cause, text, "", "")
         own = (each.cause, text, each.task_id, each.taskforce_uuid)
-        # Holds are told of the workflow and of its taskforces, and queues by the stall and by themselves.
+        # The workflow and its taskforces may name the same hold; the stall and the queues may name the same queue.
         if own in wider or not told.isdisjoint((own, of_task, of_all)):
             continue
         told.add(own)

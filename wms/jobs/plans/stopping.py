@@ -19,7 +19,7 @@ class WorkStop:
     """Why a work stops."""
 
     is_cancel: bool
-    #: What a host is told if a worker may have run the task there, and if surely none has.
+    #: The reason shown at a host where a worker may have run the task, and at one where surely none has.
     in_doubt: str
     not_begun: str = ""
 

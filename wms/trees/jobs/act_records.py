@@ -33,7 +33,7 @@ class ActRecords:
 
 
 def describe_decision(run: OpenRun, stimulus: RunStimulus, decision: RunDecision) -> tuple[str, ActivityFacts] | None:
-    """Return who has done something to a job by `stimulus`, and the row about it. Return None if there is no row."""
+    """Return the person behind `stimulus`, and the row about what that person did to a job. None: it makes no row."""
     facts = run.facts
     if facts.kind is not DefinitionKind.TEMPLATE:
         return None

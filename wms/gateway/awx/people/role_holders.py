@@ -181,8 +181,9 @@ class RoleHolders:
     async def explain_access(
         self, principal: Principal, owner_keys: list[RoleKey], owner: RoleOwner
     ) -> list[AccessReason]:
-        """Return who has the roles of an object: users, and users by those of their teams that the principal sees. To
-        the holders of a role in an organization belong the users who had it by their latest token.
+        """Return the users with the roles of an object, by themselves or by a team that the principal sees.
+
+        A role in an organization also counts for a user whose latest token had it.
         """
         found: list[AccessReason] = []
         for key in owner_keys:
