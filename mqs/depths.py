@@ -222,7 +222,7 @@ class Sampler:
         self._book.forget_others(counts)
         await self._history.keep_samples(sample_queues(counts, traffic, load.consumers_of, at=utc_now()))
         public = await self._store.find(MQ_PROFILES, {"retired_at": None, "is_public": True}, projection={"_id": 1})
-        _set_gauges(counts, {profile["_id"] for profile in public}, load.without_takers)
+        set_gauges(counts, {profile["_id"] for profile in public}, load.without_takers)
         book = await repository.load_ledger(self._store)
         _ledger.set_value(book.n_queues if book else 0)
         _waiting.set_value(len(await repository.find_waiting(self._store)))
@@ -247,7 +247,8 @@ class Sampler:
         _owners_over.set_value(len(over))
 
 
-def _set_gauges(counts: Mapping[str, QueueCount], public: Set[str], without_takers: Set[str]) -> None:
+def set_gauges(counts: Mapping[str, QueueCount], public: Set[str], without_takers: Set[str]) -> None:
+    """Set the gauges of queues and events to `counts`. `public` and `without_takers` are queues of `counts`."""
     kinds = ("public", "private", _DEAD)
     n_queues: Counter[tuple[str, ...]] = Counter({(kind,): 0 for kind in kinds})
     n_idle = n_queues.copy()

@@ -18,8 +18,14 @@ class BrokerAdmin:
     """The management API, logged in as the administrator."""
 
     def __init__(self, management_url: str) -> None:
-        # Ignore the environment's proxy: it cannot reach this machine's loopback.
-        self._client = httpx2.Client(base_url=management_url, timeout=60, trust_env=False)
+        # Ignore the environment's proxy: it cannot reach this machine's loopback. Keep no connection between two calls:
+        # the broker closes idle ones, and a call at that moment fails.
+        self._client = httpx2.Client(
+            base_url=management_url,
+            timeout=60,
+            trust_env=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),
+        )
 
     def __enter__(self) -> "BrokerAdmin":
         return self

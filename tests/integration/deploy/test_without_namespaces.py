@@ -50,7 +50,8 @@ def test_up_takes_the_local_pool_with_a_notice_and_ends_with_the_make_that_runs_
         endpoints = json.loads((scratch / ".ewms/endpoints.json").read_text())
         _works(endpoints)
         everything = below(make.pid)
-        assert sum("keeper.py" in process.command for process in everything) == 7
+        # RabbitMQ, mongod, the issuer, MQS, WMS, TMS, the step worker and the builder.
+        assert sum("keeper.py" in process.command for process in everything) == 8
     finally:
         make.kill()
     assert survivors(everything) == set()
