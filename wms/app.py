@@ -11,43 +11,23 @@ from runtime.bus.service_bus import Bus
 from runtime.kernel.indexes import IndexKeeper
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
-from runtime.kernel.timers import Timers
 from runtime.web.app import DoorLimits
 from runtime.web.event_streams import EventStreams
 from runtime.web.health import health_routes
 from runtime.web.reason_phrases import ReasonedProtocol
 from runtime.web.serving import serve_app
-from schemas.documents import WORKFLOWS
-from schemas.ids import WorkflowId
 from schemas.rules.token_sizes import max_queues
-from schemas.run_documents import RUNS
 from schemas.services import Service
 from wms.catalogue.catalogue_parts import Catalogue, build_catalogue
 from wms.census.census import Census
-from wms.engine.child_forms import ChildForms
-from wms.engine.child_workflows import ChildWorkflows
-from wms.engine.children import Children
-from wms.engine.effects import Effects
 from wms.engine.engine import Engine
-from wms.engine.engine_lock import LockKeeper
-from wms.engine.handlers import EngineHandlers
+from wms.engine.engine_parts import run_engine
 from wms.engine.inputs import Inputs
-from wms.engine.run_watch import RunWatch
-from wms.engine.step_workers import StepWorkers
-from wms.engine.worker_questions import WorkerQuestions
-from wms.engine.workflow_queues import WorkflowQueues
-from wms.fleet.event_handlers import FleetHandlers
 from wms.fleet.fleet import Fleet, Quota
-from wms.fleet.launcher import Launcher
+from wms.fleet.fleet_parts import run_fleet
 from wms.fleet.locations import LocationMap
-from wms.fleet.object_reader import ObjectReader
 from wms.fleet.policy import FleetPolicy
 from wms.fleet.stalls.stall_watch import StallWatch
-from wms.fleet.stalls.verdict_renewal import VerdictRenewal
-from wms.fleet.status_snapshots import SnapshotWriter
-from wms.fleet.taskforce_control import TaskforceControl
-from wms.fleet.transactions import FleetTransactions
-from wms.fleet.work_offers import WorkOffers
 from wms.flows.flow_metrics import count_statuses
 from wms.flows.flow_service import FlowService
 from wms.gateway import app as gateway
@@ -55,8 +35,6 @@ from wms.gateway import catalogue
 from wms.gateway.awx.requests import AwxParts
 from wms.gateway.craton.routes import CratonParts
 from wms.gateway.page_routes import SignIn, list_page_routes
-from wms.gateway.processes.routes import ProcessParts
-from wms.gateway.processes.subscriptions import SubscriptionParts
 from wms.gateway.roles import make_gatekeeper
 from wms.indexes import list_indexes
 from wms.insight.workflow_feed import WorkflowFeed
@@ -64,16 +42,8 @@ from wms.insight.workflow_reader import WorkflowReader
 from wms.inventory.inventory_parts import Inventories, build_inventories
 from wms.jobs.job_parts import Jobs, build_jobs
 from wms.notifications.notification_parts import NotificationParts, build_notifications
-from wms.processes.definition_reader import DefinitionReader
-from wms.processes.gate_rules import GateRules
-from wms.processes.outside_events import OutsideEvents
-from wms.processes.process_feed import ProcessFeed
-from wms.processes.process_reader import ProcessReader
-from wms.processes.process_service import ProcessService
+from wms.processes.process_parts import ProcessParts, build_processes
 from wms.processes.products import Products
-from wms.processes.start_gate import StartGate
-from wms.processes.step_questions import StepQuestions
-from wms.processes.subscription_reader import SubscriptionReader
 from wms.processes.subscriptions import Subscriptions
 from wms.schedules.schedule_parts import Schedules, build_schedules
 from wms.secret_rotation import SecretRotation
@@ -100,9 +70,7 @@ class Wms:
     inputs: Inputs
     subscriptions: Subscriptions
     products: Products
-    processes: ProcessService
-    subscription_reader: SubscriptionReader
-    start_gate: StartGate
+    processes: ProcessParts
     trees: Trees
     notifications: NotificationParts
     schedules: Schedules
@@ -138,66 +106,42 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         relay.start()
         stack.push_async_callback(relay.stop)
 
-        transactions = FleetTransactions(store, policy)
-        fleet = Fleet(
-            transactions,
-            images=settings.make_images(),
-            quota=Quota(settings.caller_workflows, settings.caller_workflows_waiting),
-            max_queues=max_queues(for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server),
+        fleet_parts = await stack.enter_async_context(
+            run_fleet(
+                store,
+                bus,
+                policy,
+                images=settings.make_images(),
+                quota=Quota(settings.caller_workflows, settings.caller_workflows_waiting),
+                max_queues=max_queues(
+                    for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server
+                ),
+            )
         )
-        taskforces = TaskforceControl(transactions)
-        await taskforces.order_left_removals()
-        snapshots = SnapshotWriter(store, locations)
-        await snapshots.start()
-        stack.push_async_callback(snapshots.stop)
-        launcher = Launcher(store, taskforces, locations)
-        await launcher.start()
-        stack.push_async_callback(launcher.stop)
-
-        async def wake(workflow_id: WorkflowId) -> None:
-            await fleet.wake_workflow(workflow_id)
-            # A pause after a failure may be over. That changes no document, so no other event wakes the launcher.
-            launcher.look_soon()
-
-        timers = Timers(store, WORKFLOWS, wake)
-        timers.start()
-        stack.push_async_callback(timers.stop)
-
-        stall_watch = StallWatch(store, bus, locations)
-        await stall_watch.start()
-        stack.push_async_callback(stall_watch.stop)
-
         silence = timedelta(seconds=settings.step_worker_silence_s)
         census = Census(store, locations, worker_silence=silence)
         census.start()
         stack.push_async_callback(census.stop)
-        workers = StepWorkers(store, silence=silence)
-        effects = Effects(bus, workers, source=SOURCE, keys=keys)
         subscriptions, products = Subscriptions(store), Products(store)
-        lock = LockKeeper(store)
-        await lock.start()
-        stack.push_async_callback(lock.stop)
-        engine = Engine(store, effects, workers, subscriptions, lock)
+        engine_parts = await stack.enter_async_context(
+            run_engine(store, bus, fleet_parts.fleet, subscriptions, keys=keys, source=SOURCE, silence=silence)
+        )
+        engine = engine_parts.engine
         count_statuses(engine)
         organizations = Organizations(store, rules=settings.organization_roles, checks_tokens=settings.auth != "off")
+        processes = build_processes(engine_parts, organizations, subscriptions, products)
         trees = build_trees(store, engine, organizations)
         notifications = build_notifications(store, engine, organizations, settings.notification_settings)
         schedules = build_schedules(store, trees, organizations, Teams(store), keys)
         inventories = build_inventories(store, organizations)
         tasks = build_catalogue(store, engine, organizations, locations, settings.catalogue_settings)
-        inputs = Inputs(engine, store)
-        queues = WorkflowQueues(bus)
-        workflows = ChildWorkflows(engine, store, fleet, queues)
-        workflows.start()
-        stack.callback(workflows.stop)
-        children = Children(engine, store, workflows)
         secrets = SecretStore(store, settings.make_secret_keys())
         jobs = build_jobs(
             store,
             engine,
-            children=children,
-            fleet=fleet,
-            queues=queues,
+            children=engine_parts.children,
+            fleet=fleet_parts.fleet,
+            queues=engine_parts.queues,
             organizations=organizations,
             catalogue=tasks,
             inventories=inventories,
@@ -206,20 +150,12 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             secrets=secrets,
             max_workers=settings.job_workers,
         )
-        questions = WorkerQuestions(bus, store, silence=silence)
-        ChildForms(engine, questions)
-        stack.push_async_callback(effects.stop)
-        effects.begin_task(rotation.encrypt_runs(), "secrets of runs")
+        engine.effects.begin_task(rotation.encrypt_runs(), "secrets of runs")
         stack.callback(rotation.stop)
-        workers.start()
-        stack.push_async_callback(workers.stop)
-        run_timers = Timers(store, RUNS, engine.wake_run)
-        effects.on_wake_at.append(run_timers.wake_by)
-        run_timers.start()
-        stack.push_async_callback(run_timers.stop)
+        await stack.enter_async_context(engine_parts.wake_runs())
         trees.turns.start()
         stack.push_async_callback(trees.turns.stop)
-        effects.begin_task(trees.labels.make_missing(), "missing labels")
+        engine.effects.begin_task(trees.labels.make_missing(), "missing labels")
         trees.orphans.start()
         stack.push_async_callback(trees.orphans.stop)
         await notifications.start()
@@ -232,33 +168,26 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         stack.push_async_callback(jobs.stop)
 
         stack.push_async_callback(bus.drain)
-        table = FleetHandlers(fleet, taskforces, snapshots).build_table()
-        EngineHandlers(engine, workers).add_to(table)
+        table = fleet_parts.handlers.build_table()
+        engine_parts.handlers.add_to(table)
         products.add_to(table)
         await bus.consume(table)
-        of_steps = StepQuestions(store, subscriptions, products).answer_question
-        await bus.answer(SecretAnswers(store, secrets, of_steps).answer_question)
+        await bus.answer(SecretAnswers(store, secrets, processes.questions.answer_question).answer_question)
 
-        # MQS runs next to us, so ignore the proxies of the environment.
+        # MQS engine next to us, so ignore the proxies of the environment.
         http = httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0, trust_env=False)
         await stack.enter_async_context(http)
         streams = EventStreams()
-        processes = ProcessService(engine, questions, lock, organizations)
-        subscription_reader, start_gate = SubscriptionReader(store, subscriptions), StartGate(subscriptions, products)
-        process_reader = ProcessReader(store)
-        watch = RunWatch(store)
-        watch.start()
-        stack.push_async_callback(watch.stop)
-        feed = ProcessFeed(store, process_reader, watch)
-        objects = ObjectReader(store, locations)
-        views = WorkflowReader(objects, bus)
+        engine_parts.watch.start()
+        stack.push_async_callback(engine_parts.watch.stop)
+        views = WorkflowReader(fleet_parts.reader, bus)
         routes = catalogue.list_routes(
-            fleet=fleet,
-            taskforces=taskforces,
-            snapshots=snapshots,
-            offers=WorkOffers(store, bus, policy),
-            reader=objects,
-            verdicts=VerdictRenewal(store, bus),
+            fleet=fleet_parts.fleet,
+            taskforces=fleet_parts.taskforces,
+            snapshots=fleet_parts.snapshots,
+            offers=fleet_parts.offers,
+            reader=fleet_parts.reader,
+            verdicts=fleet_parts.verdicts,
             bus=bus,
             http=http,
             locations=locations,
@@ -293,26 +222,17 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                     users=Users(store),
                     teams=Teams(store),
                     schedules=schedules.service,
-                    watch=watch,
+                    watch=engine_parts.watch,
                     streams=streams,
                 ),
-                processes=ProcessParts(
-                    reader=process_reader,
-                    control=processes,
-                    events=OutsideEvents(inputs),
-                    definitions=DefinitionReader(store, workers),
-                    feed=feed,
-                    subscriptions=SubscriptionParts(
-                        reader=subscription_reader, products=products, gate=start_gate, rules=GateRules(questions)
-                    ),
-                ),
+                processes=processes,
                 craton=CratonParts(
                     organizations=organizations,
                     streams=streams,
                     inventories=inventories,
                     tasks=tasks,
                     jobs=jobs,
-                    watch=watch,
+                    watch=engine_parts.watch,
                 ),
             ),
             limits=DoorLimits(max_body_bytes=settings.max_body_bytes, caller=settings.caller_limits),
@@ -333,20 +253,18 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         stack.callback(streams.stop)
         yield Wms(
             store=store,
-            fleet=fleet,
+            fleet=fleet_parts.fleet,
+            stall_watch=fleet_parts.stall_watch,
             engine=engine,
-            inputs=inputs,
+            inputs=engine_parts.inputs,
+            processes=processes,
             subscriptions=subscriptions,
             products=products,
-            processes=processes,
-            subscription_reader=subscription_reader,
-            start_gate=start_gate,
             trees=trees,
             notifications=notifications,
             schedules=schedules,
             inventories=inventories,
             tasks=tasks,
             jobs=jobs,
-            stall_watch=stall_watch,
             gateway_url=url,
         )

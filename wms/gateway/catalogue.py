@@ -44,14 +44,14 @@ from wms.gateway.ewms.workflow_feeds import WorkflowFeedRoutes
 from wms.gateway.ewms.workflow_views import WorkflowViewRoutes
 from wms.gateway.ewms.workflows import WorkflowRoutes
 from wms.gateway.processes.dialect import PROCESSES
-from wms.gateway.processes.routes import ProcessParts, list_process_routes
-from wms.gateway.processes.subscriptions import SubscriptionParts
+from wms.gateway.processes.routes import list_process_routes
 from wms.gateway.tiuni.dialect import TIUNI
 from wms.gateway.tiuni.flows import FlowRoutes
 from wms.insight.workflow_feed import WorkflowFeed
 from wms.insight.workflow_reader import WorkflowReader
 from wms.inventory.inventory_parts import Inventories
 from wms.jobs.job_parts import Jobs
+from wms.processes.process_parts import ProcessParts, SubscriptionParts
 from wms.secrets.secret_store import SecretStore
 from wms.tenancy.organizations import Organizations
 from wms.trees.tree_parts import Trees
@@ -120,7 +120,18 @@ def list_bare_dialects() -> list[Served]:
     """Return the dialects besides our own, with routes that only describe themselves: they call no part of WMS."""
     absent: Any = None
     subscriptions = SubscriptionParts(reader=absent, products=absent, gate=absent, rules=absent)
-    parts = ProcessParts(absent, absent, absent, absent, absent, subscriptions)
+    parts = ProcessParts(
+        reader=absent,
+        starts=absent,
+        service=absent,
+        callbacks=absent,
+        events=absent,
+        switch=absent,
+        definitions=absent,
+        feed=absent,
+        subscriptions=subscriptions,
+        questions=absent,
+    )
     trees = AwxParts(
         trees=Trees(
             templates=absent,

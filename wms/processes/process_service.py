@@ -1,6 +1,5 @@
-"""Start, resume and abort processes: check the rights, ask a step worker about the user code, then tell the engine.
+"""Resume, annotate and abort processes: check the right, ask a step worker about the user code, then tell the engine.
 
-    start    right ─► definition ─► authorization, run predicate, form (a step worker) ─► launch
     resume   right ─► status ─► authorization, form of the step (a step worker) ─► the engine
 
 Nothing is stored before the worker has accepted everything. So a refused input changes nothing.
@@ -8,43 +7,24 @@ Nothing is stored before the worker has accepted everything. So a refused input 
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from runtime.kernel.decision import Decision
-from runtime.kernel.store import Transaction
-from runtime.once import Once
 from runtime.telemetry import log
 from schemas.errors import Conflict, NotFound, Rejected, Unavailable
-from schemas.ids import OrganizationId, RunId, RunUuid
+from schemas.ids import RunId
 from schemas.processes import RESUMABLE, ProcessStatus
 from schemas.run_documents import RUNS, RunDocument
 from schemas.runs import NodeState, WantKind
-from schemas.step_questions import ActingUser, EvaluateResume, EvaluateStart
-from wms.engine import repository
+from schemas.step_questions import EvaluateResume
 from wms.engine.engine import Engine
-from wms.engine.engine_lock import LockKeeper
 from wms.engine.life.form_verdicts import FormNotCompleteError
-from wms.engine.life.launching import LaunchWish, make_first_state
 from wms.engine.life.stimuli import Resume, Wish, WriteNote
-from wms.engine.life.variables import merge_deeply
-from wms.engine.new_runs import find_definition
 from wms.engine.worker_questions import WorkerQuestions
-from wms.processes.callback_answers import CallbackAnswers
-from wms.processes.process_control import EngineLock, Pages
+from wms.processes.acting_user import Pages, make_acting_user
+from wms.processes.engine_switch import EngineSwitch
 from wms.processes.process_filters import join_queries, make_task_query
 from wms.processes.process_status import find_process_status, make_status_query
 from wms.processes.resumed_nodes import find_input_node, find_resumed_node
-from wms.tenancy.organizations import Organizations
-from wms.tenancy.rights import (
-    Action,
-    Principal,
-    check_right,
-    choose_organization,
-    find_organizations,
-    may_everywhere,
-)
-
-_STARTS = uuid5(NAMESPACE_URL, "ewms:processes:starts")
+from wms.tenancy.rights import Action, Principal, check_right, may_everywhere
 
 #: The statuses of tasks that "resume all" brings on.
 _RESUMED_TOGETHER = (
@@ -56,102 +36,14 @@ _RESUMED_TOGETHER = (
 
 
 class ProcessService:
-    """Starts, resumes and ends processes for principals."""
+    """Resumes, ends and annotates processes for principals."""
 
-    def __init__(
-        self, engine: Engine, questions: WorkerQuestions, lock: LockKeeper, organizations: Organizations
-    ) -> None:
+    def __init__(self, engine: Engine, questions: WorkerQuestions, switch: EngineSwitch) -> None:
         self._engine = engine
         self._store = engine.store
         self._questions = questions
-        self._lock = lock
-        self._organizations = organizations
-        self._callbacks = CallbackAnswers(engine)
+        self._switch = switch
         self._is_resuming_all = False
-
-    async def start_process(
-        self, workflow: str, pages: Pages, principal: Principal, *, organization: str = "", once: Once | None = None
-    ) -> RunUuid:
-        """Start a process, and return its id. A repeated request returns the id of the first process.
-
-        The process belongs to the organization of its customer. A process without a customer belongs to `organization`,
-        or to the only organization in which the principal may start processes.
-
-        Raises:
-            Unavailable: the engine is locked, or no step worker answers.
-            NotFound: there is no such workflow.
-            Rejected: the form, the predicate or a callback refuses (see `wms.engine.life.form_verdicts`), or the
-                customer belongs to another organization.
-            Conflict: `once` was used for another request.
-        """
-        await self._check_unlocked()
-        uuid = RunUuid(str(uuid4() if once is None else uuid5(_STARTS, once.inbox_id)))
-        if once is not None and await self._is_repeated(uuid, once):
-            return uuid
-        _check_may_start(principal, organization)
-        found = await find_definition(self._store, workflow)
-        digest, definition = found
-        state = make_first_state(definition, uuid, principal.subject)
-        question = EvaluateStart(
-            definition=workflow,
-            definition_hash=digest,
-            run_uuid=uuid,
-            state=state,
-            pages=tuple(dict(page) for page in pages),
-            user=make_acting_user(principal),
-        )
-        state = merge_deeply(state, await self._questions.evaluate_form(question, definition.pool))
-        owner = await self._choose_owner(principal, str(state.get("customer_id") or ""), organization)
-        wish = LaunchWish(who=principal.subject, state=state, organization=owner)
-        await self._engine.launch_run(workflow, wish, run_uuid=uuid, found=found, once=once)
-        return uuid
-
-    async def _choose_owner(self, principal: Principal, customer_id: str, wanted: str) -> OrganizationId:
-        if not customer_id:
-            return choose_organization(principal, Action.START_PROCESS, wanted)
-        owner = await self._organizations.find_customer_organization(customer_id)
-        check_right(principal, Action.START_PROCESS, owner, absent=f"no customer found: {customer_id}")
-        if wanted and wanted != owner:
-            raise Rejected(
-                f"customer {customer_id} belongs to organization {owner!r}, and the request names {wanted!r}",
-                hint="leave out the organization: the customer decides",
-            )
-        return owner
-
-    async def _is_repeated(self, uuid: RunUuid, once: Once) -> bool:
-        """Return whether this request has started its process before. Then the form is not evaluated again."""
-        if await repository.find_run_id(self._store, uuid) is None:
-            return False
-
-        async def change_nothing(_: Transaction) -> Decision:
-            return Decision()
-
-        # This compares the request with the first one under the same key.
-        await self._store.transact(change_nothing, once=once)
-        return True
-
-    async def check_form(self, workflow: str, pages: Pages, principal: Principal) -> Mapping[str, Any]:
-        """Let a step worker evaluate the form of `workflow` with `pages`, and return its values by field. This starts
-        nothing.
-
-        Raises:
-            FormNotCompleteError: the form asks for another page.
-            Rejected, NotFound, Unavailable: as `start_process`.
-        """
-        _check_may_start(principal)
-        digest, definition = await find_definition(self._store, workflow)
-        uuid = RunUuid(str(uuid4()))
-        question = EvaluateStart(
-            definition=workflow,
-            definition_hash=digest,
-            run_uuid=uuid,
-            state=make_first_state(definition, uuid, principal.subject),
-            pages=tuple(dict(page) for page in pages),
-            user=make_acting_user(principal),
-            checks_user=False,
-            checks_predicate=False,
-        )
-        return await self._questions.evaluate_form(question, definition.pool)
 
     async def resume_process(self, run: RunDocument, pages: Pages, principal: Principal) -> None:
         """Continue a process: with the pages of the form that it waits for, or by a retry of the step that failed.
@@ -162,7 +54,7 @@ class ProcessService:
             Rejected: the form or a callback refuses; the process has not changed.
         """
         check_right(principal, Action.RESUME_PROCESS, run.organization)
-        await self._check_unlocked()
+        await self._switch.check_unlocked()
         status = find_process_status(run.status, run.nodes)
         if status not in RESUMABLE:
             raise Conflict(f"the process is {status}, so it cannot be resumed")
@@ -247,7 +139,7 @@ class ProcessService:
         """
         if not may_everywhere(principal, Action.RESUME_ALL):
             check_right(principal, Action.RESUME_ALL, "")
-        await self._check_unlocked()
+        await self._switch.check_unlocked()
         if self._is_resuming_all:
             raise Conflict("all tasks are being resumed already")
         self._is_resuming_all = True
@@ -265,46 +157,3 @@ class ProcessService:
         except (Conflict, NotFound):
             return False  # it has moved on meanwhile
         return True
-
-    async def answer_callback(self, process_id: RunUuid, token: str, body: Any) -> None:
-        """Answer the callback that a process waits for; see `CallbackAnswers`."""
-        await self._callbacks.answer_callback(process_id, token, body)
-
-    async def note_progress(self, process_id: RunUuid, token: str, progress: Any) -> None:
-        """Store the progress that another system reports; see `CallbackAnswers`."""
-        await self._callbacks.note_progress(process_id, token, progress)
-
-    async def find_lock(self) -> EngineLock:
-        """Return whether an operator has locked the engine, and how many steps run."""
-        return EngineLock(await self._lock.read_lock(), await self._lock.count_running())
-
-    async def set_lock(self, principal: Principal, *, is_locked: bool) -> EngineLock:
-        """Lock the engine, so that no new step begins, or unlock it. Return the lock, and how many steps still run.
-
-        Raises:
-            NotFound, Forbidden: the principal may not change the settings of the whole server.
-        """
-        if not may_everywhere(principal, Action.CHANGE_SETTINGS):
-            check_right(principal, Action.CHANGE_SETTINGS, "")
-        await self._lock.set_locked(is_locked=is_locked, who=principal.subject)
-        return EngineLock(is_locked, await self._lock.count_running())
-
-    async def _check_unlocked(self) -> None:
-        if await self._lock.read_lock():
-            raise Unavailable("engine locked", hint="an administrator has paused all processes; try again later")
-
-
-def _check_may_start(principal: Principal, organization: str = "") -> None:
-    """Check that the principal may start processes in `organization`. If it is empty, one organization is enough.
-
-    Raises:
-        NotFound: the organization does not exist for the principal.
-        Forbidden: the principal may not start processes there, or anywhere.
-    """
-    if organization or find_organizations(principal, Action.START_PROCESS) == frozenset():
-        choose_organization(principal, Action.START_PROCESS, organization)
-
-
-def make_acting_user(principal: Principal) -> ActingUser:
-    """Return `principal` in the form that user code gets."""
-    return ActingUser(name=principal.subject, roles=tuple(sorted(principal.every_role)))

@@ -12,8 +12,7 @@ from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.ids import RunUuid
 from wms.gateway.processes.bodies import AbortBody, CallbackBody, EventBody, PagesBody, explain_pages
 from wms.gateway.processes.callers import Callers
-from wms.processes.outside_events import OutsideEvents
-from wms.processes.process_control import ControlsProcesses
+from wms.processes.process_parts import ProcessParts
 from wms.tenancy.rights import Action, roles_for
 
 _OWNER = {
@@ -55,10 +54,12 @@ class PublishedEvent(BaseModel):
 class ProcessControlRoutes:
     """Handlers of the routes that move processes."""
 
-    def __init__(self, callers: Callers, control: ControlsProcesses, events: OutsideEvents) -> None:
+    def __init__(self, callers: Callers, parts: ProcessParts) -> None:
         self._callers = callers
-        self._control = control
-        self._events = events
+        self._starts = parts.starts
+        self._service = parts.service
+        self._callbacks = parts.callbacks
+        self._events = parts.events
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -148,33 +149,33 @@ class ProcessControlRoutes:
         principal = await self._callers.find_principal(call)
         workflow = call.read_path("workflow_key")
         organization = await self._callers.read_organization(call, principal)
-        started = await self._control.start_process(
+        started = await self._starts.start_process(
             workflow, call.body.root, principal, organization=organization, once=call.once
         )
         return answer_json({"id": started}, code=201)
 
     async def resume_process(self, call: Call) -> Response:
         principal, run = await self._callers.find_process(call, Action.RESUME_PROCESS)
-        await self._control.resume_process(run, call.body.root, principal)
+        await self._service.resume_process(run, call.body.root, principal)
         return answer_nothing()
 
     async def resume_all(self, call: Call) -> Response:
-        return answer_json({"count": await self._control.resume_all(await self._callers.find_principal(call))})
+        return answer_json({"count": await self._service.resume_all(await self._callers.find_principal(call))})
 
     async def abort_process(self, call: Call) -> Response:
         principal, run = await self._callers.find_process(call, Action.ABORT_PROCESS)
         body: AbortBody = call.body
-        await self._control.abort_process(run, principal, why=body.reason)
+        await self._service.abort_process(run, principal, why=body.reason)
         return answer_nothing()
 
     async def answer_callback(self, call: Call) -> Response:
         process_id = RunUuid(str(call.read_uuid("process_id")))
-        await self._control.answer_callback(process_id, call.read_path("token"), call.body.root)
+        await self._callbacks.answer_callback(process_id, call.read_path("token"), call.body.root)
         return answer_json({})
 
     async def note_progress(self, call: Call) -> Response:
         process_id = RunUuid(str(call.read_uuid("process_id")))
-        await self._control.note_progress(process_id, call.read_path("token"), call.body.root)
+        await self._callbacks.note_progress(process_id, call.read_path("token"), call.body.root)
         return answer_json({})
 
     async def publish_event(self, call: Call) -> Response:

@@ -10,10 +10,10 @@ from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.api.processes import ProcessDetail, ProcessSummary
 from wms.gateway.processes.bodies import NoteBody
 from wms.gateway.processes.callers import Callers
-from wms.processes.process_control import ControlsProcesses
 from wms.processes.process_documents import describe_process, summarize_process, view_run
 from wms.processes.process_filters import FILTER_FIELDS, MAX_PAGE, SORT_FIELDS, parse_page
 from wms.processes.process_reader import ProcessReader
+from wms.processes.process_service import ProcessService
 from wms.tenancy.rights import Action, roles_for
 
 _PAIRS = "pairs of a field and a value, separated by commas"
@@ -38,10 +38,10 @@ class StatusCounts(BaseModel):
 class ProcessRoutes:
     """Handlers of /processes and of what they show."""
 
-    def __init__(self, callers: Callers, reader: ProcessReader, control: ControlsProcesses) -> None:
+    def __init__(self, callers: Callers, reader: ProcessReader, service: ProcessService) -> None:
         self._callers = callers
         self._reader = reader
-        self._control = control
+        self._service = service
 
     def routes(self) -> list[Route]:
         """Return the routes. What has a name of its own comes before `{process_id}`."""
@@ -102,7 +102,7 @@ class ProcessRoutes:
         document = describe_process(
             run,
             await self._reader.load_log(run.id),
-            form=await self._control.describe_form(run),
+            form=await self._service.describe_form(run),
             children=await self._reader.list_children(run),
         )
         return answer_json(document)
@@ -115,7 +115,7 @@ class ProcessRoutes:
     async def write_note(self, call: Call) -> Response:
         principal, run = await self._callers.find_process(call, Action.RESUME_PROCESS)
         body: NoteBody = call.body
-        await self._control.write_note(run, body.note, principal)
+        await self._service.write_note(run, body.note, principal)
         return answer_json(summarize_process(view_run(run.model_copy(update={"note": body.note}))))
 
 

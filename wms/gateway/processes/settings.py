@@ -10,7 +10,7 @@ from runtime.web.route import Call, Route, answer_json
 from wms.gateway.processes.bodies import LockBody
 from wms.gateway.processes.callers import Callers
 from wms.processes.definition_reader import DefinitionReader, WorkerStatus
-from wms.processes.process_control import ControlsProcesses, EngineLock
+from wms.processes.engine_switch import EngineLock, EngineSwitch
 from wms.tenancy.rights import Action, roles_for
 
 
@@ -39,9 +39,9 @@ class AliveAnswer(BaseModel):
 class SettingsRoutes:
     """Handlers of /settings and /health."""
 
-    def __init__(self, callers: Callers, control: ControlsProcesses, definitions: DefinitionReader) -> None:
+    def __init__(self, callers: Callers, switch: EngineSwitch, definitions: DefinitionReader) -> None:
         self._callers = callers
-        self._control = control
+        self._switch = switch
         self._definitions = definitions
 
     def routes(self) -> list[Route]:
@@ -72,12 +72,12 @@ class SettingsRoutes:
         ]
 
     async def get_status(self, _: Call) -> Response:
-        return answer_json(describe_lock(await self._control.find_lock()))
+        return answer_json(describe_lock(await self._switch.find_lock()))
 
     async def set_status(self, call: Call) -> Response:
         body: LockBody = call.body
         principal = await self._callers.find_principal(call)
-        return answer_json(describe_lock(await self._control.set_lock(principal, is_locked=body.global_lock)))
+        return answer_json(describe_lock(await self._switch.set_lock(principal, is_locked=body.global_lock)))
 
     async def get_worker_status(self, _: Call) -> Response:
         return answer_json(await self._definitions.describe_workers())

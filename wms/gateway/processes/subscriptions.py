@@ -1,7 +1,6 @@
 """The routes of subscriptions and products."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +12,10 @@ from schemas.errors import NotFound
 from schemas.subscriptions import ProductDocument, SubscriptionDocument
 from wms.gateway.processes.callers import Callers
 from wms.gateway.processes.processes import ProcessList, answer_page
-from wms.processes.gate_rules import GateRules
+from wms.processes.process_parts import SubscriptionParts
 from wms.processes.process_reader import ProcessReader
-from wms.processes.products import Products
-from wms.processes.start_gate import AttachedWorkflow, StartGate
+from wms.processes.start_gate import AttachedWorkflow
 from wms.processes.subscription_filters import parse_subscription_page
-from wms.processes.subscription_reader import SubscriptionReader
 from wms.tenancy.rights import Action, roles_for
 
 _PAIRS = "pairs of a field and a value, separated by commas"
@@ -66,16 +63,6 @@ class SubscriptionWorkflows(RootModel[dict[str, list[UsableWorkflow]]]):
 
 class ProductList(RootModel[list[ProductDocument]]):
     """All products, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionParts:
-    """The parts of WMS that the routes of subscriptions call."""
-
-    reader: SubscriptionReader
-    products: Products
-    gate: StartGate
-    rules: GateRules
 
 
 class SubscriptionRoutes:

@@ -7,7 +7,7 @@ from runtime.web.route import Call, Route, answer_json
 from wms.gateway.processes.bodies import PagesBody, explain_pages
 from wms.gateway.processes.callers import Callers
 from wms.processes.definition_reader import DefinitionReader, WorkflowDescription
-from wms.processes.process_control import ControlsProcesses
+from wms.processes.process_starts import ProcessStarts
 from wms.tenancy.rights import Action, roles_for
 
 
@@ -22,9 +22,9 @@ class FormAnswer(RootModel[dict[str, object]]):
 class StartableRoutes:
     """Handlers of /workflows and /forms."""
 
-    def __init__(self, callers: Callers, control: ControlsProcesses, definitions: DefinitionReader) -> None:
+    def __init__(self, callers: Callers, starts: ProcessStarts, definitions: DefinitionReader) -> None:
         self._callers = callers
-        self._control = control
+        self._starts = starts
         self._definitions = definitions
 
     def routes(self) -> list[Route]:
@@ -50,4 +50,4 @@ class StartableRoutes:
 
     async def check_form(self, call: Call) -> Response:
         principal = await self._callers.find_principal(call)
-        return answer_json(await self._control.check_form(call.read_path("workflow_key"), call.body.root, principal))
+        return answer_json(await self._starts.check_form(call.read_path("workflow_key"), call.body.root, principal))

@@ -226,7 +226,7 @@ async def test_o13_o22_a_start_by_forms_asks_the_worker_and_the_worker_asks_for_
     pages = [{"product": str(product.product_id)}, {**NODE, "role_id": "7"}]
 
     async def start(name: str, given: list[dict[str, Any]]) -> RunDocument:
-        uuid = await wms.processes.start_process(name, given, ada)
+        uuid = await wms.processes.starts.start_process(name, given, ada)
         run = await repository.find_run_id(wms.store, uuid)
         assert run is not None
         return await enrollments.world.until_status(run, "successful")
@@ -234,7 +234,7 @@ async def test_o13_o22_a_start_by_forms_asks_the_worker_and_the_worker_asks_for_
     node = await enrollments.read(await start("create_node_enrollment", pages))
     on = [{"subscription_id": str(node.subscription_id), "version": node.version}]
     with pytest.raises(Rejected) as caught:
-        await wms.processes.start_process("modify_node_enrollment", [on[0] | {"version": 1}], ada)
+        await wms.processes.starts.start_process("modify_node_enrollment", [on[0] | {"version": 1}], ada)
     assert "you have seen version 1" in str(getattr(caught.value, "members", caught.value))
     provisioned = await start("provision_node_enrollment", on)
     after = await enrollments.read(provisioned)

@@ -48,7 +48,7 @@ async def test_a_package_for_orchestrator_core_runs_unchanged_on_a_worker(
     wms = engine_world.wms
 
     async def start(name: str, *pages: dict[str, Any], until: str = "successful") -> RunDocument:
-        run = await repository.find_run_id(wms.store, await wms.processes.start_process(name, list(pages), ADA))
+        run = await repository.find_run_id(wms.store, await wms.processes.starts.start_process(name, list(pages), ADA))
         assert run is not None
         return await engine_world.until(run, lambda one: one.status in (until, "halted"))
 

@@ -26,7 +26,6 @@ from wms.engine.life.form_verdicts import (
     UserCodeFailed,
 )
 from wms.engine.worker_questions import WorkerQuestions
-from wms.processes.process_service import ProcessService
 from wms.tenancy.rights import Principal, TenancyRole
 
 MODULE = "tests.integration.wms.engine.diary"
@@ -39,7 +38,10 @@ class ProcessWorld:
 
     def __init__(self, world: EngineWorld, worker: AsyncExitStack) -> None:
         self.world = world
-        self.processes: ProcessService = world.wms.processes
+        self.starts = world.wms.processes.starts
+        self.service = world.wms.processes.service
+        self.callbacks = world.wms.processes.callbacks
+        self.switch = world.wms.processes.switch
         self.worker = worker
 
     async def load(self, process_id: str) -> RunDocument:
@@ -77,7 +79,7 @@ async def world(
 
 
 async def test_o13_a_start_asks_page_by_page_and_stores_nothing_before_the_last(world: ProcessWorld) -> None:
-    start = world.processes.start_process
+    start = world.starts.start_process
     with pytest.raises(FormNotCompleteError) as first:
         await start("ask_first", [], ADA)
     assert set(first.value.members["form"]["properties"]) == {"name", "amount"}
@@ -110,7 +112,7 @@ async def test_o13_a_start_asks_page_by_page_and_stores_nothing_before_the_last(
         "amount": 3,
         "is_sure": True,
     }
-    assert await world.processes.check_form("ask_first", PAGES, ADA) == {
+    assert await world.starts.check_form("ask_first", PAGES, ADA) == {
         "name": "ams-1",
         "amount": 3,
         "is_sure": True,
@@ -118,90 +120,90 @@ async def test_o13_a_start_asks_page_by_page_and_stores_nothing_before_the_last(
 
 
 async def test_a_resume_fills_in_the_form_of_its_step_or_retries_what_failed(world: ProcessWorld) -> None:
-    process_id = await world.processes.start_process("ask_first", PAGES, ADA)
+    process_id = await world.starts.start_process("ask_first", PAGES, ADA)
     run = await world.until_status(process_id, "waiting")
-    form = await world.processes.describe_form(run)
+    form = await world.service.describe_form(run)
     assert form is not None
     assert form["properties"]["about"]["default"] == "ams-1"
     with pytest.raises(FormValidationError):
-        await world.processes.resume_process(run, [{"approved_by": []}], ADA)
+        await world.service.resume_process(run, [{"approved_by": []}], ADA)
     with pytest.raises(Forbidden, match="eve may not resume"):
-        await world.processes.resume_process(
+        await world.service.resume_process(
             run, [{"approved_by": "eve"}], Principal("eve", frozenset({TenancyRole.SUPERUSER}))
         )
     assert (await world.load(process_id)).rev == run.rev
 
-    await world.processes.resume_process(run, [{"approved_by": "bob"}], ADA)
+    await world.service.resume_process(run, [{"approved_by": "bob"}], ADA)
     run = await world.until_status(process_id, "halted")
     assert (run.state["approved_by"], run.state["about"]) == ("bob", "ams-1")
-    await world.processes.resume_process(run, [], ADA)
+    await world.service.resume_process(run, [], ADA)
     run = await world.until_status(process_id, "successful")
     with pytest.raises(Conflict):
-        await world.processes.resume_process(run, [], ADA)
+        await world.service.resume_process(run, [], ADA)
 
 
 async def test_a_repeated_request_starts_one_process(world: ProcessWorld) -> None:
     once = Once("ada/POST/1", "digest")
-    first = await world.processes.start_process("ask_first", PAGES, ADA, once=once)
-    assert await world.processes.start_process("ask_first", [], ADA, once=once) == first
+    first = await world.starts.start_process("ask_first", PAGES, ADA, once=once)
+    assert await world.starts.start_process("ask_first", [], ADA, once=once) == first
     with pytest.raises(Conflict):
-        await world.processes.start_process("ask_first", PAGES, ADA, once=Once("ada/POST/1", "another"))
+        await world.starts.start_process("ask_first", PAGES, ADA, once=Once("ada/POST/1", "another"))
     assert await world.count_runs() == 1
 
 
 async def test_nobody_starts_anything_while_the_engine_is_locked(world: ProcessWorld) -> None:
-    process_id = await world.processes.start_process("ask_first", PAGES, ADA)
+    process_id = await world.starts.start_process("ask_first", PAGES, ADA)
     run = await world.until_status(process_id, "waiting")
-    lock = await world.processes.set_lock(ADA, is_locked=True)
+    lock = await world.switch.set_lock(ADA, is_locked=True)
     assert lock.is_locked
     with pytest.raises(Unavailable, match="engine locked"):
-        await world.processes.start_process("ask_first", PAGES, ADA)
+        await world.starts.start_process("ask_first", PAGES, ADA)
     held = await world.world.launch("ask_first", state={"name": "x"})
     await asyncio.sleep(0.5)
     assert (await world.world.load(held)).nodes[0].status == "due"
-    await world.processes.set_lock(ADA, is_locked=False)
+    await world.switch.set_lock(ADA, is_locked=False)
     await world.world.until_status(held, "waiting")
-    await world.processes.abort_process(run, ADA, why="enough")
+    await world.service.abort_process(run, ADA, why="enough")
     assert (await world.until_status(process_id, "canceled")).explanation == "enough"
 
 
 async def test_without_a_step_worker_a_start_says_how_to_start_one(world: ProcessWorld) -> None:
     await world.worker.aclose()
     with pytest.raises(Unavailable, match="'default'") as refused:
-        await world.processes.start_process("ask_first", PAGES, ADA)
+        await world.starts.start_process("ask_first", PAGES, ADA)
     assert "ewms worker --pool default" in refused.value.hint
     assert await world.count_runs() == 0
 
 
 async def test_resume_all_brings_on_the_tasks_that_failed(world: ProcessWorld) -> None:
-    process_id = await world.processes.start_process("ask_first", PAGES, ADA)
+    process_id = await world.starts.start_process("ask_first", PAGES, ADA)
     run = await world.until_status(process_id, "waiting")
-    assert await world.processes.resume_all(ADA) == 0
-    await world.processes.resume_process(run, [{"approved_by": "bob"}], ADA)
+    assert await world.service.resume_all(ADA) == 0
+    await world.service.resume_process(run, [{"approved_by": "bob"}], ADA)
     await world.until_status(process_id, "halted")
-    assert await world.processes.resume_all(ADA) == 1
+    assert await world.service.resume_all(ADA) == 1
     await world.until_status(process_id, "successful")
 
 
 async def test_a_callback_is_answered_by_its_token_after_word_of_progress(world: ProcessWorld) -> None:
-    process_id = await world.processes.start_process("call_out", [{}], ADA)
+    process_id = await world.starts.start_process("call_out", [{}], ADA)
     run = await world.until_status(process_id, "waiting")
     token = run.state["route"].rpartition("/")[2]
     with pytest.raises(NotFound):
-        await world.processes.answer_callback(run.uuid, "wrong", {"ok": True})
-    await world.processes.note_progress(run.uuid, token, {"done": 50})
+        await world.callbacks.answer_callback(run.uuid, "wrong", {"ok": True})
+    await world.callbacks.note_progress(run.uuid, token, {"done": 50})
     run = await world.load(process_id)
     assert [node.wait.progress for node in run.nodes if node.wait is not None] == [{"done": 50}]
-    await world.processes.answer_callback(run.uuid, token, {"ok": True})
-    await world.processes.answer_callback(run.uuid, token, {"ok": True})
+    await world.callbacks.answer_callback(run.uuid, token, {"ok": True})
+    await world.callbacks.answer_callback(run.uuid, token, {"ok": True})
     with pytest.raises(Conflict):
-        await world.processes.answer_callback(run.uuid, token, {"ok": False})
+        await world.callbacks.answer_callback(run.uuid, token, {"ok": False})
     run = await world.until_status(process_id, "successful")
     assert run.state["checked"] is True
 
 
 async def test_s15_a_child_starts_through_its_form_and_a_refusal_fails_the_child_alone(world: ProcessWorld) -> None:
-    process_id = await world.processes.start_process("start_children", [{}], ADA)
+    process_id = await world.starts.start_process("start_children", [{}], ADA)
     parent = await world.until_status(process_id, "successful")
     good = await world.until_status(parent.state["good"], "waiting")
     assert (good.state["name"], good.state["reporter"], good.started_by) == ("child", "SYSTEM", parent.id)

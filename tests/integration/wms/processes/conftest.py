@@ -22,12 +22,13 @@ from wms.engine import repository
 from wms.engine.run_watch import RunWatch
 from wms.engine.step_workers import StepWorkers
 from wms.gateway.processes.dialect import PROCESSES
-from wms.gateway.processes.routes import ProcessParts, list_process_routes
-from wms.gateway.processes.subscriptions import SubscriptionParts
+from wms.gateway.processes.routes import list_process_routes
 from wms.gateway.roles import make_gatekeeper
+from wms.processes.acting_user import Pages
 from wms.processes.definition_reader import DefinitionReader
-from wms.processes.process_control import EngineLock, Pages
+from wms.processes.engine_switch import EngineLock
 from wms.processes.process_feed import ProcessFeed
+from wms.processes.process_parts import ProcessParts, SubscriptionParts
 from wms.processes.process_reader import INDEXES, ProcessReader
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Principal
@@ -133,14 +134,26 @@ async def store(mongo_url: str, mongo_database: str) -> AsyncIterator[Store]:
 async def rest(store: Store) -> AsyncIterator[RestWorld]:
     """The dialect, served on a port."""
     async with AsyncExitStack() as stack:
-        reader, control, workers = ProcessReader(store), WrittenControl(), StepWorkers(store)
+        reader, workers = ProcessReader(store), StepWorkers(store)
+        control: Any = WrittenControl()
         watch, streams, organizations = RunWatch(store), EventStreams(), Organizations(store)
         feed = ProcessFeed(store, reader, watch)
         watch.start()
         stack.push_async_callback(watch.stop)
         absent: Any = None
         subscriptions = SubscriptionParts(reader=absent, products=absent, gate=absent, rules=absent)
-        parts = ProcessParts(reader, control, absent, DefinitionReader(store, workers), feed, subscriptions)
+        parts = ProcessParts(
+            reader=reader,
+            starts=control,
+            service=control,
+            callbacks=control,
+            events=absent,
+            switch=control,
+            definitions=DefinitionReader(store, workers),
+            feed=feed,
+            subscriptions=subscriptions,
+            questions=absent,
+        )
         routes = list_process_routes(parts, organizations, streams)
         gatekeeper = make_gatekeeper(Believer(), organizations=organizations)
         app = web.build_app([(PROCESSES, routes)], gatekeeper, limits=DoorLimits(refusal_pause_s=0))
