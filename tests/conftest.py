@@ -23,7 +23,9 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import Servers, Services, running_services
 from tests.certificates import load_certificates_once
 from tests.examples import register_profiles
+from tests.kept_databases import KeptDatabases
 from tests.limits import find_unlimited, repeat_alarm
+from tests.route_patterns import compile_paths_once
 from tests.scheduling import PARTS, DurationRecorder, LongestFirst, is_in_part, load_durations, sort_longest_first
 from tests.second_look import FailureRecorder
 
@@ -33,6 +35,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 register_profiles()
 load_certificates_once()
+compile_paths_once()
 
 # Several brokers share the cores with everything else, and with more than one scheduler each they would starve.
 os.environ.setdefault("EWMS_BROKER_SCHEDULERS", "1")
@@ -185,6 +188,14 @@ def condor(services: Services) -> Path:
     # The bindings know one pool at a time, and a test before may have used that of a whole system.
     use_config(services.condor.config)
     return services.condor.config
+
+
+@pytest.fixture(scope="session")
+def kept_databases(services: Services) -> Iterator[KeptDatabases]:
+    """The databases that tests of WMS and MQS use one after the other."""
+    databases = KeptDatabases(services.mongodb)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture

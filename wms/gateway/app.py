@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic_core import to_json
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +12,7 @@ from runtime.web import app as web
 from runtime.web import docs_page, openapi
 from runtime.web.app import DoorLimits
 from runtime.web.dialects import Dialect, Served
+from runtime.web.document_text import DocumentText
 from runtime.web.gatekeeper import Gatekeeper
 from runtime.web.route import AnyRoute, Call, OpenRoute, Route, answer_json, answer_raw
 from wms.gateway.ewms.dialect import EWMS
@@ -41,15 +41,14 @@ def build_app(
     """
     routes = list(routes)
     others = [(dialect, list(listed)) for dialect, listed in dialects]
-    text = to_json(describe_routes(routes))
-    ours = [*routes, *_make_own_routes(text, wms=openapi_text or text, mqs=mqs_openapi_text or text)]
+    ours = [*routes, *_make_own_routes(DocumentText(lambda: describe_routes(routes)), openapi_text, mqs_openapi_text)]
     ours += [_make_document_route(dialect, listed) for dialect, listed in others if listed]
     return web.build_app([(EWMS, ours), *others], gatekeeper, limits=limits or DoorLimits(), open_routes=health)
 
 
 def list_own_routes() -> list[AnyRoute]:
     """Return the routes that `build_app` itself adds. They only describe themselves, and call no part of WMS."""
-    return _make_own_routes(b"", wms=b"", mqs=b"")
+    return _make_own_routes(DocumentText(dict), None, None)
 
 
 def describe_routes(routes: Iterable[AnyRoute]) -> dict[str, Any]:
@@ -68,28 +67,28 @@ def describe_dialect(dialect: Dialect, routes: Iterable[AnyRoute]) -> dict[str, 
     return openapi.build_document(routes, dialect, info)
 
 
-def _make_document_route(dialect: Dialect, routes: Iterable[AnyRoute]) -> OpenRoute:
-    text = to_json(describe_dialect(dialect, routes))
+def _make_document_route(dialect: Dialect, routes: Sequence[AnyRoute]) -> OpenRoute:
+    text = DocumentText(lambda: describe_dialect(dialect, routes))
 
     async def describe(_: Request) -> Response:
-        return answer_raw(text)
+        return answer_raw(await text.read())
 
     path = docs_page.name_document(dialect.name)
     return OpenRoute("GET", path, describe, f"Get the document of the dialect {dialect.name}")
 
 
-def _make_own_routes(ours: bytes, *, wms: bytes, mqs: bytes) -> list[AnyRoute]:
+def _make_own_routes(ours: DocumentText, wms: bytes | None, mqs: bytes | None) -> list[AnyRoute]:
     async def root(_: Call) -> Response:
         return answer_json({})
 
     async def describe(_: Call) -> Response:
-        return answer_raw(wms)
+        return answer_raw(wms or await ours.read())
 
     async def describe_mqs(_: Call) -> Response:
-        return answer_raw(mqs)
+        return answer_raw(mqs or await ours.read())
 
     async def describe_to_anybody(_: Request) -> Response:
-        return answer_raw(ours)
+        return answer_raw(await ours.read())
 
     about_mqs = "Get this document, which describes the queue service too"
     return [

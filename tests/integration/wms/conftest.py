@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.topology import tms_service
 from tests.integration.wms.peers import AUDIENCE, Issuer, Mqs, Tms
+from tests.kept_databases import KeptDatabase, KeptDatabases
 from wms.app import Wms, run_wms
 from wms.encryption import make_key
 from wms.fleet.locations import Location, ServedBy
@@ -93,6 +94,26 @@ def request() -> dict[str, Any]:
 def phases(taskforce: dict[str, Any]) -> list[str]:
     """Return the phases that a taskforce's log tells of."""
     return [line["target_phase"] for line in taskforce["phase_change_log"] if line["was_successful"]]
+
+
+@pytest.fixture
+def kept_database(kept_databases: KeptDatabases) -> Iterator[KeptDatabase]:
+    """An empty database that may have served a test of WMS before."""
+    database = kept_databases.take("wms")
+    yield database
+    kept_databases.give_back("wms", database)
+
+
+@pytest.fixture
+def mongo_database(kept_database: KeptDatabase) -> str:
+    """The name of an empty database."""
+    return kept_database.name
+
+
+@pytest.fixture
+def mongo_url(kept_database: KeptDatabase) -> str:
+    """The address of the replica set for an account with a service's rights, which end with `mongo_database`."""
+    return kept_database.url
 
 
 @pytest.fixture
