@@ -12,6 +12,7 @@ from mqs.broker.progress_book import ProgressBook
 from mqs.broker.traffic import COUNTED_WITHIN_S, QueueTraffic
 from mqs.groups import progress, repository
 from mqs.groups.admission import Budget
+from mqs.groups.queue_owners import find_owner_shares
 from mqs.groups.requests import Groups
 from mqs.history.history_store import HistoryStore
 from mqs.history.sampling import sample_queues
@@ -235,7 +236,7 @@ class Sampler:
         before = frozenset() if self._over is None else self._over
         held: Mapping[str, OwnerShare] = {}
         if before or sum(bytes_of.values()) >= max_bytes:
-            held = await repository.find_owner_shares(self._store, bytes_of)
+            held = await find_owner_shares(self._store, bytes_of)
         over = find_owners_over(held, before, max_bytes=max_bytes)
         if over or before or self._over is None:
             await self._broker.fill_queues(mqid for owner in over for mqid in held[owner].mqids)

@@ -10,7 +10,7 @@ from pilot.containers.mounts import Mount
 from pilot.containers.processes import TaskProcesses
 from pilot.containers.run_files import WorkDirectory
 from pilot.containers.task_interface import RunOutcome, Tasks
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from pilot.logs.run_logs import LogPublisher
 from pilot.settings import PilotSettings
 from pilot.stream.tasks import WarmTasks

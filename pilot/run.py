@@ -14,11 +14,12 @@ from pilot.containers.mounts import Mount
 from pilot.containers.processes import TaskProcesses
 from pilot.containers.run_files import WorkDirectory
 from pilot.containers.task_interface import RunOutcome
-from pilot.errors import Failure, QueueGone
+from pilot.errors import QueueGone
 from pilot.events.attempt_reports import AttemptReports
 from pilot.events.log_excerpts import excerpt_input, name_event
 from pilot.events.publishing import Publishing, TaskRun
 from pilot.events.queues import PilotQueues
+from pilot.failures.failure import Failure
 from pilot.life.instructions import (
     ChirpCounters,
     ChirpStatus,

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from mqs.groups import repository
 from mqs.groups.admission import Shortage
-from mqs.groups.repository import owner_of
+from mqs.groups.queue_owners import owner_of
 from mqs.groups.requests import Groups
 from mqs.groups.yielding import find_candidates
 from runtime.kernel.store import Store

@@ -12,6 +12,7 @@ from mqs.groups import lifecycle, repository
 from mqs.groups.admission import Admitted, Applicant, Budget, Shortage, Usage, Verdict, judge_applicants
 from mqs.groups.broker_steps import Rules
 from mqs.groups.lifecycle import GroupDecision
+from mqs.groups.queue_owners import count_queues_of_owners, owner_of
 from mqs.groups.repository import StoredGroup
 from mqs.groups.yielding import sum_shortages
 from runtime.clock import utc_now
@@ -129,10 +130,10 @@ class QueueLedger:
 
     async def _measure_usage(self, reader: Reader, applicants: Sequence[Applicant], n_queues: int) -> Usage:
         owners = {applicant.owner for applicant in applicants} if self._budget.max_owner_queues is not None else set()
-        of_owner = await repository.count_queues_of_owners(reader, owners) if owners else {}
+        of_owner = await count_queues_of_owners(reader, owners) if owners else {}
         return Usage(n_queues, self.load.n_bytes, self.load.n_connections, of_owner)
 
 
 def _applicant_of(group: MQGroupDocument) -> Applicant:
     asked_at = datetime.fromtimestamp(group.timestamp, UTC)
-    return Applicant(group.workflow_id, group.n_queues, group.priority, asked_at, repository.owner_of(group))
+    return Applicant(group.workflow_id, group.n_queues, group.priority, asked_at, owner_of(group))

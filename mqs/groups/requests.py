@@ -11,6 +11,7 @@ from mqs.groups.admission import Applicant, Budget, Verdict
 from mqs.groups.broker_steps import Rules, Shut
 from mqs.groups.lifecycle import GroupDecision
 from mqs.groups.queue_ledger import QueueLedger
+from mqs.groups.queue_owners import owner_of
 from mqs.groups.reconciler import Reconciler
 from mqs.groups.repository import StoredGroup
 from mqs.tokens.grants import check_site
@@ -110,7 +111,7 @@ class Groups:
                 found.group.n_queues if found.group else 0,
                 foreign_groups.DEFAULT_PRIORITY if query.priority is None else query.priority,
                 now,
-                repository.owner_of(found.group) if found.group else "",
+                owner_of(found.group) if found.group else "",
             ),
             lambda found, verdict, now: (
                 lifecycle.UNCHANGED

@@ -16,7 +16,7 @@ from typing import Protocol
 from pilot.chirp import attributes
 from pilot.chirp.attributes import UnsentChirps, Value
 from pilot.chirp.proxy import ChirpProxy
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from schemas.pilot.job_names import ChirpAttribute
 from schemas.pilot.options import Chirp, ChirpDest
 from schemas.statuses import PilotStatus

@@ -12,10 +12,17 @@ from pilot.containers.output_tail import Tail
 from pilot.containers.processes import TaskProcess, TaskProcesses
 from pilot.containers.run_files import RunFiles, WorkDirectory, read_outfile, read_tail, write_output
 from pilot.containers.task_interface import RunOutcome
-from pilot.errors import TASK, Failure, container_failed, container_not_started, container_timed_out, os_text
 from pilot.events.log_excerpts import read_key
 from pilot.events.payloads import build_argument, build_infile, choose_output_type
+from pilot.failures.container_failures import (
+    TASK,
+    container_failed,
+    container_not_started,
+    container_timed_out,
+    os_text,
+)
 from pilot.failures.error_text import is_runtimes_own, last_lines, last_words
+from pilot.failures.failure import Failure
 from pilot.logs.run_logs import LoggedRun, LogPublisher, RunLogs
 from pilot.settings import PilotSettings
 from schemas.ids import EventId

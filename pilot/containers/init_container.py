@@ -8,8 +8,15 @@ from pilot.containers.leftovers import Leftovers
 from pilot.containers.mounts import Mount
 from pilot.containers.processes import TaskProcess, TaskProcesses
 from pilot.containers.run_files import RunFiles, WorkDirectory, read_tail
-from pilot.errors import INIT, Failure, container_failed, container_not_started, container_timed_out, os_text
+from pilot.failures.container_failures import (
+    INIT,
+    container_failed,
+    container_not_started,
+    container_timed_out,
+    os_text,
+)
 from pilot.failures.error_text import last_words
+from pilot.failures.failure import Failure
 from pilot.settings import PilotSettings
 
 

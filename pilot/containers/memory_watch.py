@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pilot.containers.memory_limit import MemoryExcess, ProcessMemory, find_excess
 from pilot.containers.processes import TaskProcess, TaskProcesses
-from pilot.errors import kernel_out_of_memory, worker_memory_exceeded
+from pilot.failures.container_failures import kernel_out_of_memory, worker_memory_exceeded
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from pilot.containers.command import Command
 from pilot.containers.process_tree import kill_tree, read_session, reap_child
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from schemas.rules.placeholders import ENV_RUN
 
 #: Python ignores some of these signals or handles them. A program expects the default reaction to each.

@@ -23,7 +23,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pilot.containers.run_directories import RunDirectories
-from pilot.errors import Failure, outfile_too_large, outfile_unreadable
+from pilot.failures.event_failures import outfile_too_large, outfile_unreadable
+from pilot.failures.failure import Failure
 from pilot.failures.secret_mask import SecretMask
 from schemas.topology import MAX_EVENT_BYTES
 

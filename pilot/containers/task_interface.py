@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from pilot.life.event_outcomes import PublishedLogs
 from schemas.payloads.data_events import DataEvent
 

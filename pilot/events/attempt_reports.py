@@ -10,10 +10,10 @@ import time
 import uuid
 from datetime import UTC, datetime
 
-from pilot.errors import Failure
 from pilot.events.publishing import TaskRun
 from pilot.events.queues import PilotQueues
 from pilot.events.report_rate import ReportAllowance, take_one
+from pilot.failures.failure import Failure
 from pilot.life.attempts import failed_attempt
 from pilot.settings import PilotSettings
 from pilot.whereabouts import Whereabouts

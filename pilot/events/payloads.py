@@ -11,7 +11,8 @@ needs a `.json` infile. JSON means RFC 8259 in both directions and both task mod
 import json
 from collections.abc import Mapping
 
-from pilot.errors import Failure, codec_missing, invalid_infile, outfile_unreadable
+from pilot.failures.event_failures import codec_missing, invalid_infile, outfile_unreadable
+from pilot.failures.failure import Failure
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent, Header, HeaderValue
 from schemas.payloads.json_text import load_json

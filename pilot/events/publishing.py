@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pilot.errors import Failure, output_refused
 from pilot.events.carried_headers import has_bad_trace, read_trace, split_headers
 from pilot.events.payloads import encode_for_legacy
 from pilot.events.queues import PilotQueues, output_event_id
+from pilot.failures.event_failures import output_refused
+from pilot.failures.failure import Failure
 from pilot.failures.secret_mask import SecretMask
 from pilot.life.attempts import dead_letter_headers, senders_headers
 from pilot.life.event_outcomes import PublishedLogs, RunFacts, describe_outcome, find_ending

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from pilot.settings import PilotSettings
 from pilot.whereabouts import Whereabouts
 from schemas.failures.attempts import MAX_EXCERPT_BYTES, FailedAttempt

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from pilot.failures.secret_mask import SecretMask
 from pilot.settings import PilotSettings
 from pilot.whereabouts import Whereabouts

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from pilot.life.stimuli import HeldEvent
 from schemas.statuses import PilotStatus
 

@@ -6,7 +6,8 @@ task has not run: such an event is tried elsewhere, and several of them show tha
 most once, the event is tried elsewhere only if its container has surely not started. That attempt does not count.
 """
 
-from pilot.errors import Failure, task_stopped
+from pilot.failures.failure import Failure
+from pilot.failures.lifetime_failures import task_stopped
 from pilot.life.attempts import gives_up
 from pilot.life.instructions import (
     ChirpCounters,

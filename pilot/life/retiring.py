@@ -12,7 +12,8 @@ counts.
 If a task runs at most once, a killed run is final. So the pilot then reserves the task's timeout.
 """
 
-from pilot.errors import Failure, init_too_long_failure, task_cut_off, task_outlived
+from pilot.failures.failure import Failure
+from pilot.failures.lifetime_failures import init_too_long_failure, task_cut_off, task_outlived
 from pilot.life.instructions import Instruction, KillAll
 from pilot.life.leaving import SETTLE_GRACE_S, begin_draining, exit_with
 from pilot.life.records import replace

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from pilot.life.instructions import ChirpStatus, Instruction
 from pilot.life.lookahead import Pace
 from pilot.life.records import replace

@@ -5,7 +5,7 @@ Times are seconds of a monotonic clock.
 
 from dataclasses import dataclass
 
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from schemas.ids import EventId
 
 

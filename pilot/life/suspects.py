@@ -15,7 +15,7 @@ attempts every innocent event has run.
 
 from collections.abc import Iterable, Sequence
 
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from pilot.life.stimuli import HeldEvent
 from schemas.payloads.data_events import DeadReason
 from schemas.topology import MAX_ATTEMPTS

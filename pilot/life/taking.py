@@ -1,6 +1,7 @@
 """Take events from the broker into the pilot's hands, and start them when a slot is free. (core)"""
 
-from pilot.errors import Failure, event_in_doubt
+from pilot.failures.failure import Failure
+from pilot.failures.lifetime_failures import event_in_doubt
 from pilot.life.instructions import (
     ChirpCounters,
     Instruction,

@@ -21,7 +21,7 @@ failure rate explains.
 
 from math import ceil, log
 
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from pilot.life.instructions import Instruction, Settlement, settle_event
 from pilot.life.leaving import begin_draining
 from pilot.life.records import replace

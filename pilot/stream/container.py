@@ -16,7 +16,7 @@ from pilot.containers.output_tail import TAIL_BYTES
 from pilot.containers.processes import TaskProcess, TaskProcesses, find_program
 from pilot.containers.run_files import RunFiles, WorkDirectory
 from pilot.containers.task_interface import RunOutcome
-from pilot.errors import TASK, container_not_started, os_text
+from pilot.failures.container_failures import TASK, container_not_started, os_text
 from pilot.failures.error_text import last_lines, last_words
 from pilot.settings import PilotSettings
 from pilot.stream import slot

@@ -15,8 +15,10 @@ import json
 from typing import Any
 
 from pilot.containers.task_interface import RunOutcome
-from pilot.errors import Failure, answer_too_long, codec_missing, invalid_answer, invalid_infile, task_said
+from pilot.failures.container_failures import task_said
 from pilot.failures.error_text import one_line
+from pilot.failures.event_failures import answer_too_long, codec_missing, invalid_answer, invalid_infile
+from pilot.failures.failure import Failure
 from pilot.failures.secret_mask import SecretMask
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import JSON, DataEvent

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pilot.containers.task_interface import RunOutcome
-from pilot.errors import TASK, Failure, container_ended, container_timed_out
+from pilot.failures.container_failures import TASK, container_ended, container_timed_out
 from pilot.failures.error_text import NOTHING
+from pilot.failures.failure import Failure
 from pilot.life.records import replace
 from schemas.payloads.data_events import DeadReason
 

@@ -8,7 +8,7 @@ from pilot.containers.mounts import Mount
 from pilot.containers.processes import TaskProcesses
 from pilot.containers.run_files import WorkDirectory
 from pilot.containers.task_interface import RunOutcome
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from pilot.settings import PilotSettings
 from pilot.stream import slot
 from pilot.stream.container import WarmSlot

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pilot.containers.memory_limit import MemoryExcess, ProcessMemory, find_excess
 from pilot.containers.memory_watch import count_kernel_kills
-from pilot.errors import worker_memory_exceeded
+from pilot.failures.container_failures import worker_memory_exceeded
 from pilot.failures.exit_codes import MIB, round_bytes
 
 #: The pilot (1) with two containers (10, 20), the second with a child and a grandchild.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pilot.containers.run_files import RunFiles, WorkDirectory, read_outfile, read_tail, remove_run, remove_tree
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from schemas.topology import MAX_EVENT_BYTES
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pilot.errors import Failure
 from pilot.events.payloads import build_infile, choose_output_type, encode_for_legacy
+from pilot.failures.failure import Failure
 from pilot.stream.lines import build_request, parse_answer
 from schemas.ids import EventId
 from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent, DeadReason

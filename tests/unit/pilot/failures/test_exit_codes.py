@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.errors import container_ended, container_failed
+from pilot.failures.container_failures import container_ended, container_failed
 from pilot.failures.error_text import NOTHING
 from pilot.failures.exit_codes import explain_exit
 

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from pilot.errors import container_failed, outfile_too_large
+from pilot.failures.container_failures import container_failed
+from pilot.failures.event_failures import outfile_too_large
 from pilot.life.attempts import dead_letter_headers, gives_up
 from pilot.settings import read_settings
 from schemas.payloads.data_events import HeaderValue

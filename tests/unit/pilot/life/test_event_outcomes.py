@@ -5,23 +5,22 @@ from dataclasses import replace
 
 import pytest
 
-from pilot.errors import (
-    Failure,
-    codec_missing,
+from pilot.failures.container_failures import (
     container_failed,
     container_not_started,
     container_timed_out,
-    event_in_doubt,
-    invalid_infile,
     kernel_out_of_memory,
+    worker_memory_exceeded,
+)
+from pilot.failures.event_failures import (
+    codec_missing,
+    invalid_infile,
     outfile_too_large,
     outfile_unreadable,
     output_refused,
-    task_cut_off,
-    task_outlived,
-    task_stopped,
-    worker_memory_exceeded,
 )
+from pilot.failures.failure import Failure
+from pilot.failures.lifetime_failures import event_in_doubt, task_cut_off, task_outlived, task_stopped
 from pilot.failures.secret_mask import SecretMask
 from pilot.life.event_outcomes import RunFacts, describe_outcome, find_ending
 from pilot.life.suspects import explain_kills

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from pilot.errors import Failure, container_failed, container_timed_out, output_refused
+from pilot.failures.container_failures import container_failed, container_timed_out
+from pilot.failures.event_failures import output_refused
+from pilot.failures.failure import Failure
 from pilot.life.instructions import (
     ChirpCounters,
     ChirpStatus,

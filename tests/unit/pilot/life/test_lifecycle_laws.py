@@ -3,7 +3,9 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pilot.errors import Failure, container_not_started, invalid_infile, output_refused
+from pilot.failures.container_failures import container_not_started
+from pilot.failures.event_failures import invalid_infile, output_refused
+from pilot.failures.failure import Failure
 from pilot.life.instructions import (
     ChirpCounters,
     ChirpStatus,

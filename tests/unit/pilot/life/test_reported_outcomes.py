@@ -4,14 +4,9 @@ import dataclasses
 
 import pytest
 
-from pilot.errors import (
-    Failure,
-    container_failed,
-    container_not_started,
-    container_timed_out,
-    invalid_infile,
-    output_refused,
-)
+from pilot.failures.container_failures import container_failed, container_not_started, container_timed_out
+from pilot.failures.event_failures import invalid_infile, output_refused
+from pilot.failures.failure import Failure
 from pilot.life.instructions import (
     ChirpStatus,
     Instruction,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.errors import init_too_long_failure, task_cut_off, task_outlived
+from pilot.failures.lifetime_failures import init_too_long_failure, task_cut_off, task_outlived
 from pilot.life.instructions import (
     ChirpCounters,
     ChirpStatus,

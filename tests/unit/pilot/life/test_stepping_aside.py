@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pilot.errors import container_not_started
+from pilot.failures.container_failures import container_not_started
 from pilot.life.instructions import Listen, PublishDeadLetter, Settle, Settlement, StopListening
 from pilot.life.lifecycle import advance_life, wake_at
 from pilot.life.state import PilotState, Stage

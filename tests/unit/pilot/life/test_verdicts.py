@@ -4,14 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from pilot.errors import (
-    Failure,
-    container_failed,
-    container_not_started,
-    invalid_infile,
-    task_outlived,
-    worker_memory_exceeded,
-)
+from pilot.failures.container_failures import container_failed, container_not_started, worker_memory_exceeded
+from pilot.failures.event_failures import invalid_infile
+from pilot.failures.failure import Failure
+from pilot.failures.lifetime_failures import task_outlived
 from pilot.life.instructions import (
     ChirpCounters,
     ChirpStatus,

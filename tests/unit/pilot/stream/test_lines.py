@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilot.containers.task_interface import RunOutcome
-from pilot.errors import Failure
+from pilot.failures.failure import Failure
 from pilot.stream.lines import MAX_LINE_BYTES, build_request, parse_answer, unasked_failure
 from schemas.ids import EventId
 from schemas.payloads import legacy_wire

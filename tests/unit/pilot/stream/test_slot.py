@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pilot.containers.task_interface import RunOutcome
-from pilot.errors import container_not_started, invalid_answer, task_said
+from pilot.failures.container_failures import container_not_started, task_said
+from pilot.failures.event_failures import invalid_answer
 from pilot.stream.slot import (
     Answered,
     Await,
