@@ -9,12 +9,13 @@ from ewms.durations import Duration
 from ewms.loop_thread import HandOver, LoopThread
 from ewms.queues.memory import Remember
 from ewms.queues.payloads import Event
-from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher, PreparedEvent
+from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher
 from ewms.queues.queue import AsyncQueue
 from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
 from schemas.api.queues import QueueDepth, Use
 from schemas.ids import EventId
 from schemas.objects import MQProfile
+from schemas.payloads.payload_codec import PreparedEvent
 
 
 class Queue:

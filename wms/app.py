@@ -196,6 +196,8 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             feed=WorkflowFeed(store, views),
             streams=streams,
             views=views,
+            queues=queues,
+            store=store,
             query_max_bytes=settings.query_max_bytes,
         )
         if (verifier := settings.make_verifier()) is not None:

@@ -1,14 +1,12 @@
-"""Read the claims of a token: when it expires, and which format the events in its queue have.
+"""Read the claims of a token: whether the server will refuse it, and when to renew it.
 
 The client does not verify the token; only its server can.
 """
 
-import base64
-import json
 from datetime import UTC, datetime
 
 from ewms.errors import NotSignedIn
-from schemas.payloads.legacy_wire import WIRE_CLAIM, Wire
+from schemas.token_claims import read_claims
 
 
 def renewal_due_at(token: str, *, now_s: float) -> float | None:
@@ -44,22 +42,3 @@ def expires_within(token: str, seconds: float, *, now_s: float) -> bool:
     """Return whether `token` has expired or expires within `seconds`. A token without an expiry never does."""
     expires = read_claims(token).get("exp")
     return isinstance(expires, int | float) and expires <= now_s + seconds
-
-
-def read_wire(token: str) -> Wire:
-    """Return the format in which events are in the queue that `token` opens: EWMS's own, or that of existing message
-    clients.
-    """
-    return Wire.LEGACY if read_claims(token).get(WIRE_CLAIM) == Wire.LEGACY else Wire.EWMS
-
-
-def read_claims(token: str) -> dict[str, object]:
-    """Return the claims of `token`, unverified. Return {} if it is not a JSON Web Token."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return {}
-    return claims if isinstance(claims, dict) else {}

@@ -5,32 +5,21 @@ reported.
 import asyncio
 import uuid
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from ewms.ends import close_inputs
 from ewms.errors import PublishFailed
 from ewms.gateway.http import Gateway
-from ewms.queues.payloads import encode_payload, event_id, key_text
 from ewms.queues.queue_access import QueueAccess
 from runtime.amqp import EventProperties, Unroutable
 from schemas.api.queues import Use
-from schemas.errors import Broken, Conflict, EWMSError, TooLarge
+from schemas.errors import Broken, Conflict, EWMSError
 from schemas.ids import EventId, WorkflowId
-from schemas.payloads.data_events import Header
-from schemas.payloads.legacy_wire import Wire
-from schemas.topology import MAX_EVENT_BYTES, event_exchange
+from schemas.payloads.payload_codec import PreparedEvent, event_id, prepare_event
+from schemas.topology import event_exchange
 
 #: How many events may be unconfirmed before `send` waits.
 DEFAULT_WINDOW = 256
-
-
-class PreparedEvent(NamedTuple):
-    """An event that is encoded and ready to be sent."""
-
-    id: EventId
-    body: bytes
-    content_type: str
-    headers: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
 
 
 class AsyncPublisher:
@@ -103,7 +92,7 @@ class AsyncPublisher:
         own.
 
         Raises:
-            TypeError, ValueError: the payload cannot be sent, see `payloads.encode_payload`.
+            TypeError, ValueError: the payload cannot be sent, see `payload_codec.encode_payload`.
             Unwritable: the payload is too large for old message clients.
             TooLarge: the event has more than 4 MiB.
             PublishFailed: the broker did not accept earlier events.
@@ -119,15 +108,8 @@ class AsyncPublisher:
     ) -> PreparedEvent:
         """Return the event for `payload`, ready to be sent. `send` describes the arguments and errors."""
         access = self._opened_access
-        body, content_type = encode_payload(payload, content_type, access.wire)
-        if len(body) > MAX_EVENT_BYTES:
-            raise TooLarge(
-                f"the event has {len(body)} bytes; the limit is {MAX_EVENT_BYTES}",
-                hint="put the data into a file that tasks can reach, and send its name",
-            )
-        headers = {Header.KEY.value: key_text(key)} if key is not None and access.wire is Wire.EWMS else {}
         id_ = event_id(access.mqid, key) or EventId(str(uuid.uuid4()))
-        return PreparedEvent(id_, body, content_type, headers)
+        return prepare_event(payload, id_, key=key, content_type=content_type, wire=access.wire)
 
     def start_sending(self, event: PreparedEvent, done: Callable[[], None]) -> None:
         """Start to send `event`. Call `done` when it is confirmed or has failed, after the timeout at the latest."""

@@ -5,7 +5,6 @@ rejected) into `x-first-death-*` and `x-death`.
 """
 
 import hashlib
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +13,12 @@ from typing import Any
 from schemas.failures.dead_letters import DeadLetter, LetterFilter, LetterGroup
 from schemas.failures.signatures import signature_id, signature_text
 from schemas.payloads.data_events import Header
+from schemas.payloads.shown_events import plain_headers
 
 #: How many characters of an error a listing shows; `show` has all of it.
 MAX_ERROR = 500
 EXCERPT_BYTES = 200
 _MAX_NAME = 256
-_MAX_HEADER = 4000
 
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
@@ -110,7 +109,7 @@ def show_letter(letter: Letter, *, body: bytes | None = None, whole: bool = Fals
         content_type=letter.content_type,
         excerpt=letter.excerpt,
         body=body,
-        headers=_plain_headers(letter.headers) if whole or body is not None else None,
+        headers=plain_headers(letter.headers) if whole or body is not None else None,
     )
 
 
@@ -239,28 +238,3 @@ def _read_text(headers: Mapping[str, Any], name: str, *, limit: int = _MAX_NAME)
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     return value[:limit] if isinstance(value, str) else ""
-
-
-def _plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain_value(value) for name, value in headers.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    match value:
-        case None | bool() | int() | float():
-            return value
-        case str():
-            return value.encode("utf-8", "replace").decode()[:_MAX_HEADER]
-        case bytes():
-            try:
-                return value.decode()[:_MAX_HEADER]
-            except UnicodeDecodeError:
-                return f"base64:{b64encode(value[:_MAX_HEADER]).decode()}"
-        case datetime():
-            return value.isoformat()
-        case Mapping():
-            return {str(name): _plain_value(item) for name, item in value.items()}
-        case list() | tuple():
-            return [_plain_value(item) for item in value]
-        case _:
-            return str(value)[:_MAX_HEADER]

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -13,6 +15,7 @@ from deploy.local.stack import Stack
 from ewms import Client
 from tests.system.browser import PATIENCE_MS, Watched, open_page, running_browser
 from tests.system.conftest import CLUSTER, one_task
+from tests.waiting import wait_until
 from wms.gateway.page_routes import allow_issuer
 
 pytestmark = pytest.mark.usefixtures("built_page")
@@ -106,6 +109,33 @@ def test_a_scientist_sees_events_move_and_replays_dead_letters_by_keyboard_alone
     expect(page.get_by_role("dialog")).to_contain_text("cannot be taken back")
     page.get_by_role("dialog").get_by_role("button", name="Discard").press("Enter")
     expect(page.get_by_text("There are no dead letters.")).to_be_visible(timeout=2 * PATIENCE_MS)
+
+
+def test_a_scientist_publishes_checked_lines_and_looks_at_results_by_keyboard_alone(
+    tab: Watched, workflow: str
+) -> None:
+    page = tab.page
+    tab.open(f"#/workflows/{workflow}?tab=queues")
+    lines = page.get_by_label("Events to publish, one JSON value on each line")
+    lines.fill('"more"\nnot json')
+    expect(page.get_by_text("Line 2 is not JSON")).to_be_visible()
+    expect(page.get_by_role("button", name="Publish 2 events")).to_be_disabled()
+    lines.fill('"more"\n"again"')
+    page.get_by_role("button", name="Publish 2 events").press("Enter")
+    expect(page.get_by_text("2 of 2 events published.")).to_be_visible(timeout=2 * PATIENCE_MS)
+    page.get_by_label("Queue", exact=True).select_option("out")
+    result = page.get_by_role("region", name="Events that wait in the queue").get_by_text("good")
+
+    def sees_result() -> bool:
+        page.get_by_role("button", name="Look").press("Enter")
+        expect(page.locator(".loading")).to_have_count(0, timeout=2 * PATIENCE_MS)
+        return result.is_visible()
+
+    wait_until(sees_result, pause_s=1.0)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").press("Enter")
+    assert "good" in {json.loads(line).strip() for line in Path(download.value.path()).read_text().splitlines()}
+    assert download.value.suggested_filename == "out.jsonl"
 
 
 def test_while_the_server_is_killed_the_page_says_so_and_goes_on_by_itself(tab: Watched, with_worker: Stack) -> None:

@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.bus.service_bus import Bus
+from runtime.kernel.store import Store
 from runtime.web import docs_page
 from runtime.web.dialects import Served
 from runtime.web.event_streams import EventStreams
 from runtime.web.route import AnyRoute, OpenRoute, answer_json
 from wms.catalogue.catalogue_parts import Catalogue
+from wms.engine.workflow_queues import WorkflowQueues
 from wms.fleet.fleet import Fleet
 from wms.fleet.locations import LocationMap
 from wms.fleet.object_reader import ObjectReader
@@ -32,6 +34,7 @@ from wms.gateway.ewms.endings import EndingRoutes
 from wms.gateway.ewms.failures import FailureRoutes
 from wms.gateway.ewms.locations import LocationRoutes
 from wms.gateway.ewms.organizations import OrganizationRoutes
+from wms.gateway.ewms.public_queues.event_routes import QueueEventRoutes
 from wms.gateway.ewms.queue_history import QueueHistoryRoutes
 from wms.gateway.ewms.queues import QueueRoutes
 from wms.gateway.ewms.reservations import ReservationRoutes
@@ -73,6 +76,8 @@ def list_routes(
     feed: WorkflowFeed,
     streams: EventStreams,
     views: WorkflowReader,
+    queues: WorkflowQueues,
+    store: Store,
     query_max_bytes: int,
 ) -> Iterable[AnyRoute]:
     """Return all routes except those of health and of the OpenAPI document."""
@@ -84,6 +89,7 @@ def list_routes(
         *TaskforceRoutes(fleet, reader, query_max_bytes=query_max_bytes).routes(),
         *QueueRoutes(reader, bus, http).routes(),
         *QueueHistoryRoutes(reader, bus).routes(),
+        *QueueEventRoutes(reader, queues, store).routes(),
         *FailureRoutes(reader, bus, verdicts).routes(),
         *ReservationRoutes(bus).routes(),
         *TmsRoutes(offers).routes(),

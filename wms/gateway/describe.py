@@ -34,6 +34,8 @@ def list_bare_routes() -> Iterable[AnyRoute]:
         feed=absent,
         streams=absent,
         views=absent,
+        queues=absent,
+        store=absent,
         query_max_bytes=1,
     )
 

@@ -40,8 +40,9 @@ def publish(
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
 ) -> None:
     """Publish events, one a line, and wait until the broker has confirmed each."""
-    from ewms.cli.text.lines import describe_stop, name_line_in_errors, read_key, read_payloads
+    from ewms.cli.text.lines import describe_stop, name_line_in_errors, read_payloads
     from schemas.errors import Rejected
+    from schemas.payloads.event_lines import read_key
 
     line = 0
 

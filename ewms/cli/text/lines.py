@@ -1,6 +1,5 @@
 """Read events from the lines of a file or of standard input; an error names the line."""
 
-import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import Any, BinaryIO
 
 from ewms.cli.text.streams import describe_file, open_input
 from schemas.errors import Rejected, TooLarge
-from schemas.payloads.json_text import load_json
+from schemas.payloads.event_lines import parse_line
 from schemas.topology import MAX_EVENT_BYTES
 
 _AS_TEXT = "write a text in quotes, or send lines as they are with --text"
@@ -47,7 +46,7 @@ def read_payloads(
                 if text:
                     yield where, content
                 elif content.strip():
-                    yield where, _parse_json(content, where)
+                    yield where, parse_line(content, where, remedy=_AS_TEXT)
     except OSError as error:
         raise Rejected(
             f"cannot read {describe_file(file)}: {error.strerror}",
@@ -78,24 +77,6 @@ def describe_stop(
     return done
 
 
-def read_key(payload: Any, field: str | None, where: str) -> Any:
-    """Return the value of `field` in `payload`, which is the key of the event. Return None if `field` is None.
-
-    Raises:
-        Rejected: the payload has no such field.
-    """
-    if field is None:
-        return None
-    if not isinstance(payload, dict):
-        raise Rejected(
-            f"{where}: --key {field} needs an object on every line, and this line has none", hint="leave --key out"
-        )
-    if field not in payload:
-        have = ", ".join(list(payload)[:10]) or "none"
-        raise Rejected(f"{where}: the event has no field {field!r} for its key", hint=f"its fields: {have}")
-    return payload[field]
-
-
 @contextmanager
 def name_line_in_errors(where: str) -> Iterator[None]:
     """If an event cannot be sent within the block, add the line (`where`) to the error.
@@ -110,17 +91,6 @@ def name_line_in_errors(where: str) -> Iterator[None]:
         raise TooLarge(f"{where}: {error.reason}", hint=error.hint) from error
     except (TypeError, ValueError, RecursionError) as error:
         raise Rejected(f"{where}: the event cannot be written as UTF-8 or JSON: {error}", hint=_AS_TEXT) from error
-
-
-def _parse_json(content: str, where: str) -> Any:
-    try:
-        return load_json(content)
-    except json.JSONDecodeError as error:
-        raise Rejected(
-            f"{where}: not JSON ({error.msg} at column {error.colno}); every line must be one JSON value", hint=_AS_TEXT
-        ) from error
-    except ValueError as error:
-        raise Rejected(f"{where}: not JSON that can be sent: {error}", hint=_AS_TEXT) from error
 
 
 def _bounded_lines(lines: BinaryIO, file: Path, on_line: Callable[[int], None]) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ import { Explained } from "./explained.tsx";
 import { Letters } from "./letters.tsx";
 import { ErrorList } from "./error_list.tsx";
 import { ProgressBar } from "./progress.tsx";
+import { QueueEvents } from "./queue_events.tsx";
 import { QueueTable } from "./queue_table.tsx";
 import { RequestView } from "./request_view.tsx";
 import { TaskforceTable } from "./taskforce_table.tsx";
@@ -73,7 +74,12 @@ export function WorkflowPage({ id }: { id: string }): VNode {
           </>
         )}
       </Shown>
-      {tab === "queues" ? <QueueTable path={path} /> : null}
+      {tab === "queues" ? (
+        <>
+          <QueueTable path={path} />
+          <QueueEvents path={path} isOver={over} />
+        </>
+      ) : null}
       {tab === "taskforces" ? <TaskforceTable id={id} /> : null}
       {tab === "letters" ? <Letters path={path} isOver={over} /> : null}
       {tab === "errors" ? <ErrorList path={path} /> : null}

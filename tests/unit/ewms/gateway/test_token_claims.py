@@ -3,8 +3,7 @@ import json
 
 import pytest
 
-from ewms.gateway.token_claims import find_token_fault, read_wire, renewal_due_at
-from schemas.payloads.legacy_wire import Wire
+from ewms.gateway.token_claims import find_token_fault, renewal_due_at
 
 
 def token(claims: object) -> str:
@@ -27,13 +26,6 @@ def test_a_token_without_its_begin_counts_from_now() -> None:
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "a.!!.c", token([1]), token({}), token({"exp": "soon"})])
 def test_what_tells_no_end_is_never_renewed(text: str) -> None:
     assert renewal_due_at(text, now_s=0) is None
-
-
-def test_a_token_names_the_format_of_its_queue() -> None:
-    assert read_wire(token({"ewms_wire": "legacy"})) is Wire.LEGACY
-    for said in ({}, {"ewms_wire": "ewms"}, {"ewms_wire": ["legacy"]}, [1]):
-        assert read_wire(token(said)) is Wire.EWMS
-    assert read_wire("no token") is Wire.EWMS
 
 
 @pytest.mark.parametrize(

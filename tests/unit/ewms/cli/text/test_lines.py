@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ewms.cli.text.lines import MAX_LINE_BYTES, describe_stop, name_line_in_errors, read_key, read_payloads
+from ewms.cli.text.lines import MAX_LINE_BYTES, describe_stop, name_line_in_errors, read_payloads
 from schemas.errors import Rejected, TooLarge
 
 
@@ -58,16 +58,6 @@ def test_a_file_that_cannot_be_read_is_named(name: str, says: str, tmp_path: Pat
 def test_a_line_without_an_end_is_not_read_to_its_end() -> None:
     with pytest.raises(TooLarge, match="line 1 has more than"):
         list(read_payloads(Path("/dev/zero"), text=True))
-
-
-def test_a_key_is_a_field_of_an_object() -> None:
-    assert read_key({"id": 7}, "id", "x") == 7
-    assert read_key(7, None, "x") is None
-    with pytest.raises(Rejected, match="no field 'id'") as caught:
-        read_key({"name": 7}, "id", "standard input, line 3")
-    assert "name" in caught.value.hint
-    with pytest.raises(Rejected, match="needs an object"):
-        read_key([7], "id", "x")
 
 
 @pytest.mark.parametrize("error", [ValueError("NaN"), TypeError("set"), TooLarge("5 MB", hint="less")])
