@@ -196,7 +196,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             feed=WorkflowFeed(store, views),
             streams=streams,
             views=views,
-            queues=queues,
+            queues=engine_parts.queues,
             store=store,
             query_max_bytes=settings.query_max_bytes,
         )
