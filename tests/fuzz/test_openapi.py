@@ -25,9 +25,9 @@ from wms.gateway.catalogue import list_bare_dialects
 #: The operations of a document are dealt out to so many tests: on a slow machine one would exceed a test's time limit.
 N_SHARES = 3
 
-#: How many examples each operation and mode gets, as a part of the profile's. In `make test` those are 10 for our own
-#: dialect, and 3 for the others: these have four fifths of all operations, and share the frame of their handlers.
-_OWN_PART, _OTHER_PART = 0.2, 0.06
+#: How many examples each operation and mode gets, as a part of the profile's. In `make test` those are 6 for our own
+#: dialect, and 2 for the others: these have four fifths of all operations, and share the frame of their handlers.
+_OWN_PART, _OTHER_PART = 0.12, 0.04
 
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
