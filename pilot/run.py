@@ -60,9 +60,11 @@ from pilot.program_runner import Containers
 from pilot.settings import PilotSettings
 from pilot.settlements import HeldDeliveries
 from pilot.whereabouts import Whereabouts
+from pilot.work_meter import WorkMeter
 from runtime.amqp import Delivery
 from schemas.errors import EWMSError
 from schemas.pilot.pilot_wire import QueueEndpoint
+from schemas.pilot.work_report import report_to_text
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,8 @@ class Pilot:
         self._loop = asyncio.get_running_loop()
         self._life = LifecycleRunner(self._carry_out, make_tick=self._make_tick)
         self._held = HeldDeliveries()
+        self._meter = WorkMeter(self._reports.pilot, settings.concurrency)
+        chirper.read_work = self._read_work
         self._runs: dict[int, TaskRun] = {}
         #: The tasks that begin subscriptions. At its end the pilot cancels them, but it waits for settlements.
         self._beginnings: set[asyncio.Task[None]] = set()
@@ -253,28 +257,27 @@ class Pilot:
         entry = self._held.find_delivery(key)
         event, attempt = (entry[1].event, entry[1].attempt) if entry else (None, 1)
         self._runs[key] = TaskRun(event, attempt=attempt, started_s=self._loop.time())
+        self._meter.begin_run(key, self._runs[key].started_s)
         self._containers.task.start_run(key, event, attempt)
 
+    def _read_work(self) -> str:
+        work = self._meter.read_work(self._loop.time(), peak_bytes=self._memory.peak_bytes)
+        return report_to_text(work) if work is not None else ""
+
     def _on_run_end(self, key: int, outcome: RunOutcome) -> None:
+        now_s, failure, interrupted = self._loop.time(), outcome.failure, outcome.interrupted
+        self._meter.end_run(key, now_s, has_failed=failure is not None, was_interrupted=interrupted)
         run = self._runs.get(key)
         if run is None:  # it was abandoned
             return
         has_output = outcome.output is not None
         if outcome.output is not None:
             run.output, run.output_type = outcome.output, outcome.output_type
-        now_s = self._loop.time()
         run.last_lines, run.ended_s = outcome.last_lines, now_s
         run.name, run.logs = outcome.name, outcome.logs
-        self._life.handle_stimulus(
-            RunEnded(
-                now_s,
-                key,
-                took_s=now_s - run.started_s,
-                has_output=has_output,
-                failure=outcome.failure,
-                interrupted=outcome.interrupted,
-            )
-        )
+        took_s = now_s - run.started_s
+        ended = RunEnded(now_s, key, took_s=took_s, has_output=has_output, failure=failure, interrupted=interrupted)
+        self._life.handle_stimulus(ended)
 
     def _report_attempt(self, key: int, failure: Failure | None, *, gave_up: bool, counts: bool) -> None:
         """Report the attempt if it has failed. If the event was given up without a run, report the present time."""

@@ -20,6 +20,7 @@ from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.pilot_kills import PilotKills
 from schemas.program import TaskProgram
 from schemas.registry import register_collection
+from schemas.worker_times import WorkerTimes
 
 
 class QueuePlan(BaseModel):
@@ -129,6 +130,8 @@ class TaskforceDocument(Taskforce):
     all_bad: bool = False
     #: How often signals ended its pilots, as the TMS last reported.
     kills: list[PilotKills] = Field(default_factory=list)
+    #: How long the workers did what, as the TMS last reported; None if the TMS does not know.
+    times: WorkerTimes | None = None
 
 
 TASKFORCES = register_collection("TaskforceColl", TaskforceDocument)

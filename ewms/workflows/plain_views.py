@@ -8,6 +8,7 @@ from ewms.workflows.views import AsyncWorkflowViews
 from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.queue_history import QueueHistories
 from schemas.api.workflow_graph import WorkflowGraph
+from schemas.api.workflow_report import WorkflowReport
 
 
 class WorkflowViews:
@@ -49,6 +50,14 @@ class WorkflowViews:
             NotThere: the workflow does not exist, or belongs to another user.
         """
         return self._portal.run_coroutine(self._views.explain)
+
+    def report(self) -> WorkflowReport:
+        """Return what the workers did and cost: each figure with its unit and how it was computed.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        return self._portal.run_coroutine(self._views.report)
 
     def queue_history(
         self, *, since: datetime | None = None, until: datetime | None = None, points: int = 300

@@ -1,4 +1,4 @@
-"""Views of one workflow as a whole, as the server makes them: its graph, its progress, why it stands so."""
+"""Views of one workflow as a whole, as the server makes them: its graph, its progress, why it stands so, its report."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,6 +10,7 @@ from ewms.gateway.http import Gateway
 from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.queue_history import QueueHistories
 from schemas.api.workflow_graph import WorkflowGraph
+from schemas.api.workflow_report import WorkflowReport
 from schemas.ids import WorkflowId
 
 #: How long to wait before a broken stream is opened again, and how often in a row, before `follow` gives up.
@@ -60,6 +61,15 @@ class AsyncWorkflowViews:
         """
         answer = await self._gateway.get_json(f"{self._path}/explain")
         return Explanation.model_validate(answer, extra="ignore")
+
+    async def report(self) -> WorkflowReport:
+        """Return what the workers did and cost: each figure with its unit and how it was computed.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        answer = await self._gateway.get_json(f"{self._path}/report")
+        return WorkflowReport.model_validate(answer, extra="ignore")
 
     async def queue_history(
         self, *, since: datetime | None = None, until: datetime | None = None, points: int = 300

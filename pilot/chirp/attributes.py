@@ -1,7 +1,7 @@
 """Decide what a pilot chirps and when, and write each value in HTCondor's syntax. (core)
 
     status                    at once
-    counters, repeated error  after the interval
+    counters, repeated error  after the interval; the work so far goes with every chirp
     new error, first success  within two seconds, so that users see it while the worker lives
 
 If every error of a worker is new, the pause between two errors doubles each time, up to the interval. This limits the

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -108,6 +108,8 @@ class Chirper:
 
     def __init__(self, voice: ChirpChannel, interval_s: float) -> None:
         self._voice = voice
+        #: Returns the work so far, which goes with every chirp; "" if there is none yet.
+        self.read_work: Callable[[], str] = str
         self._backlog = UnsentChirps(interval_s)
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()
@@ -171,6 +173,8 @@ class Chirper:
                 continue
             self._backlog, values = attributes.take_values(self._backlog, time.monotonic())
             values[ChirpAttribute.LAST_UPDATED] = int(time.time())
+            if work := self.read_work():
+                values[ChirpAttribute.WORK] = work
             try:
                 await self._voice.send_values(values)
                 self._n_failed = 0

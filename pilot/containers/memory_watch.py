@@ -8,7 +8,7 @@ watch reads PSS only if that sum exceeds the limit.
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pilot.containers.memory_limit import MemoryExcess, ProcessMemory, find_excess
@@ -32,6 +32,9 @@ class MemoryWatch:
         self._interval_s = interval_s
         self._n_kernel_kills = count_kernel_kills()
         self._n_failures = 0
+        #: The largest sum of memory so far, in bytes; 0 before the first look. Below the limit it is resident memory,
+        #: so memory that processes share counts for each of them.
+        self.peak_bytes = 0
         self._loop: asyncio.Task[None] | None = None
 
     def start_watching(self) -> None:
@@ -73,9 +76,14 @@ class MemoryWatch:
         pids = list(_walk_tree(os.getpid()))
         processes = {pid: ProcessMemory(parent, _resident_bytes(pid)) for pid, parent in pids}
         if find_excess(processes, containers, self._limit_bytes) is None:
+            self._note_peak(processes)
             return None
         exact = {pid: ProcessMemory(parent, _proportional_bytes(pid)) for pid, parent in pids}
+        self._note_peak(exact)
         return find_excess(exact, containers, self._limit_bytes)
+
+    def _note_peak(self, processes: Mapping[int, ProcessMemory]) -> None:
+        self.peak_bytes = max(self.peak_bytes, sum(process.n_bytes for process in processes.values()))
 
     def _end_container(self, child: TaskProcess, excess: MemoryExcess) -> None:
         failure = worker_memory_exceeded(excess.n_bytes, self._limit_bytes)

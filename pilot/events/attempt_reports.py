@@ -38,7 +38,8 @@ class AttemptReports:
         self._settings = settings
         self._queues = queues
         self._whereabouts = whereabouts
-        self._pilot = uuid.uuid4().hex
+        #: A random name of this pilot.
+        self.pilot = uuid.uuid4().hex
         self._allowance = ReportAllowance()
         #: Whether the broker has refused a report. An older MQS has no queue for reports.
         self._refused = False
@@ -67,7 +68,7 @@ class AttemptReports:
             queue=queue.mqid,
             settings=self._settings,
             whereabouts=self._whereabouts,
-            pilot=self._pilot,
+            pilot=self.pilot,
             last_lines=run.last_lines,
             took_s=run.ended_s - run.started_s,
             now=datetime.fromtimestamp(time.time() - (loop.time() - run.ended_s), UTC),

@@ -30,7 +30,7 @@ from pilot.life.instructions import (
     settle_event,
 )
 from pilot.life.leaving import SETTLE_GRACE_S, abandon_all, begin_draining, begin_stop, exit_with
-from pilot.life.lookahead import LONG_S, choose_prefetch, mark_long
+from pilot.life.lookahead import choose_prefetch, mark_long
 from pilot.life.outcome import record_confirmation, record_end, record_refusal
 from pilot.life.records import replace
 from pilot.life.retiring import end_work, is_time_up, must_retire, retires_at
@@ -53,6 +53,7 @@ from pilot.life.stimuli import (
 from pilot.life.taking import continue_work, take_event
 from pilot.life.verdicts import charge_events, verdict_due_at
 from schemas.ids import EventId
+from schemas.pilot.prefetch import LONG_S
 from schemas.statuses import PilotStatus
 
 #: While a subscription is missing, the pilot checks the subscriptions at this interval.

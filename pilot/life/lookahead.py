@@ -1,24 +1,13 @@
-"""Decide how many events to hold besides those that run, by how long the task takes. (core)
-
-If tasks are short, the round trip to the broker would take most of the time, so a few events wait in the pilot. If
-tasks are long, no event waits there: a free worker could run it. Source: docs/reference/goals.md#pilot.
-"""
+"""Decide how many events to hold besides those that run, by how long the runs so far took. (core)"""
 
 from dataclasses import dataclass
 
 from pilot.life.records import replace
-
-#: Tasks count as short once their mean time falls below `SHORT_S`, and as long once the mean exceeds `LONG_S`.
-SHORT_S, LONG_S = 0.25, 0.5
+from schemas.pilot.prefetch import LONG_S, SHORT_S, count_held, count_prefetch
 
 #: Tasks may count as short after `_JUDGED_AFTER` runs. `_WEIGHT` is the weight of a new run in the moving mean.
 _JUDGED_AFTER = 3
 _WEIGHT = 0.2
-
-#: For each slot the pilot holds about so much work (seconds) of very short tasks, but no more events than this in all.
-#: Otherwise every event would wait for the broker.
-HELD_WORK_S = 0.02
-MOST_HELD = 64
 
 
 @dataclass(frozen=True)  # without slots, for `replace`
@@ -46,7 +35,7 @@ def update_pace(pace: Pace, took_s: float) -> Pace:
 
 def _choose_per_slot(before: int, mean_s: float) -> int:
     # A new number means a new subscription. So the number changes only if the mean has changed by a factor of two.
-    wanted = int(max(1.0, min(MOST_HELD, HELD_WORK_S / mean_s))) if mean_s > 0 else MOST_HELD
+    wanted = count_held(mean_s)
     if before // 2 < wanted < 2 * before:
         return before
     return 1 << (wanted.bit_length() - 1)
@@ -65,6 +54,4 @@ def choose_prefetch(pace: Pace, concurrency: int, fixed: int | None) -> int:
     """
     if fixed is not None:
         return max(fixed, concurrency)
-    if not pace.short:
-        return concurrency
-    return max(2 * concurrency + 2, min(MOST_HELD, concurrency * (pace.per_slot + 1)))
+    return count_prefetch(concurrency, is_short=pace.short, per_slot=pace.per_slot)

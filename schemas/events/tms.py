@@ -8,6 +8,7 @@ from schemas.events.cloudevents import AboutTaskforce, Order
 from schemas.ids import TaskforceUuid
 from schemas.pilot_kills import PilotKills
 from schemas.services import Service
+from schemas.worker_times import WorkerTimes
 
 
 class TaskforceSubmitted(AboutTaskforce, Order):
@@ -79,6 +80,8 @@ class Snapshot(BaseModel):
     all_bad: bool = False
     #: How often signals ended pilots, since the taskforce started. These jobs mostly start again.
     kills: list[PilotKills] = Field(default_factory=list)
+    #: How long the workers did what; None if the TMS does not know, or is an older one.
+    times: WorkerTimes | None = None
 
 
 class TaskforceStatuses(Order):

@@ -44,6 +44,8 @@ class ChirpAttribute(StrEnum):
     ERROR_TRACEBACK = f"{CHIRP_PREFIX}ErrorTraceback"
     #: `<seconds since 1970> <machine>`: the pilot has found its worker bad. The contract lacks this attribute.
     BAD_MACHINE = f"{CHIRP_PREFIX}BadMachine"
+    #: What the pilot has done so far: `schemas.pilot.work_report`. The contract lacks this attribute.
+    WORK = f"{CHIRP_PREFIX}Work"
 
     @property
     def short_name(self) -> str:

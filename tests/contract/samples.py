@@ -119,6 +119,7 @@ from schemas.subscription_questions import (
 from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter, SubscriptionLifecycle
 from schemas.topology import pool_service
 from schemas.wire import answer_to_bytes, event_to_bytes, request_to_bytes
+from schemas.worker_times import Activity, TimeSum, WorkerTimes
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -321,6 +322,18 @@ PAYLOADS: tuple[Payload, ...] = (
                 top_task_errors={"ValueError: bad pixel": 2},
                 exit_codes={"-9": 1, "0": 4},
                 kills=[PilotKills(signal="SIGKILL (most often out of memory)", n_kills=1, last_at=AT, latest=[KILL])],
+                times=WorkerTimes(
+                    sums={Activity.WORKING: TimeSum(n_now=41, offset_ms=-73_636_000_000_000)},
+                    first_run_at=AT,
+                    n_runs=42,
+                    n_pilots=41,
+                    n_slots=1,
+                    n_done=900,
+                    done_ms=1_800_000,
+                    idle_ms=20_000,
+                    peak_mib=412,
+                    durations={"21": 900},
+                ),
             )
         ],
     ),

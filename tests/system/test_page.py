@@ -68,7 +68,7 @@ def test_every_part_is_open_to_everybody_on_every_screen(tab: Watched, workflow:
     if theme == "dark":
         tab.page.get_by_role("button", name="Use the dark theme").click()
     of_one = [f"#/workflows/{workflow}?tab={each}" for each in
-              ("overview", "queues", "taskforces", "letters", "errors", "request")]  # fmt: skip
+              ("overview", "queues", "taskforces", "letters", "errors", "report", "request")]  # fmt: skip
     barriers = {}
     for address in [*PARTS, *of_one]:
         tab.page.set_viewport_size({"width": 1280, "height": 900})

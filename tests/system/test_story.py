@@ -39,6 +39,7 @@ def test_every_event_comes_back_once_through_two_tasks_and_the_workflow_ends_in_
 
     run.finish()
     run.wait("over", timeout="60s").raise_for_failures()
+    _check_report(run, n_events=len(words))
     assert (
         _phases(run)
         == [
@@ -54,6 +55,19 @@ def test_every_event_comes_back_once_through_two_tasks_and_the_workflow_ends_in_
         ]
         * 2
     )
+
+
+def _check_report(run: Run, *, n_events: int) -> None:
+    # WMS writes the last statuses up to a second after the end.
+    report = wait_until(run.views.report, lambda found: found.figures.events_done.value == 2 * n_events)
+    figures = report.figures
+    shares = [each.value for each in (figures.busy, figures.starting, figures.idle, figures.wasted, figures.unknown)]
+    assert [task.figures.events_done.value for task in report.tasks] == [n_events, n_events]
+    assert sum(share or 0.0 for share in shares) == pytest.approx(1)
+    assert all(share is not None for share in shares)
+    assert figures.busy.value
+    assert (report.is_over, report.events_failed.value) == (True, 0)
+    assert all(sum(each.n for each in task.service_times) == n_events for task in report.tasks)
 
 
 def test_statuses_of_all_workers_are_told_within_seconds(client: Client) -> None:

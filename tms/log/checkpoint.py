@@ -16,6 +16,7 @@ from schemas.pilot_kills import PilotKills
 from tms.jobs.trials import CondemnedWorker, Trials
 from tms.log.job_events import ClusterRemoved
 from tms.log.statuses import Tally
+from tms.log.worker_times import WorkerTimeTally
 
 _MAGIC = b"EWMS-CHECKPOINT 1\n"
 
@@ -62,6 +63,7 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
         "slots": list(tally.slots.items()),
         "condemned": [[proc, one.machine, one.at_s] for proc, one in tally.trials.condemned.items()],
         "succeeded": sorted(tally.trials.succeeded),
+        "times": tally.times.to_json(),
     }
     return b"%s%s\n%s" % (_MAGIC, json.dumps(header).encode(), body)
 
@@ -93,6 +95,7 @@ def checkpoint_from_bytes(data: bytes) -> Checkpoint | None:
                 {proc: CondemnedWorker(machine, at_s) for proc, machine, at_s in header.get("condemned", [])},
                 set(header.get("succeeded", [])),
             ),
+            times=WorkerTimeTally.from_json(header.get("times")),
         )
         return Checkpoint(
             inode=header["inode"],

@@ -53,6 +53,7 @@ class JobMoved:
     proc: int
     type: EventType
     slot: str = field(default="", compare=False)
+    at_ms: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)
@@ -90,6 +91,7 @@ class PilotChirped:
     proc: int
     attribute: str
     value: str
+    at_ms: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)
@@ -135,8 +137,11 @@ _MOVES = frozenset(EventType) - {
     EventType.CLUSTER_REMOVE,
 }
 _GENERIC = EventType.GENERIC
-_HEAD = re.compile(rb"\d{3} \((\d{1,9})\.(-?\d{1,7})\.-?\d{1,9}\) ")
-_WHEN = re.compile(rb"\) (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)")
+#: The cluster, the job, and the instant. An instant without a year is as good as none.
+_HEAD = re.compile(
+    rb"\d{3} \((\d{1,9})\.(-?\d{1,7})\.-?\d{1,9}\) "
+    rb"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?"
+)
 _TORN = re.compile(rb"\n(?=\d{3} \(\d{1,9}\.-?\d{1,7}\.-?\d{1,9}\) )")
 _HOLD = re.compile(rb"\n\s*Code (-?\d{1,9}) Subcode (-?\d{1,9})")
 _RETURN = re.compile(rb"\(return value (-?\d{1,9})\)|\(signal (\d{1,9})\)")
@@ -177,45 +182,46 @@ def parse_log(data: bytes, *, cluster_id: int | None = None) -> ParsedLog:
         if head is None:
             n_corrupt += 1
             continue
-        cluster, proc = head.groups()
+        cluster, proc, when = head.groups()
         if cluster_id is not None and int(cluster) != cluster_id:
             continue
         if proc[0] == _MINUS:
-            event = _parse_cluster_event(event_type, int(cluster), record)
+            event = _parse_cluster_event(event_type, int(cluster), when)
         elif event_type is _GENERIC:
-            event = _parse_chirp(int(proc), record)
+            event = _parse_chirp(int(proc), record, when)
         elif event_type in _MOVES:
-            event = JobMoved(int(proc), event_type)
+            event = JobMoved(int(proc), event_type, at_ms=_parse_ms(when))
         else:
-            event = _parse_job_event(event_type, int(proc), record)
+            event = _parse_job_event(event_type, int(proc), record, when)
         if event is not None:
             add(event)
     return ParsedLog(events, end + len(_RECORD_END), n_corrupt)
 
 
-def _parse_cluster_event(event_type: EventType, cluster: int, record: bytes) -> JobEvent | None:
+def _parse_cluster_event(event_type: EventType, cluster: int, when: bytes | None) -> JobEvent | None:
     match event_type:
         case EventType.CLUSTER_SUBMIT:
             return ClusterSubmitted(cluster)
         case EventType.CLUSTER_REMOVE:
-            return ClusterRemoved(cluster, _parse_instant(record))
+            return ClusterRemoved(cluster, _parse_instant(when))
         case _:
             return None
 
 
-def _parse_job_event(event_type: EventType, proc: int, record: bytes) -> JobEvent:
+def _parse_job_event(event_type: EventType, proc: int, record: bytes, when: bytes | None) -> JobEvent:
     match event_type:
         case EventType.JOB_HELD:
             codes = _HOLD.search(record)
-            return JobHeld(proc, int(codes[1]), int(codes[2]), _parse_instant(record)) if codes else JobHeld(proc, 0, 0)
+            code, subcode = (int(codes[1]), int(codes[2])) if codes else (0, 0)
+            return JobHeld(proc, code, subcode, _parse_instant(when))
         case EventType.JOB_TERMINATED:
-            return JobEnded(proc, _parse_exit_code(record), _parse_instant(record))
+            return JobEnded(proc, _parse_exit_code(record), _parse_instant(when))
         case EventType.JOB_EVICTED if _REQUEUED in record:
-            return JobRequeued(proc, _parse_exit_code(record), _parse_instant(record))
+            return JobRequeued(proc, _parse_exit_code(record), _parse_instant(when))
         case EventType.EXECUTE:
-            return JobMoved(proc, event_type, _parse_slot(record))
+            return JobMoved(proc, event_type, _parse_slot(record), _parse_ms(when))
         case _:
-            return JobMoved(proc, event_type)
+            return JobMoved(proc, event_type, at_ms=_parse_ms(when))
 
 
 def _parse_slot(record: bytes) -> str:
@@ -231,13 +237,13 @@ def _parse_exit_code(record: bytes) -> int:
     return int(result[1]) if result[1] is not None else -int(result[2])
 
 
-def _parse_chirp(proc: int, record: bytes) -> PilotChirped | None:
+def _parse_chirp(proc: int, record: bytes, when: bytes | None) -> PilotChirped | None:
     start = record.find(_CHIRP)
     if start < 0:
         return None
     text = record[start:]
     said = _said_before(text) if len(text) <= _SHORT else _split_chirp(text)
-    return None if said is None else PilotChirped(proc, *said)
+    return None if said is None else PilotChirped(proc, *said, _parse_ms(when))
 
 
 def _split_chirp(text: bytes) -> tuple[str, str] | None:
@@ -254,12 +260,24 @@ _SHORT = 100
 _said_before = lru_cache(maxsize=4096)(_split_chirp)
 
 
-def _parse_instant(record: bytes) -> datetime | None:
-    when = _WHEN.search(record)
+def _parse_instant(when: bytes | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(when[1].decode()) if when else None
+        return datetime.fromisoformat(when.decode()) if when else None
     except ValueError:
         return None
+
+
+#: Busy logs have many records of the same second.
+@lru_cache(maxsize=256)
+def _parse_ms(when: bytes | None) -> int:
+    """Return the instant in milliseconds since 1970; 0 if it is unknown."""
+    at = _parse_instant(when)
+    return count_ms(at) if at is not None else 0
+
+
+def count_ms(at: datetime) -> int:
+    """Return an instant in milliseconds since 1970. A time without a zone is this machine's local time."""
+    return int(at.timestamp() * 1000)
 
 
 def _unquote_string(text: str) -> str:

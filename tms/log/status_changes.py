@@ -15,6 +15,7 @@ from schemas.events import Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
 from schemas.pilot_kills import PilotKills
 from schemas.statuses import CompoundStatuses, TopTaskErrors
+from schemas.worker_times import WorkerTimes
 from tms.log.statuses import Tally
 
 #: How many snapshots one event carries. A snapshot with ten long errors has some 10 kB, an event may have 4 MiB.
@@ -59,6 +60,7 @@ class StatusReports:
                 unmatched.get(uuid, ""),
                 uuid in all_bad,
                 list(tally.kills.values()),
+                tally.times.summarize(),
             )
             said = self._said.get(uuid)
             if (
@@ -70,6 +72,7 @@ class StatusReports:
                     said.unmatched,
                     said.all_bad,
                     said.kills,
+                    said.times,
                 )
                 != counted
                 or as_of - said.as_of >= REPEAT_AFTER
@@ -105,6 +108,7 @@ class StatusReports:
             unmatched=counted.unmatched,
             all_bad=counted.all_bad,
             kills=counted.kills,
+            times=counted.times,
         )
 
 
@@ -117,6 +121,7 @@ class _SnapshotContent(NamedTuple):
     unmatched: str
     all_bad: bool
     kills: list[PilotKills]
+    times: WorkerTimes | None
 
 
 def _exit_codes(tally: Tally) -> dict[str, int]:

@@ -17,6 +17,7 @@ from typing import Self
 from schemas.pilot.job_names import ChirpAttribute
 from schemas.pilot_kills import PilotKills
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus, TopTaskErrors
+from schemas.worker_times import Activity
 from tms.jobs.restarts import PAUSE_CODE, SIGNAL_MARK, find_signal
 from tms.jobs.trials import Trials
 from tms.log.hold_reasons import hold_class, hold_reason
@@ -30,9 +31,15 @@ from tms.log.job_events import (
     JobMoved,
     JobRequeued,
     PilotChirped,
+    count_ms,
 )
 from tms.log.kill_counts import count_kill
 from tms.log.log_rules import (
+    AFTER_NO_END,
+    ENDS,
+    IDLE,
+    INDEX,
+    INDEX_AFTER,
     LOSES_CONTACT,
     MAX_ERROR_LENGTH,
     MAX_ERRORS,
@@ -40,21 +47,21 @@ from tms.log.log_rules import (
     MAX_PROCS,
     MAX_SLOTS,
     MAX_WORDS,
+    ON_A_WORKER,
     OTHER,
-    STATUS_AFTER,
+    RUNNING,
+    SILENCED,
+    SUSPENDED,
     TOP_ERRORS,
+    UNSEEN,
+    choose_shown_word,
     find_or_add_word,
 )
+from tms.log.worker_times import WorkerTimeTally, find_activity
 
 _STATUS, _ERROR = ChirpAttribute.STATUS.short_name, ChirpAttribute.ERROR.short_name
 _TASKS_SUCCESS, _BAD_MACHINE = ChirpAttribute.TASKS_SUCCESS.short_name, ChirpAttribute.BAD_MACHINE.short_name
-
-#: Marks a job that no event has named yet. Other indexes into `Tally.statuses` are greater.
-_UNSEEN = 0
-#: A job that has left its worker, or whose machine HTCondor cannot reach, shows no pilot. But HTCondor logs an eviction
-#: just before the hold or removal that caused it, and a held or removed job does show its pilot's last word. So an
-#: eviction keeps the word and marks it.
-_SILENCED = 0x80
+_WORK = ChirpAttribute.WORK.short_name
 
 
 @dataclass(slots=True)
@@ -82,6 +89,8 @@ class Tally:
     removed: ClusterRemoved | None = None
     #: The findings of the pilots: the bad workers, and the successful ones.
     trials: Trials = field(default_factory=Trials)
+    #: How long the workers did what.
+    times: WorkerTimeTally = field(default_factory=WorkerTimeTally)
     #: The jobs whose run on a worker has ended and which may start again. The reader of the log empties this set.
     ended_runs: set[int] = field(default_factory=set, compare=False)
     #: Reason -> how many holds the log has shown. The reader of the log empties this counter, too.
@@ -106,6 +115,7 @@ class Tally:
         cluster_id: int | None,
         removed: ClusterRemoved | None,
         trials: Trials,
+        times: WorkerTimeTally,
     ) -> Self:
         """Return the tally with the parts from a checkpoint. Its counts are computed anew."""
         tally = cls(
@@ -121,10 +131,11 @@ class Tally:
             cluster_id,
             removed,
             trials,
+            times,
         )
         for proc, job in enumerate(tally.jobs):
-            if job != _UNSEEN:
-                tally._counts[job, _shown_word(tally.pilots[proc])] += 1
+            if job != UNSEEN:
+                tally._counts[job, choose_shown_word(tally.pilots[proc])] += 1
                 tally._n_seen += 1
         tally._n_errors.update(tally.errors.values())
         return tally
@@ -134,6 +145,7 @@ class Tally:
         # This runs once an event. `isinstance` is cheaper than `match`, which tries its patterns one after another.
         for event in events:
             if isinstance(event, PilotChirped):
+                self.times.now_ms = event.at_ms or self.times.now_ms
                 if event.attribute == _STATUS:
                     self._note_chirp(event.proc, event.value)
                 elif event.attribute == _ERROR:
@@ -142,8 +154,11 @@ class Tally:
                     self.trials.note_success(event.proc)
                 elif event.attribute == _BAD_MACHINE:
                     self.trials.note_bad_worker(event.proc, event.value)
+                elif event.attribute == _WORK:
+                    self.times.note_report(event.proc, event.value, is_running=self._is_in(event.proc, ON_A_WORKER))
             elif isinstance(event, JobMoved):
-                status = _INDEX_AFTER.get(event.type)
+                self.times.now_ms = event.at_ms or self.times.now_ms
+                status = INDEX_AFTER.get(event.type)
                 if status is not None:
                     self._move_job(event.proc, status)
                     if event.slot and (event.proc in self.slots or len(self.slots) < MAX_SLOTS):
@@ -156,6 +171,8 @@ class Tally:
                 self._fold_rare(event)
 
     def _fold_rare(self, event: JobEvent) -> None:
+        if not isinstance(event, JobMoved | PilotChirped | ClusterSubmitted) and event.at:
+            self.times.now_ms = count_ms(event.at)
         match event:
             case JobHeld(proc, code, subcode, at):
                 self.ended_runs.add(proc)
@@ -169,12 +186,12 @@ class Tally:
             case JobRequeued(proc, exit_code, at):
                 self.ended_runs.add(proc)
                 self._note_kill(proc, find_signal(exit_code), at)
-                self._move_job(proc, _INDEX[JobStatus.IDLE])
+                self._move_job(proc, INDEX[JobStatus.IDLE])
             case JobEnded(proc, exit_code, at):
-                if not self._has_ended(proc):
+                if not self._is_in(proc, ENDS):
                     self.exits[exit_code] += 1
                     self._note_kill(proc, find_signal(exit_code), at)
-                self._move_job(proc, _INDEX[JobStatus.COMPLETED])
+                self._move_job(proc, INDEX[JobStatus.COMPLETED])
             case ClusterSubmitted(cluster_id):
                 self.cluster_id = cluster_id
             case ClusterRemoved():
@@ -197,12 +214,10 @@ class Tally:
 
     def list_job_statuses(self) -> Iterator[tuple[int, str]]:
         """Yield the ProcId and the status of each job that the log has named, in the order of the ProcIds."""
-        return ((proc, self.statuses[job]) for proc, job in enumerate(self.jobs) if job != _UNSEEN)
+        return ((proc, self.statuses[job]) for proc, job in enumerate(self.jobs) if job != UNSEEN)
 
     def top_errors(self) -> TopTaskErrors:
-        """Return the commonest last errors of jobs, each with the number of jobs. Return ten errors at most, the
-        commonest first.
-        """
+        """Return the commonest last errors with their numbers of jobs: ten errors at most, the commonest first."""
         return dict(self._n_errors.most_common(TOP_ERRORS))
 
     def _note_kill(self, proc: int, number: int, at: datetime | None) -> None:
@@ -210,29 +225,29 @@ class Tally:
         if number > 0:
             count_kill(self.kills, number, worker=proc, slot=self.slots.get(proc, ""), at=at)
 
-    def _has_ended(self, proc: int) -> bool:
-        return proc < len(self.jobs) and self.jobs[proc] in _ENDS
+    def _is_in(self, proc: int, statuses: tuple[int, ...]) -> bool:
+        return proc < len(self.jobs) and self.jobs[proc] in statuses
 
     def _move_job(self, proc: int, status: int) -> None:
         if not self._make_room(proc):
             return
-        if status in _AFTER_NO_END and self._has_ended(proc):
+        if status in AFTER_NO_END and self._is_in(proc, ENDS):
             # A job ends once. A repeated record, or the record of a late removal, is not a second end.
             return
         before, pilot = self.jobs[proc], self.pilots[proc]
-        if status == _IDLE:
-            pilot = pilot | _SILENCED if before in _ON_A_WORKER else pilot if before == _IDLE else 0
-        elif status == _RUNNING and before != _SUSPENDED:
+        if status == IDLE:
+            pilot = pilot | SILENCED if before in ON_A_WORKER else pilot if before == IDLE else 0
+        elif status == RUNNING and before != SUSPENDED:
             pilot = 0
         else:
-            pilot &= ~_SILENCED
+            pilot &= ~SILENCED
         self._place_job(proc, status, pilot)
 
     def _note_contact(self, proc: int, *, is_lost: bool) -> None:
         """Hide the pilot's last word of a running job while HTCondor cannot reach the job's machine."""
-        if proc < len(self.jobs) and self.jobs[proc] in _ON_A_WORKER:
+        if self._is_in(proc, ON_A_WORKER):
             pilot = self.pilots[proc]
-            self._place_job(proc, self.jobs[proc], pilot | _SILENCED if is_lost else pilot & ~_SILENCED)
+            self._place_job(proc, self.jobs[proc], pilot | SILENCED if is_lost else pilot & ~SILENCED)
 
     def _note_chirp(self, proc: int, word: str) -> None:
         if not self._make_room(proc):
@@ -240,8 +255,8 @@ class Tally:
         pilot = find_or_add_word(self.words, word, limit=MAX_WORDS, other=OTHER)
         # Only a running job can chirp. So a chirp shows that a job runs, even if a torn write has destroyed its earlier
         # events. A chirp that was logged after its job had stopped does not move the job.
-        status = self.jobs[proc] if self.jobs[proc] != _UNSEEN else _RUNNING
-        self._place_job(proc, status, pilot | _SILENCED if status == _IDLE else pilot)
+        status = self.jobs[proc] if self.jobs[proc] != UNSEEN else RUNNING
+        self._place_job(proc, status, pilot | SILENCED if status == IDLE else pilot)
 
     def _note_error(self, proc: int, text: str) -> None:
         if proc >= MAX_PROCS:
@@ -271,23 +286,15 @@ class Tally:
         before, said = self.jobs[proc], self.pilots[proc]
         if before == status and said == pilot:
             return
-        if before == _UNSEEN:
+        if before == UNSEEN:
             self._n_seen += 1
         else:
-            self._counts[before, 0 if said & _SILENCED else said] -= 1
+            self._counts[before, choose_shown_word(said)] -= 1
         self.jobs[proc], self.pilots[proc] = status, pilot
-        self._counts[status, 0 if pilot & _SILENCED else pilot] += 1
+        self.times.move_worker(self._find_activity(before, said), self._find_activity(status, pilot))
+        if status in ENDS:
+            self.times.reports.pop(proc, None)
+        self._counts[status, choose_shown_word(pilot)] += 1
 
-
-#: The first entries of `Tally.statuses`: the mark for unseen jobs, then HTCondor's statuses.
-_INDEX: Mapping[JobStatus, int] = {status: n for n, status in enumerate(JobStatus, start=1)}
-_INDEX_AFTER: Mapping[EventType, int] = {event: _INDEX[status] for event, status in STATUS_AFTER.items()}
-_IDLE, _RUNNING, _SUSPENDED = _INDEX[JobStatus.IDLE], _INDEX[JobStatus.RUNNING], _INDEX[JobStatus.SUSPENDED]
-_ON_A_WORKER = (_RUNNING, _SUSPENDED)
-_ENDS = (_INDEX[JobStatus.COMPLETED], _INDEX[JobStatus.REMOVED])
-#: A job that has ended does not get these statuses. It can only run again, or be held because of its end.
-_AFTER_NO_END = (_IDLE, *_ENDS)
-
-
-def _shown_word(pilot: int) -> int:
-    return 0 if pilot & _SILENCED else pilot
+    def _find_activity(self, status: int, pilot: int) -> Activity | None:
+        return find_activity(status, self.words[pilot & ~SILENCED], is_silenced=bool(pilot & SILENCED))

@@ -164,6 +164,7 @@ def make_snapshot_update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any
                 "unmatched": snapshot.unmatched[:_MAX_KEY],
                 "all_bad": snapshot.all_bad,
                 "kills": [kills.model_dump() for kills in snapshot.kills[:_N_SIGNALS]],
+                "times": snapshot.times and snapshot.times.model_dump(),
             }
         },
     )

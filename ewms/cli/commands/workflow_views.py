@@ -1,4 +1,4 @@
-"""`ewms workflow graph`, `explain` and `events`: look at one workflow as a whole."""
+"""`ewms workflow graph`, `explain`, `report` and `events`: look at one workflow as a whole."""
 
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +43,22 @@ def explain_workflow(context: typer.Context, workflow: Id) -> None:
         console = given.make_console()
         for line in explanation_lines(found):
             console.print(line)
+
+
+def report_workflow(
+    context: typer.Context,
+    workflow: Id,
+    *,
+    how: Annotated[bool, typer.Option("--how", help="Also say how each figure was computed.")] = False,
+) -> None:
+    """Report what the workers of a workflow did and cost: their hours, what these went to, and better settings."""
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        report = ews.run(workflow).views.report()
+    if not given.write_result(report.model_dump(mode="json"), [task.task_id for task in report.tasks]):
+        from ewms.cli.text.report_text import report_view
+
+        given.make_console().print(report_view(report, with_how=how))
 
 
 def follow_workflow(context: typer.Context, workflow: Id) -> None:

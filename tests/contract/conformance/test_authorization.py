@@ -52,6 +52,7 @@ ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/workflows/{workflow_id}/graph"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/progress"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/explain"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/report"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/ending"): (READERS, None),
     ("POST", "/workflows/{workflow_id}/close-inputs"): (ACTORS, {}),
     ("POST", "/workflows/{workflow_id}/expected-results"): (ACTORS, {"n": 1_000_000}),

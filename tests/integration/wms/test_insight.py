@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 
+from schemas.events import Snapshot, TaskforceStatuses
 from schemas.requests import HistoryAnswer, QueueHistory, QueuePoints
+from schemas.worker_times import WorkerTimes
 from tests.integration.wms.conftest import World
 from tests.unit.runtime.web.test_sse_format import parse_stream
 from tests.waiting import eventually
@@ -107,7 +110,38 @@ async def test_a_workflow_is_shown_as_a_whole(world: World) -> None:
         refused = await world.get(f"{of_one}/queues/history?{bad}")
         assert (refused.status_code, refused.json()["error"].startswith("'")) == (400, True), bad
 
-    others = ("graph", "progress", "explain", "queues/history", "events")
+    times = {
+        "sums": {"starting": {"n_now": 0, "offset_ms": 10_000}, "working": {"n_now": 0, "offset_ms": 90_000}},
+        "first_run_at": "2026-11-30T08:00:00Z",
+        "last_left_at": "2026-11-30T08:01:40Z",
+        "n_runs": 1,
+        "n_pilots": 1,
+        "n_slots": 1,
+        "n_done": 8,
+        "done_ms": 80_000,
+        "durations": {"26": 8},
+    }
+    snapshot = Snapshot(
+        taskforce_uuid=uuid,
+        epoch=1,
+        seq=1,
+        as_of=datetime.now(UTC),
+        compound_statuses={},
+        top_task_errors={},
+        times=WorkerTimes.model_validate(times),
+    )
+    await world.tms.say(TaskforceStatuses(schedd=made["taskforces"][0]["schedd"], snapshots=[snapshot]))
+
+    async def report() -> dict[str, Any]:
+        found: dict[str, Any] = (await world.get(f"{of_one}/report")).json()
+        return found
+
+    told = await eventually(report, lambda told: told["figures"]["events_done"]["value"] == 8)
+    assert (told["workflow_id"], told["is_over"], told["events_failed"]["value"]) == (workflow_id, False, 0)
+    assert told["tasks"][0]["figures"]["starting"]["value"] == 0.1
+    assert told["tasks"][0]["service_time"]["value"] == 10
+
+    others = ("graph", "progress", "explain", "report", "queues/history", "events")
     for path in (*(f"{of_one}/{each}" for each in others), f"/v1/queues/{mqid}"):
         foreign = await world.get(path, subject="eve")
         missing = await world.get(path.replace(workflow_id, "WF-00000000-00000000").replace(mqid, "a" + "0" * 20))

@@ -15,6 +15,7 @@ import { ErrorList } from "./error_list.tsx";
 import { ProgressBar } from "./progress.tsx";
 import { QueueEvents } from "./queue_events.tsx";
 import { QueueTable } from "./queue_table.tsx";
+import { Report } from "./report.tsx";
 import { RequestView } from "./request_view.tsx";
 import { TaskforceTable } from "./taskforce_table.tsx";
 import { WorkflowGraphCard } from "./workflow_graph_card.tsx";
@@ -26,6 +27,7 @@ const TABS: ReadonlyArray<readonly [string, string]> = [
   ["taskforces", "Taskforces"],
   ["letters", "Dead letters"],
   ["errors", "Errors"],
+  ["report", "Report"],
   ["request", "Tasks"],
 ];
 
@@ -83,6 +85,7 @@ export function WorkflowPage({ id }: { id: string }): VNode {
       {tab === "taskforces" ? <TaskforceTable id={id} /> : null}
       {tab === "letters" ? <Letters path={path} isOver={over} /> : null}
       {tab === "errors" ? <ErrorList path={path} /> : null}
+      {tab === "report" ? <Report path={path} /> : null}
       {tab === "request" ? <RequestView id={id} isOver={over} /> : null}
     </>
   );

@@ -1,4 +1,4 @@
-"""The routes that show one workflow as a whole: its graph, its progress, and why it stands as it does."""
+"""The routes that show one workflow as a whole: its graph, its progress, why it stands as it does, and its report."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,14 @@ from runtime.web.problems import JSON
 from runtime.web.route import Call, Route, answer_json
 from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.workflow_graph import WorkflowGraph
+from schemas.api.workflow_report import WorkflowReport
 from schemas.errors import Rejected
 from schemas.explain.workflow_explanation import explain_workflow
 from wms.gateway.roles import READERS, find_access
 from wms.insight.workflow_facts import collect_facts, describe_standing
 from wms.insight.workflow_graph import draw_dot, draw_mermaid, make_graph
 from wms.insight.workflow_reader import WorkflowReader
+from wms.insight.workflow_report import compute_report
 
 #: The form of a drawing -> its media type. Source: the registry of media types at IANA.
 MEDIA_TYPES: Mapping[str, str] = {
@@ -24,7 +26,7 @@ MEDIA_TYPES: Mapping[str, str] = {
 
 
 class WorkflowViewRoutes:
-    """Handlers of /workflows/{workflow_id}/graph, /progress and /explain."""
+    """Handlers of /workflows/{workflow_id}/graph, /progress, /explain and /report."""
 
     def __init__(self, reader: WorkflowReader) -> None:
         self._reader = reader
@@ -66,6 +68,16 @@ class WorkflowViewRoutes:
                 answer=Explanation,
                 errors=(404,),
             ),
+            Route(
+                "GET",
+                f"{of_one}/report",
+                self.get_report,
+                "Get what the workers of a workflow did and cost: each figure with its unit and how it was computed",
+                roles=READERS,
+                is_heavy=True,
+                answer=WorkflowReport,
+                errors=(404,),
+            ),
         ]
 
     async def get_graph(self, call: Call) -> Response:
@@ -88,6 +100,10 @@ class WorkflowViewRoutes:
     async def get_explanation(self, call: Call) -> Response:
         seen = await self._reader.read_workflow(call.read_path("workflow_id"), find_access(call.caller))
         return answer_json(explain_workflow(collect_facts(seen)))
+
+    async def get_report(self, call: Call) -> Response:
+        seen = await self._reader.read_workflow(call.read_path("workflow_id"), find_access(call.caller))
+        return answer_json(compute_report(seen))
 
 
 def choose_form(wished: str | None, accept: str) -> str:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.life.lookahead import HELD_WORK_S, MOST_HELD, Pace, choose_prefetch, mark_long, update_pace
+from pilot.life.lookahead import Pace, choose_prefetch, mark_long, update_pace
+from schemas.pilot.prefetch import HELD_WORK_S, MOST_HELD
 
 TIMES = st.lists(st.floats(0.0, 2.0), min_size=1, max_size=60)
 
