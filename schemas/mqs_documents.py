@@ -126,6 +126,7 @@ class FailedAttemptDocument(BaseModel):
     #: When MongoDB deletes the document.
     expires_at: datetime
     event_id: str
+    parent: str = ""
     key: str
     attempt: int
     n_replays: int = 0

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from ewms.loop_thread import LoopThread
 from ewms.workflows.views import AsyncWorkflowViews
+from schemas.api.event_trace import EventTrace
 from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.queue_history import QueueHistories
 from schemas.api.workflow_graph import WorkflowGraph
@@ -69,6 +70,14 @@ class WorkflowViews:
             NotThere: the workflow does not exist, or belongs to another user.
         """
         return self._portal.run_coroutine(lambda: self._views.queue_history(since=since, until=until, points=points))
+
+    def trace(self, event: str) -> EventTrace:
+        """Return what is known of an event: its failed attempts, its parents, and what tasks made from it.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        return self._portal.run_coroutine(lambda: self._views.trace(event))
 
     def follow(self) -> Iterator[WorkflowStanding]:
         """Yield how far the workflow is, now and after each change, until it is over.

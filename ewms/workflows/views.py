@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from ewms.errors import ServerDown, Unreachable
 from ewms.gateway.http import Gateway
+from schemas.api.event_trace import EventTrace
 from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.queue_history import QueueHistories
 from schemas.api.workflow_graph import WorkflowGraph
@@ -84,6 +85,15 @@ class AsyncWorkflowViews:
         query = {name: at.isoformat() for name, at in instants.items() if at is not None} | {"points": str(points)}
         answer = await self._gateway.get_json(f"{self._path}/queues/history?{urlencode(query)}")
         return QueueHistories.model_validate(answer, extra="ignore")
+
+    async def trace(self, event: str) -> EventTrace:
+        """Return what is known of an event: its failed attempts, its parents, and what tasks made from it.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        answer = await self._gateway.get_json(f"{self._path}/events/{quote(event, safe='')}/trace")
+        return EventTrace.model_validate(answer, extra="ignore")
 
     async def follow(self) -> AsyncIterator[WorkflowStanding]:
         """Yield how far the workflow is, now and after each change, until it is over.

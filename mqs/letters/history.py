@@ -26,6 +26,8 @@ async def find_failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAn
     for name in ("event_id", "task_id", "signature"):
         if (value := getattr(query, name)) is not None:
             wanted[name] = value
+    if query.event_ids is not None:
+        wanted["event_id"] = {"$in": query.event_ids}
     if query.before is not None:
         wanted["cursor"] = {"$lt": query.before}
     documents = await store.find(

@@ -46,6 +46,7 @@ def document_of(
         cursor=f"{int(now.timestamp() * 1000):012x}{entropy & 0xFFFFFFFFFFFF:012x}",
         expires_at=now + retention,
         event_id=attempt.event_id,
+        parent=attempt.parent,
         key=attempt.key,
         attempt=attempt.attempt,
         n_replays=attempt.n_replays,

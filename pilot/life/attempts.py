@@ -78,10 +78,11 @@ def failed_attempt(
 
     `counts` is whether the attempt counts against the event.
     """
-    key = event.headers.get(Header.KEY, "")
+    key, parent = event.headers.get(Header.KEY, ""), event.headers.get(Header.PARENT, "")
     return FailedAttempt(
         event_id=event.id,
         key=key if isinstance(key, str) else "",
+        parent=parent if isinstance(parent, str) else "",
         attempt=attempt,
         pilot=pilot,
         reason=failure.reason.value,

@@ -41,6 +41,8 @@ class FailedAttempt:
     error: str
     #: The key that the publisher gave; empty without a key.
     key: str = ""
+    #: The event from which a task made this event, as its header says; empty if none.
+    parent: str = ""
     queue: str = ""
     task_id: str = ""
     taskforce_uuid: str = ""

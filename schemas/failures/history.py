@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from schemas.ids import WorkflowId
 from schemas.questions import Answer, MqsQuestion
 
-#: The limits of one answer.
+#: The limits of one answer, and of the events that one question names.
 MAX_ATTEMPTS_PER_PAGE = 200
+MAX_EVENTS_ASKED = 200
 MAX_ERROR_GROUPS = 200
 
 
@@ -22,6 +23,7 @@ class Attempt(BaseModel):
 
     cursor: str = Field(description="The attempt's position among the workflow's failed attempts, ascending in time.")
     event_id: str = Field(description="The event's id; empty if its client set none.")
+    parent: str = Field("", description="The event from which a task made the event; empty if none is known.")
     key: str = Field(description="The publisher's key for the event; empty if it gave none.")
     attempt: int = Field(description="The number of the attempt, from 1.")
     n_replays: int = Field(0, description="How many replays the event has had. After a replay, attempts count from 1.")
@@ -76,11 +78,13 @@ class ErrorGroup(BaseModel):
 
 
 class AttemptsQuery(MqsQuestion):
-    """The gateway wants the failed attempts older than `before`, newest first. Filters: event, task, signature."""
+    """The gateway wants the failed attempts older than `before`, newest first. Filters: events, task, signature."""
 
     kind: Literal["attempts"] = "attempts"
     workflow_id: WorkflowId
     event_id: str | None = None
+    #: Only attempts at one of these events.
+    event_ids: Annotated[list[str], Field(max_length=MAX_EVENTS_ASKED)] | None = None
     task_id: str | None = None
     signature: str | None = None
     before: str | None = None

@@ -68,7 +68,7 @@ def test_every_part_is_open_to_everybody_on_every_screen(tab: Watched, workflow:
     if theme == "dark":
         tab.page.get_by_role("button", name="Use the dark theme").click()
     of_one = [f"#/workflows/{workflow}?tab={each}" for each in
-              ("overview", "queues", "taskforces", "letters", "errors", "report", "request")]  # fmt: skip
+              ("overview", "queues", "taskforces", "letters", "errors", "trace", "report", "request")]  # fmt: skip
     barriers = {}
     for address in [*PARTS, *of_one]:
         tab.page.set_viewport_size({"width": 1280, "height": 900})
@@ -103,6 +103,11 @@ def test_a_scientist_sees_events_move_and_replays_dead_letters_by_keyboard_alone
     page.get_by_role("button", name="Show the events").press("Enter")
     page.locator("td button").first.press("Enter")
     expect(page.get_by_role("dialog")).to_contain_text("cannot read BAD")
+    page.get_by_role("link", name="Trace this event").press("Enter")
+    expect(page.get_by_role("region", name="This event")).to_contain_text("It failed for good.")
+    tab.open(f"#/workflows/{workflow}?tab=letters")
+    page.get_by_role("button", name="Show the events").press("Enter")
+    page.locator("td button").first.press("Enter")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="Discard").press("Enter")

@@ -31,6 +31,7 @@ from wms.gateway.awx.routes import list_awx_routes
 from wms.gateway.craton.dialect import CRATON
 from wms.gateway.craton.routes import CratonParts, list_craton_routes
 from wms.gateway.ewms.endings import EndingRoutes
+from wms.gateway.ewms.event_traces import EventTraceRoutes
 from wms.gateway.ewms.failures import FailureRoutes
 from wms.gateway.ewms.locations import LocationRoutes
 from wms.gateway.ewms.organizations import OrganizationRoutes
@@ -50,6 +51,7 @@ from wms.gateway.processes.dialect import PROCESSES
 from wms.gateway.processes.routes import list_process_routes
 from wms.gateway.tiuni.dialect import TIUNI
 from wms.gateway.tiuni.flows import FlowRoutes
+from wms.insight.event_tracer import EventTracer
 from wms.insight.workflow_feed import WorkflowFeed
 from wms.insight.workflow_reader import WorkflowReader
 from wms.inventory.inventory_parts import Inventories
@@ -91,6 +93,7 @@ def list_routes(
         *QueueHistoryRoutes(reader, bus).routes(),
         *QueueEventRoutes(reader, queues, store).routes(),
         *FailureRoutes(reader, bus, verdicts).routes(),
+        *EventTraceRoutes(EventTracer(reader, bus)).routes(),
         *ReservationRoutes(bus).routes(),
         *TmsRoutes(offers).routes(),
         *ConfirmationRoutes(taskforces, snapshots).routes(),

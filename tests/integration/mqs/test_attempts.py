@@ -24,7 +24,9 @@ from schemas.topology import dead_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 from tests.waiting import eventually
 
-REPORT = FailedAttempt("e0", 1, "p", "task-failed", "ValueError: bad 17", task_id="TK", machine="m1", excerpt=b"\xff")
+REPORT = FailedAttempt(
+    "e0", 1, "p", "task-failed", "ValueError: bad 17", parent="root", task_id="TK", machine="m1", excerpt=b"\xff"
+)
 
 
 async def report(tms: Peer, plan: Plan, *bodies: bytes) -> None:
@@ -74,6 +76,9 @@ async def test_what_pilots_report_is_stored_once_asked_for_by_event_and_grouped_
         assert (newest.event_id, newest.attempt, newest.excerpt) == ("e1", 2, b"\xff")
         assert [a.attempt for a in await attempts(wms, mine, n=2, event_id="e1")] == [2, 1]
         assert len(await attempts(wms, mine, n=3)) == 3
+        of_two = await wms.bus.ask(AttemptsQuery(workflow_id=mine.workflow_id, event_ids=["e0", "e2"]))
+        assert isinstance(of_two, AttemptsAnswer)
+        assert [(a.event_id, a.parent) for a in of_two.attempts] == [("e0", "root")]
         assert await attempts(wms, theirs, n=0) == []
         common, rare = await groups(wms, mine)
         assert (common.text, common.n_attempts, common.n_events, common.n_machines) == ("ValueError: bad #", 2, 2, 2)

@@ -1,9 +1,12 @@
 """What failed over REST: MQS is asked for what was asked for, and what makes no sense is refused before."""
 
+import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from schemas.api.event_trace import EventState, EventTrace
 from schemas.failures.dead_letters import (
     LetterAction,
     LetterBodyAnswer,
@@ -13,7 +16,9 @@ from schemas.failures.dead_letters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.failures.history import AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer
+from schemas.failures.history import Attempt, AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer
+from schemas.ids import EventId, TaskId
+from schemas.payloads.data_events import output_id
 from tests.integration.wms.conftest import World
 
 
@@ -40,6 +45,40 @@ async def test_questions_and_orders_reach_mqs_with_their_filters_and_the_callers
 
     for path in ("errors", "failed-attempts", "dead-letters", "dead-letters/groups", f"dead-letters/{'0' * 20}/body"):
         assert (await world.get(f"{of_it}/{path}", subject="eve")).status_code == 404, path
+
+
+async def test_a_trace_asks_for_the_event_its_parent_and_all_that_tasks_can_have_made_from_it(world: World) -> None:
+    made = await world.submit()
+    workflow_id, task = made["workflow"]["workflow_id"], made["task_directives"][0]
+    parent = EventId(str(uuid.uuid4()))
+    event = str(output_id(parent, TaskId(task["task_id"]), 0))
+    told = make_attempt(event_id=event, parent=parent, queue=task["output_queues"][0], gave_up=True)
+    world.mqs.told = {
+        "attempts": AttemptsAnswer(attempts=[told], next_before=None),
+        "dead-letters": LettersAnswer(letters=[], next_after=None, n_letters=0),
+    }
+    path = f"/v1/workflows/{workflow_id}/events/{event}/trace"
+    answer = await world.get(path)
+    assert answer.status_code == 200, answer.text
+    trace = EventTrace.model_validate_json(answer.content)
+    assert [(one.event_id, one.generation, one.state) for one in trace.events] == [
+        (parent, -1, EventState.DONE),
+        (event, 0, EventState.DEAD),
+    ]
+    assert (trace.events[1].made_by, trace.events[1].mqid) == (task["task_id"], task["output_queues"][0])
+    assert [one.error for one in trace.events[1].attempts] == [told.error]
+    asked = [query.event_ids for query in world.mqs.asked if isinstance(query, AttemptsQuery)]
+    assert asked == [[event], [parent]], "no task takes events from the queue of the event"
+    assert (await world.get(path, subject="eve")).status_code == 404
+
+
+def make_attempt(**members: Any) -> Attempt:
+    texts = ("key", "task_id", "taskforce_uuid", "reason", "signature", "last_lines", "site", "machine", "slot")
+    given = dict.fromkeys((*texts, "pilot", "content_type", "digest"), "") | {
+        "cursor": "1", "attempt": 1, "error": "ValueError: bad 17", "exit_code": 1, "worker": None,
+        "failed_at": datetime(2026, 11, 30, tzinfo=UTC), "took_s": 1.0, "n_bytes": 1, "excerpt": b"",
+    }  # fmt: skip
+    return Attempt(**given | members)
 
 
 async def test_a_long_body_is_put_together_from_its_stretches(world: World) -> None:

@@ -74,7 +74,7 @@ const TONES: Readonly<Record<string, Tone>> = {
   running: "busy", resumed: "busy", pending: "busy", building: "busy", pulling: "busy", waiting: "busy", "under way": "busy",
   suspended: "warn", suspend: "warn", awaiting_callback: "warn", stalled: "warn", "done with failures": "warn", canceled: "warn",
   aborted: "warn", abort: "warn", rejected: "bad", "waiting for approval": "warn", disabled: "warn", unreachable: "bad",
-  failed: "bad", error: "bad", inconsistent_data: "bad", api_unavailable: "bad", held: "bad",
+  failed: "bad", dead: "bad", error: "bad", inconsistent_data: "bad", api_unavailable: "bad", held: "bad",
 };
 
 /** Return how a state looks: good, busy, a warning, bad, or plain. */

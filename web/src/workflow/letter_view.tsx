@@ -3,13 +3,17 @@
 import type { VNode } from "preact";
 import type { DeadLetterSeen } from "../api/generated/ewms.ts";
 import { usePolled } from "../api/polling.ts";
-import { Badge, Facts } from "../parts/basics.tsx";
+import { Facts } from "../parts/basics.tsx";
 import { Empty, Shown } from "../parts/states.tsx";
 import { describeBytes, describeInstant } from "../parts/texts.ts";
+import { usePlace } from "../routing/place.ts";
+import { changeQuery } from "../routing/routes.ts";
 import { useApi } from "../session/session.ts";
+import { AttemptList } from "./attempt_list.tsx";
 
 export function LetterView({ path, letter }: { path: string; letter: string }): VNode {
   const api = useApi();
+  const place = usePlace();
   const address = `${path}/dead-letters/${letter}`;
   const seen = usePolled(address, () => api.get<DeadLetterSeen>(address), 60_000);
   return (
@@ -28,20 +32,12 @@ export function LetterView({ path, letter }: { path: string; letter: string }): 
           <h3>What it says</h3>
           <pre tabindex={0}>{dead.excerpt || "(empty)"}</pre>
           <h3>Attempts</h3>
-          {attempts.length === 0 ? <Empty>No worker reported an attempt.</Empty> : null}
-          <ol class="steps">
-            {attempts.map((attempt) => (
-              <li key={attempt.cursor} class="bad">
-                <b>Attempt {attempt.attempt}</b> {attempt.counts ? null : <Badge state="not counted" />}{" "}
-                <span class="quiet">
-                  {describeInstant(attempt.failed_at)} on {attempt.machine || "an unknown machine"}, after {attempt.took_s.toFixed(1)} s
-                  {attempt.exit_code === null ? "" : `, exit ${attempt.exit_code}`}
-                </span>
-                <div>{attempt.error}</div>
-                {attempt.last_lines ? <pre tabindex={0}>{attempt.last_lines}</pre> : null}
-              </li>
-            ))}
-          </ol>
+          {attempts.length === 0 ? <Empty>No worker reported an attempt.</Empty> : <AttemptList attempts={attempts} />}
+          {dead.event_id ? (
+            <p>
+              <a href={changeQuery(place, { tab: "trace", event: dead.event_id })}>Trace this event</a>
+            </p>
+          ) : null}
         </>
       )}
     </Shown>

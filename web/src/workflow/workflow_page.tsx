@@ -9,6 +9,7 @@ import { describeInstant } from "../parts/texts.ts";
 import { usePlace } from "../routing/place.ts";
 import { useApi } from "../session/session.ts";
 import { EndingActions } from "./ending_actions.tsx";
+import { EventTraceView } from "./event_trace.tsx";
 import { Explained } from "./explained.tsx";
 import { Letters } from "./letters.tsx";
 import { ErrorList } from "./error_list.tsx";
@@ -27,6 +28,7 @@ const TABS: ReadonlyArray<readonly [string, string]> = [
   ["taskforces", "Taskforces"],
   ["letters", "Dead letters"],
   ["errors", "Errors"],
+  ["trace", "Trace"],
   ["report", "Report"],
   ["request", "Tasks"],
 ];
@@ -85,6 +87,7 @@ export function WorkflowPage({ id }: { id: string }): VNode {
       {tab === "taskforces" ? <TaskforceTable id={id} /> : null}
       {tab === "letters" ? <Letters path={path} isOver={over} /> : null}
       {tab === "errors" ? <ErrorList path={path} /> : null}
+      {tab === "trace" ? <EventTraceView key={place.query["event"] ?? ""} path={path} /> : null}
       {tab === "report" ? <Report path={path} /> : null}
       {tab === "request" ? <RequestView id={id} isOver={over} /> : null}
     </>

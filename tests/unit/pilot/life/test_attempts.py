@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 
 from pilot.failures.container_failures import container_failed
 from pilot.failures.event_failures import outfile_too_large
-from pilot.life.attempts import dead_letter_headers, gives_up
+from pilot.life.attempts import dead_letter_headers, failed_attempt, gives_up
 from pilot.settings import read_settings
-from schemas.payloads.data_events import HeaderValue
+from pilot.whereabouts import Whereabouts
+from schemas.failures.attempts import FailedAttempt
+from schemas.ids import EventId
+from schemas.payloads.data_events import JSON, DataEvent, Header, HeaderValue
 
 SETTINGS = read_settings(
     {
@@ -62,3 +65,25 @@ def test_the_senders_headers_are_kept_and_the_brokers_are_not() -> None:
 
 def test_a_sender_cannot_forge_the_reasons() -> None:
     assert headers({"x-ewms-dead-reason": "mine"})["x-ewms-dead-reason"] == "task-failed"
+
+
+def test_a_report_names_the_event_from_which_the_event_was_made() -> None:
+    def report(theirs: dict[str, HeaderValue]) -> FailedAttempt:
+        return failed_attempt(
+            DataEvent(b"7", EventId("e"), JSON, theirs),
+            container_failed("task", 3, "boom"),
+            attempt=1,
+            gave_up=False,
+            counts=True,
+            queue="a",
+            settings=SETTINGS,
+            whereabouts=Whereabouts(),
+            pilot="p",
+            last_lines="",
+            took_s=1.0,
+            now=datetime(2026, 11, 21, tzinfo=UTC),
+        )
+
+    assert report({Header.PARENT: "root", Header.KEY: "k"}).parent == "root"
+    assert report({}).parent == ""
+    assert report({Header.PARENT: 7}).parent == "", "another client may write any header"
