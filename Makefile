@@ -13,7 +13,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-process demo-maintenance up down page screenshots test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss docs lock clean
+.PHONY: help demo demo-process demo-maintenance up down page screenshots test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss several docs lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,9 @@ demo-process: $(READY) ## enroll a node by step lists, with a failure, a retry a
 demo-maintenance: $(READY) ## build nine tasks from git, and run them on 20 simulated hosts  [POOL=condor|local]
 	@POOL="$(POOL)" $(BIN)/python -m deploy.demo.maintenance
 
-up: $(READY) page ## start the whole system until Ctrl-C; the next start goes on  [POOL=condor|local] [DATA=dir] [FRESH=1]
+up: $(READY) page ## start the whole system until Ctrl-C; the next start goes on  [POOL=condor|local] [NODES=3] [DATA=dir] [FRESH=1]
 	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL)) \
+	  $(if $(filter command,$(origin NODES)),--nodes $(NODES)) \
 	  $(if $(filter command,$(origin DATA)),--data "$(DATA)") $(if $(filter command,$(origin FRESH)),$(if $(filter 1 yes,$(FRESH)),--fresh))
 
 page: $(READY) ## build the web page, unless it is up to date; without npm's registry, say that it is left out
@@ -93,6 +94,10 @@ endings: $(READY) ## 60 workflows that each meet a trouble: does every one end, 
 
 node-loss: $(READY) ## finish 100 workflows whose worker node is dead: is every cluster gone soon?  [ARGS='--runs 16']
 	$(BIN)/python -m tests.campaigns.node_loss $(ARGS)
+
+several: $(READY) ## kill one part after the other of a system with NODES=3, while users work  [ARGS='--parts wms --rate 4 --pool condor']
+	@$(BIN)/python -m deploy.local prepare
+	$(BIN)/python -m tests.campaigns.several $(ARGS)
 
 docs: $(READY) ## make HTML of the documents in build/docs; a warning is an error
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs

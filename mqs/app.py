@@ -1,4 +1,7 @@
-"""Build MQS once, by hand. Each part starts after the parts that it needs; all stop in reverse order."""
+"""Build MQS once, by hand. Each part starts after the parts that it needs; all stop in reverse order.
+
+If several MQS run, one works and the others stand by (`runtime.kernel.duty`). All of them serve the keys of tokens.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,10 +29,11 @@ from mqs.tokens.signing_keys import SigningKeyFiles, TokenIssuer
 from mqs.tokens.user_limits import UserLimits
 from runtime.amqp import Connection
 from runtime.bus.service_bus import Bus
+from runtime.kernel.duty import take_duty
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
-from runtime.web.health import health_routes, serve_routes
+from runtime.web.health import Check, StandbyState, health_routes, serve_routes
 from schemas.mqs_documents import MQ_GROUPS
 from schemas.services import Service
 
@@ -50,7 +54,10 @@ class Mqs:
 
 @asynccontextmanager
 async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
-    """Run MQS during the block. It takes events from the block's start, and finishes the taken ones at its end."""
+    """Run MQS during the block. It takes events from the block's start, and finishes the taken ones at its end.
+
+    While another MQS works, the block does not begin.
+    """
     async with AsyncExitStack() as stack:
         store = await Store.connect(
             settings.mongo_url.get_secret_value(), database=settings.mongo_database, source=SOURCE
@@ -58,17 +65,25 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         stack.push_async_callback(store.close)
         await store.ensure_indexes({**INDEXES, **HISTORY_INDEXES})
 
-        broker = await DataVhost.connect(
-            settings.data_amqp_url.get_secret_value(), settings.rabbitmq_api_url.get_secret_value()
-        )
-        stack.push_async_callback(broker.close)
-        await broker.prepare_vhost(settings.limits)
-
         lives = timedelta(seconds=settings.user_token_life_s), timedelta(seconds=settings.pilot_token_life_s)
         files = SigningKeyFiles(settings.broker_key_file, settings.broker_public_key_file)
         issuer = TokenIssuer(files, store, issuer=settings.issuer, audience=settings.audience, longest_life=max(lives))
         # Fail now if the key cannot sign, and not only with the first workflow.
         await issuer.jwks_document()
+
+        state = StandbyState("mqs")
+        checks: dict[str, Check] = {"mongodb": store.ping, "started": state.check_started}
+        url = await stack.enter_async_context(
+            serve_routes([*health_routes(checks), jwks_route(issuer)], host=settings.http_host, port=settings.http_port)
+        )
+        duty = await stack.enter_async_context(take_duty(store, Service.MQS.value, on_standby=state.stand_by))
+        state.begin_start()
+
+        broker = await DataVhost.connect(
+            settings.data_amqp_url.get_secret_value(), settings.rabbitmq_api_url.get_secret_value()
+        )
+        stack.push_async_callback(broker.close)
+        await broker.prepare_vhost(settings.limits)
 
         bus = await Bus.connect(settings.control_amqp_url.get_secret_value(), service=Service.MQS.value, source=SOURCE)
         stack.push_async_callback(bus.close)
@@ -78,7 +93,7 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
 
         groups = Groups(store, broker, budget=settings.budget, rules=settings.rules)
         book = ProgressBook(store, broker)
-        history = HistoryStore(store)
+        history = HistoryStore(store, may_write=lambda: duty.is_held)
         sampler = Sampler(
             store, broker, groups, book, history=history, budget=settings.budget, interval_s=settings.sample_s
         )
@@ -154,8 +169,6 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         await bus.answer(handlers.answer_request)
         await bus.consume(handlers.build_table())
 
-        checks = {"mongodb": store.ping, "control": bus.ping, "data": broker.ping}
-        url = await stack.enter_async_context(
-            serve_routes([*health_routes(checks), jwks_route(issuer)], host=settings.http_host, port=settings.http_port)
-        )
+        del checks["started"]
+        checks |= {"control": bus.ping, "data": broker.ping}
         yield Mqs(store, broker, groups, issuer, url)

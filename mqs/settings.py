@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 
 from mqs.broker.orphans import Patience
 from mqs.broker.topology import QueueLimits
@@ -34,7 +34,8 @@ class MqsSettings(StoreSettings):
     #: The URL of the data vhost with the user `mqs`, and the URL of the management API with the same user.
     data_amqp_url: SecretStr
     rabbitmq_api_url: SecretStr
-    #: The address of the data vhost for users and pilots: `[user@]host:port/vhost`. With a token any user name works.
+    #: The address of the data vhost for users and pilots: `[user@]host:port/vhost`. With a token any user name works. A
+    #: broker of several nodes has several hosts here and in the URLs: `one:5672,two:5672,three:5672/vhost`.
     broker_address: str = Field(validation_alias=_either_name("EWMS_BROKER_ADDRESS", "BROKER_URL"))
     broker_user: str = Field("user", validation_alias=_either_name("EWMS_BROKER_USER", "BROKER_QUEUE_USERNAME"))
     broker_key_file: Path = Field(
@@ -98,6 +99,15 @@ class MqsSettings(StoreSettings):
     sample_s: Seconds = 15
     sweep_s: Seconds = 60
     orphan_grace_s: Seconds = 3600
+
+    @model_validator(mode="after")
+    def _existing_clients_know_one_host(self) -> "MqsSettings":
+        if self.legacy_clients and "," in self.broker_address:
+            raise ValueError(
+                "EWMS_BROKER_ADDRESS has several hosts, and existing message clients (EWMS_LEGACY_CLIENTS) read one: "
+                "name the address of a load balancer"
+            )
+        return self
 
     @property
     def profile_address(self) -> str:

@@ -16,6 +16,7 @@ from deploy.local.errors import LaunchError
 from deploy.local.fetch import packages
 from deploy.local.fetch.on_demand import write_builder_programs, write_tree_path
 from deploy.local.launch_options import read_launch_options
+from deploy.local.numbering import NODE_COUNTS
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN, list_databases
 from deploy.local.services import Services, running_services
@@ -48,6 +49,12 @@ def main(words: Sequence[str] | None = None) -> int:
         "(default: below ~/.local/state/ewms, one directory for each folder that you start in)",
     )
     up_verb.add_argument("--fresh", action="store_true", help="first delete the contents of the data directory")
+    up_verb.add_argument(
+        "--nodes",
+        type=int,
+        choices=NODE_COUNTS,
+        help="nodes of RabbitMQ and of MongoDB; with 3, there are two of each service (default: as the data had)",
+    )
     down_verb = verbs.add_parser("down", help="end the system that runs in this folder, and wait until it has ended")
     down_verb.add_argument(
         "--data", type=Path, metavar="DIRECTORY", help="end the one with this data directory instead, from any folder"
@@ -68,7 +75,7 @@ def main(words: Sequence[str] | None = None) -> int:
     trial_verb.add_argument("--keep", type=Path, help="keep the image as this directory")
     arguments = parser.parse_args(words)
     if arguments.verb == "up":
-        return up(arguments.pool, data=arguments.data, is_fresh=arguments.fresh)
+        return up(arguments.pool, data=arguments.data, is_fresh=arguments.fresh, n_nodes=arguments.nodes)
     if arguments.verb == "down":
         return down(arguments.data)
     console = Console(stderr=True)

@@ -5,7 +5,9 @@
       lock                  the running launcher locks this file, and its text names the launcher
       secrets/              the passwords and keys of this system
       mongodb/ rabbitmq/ condor/    the servers' data: documents, queues with their events, the queue of jobs
+      mongodb-2/ rabbitmq-2/ …      those of the other nodes, if the servers have several
       tms/condor/ local/    job logs, checkpoints and epoch; one directory for each kind of pool
+      tms/second/           the same of the second access point, if there are two
       accounts/             the ids and names of tasks' accounts, if root launches
       examples/             what the examples' steps do: a network and a cloud, as files
       programs/             apptainer for pilots that are plain child processes
@@ -28,6 +30,7 @@ from pathlib import Path
 from deploy.local.errors import LaunchError
 from deploy.local.kept_facts import KeptFacts
 from deploy.local.lock_files import name_this_launcher
+from deploy.local.numbering import NODE_COUNTS, number_names
 from deploy.local.secret_files import replace_secret
 
 MARKER = "ewms-data.json"
@@ -36,8 +39,7 @@ LOCK = "lock"
 #: This file exists while a launcher empties the directory. A start that finds the file finishes that work.
 _EMPTYING = "emptying"
 _CONTENTS = (
-    "mongodb",
-    "rabbitmq",
+    *number_names(["mongodb", "rabbitmq"], max(NODE_COUNTS)),
     "condor",
     "tms",
     "programs",
@@ -170,7 +172,7 @@ def delete_data(data: DataDirectory) -> None:
         elif path.exists():
             shutil.rmtree(path)
     # New servers get new ports: a client with an old address or token must not reach them by chance.
-    data.save_facts(replace(data.facts, pool=None, is_in_use=False, versions={}, ports={}))
+    data.save_facts(replace(data.facts, pool=None, n_nodes=None, is_in_use=False, versions={}, ports={}))
     (data.root / _EMPTYING).unlink()
 
 

@@ -1,6 +1,6 @@
 """(core) The facts that a data directory stores about itself, and whether the installed servers can read its data.
 
-{"format": 1, "folder": "/home/ada/ewms", "pool": "condor", "is_in_use": true,
+{"format": 1, "folder": "/home/ada/ewms", "pool": "condor", "n_nodes": 1, "is_in_use": true,
  "versions": {"rabbitmq": "4.3.6", …}, "ports": {"gateway": 20417, …}}
 """
 
@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deploy.local.errors import LaunchError
+from deploy.local.numbering import NODE_COUNTS
 
 if TYPE_CHECKING:
     from deploy.local.wiring import PoolName
@@ -29,6 +30,8 @@ class KeptFacts:
     folder: str = ""
     #: The kind of pool of the last launch.
     pool: "PoolName | None" = None
+    #: How many nodes the broker and the database have; None: there are no data yet.
+    n_nodes: int | None = None
     #: Whether a system has come up with these data, so that users may hold its addresses and tokens.
     is_in_use: bool = False
     #: The versions of the servers of the last launch.
@@ -54,14 +57,31 @@ class KeptFacts:
         ports, versions = kept.get("ports", {}), kept.get("versions", {})
         if not isinstance(versions, dict) or not isinstance(ports, dict) or not all(map(_is_port, ports.values())):
             raise ValueError("its ports or versions are invalid")
-        pool = kept.get("pool")
+        pool, is_in_use = kept.get("pool"), bool(kept.get("is_in_use"))
+        # Earlier launchers had one node, and did not write that down.
+        n_nodes = kept.get("n_nodes", 1 if is_in_use else None)
         return cls(
             folder=str(kept.get("folder", "")),
             pool=pool if pool in ("condor", "local") else None,
-            is_in_use=bool(kept.get("is_in_use")),
+            n_nodes=n_nodes if n_nodes in NODE_COUNTS else None,
+            is_in_use=is_in_use,
             versions={str(name): str(version) for name, version in versions.items()},
             ports={str(name): port for name, port in ports.items()},
         )
+
+
+def choose_node_count(asked: int | None, kept: int | None, *, where: str) -> int:
+    """Return how many nodes the broker and the database have: `asked`, or as many as the data in `where` have (`kept`).
+
+    Raises:
+        LaunchError: the data belong to another number of nodes.
+    """
+    if asked is not None and kept is not None and asked != kept:
+        raise LaunchError(
+            f"the data in {where} belong to a system with NODES={kept}, and NODES={asked} cannot read them",
+            "leave NODES out, or take other data with DATA=<directory>, or delete these with FRESH=1",
+        )
+    return asked or kept or 1
 
 
 def check_versions(kept: Mapping[str, str], installed: Mapping[str, str], *, where: str) -> list[str]:

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.errors import LaunchError
+from deploy.local.numbering import count_instances
 from deploy.local.secret_files import MadeKeyFiles
 
 #: The schedd of the pool on this machine; also the name of the local pool's TMS on the bus.
 SCHEDD = "ewms@localhost"
+#: The second access point, and its location, if there are two.
+SECOND_SCHEDD, SECOND_LOCATION = "ewms-2@localhost", "local-2"
 #: The name of this machine's cluster location, and the names that published examples use for one.
 LOCATION = "local"
 _ALIASES = ("sub-2", "osg", "OSG")
@@ -57,6 +60,13 @@ class LaunchOptions:
     clusters: Mapping[str, Any]
     #: Variables for every process of EWMS.
     passed_on: Mapping[str, str]
+    #: How many nodes the broker and the database have.
+    n_nodes: int = 1
+
+    @property
+    def own_schedds(self) -> list[str]:
+        """The access points that this launch starts."""
+        return [SCHEDD, SECOND_SCHEDD][: count_instances(self.n_nodes)]
 
     @property
     def channels(self) -> int:
@@ -74,16 +84,17 @@ class LaunchOptions:
 
     @property
     def schedds(self) -> list[str]:
-        """The schedds whose TMS gets orders as events, this machine's schedd first. The TMS of each needs a user on the
-        broker.
+        """The schedds whose TMS gets orders as events, those of this machine first. The TMS of each needs a user on
+        the broker.
         """
         served = [one["schedd"] for one in self.clusters.values() if isinstance(one, Mapping) and _uses_events(one)]
-        return list(dict.fromkeys((SCHEDD, *served)))
+        return list(dict.fromkeys((*self.own_schedds, *served)))
 
     @property
     def own_locations(self) -> list[str]:
-        """The names of the locations that this machine's pool serves, aliases too."""
-        ours = [name for name, one in self.clusters.items() if isinstance(one, Mapping) and one["schedd"] == SCHEDD]
+        """The names of the locations that this machine's pools serve, aliases too."""
+        own = self.own_schedds
+        ours = [name for name, one in self.clusters.items() if isinstance(one, Mapping) and one["schedd"] in own]
         return [*ours, *(name for name, one in self.clusters.items() if isinstance(one, str) and one in ours)]
 
     @property
@@ -102,8 +113,8 @@ class LaunchOptions:
         return opened
 
 
-def read_launch_options(environment: Mapping[str, str]) -> LaunchOptions:
-    """Return the options that `environment` sets.
+def read_launch_options(environment: Mapping[str, str], *, n_nodes: int = 1) -> LaunchOptions:
+    """Return the options that `environment` sets. The broker and the database are to have `n_nodes`.
 
     Raises:
         LaunchError: a variable has an invalid value; the error names it.
@@ -113,7 +124,8 @@ def read_launch_options(environment: Mapping[str, str]) -> LaunchOptions:
         amqp_port=_read_port(environment, "EWMS_AMQP_PORT"),
         key_files=_read_key_files(environment),
         mongo_auth=_read_switch(environment, "EWMS_MONGO_AUTH"),
-        clusters=_read_locations(environment),
+        clusters=_read_locations(environment, n_nodes),
+        n_nodes=n_nodes,
         passed_on={
             name: value for name, value in environment.items() if name.startswith("EWMS_") and name not in _OURS
         },
@@ -154,8 +166,10 @@ def _read_key_files(environment: Mapping[str, str]) -> MadeKeyFiles | None:
     return MadeKeyFiles(private, public)
 
 
-def _read_locations(environment: Mapping[str, str]) -> Mapping[str, Any]:
+def _read_locations(environment: Mapping[str, str], n_nodes: int) -> Mapping[str, Any]:
     ours: dict[str, Any] = {LOCATION: {"schedd": SCHEDD}}
+    if count_instances(n_nodes) > 1:
+        ours[SECOND_LOCATION] = {"schedd": SECOND_SCHEDD}
     if path := environment.get("EWMS_CLUSTERS_FILE"):
         return ours | _parse_locations("EWMS_CLUSTERS_FILE", _read_file("EWMS_CLUSTERS_FILE", path))
     if text := environment.get("EWMS_CLUSTERS"):

@@ -1,6 +1,7 @@
 """Choose free loopback ports. A system gets the same ports at each start if they are free."""
 
 import contextlib
+import re
 import secrets
 import socket
 import threading
@@ -40,7 +41,10 @@ class Ports:
         """
         self._current = {**(kept or {}), **(asked or {})}
         self._kept = dict(kept or {})
-        self._fixed = {*(asked or {}), *(_GIVEN_OUT.keys() & self._kept.keys() if are_given_out else ())}
+        self._fixed = {
+            *(asked or {}),
+            *(name for name in self._kept if are_given_out and _first_name(name) in _GIVEN_OUT),
+        }
         self._report = report
         self._lock = threading.Lock()
 
@@ -87,6 +91,11 @@ class Ports:
         return port
 
 
+def _first_name(name: str) -> str:
+    """Return the name of the first of several: users know the addresses of all of them."""
+    return re.sub(r"-[0-9]+$", "", name)
+
+
 def await_free(port: int) -> str:
     """Wait up to 5 s until `port` is free. Return "" if it is free, else the reason why no process can listen on it."""
     deadline = time.monotonic() + _PREDECESSOR_S
@@ -96,6 +105,7 @@ def await_free(port: int) -> str:
 
 
 def _taken_port_error(name: str, port: int, reason: str) -> LaunchError:
+    # The variables choose ports of first instances only.
     variable = _GIVEN_OUT.get(name, "")
     return LaunchError(
         f"cannot listen on port {port}, where users of this system know its {name} ({reason}): "

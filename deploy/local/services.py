@@ -17,12 +17,14 @@ from deploy.local.data_directory import DataDirectory, throwaway_data
 from deploy.local.errors import LaunchError, PoolCannotStart, PortTaken
 from deploy.local.fetch.cache import Installed
 from deploy.local.launch_options import SCHEDD
+from deploy.local.numbering import number_names, number_suffix
 from deploy.local.ports import Ports
 from deploy.local.prerequisites import check_pool
 from deploy.local.run_directory import make_empty
 from deploy.local.servers.broker import PORTS
+from deploy.local.servers.broker_nodes import list_nodes
 from deploy.local.servers.mongodb import MongoDB
-from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
+from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ, new_cookie
 
 if TYPE_CHECKING:
     from deploy.local.servers.condor import PersonalPool
@@ -54,7 +56,7 @@ class Services:
     @property
     def servers(self) -> list[Supervised]:
         """The running servers."""
-        servers: list[Supervised] = [self.mongodb, self.rabbitmq]
+        servers: list[Supervised] = [self.mongodb, *self.mongodb.peers, self.rabbitmq, *self.rabbitmq.peers]
         return servers if self.condor is None else [*servers, self.condor]
 
     @property
@@ -65,11 +67,15 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class ServerPlaces:
-    """The servers' directories and ports. `run` ends with the launch, `data` stays."""
+    """The servers' directories and ports. `run` ends with the launch, `data` stays.
+
+    Broker and database have `n_nodes` each.
+    """
 
     run: Path
     data: DataDirectory
     ports: Ports
+    n_nodes: int = 1
 
     def log_path(self, name: str) -> Path:
         """Return the path of the log of the server `name`."""
@@ -106,28 +112,50 @@ class Unpacked:
         """Start MongoDB with the directories and the port in `places`. If `auth` is False, every client has all
         rights.
         """
-        return MongoDB(
-            children,
-            self.installed.mongod,
-            home=make_empty(places.run / "mongodb"),
-            data=places.data.make_place("mongodb"),
-            log=places.log_path("mongod"),
-            port=places.ports.take_one("mongodb"),
-            auth=auth,
-        ).start()
+        ports = places.ports.take_ports(number_names(["mongodb"], places.n_nodes))
+        members: list[MongoDB] = []
+        for number, (name, port) in enumerate(ports.items(), 1):
+            member = MongoDB(
+                children,
+                self.installed.mongod,
+                home=make_empty(places.run / name),
+                data=places.data.make_place(name),
+                log=places.log_path(f"mongod{number_suffix(number)}"),
+                port=port,
+                auth=auth,
+                number=number,
+                first=members[0] if members else None,
+            )
+            members.append(member)
+        members[0].peers = members[1:]
+        return members[0].start()
 
     def start_rabbitmq(self, children: LaunchedProcesses, places: ServerPlaces, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ with the directories and the ports in `places`."""
-        return RabbitMQ(
-            children,
-            self.installed.broker,
-            make_empty(places.run / "rabbitmq"),
-            places.log_path("rabbitmq"),
-            plan,
-            ports=places.ports.take_ports(PORTS),
-            data=places.data.make_place("rabbitmq"),
-            secrets=places.data.secrets,
-        ).start()
+        names = ["amqp", "management"]
+        taken = places.ports.take_ports([*PORTS, *number_names(names, places.n_nodes)[len(names) :]])
+        between = places.ports.take_one("broker-nodes") if places.n_nodes > 1 else 0
+        nodes = list_nodes(places.n_nodes, between)
+        ports = [{"jwks": taken["jwks"], **{name: taken[name + node.suffix] for name in names}} for node in nodes]
+        cookie = new_cookie()
+        servers = [
+            RabbitMQ(
+                children,
+                self.installed.broker,
+                make_empty(places.run / f"rabbitmq{node.suffix}"),
+                places.log_path(f"rabbitmq{node.suffix}"),
+                plan,
+                ports=own,
+                data=places.data.make_place(f"rabbitmq{node.suffix}"),
+                secrets=places.data.secrets,
+                node=node,
+                others=[others for others in ports if others is not own],
+                cookie=cookie,
+            )
+            for node, own in zip(nodes, ports, strict=True)
+        ]
+        servers[0].peers = servers[1:]
+        return servers[0].start()
 
 
 @contextlib.contextmanager
@@ -138,6 +166,7 @@ def running_services(
     broker: BrokerPlan = _FOR_OUR_SCHEDD,
     mongo_auth: bool = True,
     with_condor: bool = True,
+    n_nodes: int = 1,
     servers: Servers | None = None,
     data: DataDirectory | None = None,
     ports: Ports | None = None,
@@ -147,9 +176,10 @@ def running_services(
 ) -> Iterator[Services]:
     """Start the servers side by side below `run`. Stop them in reverse order at the end of the block.
 
-    `servers` starts broker and database; the default starts the programs in the cache. If `data` is None, all data end
-    with `run`. Tasks with accounts of their own can read the directories `readable` and write into `shared`. Tasks that
-    run as an ordinary user cannot see the directories `hidden`, which must exist, or EWMS's own directories.
+    `servers` starts broker and database, each with `n_nodes` nodes; the default starts the programs in the cache. If
+    `data` is None, all data end with `run`. Tasks with accounts of their own can read the directories `readable` and
+    write into `shared`. Tasks that run as an ordinary user cannot see the directories `hidden`, which must exist, or
+    EWMS's own directories.
 
     Raises:
         PoolCannotStart: HTCondor did not start; the error names its log.
@@ -160,7 +190,7 @@ def running_services(
     allow_many_files()
     forbid_core_dumps()
     servers = servers or Unpacked(installed)
-    places = ServerPlaces(run, data or throwaway_data(make_empty(run / "data")), ports or Ports())
+    places = ServerPlaces(run, data or throwaway_data(make_empty(run / "data")), ports or Ports(), n_nodes)
     images = (images_directory(run), kept_images(places.data))
     secluded = choose_accounts(
         places.data.make_place("accounts"),
@@ -208,8 +238,10 @@ def running_services(
             secluded,
             covered,
         )
-        stopping.callback(services.mongodb.stop)
-        stopping.callback(services.rabbitmq.stop)
+        for member in (*services.mongodb.peers, services.mongodb):
+            stopping.callback(member.stop)
+        for node in (*services.rabbitmq.peers, services.rabbitmq):
+            stopping.callback(node.stop)
         if services.condor is not None:
             stopping.callback(services.condor.stop)
         yield services

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from deploy.local.children.processes import LaunchedProcess, await_ready
 from deploy.local.children.supervisor import Supervisor
 from deploy.local.endpoints import TOKEN_LIFE_S
-from deploy.local.launch_options import LOCATION, SCHEDD, LaunchOptions
+from deploy.local.launch_options import LOCATION, LaunchOptions
 from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.servers.token_issuer import SUPERUSER, IssuerFiles, developer_token, role_tokens
 from deploy.local.services import Services
@@ -63,8 +63,14 @@ class Stack:
         """The processes, in the order of their start."""
         return tuple(self._specs)
 
+    @property
+    def gateways(self) -> list[str]:
+        """The address of each WMS."""
+        return [spec.ready_url.removesuffix("/readyz") for spec in self._specs.values() if spec.module == "wms"]
+
     def get_child(self, name: str) -> LaunchedProcess:
-        """Return the running process `name`: `issuer`, `mqs`, `wms`, `tms`, or `worker` if the launch has one.
+        """Return the running process `name`: `issuer`, `mqs`, `wms`, `tms`, or `worker` if the launch has one. If there
+        are two of each service, the second ones are `mqs-2`, `wms-2` and so on.
 
         Raises:
             KeyError: there is no such process.
@@ -121,10 +127,12 @@ class Stack:
         new.
         """
         condor, broker = self.services.condor, self.services.rabbitmq
-        others = [schedd for schedd in self.asked.schedds if schedd != SCHEDD]
+        others = [schedd for schedd in self.asked.schedds if schedd not in self.asked.own_schedds]
         tokens = role_tokens(self.issuer, life_s=TOKEN_LIFE_S)
         return {
             "gateway": self.gateway,
+            # Each WMS: a client may use any of them.
+            "gateways": self.gateways,
             "token": developer_token(self.issuer, life_s=TOKEN_LIFE_S),
             "admin_token": tokens[SUPERUSER],
             # Of one person in each role of the organization `default`, and above it.

@@ -18,6 +18,7 @@ from deploy.local.fetch.images import UnpackedApptainer
 from deploy.local.fetch.on_demand import write_builder_download, write_stand_ins
 from deploy.local.fetch.packages import CONTAINERS
 from deploy.local.launch_options import LaunchOptions, read_launch_options
+from deploy.local.numbering import NODE_COUNTS, count_instances, number_names
 from deploy.local.ports import Ports, await_free
 from deploy.local.run_directory import make_empty
 from deploy.local.secret_files import load_or_make
@@ -26,13 +27,21 @@ from deploy.local.servers.rabbitmq import BrokerPlan
 from deploy.local.servers.token_issuer import AUDIENCE, write_issuer
 from deploy.local.services import IMAGES, Servers, Services, kept_images, running_services
 from deploy.local.stack import Stack
-from deploy.local.wiring import EXAMPLES_DIRECTORY, BuilderPlaces, Endpoints, PoolName, process_specs
+from deploy.local.wiring import (
+    EXAMPLES_DIRECTORY,
+    SECOND_PORTS,
+    BuilderPlaces,
+    Endpoints,
+    PoolName,
+    address_second,
+    process_specs,
+)
 from wms.encryption import make_key
 
 _ATTEMPTS = 3
 
 #: The sub-directories of a run directory besides images: settings with passwords, sockets, logs, jobs' files.
-_OF_THE_RUN = ("logs", "rabbitmq", "mongodb", "condor")
+_OF_THE_RUN = ("logs", "condor", *number_names(["rabbitmq", "mongodb"], max(NODE_COUNTS)))
 
 
 @contextlib.contextmanager
@@ -49,6 +58,7 @@ def running_stack(
     hidden: Iterable[Path] = (),
     with_examples: bool = False,
     with_builder: bool = False,
+    n_nodes: int = 1,
 ) -> Iterator[Stack]:
     """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
 
@@ -58,12 +68,12 @@ def running_stack(
     The launcher calls `report_step` with a line for each start. Tasks with accounts of their own can use the
     directories `shared`. Tasks that run as an ordinary user cannot see the directories `hidden`. If `with_examples`, a
     step worker calls the functions of the examples in docs/examples. If `with_builder`, a step worker builds the images
-    of catalogue tasks.
+    of catalogue tasks. With three nodes (`n_nodes`) of broker and database, there are two of each service.
 
     Raises:
         LaunchError: a part did not start. The other parts are stopped, and the error names the log.
     """
-    wanted = read_launch_options(environment)
+    wanted = read_launch_options(environment, n_nodes=n_nodes)
     _check_ports(wanted)
     ports = _choose_ports(wanted, data, report_step)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -96,7 +106,7 @@ def running_stack(
     with stack:
         if data is not None:
             # From here on users may know addresses and tokens of these data.
-            facts = replace(data.facts, pool=pool, is_in_use=True, versions=dict(installed.versions))
+            facts = replace(data.facts, pool=pool, n_nodes=n_nodes, is_in_use=True, versions=dict(installed.versions))
             data.save_facts(replace(facts, ports={**data.facts.ports, **ports.current}))
         yield system
 
@@ -128,13 +138,15 @@ def _start_once(
     with_examples: bool,
     with_builder: bool,
 ) -> Iterator[Stack]:
-    report_step("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
+    several = f" ({wanted.n_nodes} nodes each)" if wanted.n_nodes > 1 else ""
+    report_step("starting RabbitMQ, MongoDB" + several + (" and HTCondor" if pool == "condor" else ""))
     with running_services(
         installed,
         run,
         broker=BrokerPlan(tuple(wanted.schedds), wanted.key_files, wanted.channels),
         mongo_auth=wanted.mongo_auth,
         with_condor=pool == "condor",
+        n_nodes=wanted.n_nodes,
         servers=servers,
         data=data,
         ports=ports,
@@ -155,7 +167,8 @@ def _start_once(
         with contextlib.ExitStack() as stopping:
             stopping.callback(stack.stop_all)
             workers = ", and step workers" if with_examples or with_builder else ""
-            report_step(f"starting the issuer, MQS, WMS and TMS{workers}")
+            many = ", two of each" if count_instances(wanted.n_nodes) > 1 else ""
+            report_step(f"starting the issuer, MQS, WMS and TMS{workers}{many}")
             # Start all at once: each process waits by itself for the others that it needs.
             with ParallelStarts(services.children) as starts:
                 for name in stack.names:
@@ -178,11 +191,16 @@ def _build_stack(
     with_examples = with_examples and EXAMPLES_DIRECTORY.is_dir()
     workers = [name for name, is_wanted in (("worker", with_examples), ("builder", with_builder)) if is_wanted]
     ports = services.ports.take_ports(("gateway", "issuer", "tms", *workers))
+    several = count_instances(wanted.n_nodes) > 1
     issuer = write_issuer(services.data.make_place("secrets", "issuer"), port=ports["issuer"])
     tms_dir = services.data.make_place("tms", pool)
-    secluded = _seclude_tms(services, pool, tms_dir, shared)
+    second_dir = services.data.make_place("tms", "second") if several else None
+    secluded = {"tms": _seclude_tms(services, pool, tms_dir, shared)}
+    if second_dir is not None:
+        secluded["tms-2"] = _seclude_tms(services, "local", second_dir, shared)
     apptainer = _find_apptainer(installed, services.data, environment)
-    job_holder = _job_holder(services, apptainer, shared) if pool == "local" else []
+    local_holder = _job_holder(services, apptainer, shared) if pool == "local" or several else []
+    job_holder = local_holder if pool == "local" else []
     hides = services.condor.hides_launch if services.condor else bool(job_holder)
     wires = Endpoints(
         mongo_urls={service: services.mongodb.url(service) for service in list_databases()},
@@ -206,6 +224,10 @@ def _build_stack(
         builder_port=ports.get("builder", 0),
         protected=(*_kept_directories(services.data), *(services.logs.parent / name for name in _OF_THE_RUN)),
     )
+    if second_dir is not None:
+        ports = services.ports.take_ports(SECOND_PORTS)
+        wires = replace(wires, second=address_second(wires, ports, tms_dir=second_dir, job_holder=local_holder))
+        hides = hides and bool(local_holder)
     processes = process_specs(wires, wanted, environment)
     is_open = services.covered is not None and not hides
     return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes, secluded, is_open)
@@ -242,20 +264,19 @@ def _job_holder(services: Services, apptainer: Path, shared: Iterable[Path]) -> 
     return words if is_covering(words, services.logs) else []
 
 
-def _seclude_tms(services: Services, pool: PoolName, tms_dir: Path, shared: Iterable[Path]) -> dict[str, list[str]]:
-    """If tasks have accounts, make TMS's account the owner of `tms_dir`. Return the prefix of TMS's command, by process
-    name.
+def _seclude_tms(services: Services, pool: PoolName, tms_dir: Path, shared: Iterable[Path]) -> list[str]:
+    """If tasks have accounts, make TMS's account the owner of `tms_dir`. Return the prefix of TMS's command.
 
     With the local pool TMS is root among these accounts: TMS gives each pilot another account, which reaches its files
     through TMS's directory.
     """
     if (secluded := services.secluded) is None:
-        return {}
+        return []
     account = accounts.TMS if pool == "condor" else accounts.ROOT
     secluded.give_tree(tms_dir, account)
     tms_dir.chmod(0o700 if pool == "condor" else 0o711)
-    token = [services.condor.tms_config.parent] if services.condor else []
-    return {"tms": secluded.account_command(account, readable=token, writable=[tms_dir, *shared])}
+    token = [services.condor.tms_config.parent] if services.condor and pool == "condor" else []
+    return secluded.account_command(account, readable=token, writable=[tms_dir, *shared])
 
 
 def _find_apptainer(installed: Installed, data: DataDirectory, environment: Mapping[str, str]) -> Path:

@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,8 +26,8 @@ from deploy.local.errors import LaunchError, PoolCannotStart
 from deploy.local.fetch import packages
 from deploy.local.fetch.cache import Installed, cache_directory, prepare_cache
 from deploy.local.fetch.packages import PackageSet
-from deploy.local.kept_facts import check_versions
-from deploy.local.launch_options import LOCATION, read_launch_options
+from deploy.local.kept_facts import check_versions, choose_node_count
+from deploy.local.launch_options import LOCATION, SECOND_LOCATION, read_launch_options
 from deploy.local.lock_files import name_this_launcher, open_lock
 from deploy.local.prerequisites import check_machine, check_pool
 from deploy.local.run_directory import run_directory
@@ -54,6 +55,7 @@ def up(
     *,
     data: Path | None = None,
     is_fresh: bool = False,
+    n_nodes: int | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> int:
     """Run the system until SIGINT, SIGTERM or SIGHUP. Return the exit status: 0 after a signal, 1 after a printed
@@ -63,6 +65,8 @@ def up(
     If `is_fresh`, delete the contents first. If `pool` is None, take the kind of pool that the data had last, or
     HTCondor for new data. If HTCondor cannot run then, pilots are plain child processes, and the launcher prints a
     notice.
+
+    The broker and the database have `n_nodes`. If this is None, they have as many as the data had last.
     """
     console = Console(stderr=True)
     raise_on_signals()
@@ -74,6 +78,8 @@ def up(
                 if is_fresh:
                     _print_line(console, f"deleting the workflows, events, jobs and keys in {kept.root} ...")
                     delete_data(kept)
+                chosen = choose_node_count(n_nodes, kept.facts.n_nodes, where=str(kept.root))
+                kept.facts = replace(kept.facts, n_nodes=chosen)
                 _run_system(pool or kept.facts.pool, kept, console, environment)
             except Interrupted:
                 _print_line(console, _describe_restart(kept))
@@ -199,6 +205,7 @@ def _serve_pool(
             hidden=[ENDPOINTS.parent.absolute()],
             with_examples=True,
             with_builder=True,
+            n_nodes=data.facts.n_nodes or 1,
         ) as stack,
         publish_endpoints(stack.list_endpoints) as written,
     ):
@@ -250,12 +257,14 @@ def _claim_folder(folder: Path) -> Iterator[None]:
 
 
 def _describe_use(stack: Stack, endpoints: Path) -> str:
+    others = "".join(f"\n               {gateway}   (another WMS)" for gateway in stack.gateways[1:])
+    second = f" and [bold]{SECOND_LOCATION}[/bold]" if others else ""
     return f"""
 [bold green]EWMS is up.[/bold green]  Ctrl-C, or `make down` in another terminal, stops it cleanly; the data stay.
 
   page         {stack.gateway}/ui/   (sign in with the token that `ewms whoami --token` prints)
-  gateway      {stack.gateway}   (documents: {stack.gateway}/v1/schema/openapi)
-  workers      {N_SLOTS} at once, on {_POOLS[stack.pool]}; cluster location [bold]{LOCATION}[/bold]
+  gateway      {stack.gateway}   (documents: {stack.gateway}/v1/schema/openapi){others}
+  workers      {N_SLOTS} at once, on {_POOLS[stack.pool]}; cluster location [bold]{LOCATION}[/bold]{second}
   data         {escape(str(stack.services.data.root))}
   logs         {escape(str(stack.logs))}   (until it ends; they stay only after a failure)
   for scripts  {escape(str(endpoints))}

@@ -2,19 +2,25 @@
 
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from deploy.local.children.accounts import FIRST_SLOT
-from deploy.local.launch_options import SCHEDD, LaunchOptions
+from deploy.local.launch_options import SCHEDD, SECOND_SCHEDD, LaunchOptions
+from deploy.local.numbering import number_suffix
 from deploy.local.servers.broker import BrokerAccess
 from schemas.builds import BUILD_POOL
 from schemas.services import Service
 from schemas.topology import pool_service, tms_service
 
 PoolName = Literal["condor", "local"]
+
+#: The ports of the second processes.
+SECOND_PORTS = ("gateway-2", "mqs-2", "tms-2", "worker-2")
+#: The modules of the processes of which there may be two.
+_MODULES = {"mqs": "mqs", "wms": "wms", "tms": "tms", "worker": "ewms.worker"}
 
 #: How many workers run at once, in either pool.
 N_SLOTS = 8
@@ -91,6 +97,13 @@ class Endpoints:
     #: The places of the worker that builds images, and its port; None: the launch has no such worker.
     builder: BuilderPlaces | None = None
     builder_port: int = 0
+    #: The port of MQS; None: that where the broker asks for keys.
+    mqs_port: int | None = None
+    #: The access point of TMS, and the first account of its pilots.
+    schedd: str = SCHEDD
+    first_account: int = FIRST_SLOT
+    #: The addresses of the second process of each service; None: there is one of each.
+    second: "Endpoints | None" = None
 
     @property
     def gateway(self) -> str:
@@ -99,8 +112,35 @@ class Endpoints:
 
     @property
     def mqs(self) -> str:
-        """The address of MQS."""
+        """The address of MQS, which is in all tokens: that of the first one."""
         return f"http://127.0.0.1:{self.broker.jwks_port}"
+
+    @property
+    def mqs_http_port(self) -> int:
+        """The port on which this MQS listens."""
+        return self.mqs_port or self.broker.jwks_port
+
+
+def address_second(
+    wires: Endpoints, ports: Mapping[str, int], *, tms_dir: Path, job_holder: Sequence[str]
+) -> Endpoints:
+    """Return the addresses of the second process of each service; `ports` are those named in `SECOND_PORTS`.
+
+    The second access point runs its workers as plain processes, each held by the command `job_holder`.
+    """
+    return replace(
+        wires,
+        gateway_port=ports["gateway-2"],
+        mqs_port=ports["mqs-2"],
+        tms_port=ports["tms-2"],
+        worker_port=ports["worker-2"],
+        schedd=SECOND_SCHEDD,
+        pool="local",
+        tms_dir=tms_dir,
+        condor_config=None,
+        job_holder=tuple(job_holder),
+        first_account=FIRST_SLOT + N_SLOTS,
+    )
 
 
 def process_specs(wires: Endpoints, asked: LaunchOptions, environment: Mapping[str, str]) -> dict[str, ProcessSpec]:
@@ -116,22 +156,35 @@ def process_specs(wires: Endpoints, asked: LaunchOptions, environment: Mapping[s
     specs = {
         "issuer": ProcessSpec(
             "deploy.local.servers.token_issuer", common, f"{wires.issuer_url}/jwks", (str(wires.issuer_config),)
-        ),
-        "mqs": ProcessSpec("mqs", {**common, **_mqs_environment(wires), **asked.passed_on}, f"{wires.mqs}/readyz"),
-        "wms": ProcessSpec(
-            "wms", {**common, **_wms_environment(wires, asked), **asked.passed_on}, f"{wires.gateway}/readyz"
-        ),
-        "tms": ProcessSpec(
-            "tms", {**common, **_tms_environment(wires), **asked.passed_on}, f"http://127.0.0.1:{wires.tms_port}/readyz"
-        ),
+        )
     }
-    if wires.examples is not None:
-        environment = {**common, **_worker_environment(wires, wires.examples), **asked.passed_on}
-        specs["worker"] = ProcessSpec("ewms.worker", environment, f"http://127.0.0.1:{wires.worker_port}/readyz")
+    instances = [wires] if wires.second is None else [wires, wires.second]
+    for number, one in enumerate(instances, 1):
+        told = _instance_environments(one, asked, name=f"examples{number_suffix(number)}")
+        specs |= {
+            f"{name}{number_suffix(number)}": ProcessSpec(
+                _MODULES[name], {**common, **environment, **asked.passed_on}, f"http://127.0.0.1:{port}/readyz"
+            )
+            for name, (environment, port) in told.items()
+        }
     if wires.builder is not None:
         environment = {**common, **_builder_environment(wires, wires.builder, asked), **asked.passed_on}
         specs["builder"] = ProcessSpec("ewms.worker", environment, f"http://127.0.0.1:{wires.builder_port}/readyz")
     return specs
+
+
+def _instance_environments(
+    wires: Endpoints, asked: LaunchOptions, *, name: str
+) -> dict[str, tuple[dict[str, str], int]]:
+    """Return the environment and the port of one process of each service. `name` is that of the step worker."""
+    told = {
+        "mqs": (_mqs_environment(wires), wires.mqs_http_port),
+        "wms": (_wms_environment(wires, asked), wires.gateway_port),
+        "tms": (_tms_environment(wires), wires.tms_port),
+    }
+    if wires.examples is not None:
+        told["worker"] = (_worker_environment(wires, wires.examples, name), wires.worker_port)
+    return told
 
 
 def _mqs_environment(wires: Endpoints) -> dict[str, str]:
@@ -146,7 +199,7 @@ def _mqs_environment(wires: Endpoints) -> dict[str, str]:
         "EWMS_BROKER_KEY_FILE": str(broker.key_files.private),
         "EWMS_BROKER_PUBLIC_KEY_FILE": str(broker.key_files.public),
         "EWMS_MQS_URL": wires.mqs,
-        "EWMS_HTTP_PORT": str(broker.jwks_port),
+        "EWMS_HTTP_PORT": str(wires.mqs_http_port),
     }
 
 
@@ -166,12 +219,12 @@ def _wms_environment(wires: Endpoints, asked: LaunchOptions) -> dict[str, str]:
     }
 
 
-def _worker_environment(wires: Endpoints, examples: Path) -> dict[str, str]:
+def _worker_environment(wires: Endpoints, examples: Path, name: str) -> dict[str, str]:
     return {
         "EWMS_CONTROL_AMQP_URL": wires.broker.control_url(pool_service(POOL)),
         "EWMS_WORKER_POOL": POOL,
         "EWMS_WORKER_MODULES": json.dumps(list(EXAMPLES.values())),
-        "EWMS_WORKER_NAME": "examples",
+        "EWMS_WORKER_NAME": name,
         "EWMS_HTTP_PORT": str(wires.worker_port),
         "PYTHONPATH": ":".join(str(EXAMPLES_DIRECTORY / name) for name in EXAMPLES),
         "FAKE_NETWORK": str(examples / "network"),
@@ -201,8 +254,8 @@ def _builder_environment(wires: Endpoints, builder: BuilderPlaces, asked: Launch
 
 def _tms_environment(wires: Endpoints) -> dict[str, str]:
     told = {
-        "EWMS_CONTROL_AMQP_URL": wires.broker.control_url(tms_service(SCHEDD)),
-        "EWMS_SCHEDD": SCHEDD,
+        "EWMS_CONTROL_AMQP_URL": wires.broker.control_url(tms_service(wires.schedd)),
+        "EWMS_SCHEDD": wires.schedd,
         "EWMS_POOL": wires.pool,
         "EWMS_TMS_DIR": str(wires.tms_dir),
         "EWMS_HTTP_PORT": str(wires.tms_port),
@@ -219,7 +272,7 @@ def _tms_environment(wires: Endpoints) -> dict[str, str]:
     if wires.has_accounts:
         told["HOME"] = str(wires.tms_dir)
         if wires.pool == "local":
-            told["EWMS_LOCAL_FIRST_ACCOUNT"] = str(FIRST_SLOT)
+            told["EWMS_LOCAL_FIRST_ACCOUNT"] = str(wires.first_account)
     if wires.job_holder:
         told["EWMS_LOCAL_HOLDER"] = json.dumps(wires.job_holder)
     if wires.condor_config is not None:

@@ -5,13 +5,12 @@ as they are. Only the management API has the policies and the numbers of unackno
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Self
 from urllib.parse import unquote
 
 from aiormq.channel import Channel
-from yarl import URL
 
 from mqs.broker.channel_lanes import ChannelLanes
 from mqs.broker.channel_steps import declare_chain, delete_exchange, delete_queue, unbind_queue
@@ -33,6 +32,7 @@ from mqs.broker.topology import (
 )
 from mqs.broker.traffic import BrokerLife, Counters
 from runtime.amqp import Connection, ConnectionLost, Consumer
+from runtime.amqp.address import broker_urls
 from runtime.amqp.consumer import OnDelivery
 from runtime.telemetry import log
 from schemas.errors import Broken
@@ -61,6 +61,9 @@ class DataVhost:
         self._lanes = ChannelLanes(connection)
         self._seals = QueueSeals(connection, self._lanes, settle_s=settle_s)
         self._n_reconnects = 0
+        #: Queue -> the node that led it at the last look, and how often MQS has seen a queue with another leader.
+        self._leaders: dict[str, str] = {}
+        self._n_moves = 0
         connection.on_connected.append(self._count_reconnect)
 
     @classmethod
@@ -74,7 +77,7 @@ class DataVhost:
             AccessRefused: the broker refuses the credentials.
         """
         connection = await Connection.connect(data_url, name="ewms mqs", wait_s=wait_s, backoff_cap_s=5.0)
-        vhost = unquote(URL(data_url).raw_path.removeprefix("/")) or "/"
+        vhost = unquote(broker_urls(data_url)[0].raw_path.removeprefix("/")) or "/"
         return cls(connection, Management(api_url, vhost=vhost), settle_s=settle_s)
 
     async def prepare_vhost(self, limits: QueueLimits, *, wait_s: float = 30.0) -> None:
@@ -170,7 +173,11 @@ class DataVhost:
         Raises:
             EWMSError: the broker does not answer.
         """
+        return (await self._count_with_totals(queues))[1]
+
+    async def _count_with_totals(self, queues: Sequence[str]) -> tuple[dict[str, Totals], dict[str, QueueCount]]:
         totals = await self._api.read_totals(queues)
+        self._note_leaders(totals)
         counts: dict[str, QueueCount] = {}
 
         async def count_ready(channel: Channel, queue: str) -> None:
@@ -191,27 +198,30 @@ class DataVhost:
             [queue for queue in queues if not is_dead_queue(queue)], count_ready, missing_ok=True
         )
         await asyncio.gather(*(count_dead(queue) for queue in queues if is_dead_queue(queue)))
-        return counts
+        return totals, counts
 
     @property
     def epoch(self) -> int:
-        """A number that changes when the broker may have restarted. Then its queues have not reported yet."""
-        return self._n_reconnects
+        """A number that changes when the broker may have restarted, or a queue has moved: it has not reported then."""
+        return self._n_reconnects + self._n_moves
 
     async def count_in_one_life(self, queues: Sequence[str]) -> tuple[int, dict[str, QueueCount]]:
         """Return the number of the broker's life, and queue name -> count for `queues`.
 
-        The number changes whenever the broker may have restarted.
+        The number changes whenever the broker may have restarted, or a queue has another leader.
 
         Raises:
-            ConnectionLost: the broker may have restarted during the count.
+            ConnectionLost: the broker may have restarted during the count, or a queue is about to get another leader.
         """
-        before = self._n_reconnects
-        counts = await self.count_queues(queues)
+        before = self.epoch
+        totals, counts = await self._count_with_totals(queues)
         # Ready events were counted last, over this connection. If the connection is still the same, the broker has not
         # restarted since the other counts.
-        if self._n_reconnects != before or not self._connection.is_connected:
-            raise ConnectionLost("the connection to the broker was lost while MQS counted queues")
+        if self.epoch != before or not self._connection.is_connected:
+            raise ConnectionLost("the broker restarted, or queues moved to another node, while MQS counted them")
+        # While a queue has no leader, the broker leaves it out of the reports, and says that it is empty.
+        if silent := counts.keys() - totals.keys():
+            raise ConnectionLost(f"the queue {min(silent)} has no leader at the moment")
         return before, counts
 
     async def read_counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
@@ -229,6 +239,8 @@ class DataVhost:
         leave out consumers.
         """
         totals = await self._api.read_totals()
+        self._note_leaders(totals)
+        self._leaders = {queue: leader for queue, leader in self._leaders.items() if queue in totals}
         return {queue: _count_of(figures, n_ready=figures.n_ready) for queue, figures in totals.items()}
 
     async def fill_queues(self, mqids: Iterable[Mqid]) -> None:
@@ -272,6 +284,11 @@ class DataVhost:
         await self._seals.close()
         await self._connection.close()
         await self._api.close()
+
+    def _note_leaders(self, totals: Mapping[str, Totals]) -> None:
+        seen = {queue: one.leader for queue, one in totals.items() if one.leader}
+        self._n_moves += any(self._leaders.get(queue, leader) != leader for queue, leader in seen.items())
+        self._leaders |= seen
 
     def _count_reconnect(self) -> None:
         self._n_reconnects += 1

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import httpx2
 
+from mqs.api_hosts import ApiHosts
 from mqs.broker.owner_shares import name_pattern, split_names
-from mqs.broker.traffic import BrokerLife, Counters
+from mqs.broker.traffic import MANY_PROCESSES, BrokerLife, Counters
 from runtime.retry import call_until_there
 from runtime.telemetry import log
 from schemas.errors import Broken, Rejected, Unavailable
@@ -27,11 +28,12 @@ _COUNTERS = "name,message_stats.publish,message_stats.ack"
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How many events a queue held at its last report."""
+    """How many events a queue held at its last report, and the node that leads the queue."""
 
     n_ready: int = 0
     n_unacknowledged: int = 0
     n_delayed: int = 0
+    leader: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,7 @@ class Management:
     """A client of RabbitMQ's management API for one vhost. It logs in as the user `mqs`."""
 
     def __init__(self, url: str, *, vhost: str) -> None:
-        # Use no proxy from the environment. It cannot reach the broker, and must not see MQS's password.
-        self._client = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
+        self._client = ApiHosts(url, timeout_s=_TIMEOUT_S)
         self._vhost = quote(vhost, safe="")
 
     async def read_version(self, *, wait_s: float = 0.0) -> tuple[int, ...]:
@@ -75,7 +76,8 @@ class Management:
         return tuple(int(part) for part in text.split("-", maxsplit=1)[0].split(".") if part.isdigit())
 
     async def read_life(self) -> BrokerLife:
-        """Return the life of the broker's one node. It is unknown in a cluster, or without the tag `monitoring`.
+        """Return the life of the broker's one node. A broker of several nodes has the process `MANY_PROCESSES`. Without
+        the tag `monitoring` the life is unknown.
 
         Raises:
             Unavailable: the broker is away.
@@ -85,7 +87,7 @@ class Management:
         except Rejected:
             return BrokerLife()
         if len(nodes) != 1:
-            return BrokerLife()
+            return BrokerLife(MANY_PROCESSES)
         # In its first seconds a node has neither.
         return BrokerLife(str(nodes[0].get("os_pid", "")), nodes[0].get("uptime", 0) / 1000)
 
@@ -190,7 +192,7 @@ def _parse_totals(queue: Mapping[str, Any]) -> Totals:
     n_ready, n_unacknowledged = queue.get("messages_ready", 0), queue.get("messages_unacknowledged", 0)
     # Delayed events are in the sum, but have no separate count here.
     n_delayed = max(0, queue.get("messages", 0) - n_ready - n_unacknowledged)
-    return Totals(n_ready, n_unacknowledged, n_delayed)
+    return Totals(n_ready, n_unacknowledged, n_delayed, queue.get("leader", ""))
 
 
 def _parse_counters(queues: Iterable[Mapping[str, Any]]) -> dict[str, Counters]:

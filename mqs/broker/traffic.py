@@ -3,7 +3,7 @@
 The broker counts the events that are published onto a queue and those that are acknowledged. It begins at zero when it
 restarts. MQS keeps the counts from before the restart, and also the largest numbers of a queue that it has ever shown:
 the broker counts some seconds late, so these may be larger. MQS misses the events between its last look and the
-restart, except for events that are still in the queue.
+restart, except for events that are still in the queue. In a broker of several nodes, each node counts for itself.
 """
 
 from dataclasses import dataclass, replace
@@ -24,6 +24,10 @@ class Counters:
 
 #: A broker that has run for this much less time than before has restarted. Less may be an error of the clocks.
 _CLOCKS_DIFFER_S = 2.0
+
+
+#: Stands for the process of a broker with several nodes. It has many, and goes on when one of them ends.
+MANY_PROCESSES = "cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +78,31 @@ def are_lower(counted: Counters, before: Counters) -> bool:
 def add_count(traffic: QueueTraffic, counted: Counters | None, life: BrokerLife) -> QueueTraffic:
     """Return `traffic` with the broker's new counts. None: no event has come or left in this `life` of the broker.
 
-    After a restart, the counts from before it are at least the numbers that MQS has shown.
+    After a restart, the counts from before it are at least the numbers that MQS has shown. If one of several nodes
+    ends, MQS misses the events that this node counted since the last look.
     """
     is_new = has_restarted(traffic.life, life)
     if counted is None and not is_new:
         return traffic
     counted = counted or Counters()
+    if not is_new and life.process == MANY_PROCESSES:
+        return replace(traffic, before=_add_lost(traffic, counted), now=counted, life=life)
     if is_new or are_lower(counted, traffic.now):
         n_published = traffic.before.n_published + traffic.now.n_published
         before = Counters(max(n_published, traffic.n_arrived), max(traffic.n_left, traffic.n_gone))
         return replace(traffic, before=before, now=counted, life=life)
     return replace(traffic, now=counted, life=life)
+
+
+def _add_lost(traffic: QueueTraffic, counted: Counters) -> Counters:
+    """Return the counts from before, with those that a node of the broker took with it when it ended.
+
+    Each node counts the events of its own connections. What the others have counted is still in `counted`.
+    """
+    return Counters(
+        traffic.before.n_published + max(0, traffic.now.n_published - counted.n_published),
+        traffic.before.n_acknowledged + max(0, traffic.now.n_acknowledged - counted.n_acknowledged),
+    )
 
 
 def count_arrived(traffic: QueueTraffic, n_ready: int) -> int:

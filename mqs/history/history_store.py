@@ -10,7 +10,7 @@ one document a queue. A queue that does not change writes nothing.
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -77,8 +77,10 @@ class PlottedQueue:
 class HistoryStore:
     """The history of all queues that the samples name."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, may_write: Callable[[], bool] = lambda: True) -> None:
+        """`may_write` returns whether this process does the work of MQS: two writers would overwrite each other."""
         self._store = store
+        self._may_write = may_write
         self._open: dict[str, OpenQueue] = {}
         self._written_s = dict.fromkeys(HistoryDetail, time.monotonic())
 
@@ -184,7 +186,9 @@ class HistoryStore:
         return await asyncio.to_thread(draw_all)
 
     async def _write_series(self, detail: HistoryDetail, queues: Iterable[str]) -> None:
-        """Write the series of `queues` that have changed."""
+        """Write the series of `queues` that have changed, if this process may."""
+        if not self._may_write():
+            return
         keeping = _KEEPING[detail]
         changed = [(queue, series) for queue in queues if (series := self._open[queue].series[detail]).is_changed]
         for start in range(0, len(changed), _MOST_AT_ONCE):

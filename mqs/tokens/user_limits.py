@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 
+from mqs.api_hosts import ApiHosts
 from mqs.tokens.grants import PILOTS, limits_grant
 from mqs.tokens.signing_keys import TokenIssuer
 from runtime.telemetry import log
@@ -39,12 +40,8 @@ class UserLimits:
     def __init__(self, api_url: str, issuer: TokenIssuer, *, max_connections: int) -> None:
         """`max_connections` is the limit for each user. 0 means no limit."""
         parts = urlsplit(api_url)
-        self._http = httpx2.AsyncClient(
-            base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
-            timeout=_PATIENCE_S,
-            # Use no proxy of the environment for the broker; see `mqs.broker.management`.
-            trust_env=False,
-        )
+        without_login = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        self._http = ApiHosts(without_login, timeout_s=_PATIENCE_S)
         self._issuer = issuer
         self._max_connections = max_connections
         self._done: OrderedDict[str, None] = OrderedDict()

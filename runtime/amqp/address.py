@@ -1,6 +1,9 @@
-"""Convert the address of a broker, as settings and profiles write it, to the URL that the library needs.
+"""Convert the address of a broker, as settings and profiles write it, to the URLs that the library needs.
 
-user@host:5672/ewms     amqp://user:pass@127.0.0.1:5672/ewms-control     host
+user@host:5672/ewms     amqp://user:pass@127.0.0.1:5672/ewms-control     host     user@one:5672,two:5672/ewms
+
+A broker of several nodes has an address with several hosts, as MongoDB's addresses have. User, password, vhost and
+options are the same at all of them.
 """
 
 import re
@@ -10,6 +13,7 @@ from yarl import URL
 from schemas.errors import Rejected
 
 _DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
+_END_OF_HOSTS = re.compile(r"[/?#]")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
@@ -37,6 +41,22 @@ def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15,
     if name:
         query["name"] = name
     return url.update_query(query)
+
+
+def broker_urls(address: str, *, token: str | None = None, heartbeat_s: int = 15, name: str = "") -> tuple[URL, ...]:
+    """Return the URL of each host of `address`, in their order; see `broker_url`.
+
+    Raises:
+        Rejected: `address` is not the address of a broker.
+    """
+    scheme, sign, rest = address.partition("://") if "://" in address else ("", "", address)
+    place = _END_OF_HOSTS.split(rest, maxsplit=1)[0]
+    user, at, hosts = place.rpartition("@")
+    path = rest[len(place) :]
+    return tuple(
+        broker_url(f"{scheme}{sign}{user}{at}{host}{path}", token=token, heartbeat_s=heartbeat_s, name=name)
+        for host in hosts.split(",")
+    )
 
 
 def _without_credentials(address: str) -> str:

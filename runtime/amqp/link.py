@@ -9,22 +9,21 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import cache
 from typing import Any, Self
 
 import aio_pika
 from aiormq.channel import Channel
-from yarl import URL
 
-from runtime.amqp.address import broker_url
+from runtime.amqp.address import broker_urls
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.blockade import Blockade
 from runtime.amqp.channel_pool import ChannelPool
 from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translate_error
 from runtime.amqp.oddities import accept_odd_properties
 from runtime.amqp.sending import SendQueue
+from runtime.amqp.wire.opening import open_at_one
 from runtime.amqp.wire.publishing import LibraryPublishing, OnOutcome, PublishingChannel, TappedPublishing
-from runtime.amqp.wire.tap import Tap, TappedConnection, find_unknown_library
+from runtime.amqp.wire.tap import Tap, TappedConnection
 from schemas.errors import EWMSError
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,10 @@ class Link:
         wait_s: float = 0.0,
         backoff_cap_s: float = 30.0,
     ) -> Self:
-        """Open a connection to `address` (`[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`), and return its link.
+        """Open a connection to `address` (`[SCHEME://][USER[:PASS]@]HOST[:PORT][,HOST[:PORT]…][/VHOST]`), and return
+        its link.
+
+        If `address` has several hosts, the link tries them in a random order, at each connect anew.
 
         `token` is the password. If `token` is a callable, the link calls it at every connect, for example to read a
         file again. If no broker answers, try again for up to `wait_s` seconds. Do not retry refused credentials.
@@ -209,17 +211,14 @@ class Link:
             raise ConnectionLost("the connection is closed" if self._closed else "the broker is away")
         return self._transport
 
-    def _build_url(self) -> URL:
-        token = self._token() if callable(self._token) else self._token
-        return broker_url(self._address, token=token, heartbeat_s=self._heartbeat_s, name=self._name)
-
     async def _open_connection(self) -> aio_pika.abc.AbstractConnection:
+        token = self._token() if callable(self._token) else self._token
+        urls = broker_urls(self._address, token=token, heartbeat_s=self._heartbeat_s, name=self._name)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await aio_pika.connect(self._build_url(), connection_class=_choose_connection())
-        except (*LIBRARY_ERRORS, TimeoutError) as error:
-            self.error = translate_error(error)
-            raise self.error from error
+            return await open_at_one(urls, timeout_s=self._timeout_s)
+        except EWMSError as error:
+            self.error = error
+            raise
 
     def _adopt_connection(self, transport: aio_pika.abc.AbstractConnection) -> None:
         self._transport = transport
@@ -279,16 +278,3 @@ class Link:
                 break
             self._adopt_connection(transport)
             log.info("connected to the broker again")
-
-
-def _choose_connection() -> type[aio_pika.abc.AbstractConnection]:
-    """Return the class of connections: with a tap, or the library's own if we have not tested this version of it."""
-    if unknown := find_unknown_library():
-        _warn_once(unknown)
-        return aio_pika.Connection
-    return TappedConnection
-
-
-@cache
-def _warn_once(unknown: str) -> None:
-    log.warning("events are slower: EWMS does not know the frames of %s", unknown)

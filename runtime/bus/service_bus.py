@@ -5,9 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from yarl import URL
-
 from runtime.amqp import Connection, EventProperties, NotDeclared, Unroutable
+from runtime.amqp.address import broker_urls
 from runtime.bus import inbox
 from runtime.bus.dispatch import DispatchTable, EventHandler
 from runtime.bus.intake import Intake
@@ -54,7 +53,7 @@ class Bus:
             AccessRefused: the broker refuses the credentials.
         """
         connection = await Connection.connect(url, name=f"ewms {service}", wait_s=wait_s, backoff_cap_s=backoff_cap_s)
-        self = cls(connection, service=service, source=source, user=URL(url).user or "guest")
+        self = cls(connection, service=service, source=source, user=broker_urls(url)[0].user or "guest")
 
         async def declare_inbox() -> None:
             async with connection.lend_channel() as channel:

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from runtime.shared_work import SharedWork
 from runtime.telemetry import fresh_gauge
 from runtime.web.serving import serve_app
-from schemas.errors import EWMSError
+from schemas.errors import EWMSError, Unavailable
 
 #: Returns if a dependency answers, and raises an `EWMSError` if it does not.
 Check = Callable[[], Awaitable[object]]
@@ -31,6 +31,32 @@ _OK = "ok"
 _dependency_up = fresh_gauge(
     "dependency_up", "1 if the dependency answered at the last scrape, else 0; /readyz says why.", ["dependency"]
 )
+
+
+class StandbyState:
+    """Whether a process that may stand by for another one is ready: it has started, or it stands by."""
+
+    def __init__(self, name: str) -> None:
+        """`name` is the service."""
+        self._name = name
+        self._is_ready = False
+
+    def stand_by(self) -> None:
+        """Note that another process works. This one is ready to take over."""
+        self._is_ready = True
+
+    def begin_start(self) -> None:
+        """Note that this process begins to work, and is not ready yet."""
+        self._is_ready = False
+
+    async def check_started(self) -> None:
+        """Return if the process is ready.
+
+        Raises:
+            Unavailable: it is starting.
+        """
+        if not self._is_ready:
+            raise Unavailable(f"{self._name} is starting")
 
 
 def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:

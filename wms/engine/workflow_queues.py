@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from runtime.amqp import Connection, NotDeclared
-from runtime.amqp.address import broker_url
 from runtime.amqp.borrowing import EventSource, borrow_events
 from runtime.bus.questions import Asks
 from schemas.api.workflows import WorkflowRequest
@@ -109,8 +108,9 @@ class WorkflowQueues:
 async def open_connection(profile: MQProfile) -> AsyncIterator[Connection]:
     """Connect to the broker of a queue for the block, with the token of this queue."""
     name = f"ewms wms for {profile.workflow_id}"
-    url = broker_url(profile.broker_address or "", token=profile.auth_token, name=name)
-    connection = await Connection.connect(str(url), name=name, wait_s=_WAIT_S)
+    connection = await Connection.connect(
+        profile.broker_address or "", token=profile.auth_token, name=name, wait_s=_WAIT_S
+    )
     try:
         yield connection
     finally:

@@ -1,10 +1,14 @@
 """A broker's addresses, its users, and the key that signs its tokens."""
 
-from collections.abc import Mapping
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local.secret_files import MadeKeyFiles
-from deploy.local.servers.broker_definitions import BrokerUser
+from deploy.local.numbering import join_hosts
+from deploy.local.secret_files import MadeKeyFiles, load_or_make, replace_secret
+from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, service_names
 from schemas import topology
 from schemas.services import Service
 
@@ -19,17 +23,26 @@ class BrokerAccess:
     an unknown key, so the broker can start before MQS.
     """
 
-    def __init__(self, *, ports: Mapping[str, int], users: Mapping[str, BrokerUser], key_files: MadeKeyFiles) -> None:
+    def __init__(
+        self,
+        *,
+        ports: Mapping[str, int],
+        users: Mapping[str, BrokerUser],
+        key_files: MadeKeyFiles,
+        others: Sequence[Mapping[str, int]] = (),
+    ) -> None:
+        """`ports` are those of this node, `others` those of the broker's other nodes."""
         self.ports = ports
+        self._others = others
         self.users = users
         self.key_files = key_files
 
     @property
     def address(self) -> str:
-        """The address in queue profiles, `user@host:port/vhost`. Clients may replace the user name: only the token
-        counts.
+        """The address in queue profiles, `user@host:port/vhost`, with the host of each node. Clients may replace the
+        user name: only the token counts.
         """
-        return f"user@127.0.0.1:{self.ports['amqp']}/{topology.DATA_VHOST}"
+        return f"user@{self._list_hosts('amqp')}/{topology.DATA_VHOST}"
 
     @property
     def jwks_port(self) -> int:
@@ -49,19 +62,38 @@ class BrokerAccess:
     @property
     def api_url(self) -> str:
         """The address of the management API for MQS, with MQS's password."""
-        return self.management_url(Service.MQS)
+        return f"http://{self._format_credentials(Service.MQS)}@{self._list_hosts('management')}"
 
     def control_url(self, user: str) -> str:
         """Return the AMQP address of the control vhost for `user`, which is `wms`, `mqs` or `tms.<encoded schedd>`."""
         return self.amqp_url(user, topology.CONTROL_VHOST)
 
     def amqp_url(self, user: str, vhost: str) -> str:
-        """Return the AMQP address of `vhost` for the internal user `user`, with the password."""
+        """Return the AMQP address of `vhost` at all nodes for the internal user `user`, with the password."""
+        return f"amqp://{self._format_credentials(user)}@{self._list_hosts('amqp')}/{quote(vhost, safe='')}"
+
+    def node_url(self, user: str, vhost: str) -> str:
+        """Return the AMQP address of `vhost` at this node for the internal user `user`, with the password."""
         return f"amqp://{self._format_credentials(user)}@127.0.0.1:{self.ports['amqp']}/{quote(vhost, safe='')}"
 
     def management_url(self, user: str) -> str:
-        """Return the address of the management API for the internal user `user`, with the password."""
+        """Return the address of this node's management API for the internal user `user`, with the password."""
         return f"http://{self._format_credentials(user)}@127.0.0.1:{self.ports['management']}"
+
+    def _list_hosts(self, name: str) -> str:
+        return join_hosts([ports[name] for ports in (self.ports, *self._others)])
 
     def _format_credentials(self, user: str) -> str:
         return f"{quote(user, safe='')}:{self.users[user].password}"
+
+
+def kept_users(file: Path, schedds: Iterable[str], pools: Iterable[str]) -> dict[str, BrokerUser]:
+    """Return the broker's users by name, with the passwords from `file`. Give a new user a password, and save it in
+    `file`.
+    """
+    kept: dict[str, list[str]] = load_or_make(file, dict)
+    names = (ADMIN, *service_names(schedds, pools))
+    wanted = {name: kept.get(name) or [secrets.token_urlsafe(18), secrets.token_hex(4)] for name in names}
+    if wanted != kept:
+        replace_secret(file, json.dumps({**kept, **wanted}, indent=1).encode())
+    return {name: BrokerUser(name, password, bytes.fromhex(salt)) for name, (password, salt) in wanted.items()}

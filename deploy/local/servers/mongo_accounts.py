@@ -1,10 +1,11 @@
 """MongoDB's accounts: each service can read and write its own database, and nothing else."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.local.numbering import join_hosts
 from schemas.services import SERVICES
 
 #: The account with all rights, for the launcher and its scripts. No process of EWMS has it.
@@ -59,11 +60,12 @@ def choose_commands(accounts: Iterable[MongoAccount], known: Iterable[str]) -> l
     return [account.build_definition("updateUser" if account.name in there else "createUser") for account in accounts]
 
 
-def mongo_url(port: int, account: MongoAccount | None) -> str:
-    """Return the address of the replica set at `port` for `account`. If `account` is None, the address has no
-    password.
+def mongo_url(port: int, account: MongoAccount | None, others: Sequence[int] = ()) -> str:
+    """Return the address of the replica set with members at `port` and `others` for `account`. If `account` is None,
+    the address has no password.
     """
+    hosts = join_hosts([port, *others])
     if account is None:
-        return f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
+        return f"mongodb://{hosts}/?replicaSet=rs0"
     login = f"{account.name}:{account.password}"
-    return f"mongodb://{login}@127.0.0.1:{port}/?replicaSet=rs0&authSource=admin&authMechanism=SCRAM-SHA-256"
+    return f"mongodb://{login}@{hosts}/?replicaSet=rs0&authSource=admin&authMechanism=SCRAM-SHA-256"

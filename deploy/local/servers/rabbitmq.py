@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -14,9 +14,10 @@ import aio_pika
 from aio_pika.exceptions import AMQPError
 
 from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, await_ready
-from deploy.local.secret_files import MadeKeyFiles, load_key_pair, load_or_make, replace_secret, write_secret
-from deploy.local.servers.broker import BrokerAccess
-from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, broker_definitions, service_names
+from deploy.local.secret_files import MadeKeyFiles, load_key_pair, replace_secret, write_secret
+from deploy.local.servers.broker import BrokerAccess, kept_users
+from deploy.local.servers.broker_definitions import ADMIN, broker_definitions
+from deploy.local.servers.broker_nodes import BrokerNode
 from deploy.local.servers.broker_plugins import link_plugins
 from deploy.local.servers.rabbitmq_config import advanced_settings, configuration_text
 from schemas import topology
@@ -24,11 +25,7 @@ from schemas.builds import BUILD_POOL
 
 # Long enough to read back many queues.
 _START_TIMEOUT_S = 180.0
-_NODE = "ewms@localhost"
-# A broker of one node needs no connection to other nodes. By default Erlang opens a port for them, where a process with
-# the cookie can run code, and it starts a port mapper that names this port to every process. We switch off both, and
-# set the name. RabbitMQ asks for its own port once; the last option answers instead of the mapper.
-_NO_OTHER_NODES = f"-start_epmd false -sname {_NODE} -dist_listen false -erl_epmd_port 1"
+_ALONE = BrokerNode()
 _PLUGINS = ("rabbitmq_management", "rabbitmq_auth_backend_oauth2")
 
 
@@ -47,9 +44,7 @@ class BrokerPlan:
 
 
 class RabbitMQ(BrokerAccess):
-    """A RabbitMQ of one node. `start` and `restart` return when users can log in."""
-
-    name = "RabbitMQ"
+    """A node of RabbitMQ, usually the only one. `start` and `restart` return when users can log in."""
 
     def __init__(
         self,
@@ -62,13 +57,26 @@ class RabbitMQ(BrokerAccess):
         ports: Mapping[str, int],
         data: Path,
         secrets: Path,
+        node: BrokerNode = _ALONE,
+        others: Sequence[Mapping[str, int]] = (),
+        cookie: str = "",
     ) -> None:
-        """`home` holds this launch's settings, `data` the queues and events, `secrets` the users and keys."""
+        """`home` holds this launch's settings, `data` the queues and events, `secrets` the users and keys.
+
+        `ports` are those of this `node`, `others` those of the broker's other nodes, which have the same `cookie`.
+        """
         super().__init__(
             ports=ports,
             users=kept_users(secrets / "broker-users.json", plan.schedds, plan.pools),
             key_files=plan.key_files or load_key_pair(secrets, "broker-token-key"),
+            others=others,
         )
+        self.name = f"RabbitMQ{node.suffix}"
+        self._node = node
+        #: The broker's other nodes; only its first node has them.
+        self.peers: Sequence[RabbitMQ] = ()
+        # Without a cookie Erlang makes one from the clock, which others can guess.
+        self._cookie = cookie or new_cookie()
         self._children = children
         self._tree = tree
         self._home = home
@@ -94,13 +102,23 @@ class RabbitMQ(BrokerAccess):
         return {name: port for name, port in self.ports.items() if name != "jwks"}
 
     def start(self) -> "RabbitMQ":
-        """Start the broker, and wait until users can log in.
+        """Start the broker with its other nodes, and wait until users can log in at each.
 
         Raises:
-            LaunchError: the broker did not start; the error names the log.
+            LaunchError: a node did not start; the error names the log. Then no node runs.
         """
-        self.write_configuration()
-        self.restart()
+        nodes = [self, *self.peers]
+        try:
+            # A node that is alone waits for the others, so start all of them first.
+            for node in nodes:
+                node.write_configuration()
+                node.relaunch()
+            for node in nodes:
+                await_ready(node.child, node.is_ready, timeout_s=_START_TIMEOUT_S)
+        except BaseException:
+            for node in nodes:
+                node.kill()
+            raise
         return self
 
     def restart(self) -> None:
@@ -132,7 +150,7 @@ class RabbitMQ(BrokerAccess):
     def launch_server(self) -> LaunchedProcess:
         """Start the broker's process with the settings that `write_configuration` wrote, and return it."""
         return self._children.launch(
-            "RabbitMQ",
+            self.name,
             [self._server / "sbin/rabbitmq-server"],
             log=self._log,
             environment=self._build_environment(),
@@ -147,15 +165,14 @@ class RabbitMQ(BrokerAccess):
             socket.create_connection(("127.0.0.1", self.ports["management"]), timeout=1).close()
         except OSError:
             return False
-        return asyncio.run(_logs_in(self.amqp_url(ADMIN, topology.CONTROL_VHOST)))
+        return asyncio.run(_logs_in(self.node_url(ADMIN, topology.CONTROL_VHOST)))
 
     def write_configuration(self) -> None:
         """Write the server's settings and cookie."""
         self.write_settings(self._home, public_key=self.key_files.public)
         self._write_erl()
         link_plugins(self._server / "plugins", _PLUGINS, into=self._home / "plugins")
-        # Without a cookie Erlang makes one from the clock, which others can guess.
-        write_secret(self._home / ".erlang.cookie", secrets.token_hex(32).encode())
+        write_secret(self._home / ".erlang.cookie", self._cookie.encode())
         (self._home / ".erlang.cookie").chmod(0o400)
 
     def write_settings(self, seen_at: Path, *, public_key: Path) -> None:
@@ -171,7 +188,7 @@ class RabbitMQ(BrokerAccess):
             channels=self._channels,
             tick_s=tick_s,
         )
-        (home / "rabbitmq.conf").write_text(settings)
+        (home / "rabbitmq.conf").write_text(settings + self._node.settings)
         (home / "advanced.config").write_text(advanced_settings(self.jwks_url, tick_s=tick_s))
         (home / "enabled_plugins").write_text(f"[{','.join(_PLUGINS)}].\n")
         whole = broker_definitions(
@@ -182,15 +199,16 @@ class RabbitMQ(BrokerAccess):
     def setting_variables(self, seen_at: Path) -> dict[str, str]:
         """Return the environment variables, by name, with which the broker finds its settings below `seen_at`.
 
-        One of the variables keeps other Erlang nodes from connecting.
+        One of the variables keeps foreign Erlang nodes from connecting.
         """
         return {
-            "RABBITMQ_NODENAME": _NODE,
+            "RABBITMQ_NODENAME": self._node.name,
+            "RABBITMQ_USE_LONGNAME": "false" if self._node.is_alone else "true",
             "RABBITMQ_CONFIG_FILE": str(seen_at / "rabbitmq.conf"),
             "RABBITMQ_CONFIG_FILES": str(seen_at / "conf.d"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(seen_at / "advanced.config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(seen_at / "enabled_plugins"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _NO_OTHER_NODES,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": self._node.erlang_arguments,
         }
 
     @property
@@ -204,7 +222,10 @@ class RabbitMQ(BrokerAccess):
         (home / "bin").mkdir()
         erl = home / "bin/erl"
         erl.write_text(
-            f"#!/bin/sh\nexport ROOTDIR={quote(str(erlang))} BINDIR={quote(str(erts))} EMU=beam PROGNAME=erl\n"
+            f"#!/bin/sh\nexport ROOTDIR={quote(str(erlang))} BINDIR={quote(str(erts))} EMU=beam "
+            # A node that joins others starts a helper by this name. For `erl` it would find Debian's.
+            f"PROGNAME={quote(str(erl))}\n"
+            f'case " $* " in *" -hidden "*) set -- {self._node.helper_arguments} "$@" ;; esac\n'
             'exec "$BINDIR/erlexec" "$@"\n'
         )
         erl.chmod(0o755)
@@ -229,9 +250,14 @@ class RabbitMQ(BrokerAccess):
             "RABBITMQ_PID_FILE": str(home / "pid"),
             # Without these options idle schedulers spin, and take cores from all other processes.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                f"{_NO_OTHER_NODES} +sbwt none +sbwtdcpu none +sbwtdio none {_scheduler_arguments()}"
+                f"{self._node.erlang_arguments} +sbwt none +sbwtdcpu none +sbwtdio none {_scheduler_arguments()}"
             ),
         }
+
+
+def new_cookie() -> str:
+    """Return a new secret with which the nodes of a broker know each other."""
+    return secrets.token_hex(32)
 
 
 def _scheduler_arguments() -> str:
@@ -255,18 +281,6 @@ def read_tick_s(environment: Mapping[str, str]) -> int:
     """
     number = environment.get("EWMS_BROKER_TICK_S", "")
     return int(number) if number.isdecimal() and int(number) > 0 else 1
-
-
-def kept_users(file: Path, schedds: Iterable[str], pools: Iterable[str]) -> dict[str, BrokerUser]:
-    """Return the broker's users by name, with the passwords from `file`. Give a new user a password, and save it in
-    `file`.
-    """
-    kept: dict[str, list[str]] = load_or_make(file, dict)
-    names = (ADMIN, *service_names(schedds, pools))
-    wanted = {name: kept.get(name) or [secrets.token_urlsafe(18), secrets.token_hex(4)] for name in names}
-    if wanted != kept:
-        replace_secret(file, json.dumps({**kept, **wanted}, indent=1).encode())
-    return {name: BrokerUser(name, password, bytes.fromhex(salt)) for name, (password, salt) in wanted.items()}
 
 
 async def _logs_in(url: str) -> bool:

@@ -80,3 +80,10 @@ def test_existing_clients_are_not_served_unless_it_is_said() -> None:
     settings = MqsSettings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h")
     assert settings.legacy_clients is False
     assert settings.audience == Audience("ewms", "ewms")
+
+
+def test_existing_clients_get_no_address_with_several_hosts() -> None:
+    several = {**OURS, **KEYS, "EWMS_BROKER_ADDRESS": "one:5672,two:5672/ewms"}
+    assert MqsSettings(**several).profile_address == "user@one:5672,two:5672/ewms"
+    with pytest.raises(ValidationError, match="EWMS_BROKER_ADDRESS has several hosts"):
+        MqsSettings(**several, legacy_clients=True)

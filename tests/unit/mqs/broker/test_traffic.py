@@ -1,8 +1,18 @@
 """What has gone through a queue, over restarts of the broker."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mqs.broker.traffic import BrokerLife, Counters, QueueTraffic, add_count, count_arrived, has_restarted
+from mqs.broker.traffic import (
+    MANY_PROCESSES,
+    BrokerLife,
+    Counters,
+    QueueTraffic,
+    add_count,
+    count_arrived,
+    has_restarted,
+)
 
 FIRST, SECOND = BrokerLife("71", 60.0), BrokerLife("98", 3.0)
 
@@ -62,3 +72,31 @@ def test_counts_from_before_a_restart_are_at_least_those_that_were_shown(
     after = add_count(traffic, counted, SECOND)
     assert (count_arrived(after, 0), after.n_left) == expected
     assert add_count(after, counted, BrokerLife(SECOND.process, SECOND.up_s + 5)).before == after.before
+
+
+CLUSTER = BrokerLife(MANY_PROCESSES)
+
+
+def test_a_node_that_ends_takes_its_counts_with_it_and_those_of_the_others_do_not_count_twice() -> None:
+    seen = add_count(QueueTraffic(), Counters(100, 80), CLUSTER)
+    # One node had counted 60 and 50 of them.
+    after = add_count(seen, Counters(40, 30), CLUSTER)
+    assert (count_arrived(after, 0), after.n_left) == (100, 80)
+    later = add_count(after, Counters(45, 41), CLUSTER)
+    assert (count_arrived(later, 0), later.n_left) == (105, 91)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.booleans()), min_size=3, max_size=3)))
+def test_the_numbers_of_a_cluster_never_fall_and_never_exceed_what_came(
+    steps: list[list[tuple[int, int, bool]]],
+) -> None:
+    traffic, nodes, came = QueueTraffic(), [(0, 0)] * 3, 0
+    for step in steps:
+        before = (count_arrived(traffic, 0), traffic.n_left)
+        for place, (published, acknowledged, ends) in enumerate(step):
+            came += published
+            counted = nodes[place]
+            nodes[place] = (0, 0) if ends else (counted[0] + published, counted[1] + min(published, acknowledged))
+        traffic = add_count(traffic, Counters(*map(sum, zip(*nodes, strict=True))), CLUSTER)
+        assert before[0] <= count_arrived(traffic, 0) <= came
+        assert before[1] <= traffic.n_left <= came

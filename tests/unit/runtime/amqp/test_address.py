@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.amqp import broker_url
+from runtime.amqp.address import broker_urls
 from schemas.errors import Rejected
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln-_x"
@@ -49,6 +50,40 @@ def test_no_text_can_fail_in_another_way_or_be_repeated_with_its_password(text: 
     said = ""
     try:
         broker_url(f"user:hunter2secret@{text}")
+    except Rejected as error:
+        said = error.reason
+    assert "hunter2secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("user@one:5672/ewms", ["amqp://user:t@one:5672/ewms"]),
+        ("user@one,two:5673/ewms", ["amqp://user:t@one:5672/ewms", "amqp://user:t@two:5673/ewms"]),
+        ("amqps://u:p@one,[::1]:9/v?heartbeat=5", ["amqps://u:t@one:5671/v", "amqps://u:t@[::1]:9/v"]),
+        ("one,two?heartbeat=5", ["amqp://ewms:t@one:5672", "amqp://ewms:t@two:5672"]),
+    ],
+)
+def test_an_address_with_several_hosts_is_an_address_of_each(address: str, expected: list[str]) -> None:
+    assert [str(url.with_query(None)) for url in broker_urls(address, token="t")] == expected
+
+
+def test_the_options_of_an_address_hold_for_all_its_hosts() -> None:
+    assert [url.query["heartbeat"] for url in broker_urls("one,two/ewms?heartbeat=5")] == ["5", "5"]
+
+
+@pytest.mark.parametrize("address", ["one,/ewms", ",", "one,,two/ewms", "one,a b/ewms"])
+def test_each_host_of_an_address_must_be_one(address: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        broker_urls(address)
+    assert "hunter2secret" not in refused.value.reason
+
+
+@given(st.text(max_size=80))
+def test_no_text_of_several_hosts_can_fail_in_another_way(text: str) -> None:
+    said = ""
+    try:
+        broker_urls(f"user:hunter2secret@one,{text}")
     except Rejected as error:
         said = error.reason
     assert "hunter2secret" not in said
