@@ -6,6 +6,7 @@ The pictures go to `.ewms/screenshots/<theme>-<part>.png`. A person looks at the
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -17,20 +18,25 @@ from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers
 from ewms import Client, Task, Workflow
-from tests.system.browser import open_page, running_browser
+from tests.page_objects import make_objects
+from tests.system.browser import Watched, open_page, running_browser
 from tests.waiting import wait_until
 
 PICTURES = Path(".ewms") / "screenshots"
 THEMES = ("light", "dark")
 PARTS = {
-    "home": "#/",
-    "workflows": "#/workflows",
     "processes": "#/processes",
     "start": "#/processes?tab=start",
     "trees": "#/trees",
     "catalogue": "#/catalogue",
     "operators": "#/operators",
     "places": "#/operators?tab=places",
+    "stuck": "#/operators?tab=stuck",
+    "audit": "#/operators?tab=audit",
+    "runs": "#/trees?tab=runs",
+    "jobs": "#/catalogue?tab=jobs",
+    "inventories": "#/catalogue?tab=inventories",
+    "subscriptions": "#/processes?tab=subscriptions",
 }
 OF_WORKFLOW = ("overview", "queues", "taskforces", "letters", "errors", "request")
 #: Fails for a few events, so that there is something to see.
@@ -56,22 +62,32 @@ def start_workflow(stack: Stack) -> str:
         return run.id
 
 
-def take_pictures(stack: Stack, workflow: str) -> None:
-    """Photograph each part of the page in each theme."""
-    parts = {**PARTS, **{f"workflow-{tab}": f"#/workflows/{workflow}?tab={tab}" for tab in OF_WORKFLOW}}
+def take_pictures(stack: Stack, workflow: str, objects: Mapping[str, str]) -> None:
+    """Photograph each part of the page in each theme: home and workflows as their user, the rest as an admin.
+
+    `objects` are more addresses, by the names of their pictures.
+    """
+    of_user = {"home": "#/", "workflows": "#/workflows"}
+    of_user |= {f"workflow-{tab}": f"#/workflows/{workflow}?tab={tab}" for tab in OF_WORKFLOW}
+    admin = stack.list_endpoints()["tokens"]["org-admin"]
     with tempfile.TemporaryDirectory() as scratch, running_browser(Path(scratch)) as browser:
         for theme in THEMES:
-            context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=theme)
-            watched = open_page(context, stack.gateway)
-            watched.open()
-            watched.sign_in(stack.token)
-            for name, address in parts.items():
-                watched.open(address)
-                expect(watched.page.locator(".loading")).to_have_count(0)
-                # Two looks, so that plots have a line.
-                watched.page.wait_for_timeout(9_000 if name in ("home", "workflow-queues") else 1_000)
-                watched.page.screenshot(path=str(PICTURES / f"{theme}-{name}.png"), full_page=True)
-            context.close()
+            for token, parts in ((stack.token, of_user), (admin, {**PARTS, **objects})):
+                context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=theme)
+                watched = open_page(context, stack.gateway)
+                watched.open()
+                watched.sign_in(token)
+                for name, address in parts.items():
+                    take_picture(watched, address, PICTURES / f"{theme}-{name}.png")
+                context.close()
+
+
+def take_picture(watched: Watched, address: str, target: Path) -> None:
+    """Photograph a part of the page, once it has loaded and its plots have a line."""
+    watched.open(address)
+    expect(watched.page.locator(".loading")).to_have_count(0)
+    watched.page.wait_for_timeout(9_000 if address == "#/" or address.endswith("tab=queues") else 1_000)
+    watched.page.screenshot(path=str(target), full_page=True)
 
 
 def main() -> int:
@@ -86,7 +102,7 @@ def main() -> int:
         workflow = start_workflow(stack)
         with Client(stack.gateway, token=stack.token, cluster="local", timeout=60) as ews:
             wait_until(lambda: ews.run(workflow).failures.groups().groups, within_s=120)
-        take_pictures(stack, workflow)
+        take_pictures(stack, workflow, make_objects(stack))
     sys.stdout.write(f"the pictures are in {PICTURES}\n")
     return 0
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext
 
 from deploy.local.fetch.cache import Installed
 from deploy.local.ports import free_ports
@@ -22,6 +23,7 @@ from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
 from deploy.page.building import PackagesAway, PageLeftOut, build_page
 from ewms import Client, Task, Workflow
+from tests.system.browser import running_browser
 
 CLUSTER = "local"
 
@@ -55,6 +57,19 @@ def built_page(page_build: PageLeftOut | None) -> None:
         pytest.skip(f"the web page is left out: {page_build}")
     if page_build is not None:
         raise page_build
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with running_browser(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="package")

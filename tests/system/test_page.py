@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Route, expect
+from playwright.sync_api import BrowserContext, Route, expect
 
 from deploy.local.stack import Stack
 from ewms import Client
-from tests.system.browser import PATIENCE_MS, Watched, open_page, running_browser
+from tests.system.browser import PATIENCE_MS, Watched, open_page
 from tests.system.conftest import CLUSTER, one_task
 from tests.waiting import wait_until
 from wms.gateway.page_routes import allow_issuer
@@ -23,22 +24,10 @@ pytestmark = pytest.mark.usefixtures("built_page")
 PARTS = ["#/", "#/workflows", "#/processes", "#/processes?tab=start", "#/processes?tab=subscriptions",
          "#/trees", "#/trees?tab=runs", "#/trees?tab=approvals",
          "#/catalogue", "#/catalogue?tab=jobs", "#/catalogue?tab=inventories",
-         "#/operators", "#/operators?tab=places", "#/operators?tab=taskforces", "#/operators?tab=pools"]  # fmt: skip
+         "#/operators", "#/operators?tab=places", "#/operators?tab=stuck", "#/operators?tab=taskforces",
+         "#/operators?tab=pools", "#/operators?tab=audit"]  # fmt: skip
 #: Fails for the events that say so.
 PICKY = 'grep -q BAD "$1" && { echo "cannot read BAD" >&2; exit 3; }; cp "$1" "$2"'
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with running_browser(tmp_path_factory.mktemp("browser")) as running:
-        yield running
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -185,6 +174,28 @@ def test_each_tab_has_its_own_session_and_a_reload_forgets_the_token(
     expect(other.page.get_by_label("Token")).to_be_visible()
     assert context.cookies() == []
     assert other.page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+
+
+def test_all_tabs_of_a_browser_share_one_stream(context: BrowserContext, with_worker: Stack) -> None:
+    tabs, token = [open_page(context, with_worker.gateway) for _ in range(2)], with_worker.token
+    for watched in tabs:
+        watched.open("#/operators?tab=stuck")
+        watched.sign_in(token)
+        expect(watched.page.get_by_text("The gateway’s stream of news is not there")).to_have_count(0)
+    # The gateway may still close the streams of an earlier test.
+    wait_until(lambda: count_streams(with_worker) == 1, within_s=60)
+    tabs[0].page.get_by_role("button", name="Sign out").click()
+    expect(tabs[0].page.get_by_label("Token")).to_be_visible()
+    assert count_streams(with_worker) == 1
+    tabs[1].page.close()
+    wait_until(lambda: count_streams(with_worker) == 0, within_s=60)
+    assert [each.faults for each in tabs] == [[], []]
+
+
+def count_streams(stack: Stack) -> float:
+    """Return how many streams of server-sent events the gateway has open."""
+    metrics = httpx2.get(f"{stack.gateway}/metrics").text
+    return sum(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("ewms_streams_open"))
 
 
 def test_a_person_without_roles_is_told_so(context: BrowserContext, with_worker: Stack) -> None:

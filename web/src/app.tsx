@@ -1,6 +1,6 @@
 /** The whole page: sign in, then the frame with the part that the address names. */
 
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiClient } from "./api/client.ts";
 import { Loading } from "./parts/states.tsx";
@@ -8,6 +8,7 @@ import { type Claims, readClaims, type SignInConfig } from "./session/pkce.ts";
 import { finishSignIn, loadConfig, type Session, SessionContext } from "./session/session.ts";
 import { SignInForm } from "./session/sign_in.tsx";
 import { Frame } from "./frame.tsx";
+import { NewsContext, useSharedStream } from "./stream/workflow_news.ts";
 
 export function App(): VNode {
   const [config, setConfig] = useState<SignInConfig | null>(null);
@@ -49,7 +50,9 @@ export function App(): VNode {
     return (
       <SessionContext.Provider value={session}>
         <ExpiryWatch claims={session.claims} onExpired={() => { setProblem("Your token has expired. Sign in again."); setToken(null); }} />
-        <Frame />
+        <WithNews token={token ?? ""}>
+          <Frame />
+        </WithNews>
       </SessionContext.Provider>
     );
   }
@@ -66,6 +69,11 @@ export function App(): VNode {
       }}
     />
   );
+}
+
+/** Gives the parts of the page the stream's news. */
+function WithNews({ token, children }: { token: string; children: ComponentChildren }): VNode {
+  return <NewsContext.Provider value={useSharedStream(token)}>{children}</NewsContext.Provider>;
 }
 
 /** Ends the session at the instant at which the token ends, so that no request fails for that reason. */

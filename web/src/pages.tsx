@@ -14,7 +14,8 @@ import { ProcessPage } from "./processes/process_page.tsx";
 import { ProcessStart } from "./processes/process_start.tsx";
 import { SubscriptionPage } from "./processes/subscription_list.tsx";
 import { TreeList } from "./trees/tree_list.tsx";
-import { TemplatePage, TreeRunPage } from "./trees/tree_pages.tsx";
+import { TreeRunPage } from "./trees/tree_run_page.tsx";
+import { TemplatePage } from "./trees/template_page.tsx";
 import { WorkflowList } from "./workflow/workflow_list.tsx";
 import { WorkflowPage } from "./workflow/workflow_page.tsx";
 

@@ -15,7 +15,7 @@ const SCHEMA = {
     tags: { type: "array" },
     kind: { const: "router" },
   },
-  $defs: { Site: { enum: ["ams-1", "par-1"], type: "string", options: { "ams-1": "Amsterdam" } } },
+  $defs: { Site: { title: "SiteChoice", enum: ["ams-1", "par-1"], type: "string", options: { "ams-1": "Amsterdam" } } },
 };
 
 test("each kind of field of a form's schema is found, in its order", () => {
@@ -24,6 +24,7 @@ test("each kind of field of a form's schema is found, in its order", () => {
     ["name", "text", true, ""], ["site", "choice", true, ""], ["speed", "number", false, "10"],
     ["ok", "switch", false, true], ["tags", "json", false, ""], ["kind", "fixed", false, "router"],
   ]);
+  assert.deepEqual(fields.map((each) => each.title), ["Name", "Site", "Speed", "Ok", "Tags", "Kind"]);
   assert.deepEqual(fields[1]?.choices, [["ams-1", "Amsterdam"], ["par-1", "par-1"]]);
 });
 
@@ -34,7 +35,7 @@ test("what a person typed becomes a value, and what cannot be one is said by its
   assert.deepEqual(readValue(fields["tags"]!, '["a"]'), ["a"]);
   assert.equal(readValue(fields["ok"]!, false), false);
   assert.throws(() => readValue(fields["speed"]!, "fast"), /must be a number/);
-  assert.throws(() => readValue(fields["tags"]!, "a b"), /tags must be JSON/);
+  assert.throws(() => readValue(fields["tags"]!, "a b"), /Tags must be JSON/);
 });
 
 test("a survey's answers become variables, and a question without an answer is left out", () => {

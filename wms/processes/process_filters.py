@@ -179,10 +179,13 @@ def _find_subscription(_: str, value: str) -> Query:
     return {"$or": [{"subscriptions": value}, {"state.subscription_id": value}]}
 
 
-def _find_number(name: str, value: str) -> Query:
-    if not _PLACE.fullmatch(value):
-        raise Rejected(f"filter: {name} must be a number")
-    return {"_id": int(value)}
+def _find_number(field: str) -> Callable[[str, str], Query]:
+    def find(name: str, value: str) -> Query:
+        if not _PLACE.fullmatch(value):
+            raise Rejected(f"filter: {name} must be a number")
+        return {field: int(value)}
+
+    return find
 
 
 def make_task_query() -> Query:
@@ -201,7 +204,8 @@ def join_queries(*queries: Mapping[str, Any]) -> Query:
 _FILTERED: Mapping[str, Callable[[str, str], Query]] = {
     "process_id": _find_text("uuid"),
     "processId": _find_text("uuid"),
-    "run": _find_number,
+    "run": _find_number("_id"),
+    "parent": _find_number("parent.run"),
     "workflow_name": _find_text("definition"),
     "workflowName": _find_text("definition"),
     "workflow": _find_text("definition"),

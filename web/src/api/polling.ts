@@ -31,10 +31,13 @@ export function usePolled<T>(key: string, look: () => Promise<T>, intervalMs = E
     let current: Look<T> = UNSEEN;
     let timer = 0;
     let isLooking = false;
+    // A look that began before an action may not show what the action changed, so another one follows it.
+    let isAnotherWanted = false;
 
     const lookOnce = async (): Promise<void> => {
       window.clearTimeout(timer);
       if (isLooking) {
+        isAnotherWanted = true;
         return;
       }
       isLooking = true;
@@ -48,7 +51,10 @@ export function usePolled<T>(key: string, look: () => Promise<T>, intervalMs = E
         return;
       }
       setSeen({ key, look: current });
-      if (!isFinal(current.failure)) {
+      if (isAnotherWanted) {
+        isAnotherWanted = false;
+        void lookOnce();
+      } else if (!isFinal(current.failure)) {
         timer = window.setTimeout(lookOnce, choosePause(intervalMs, current.nFailures, document.hidden));
       }
     };

@@ -30,7 +30,7 @@ function findText(body: unknown): string {
   if (!isRecord(body)) {
     return "";
   }
-  for (const name of ["error", "detail", "title", "message"]) {
+  for (const name of ["error", "Error", "detail", "title", "message", "msg"]) {
     const found = body[name];
     if (typeof found === "string" && found) {
       return found;

@@ -70,7 +70,7 @@ function JobList(): VNode {
             <Empty>No job has run. `ewms job run` starts one.</Empty>
           ) : (
             <Table
-              caption="Jobs on hosts"
+              caption="Jobs, the newest first"
               rows={found.jobs}
               keyOf={(row) => String(row.id)}
               columns={[
@@ -100,7 +100,7 @@ function InventoryList(): VNode {
             <Empty>There are no inventories. `ewms inventory create` makes one.</Empty>
           ) : (
             <Table
-              caption="Inventories"
+              caption="Inventories with their hosts"
               rows={found.inventories}
               keyOf={(row) => String(row.id)}
               columns={[

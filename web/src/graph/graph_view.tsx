@@ -2,6 +2,7 @@
 
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { type Link, useLinking } from "./linking.ts";
 import { cutText, type GraphEdge, type GraphNode, type Placed, placeGraph } from "./layout.ts";
 import { fitDrawing, pan, type Size, type Viewport, writeViewBox, zoom } from "./viewport.ts";
 
@@ -11,6 +12,10 @@ interface GraphProps {
   edges: readonly GraphEdge[];
   direction?: "LR" | "TB";
   onChoose?: (id: string) => void;
+  /** The box that is chosen now. */
+  chosen?: string;
+  /** Called when somebody draws a line from one box to another by the mouse. Without it, boxes take no lines. */
+  onLink?: (source: string, target: string) => void;
 }
 
 const STEP = 60;
@@ -23,7 +28,7 @@ function nameShape(nodes: readonly GraphNode[], edges: readonly GraphEdge[]): st
   ]);
 }
 
-export function GraphView({ title, nodes, edges, direction = "LR", onChoose }: GraphProps): VNode {
+export function GraphView({ title, nodes, edges, direction = "LR", onChoose, chosen, onLink }: GraphProps): VNode {
   const pane = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState<Size>({ width: 800, height: 400 });
   const [view, setView] = useState<Viewport | null>(null);
@@ -76,6 +81,7 @@ export function GraphView({ title, nodes, edges, direction = "LR", onChoose }: G
     }
   };
   const live = new Map(nodes.map((node) => [node.id, node]));
+  const linking = useLinking(onLink);
   return (
     <div class="graph" ref={pane} onKeyDown={press}>
       <svg
@@ -90,16 +96,24 @@ export function GraphView({ title, nodes, edges, direction = "LR", onChoose }: G
           }
         }}
         onPointerMove={(event) => {
+          linking.move(event);
           if (drag) {
             setView(pan(shown, event.clientX - drag.x, event.clientY - drag.y));
             setDrag({ x: event.clientX, y: event.clientY });
           }
         }}
-        onPointerUp={() => setDrag(null)}
-        onPointerCancel={() => setDrag(null)}
+        onPointerUp={(event) => {
+          linking.end(event);
+          setDrag(null);
+        }}
+        onPointerLeave={linking.cancel}
+        onPointerCancel={() => {
+          linking.cancel();
+          setDrag(null);
+        }}
       >
         <defs>
-          <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">
+          <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" markerWidth="10" markerHeight="10" orient="auto-start-reverse">
             <path class="arrow" d="M0,0 L8,4 L0,8 z" />
           </marker>
         </defs>
@@ -113,12 +127,15 @@ export function GraphView({ title, nodes, edges, direction = "LR", onChoose }: G
           return (
             <g
               key={node.id}
-              class={`${now.isStub ? "stub" : now.tone}`}
+              class={`${now.isStub ? "stub" : now.tone}${chosen === node.id ? " is-chosen" : ""}`}
+              data-node={node.id}
               transform={`translate(${node.x - node.width / 2} ${node.y - node.height / 2})`}
               role={onChoose ? "button" : "img"}
+              aria-pressed={onChoose && chosen !== undefined ? chosen === node.id : undefined}
               // Preact leaves `tabIndex` of an SVG element out of the keyboard's order.
               tabindex={0}
               aria-label={now.spoken}
+              onPointerDown={(event) => linking.begin(event, node.id)}
               onClick={() => onChoose?.(node.id)}
               onKeyDown={(event) => {
                 if (event.key === "Enter" || event.key === " ") {
@@ -136,6 +153,7 @@ export function GraphView({ title, nodes, edges, direction = "LR", onChoose }: G
             </g>
           );
         })}
+        {linking.link ? <LinkView link={linking.link} placed={placed} view={shown} pane={pane.current} /> : null}
       </svg>
       <div class="tools">
         <button type="button" aria-label="Zoom in" onClick={() => magnify(1.25)}>
@@ -152,13 +170,24 @@ export function GraphView({ title, nodes, edges, direction = "LR", onChoose }: G
   );
 }
 
+/** The line that somebody draws now: from the middle of a box to the pointer. */
+function LinkView({ link, placed, view, pane }: { link: Link; placed: Placed; view: Viewport; pane: Element | null }): VNode | null {
+  const source = placed.nodes.find((node) => node.id === link.source);
+  const box = pane?.getBoundingClientRect();
+  if (!source || !box) {
+    return null;
+  }
+  const [x, y] = [view.x + (link.x - box.left) / view.scale, view.y + (link.y - box.top) / view.scale];
+  return <path class="edge link" d={`M${source.x},${source.y} L${x},${y}`} marker-end="url(#arrow)" />;
+}
+
 function EdgeView({ path, x, y, edge }: { path: string; x: number; y: number; edge: GraphEdge }): VNode {
   const width = Math.min(edge.label.length, 34) * 6.8 + 8;
   return (
     <g>
-      <path class={`edge ${edge.tone}`} d={path} marker-end="url(#arrow)" />
+      <path class={`edge ${edge.tone}${edge.isRefused ? " is-refused" : ""}`} d={path} marker-end="url(#arrow)" />
       {edge.label ? (
-        <g class={`edge-label ${edge.tone}`} transform={`translate(${x} ${y})`}>
+        <g class={`edge-label ${edge.tone}${edge.isRefused ? " is-refused" : ""}`} transform={`translate(${x} ${y})`}>
           <rect x={-width / 2} y={-10} width={width} height={20} rx={4} />
           <text text-anchor="middle" dy="4">
             {cutText(edge.label)}

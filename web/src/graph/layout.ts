@@ -18,6 +18,8 @@ export interface GraphEdge {
   target: string;
   label: string;
   tone: Tone;
+  /** The server did not take this edge: it is drawn, and does not exist. */
+  isRefused?: boolean;
 }
 
 export interface PlacedNode extends GraphNode {
@@ -41,6 +43,8 @@ export interface Placed {
 }
 
 const CHARACTER = 7.4;
+/** Of the title, which is bold. */
+const BOLD_CHARACTER = 8.6;
 const LINE = 18;
 const MOST_CHARACTERS = 34;
 
@@ -49,8 +53,8 @@ export function cutText(text: string, most = MOST_CHARACTERS): string {
 }
 
 function measure(texts: readonly string[]): { width: number; height: number } {
-  const longest = Math.max(...texts.map((text) => Math.min(text.length, MOST_CHARACTERS)), 4);
-  return { width: longest * CHARACTER + 26, height: texts.length * LINE + 16 };
+  const widths = texts.map((text, line) => Math.min(text.length, MOST_CHARACTERS) * (line ? CHARACTER : BOLD_CHARACTER));
+  return { width: Math.max(...widths, 30) + 26, height: texts.length * LINE + 16 };
 }
 
 /** Return the places of all nodes and edges. Edges to nodes that do not exist are left out. */

@@ -12,8 +12,9 @@ import { Empty, Shown } from "../parts/states.tsx";
 import { countOf, describeNumber } from "../parts/texts.ts";
 import { writePlace } from "../routing/routes.ts";
 import { useApi } from "../session/session.ts";
+import { useWorkflowNews } from "../stream/workflow_news.ts";
 import { countWorkers, type WorkerCounts } from "../workflow/worker_counts.ts";
-import { readWorkflowRows, type WorkflowRow } from "../workflow/workflow_rows.ts";
+import { listUnderWay, readWorkflowRows, type WorkflowRow } from "../workflow/workflow_rows.ts";
 import { ProgressBar } from "../workflow/progress.tsx";
 import { addRate, type RatePoint } from "./throughput.ts";
 
@@ -57,9 +58,11 @@ export function Home(): VNode {
 
 function useOverview(): Polled<Overview> {
   const api = useApi();
+  const heard = useWorkflowNews();
+  const findRows = async (): Promise<WorkflowRow[]> =>
+    heard ? listUnderWay(heard.news) : readWorkflowRows(await api.query<WorkflowsFound>("/v1/query/workflows", { query: { deactivated: null } }));
   return usePolled("home/workflows", async () => {
-    const found = await api.query<WorkflowsFound>("/v1/query/workflows", { query: { deactivated: null } });
-    const rows = readWorkflowRows(found);
+    const rows = await findRows();
     const newest = rows.slice(0, MOST_IN_DETAIL);
     const details = await Promise.all(
       newest.map((row) => api.get<WorkflowSeen>(`/v1/workflows/${row.id}?include=health,progress`).catch(() => null)),

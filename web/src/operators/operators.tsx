@@ -12,13 +12,17 @@ import { usePlace } from "../routing/place.ts";
 import { writePlace } from "../routing/routes.ts";
 import { useApi } from "../session/session.ts";
 import { countWorkers, listHoldReasons } from "../workflow/worker_counts.ts";
+import { AuditLog } from "./audit_log.tsx";
 import { sumByPlace } from "./places.ts";
+import { Stuck } from "./stuck.tsx";
 
 const TABS: ReadonlyArray<readonly [string, string]> = [
   ["services", "Services"],
   ["places", "Places"],
+  ["stuck", "Stuck"],
   ["taskforces", "Taskforces in trouble"],
   ["pools", "Step workers"],
+  ["audit", "Audit log"],
 ];
 
 type Taskforce = Pick<TaskforceSeen, "taskforce_uuid" | "workflow_id" | "schedd" | "phase" | "compound_statuses" | "n_workers">;
@@ -30,9 +34,26 @@ export function Operators(): VNode {
     <>
       <PageHead title="Operators" />
       <Tabs tabs={TABS} chosen={tab} />
-      {tab === "places" ? <Places /> : tab === "taskforces" ? <InTrouble /> : tab === "pools" ? <Pools /> : <Services />}
+      {findTab(tab)}
     </>
   );
+}
+
+function findTab(tab: string): VNode {
+  switch (tab) {
+    case "places":
+      return <Places />;
+    case "stuck":
+      return <Stuck />;
+    case "taskforces":
+      return <InTrouble />;
+    case "pools":
+      return <Pools />;
+    case "audit":
+      return <AuditLog />;
+    default:
+      return <Services />;
+  }
 }
 
 function Services(): VNode {

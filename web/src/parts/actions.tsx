@@ -101,7 +101,8 @@ export function Dialog({ title, close, isWide, children }: { title: string; clos
 
 export function describeFailure(failure: unknown): string {
   if (failure instanceof ApiError) {
-    return failure.hint ? `${failure.message} ${failure.hint}` : failure.message;
+    // The dialect "awx" has the hint in its text as well.
+    return failure.hint && !failure.message.includes(failure.hint) ? `${failure.message} ${failure.hint}` : failure.message;
   }
   return failure instanceof Error ? failure.message : String(failure);
 }

@@ -62,6 +62,12 @@ export function describeSince(value: string | number | null | undefined, now: nu
   return instant === null ? "–" : `${describeAge(now - instant)} ago`;
 }
 
+/** Return how long something took; "–" until it has ended. */
+export function describeSpan(from: string | null, to: string | null): string {
+  const [began, ended] = [readInstant(from), readInstant(to)];
+  return began === null || ended === null ? "–" : describeAge(ended - began);
+}
+
 export function countOf(count: number, noun: string, plural = `${noun}s`): string {
   return `${describeNumber(count)} ${count === 1 ? noun : plural}`;
 }

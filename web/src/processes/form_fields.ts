@@ -20,12 +20,12 @@ export function readFields(schema: Record<string, unknown>): Field[] {
   const required = new Set(Array.isArray(schema["required"]) ? schema["required"].map(String) : []);
   return Object.entries(properties).map(([name, given]) => {
     const own = resolve(given, schema);
-    const choices = readChoices(own, schema);
+    const choices = readChoices(own);
     const kind = chooseKind(own, choices.length > 0);
     const start = own["default"] ?? own["const"];
     return {
       name,
-      title: String(own["title"] ?? name),
+      title: String(own["title"] ?? nameField(name)),
       help: String(own["description"] ?? ""),
       kind,
       isRequired: required.has(name),
@@ -76,13 +76,23 @@ function resolve(given: unknown, schema: Record<string, unknown>): Record<string
 function findReference(reference: string, schema: Record<string, unknown>): Record<string, unknown> | null {
   const definitions = schema["$defs"] ?? schema["definitions"];
   const found = isRecord(definitions) ? definitions[reference.split("/").at(-1) ?? ""] : null;
-  return isRecord(found) ? found : null;
+  if (!isRecord(found)) {
+    return null;
+  }
+  // The title of a definition names its class, and not the field that refers to it.
+  const { title: _, ...rest } = found;
+  return rest;
 }
 
-function readChoices(own: Record<string, unknown>, schema: Record<string, unknown>): Array<readonly [string, string]> {
+/** Return the name of a field without a title of its own: `select_node` is "Select node". */
+function nameField(name: string): string {
+  const words = name.replaceAll("_", " ").trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function readChoices(own: Record<string, unknown>): Array<readonly [string, string]> {
   const values = Array.isArray(own["enum"]) ? own["enum"] : [];
   const names = isRecord(own["options"]) ? own["options"] : {};
-  void schema;
   return values.map((value) => [String(value), String(names[String(value)] ?? value)] as const);
 }
 

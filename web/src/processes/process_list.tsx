@@ -5,9 +5,10 @@ import type { ProcessSummary, StatusCounts, WorkflowDescription } from "../api/g
 import { usePolled } from "../api/polling.ts";
 import { Action } from "../parts/actions.tsx";
 import { Ago, Badge, Card, Figure, PageHead, Table, Tabs } from "../parts/basics.tsx";
+import { Pages, usePageNumber } from "../parts/pages.tsx";
 import { Empty, Shown } from "../parts/states.tsx";
 import { describeNumber } from "../parts/texts.ts";
-import { replaceQuery, usePlace } from "../routing/place.ts";
+import { usePlace } from "../routing/place.ts";
 import { writePlace } from "../routing/routes.ts";
 import { useApi } from "../session/session.ts";
 import { SubscriptionList } from "./subscription_list.tsx";
@@ -35,7 +36,7 @@ function Listed(): VNode {
   const api = useApi();
   const place = usePlace();
   const status = place.query["status"] ?? "";
-  const page = Math.max(0, Number(place.query["page"] ?? "0") || 0);
+  const page = usePageNumber();
   const counts = usePolled("process counts", () => api.get<StatusCounts>("/api/processes/status-counts"), 8_000);
   const query = new URLSearchParams({ sort: "started_at,desc", range: `${page * PAGE},${page * PAGE + PAGE - 1}` });
   if (status) {
@@ -70,32 +71,13 @@ function Listed(): VNode {
                     { title: "Began", cell: (row) => <Ago at={row.started_at ?? row.created_at} /> },
                   ]}
                 />
-                <Pages page={page} nShown={value.length} range={headers.get("content-range")} />
+                <Pages page={page} pageSize={PAGE} nShown={value.length} total={Number(headers.get("content-range")?.split("/")[1] ?? NaN)} />
               </>
             )
           }
         </Shown>
       </Card>
     </>
-  );
-}
-
-function Pages({ page, nShown, range }: { page: number; nShown: number; range: string | null }): VNode | null {
-  const total = Number(range?.split("/")[1] ?? NaN);
-  const isLast = Number.isNaN(total) ? nShown < PAGE : (page + 1) * PAGE >= total;
-  if (page === 0 && isLast) {
-    return null;
-  }
-  return (
-    <p class="row">
-      <button type="button" disabled={page === 0} onClick={() => replaceQuery({ page: String(page - 1) })}>
-        Newer
-      </button>
-      <button type="button" disabled={isLast} onClick={() => replaceQuery({ page: String(page + 1) })}>
-        Older
-      </button>
-      <span class="quiet">{Number.isNaN(total) ? "" : `${describeNumber(total)} in all`}</span>
-    </p>
   );
 }
 

@@ -22,7 +22,7 @@ export function SubscriptionList(): VNode {
             <Empty>There are no subscriptions. A process that creates one shows it here.</Empty>
           ) : (
             <Table
-              caption="Subscriptions"
+              caption="Subscriptions with their products"
               rows={found}
               keyOf={(row) => row.subscription_id}
               columns={[

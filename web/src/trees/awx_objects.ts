@@ -1,5 +1,7 @@
 /** The objects of trees, whose document names no fields. These are the fields that the page uses. */
 
+import type { Connection } from "./editor/tree_parts.ts";
+
 export interface Page<T> {
   count: number;
   results: T[];
@@ -14,6 +16,8 @@ export interface Template {
   next_job_run: string | null;
   status: string;
   survey_enabled: boolean;
+  topology: string;
+  summary_fields: { user_capabilities?: Record<string, boolean> };
 }
 
 export interface TreeJob {
@@ -25,6 +29,10 @@ export interface TreeJob {
   finished: string | null;
   job_explanation: string;
   workflow_job_template: number | null;
+  launch_type: string;
+  extra_vars: string;
+  handled_failures: number;
+  summary_fields: { created_by?: { username: string } };
 }
 
 export interface Approval {
@@ -32,18 +40,34 @@ export interface Approval {
   name: string;
   created: string;
   status: string;
+  can_approve_or_deny: boolean;
+  approval_expiration: string | null;
+  summary_fields: { source_workflow_job?: { id: number } };
 }
 
 export interface DrawnNode {
   id: number;
   identifier: string;
   name: string;
-  status: string;
+  status: string | null;
   why: string;
   job: number | null;
+  started: string | null;
+  finished: string | null;
 }
 
 export interface Drawing {
   nodes: DrawnNode[];
-  edges: Array<{ source: number; target: number; kind: string }>;
+  edges: Connection[];
+}
+
+export interface Schedule {
+  id: number;
+  name: string;
+  rrule: string;
+  enabled: boolean;
+  next_run: string | null;
+  last_occurrence: { at: string; job: string | null; refusal: string } | null;
+  skipped_occurrences: number;
+  summary_fields: { created_by?: { username: string }; user_capabilities?: Record<string, boolean> };
 }

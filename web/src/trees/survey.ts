@@ -31,8 +31,12 @@ export function readSurvey(spec: unknown): Question[] {
   });
 }
 
-/** Return the body of a launch. A question that nobody answered is left out, so that the template's default holds. */
-export function makeLaunchBody(questions: readonly Question[], answers: Readonly<Record<string, string>>): unknown {
+export interface LaunchBody {
+  extra_vars?: Record<string, unknown>;
+}
+
+/** Return the body of a launch. Several answers to one question are lines of one text. A question that nobody answered is left out, so that the template's default holds. */
+export function makeLaunchBody(questions: readonly Question[], answers: Readonly<Record<string, string>>): LaunchBody {
   const given = questions
     .map((question) => [question, answers[question.variable] ?? question.initial] as const)
     .filter(([, text]) => text !== "");
@@ -46,5 +50,5 @@ function readAnswer(type: string, text: string): unknown {
     // The server refuses what is no number, and says so in its own words.
     return Number.isNaN(number) ? text : number;
   }
-  return type === "multiselect" ? [text] : text;
+  return type === "multiselect" ? text.split("\n") : text;
 }

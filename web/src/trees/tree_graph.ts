@@ -1,10 +1,9 @@
 /** Make the boxes and lines of a tree's graph. (core) */
 
 import type { GraphEdge, GraphNode } from "../graph/layout.ts";
-import { chooseTone, type Tone } from "../parts/texts.ts";
+import { chooseTone } from "../parts/texts.ts";
 import type { Drawing } from "./awx_objects.ts";
-
-const EDGES: Readonly<Record<string, Tone>> = { success: "good", failure: "bad", always: "" };
+import { EDGE_TONES } from "./editor/tree_parts.ts";
 
 export function makeTreeParts(drawing: Drawing): { nodes: GraphNode[]; edges: GraphEdge[] } {
   return {
@@ -23,7 +22,7 @@ export function makeTreeParts(drawing: Drawing): { nodes: GraphNode[]; edges: Gr
       source: String(edge.source),
       target: String(edge.target),
       label: edge.kind,
-      tone: EDGES[edge.kind] ?? "",
+      tone: EDGE_TONES[edge.kind],
     })),
   };
 }

@@ -2,14 +2,15 @@
 
 import type { VNode } from "preact";
 import { usePolled } from "../api/polling.ts";
-import { Action } from "../parts/actions.tsx";
 import { Ago, Badge, Card, PageHead, Table, Tabs } from "../parts/basics.tsx";
 import { Empty, Shown } from "../parts/states.tsx";
 import { describeInstant } from "../parts/texts.ts";
 import { usePlace } from "../routing/place.ts";
 import { writePlace } from "../routing/routes.ts";
 import { useApi } from "../session/session.ts";
-import type { Approval, Page, Template, TreeJob } from "./awx_objects.ts";
+import { ApprovalTable } from "./approvals.tsx";
+import type { Page, Template, TreeJob } from "./awx_objects.ts";
+import { NewTemplate } from "./new_template.tsx";
 
 const TABS: ReadonlyArray<readonly [string, string]> = [
   ["templates", "Templates"],
@@ -23,7 +24,7 @@ export function TreeList(): VNode {
     <>
       <PageHead title="Trees" />
       <Tabs tabs={TABS} chosen={tab} />
-      {tab === "runs" ? <Runs /> : tab === "approvals" ? <Approvals /> : <Templates />}
+      {tab === "runs" ? <RunTable path="/api/v2/workflow_jobs/?page_size=100&order_by=-id" /> : tab === "approvals" ? <ApprovalTable /> : <Templates />}
     </>
   );
 }
@@ -33,11 +34,11 @@ function Templates(): VNode {
   const path = "/api/v2/workflow_job_templates/?page_size=200&order_by=name";
   const templates = usePolled(path, () => api.get<Page<Template>>(path), 8_000);
   return (
-    <Card title="Templates">
+    <Card title="Templates" more={<NewTemplate />}>
       <Shown of={templates} what="the templates">
         {(found) =>
           found.results.length === 0 ? (
-            <Empty>There are no templates. `ewms tree apply FILE` makes one.</Empty>
+            <Empty>There are no templates. “New template” makes one, and so does `ewms tree apply FILE`.</Empty>
           ) : (
             <Table
               caption="Templates of trees"
@@ -58,9 +59,9 @@ function Templates(): VNode {
   );
 }
 
-function Runs(): VNode {
+/** Show the runs that `path` lists. */
+export function RunTable({ path }: { path: string }): VNode {
   const api = useApi();
-  const path = "/api/v2/workflow_jobs/?page_size=100&order_by=-id";
   const runs = usePolled(path, () => api.get<Page<TreeJob>>(path));
   return (
     <Card title="Runs">
@@ -77,49 +78,9 @@ function Runs(): VNode {
                 { title: "Run", isNumber: true, cell: (row) => <a href={writePlace(["trees", "runs", String(row.id)])}>{row.id}</a> },
                 { title: "Template", cell: (row) => row.name },
                 { title: "Status", cell: (row) => <Badge state={row.status} /> },
+                { title: "By", cell: (row) => row.summary_fields.created_by?.username ?? "–" },
                 { title: "Began", cell: (row) => <Ago at={row.started ?? row.created} /> },
                 { title: "Ended", cell: (row) => describeInstant(row.finished) },
-              ]}
-            />
-          )
-        }
-      </Shown>
-    </Card>
-  );
-}
-
-function Approvals(): VNode {
-  const api = useApi();
-  const path = "/api/v2/workflow_approvals/?status=pending&page_size=200";
-  const approvals = usePolled(path, () => api.get<Page<Approval>>(path));
-  const decide = (id: number, how: "approve" | "deny") => async (): Promise<string> => {
-    await api.send("POST", `/api/v2/workflow_approvals/${id}/${how}/`, {});
-    approvals.refresh();
-    return how === "approve" ? "Approved." : "Denied.";
-  };
-  return (
-    <Card title="Approvals that wait">
-      <Shown of={approvals} what="the approvals">
-        {(found) =>
-          found.results.length === 0 ? (
-            <Empty>Nothing waits for an approval.</Empty>
-          ) : (
-            <Table
-              caption="Approvals that wait"
-              rows={found.results}
-              keyOf={(row) => String(row.id)}
-              columns={[
-                { title: "What", cell: (row) => <b>{row.name}</b> },
-                { title: "Since", cell: (row) => <Ago at={row.created} /> },
-                {
-                  title: "Your decision",
-                  cell: (row) => (
-                    <span class="row">
-                      <Action text="Approve" isMain act={decide(row.id, "approve")} question={`Approve “${row.name}”? The tree goes on.`} />
-                      <Action text="Deny" isDanger act={decide(row.id, "deny")} question={`Deny “${row.name}”? The tree takes its failure edges.`} />
-                    </span>
-                  ),
-                },
               ]}
             />
           )

@@ -10,15 +10,20 @@ import { countOf, describeInstant } from "../parts/texts.ts";
 import { replaceQuery, usePlace } from "../routing/place.ts";
 import { writePlace } from "../routing/routes.ts";
 import { useApi } from "../session/session.ts";
-import { readWorkflowRows, type WorkflowRow } from "./workflow_rows.ts";
+import type { News } from "../stream/news.ts";
+import { useWorkflowNews } from "../stream/workflow_news.ts";
+import { mergeNews, readWorkflowRows, type WorkflowRow } from "./workflow_rows.ts";
 
 const STEP = 100;
 const STATES = ["", "under way", "done", "done with failures", "finished", "aborted"];
 const MOST_PAGES = 20;
+const SLOW_MS = 60_000;
+const NO_NEWS: News = new Map();
 
 export function WorkflowList(): VNode {
   const api = useApi();
   const place = usePlace();
+  const heard = useWorkflowNews();
   const [nShown, setShown] = useState(STEP);
   const listed = usePolled(
     "workflows",
@@ -34,15 +39,17 @@ export function WorkflowList(): VNode {
           break;
         }
       }
-      return rows.sort((one, other) => other.beganAt - one.beganAt);
+      return rows;
     },
-    6_000,
+    // The stream tells of workflows that are new, change or end; the list has those that ended long ago.
+    heard ? SLOW_MS : 6_000,
   );
+  const rows = useMemo(() => mergeNews(listed.value ?? [], heard?.news ?? NO_NEWS), [listed.value, heard?.news]);
   const state = place.query["state"] ?? "";
   const text = place.query["find"] ?? "";
   const chosen = useMemo(
-    () => (listed.value ?? []).filter((row) => (!state || row.state === state) && row.id.toLowerCase().includes(text.toLowerCase())),
-    [listed.value, state, text],
+    () => rows.filter((row) => (!state || row.state === state) && row.id.toLowerCase().includes(text.toLowerCase())),
+    [rows, state, text],
   );
   return (
     <>

@@ -14,6 +14,7 @@ def test_pairs_are_a_filter_and_all_of_them_hold() -> None:
 
 
 def test_several_values_of_one_field_mean_any_of_them() -> None:
+    assert parse_filter("parent,7") == {"$and": [{"parent.run": 7}]}
     assert parse_filter("created_by,ada,created_by,bob") == {"$and": [{"$or": [{"owner": "ada"}, {"owner": "bob"}]}]}
 
 
@@ -29,6 +30,7 @@ def test_no_filter_finds_all() -> None:
         ("last_status,happy", "'happy' is no last_status"),
         ("is_task,perhaps", "is_task must be true or false"),
         ("run,x", "run must be a number"),
+        ("parent,x", "parent must be a number"),
         ("created_by,a" + ",created_by,a" * 20, "at most 20 pairs"),
         ("created_by," + "x" * 600, "at most 512 characters"),
         ("created_by,\0", "no NUL"),

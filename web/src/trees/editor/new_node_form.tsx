@@ -1,0 +1,85 @@
+/** Add a node: its name, what it runs, and after which node. */
+
+import type { VNode } from "preact";
+import { useState } from "preact/hooks";
+import { usePolled } from "../../api/polling.ts";
+import { describeFailure } from "../../parts/actions.tsx";
+import { useApi } from "../../session/session.ts";
+import type { Page } from "../awx_objects.ts";
+import { addNode, type Work } from "./tree_calls.ts";
+import type { EdgeKind, TemplateNode } from "./tree_parts.ts";
+
+const TEMPLATES = "/api/v2/unified_job_templates/?page_size=200&order_by=name&not__type=workflow_approval_template";
+const APPROVAL = "approval";
+const NOTHING = "nothing";
+
+interface NewNodeProps {
+  path: string;
+  nodes: readonly TemplateNode[];
+  chosen: number | null;
+  kind: EdgeKind;
+  onAdded: (id: number) => void;
+}
+
+export function NewNodeForm({ path, nodes, chosen, kind, onAdded }: NewNodeProps): VNode {
+  const api = useApi();
+  const templates = usePolled(TEMPLATES, () => api.get<Page<{ id: number; name: string }>>(TEMPLATES), 60_000);
+  const [identifier, setIdentifier] = useState("");
+  const [runs, setRuns] = useState("");
+  const [timeout, setTimeoutS] = useState("0");
+  const [problem, setProblem] = useState("");
+  const [isBusy, setBusy] = useState(false);
+  const parent = nodes.find((node) => node.id === chosen);
+  const add = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    setBusy(true);
+    setProblem("");
+    const work: Work = runs === NOTHING ? null : runs === APPROVAL ? { approval: identifier, timeoutS: Number(timeout) } : { template: Number(runs) };
+    try {
+      const id = await addNode(api, path, { identifier, work, after: parent ? { parent: parent.id, kind } : null });
+      setIdentifier("");
+      onAdded(id);
+    } catch (failure) {
+      setProblem(describeFailure(failure));
+    }
+    setBusy(false);
+  };
+  return (
+    <form aria-label="Add a node" onSubmit={(event) => void add(event)}>
+      <h3>{parent ? `Add a node after ${parent.identifier}` : "Add a node that begins with the tree"}</h3>
+      <div class="row fields">
+        <div class="field">
+          <label for="node-name">Name</label>
+          <input id="node-name" required autocomplete="off" value={identifier} onInput={(event) => setIdentifier(event.currentTarget.value)} />
+        </div>
+        <div class="field">
+          <label for="node-runs">Runs</label>
+          <select id="node-runs" required value={runs} onChange={(event) => setRuns(event.currentTarget.value)}>
+            <option value="">Choose a template</option>
+            {(templates.value?.results ?? []).map((each) => (
+              <option key={each.id} value={String(each.id)}>
+                {each.name}
+              </option>
+            ))}
+            <option value={APPROVAL}>(an approval by a person)</option>
+            <option value={NOTHING}>(nothing)</option>
+          </select>
+        </div>
+        {runs === APPROVAL ? (
+          <div class="field">
+            <label for="node-timeout">Fails after seconds (0: never)</label>
+            <input id="node-timeout" type="number" min="0" value={timeout} onInput={(event) => setTimeoutS(event.currentTarget.value)} />
+          </div>
+        ) : null}
+        <button type="submit" disabled={isBusy}>
+          Add the node
+        </button>
+      </div>
+      {problem ? (
+        <div class="notice bad" role="alert">
+          {problem}
+        </div>
+      ) : null}
+    </form>
+  );
+}
