@@ -9,6 +9,7 @@ from wms.notifications.notification_service import NotificationService
 from wms.notifications.notification_settings import NotificationSettings
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.notification_watch import NotificationWatch
+from wms.notifications.template_secrets import TemplateSecrets
 from wms.tenancy.organizations import Organizations
 
 
@@ -17,12 +18,13 @@ class NotificationParts:
     """The parts of notifications: the loops that WMS starts, and the service that routes call."""
 
     service: NotificationService
+    secrets: TemplateSecrets
     watch: NotificationWatch
     sender: NotificationSender
 
     async def start(self) -> None:
         """Encrypt stored secrets with the newest key. Then start the loops that make notifications and send them."""
-        await self.service.encrypt_again()
+        await self.secrets.encrypt_again()
         self.watch.start()
         self.sender.start()
 
@@ -43,6 +45,7 @@ def build_notifications(
     sender = NotificationSender(notifications, settings)
     watch = NotificationWatch(engine, notifications, settings)
     watch.on_new.append(sender.send_soon)
-    service = NotificationService(notifications, organizations, settings.keys)
+    secrets = TemplateSecrets(notifications, settings.keys)
+    service = NotificationService(notifications, organizations, secrets)
     service.on_new.append(sender.send_soon)
-    return NotificationParts(service, watch, sender)
+    return NotificationParts(service, secrets, watch, sender)

@@ -3,13 +3,11 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from runtime.clock import stored_now
 from runtime.once import Once
-from runtime.telemetry import log
-from schemas.errors import Broken, Conflict, NotFound
+from schemas.errors import NotFound
 from schemas.ids import OrganizationId
 from schemas.notifications import (
     NotificationDocument,
@@ -18,14 +16,12 @@ from schemas.notifications import (
     NotificationTemplateId,
     NotificationType,
 )
-from wms.encryption import NoKey, SecretKeys
-from wms.engine.life.variables import MASK
-from wms.notifications.configurations import map_secrets, split_url
 from wms.notifications.message_rendering import Rendered, find_body_fault, render_texts
 from wms.notifications.notification_fields import read_notification_fields
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.notification_watch import find_recipients, write_notification
 from wms.notifications.sample_context import make_sample_context
+from wms.notifications.template_secrets import TemplateSecrets
 from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal
@@ -38,10 +34,12 @@ _RECENT = 5
 class NotificationService:
     """The rules for notification templates, the lists that they are in, and notifications: who may do what."""
 
-    def __init__(self, notifications: NotificationStore, organizations: Organizations, keys: SecretKeys) -> None:
+    def __init__(
+        self, notifications: NotificationStore, organizations: Organizations, secrets: TemplateSecrets
+    ) -> None:
         self._notifications = notifications
         self._organizations = organizations
-        self._keys = keys
+        self._secrets = secrets
         #: Called when there is a new notification.
         self.on_new: list[Callable[[], None]] = []
 
@@ -91,7 +89,7 @@ class NotificationService:
             modified=now,
             created_by=principal.subject,
             modified_by=principal.subject,
-            **self._seal(fields, fields["notification_type"]),
+            **self._secrets.seal_fields(fields, fields["notification_type"]),
         )
         earlier = await self._notifications.save_template(template, is_new=True, once=once)
         return template if earlier is None else await self._notifications.load_template(earlier)
@@ -112,13 +110,12 @@ class NotificationService:
         """
         template = await self.get_template(principal, template_id, Action.CHANGE_TREE)
         kind = template.notification_type
-        kept = split_url(kind, map_secrets(kind, template.configuration, self._read_kept))
-        fields = read_notification_fields(raw, template, kept)
+        fields = read_notification_fields(raw, template, self._secrets.read_configuration(template))
         if "organization" in raw:
             fields["organization"] = await self._read_organization(raw["organization"])
             check_tree_right(principal, Action.CHANGE_TREE, fields["organization"])
         await self._check_messages({"messages": template.messages, "notification_type": kind, **fields})
-        sealed = self._seal(fields, fields.get("notification_type", kind))
+        sealed = self._secrets.seal_fields(fields, fields.get("notification_type", kind))
         now = {"modified": stored_now(), "modified_by": principal.subject}
         changed = template.model_copy(update={**sealed, **now})
         await self._notifications.save_template(changed, is_new=False)
@@ -171,47 +168,6 @@ class NotificationService:
             raise FieldsRefused({"organization": [f"there is no organization {name!r}"]})
         return name
 
-    def _seal(self, fields: Mapping[str, Any], kind: NotificationType) -> dict[str, Any]:
-        if "configuration" not in fields:
-            return dict(fields)
-        return {**fields, "configuration": map_secrets(kind, fields["configuration"], self._keys.encrypt)}
-
-    def _read_kept(self, stored: str) -> str:
-        """Return the decrypted secret. Return the mask if no key fits: then the next change must give a new secret."""
-        try:
-            return self._keys.decrypt(stored)
-        except (Broken, NoKey):
-            return MASK
-
-    async def encrypt_again(self) -> None:
-        """Encrypt the secrets of all notification templates with the first key, if there are several. With one key,
-        encrypt the URLs from before they were secrets.
-
-        A template with a secret that fits no key stays as it is, and the log names it.
-        """
-        if not self._keys.has_keys:
-            return
-        open_url = {"notification_type": NotificationType.WEBHOOK.value, "configuration.path": {"$exists": False}}
-        templates = await self._notifications.list_templates({} if self._keys.has_old_keys else open_url)
-        is_done = all([await self._encrypt_one_again(each.id) for each in templates])
-        if is_done and self._keys.has_old_keys:
-            log.info("all secrets have the first key", templates=len(templates))
-
-    async def _encrypt_one_again(self, template_id: NotificationTemplateId) -> bool:
-        while (template := await self._notifications.find_template(template_id)) is not None:
-            kind = template.notification_type
-            try:
-                readable = split_url(kind, map_secrets(kind, template.configuration, self._keys.decrypt))
-            except Broken as error:
-                log.error("a secret fits no key", template=template_id, name=template.name, hint=error.hint)
-                return False
-            again = template.model_copy(update=self._seal({"configuration": readable}, kind))
-            # If a request or another WMS has changed it meanwhile, its secret may still have the old key.
-            with suppress(Conflict):
-                await self._notifications.save_template(again, is_new=False, is_told=False)
-                break
-        return True
-
     async def _check_messages(self, fields: Mapping[str, Any]) -> None:
         """Render each custom message for a sample job, to find faults before a job needs the message.
 
@@ -244,7 +200,7 @@ class NotificationService:
             text="",
             facts={"body": subject},
             rendered=Rendered(),
-            recipients=find_recipients(template, self._keys),
+            recipients=find_recipients(template, self._secrets.keys),
             run=None,
             max_attempts=1,
         ).model_copy(update={"number": number})

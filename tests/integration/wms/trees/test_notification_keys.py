@@ -15,11 +15,10 @@ from wms.app import Wms, run_wms
 from wms.encryption import SecretKeys, make_key
 from wms.engine.life.variables import MASK
 from wms.notifications.configurations import map_secrets
-from wms.notifications.notification_service import NotificationService
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.notification_watch import UNTOLD
+from wms.notifications.template_secrets import TemplateSecrets
 from wms.settings import WmsSettings
-from wms.tenancy.organizations import Organizations
 from wms.trees.template_errors import FieldsRefused
 
 HOOK: dict[str, Any] = {"name": "hook", "organization": OrganizationId("default"), "notification_type": "webhook"}
@@ -99,7 +98,7 @@ async def test_a_change_at_the_time_of_the_new_key_does_not_leave_the_old_key(
             return await save(template, **how)
 
         monkeypatch.setattr(notifications, "save_template", save_after_another_change)
-        await NotificationService(notifications, Organizations(wms.store), SecretKeys([new, old])).encrypt_again()
+        await TemplateSecrets(notifications, SecretKeys([new, old])).encrypt_again()
         found = await wms.notifications.service.get_template(ADA, made.id)
         assert SecretKeys([new]).decrypt(found.configuration["password"]) == "correct-horse"
         assert found.description == "new"
