@@ -137,6 +137,7 @@ def _wait_until(holds: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while not holds():
         _expect(time.monotonic() < deadline, otherwise)
+        # The client waits for the end of a process only, so look for a step or a definition again and again.
         time.sleep(0.1)
 
 

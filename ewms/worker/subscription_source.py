@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from runtime.amqp import full_jitter
 from runtime.bus.questions import Asker
+from runtime.retry import call_until_there
 from schemas.errors import Broken, Unavailable
 from schemas.questions import Answer, Question
 from schemas.services import Service
@@ -59,16 +59,12 @@ class WmsQuestions:
         return asyncio.run_coroutine_threadsafe(self._ask_patiently(question), self._loop).result()
 
     async def _ask_patiently(self, question: Question) -> Answer:
-        ends_at = self._loop.time() + self._patience_s
-        n_failures = 0
-        while True:
-            try:
-                return await self._asker.ask(question, _TRY_S, to=Service.WMS)
-            except Unavailable:
-                if self._loop.time() >= ends_at:
-                    raise
-                await asyncio.sleep(0.1 + full_jitter(n_failures, cap_s=2.0))
-                n_failures += 1
+        return await call_until_there(
+            lambda: self._asker.ask(question, _TRY_S, to=Service.WMS),
+            missing=Unavailable,
+            waiting_for="WMS's answer",
+            wait_s=self._patience_s,
+        )
 
 
 class WmsSubscriptions:

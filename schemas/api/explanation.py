@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.api.health import WorkflowProgress
 from schemas.api.queues import QueueDepth
+from schemas.api.worker_numbers import WorkerNumbers
 from schemas.endings import Ending
 from schemas.explain.cause_entry import Severity
 from schemas.objects import Object
@@ -40,9 +41,7 @@ class WorkflowStanding(Object):
     workflow_id: str
     standing: str
     phases: Annotated[dict[str, int], Field(description="Phase -> number of taskforces in it.")]
-    workers: Annotated[
-        dict[str, int], Field(description="Workers by what they do: wanted, idle, running, taking, held, gone.")
-    ]
+    workers: WorkerNumbers
     events: Annotated[
         WorkflowProgress | None, Field(description="How many events are done; null if the queues do not tell.")
     ]

@@ -5,18 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.api.queues import QueueDepth
+from schemas.api.worker_numbers import WorkerNumbers
 from schemas.objects import Object
-
-
-class WorkerNumbers(Object):
-    """How many workers a task has, by what they do. `n_taking` of the running ones take events."""
-
-    n_wanted: int
-    n_idle: int
-    n_running: int
-    n_taking: int
-    n_held: int
-    n_gone: int
 
 
 class GraphTask(Object):

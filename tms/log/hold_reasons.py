@@ -8,11 +8,12 @@ import errno
 from collections.abc import Mapping
 from signal import Signals
 
+from schemas.statuses import HOLD_OF_KILL, HOLD_OF_PAUSE
 from tms.jobs.restarts import PAUSE_CODE, SIGNAL_MARK
 
 _REASONS: Mapping[int, str] = {
     1: "Put on hold by a user",
-    3: "The pilot ended early; it starts again after a pause",
+    3: f"The pilot ended early; it {HOLD_OF_PAUSE}",
     4: "The job's credentials are invalid",
     5: "A job policy expression is undefined",
     6: "The executable could not be started",
@@ -64,7 +65,7 @@ _TRANSFER_CODES = frozenset({12, 13})
 def hold_reason(code: int, subcode: int) -> str:
     """Return the reason of a hold in words. For an unknown code, return the two numbers."""
     if code == PAUSE_CODE and subcode >= SIGNAL_MARK:
-        return f"The pilot was killed by {name_signal(subcode // SIGNAL_MARK)}; it starts again after a pause"
+        return f"The pilot {HOLD_OF_KILL}{name_signal(subcode // SIGNAL_MARK)}; it {HOLD_OF_PAUSE}"
     if (reason := _SUBREASONS.get((code, subcode))) is not None:
         return reason
     if (reason := _REASONS.get(code)) is None:

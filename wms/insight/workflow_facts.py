@@ -2,12 +2,11 @@
 
 from schemas.api.explanation import WorkflowStanding
 from schemas.api.health import WorkflowProgress
-from schemas.explain.worker_counts import WorkerCounts
 from schemas.explain.workflow_facts import WorkflowFacts, name_standing
 from schemas.explain.workflow_problems import find_next_step, find_problems
 from schemas.progress import count_done
 from wms.fleet.life.completion import describe_ending
-from wms.insight.workflow_graph import count_wanted
+from wms.insight.workflow_graph import count_workers
 from wms.insight.workflow_reading import WorkflowReading
 
 
@@ -31,19 +30,11 @@ def describe_standing(seen: WorkflowReading) -> WorkflowStanding:
     facts = collect_facts(seen)
     ending = describe_ending(seen.workflow)
     done = count_done(facts.tasks, facts.depths, ending, is_ended=facts.workflow.deactivated is not None)
-    workers = WorkerCounts.from_statuses(facts.workers)
     return WorkflowStanding(
         workflow_id=seen.workflow.workflow_id,
         standing=name_standing(facts),
         phases=facts.phases,
-        workers={
-            "wanted": count_wanted(seen.taskforces),
-            "idle": workers.idle,
-            "running": workers.running,
-            "taking": workers.taking,
-            "held": workers.held,
-            "gone": workers.gone,
-        },
+        workers=count_workers(seen.taskforces),
         events=None
         if done is None
         else WorkflowProgress(n_done=done.n_done, n_all=done.n_all, n_failed=done.n_failed, is_whole=done.is_whole),

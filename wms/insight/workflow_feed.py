@@ -14,7 +14,7 @@ from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.shared_work import SharedWork
-from runtime.web.event_streams import follow_rows
+from runtime.web.event_streams import follow_object
 from runtime.web.sse_format import StreamEvent
 from schemas.api.workflow_list import WorkflowNews
 from schemas.documents import WORKFLOWS
@@ -69,7 +69,7 @@ class WorkflowFeed:
             state = await self._states.find_result(seen.workflow.workflow_id, describe)
             return list_progress_events(state, known=known)
 
-        return follow_rows(read_after, after=after, wait=_wait, is_over=lambda event: event.name == "end")
+        return follow_object(read_after, after=after, wait=_wait, is_over=lambda event: event.name == "end")
 
     async def follow_all(self, access: Access, after: str) -> AsyncIterator[StreamEvent]:
         """Yield the list of workflows that a caller may see, then each one that changes. `after` is the last id.

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 from schemas.api.queues import QueueDepth
-from schemas.api.workflow_graph import GraphEdge, GraphTask, WorkerNumbers, WorkflowGraph
+from schemas.api.worker_numbers import WorkerNumbers
+from schemas.api.workflow_graph import GraphEdge, GraphTask, WorkflowGraph
 from schemas.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument
 from schemas.explain.task_names import name_task
 from schemas.explain.worker_counts import WorkerCounts, sum_statuses
@@ -41,16 +42,23 @@ def make_graph(seen: WorkflowReading) -> WorkflowGraph:
     )
 
 
-def count_wanted(taskforces: Iterable[TaskforceDocument]) -> int:
-    """Return how many workers the taskforces should have that have not ended."""
+def count_workers(taskforces: Sequence[TaskforceDocument]) -> WorkerNumbers:
+    """Return how many workers these taskforces have, and how many those should have that have not ended."""
     live = (one for one in taskforces if one.phase in WANTED and one.ended_at is None)
-    return sum(one.n_workers or one.default_n_workers or 1 for one in live)
+    counts = WorkerCounts.from_statuses(sum_statuses(one.compound_statuses for one in taskforces))
+    return WorkerNumbers(
+        n_wanted=sum(one.n_workers or one.default_n_workers or 1 for one in live),
+        n_idle=counts.idle,
+        n_running=counts.running,
+        n_taking=counts.taking,
+        n_held=counts.held,
+        n_gone=counts.gone,
+    )
 
 
 def _describe_task(
     task: TaskDirectiveDocument, taskforces: Sequence[TaskforceDocument], problems: Mapping[str, str]
 ) -> GraphTask:
-    counts = WorkerCounts.from_statuses(sum_statuses(one.compound_statuses for one in taskforces))
     return GraphTask(
         task_id=task.task_id,
         name=name_task(task),
@@ -58,14 +66,7 @@ def _describe_task(
         input_queues=list(task.input_queues),
         output_queues=list(task.output_queues),
         phases=dict(Counter(str(one.phase) for one in taskforces)),
-        workers=WorkerNumbers(
-            n_wanted=count_wanted(taskforces),
-            n_idle=counts.idle,
-            n_running=counts.running,
-            n_taking=counts.taking,
-            n_held=counts.held,
-            n_gone=counts.gone,
-        ),
+        workers=count_workers(taskforces),
         problem=problems.get(task.task_id, problems.get("", "")),
     )
 

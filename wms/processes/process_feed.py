@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from runtime.kernel.changes import Changes, ChangesLost, open_changes
 from runtime.kernel.store import Store
-from runtime.web.event_streams import follow_rows
+from runtime.web.event_streams import follow_object
 from runtime.web.sse_format import StreamEvent
 from schemas.errors import Rejected
 from schemas.ids import RunId
@@ -53,7 +53,7 @@ class ProcessFeed:
         async def wait() -> None:
             await ticket.wait(within_s=LOOK_S)
 
-        return follow_rows(read_after, after=after, wait=wait, is_over=lambda event: event.name == "end")
+        return follow_object(read_after, after=after, wait=wait, is_over=lambda event: event.name == "end")
 
     async def _read_news(self, run_id: RunId, n_rows: int, rev: int) -> list[StreamEvent]:
         run = await repository.load_run(self._store, run_id)

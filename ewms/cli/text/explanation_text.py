@@ -27,7 +27,7 @@ def explanation_lines(found: Explanation) -> list[Text]:
 
 def describe_standing(standing: WorkflowStanding) -> str:
     """Return a line on how far a workflow is: the word for it, workers, events, and the number of problems."""
-    words = [f"{standing.standing}:", f"{standing.workers.get('taking', 0)} worker(s) take events"]
+    words = [f"{standing.standing}:", f"{standing.workers.n_taking} worker(s) take events"]
     if (events := standing.events) is not None:
         failed = f", {events.n_failed} failed" if events.n_failed else ""
         words.append(f"{events.n_done} of {events.n_all} events done{failed}")

@@ -68,7 +68,7 @@ async def test_a_workflow_is_shown_as_a_whole(world: World) -> None:
 
     shown = await eventually(progress, lambda shown: bool(shown["queues"]) and shown["queues"][0]["n_ready"] == 3)
     assert (shown["n_dead"], shown["unseen"], shown["ending"]["workflow_id"]) == (4, "", workflow_id)
-    assert shown["workers"]["wanted"] > 0
+    assert shown["workers"]["n_wanted"] > 0
     explained = (await world.get(f"{of_one}/explain")).json()
     causes = {cause["cause"]: cause for cause in explained["causes"]}
     assert {"dead-letters", "events-delayed"} <= causes.keys()

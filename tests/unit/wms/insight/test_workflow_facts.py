@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from schemas.api.worker_numbers import WorkerNumbers
 from schemas.phases import Deactivated, Phase
 from tests.unit.wms.fleets import NOW
 from tests.unit.wms.insight.test_workflow_graph import make_world
@@ -25,7 +26,7 @@ def test_the_standing_counts_workers_queues_and_events() -> None:
     standing = describe_standing(replace(seen, taskforces=taskforces))
     assert standing.standing == "running"
     assert standing.phases == {"condor-submit": 2}
-    assert standing.workers == {"wanted": 20, "idle": 0, "running": 8, "taking": 6, "held": 4, "gone": 0}
+    assert standing.workers == WorkerNumbers(n_wanted=20, n_idle=0, n_running=8, n_taking=6, n_held=4, n_gone=0)
     assert standing.events is None, "the broker has counted no arrivals"
     assert [each.cause for each in standing.problems] == ["held-policy", "dead-letters"]
     assert (standing.problems[0].n, standing.n_dead, len(standing.queues)) == (4, 3, 4)
