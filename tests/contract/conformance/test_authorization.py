@@ -169,6 +169,7 @@ ABSENT = {
     "mqid": "a00000000000000000000",
     "name": "0.out",
     "letter": "0" * 20,
+    "event_id": "00000000-0000-0000-0000-000000000000",
     "organization": "nowhere",
     "secret": "nothing",
 }
@@ -188,6 +189,7 @@ def made(contract_stack: Stack, http: httpx2.Client) -> dict[str, str]:
         "mqid": task["input_queues"][0],
         "name": "0.out",
         "letter": "0" * 20,
+        "event_id": "00000000-0000-0000-0000-000000000000",
         "organization": "north",
         "secret": "db-password",
     }
@@ -208,7 +210,8 @@ def call_with(world: World, method: str, path: str, made: Mapping[str, str], tok
     headers = {} if token is None else {"Authorization": f"Bearer {token}".strip()}
     if path.endswith("/events"):
         # A stream has no end. Its status is there at once, and a refusal has a body.
-        with world.http.stream(method, f"{world.prefix}{path.format(**made)}", headers=headers) as answer:
+        url = f"{world.prefix}{path.format(**made)}"
+        with world.http.stream(method, url, json=body, headers=headers) as answer:
             if answer.status_code != 200:
                 answer.read()
             return answer
