@@ -1,18 +1,19 @@
 """Call a management API that several nodes of the broker serve: the node that answered last, else the next one."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
+
+from runtime.host_list import HostList
 
 
 class ApiHosts:
     """An HTTP client of all hosts in an address such as `http://user:password@one:15672,two:15672`."""
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    def __init__(self, address: HostList, *, timeout_s: float) -> None:
         # Use no proxy from the environment. It cannot reach the broker, and must not see MQS's password.
         self._clients = [
-            httpx2.AsyncClient(base_url=one, timeout=timeout_s, trust_env=False) for one in split_hosts(url)
+            httpx2.AsyncClient(base_url=one, timeout=timeout_s, trust_env=False) for one in address.name_addresses()
         ]
 
     async def request(self, method: str, path: str, **what: Any) -> httpx2.Response:
@@ -41,10 +42,3 @@ class ApiHosts:
         """Close the connections."""
         for client in self._clients:
             await client.aclose()
-
-
-def split_hosts(url: str) -> list[str]:
-    """Return an address for each host of `url`, in their order, each with the same user and password."""
-    parts = urlsplit(url)
-    login, at, hosts = parts.netloc.rpartition("@")
-    return [f"{parts.scheme}://{login}{at}{host}{parts.path}" for host in hosts.split(",")]

@@ -5,10 +5,11 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic_core import to_json
+
+from runtime.host_list import parse_hosts
 
 #: Stands for a secret.
 MASK = "********"
@@ -93,10 +94,10 @@ def find_faults(settings: BaseModel, unknown: Collection[str], modes: Mapping[st
 
 def _find_plain_host(address: str) -> str:
     """Return the host to which `address` sends a password in clear; "" if there is none, or only this machine."""
-    parts = urlsplit(address)
-    if parts.scheme not in _PLAIN or _ENCRYPTED.search(address) or "@" not in parts.netloc:
+    parts = parse_hosts(address)
+    if parts.scheme not in _PLAIN or _ENCRYPTED.search(address) or not parts.login:
         return ""
-    hosts = [one.rpartition(":")[0] or one for one in parts.netloc.rpartition("@")[2].split(",")]
+    hosts = [one.rpartition(":")[0] or one for one in parts.hosts]
     return next((host for host in hosts if not _is_this_machine(host)), "")
 
 

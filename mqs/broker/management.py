@@ -13,6 +13,7 @@ import httpx2
 from mqs.api_hosts import ApiHosts
 from mqs.broker.owner_shares import name_pattern, split_names
 from mqs.broker.traffic import MANY_PROCESSES, BrokerLife, Counters
+from runtime.host_list import parse_hosts
 from runtime.retry import call_until_there
 from runtime.telemetry import log
 from schemas.errors import Broken, Rejected, Unavailable
@@ -57,7 +58,7 @@ class Management:
     """A client of RabbitMQ's management API for one vhost. It logs in as the user `mqs`."""
 
     def __init__(self, url: str, *, vhost: str) -> None:
-        self._client = ApiHosts(url, timeout_s=_TIMEOUT_S)
+        self._client = ApiHosts(parse_hosts(url), timeout_s=_TIMEOUT_S)
         self._vhost = quote(vhost, safe="")
 
     async def read_version(self, *, wait_s: float = 0.0) -> tuple[int, ...]:

@@ -12,15 +12,17 @@ that the broker trusts. So MQS signs a token for itself that lives for a minute.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx2
 
 from mqs.api_hosts import ApiHosts
 from mqs.tokens.grants import PILOTS, limits_grant
 from mqs.tokens.signing_keys import TokenIssuer
+from runtime.host_list import parse_hosts
 from runtime.telemetry import log
 from schemas.errors import EWMSError, Unavailable
 from schemas.ids import WorkflowId
@@ -39,8 +41,7 @@ class UserLimits:
 
     def __init__(self, api_url: str, issuer: TokenIssuer, *, max_connections: int) -> None:
         """`max_connections` is the limit for each user. 0 means no limit."""
-        parts = urlsplit(api_url)
-        without_login = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        without_login = replace(parse_hosts(api_url), login="")
         self._http = ApiHosts(without_login, timeout_s=_PATIENCE_S)
         self._issuer = issuer
         self._max_connections = max_connections

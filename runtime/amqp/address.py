@@ -10,10 +10,10 @@ import re
 
 from yarl import URL
 
+from runtime.host_list import parse_hosts
 from schemas.errors import Rejected
 
 _DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
-_END_OF_HOSTS = re.compile(r"[/?#]")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
@@ -49,13 +49,9 @@ def broker_urls(address: str, *, token: str | None = None, heartbeat_s: int = 15
     Raises:
         Rejected: `address` is not the address of a broker.
     """
-    scheme, sign, rest = address.partition("://") if "://" in address else ("", "", address)
-    place = _END_OF_HOSTS.split(rest, maxsplit=1)[0]
-    user, at, hosts = place.rpartition("@")
-    path = rest[len(place) :]
     return tuple(
-        broker_url(f"{scheme}{sign}{user}{at}{host}{path}", token=token, heartbeat_s=heartbeat_s, name=name)
-        for host in hosts.split(",")
+        broker_url(one, token=token, heartbeat_s=heartbeat_s, name=name)
+        for one in parse_hosts(address).name_addresses()
     )
 
 

@@ -80,6 +80,7 @@ def test_a_wrong_value_is_named_with_its_rule_and_never_shown(
     [
         ("EWMS_GATEWEY_PORT=8080", "EWMS_GATEWEY_PORT: the service has no such setting"),
         ("EWMS_CONTROL_AMQP_URL=amqp://wms:hunter2@broker/v", "EWMS_CONTROL_AMQP_URL: the password goes to broker"),
+        ("EWMS_CONTROL_AMQP_URL=amqp://wms:a@[::1]:1,[fd00::2]:1/v", "EWMS_CONTROL_AMQP_URL: the password goes to [fd"),
     ],
 )
 def test_what_should_be_mended_is_said(
