@@ -132,3 +132,14 @@ def test_a_holder_that_goes_on_is_not_silent() -> None:
     seen = update_sighting(None, HELD, 100.0)
     assert update_sighting(seen, HELD, 104.0) == seen
     assert update_sighting(seen, DutyDocument("one", "", 8), 104.0).since_s == 104.0
+
+
+async def test_a_process_goes_on_if_the_database_is_emptied() -> None:
+    store: Any = OneDocument()
+    async with take_duty(store, "mqs", renew_s=QUICK_S) as duty:
+        holder = store.document["holder"]
+        store.document = None
+        while store.document is None or store.document["n"] < 3:
+            await asyncio.sleep(QUICK_S)
+        assert duty.is_held
+        assert store.document["holder"] == holder
