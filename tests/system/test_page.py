@@ -136,6 +136,8 @@ def test_while_the_server_is_killed_the_page_says_so_and_goes_on_by_itself(tab: 
     expect(tab.page.get_by_text("workflows under way")).to_be_visible()
     expect(tab.page.get_by_role("heading", name="Under way")).to_be_visible()
     tab.open("#/workflows")
+    # Home has a table, too.
+    expect(tab.page.get_by_role("heading", name="Workflows", level=1)).to_be_visible()
     expect(tab.page.get_by_role("table")).to_be_visible()
     with_worker.kill("wms")
     try:

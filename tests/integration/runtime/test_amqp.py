@@ -18,9 +18,9 @@ from runtime.amqp import (
     NotDeclared,
     QueueFull,
     Unroutable,
-    link,
 )
 from runtime.amqp.in_flight import EventInFlight
+from runtime.amqp.wire import opening
 from schemas.errors import EWMSError, Rejected, TooLarge
 from tests.integration.runtime.conftest import PlainDataVhost
 from tests.waiting import eventually
@@ -33,7 +33,7 @@ OTHER = "a00000000000000000002"
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """How events go: as frames of our own, or by the library, as with a version of it that we do not know."""
     if getattr(request, "param", "tapped") == "library":
-        monkeypatch.setattr(link, "find_unknown_library", lambda: "aiormq 99.0")
+        monkeypatch.setattr(opening, "find_unknown_library", lambda: "aiormq 99.0")
 
 
 both_ways = pytest.mark.parametrize("way", ["tapped", "library"], indirect=True)
@@ -552,7 +552,7 @@ async def test_texts_that_amqp_cannot_hold_fail_their_own_event_only(
 async def test_a_version_of_the_library_that_is_not_known_is_told_once(
     data: PlainDataVhost, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(link, "find_unknown_library", lambda: "aiormq 99.1")
+    monkeypatch.setattr(opening, "find_unknown_library", lambda: "aiormq 99.1")
     for _ in range(2):
         await connect(stack, data.url)
     assert [record.getMessage() for record in caplog.records if "99.1" in record.getMessage()] == [
