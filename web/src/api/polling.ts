@@ -22,13 +22,15 @@ export function usePolled<T>(key: string, look: () => Promise<T>, intervalMs = E
   const latest = useRef(look);
   latest.current = look;
   const refresh = useRef<() => void>(() => {});
+  // Another interval must not forget what was seen.
+  const kept = useRef<{ key: string; look: Look<T> }>({ key, look: UNSEEN });
 
   useEffect(() => {
     if (!key) {
       return;
     }
     let isOver = false;
-    let current: Look<T> = UNSEEN;
+    let current: Look<T> = kept.current.key === key ? kept.current.look : UNSEEN;
     let timer = 0;
     let isLooking = false;
     // A look that began before an action may not show what the action changed, so another one follows it.
@@ -50,7 +52,8 @@ export function usePolled<T>(key: string, look: () => Promise<T>, intervalMs = E
       if (isOver) {
         return;
       }
-      setSeen({ key, look: current });
+      kept.current = { key, look: current };
+      setSeen(kept.current);
       if (isAnotherWanted) {
         isAnotherWanted = false;
         void lookOnce();
