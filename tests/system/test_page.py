@@ -97,6 +97,7 @@ def test_a_scientist_sees_events_move_and_replays_dead_letters_by_keyboard_alone
     tab.open(f"#/workflows/{workflow}?tab=letters")
     page.get_by_role("button", name="Show the events").press("Enter")
     page.locator("td button").first.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("cannot read BAD")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="Discard").press("Enter")
