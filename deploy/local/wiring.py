@@ -19,7 +19,7 @@ PoolName = Literal["condor", "local"]
 
 #: The ports of the second processes.
 SECOND_PORTS = ("gateway-2", "mqs-2", "tms-2", "worker-2")
-#: The modules of the processes of which there may be two.
+#: A system with `NODES=3` runs two processes of each of these modules.
 _MODULES = {"mqs": "mqs", "wms": "wms", "tms": "tms", "worker": "ewms.worker"}
 
 #: How many workers run at once, in either pool.

@@ -22,7 +22,7 @@ MAX_DOWNLOAD_BYTES = 8 * 1024 * 1024
 
 
 class PublishRequest(Object):
-    """The body of POST /workflows/{id}/queues/{mqid}/events: JSON lines, each of which becomes an event."""
+    """The body of POST /workflows/{id}/queues/{mqid}/events: JSON lines. Each line becomes an event."""
 
     lines: Annotated[
         str,

@@ -96,7 +96,7 @@ class PreparedEvent(NamedTuple):
     id: EventId
     body: bytes
     content_type: str
-    headers: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    headers: dict[str, str] = {}  # noqa: RUF012 - no code changes this dictionary
 
 
 def prepare_event(

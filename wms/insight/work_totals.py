@@ -13,7 +13,7 @@ from schemas.worker_times import Activity
 class WorkTotals:
     """The sums of some taskforces. Times are seconds of workers: a worker that takes two events at once counts once."""
 
-    #: How many taskforces are in the sums, and how many have had workers of which nothing is known.
+    #: How many taskforces the sums contain. How many other taskforces had workers whose times are unknown.
     n_counted: int = 0
     n_uncounted: int = 0
     #: Whether some pilots are missing in what pilots report.
