@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from pymongo import MongoClient
 from rich.console import Console
 from xdist.remote import Producer
 from xdist.workermanage import WorkerController
@@ -18,12 +17,12 @@ from deploy.local.prerequisites import check_machine
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.condor import use_config
-from deploy.local.servers.mongo_accounts import ADMIN, new_account
+from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import Servers, Services, running_services
 from tests.certificates import load_certificates_once
 from tests.examples import register_profiles
-from tests.kept_databases import KeptDatabases
+from tests.kept_databases import KeptDatabase, KeptDatabases
 from tests.limits import find_unlimited, repeat_alarm
 from tests.route_patterns import compile_paths_once
 from tests.scheduling import PARTS, DurationRecorder, LongestFirst, is_in_part, load_durations, sort_longest_first
@@ -199,20 +198,29 @@ def kept_databases(services: Services) -> Iterator[KeptDatabases]:
 
 
 @pytest.fixture
-def mongo_database(mongo_admin_url: str) -> Iterator[str]:
-    """The name of a database that nobody has used; dropped after the test."""
-    name = f"test-{secrets.token_hex(6)}"
-    yield name
-    with MongoClient[dict[str, object]](mongo_admin_url) as client:
-        client.drop_database(name)
+def database_of() -> str:
+    """The service whose collections the test's database may have from tests before; "": the test has a new database."""
+    return ""
 
 
 @pytest.fixture
-def mongo_url(services: Services, mongo_database: str) -> Iterator[str]:
+def kept_database(kept_databases: KeptDatabases, database_of: str) -> Iterator[KeptDatabase]:
+    """An empty database, and an account for it."""
+    database = kept_databases.take_database(database_of)
+    yield database
+    kept_databases.return_database(database_of, database)
+
+
+@pytest.fixture
+def mongo_database(kept_database: KeptDatabase) -> str:
+    """The name of an empty database."""
+    return kept_database.name
+
+
+@pytest.fixture
+def mongo_url(kept_database: KeptDatabase) -> str:
     """The address of the replica set for an account with a service's rights, which end with `mongo_database`."""
-    account = new_account(mongo_database, mongo_database)
-    yield services.mongodb.add_account(account)
-    services.mongodb.remove_account(account)
+    return kept_database.url
 
 
 @pytest.fixture

@@ -12,16 +12,22 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from deploy.local.servers.mongo_accounts import ADMIN, new_account
+from deploy.local.servers.mongo_accounts import ADMIN, MongoAccount, new_account
 from deploy.local.servers.mongodb import MongoDB
 
 
 @dataclass(frozen=True, slots=True)
 class KeptDatabase:
-    """A database, and the address of the replica set for an account whose rights end with it."""
+    """A database with an account whose rights end with it."""
 
-    name: str
+    account: MongoAccount
+    #: The address of the replica set for this account.
     url: str
+
+    @property
+    def name(self) -> str:
+        """The database's name, which its account shares."""
+        return self.account.name
 
 
 class KeptDatabases:
@@ -32,8 +38,8 @@ class KeptDatabases:
         self._client = MongoClient[dict[str, Any]](mongodb.url(ADMIN))
         self._free: defaultdict[str, list[KeptDatabase]] = defaultdict(list)
 
-    def take(self, service: str) -> KeptDatabase:
-        """Return an empty database with the collections of `service`, or a new one."""
+    def take_database(self, service: str) -> KeptDatabase:
+        """Return an empty database with the collections of `service`, or a new one. Without a `service` it is new."""
         free = self._free[service]
         while free:
             database = free.pop()
@@ -41,10 +47,15 @@ class KeptDatabases:
             if not _list_filled(self._client[database.name]):
                 return database
         name = f"test-{secrets.token_hex(6)}"
-        return KeptDatabase(name, self._mongodb.add_account(new_account(name, name)))
+        account = new_account(name, name)
+        return KeptDatabase(account, self._mongodb.add_account(account))
 
-    def give_back(self, service: str, database: KeptDatabase) -> None:
-        """Empty a database that `take` has returned, for the next test."""
+    def return_database(self, service: str, database: KeptDatabase) -> None:
+        """Empty a database that `take_database` has returned, for the next test. Without a `service`, drop it."""
+        if not service:
+            self._client.drop_database(database.name)
+            self._mongodb.remove_account(database.account)
+            return
         for name in _list_filled(self._client[database.name]):
             self._client[database.name][name].delete_many({})
         self._free[service].append(database)

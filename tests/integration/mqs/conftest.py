@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +25,6 @@ from schemas.events import ControlEvent, Payload, WorkflowOver, WorkflowRequeste
 from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, WorkflowId
 from schemas.requests import DepthsQuery, GrantQuery, ProfilesQuery
 from schemas.topology import tms_service
-from tests.kept_databases import KeptDatabase, KeptDatabases
 from tests.waiting import wait_until
 
 
@@ -134,23 +133,9 @@ RunMqs = Callable[..., AbstractAsyncContextManager[Mqs]]
 
 
 @pytest.fixture
-def kept_database(kept_databases: KeptDatabases) -> Iterator[KeptDatabase]:
-    """An empty database that may have served a test of MQS before."""
-    database = kept_databases.take("mqs")
-    yield database
-    kept_databases.give_back("mqs", database)
-
-
-@pytest.fixture
-def mongo_database(kept_database: KeptDatabase) -> str:
-    """The name of an empty database."""
-    return kept_database.name
-
-
-@pytest.fixture
-def mongo_url(kept_database: KeptDatabase) -> str:
-    """The address of the replica set for an account with a service's rights, which end with `mongo_database`."""
-    return kept_database.url
+def database_of() -> str:
+    """The service whose collections the databases of these tests have."""
+    return "mqs"
 
 
 @pytest.fixture

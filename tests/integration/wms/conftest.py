@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,6 @@ from pydantic import SecretStr
 from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.topology import tms_service
 from tests.integration.wms.peers import AUDIENCE, Issuer, Mqs, Tms
-from tests.kept_databases import KeptDatabase, KeptDatabases
 from wms.app import Wms, run_wms
 from wms.encryption import make_key
 from wms.fleet.locations import Location, ServedBy
@@ -97,23 +96,9 @@ def phases(taskforce: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture
-def kept_database(kept_databases: KeptDatabases) -> Iterator[KeptDatabase]:
-    """An empty database that may have served a test of WMS before."""
-    database = kept_databases.take("wms")
-    yield database
-    kept_databases.give_back("wms", database)
-
-
-@pytest.fixture
-def mongo_database(kept_database: KeptDatabase) -> str:
-    """The name of an empty database."""
-    return kept_database.name
-
-
-@pytest.fixture
-def mongo_url(kept_database: KeptDatabase) -> str:
-    """The address of the replica set for an account with a service's rights, which end with `mongo_database`."""
-    return kept_database.url
+def database_of() -> str:
+    """The service whose collections the databases of these tests have."""
+    return "wms"
 
 
 @pytest.fixture
