@@ -4,7 +4,7 @@
 
 The holder adds 1 to `n` every `_RENEW_S`. A process that stands by reads the document as often. It takes the duty over
 when the document names no holder, when the holder was a process of this machine that has ended, or when `n` has not
-changed for `_SILENT_S`. Each process measures that on its own clock, so the clocks of machines may differ. The time
+changed for `SILENT_S`. Each process measures that on its own clock, so the clocks of machines may differ. The time
 begins anew when the database does not answer: then the holder cannot reach it either.
 
 A holder that was asleep may still work for a moment when another has taken over. So what it writes must be safe without
@@ -15,9 +15,9 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from runtime.kernel.decision import Document
+from runtime.kernel.duty_rules import DutyDocument, Sighting, may_take, update_sighting
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.process_names import describe_process, has_ended
@@ -25,31 +25,13 @@ from runtime.telemetry import gauge, log
 from schemas.errors import Conflict, EWMSError, Unavailable
 from schemas.registry import register_collection
 
-#: How often the holder shows that it works, and how long it must be silent before another takes over, in seconds.
+#: How often the holder shows that it works, in seconds.
 _RENEW_S = 1.0
-_SILENT_S = 5.0
 
 _on_duty = gauge("on_duty", "1 if this process does the work of its service; 0 if it stands by for another process.")
 
 
-@dataclass(frozen=True, slots=True)
-class DutyDocument:
-    """Who does the work of a service. An empty `holder`: the last one has ended cleanly."""
-
-    holder: str
-    process: str
-    n: int
-
-
 DUTIES = register_collection("DutyColl", DutyDocument)
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """What a process that stands by saw of the holder, and since when it has not changed, on its own clock."""
-
-    duty: DutyDocument
-    since_s: float
 
 
 class Duty:
@@ -180,13 +162,3 @@ async def _write_duty(store: Store, name: str, me: DutyDocument) -> None:
 
 def _read_duty(found: Document) -> DutyDocument:
     return DutyDocument(found["holder"], found["process"], found["n"])
-
-
-def update_sighting(seen: Sighting | None, found: DutyDocument, now_s: float) -> Sighting:
-    """Return what this process knows after it has read `found`. (core)"""
-    return seen if seen is not None and seen.duty == found else Sighting(found, now_s)
-
-
-def may_take(seen: Sighting, now_s: float, *, is_gone: bool) -> bool:
-    """Return whether a process that stands by may take over. `is_gone`: the holder's process has ended. (core)"""
-    return not seen.duty.holder or is_gone or now_s - seen.since_s >= _SILENT_S

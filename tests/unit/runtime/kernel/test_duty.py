@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runtime.kernel.duty import DutyDocument, Sighting, may_take, take_duty, update_sighting
+from runtime.kernel.duty import take_duty
+from runtime.kernel.duty_rules import DutyDocument, Sighting, may_take, update_sighting
 from schemas.errors import Conflict, Unavailable
 
 QUICK_S = 0.01
