@@ -13,7 +13,7 @@ from mqs.groups.broker_steps import Rules
 from mqs.tokens.grants import Audience
 from runtime.settings import Port, StoreSettings
 from schemas.rules.limits import MAX_WORKFLOW_QUEUES
-from schemas.topology import RESOURCE_SERVER
+from schemas.topology import EVENT_RETRY_MAX_S, EVENT_RETRY_S, RESOURCE_SERVER
 
 Seconds = Annotated[float, Field(gt=0)]
 Limit = Annotated[int, Field(ge=0)]
@@ -79,8 +79,8 @@ class MqsSettings(StoreSettings):
     #: How long a consumer may hold one event: a task of a day, and one more hour.
     consumer_timeout_s: Annotated[float, Field(ge=60)] = 90_000
     #: The n-th attempt at a failing event waits n times this.
-    event_retry_s: Seconds = 1
-    event_retry_max_s: Seconds = 60
+    event_retry_s: Seconds = EVENT_RETRY_S
+    event_retry_max_s: Seconds = EVENT_RETRY_MAX_S
 
     #: How often the broker's quorum queues report their counts. This is the broker's default of `quorum_tick_interval`.
     broker_tick_s: Seconds = 5

@@ -1,16 +1,40 @@
-"""Run the lifecycle: give it each stimulus, carry out its instructions, and send a tick when one is due.
+"""Run the lifecycle: give it each stimulus, carry out its instructions, and send a tick when one is due. (core)
 
 A stimulus waits in a queue while the lifecycle handles another stimulus.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from pilot.life import lifecycle
 from pilot.life.instructions import Instruction
 from pilot.life.state import PilotState, Policy
 from pilot.life.stimuli import Stimulus, Tick
+
+
+class Timer(Protocol):
+    """A call that a clock will make."""
+
+    def cancel(self) -> None:
+        """Do not make the call."""
+        ...
+
+    def when(self) -> float:
+        """Return the time of the call."""
+        ...
+
+
+class Clock(Protocol):
+    """A clock of monotonic seconds: the event loop, or the virtual clock of a simulation."""
+
+    def time(self) -> float:
+        """Return the present time."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
+        """Call `callback` at the time `when`, and return the timer of the call."""
+        ...
 
 
 class LifecycleRunner:
@@ -19,18 +43,20 @@ class LifecycleRunner:
     `make_tick` returns the `Tick` to handle when the lifecycle's next tick is due.
     """
 
-    def __init__(self, carry_out: Callable[[Instruction], None], *, make_tick: Callable[[], Tick]) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(
+        self, carry_out: Callable[[Instruction], None], *, make_tick: Callable[[], Tick], clock: Clock
+    ) -> None:
+        self._clock = clock
         self._carry_out = carry_out
         self._make_tick = make_tick
         self._state: PilotState | None = None
         self._stimuli: deque[Stimulus] = deque()
         self._busy = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     def begin_life(self, policy: Policy) -> None:
         """Start the lifecycle with `policy`, and carry out the first instructions."""
-        self._state, instructions = lifecycle.begin_life(policy, self._loop.time())
+        self._state, instructions = lifecycle.begin_life(policy, self._clock.time())
         self._carry_out_all(instructions)
 
     def cancel_timer(self) -> None:
@@ -73,7 +99,7 @@ class LifecycleRunner:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(due_s, self._on_tick)
+        self._timer = self._clock.call_at(due_s, self._on_tick)
 
     def _on_tick(self) -> None:
         self._timer = None

@@ -111,7 +111,7 @@ class Pilot:
         )
         self._memory = MemoryWatch(children, settings.worker_memory_bytes or 0)
         self._loop = asyncio.get_running_loop()
-        self._life = LifecycleRunner(self._carry_out, make_tick=self._make_tick)
+        self._life = LifecycleRunner(self._carry_out, make_tick=self._make_tick, clock=self._loop)
         self._held = HeldDeliveries()
         self._meter = WorkMeter(self._reports.pilot, settings.concurrency)
         chirper.read_work = self._read_work
@@ -260,8 +260,8 @@ class Pilot:
         self._meter.begin_run(key, self._runs[key].started_s)
         self._containers.task.start_run(key, event, attempt)
 
-    def _read_work(self) -> str:
-        work = self._meter.read_work(self._loop.time(), peak_bytes=self._memory.peak_bytes)
+    def _read_work(self, wall_ms: int) -> str:
+        work = self._meter.read_work(self._loop.time(), wall_ms=wall_ms, peak_bytes=self._memory.peak_bytes)
         return report_to_text(work) if work is not None else ""
 
     def _on_run_end(self, key: int, outcome: RunOutcome) -> None:

@@ -23,6 +23,7 @@ class WorkMeter:
         self._idle_s = self._done_s = self._lost_s = 0.0
         self._n_done = self._n_failed = 0
         self._durations: Counter[int] = Counter()
+        self._last_done_s: float | None = None
 
     def begin_run(self, key: int, now_s: float) -> None:
         """Count a slot as busy from now on, with the run `key`."""
@@ -41,10 +42,14 @@ class WorkMeter:
         else:
             self._done_s += took_s
             self._n_done += 1
+            self._last_done_s = now_s
             self._durations[find_bucket(took_s * 1000)] += 1
 
-    def read_work(self, now_s: float, *, peak_bytes: int) -> WorkReport | None:
-        """Return all work until now. Return None before the first run. `peak_bytes` is 0 if nothing measures memory."""
+    def read_work(self, now_s: float, *, wall_ms: int, peak_bytes: int) -> WorkReport | None:
+        """Return all work until now. Return None before the first run.
+
+        `wall_ms` is the present time in milliseconds since 1970. `peak_bytes` is 0 if nothing measures memory.
+        """
         if self._counted_s is None:
             return None
         self._count_idle(now_s)
@@ -58,6 +63,7 @@ class WorkMeter:
             idle_ms=int(self._idle_s * 1000),
             peak_mib=-(-peak_bytes // _MIB),
             durations=dict(self._durations),
+            last_done_ms=0 if self._last_done_s is None else wall_ms - int((now_s - self._last_done_s) * 1000),
         )
 
     def _count_idle(self, now_s: float) -> None:

@@ -39,6 +39,9 @@ RESULTS_POLICY_PATTERN = rf"^a[0-9a-f]{{18}}{RESULTS_MARK:02x}$"
 #: The limits of attempts, queues and events (rulings 5 and 14). Sizes in bytes.
 MAX_ATTEMPTS = 5
 DELIVERY_LIMIT = 15
+#: A failed event waits before its next attempt: after n attempts n times the first number of seconds, and at most the
+#: second one. Operators can set other numbers (`EWMS_EVENT_RETRY_S`, `EWMS_EVENT_RETRY_MAX_S`).
+EVENT_RETRY_S, EVENT_RETRY_MAX_S = 1, 60
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 INBOX_DELIVERY_LIMIT = 20
 

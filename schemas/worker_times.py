@@ -54,6 +54,8 @@ class WorkerTimes(BaseModel):
     #: When the first worker started, and when the last one left; None if that has not happened.
     first_run_at: AwareDatetime | None = None
     last_left_at: AwareDatetime | None = None
+    #: When the last run that succeeded ended, by the worker's clock; None if no pilot has reported it.
+    last_done_at: AwareDatetime | None = None
     #: How often a job has started on a worker, and how many pilots have reported work.
     n_runs: int = 0
     n_pilots: int = 0

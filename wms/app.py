@@ -23,10 +23,10 @@ from wms.census.census import Census
 from wms.engine.engine import Engine
 from wms.engine.engine_parts import run_engine
 from wms.engine.inputs import Inputs
+from wms.fleet.choices.locations import LocationMap
+from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.fleet import Fleet, Quota
 from wms.fleet.fleet_parts import run_fleet
-from wms.fleet.locations import LocationMap
-from wms.fleet.policy import FleetPolicy
 from wms.fleet.stalls.stall_watch import StallWatch
 from wms.flows.flow_metrics import count_statuses
 from wms.flows.flow_service import FlowService
@@ -43,8 +43,8 @@ from wms.inventory.inventory_parts import Inventories, build_inventories
 from wms.jobs.job_parts import Jobs, build_jobs
 from wms.notifications.notification_parts import NotificationParts, build_notifications
 from wms.processes.process_parts import ProcessParts, build_processes
-from wms.processes.products import Products
-from wms.processes.subscriptions import Subscriptions
+from wms.processes.subscriptions.products import Products
+from wms.processes.subscriptions.subscription_store import Subscriptions
 from wms.schedules.schedule_parts import Schedules, build_schedules
 from wms.secret_rotation import SecretRotation
 from wms.secrets.secret_answers import SecretAnswers

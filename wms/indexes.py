@@ -12,7 +12,8 @@ from wms.joblogs import job_logs
 from wms.jobs import task_list_service
 from wms.jobs.stored import job_store, work_store
 from wms.notifications import notification_store
-from wms.processes import process_reader, products, subscriptions
+from wms.processes import process_reader
+from wms.processes.subscriptions import products, subscription_store
 from wms.schedules import schedule_store
 from wms.secrets import secret_store
 from wms.tenancy import activity, organizations, teams, users
@@ -29,7 +30,7 @@ _MODULES = (
     teams,
     users,
     activity,
-    subscriptions,
+    subscription_store,
     products,
     template_store,
     inventory_store,

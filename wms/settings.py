@@ -23,8 +23,8 @@ from schemas.topology import RESOURCE_SERVER
 from wms.catalogue.catalogue_parts import CatalogueSettings
 from wms.catalogue.task_recipes import SourceRules
 from wms.encryption import SecretKeys
-from wms.fleet.locations import Location, LocationMap
-from wms.fleet.pilot_images import FixedTag, ImageDirectory, PilotImages
+from wms.fleet.choices.locations import Location, LocationMap
+from wms.fleet.choices.pilot_images import FixedTag, ImageDirectory, PilotImages
 from wms.gateway.roles import DEFAULT_PROJECTS, DEFAULT_RULES, RoleRule
 from wms.joblogs.job_logs import JobLogs
 from wms.notifications.notification_settings import NotificationSettings

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.commands import doctor, login, trace, up, worker
+from ewms.cli.commands import doctor, login, simulate, trace, up, worker
 from ewms.cli.context import GlobalOptions, OutputFormat
 from ewms.cli.groups import CommandGroups
 
@@ -27,6 +27,7 @@ app.command("login")(login.log_in_user)
 app.command("logout")(login.log_out_user)
 app.command("whoami")(login.show_user)
 app.command("trace")(trace.show_trace)
+app.command("simulate")(simulate.simulate_workflow)
 app.command("worker")(worker.run_step_worker)
 for name, command in (("up", up.run_system), ("down", up.end_system)):
     # The launcher reads the words behind the command.

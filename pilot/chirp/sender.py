@@ -108,8 +108,9 @@ class Chirper:
 
     def __init__(self, voice: ChirpChannel, interval_s: float) -> None:
         self._voice = voice
-        #: Returns the work so far, which goes with every chirp; "" if there is none yet.
-        self.read_work: Callable[[], str] = str
+        #: Returns the work so far, which goes with every chirp; "" if there is none yet. The argument is the present
+        #: time, in milliseconds since 1970.
+        self.read_work: Callable[[int], str] = lambda _: ""
         self._backlog = UnsentChirps(interval_s)
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()
@@ -173,7 +174,7 @@ class Chirper:
                 continue
             self._backlog, values = attributes.take_values(self._backlog, time.monotonic())
             values[ChirpAttribute.LAST_UPDATED] = int(time.time())
-            if work := self.read_work():
+            if work := self.read_work(int(time.time() * 1000)):
                 values[ChirpAttribute.WORK] = work
             try:
                 await self._voice.send_values(values)

@@ -15,6 +15,10 @@ class Measure(Object):
     how: Annotated[str, Field(description="How the figure was computed, and what it leaves out.")]
 
 
+#: What a client shows for a figure that an older server does not report.
+OF_NEWER_SERVERS = Measure(value=None, unit="s", how="unknown: the server is older, and does not report this")
+
+
 class WorkFigures(Object):
     """What workers did. The five shares add up to 1."""
 
@@ -27,6 +31,9 @@ class WorkFigures(Object):
     events_done: Measure
     attempts_failed: Measure
     events_per_core_hour: Measure
+    time_to_last_success: Annotated[
+        Measure, Field(description="The time from the first worker's start to the end of the last successful run.")
+    ] = OF_NEWER_SERVERS
 
 
 class ServiceTimes(Object):
@@ -54,6 +61,9 @@ class TaskReport(Object):
     events_at_once: Annotated[int, Field(description="How many events a worker takes at once; 0: unknown.")]
     n_starts: Annotated[int, Field(description="How often workers have started.")]
     service_times: Annotated[list[ServiceTimes], Field(description="The successful runs by their time, ascending.")]
+    failed_time: Annotated[
+        Measure, Field(description="The time of failed and interrupted runs, divided by the number of failed ones.")
+    ] = OF_NEWER_SERVERS
 
 
 class WorkflowReport(Object):

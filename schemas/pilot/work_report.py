@@ -4,7 +4,7 @@ A report covers all work since the pilot began. So a lost, repeated or late repo
 pilot, `merge_reports` takes the larger number of each field.
 
     {"pilot": "5f0e91c2", "n_slots": 1, "n_done": 40, "n_failed": 1, "done_ms": 80123, "lost_ms": 1500, "idle_ms": 2210,
-     "peak_mib": 412, "durations": {"21": 38, "22": 2}}
+     "peak_mib": 412, "last_done_ms": 1795219200000, "durations": {"21": 38, "22": 2}}
 """
 
 import json
@@ -42,6 +42,8 @@ class WorkReport:
     peak_mib: int = 0
     #: Number of a bucket (`find_bucket`) -> how many successful runs took so long.
     durations: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    #: When the last run that succeeded ended, in milliseconds since 1970 by the worker's clock; 0 if none has.
+    last_done_ms: int = 0
 
 
 _NUMBERS = tuple(each.name for each in fields(WorkReport) if each.name not in ("pilot", "durations"))
@@ -67,7 +69,8 @@ def report_to_text(report: WorkReport) -> str:
 def report_from_text(text: str) -> WorkReport | None:
     """Return the report in `text`. Return None if `text` is no report."""
     try:
-        found: Any = json.loads(text)
+        # Older pilots do not report when the last run ended.
+        found: Any = {"last_done_ms": 0, **json.loads(text)}
         numbers = {name: _read_count(found[name]) for name in _NUMBERS}
         durations = {int(bucket): _read_count(n) for bucket, n in found["durations"].items()}
         name = found["pilot"]

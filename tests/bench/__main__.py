@@ -24,6 +24,7 @@ BENCHES = (
     "engine",
     "trees",
     "jobs",
+    "simulate",
 )
 
 

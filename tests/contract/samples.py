@@ -325,6 +325,7 @@ PAYLOADS: tuple[Payload, ...] = (
                 times=WorkerTimes(
                     sums={Activity.WORKING: TimeSum(n_now=41, offset_ms=-73_636_000_000_000)},
                     first_run_at=AT,
+                    last_done_at=AT,
                     n_runs=42,
                     n_pilots=41,
                     n_slots=1,

@@ -10,7 +10,7 @@ from tests.contract.conformance import shapes
 from tests.contract.conformance.world import World, ok, request
 from tests.examples import part_of_examples
 from tests.fuzz.conftest import FUZZ
-from wms.fleet.query_filters import OPERATORS, make_filter
+from wms.fleet.reading.query_filters import OPERATORS, make_filter
 
 FOREIGN = ("$where", "$expr", "$function", "$accumulator", "$jsonSchema", "$text", "$lookup", "$comment", "$mod", "$")
 FIELDS = (*shapes.TASKFORCE, "worker_config.n_cores", "phase_change_log.0.context", "owner", "_id", "rev", "", "a.$b")

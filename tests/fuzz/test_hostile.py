@@ -11,7 +11,7 @@ import pytest
 from tests.contract.conformance import shapes
 from tests.contract.conformance.world import World, ok, request
 from tests.hostile import CORPUS
-from wms.fleet.query_filters import BadQuery, make_filter
+from wms.fleet.reading.query_filters import BadQuery, make_filter
 
 TEXTS = list(dict.fromkeys(CORPUS))
 assert len(TEXTS) >= 200

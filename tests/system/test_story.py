@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import Stack
+from deploy.simulation.simulator import simulate
 from ewms import AlreadyThere, CannotRun, Client, Refused, Workflow
 from ewms.client import Run
+from schemas.api.workflow_report import WorkflowReport
+from schemas.api.workflow_simulation import SimulationOrder
 from schemas.phases import Phase
 from tests.system.conftest import CLUSTER, one_task, shell_task
 from tests.waiting import wait_until
@@ -69,6 +72,20 @@ def _check_report(run: Run, *, n_events: int) -> None:
     for task in report.tasks:
         assert 0 < (task.figures.events_done.value or 0) <= n_events
         assert sum(each.n for each in task.service_times) == task.figures.events_done.value
+    _check_simulation(run, report)
+
+
+def _check_simulation(run: Run, report: WorkflowReport) -> None:
+    """A simulation of the run, as `ewms simulate` makes it, has the run's events and its numbers of workers."""
+    state = run.show()
+    order = SimulationOrder(report=report, tasks=state.task_directives, taskforces=state.taskforces)
+    found = simulate(order)
+    past = next(each for each in found.runs if each.is_past)
+    assert past.workers == {task.task_id: task.n_workers for task in report.tasks}
+    assert found.n_events == report.tasks[0].figures.events_done.value
+    assert (found.past_finish_s or 0) > 0
+    assert 0 < found.runs[-1].finish_s < past.finish_s + 1 < found.runs[0].finish_s + 2
+    assert simulate(order) == found
 
 
 def test_statuses_of_all_workers_are_told_within_seconds(client: Client) -> None:

@@ -56,6 +56,7 @@ class WorkerTimeTally:
     n_pilots: int = 0
     n_slots: int = 0
     peak_mib: int = 0
+    last_done_ms: int = 0
     sums: Counter[str] = field(default_factory=Counter)
     durations: Counter[int] = field(default_factory=Counter)
     is_partial: bool = False
@@ -102,6 +103,7 @@ class WorkerTimeTally:
         self.reports[proc] = merged
         self.n_slots = max(self.n_slots, merged.n_slots)
         self.peak_mib = max(self.peak_mib, merged.peak_mib)
+        self.last_done_ms = max(self.last_done_ms, merged.last_done_ms)
         for name in _SUMMED:
             self.sums[name] += getattr(merged, name) - getattr(base, name)
         for bucket, n in merged.durations.items():
@@ -119,6 +121,7 @@ class WorkerTimeTally:
             },
             first_run_at=_to_instant(self.first_run_ms),
             last_left_at=_to_instant(self.last_left_ms),
+            last_done_at=_to_instant(self.last_done_ms or None),
             n_runs=self.n_runs,
             n_pilots=self.n_pilots,
             n_slots=self.n_slots,
@@ -133,7 +136,7 @@ class WorkerTimeTally:
         plain = ("now_ms", "is_known", "first_run_ms", "last_left_ms", "n_runs", "n_pilots", "n_slots", "peak_mib")
         counted = ("counts", "offsets", "sums")
         return {
-            **{name: getattr(self, name) for name in (*plain, "is_partial")},
+            **{name: getattr(self, name) for name in (*plain, "last_done_ms", "is_partial")},
             **{name: dict(getattr(self, name)) for name in counted},
             "durations": list(self.durations.items()),
             "reports": [[proc, report_to_text(report)] for proc, report in self.reports.items()],

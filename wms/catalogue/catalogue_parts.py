@@ -14,7 +14,7 @@ from wms.catalogue.task_recipes import SourceRules
 from wms.catalogue.task_store import TaskStore
 from wms.encryption import SecretKeys
 from wms.engine.engine import Engine
-from wms.fleet.locations import LocationMap
+from wms.fleet.choices.locations import LocationMap
 from wms.tenancy.organizations import Organizations
 
 

@@ -15,7 +15,7 @@ from wms.catalogue.run_names import new_run_uuid
 from wms.catalogue.task_access import check_task_right, make_visible_filter
 from wms.catalogue.task_recipes import SourceRules, change_recipe_fields, make_recipe
 from wms.catalogue.task_store import TaskStore
-from wms.fleet.locations import LocationMap
+from wms.fleet.choices.locations import LocationMap
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import ORGANIZATION_ROLES, Action, Principal, choose_organization
 

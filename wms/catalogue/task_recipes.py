@@ -17,7 +17,7 @@ from schemas.catalogue import TaskRecipe, TaskResources
 from schemas.errors import Rejected
 from schemas.rules.sizes import parse_bytes
 from wms.catalogue.parameter_schema import dump_schema
-from wms.fleet.locations import LocationMap
+from wms.fleet.choices.locations import LocationMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

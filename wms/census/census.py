@@ -9,7 +9,7 @@ from runtime.telemetry import fresh_gauge, gauge
 from schemas.documents import TASKFORCES, WORKFLOWS
 from schemas.run_documents import RUNS, STEP_WORKERS
 from wms.census import figures
-from wms.fleet.locations import LocationMap
+from wms.fleet.choices.locations import LocationMap
 from wms.fleet.repository import UNFINISHED
 
 INTERVAL_S = 15.0

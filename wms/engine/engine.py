@@ -2,7 +2,7 @@
 
     people           launch_run   apply_stimulus (begin, stop, cancel, resume)   answer_wait
     step workers     apply_stimulus, through `wms.engine.handlers`
-    children         apply_stimulus, through `wms.engine.children`
+    children         apply_stimulus, through `wms.engine.nested.children`
     time             wake_run
 
 A change of one run alone is one write. If another process has changed the run meanwhile, the write finds no document.

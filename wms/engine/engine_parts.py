@@ -11,18 +11,18 @@ from runtime.kernel.timers import Timers
 from schemas.run_documents import RUNS
 from wms.encryption import SecretKeys
 from wms.engine.brought import KeepsSubscriptions
-from wms.engine.child_forms import ChildForms
-from wms.engine.child_workflows import ChildWorkflows
-from wms.engine.children import Children
 from wms.engine.effects import Effects
 from wms.engine.engine import Engine
 from wms.engine.engine_lock import LockKeeper
 from wms.engine.handlers import EngineHandlers
 from wms.engine.inputs import Inputs
+from wms.engine.nested.child_forms import ChildForms
+from wms.engine.nested.child_workflows import ChildWorkflows
+from wms.engine.nested.children import Children
+from wms.engine.nested.workflow_queues import WorkflowQueues
 from wms.engine.run_watch import RunWatch
 from wms.engine.step_workers import StepWorkers
 from wms.engine.worker_questions import WorkerQuestions
-from wms.engine.workflow_queues import WorkflowQueues
 from wms.fleet.fleet import Fleet
 
 

@@ -25,6 +25,8 @@ from schemas.ids import TaskId, WorkflowId
 from schemas.phases import Deactivated
 from schemas.rules.limits import MAX_TASK_QUEUES
 from wms.fleet import repository
+from wms.fleet.choices.locations import UnknownLocation
+from wms.fleet.choices.pilot_images import PilotImages
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.lifecycle import (
     decide_stimulus,
@@ -39,9 +41,7 @@ from wms.fleet.life.stimuli import (
     Woken,
 )
 from wms.fleet.life.workflow_requests import make_workflow
-from wms.fleet.locations import UnknownLocation
 from wms.fleet.ownership import Access, Owner
-from wms.fleet.pilot_images import PilotImages
 from wms.fleet.transactions import FleetTransactions, find_workflow_id
 
 #: Returns further changes to store with a new workflow. It may run several times.

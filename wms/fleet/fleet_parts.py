@@ -9,12 +9,12 @@ from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
 from schemas.documents import WORKFLOWS
 from schemas.ids import WorkflowId
+from wms.fleet.choices.pilot_images import PilotImages
+from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.event_handlers import FleetHandlers
 from wms.fleet.fleet import Fleet, Quota
 from wms.fleet.launcher import Launcher
-from wms.fleet.object_reader import ObjectReader
-from wms.fleet.pilot_images import PilotImages
-from wms.fleet.policy import FleetPolicy
+from wms.fleet.reading.object_reader import ObjectReader
 from wms.fleet.stalls.stall_watch import StallWatch
 from wms.fleet.stalls.verdict_renewal import VerdictRenewal
 from wms.fleet.status_snapshots import SnapshotWriter

@@ -19,9 +19,9 @@ from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.phases import Phase
 from wms.fleet import start_queries
+from wms.fleet.choices.locations import LocationMap
 from wms.fleet.life import start_order
 from wms.fleet.life.conditions import BEFORE_SUBMISSION
-from wms.fleet.locations import LocationMap
 from wms.fleet.taskforce_control import TaskforceControl
 
 #: How long to pass over a taskforce after a defect of ours made its launch fail. The others must not wait for it.

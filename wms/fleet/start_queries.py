@@ -10,9 +10,9 @@ from runtime.kernel.database import Reader
 from runtime.kernel.decision import Document
 from schemas.documents import TASKFORCES
 from schemas.ids import TaskforceUuid
+from wms.fleet.choices.tms_port import TmsPort
 from wms.fleet.life import start_order
 from wms.fleet.life.conditions import UNANSWERED_START, filter_ready
-from wms.fleet.tms_port import TmsPort
 
 
 def filter_waiting(schedd: str, now: datetime, port: TmsPort, *, passed_over: Some[TaskforceUuid] = ()) -> Document:

@@ -19,8 +19,8 @@ from schemas.errors import EWMSError
 from schemas.events import Payload, Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
 from schemas.statuses import CompoundStatuses, TopTaskErrors
+from wms.fleet.choices.locations import LocationMap
 from wms.fleet.life.tms_reports import stop_unowned_workers
-from wms.fleet.locations import LocationMap
 
 #: The pause between two writes, in seconds. WMS writes no taskforce more often.
 _TICK_S = 1.0

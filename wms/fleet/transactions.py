@@ -15,10 +15,10 @@ from runtime.turns import Turns
 from schemas.events import OrderToTms, Payload
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
 from wms.fleet import repository
+from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
 from wms.fleet.life.lifecycle import decide_stimulus, end_orphaned_queues, find_newly_ready, start_at_once
 from wms.fleet.life.stimuli import Stimulus
-from wms.fleet.policy import FleetPolicy
 from wms.fleet.start_queries import count_free_at_once
 
 #: Loads what a decision needs within a transaction, and decides.

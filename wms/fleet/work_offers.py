@@ -16,8 +16,8 @@ from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.objects import MQProfile
 from schemas.requests import ProfilesAnswer, TaskProfilesQuery
 from wms.fleet import repository
+from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.life.conditions import filter_offered_starts, filter_offered_stops
-from wms.fleet.policy import FleetPolicy
 
 #: How many taskforces to read at a time. If MQS refuses the queues of one, the next has its turn.
 _AT_ONCE = 20

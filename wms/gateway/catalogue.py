@@ -15,10 +15,10 @@ from runtime.web.dialects import Served
 from runtime.web.event_streams import EventStreams
 from runtime.web.route import AnyRoute, OpenRoute, answer_json
 from wms.catalogue.catalogue_parts import Catalogue
-from wms.engine.workflow_queues import WorkflowQueues
+from wms.engine.nested.workflow_queues import WorkflowQueues
+from wms.fleet.choices.locations import LocationMap
 from wms.fleet.fleet import Fleet
-from wms.fleet.locations import LocationMap
-from wms.fleet.object_reader import ObjectReader
+from wms.fleet.reading.object_reader import ObjectReader
 from wms.fleet.stalls.verdict_renewal import VerdictRenewal
 from wms.fleet.status_snapshots import SnapshotWriter
 from wms.fleet.taskforce_control import TaskforceControl

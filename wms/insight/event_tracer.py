@@ -11,8 +11,8 @@ from schemas.failures.dead_letters import DeadLetter, LettersAnswer, LettersQuer
 from schemas.failures.history import MAX_ATTEMPTS_PER_PAGE, MAX_EVENTS_ASKED, Attempt, AttemptsAnswer, AttemptsQuery
 from schemas.ids import EventId, TaskId, WorkflowId
 from schemas.payloads.data_events import Header
-from wms.fleet.object_reader import ObjectReader
 from wms.fleet.ownership import Access
+from wms.fleet.reading.object_reader import ObjectReader
 from wms.insight.event_relatives import Relative, find_maker, list_descendants
 from wms.insight.event_trace import group_attempts, trace_events
 

@@ -39,6 +39,8 @@ class WorkTotals:
     #: When the first worker started and when the last one left, or was last seen at work.
     began_at: datetime | None = None
     ended_at: datetime | None = None
+    #: When the last run that succeeded ended.
+    last_done_at: datetime | None = None
     #: Whether a worker has left.
     has_ended_run: bool = False
 
@@ -48,6 +50,13 @@ class WorkTotals:
         if self.began_at is None or self.ended_at is None:
             return 0.0
         return max(0.0, (self.ended_at - self.began_at).total_seconds())
+
+    @property
+    def success_span_s(self) -> float | None:
+        """The time from the first worker's start to the end of the last run that succeeded; None if it is unknown."""
+        if self.began_at is None or self.last_done_at is None:
+            return None
+        return max(0.0, (self.last_done_at - self.began_at).total_seconds())
 
 
 def count_taskforce(taskforce: TaskforceDocument) -> WorkTotals:
@@ -81,6 +90,7 @@ def count_taskforce(taskforce: TaskforceDocument) -> WorkTotals:
         durations={int(bucket): n for bucket, n in times.durations.items()},
         began_at=times.first_run_at,
         ended_at=as_of if is_at_work else times.last_left_at,
+        last_done_at=times.last_done_at,
         has_ended_run=times.last_left_at is not None,
         n_workers=n_workers,
         memory_bytes=memory_bytes,
@@ -116,5 +126,6 @@ def add_totals(parts: Iterable[WorkTotals]) -> WorkTotals:
         durations=dict(durations),
         began_at=min((part.began_at for part in each if part.began_at is not None), default=None),
         ended_at=max((part.ended_at for part in each if part.ended_at is not None), default=None),
+        last_done_at=max((part.last_done_at for part in each if part.last_done_at is not None), default=None),
         has_ended_run=any(part.has_ended_run for part in each),
     )

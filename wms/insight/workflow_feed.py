@@ -20,8 +20,8 @@ from schemas.api.workflow_list import WorkflowNews
 from schemas.documents import WORKFLOWS
 from schemas.endings import outcome_words
 from wms.fleet import repository
-from wms.fleet.health import describe_stall
 from wms.fleet.ownership import Access
+from wms.fleet.reading.health import describe_stall
 from wms.insight.feed_events import (
     NewsList,
     ProgressState,

@@ -7,10 +7,10 @@ from schemas.api.queues import QueueDepths
 from schemas.documents import TaskforceDocument, WorkflowDocument
 from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
-from wms.fleet.depth_questions import ask_depths
-from wms.fleet.health import describe_stall
-from wms.fleet.object_reader import ObjectReader
 from wms.fleet.ownership import Access
+from wms.fleet.reading.health import describe_stall
+from wms.fleet.reading.object_reader import ObjectReader
+from wms.fleet.stalls.depth_questions import ask_depths
 from wms.insight.workflow_reading import WorkflowReading
 
 

@@ -99,6 +99,17 @@ def compute_figures(totals: WorkTotals) -> WorkFigures:
             unit="events/(core*h)",
             how=reported or _note_gaps("events done, divided by worker-hours times cores asked for", totals),
         ),
+        time_to_last_success=Measure(
+            value=totals.success_span_s if not reported else None,
+            unit="s",
+            how=reported
+            or _note_gaps(
+                f"from the first worker's start, {_FROM_LOG}, to the end of the last successful run, {_FROM_PILOTS}"
+                if totals.success_span_s is not None
+                else "unknown: no run has succeeded, or the pilots are older and do not report when",
+                totals,
+            ),
+        ),
     )
 
 
@@ -116,6 +127,7 @@ def _compute_task(task: TaskDirectiveDocument, totals: WorkTotals) -> TaskReport
             unit="s",
             how=reported or _note_gaps(f"the time of successful runs divided by their number, {_FROM_PILOTS}", totals),
         ),
+        failed_time=_measure_failed_time(totals),
         start_time=Measure(
             value=starting_s / totals.n_starts if totals.n_starts and not spoken else None,
             unit="s",
@@ -182,6 +194,16 @@ def _note_gaps(how: str, totals: WorkTotals) -> str:
 def _count_runs(n: int, what: str, why_not: str, totals: WorkTotals) -> Measure:
     how = why_not or _note_gaps(f"{what}, {_FROM_PILOTS}", totals)
     return Measure(value=None if why_not else n, unit="events" if "successful" in what else "attempts", how=how)
+
+
+def _measure_failed_time(totals: WorkTotals) -> Measure:
+    how = f"the time of failed and interrupted runs, divided by the number of failed ones, {_FROM_PILOTS}"
+    why_not = _find_missing(totals) or ("" if totals.n_failed else "unknown: no run has been reported as failed")
+    return Measure(
+        value=totals.lost_s * max(1, totals.n_slots) / totals.n_failed if totals.n_failed and not why_not else None,
+        unit="s",
+        how=why_not or _note_gaps(how, totals),
+    )
 
 
 def _suggest_n_workers(totals: WorkTotals) -> Measure:

@@ -6,9 +6,9 @@ from runtime.kernel.store import Store
 from schemas.graph import NodeKind
 from schemas.jobs import JOB_DEFINITION
 from wms.catalogue.catalogue_parts import Catalogue
-from wms.engine.children import Children
 from wms.engine.engine import Engine
-from wms.engine.workflow_queues import WorkflowQueues
+from wms.engine.nested.children import Children
+from wms.engine.nested.workflow_queues import WorkflowQueues
 from wms.fleet.fleet import Fleet
 from wms.inventory.inventory_parts import Inventories
 from wms.joblogs.job_logs import JobLogs

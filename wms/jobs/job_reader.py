@@ -11,7 +11,7 @@ from schemas.phases import Phase
 from schemas.run_documents import RUNS, RunDocument
 from schemas.runs import NODE_OPEN, RUN_OVER, RunStatus
 from wms.engine import repository
-from wms.fleet.health import describe_stall
+from wms.fleet.reading.health import describe_stall
 from wms.jobs.plans.job_graph import read_node_tasks
 from wms.jobs.plans.judging import judge_job, judge_task, show_host_state
 from wms.jobs.stored.job_store import JobStore

@@ -12,8 +12,8 @@ from schemas.run_documents import RunDocument
 from schemas.runs import Parent
 from schemas.trees import HostsWork, Prompt
 from wms.engine import repository
-from wms.engine.children import make_child_uuid
 from wms.engine.life.open_run import OpenRun
+from wms.engine.nested.children import make_child_uuid
 from wms.jobs.job_service import JobPlace, JobService
 from wms.jobs.job_wish import JobWish
 from wms.jobs.stored.job_store import JobStore

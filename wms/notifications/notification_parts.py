@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from runtime.kernel.store import Store
 from wms.engine.engine import Engine
-from wms.notifications.notification_sender import NotificationSender
 from wms.notifications.notification_service import NotificationService
 from wms.notifications.notification_settings import NotificationSettings
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.notification_watch import NotificationWatch
+from wms.notifications.sending.notification_sender import NotificationSender
 from wms.notifications.template_secrets import TemplateSecrets
 from wms.tenancy.organizations import Organizations
 

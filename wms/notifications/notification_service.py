@@ -16,12 +16,12 @@ from schemas.notifications import (
     NotificationTemplateId,
     NotificationType,
 )
-from wms.notifications.message_rendering import Rendered, find_body_fault, render_texts
-from wms.notifications.notification_fields import read_notification_fields
+from wms.notifications.messages.message_rendering import Rendered, find_body_fault, render_texts
+from wms.notifications.messages.sample_context import make_sample_context
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.notification_watch import find_recipients, write_notification
-from wms.notifications.sample_context import make_sample_context
 from wms.notifications.template_secrets import TemplateSecrets
+from wms.notifications.templates.notification_fields import read_notification_fields
 from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal

@@ -24,8 +24,8 @@ from schemas.notifications import (
 )
 from schemas.run_documents import COUNTERS, RUNS
 from schemas.trees import TEMPLATES
-from wms.notifications.list_joins import ListJoin, plan_join, plan_parting
-from wms.notifications.template_changes import describe_change
+from wms.notifications.templates.list_joins import ListJoin, plan_join, plan_parting
+from wms.notifications.templates.template_changes import describe_change
 from wms.tenancy.activity import ActivityLog
 from wms.tenancy.activity_facts import ActivityFacts
 from wms.trees.template_errors import FieldsRefused

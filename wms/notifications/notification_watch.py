@@ -24,13 +24,13 @@ from wms.encryption import SecretKeys
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun, RunDecision
-from wms.notifications.attempts import MAX_ATTEMPTS
-from wms.notifications.bodies import Story, make_context, make_payload, write_body, write_subject
-from wms.notifications.configurations import describe_recipients, map_secrets
-from wms.notifications.message_rendering import Rendered, render_message
+from wms.notifications.messages.bodies import Story, make_context, make_payload, write_body, write_subject
+from wms.notifications.messages.message_rendering import Rendered, render_message
 from wms.notifications.notification_settings import NotificationSettings
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.occasions import Occasion, find_occasions, list_targets, may_tell
+from wms.notifications.sending.attempts import MAX_ATTEMPTS
+from wms.notifications.templates.configurations import describe_recipients, map_secrets
 from wms.trees.jobs.job_statuses import is_approval
 
 _SWEEP_S = 10.0

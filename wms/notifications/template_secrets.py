@@ -9,8 +9,8 @@ from schemas.errors import Broken, Conflict
 from schemas.notifications import NotificationTemplateDocument, NotificationTemplateId, NotificationType
 from wms.encryption import NoKey, SecretKeys
 from wms.engine.life.variables import MASK
-from wms.notifications.configurations import map_secrets, split_url
 from wms.notifications.notification_store import NotificationStore
+from wms.notifications.templates.configurations import map_secrets, split_url
 
 
 class TemplateSecrets:

@@ -6,17 +6,17 @@ from wms.engine.engine_parts import EngineParts
 from wms.processes.callback_answers import CallbackAnswers
 from wms.processes.definition_reader import DefinitionReader
 from wms.processes.engine_switch import EngineSwitch
-from wms.processes.gate_rules import GateRules
 from wms.processes.outside_events import OutsideEvents
 from wms.processes.process_feed import ProcessFeed
 from wms.processes.process_reader import ProcessReader
 from wms.processes.process_service import ProcessService
 from wms.processes.process_starts import ProcessStarts
-from wms.processes.products import Products
-from wms.processes.start_gate import StartGate
-from wms.processes.step_questions import StepQuestions
-from wms.processes.subscription_reader import SubscriptionReader
-from wms.processes.subscriptions import Subscriptions
+from wms.processes.subscriptions.gate_rules import GateRules
+from wms.processes.subscriptions.products import Products
+from wms.processes.subscriptions.start_gate import StartGate
+from wms.processes.subscriptions.step_questions import StepQuestions
+from wms.processes.subscriptions.subscription_reader import SubscriptionReader
+from wms.processes.subscriptions.subscription_store import Subscriptions
 from wms.tenancy.organizations import Organizations
 
 

@@ -20,9 +20,11 @@ _FIGURES = {
     "events_done": "events done",
     "attempts_failed": "attempts failed",
     "events_per_core_hour": "events per core-hour",
+    "time_to_last_success": "start to last success",
 }
 _OF_TASK = {
     "service_time": "mean run",
+    "failed_time": "mean failed run",
     "start_time": "mean start",
     "memory_asked": "memory asked for",
     "memory_used": "memory used",

@@ -17,7 +17,7 @@ from schemas.topology import tms_service
 from tests.integration.wms.peers import AUDIENCE, Issuer, Mqs, Tms
 from wms.app import Wms, run_wms
 from wms.encryption import make_key
-from wms.fleet.locations import Location, ServedBy
+from wms.fleet.choices.locations import Location, ServedBy
 from wms.settings import WmsSettings
 
 SCHEDD = "ewms@localhost"

@@ -239,8 +239,8 @@ async def test_pages_are_cut_by_bytes_and_lose_nothing(world: World) -> None:
     world.mqs.activates = False
     made = [(await world.submit(priority=n))["workflow"]["workflow_id"] for n in range(7)]
     from schemas.api.queries import Query
-    from wms.fleet import query_pages
     from wms.fleet.ownership import Access
+    from wms.fleet.reading import query_pages
 
     for max_bytes in (1, 300, 450, 100_000):
         seen: list[str] = []

@@ -114,6 +114,7 @@ async def test_a_workflow_is_shown_as_a_whole(world: World) -> None:
         "sums": {"starting": {"n_now": 0, "offset_ms": 10_000}, "working": {"n_now": 0, "offset_ms": 90_000}},
         "first_run_at": "2026-11-30T08:00:00Z",
         "last_left_at": "2026-11-30T08:01:40Z",
+        "last_done_at": "2026-11-30T08:01:30Z",
         "n_runs": 1,
         "n_pilots": 1,
         "n_slots": 1,
@@ -140,6 +141,7 @@ async def test_a_workflow_is_shown_as_a_whole(world: World) -> None:
     assert (told["workflow_id"], told["is_over"], told["events_failed"]["value"]) == (workflow_id, False, 0)
     assert told["tasks"][0]["figures"]["starting"]["value"] == 0.1
     assert told["tasks"][0]["service_time"]["value"] == 10
+    assert told["figures"]["time_to_last_success"]["value"] == 90
 
     others = ("graph", "progress", "explain", "report", "queues/history", "events")
     for path in (*(f"{of_one}/{each}" for each in others), f"/v1/queues/{mqid}"):

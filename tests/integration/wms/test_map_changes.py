@@ -10,7 +10,7 @@ from schemas.topology import tms_service
 from tests.integration.wms.conftest import SCHEDD, request
 from tests.integration.wms.peers import Issuer, Mqs, Tms
 from wms.app import run_wms
-from wms.fleet.locations import Location
+from wms.fleet.choices.locations import Location
 from wms.settings import WmsSettings
 
 

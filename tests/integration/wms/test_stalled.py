@@ -16,7 +16,7 @@ from schemas.requests import BacklogsAnswer, BacklogsQuery, Depth, DepthsAnswer,
 from tests.integration.wms.conftest import SCHEDD, World
 from tests.waiting import eventually
 from wms.census.census import Census
-from wms.fleet.locations import LocationMap
+from wms.fleet.choices.locations import LocationMap
 from wms.fleet.repository import LIVE
 from wms.fleet.stalls.stall_watch import StallWatch
 

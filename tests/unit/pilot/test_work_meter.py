@@ -1,5 +1,7 @@
 """What the slots of a pilot do is added up whole: each instant of each slot is either idle or part of a run."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,20 +18,25 @@ from schemas.pilot.work_report import (
 )
 
 MIB = 1024 * 1024
+WALL_MS = 1_795_219_200_000
 
 
 def test_no_work_is_reported_before_the_first_run() -> None:
     meter = WorkMeter("p", 1)
-    assert meter.read_work(100.0, peak_bytes=5) is None
+    assert meter.read_work(100.0, wall_ms=WALL_MS, peak_bytes=5) is None
     meter.begin_run(1, 200.0)
-    report = meter.read_work(200.0, peak_bytes=5)
+    report = meter.read_work(200.0, wall_ms=WALL_MS, peak_bytes=5)
     assert report == WorkReport("p", 1, peak_mib=1)
 
 
 @pytest.mark.parametrize(
     ("has_failed", "was_interrupted", "expected"),
     [
-        (False, False, WorkReport("p", 2, n_done=1, done_ms=2000, idle_ms=4000, durations={21: 1})),
+        (
+            False,
+            False,
+            WorkReport("p", 2, n_done=1, done_ms=2000, idle_ms=4000, durations={21: 1}, last_done_ms=WALL_MS - 1000),
+        ),
         (True, False, WorkReport("p", 2, n_failed=1, lost_ms=2000, idle_ms=4000)),
         # The event of an interrupted run comes again. So it is no failure, but its time is lost.
         (False, True, WorkReport("p", 2, lost_ms=2000, idle_ms=4000)),
@@ -41,7 +48,7 @@ def test_a_run_is_counted_by_how_it_ended(has_failed: bool, was_interrupted: boo
     meter.begin_run(1, 10.0)
     for _ in range(2):  # a second end changes nothing
         meter.end_run(1, 12.0, has_failed=has_failed, was_interrupted=was_interrupted)
-    assert meter.read_work(13.0, peak_bytes=0) == expected
+    assert meter.read_work(13.0, wall_ms=WALL_MS, peak_bytes=0) == expected
 
 
 @given(
@@ -64,7 +71,7 @@ def test_the_times_of_all_slots_add_up_to_the_time_since_the_first_run(
             meter.begin_run(key, now_s)
             open_s[key] = now_s
             began_s = now_s if began_s is None else began_s
-    report = meter.read_work(now_s, peak_bytes=0)
+    report = meter.read_work(now_s, wall_ms=WALL_MS, peak_bytes=0)
     if began_s is None:
         assert report is None
         return
@@ -99,6 +106,13 @@ def test_a_text_that_is_no_report_is_none(text: str) -> None:
     assert report_from_text(text) is None
 
 
+def test_the_report_of_an_older_pilot_says_nothing_of_its_last_run() -> None:
+    report = WorkReport("p", 1, n_done=3, last_done_ms=WALL_MS)
+    text = report_to_text(report)
+    assert report_from_text(text) == report
+    assert report_from_text(text.replace(f',"last_done_ms":{WALL_MS}', "")) == replace(report, last_done_ms=0)
+
+
 reports = st.builds(
     WorkReport,
     st.just("p"),
@@ -107,6 +121,7 @@ reports = st.builds(
     done_ms=st.integers(0, 9),
     peak_mib=st.integers(0, 9),
     durations=st.dictionaries(st.integers(0, 3), st.integers(0, 9)),
+    last_done_ms=st.integers(0, 9),
 )
 
 
@@ -127,5 +142,5 @@ def test_a_bucket_holds_the_times_between_its_ends(took_ms: float) -> None:
 
 def test_the_longest_report_fits_one_chirp() -> None:
     big = 10**12
-    report = WorkReport("p" * 32, 64, big, big, big, big, big, 10**7, dict.fromkeys(range(MAX_BUCKET + 1), 10**6))
+    report = WorkReport("p" * 32, 64, big, big, big, big, big, 10**7, dict.fromkeys(range(MAX_BUCKET + 1), 10**6), big)
     assert len(report_to_text(report).replace('"', '\\"')) < 2400

@@ -14,15 +14,15 @@ from schemas.events import (
 )
 from schemas.ids import TaskforceUuid
 from schemas.objects import PhaseChange
+from wms.fleet.choices.locations import Location, LocationMap, ServedBy
+from wms.fleet.choices.pilot_tags import PilotTags
+from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
 from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import Launch, Stimulus
 from wms.fleet.life.workflow_requests import NewWorkflow, make_workflow
-from wms.fleet.locations import Location, LocationMap, ServedBy
 from wms.fleet.ownership import Owner
-from wms.fleet.pilot_tags import PilotTags
-from wms.fleet.policy import FleetPolicy
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from wms.fleet.locations import Location, LocationMap
+from wms.fleet.choices.locations import Location, LocationMap
 from wms.settings import WmsSettings
 
 BASE: dict[str, Any] = {

@@ -20,10 +20,12 @@ const FIGURES: ReadonlyArray<readonly [keyof WorkFigures, string]> = [
   ["events_done", "Events done"],
   ["attempts_failed", "Attempts failed"],
   ["events_per_core_hour", "Events per core-hour"],
+  ["time_to_last_success", "Start to last success"],
 ];
 
 const OF_TASK = [
   ["service_time", "Mean run"],
+  ["failed_time", "Mean failed run"],
   ["start_time", "Mean start"],
   ["memory_asked", "Memory asked for"],
   ["memory_used", "Memory used"],

@@ -19,9 +19,9 @@ from schemas.events import Fact, Payload, WorkflowOver, WorkflowOverFact
 from schemas.ids import TaskforceUuid, TaskId
 from schemas.objects import PhaseChange
 from schemas.phases import Phase, may_move
+from wms.fleet.choices.policy import FleetPolicy
+from wms.fleet.choices.tms_port import TmsPort
 from wms.fleet.life.conditions import find_due_at, find_ending_due_at, find_queues_due_at, is_over
-from wms.fleet.policy import FleetPolicy
-from wms.fleet.tms_port import TmsPort
 
 _MAX_CONTEXT = 4096
 

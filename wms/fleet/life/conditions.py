@@ -10,8 +10,8 @@ from typing import Any
 
 from schemas.documents import TaskforceDocument, WorkflowDocument
 from schemas.phases import Phase
-from wms.fleet.pauses import ask_again_at
-from wms.fleet.tms_port import TmsPort
+from wms.fleet.choices.pauses import ask_again_at
+from wms.fleet.choices.tms_port import TmsPort
 
 Filter = Mapping[str, Any]
 

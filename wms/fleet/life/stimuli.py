@@ -16,8 +16,8 @@ from schemas.events import (
 )
 from schemas.ids import TaskforceUuid
 from schemas.phases import Deactivated
+from wms.fleet.choices.locations import Location
 from wms.fleet.id_source import IdSource
-from wms.fleet.locations import Location
 
 
 @dataclass(frozen=True, slots=True)

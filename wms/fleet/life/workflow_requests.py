@@ -23,12 +23,12 @@ from schemas.phases import Phase
 from schemas.program import program_fields
 from schemas.rules.complaints import join_complaints
 from schemas.rules.limits import MAX_TASK_QUEUES
+from wms.fleet.choices.locations import Location, LocationMap
+from wms.fleet.choices.pauses import ask_again_at
+from wms.fleet.choices.pilot_tags import PilotTags
 from wms.fleet.id_source import IdSource
 from wms.fleet.life import start_order
-from wms.fleet.locations import Location, LocationMap
 from wms.fleet.ownership import Owner
-from wms.fleet.pauses import ask_again_at
-from wms.fleet.pilot_tags import PilotTags
 
 CREATED = "Created during initial workflow request."
 

@@ -11,7 +11,7 @@ from typing import Any
 from schemas.ids import TaskforceUuid
 from schemas.phases import Phase
 from schemas.statuses import TAKING_EVENTS, CompoundStatuses, JobStatus
-from wms.fleet.tms_port import EVENTS, TmsPort
+from wms.fleet.choices.tms_port import EVENTS, TmsPort
 
 #: How a pilot's error begins when the pilot has found its worker bad.
 _BAD_WORKER = "BadWorker("

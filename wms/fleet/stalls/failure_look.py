@@ -11,7 +11,7 @@ from runtime.kernel.store import Store
 from schemas.documents import TASK_DIRECTIVES
 from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
-from wms.fleet.depth_questions import ask_depths
+from wms.fleet.stalls.depth_questions import ask_depths
 from wms.fleet.stalls.failed_runs import choose_runs, has_counted, judge_failed_run, may_have_failed
 from wms.fleet.stalls.stalling import Obstacle, QueueLoad, WorkflowSight
 from wms.fleet.stalls.stored_stalls import recall_failed_run

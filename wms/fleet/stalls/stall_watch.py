@@ -23,7 +23,7 @@ from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.ids import Mqid
 from schemas.requests import MAX_BACKLOGS, BacklogsAnswer, BacklogsQuery
 from wms.fleet import repository
-from wms.fleet.locations import LocationMap
+from wms.fleet.choices.locations import LocationMap
 from wms.fleet.stalls.crew import read_crew
 from wms.fleet.stalls.failure_look import FailureLook
 from wms.fleet.stalls.stalling import (

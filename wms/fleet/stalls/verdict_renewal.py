@@ -11,7 +11,7 @@ from runtime.telemetry import log
 from schemas.documents import WORKFLOWS
 from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
-from wms.fleet.depth_questions import ask_depths
+from wms.fleet.stalls.depth_questions import ask_depths
 from wms.fleet.stalls.failed_runs import judge_failed_run
 from wms.fleet.stalls.failure_look import read_joins
 from wms.fleet.stalls.stalling import Obstacle

@@ -9,7 +9,7 @@ from schemas.ids import WorkflowId
 from wms.fleet.fleet import Fleet
 from wms.fleet.life.completion import describe_ending
 from wms.fleet.life.stimuli import CloseInputs, ExpectResults
-from wms.fleet.object_reader import ObjectReader
+from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.roles import ACTORS, READERS, find_access
 
 

@@ -50,7 +50,7 @@ from schemas.failures.history import (
 )
 from schemas.ids import WorkflowId
 from schemas.questions import Answer
-from wms.fleet.object_reader import ObjectReader
+from wms.fleet.reading.object_reader import ObjectReader
 from wms.fleet.stalls.verdict_renewal import VerdictRenewal
 from wms.gateway.roles import ACTORS, READERS, find_access
 

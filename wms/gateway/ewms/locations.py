@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json
 from schemas.api.workflows import ClusterLocation, ClustersAnswer
-from wms.fleet.locations import LocationMap
+from wms.fleet.choices.locations import LocationMap
 from wms.gateway.roles import READERS
 
 

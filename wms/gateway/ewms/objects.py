@@ -10,7 +10,7 @@ from runtime.web.route import Call, Handler, answer_raw
 from schemas.documents import TASKFORCES, WORKFLOWS
 from schemas.errors import Rejected
 from schemas.registry import Collection
-from wms.fleet.object_reader import ObjectReader
+from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.roles import find_access
 
 #: The names that `?include=` may list, by kind of object.

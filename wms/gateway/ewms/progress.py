@@ -6,10 +6,10 @@ from runtime.bus.questions import Asks
 from schemas.api.health import WorkflowProgress
 from schemas.ids import WorkflowId
 from schemas.progress import count_done
-from wms.fleet.depth_questions import ask_depths
 from wms.fleet.life.completion import describe_ending
-from wms.fleet.object_reader import ObjectReader
 from wms.fleet.ownership import Access
+from wms.fleet.reading.object_reader import ObjectReader
+from wms.fleet.stalls.depth_questions import ask_depths
 
 
 async def find_progress(

@@ -13,8 +13,8 @@ from schemas.documents import QueuePlan
 from schemas.errors import Broken, NotFound, Rejected
 from schemas.ids import MQID, Mqid, WorkflowId
 from schemas.requests import MAX_HISTORIES, MAX_POINTS, HistoryAnswer, HistoryQuery, QueueHistory
-from wms.fleet.depth_questions import ask_depths
-from wms.fleet.object_reader import ObjectReader
+from wms.fleet.reading.object_reader import ObjectReader
+from wms.fleet.stalls.depth_questions import ask_depths
 from wms.gateway.roles import READERS, find_access
 
 _DEFAULT_SPAN = timedelta(hours=1)

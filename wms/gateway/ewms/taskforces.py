@@ -11,7 +11,7 @@ from schemas.errors import NotFound
 from schemas.ids import TaskId
 from schemas.objects import TaskDirective, Taskforce
 from wms.fleet.fleet import Fleet
-from wms.fleet.object_reader import ObjectReader
+from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.ewms.objects import make_query_handler, read_object
 from wms.gateway.roles import ACTORS, READERS, TMS, find_access
 

@@ -13,7 +13,7 @@ from schemas.ids import TaskforceUuid
 from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
 from schemas.questions import Answer
 from schemas.topology import tms_service
-from wms.fleet.object_reader import ObjectReader
+from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.ewms.objects import read_object
 from wms.gateway.roles import READERS
 

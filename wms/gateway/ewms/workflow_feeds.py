@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from runtime.web.event_streams import EventStreams, read_last_event_id
 from runtime.web.route import Call, Route
-from wms.fleet.object_reader import ObjectReader
+from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.roles import READERS, find_access
 from wms.insight.workflow_feed import WorkflowFeed
 

@@ -14,8 +14,8 @@ from wms.gateway.processes.callers import Callers
 from wms.gateway.processes.processes import ProcessList, answer_page
 from wms.processes.process_parts import SubscriptionParts
 from wms.processes.process_reader import ProcessReader
-from wms.processes.start_gate import AttachedWorkflow
-from wms.processes.subscription_filters import parse_subscription_page
+from wms.processes.subscriptions.start_gate import AttachedWorkflow
+from wms.processes.subscriptions.subscription_filters import parse_subscription_page
 from wms.tenancy.rights import Action, roles_for
 
 _PAIRS = "pairs of a field and a value, separated by commas"

@@ -12,7 +12,7 @@ from runtime.failpoints import failpoint
 from runtime.loops import BackgroundLoop
 from schemas.ids import Alias
 from schemas.jobs import JobWorkDocument
-from wms.engine.workflow_queues import WorkflowQueues, open_connection
+from wms.engine.nested.workflow_queues import WorkflowQueues, open_connection
 
 #: How many events the broker lends at once.
 _PREFETCH = 100

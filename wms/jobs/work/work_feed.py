@@ -24,7 +24,7 @@ from schemas.jobs import JobDocument, JobWorkDocument
 from schemas.objects import MQProfile
 from schemas.payloads.data_events import JSON, Header
 from schemas.topology import event_exchange
-from wms.engine.workflow_queues import WorkflowQueues, open_connection
+from wms.engine.nested.workflow_queues import WorkflowQueues, open_connection
 from wms.jobs.plans.fleet_requests import HOSTS, INVENTORY_KEY, gets_inventory, make_unit_id
 from wms.jobs.plans.payloads import make_host_payload, make_inventory_payload
 from wms.jobs.plans.work_progress import make_refusal_result

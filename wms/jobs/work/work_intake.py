@@ -8,7 +8,7 @@ from schemas.ids import EventId, TaskId
 from schemas.jobs import HostResult, JobWorkDocument
 from schemas.pilot.outcome_reading import outcome_from_bytes, piece_from_bytes
 from schemas.pilot.outcomes import LogPiece
-from wms.engine.workflow_queues import WorkflowQueues
+from wms.engine.nested.workflow_queues import WorkflowQueues
 from wms.joblogs.job_logs import JobLogs
 from wms.jobs.plans.fleet_requests import LOGS, OUTCOMES, make_unit_id
 from wms.jobs.plans.host_choice import name_host

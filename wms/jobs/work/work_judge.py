@@ -18,7 +18,7 @@ from schemas.phases import Deactivated, Phase
 from schemas.runs import NodeState, NodeStatus
 from wms.engine.engine import Engine
 from wms.engine.life.stimuli import ChildEnded
-from wms.engine.workflow_queues import WorkflowQueues
+from wms.engine.nested.workflow_queues import WorkflowQueues
 from wms.jobs.plans.fleet_requests import OUTCOMES
 from wms.jobs.plans.host_choice import HostFacts
 from wms.jobs.plans.judging import judge_node

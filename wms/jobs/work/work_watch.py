@@ -27,7 +27,7 @@ from schemas.jobs import JobDocument, JobWorkDocument
 from schemas.phases import Deactivated
 from schemas.runs import NODE_OVER, NodeState, WantKind
 from wms.engine.engine import Engine
-from wms.engine.workflow_queues import WorkflowQueues
+from wms.engine.nested.workflow_queues import WorkflowQueues
 from wms.fleet.fleet import Fleet
 from wms.fleet.life.stimuli import CloseInputs
 from wms.fleet.ownership import Access

@@ -19,7 +19,7 @@ from tests.integration.wms.conftest import World, request
 from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from tests.integration.wms.engine.peers import Worker
 from wms.engine.life.stimuli import Wish
-from wms.engine.workflow_queues import make_event_id
+from wms.engine.nested.workflow_queues import make_event_id
 
 
 def graph(params: dict[str, Any]) -> Graph:

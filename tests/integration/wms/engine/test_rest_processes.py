@@ -21,7 +21,7 @@ from tests.integration.wms.engine.rest_story import RestStory, open_story
 from tests.integration.wms.peers import Issuer
 from tests.waiting import eventually
 from wms.engine import repository
-from wms.processes.subscription_documents import make_insert
+from wms.processes.subscriptions.subscription_documents import make_insert
 
 MODULE = "tests.integration.wms.engine.diary"
 PAGES = [{"name": "ams-1", "amount": 3}, {"is_sure": True}]

@@ -30,7 +30,7 @@ from tests.integration.wms.engine.rest_story import RestStory, open_story
 from tests.integration.wms.peers import Issuer
 from tests.unit.ewms.steps import enrollment
 from tests.unit.ewms.steps.enrollment import CUSTOMER
-from wms.processes.subscription_documents import make_insert
+from wms.processes.subscriptions.subscription_documents import make_insert
 
 MODULES = (enrolling.__name__, diary.__name__, faulty_lists.__name__)
 NODE = {"organisation": CUSTOMER, "esdb_node_id": 12, "select_node": "ams-node-1", "url": "https://n", "uuid": "u-12"}

@@ -24,7 +24,7 @@ from tests.source_conformance import make_subscription
 from tests.unit.wms.processes.process_runs import make_error, make_node, make_process
 from wms.engine import repository
 from wms.gateway.catalogue import list_bare_dialects
-from wms.processes.subscription_documents import make_insert
+from wms.processes.subscriptions.subscription_documents import make_insert
 
 #: The claims of each role. Those of organizations are in the one that all objects here belong to.
 ROLES: Mapping[str, Mapping[str, Any]] = {

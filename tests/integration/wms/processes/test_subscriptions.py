@@ -16,14 +16,14 @@ from schemas.subscriptions import SubscriptionDocument, SubscriptionLifecycle
 from tests.source_conformance import NODE, PORT, make_block, make_subscription
 from tests.unit.wms.processes.process_runs import make_process
 from wms.engine import repository
-from wms.processes import products as product_store
-from wms.processes import subscriptions as subscription_store
-from wms.processes.products import Products
-from wms.processes.start_gate import StartGate
-from wms.processes.subscription_documents import make_insert
-from wms.processes.subscription_filters import make_customers_query, parse_subscription_page
-from wms.processes.subscription_reader import SubscriptionReader
-from wms.processes.subscriptions import Subscriptions
+from wms.processes.subscriptions import products as product_store
+from wms.processes.subscriptions import subscription_store
+from wms.processes.subscriptions.products import Products
+from wms.processes.subscriptions.start_gate import StartGate
+from wms.processes.subscriptions.subscription_documents import make_insert
+from wms.processes.subscriptions.subscription_filters import make_customers_query, parse_subscription_page
+from wms.processes.subscriptions.subscription_reader import SubscriptionReader
+from wms.processes.subscriptions.subscription_store import Subscriptions
 
 ALL: dict[str, Any] = {}
 ACTIVE = SubscriptionLifecycle.ACTIVE

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.notifications import CustomMessage, NotificationType
-from wms.notifications.message_rendering import render_message
+from wms.notifications.messages.message_rendering import render_message
 
 _ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.integration.wms.trees.receivers import receive_hooks, receive_mails
 from wms.notifications.child_processes import ask_child
-from wms.notifications.webhook_sender import WebhookSender
+from wms.notifications.sending.webhook_sender import WebhookSender
 
-CHILD = "wms.notifications.sending_child"
+CHILD = "wms.notifications.sending.sending_child"
 PLAIN: dict[str, Any] = {
     "http_method": "POST",
     "headers": {},

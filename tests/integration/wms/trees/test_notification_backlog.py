@@ -13,7 +13,7 @@ from tests.integration.wms.trees.receivers import receive_hooks
 from tests.waiting import eventually
 from wms.app import Wms, run_wms
 from wms.encryption import SecretKeys
-from wms.notifications.message_rendering import Rendered
+from wms.notifications.messages.message_rendering import Rendered
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.notification_watch import find_recipients, write_notification
 from wms.settings import WmsSettings

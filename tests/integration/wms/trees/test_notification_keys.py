@@ -14,10 +14,10 @@ from tests.integration.wms.trees.conftest import ADA
 from wms.app import Wms, run_wms
 from wms.encryption import SecretKeys, make_key
 from wms.engine.life.variables import MASK
-from wms.notifications.configurations import map_secrets
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.notification_watch import UNTOLD
 from wms.notifications.template_secrets import TemplateSecrets
+from wms.notifications.templates.configurations import map_secrets
 from wms.settings import WmsSettings
 from wms.trees.template_errors import FieldsRefused
 

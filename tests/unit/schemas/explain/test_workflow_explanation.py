@@ -19,9 +19,9 @@ from schemas.phases import Deactivated, Phase
 from tests.unit.ewms.facts import TASK, WORKFLOW, change, depths, ending, state, taskforce
 from tests.unit.wms.fleets import NOW, later
 from tms.log import hold_reasons
+from wms.fleet.choices.tms_port import REST
 from wms.fleet.stalls.crew import Crew
 from wms.fleet.stalls.staffing import find_missing_workers
-from wms.fleet.tms_port import REST
 
 UUID = "TF-6b00e09f-926a610b-485d2fc0-00000001"
 RUNNING = {"RUNNING": {"Tasking": 4}}

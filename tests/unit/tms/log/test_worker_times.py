@@ -124,6 +124,19 @@ def test_a_log_without_years_and_the_checkpoint_of_an_older_tms_leave_the_times_
     assert read.tally.times.summarize() is None
 
 
+def test_the_last_success_of_any_pilot_is_known() -> None:
+    def last_done(*reports: WorkReport) -> datetime | None:
+        times = fold(moved(0, EXECUTE), moved(0, EXECUTE, 1), *(reported(9, r, i) for i, r in enumerate(reports)))
+        summary = times.times.summarize()
+        assert summary is not None
+        return summary.last_done_at
+
+    late, early = WorkReport("a", 1, last_done_ms=T0_MS + 5000), WorkReport("b", 1, last_done_ms=T0_MS + 2000)
+    assert last_done() is None
+    assert last_done(WorkReport("a", 1)) is None
+    assert last_done(late, early) == last_done(early, late) == at(5)
+
+
 ONE = WorkReport("a", 2, n_done=2, done_ms=400, idle_ms=50, peak_mib=70, durations={15: 2})
 MORE = WorkReport("a", 2, n_done=3, n_failed=1, done_ms=700, lost_ms=90, idle_ms=80, peak_mib=60, durations={15: 3})
 OTHER = WorkReport("b", 2, n_done=5, done_ms=1000, peak_mib=65, durations={15: 1, 16: 4})
@@ -189,7 +202,9 @@ def build_events(steps: list[tuple[int, int, str | EventType]]) -> list[JobEvent
         if isinstance(what, EventType):
             events.append(JobMoved(proc, what, at_ms=now_ms))
         elif what == "Work":
-            report = WorkReport(f"pilot {n // 9} of {proc}", 1, n_done=n, done_ms=3 * n, durations={n % 5: n})
+            report = WorkReport(
+                f"pilot {n // 9} of {proc}", 1, n_done=n, done_ms=3 * n, durations={n % 5: n}, last_done_ms=now_ms
+            )
             events.append(PilotChirped(proc, "Work", report_to_text(report), now_ms))
         elif what in ("ended", "held"):
             events.append(JobEnded(proc, 0, when) if what == "ended" else JobHeld(proc, 34, 0, when))

@@ -13,7 +13,7 @@ from wms.catalogue.catalogue_service import CatalogueService
 from wms.catalogue.task_recipes import SourceRules
 from wms.catalogue.task_store import Decide, TaskStore
 from wms.encryption import SecretKeys
-from wms.fleet.locations import LocationMap
+from wms.fleet.choices.locations import LocationMap
 from wms.tenancy.organizations import Organizations
 
 

@@ -10,7 +10,7 @@ from schemas.catalogue import TaskRecipe
 from schemas.errors import Rejected
 from wms.catalogue.parameter_schema import MAX_SCHEMA_BYTES, check_variables, dump_schema
 from wms.catalogue.task_recipes import SourceRules, change_recipe_fields, make_recipe
-from wms.fleet.locations import Location, LocationMap
+from wms.fleet.choices.locations import Location, LocationMap
 
 LOCATIONS = LocationMap({"osg": Location(schedd="a"), "sub-2": "osg", "chicago": Location(schedd="b")})
 RULES = SourceRules(task_roots=("/srv/tasks",))

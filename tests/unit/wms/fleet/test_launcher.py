@@ -8,8 +8,8 @@ import pytest
 from runtime.kernel.store import Store
 from schemas.errors import Unavailable
 from tests.waiting import eventually
+from wms.fleet.choices.locations import Location, LocationMap
 from wms.fleet.launcher import Launcher
-from wms.fleet.locations import Location, LocationMap
 from wms.fleet.taskforce_control import TaskforceControl
 
 

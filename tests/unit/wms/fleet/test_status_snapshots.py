@@ -11,7 +11,7 @@ from runtime.kernel.store import Store
 from schemas.errors import Broken, EWMSError, Rejected, Unavailable
 from schemas.events import Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
-from wms.fleet.locations import Location, LocationMap
+from wms.fleet.choices.locations import Location, LocationMap
 from wms.fleet.status_snapshots import SnapshotWriter, make_replacement, make_snapshot_update
 
 AP1 = LocationMap({"osg": Location(schedd="ap1")})

@@ -12,12 +12,12 @@ from runtime.web.reason_phrases import MAX_REASON
 from schemas.api.workflows import WorkflowRequest
 from tests.unit.schemas.checks.test_runnable import request
 from tests.unit.wms.fleets import NOW
+from wms.fleet.choices.locations import Location, LocationMap
+from wms.fleet.choices.pilot_tags import PilotTags
 from wms.fleet.fleet import SubmittedWorkflow
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.workflow_requests import make_workflow
-from wms.fleet.locations import Location, LocationMap
 from wms.fleet.ownership import Owner
-from wms.fleet.pilot_tags import PilotTags
 from wms.gateway.ewms.workflows import WorkflowRoutes
 
 

@@ -68,6 +68,18 @@ def test_the_workers_time_is_divided_into_five_shares() -> None:
     assert [(each.n, each.at_least_s < 10 < each.below_s) for each in task.service_times] == [(10, True)]
 
 
+def test_the_time_to_the_last_success_and_that_of_failed_runs_are_known_if_pilots_report_them() -> None:
+    done = {"last_done_at": T0 + timedelta(seconds=90)}
+    report = report_of({"times": times(**done)}, {"times": times(last_done_at=T0 + timedelta(seconds=95), n_failed=0)})
+    assert [each.figures.time_to_last_success.value for each in report.tasks] == [90, 95]
+    assert report.figures.time_to_last_success.value == 95
+    first, second = report.tasks
+    assert (first.failed_time.value, second.failed_time.value) == (10.0, None)
+    assert "no run has been reported as failed" in second.failed_time.how
+    older = report_of({"times": times()}).tasks[0].figures.time_to_last_success
+    assert (older.value, "the pilots are older" in older.how) == (None, True)
+
+
 @pytest.mark.parametrize(
     ("change", "known", "reason"),
     [

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runtime.kernel.decision import Update
 from schemas.subscriptions import ProductDocument, SubscriptionDocument
 from wms.engine.brought import StepRefused
-from wms.processes.commit_plan import StoredAround, plan_subscriptions
+from wms.processes.subscriptions.commit_plan import StoredAround, plan_subscriptions
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 ID = UUID(int=1)

@@ -6,8 +6,8 @@ from typing import Any
 from schemas.notifications import NotificationDocument, NotificationTemplateDocument
 from wms.gateway.awx.shapes.object_paths import make_url
 from wms.gateway.awx.shapes.template_shapes import show_time
-from wms.notifications.configurations import mask_configuration
-from wms.notifications.notification_fields import show_messages
+from wms.notifications.templates.configurations import mask_configuration
+from wms.notifications.templates.notification_fields import show_messages
 
 TEMPLATES = "notification_templates"
 

@@ -30,8 +30,8 @@ from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent
 from schemas.payloads.shown_events import write_event
 from schemas.token_claims import read_wire
-from wms.engine.workflow_queues import WorkflowQueues
-from wms.fleet.object_reader import ObjectReader
+from wms.engine.nested.workflow_queues import WorkflowQueues
+from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.ewms.public_queues.line_checks import LineRules, prepare_events, split_lines
 from wms.gateway.ewms.public_queues.queue_desk import QueueDesk
 from wms.gateway.ewms.queue_access import QueueWish, check_use

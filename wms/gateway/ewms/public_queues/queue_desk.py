@@ -16,7 +16,7 @@ from schemas.objects import MQProfile
 from schemas.payloads.data_events import DataEvent
 from schemas.payloads.payload_codec import PreparedEvent
 from schemas.topology import event_exchange
-from wms.engine.workflow_queues import WorkflowQueues, open_connection
+from wms.engine.nested.workflow_queues import WorkflowQueues, open_connection
 from wms.gateway.ewms.queue_access import QueueWish, check_not_gone
 from wms.gateway.ewms.queues import planned_profiles
 

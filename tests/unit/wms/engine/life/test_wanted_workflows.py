@@ -3,9 +3,9 @@
 from schemas.graph import Node, NodeKind
 from schemas.runs import Outcome, RunStatus, WantedWorkflow
 from tests.unit.wms.engine.walking import Walk, chain, step
-from wms.engine.child_workflows import find_wanted
 from wms.engine.life.node_orders import make_node_run
 from wms.engine.life.stimuli import ChildEnded, ChildStarted
+from wms.engine.nested.child_workflows import find_wanted
 
 WANTED = WantedWorkflow(request={"tasks": []}, events=(1, {"a": 2}), max_dead_letters=3)
 WORKFLOW = Node(key="w", name="w", kind=NodeKind.WORKFLOW, result_key="simulation")

@@ -7,10 +7,10 @@ from schemas.phases import Deactivated
 from tests.unit.wms.fleets import (
     NOW,
 )
+from wms.fleet.choices.locations import Location
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate
 from wms.fleet.life.stimuli import AddWorkers, Deactivate
-from wms.fleet.locations import Location
 
 ABORT = Deactivate(Deactivated.ABORTED)
 FINISH = Deactivate(Deactivated.FINISHED)

@@ -20,9 +20,9 @@ from tests.unit.wms.fleets import (
     running,
     task_request,
 )
+from wms.fleet.choices.locations import Location
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.stimuli import AddWorkers, Woken
-from wms.fleet.locations import Location
 
 
 def test_added_workers_are_a_new_taskforce_in_front_of_the_others() -> None:

@@ -12,10 +12,10 @@ from schemas.documents import TaskforceDocument
 from schemas.phases import Deactivated, Phase
 from tests.unit.wms.fleet.filter_matching import matches
 from tests.unit.wms.fleets import NOW, later, made
+from wms.fleet.choices.tms_port import EVENTS, REST, TmsPort
 from wms.fleet.life import conditions
 from wms.fleet.life.conditions import Filter
 from wms.fleet.repository import make_document
-from wms.fleet.tms_port import EVENTS, REST, TmsPort
 
 NEW = made()
 #: Before now, now, and after it.

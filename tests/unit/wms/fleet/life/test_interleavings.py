@@ -23,11 +23,11 @@ from schemas.events import (
 from schemas.ids import TaskforceUuid
 from schemas.phases import WANTED, Deactivated, Phase, may_move
 from tests.unit.wms.fleets import NOW, aggregate, decide
+from wms.fleet.choices.locations import Location
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate, FleetDecision
 from wms.fleet.life.conditions import is_over
 from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
-from wms.fleet.locations import Location
 
 #: Mostly the same cluster, or nothing would ever get to its end.
 CLUSTERS = st.sampled_from([1, 1, 1, 1, 2])

@@ -32,10 +32,10 @@ from tests.unit.wms.fleets import (
     submitted,
     task_request,
 )
+from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.life.aggregate import Aggregate, Draft
 from wms.fleet.life.conditions import PATIENCE, is_over
 from wms.fleet.life.stimuli import Launch, Woken
-from wms.fleet.policy import FleetPolicy
 
 
 def test_activation_moves_all_taskforces_of_the_workflow_together() -> None:

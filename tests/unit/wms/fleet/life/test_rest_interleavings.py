@@ -21,12 +21,12 @@ from schemas.events import (
 from schemas.ids import TaskforceUuid
 from schemas.phases import Deactivated, Phase, may_move
 from tests.unit.wms.fleets import NOW, POLLING, aggregate, decide
+from wms.fleet.choices.locations import Location
+from wms.fleet.choices.policy import MAX_FAILURES
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate, FleetDecision
 from wms.fleet.life.conditions import is_offered_stop, is_over
 from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
-from wms.fleet.locations import Location
-from wms.fleet.policy import MAX_FAILURES
 
 NTH = st.integers(0, 3)
 

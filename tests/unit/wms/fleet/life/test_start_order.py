@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wms.fleet.choices.tms_port import EVENTS
 from wms.fleet.life.conditions import PATIENCE
 from wms.fleet.life.start_order import choose_owners, count_free_starts, start_rank
-from wms.fleet.tms_port import EVENTS
 
 WINDOW = EVENTS.start_window
 

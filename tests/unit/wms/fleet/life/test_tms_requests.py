@@ -2,14 +2,14 @@
 
 from schemas.events import TaskforceStart
 from tests.unit.wms.fleets import NOW, activated, after, decide, request, task_request
+from wms.fleet.choices.locations import Location, LocationMap
+from wms.fleet.choices.pilot_tags import PilotTags
+from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate
 from wms.fleet.life.stimuli import AddWorkers, Launch, Woken
 from wms.fleet.life.workflow_requests import make_workflow
-from wms.fleet.locations import Location, LocationMap
 from wms.fleet.ownership import Owner
-from wms.fleet.pilot_tags import PilotTags
-from wms.fleet.policy import FleetPolicy
 
 SHARED = LocationMap({"big": Location(schedd="S1", n_workers=500), "small": Location(schedd="S1", n_workers=2)})
 

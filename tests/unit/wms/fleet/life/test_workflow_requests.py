@@ -13,10 +13,10 @@ from schemas.phases import Phase
 from schemas.rules.limits import MAX_TASKFORCES
 from schemas.topology import RESULTS_POLICY_PATTERN
 from tests.unit.wms.fleets import CLUSTERS, NOW, made, request, task_request
+from wms.fleet.choices.pilot_tags import PilotTags
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.workflow_requests import make_workflow
 from wms.fleet.ownership import Owner
-from wms.fleet.pilot_tags import PilotTags
 
 
 def test_a_taskforce_is_made_for_each_cluster_location_an_alias_too() -> None:

@@ -14,9 +14,9 @@ from schemas.statuses import JobStatus, PilotStatus
 from tests.unit.wms.fleets import NOW, later
 from tms.jobs.restarts import PAUSE_CODE, mark_pause
 from tms.log.hold_reasons import hold_reason
+from wms.fleet.choices.tms_port import EVENTS, REST, TmsPort
 from wms.fleet.stalls.crew import Crew, read_crew
 from wms.fleet.stalls.staffing import Lack, find_missing_workers
-from wms.fleet.tms_port import EVENTS, REST, TmsPort
 
 TF = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 TASK = "TK-6b00e09f-926a610b-485d2fc0"

@@ -1,0 +1,1 @@
+"""Write what a notification says: our words, and messages of users."""

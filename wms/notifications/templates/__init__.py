@@ -1,0 +1,1 @@
+"""Read notification templates from requests, and tell what a change of one changed."""
