@@ -40,7 +40,7 @@ class Clock(Protocol):
 class LifecycleRunner:
     """Runs the lifecycle of one pilot. It calls `carry_out` with each instruction, in order.
 
-    `make_tick` returns the `Tick` to handle when the lifecycle's next tick is due.
+    `make_tick` returns the `Tick` to handle when the lifecycle's next tick is due. `clock` says when that is.
     """
 
     def __init__(

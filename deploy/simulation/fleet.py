@@ -14,9 +14,10 @@ from deploy.simulation.past_run import PastRun
 from deploy.simulation.queues import Backlog, SimulatedEvent, SimulatedQueue
 from deploy.simulation.tasks import SimulatedTask
 from schemas.errors import Rejected
+from tms.jobs.restarts import MAX_PAUSE_S
 
-#: The most calls of the clock in one run: so many for each run of a task, and for each worker.
-_CALLS_PER_RUN, _CALLS_PER_WORKER = 100, 10_000
+#: A run never ends if no event is done for as long as this many workers live one after the other, with their pauses.
+_LIVES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,12 @@ def simulate_fleet(past: PastRun, *, workers: Mapping[str, int], n_events: int, 
             publish(mqid)
     for job in jobs:
         job.start_worker()
-    n_calls = _CALLS_PER_WORKER * len(jobs) + _CALLS_PER_RUN * max(n_events, 1) * len(tasks)
+    patience_s = _LIVES * (MAX_PAUSE_S + max(task.max_runtime_s + task.start_s for task in past.tasks))
     while n_sources_left or backlog.n_unsettled:
-        n_calls -= 1
-        if n_calls < 0 or not agenda.make_next_call():
+        if agenda.time() > backlog.settled_at_s + patience_s or not agenda.make_next_call():
             raise Rejected(
-                f"the simulated run with {describe_workers(workers)} does not come to an end: events still wait after "
-                f"{agenda.time():.0f} s",
+                f"the simulated run with {describe_workers(workers)} does not come to an end: after "
+                f"{agenda.time():.0f} s events still wait, and none has been done for {patience_s:.0f} s",
                 hint="look for a task that outlives its workers (max_worker_runtime), or that nearly always fails",
             )
     finish_s = agenda.time()

@@ -53,6 +53,8 @@ class Backlog:
     """How many events are in all queues together: ready, delivered and not settled, or put off."""
 
     n_unsettled: int = 0
+    #: When an event was last done.
+    settled_at_s: float = 0.0
 
 
 class SimulatedQueue:
@@ -96,6 +98,7 @@ class SimulatedQueue:
                 self._bring_back(event)
             case _:
                 self._backlog.n_unsettled -= 1
+                self._backlog.settled_at_s = self._agenda.time()
 
     def _bring_back(self, event: SimulatedEvent) -> None:
         self._ready.appendleft(event)

@@ -53,7 +53,8 @@ def simulate_workflow(
             seed=seed,
         )
     )
-    if given.write_result(found.model_dump(mode="json")):
+    suggested = found.runs[found.suggested].workers
+    if given.write_result(found.model_dump(mode="json"), [f"{task}={n}" for task, n in suggested.items()]):
         return
     from ewms.cli.text.simulation_text import simulation_view
 

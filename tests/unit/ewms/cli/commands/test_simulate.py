@@ -1,12 +1,16 @@
 """The words of `ewms simulate`, and what it says without a simulation."""
 
+import tomllib
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 from ewms.cli.commands.simulate import GROUP, find_simulator, parse_workers
 from ewms.errors import Unreachable
 from schemas.errors import Rejected
+
+ROOT = Path(__file__).parents[5]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,8 @@ def choose_entry_point(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
 def test_the_simulation_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     from deploy.simulation.simulator import simulate
 
-    choose_entry_point(monkeypatch, "deploy.simulation.simulator:simulate")
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][GROUP]
+    choose_entry_point(monkeypatch, *declared.values())
     assert find_simulator() is simulate
 
 
