@@ -66,4 +66,10 @@ class KeptDatabases:
 
 
 def _list_filled(database: Database[dict[str, Any]]) -> list[str]:
-    return [name for name in database.list_collection_names() if database[name].find_one({}, {"_id": 1}) is not None]
+    """Return the names of the collections with documents, by one query for all of them."""
+    first, *others = database.list_collection_names() or [""]
+    if not first:
+        return []
+    queries = {name: [{"$limit": 1}, {"$project": {"_id": {"$literal": name}}}] for name in (first, *others)}
+    unions = [{"$unionWith": {"coll": name, "pipeline": queries[name]}} for name in others]
+    return [found["_id"] for found in database[first].aggregate([*queries[first], *unions])]

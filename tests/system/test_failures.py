@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from deploy.local.stack import Stack
 from ewms import Client
+from tests.commands import run_ewms
 from tests.system.conftest import one_task, plain_environment
 
 N_EVENTS = 20
@@ -26,14 +25,7 @@ echo $((value * value)) > "$2"
 def ewms(stack: Stack, *words: str) -> str:
     """Run the command as a user does; return its standard output."""
     environment = {**plain_environment(), "EWMS_GATEWAY": stack.gateway, "HOME": os.environ["HOME"]}
-    done = subprocess.run(
-        [sys.executable, "-m", "ewms.cli", *words],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=environment,
-    )
+    done = run_ewms(*words, environment=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rich.console import Console
 from deploy.demo.process import WORKFLOW, run_demonstration
 from deploy.local.stack import Stack
 from ewms import Client
+from tests.commands import run_ewms
 
 Ewms = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -24,10 +24,7 @@ def ewms(with_worker: Stack) -> Ewms:
     environment = {**os.environ, "EWMS_GATEWAY": with_worker.gateway, "EWMS_TOKEN": with_worker.token}
 
     def run(*words: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "ewms.cli", *words]
-        return subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150, check=False
-        )
+        return run_ewms(*words, environment=environment)
 
     return run
 

@@ -28,7 +28,7 @@ def below(pid: int) -> set[Process]:
     return found
 
 
-def survivors(processes: Iterable[Process], *, within_s: float = 10) -> set[Process]:
+def survivors(processes: Iterable[Process], *, within_s: float = 60) -> set[Process]:
     """Wait until none of `processes` is left; return those that still are after `within_s`."""
     left = set(processes)
 

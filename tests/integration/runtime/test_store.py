@@ -40,9 +40,10 @@ async def increment(store: Store, *, inbox_id: str | None = None) -> None:
 
 async def test_concurrent_increments_are_exact(store: Store) -> None:
     await made(store, Insert("things", {"_id": 1, "n": 0, "rev": 1}))
-    await asyncio.gather(*(increment(store) for _ in range(40)))
+    # Each of them may conflict with all others, so the work grows with the square.
+    await asyncio.gather(*(increment(store) for _ in range(16)))
     counter = await store.find_one("things", {"_id": 1})
-    assert counter == {"_id": 1, "n": 40, "rev": 41}
+    assert counter == {"_id": 1, "n": 16, "rev": 17}
 
 
 async def test_a_stimulus_that_comes_twice_or_five_times_at_once_takes_effect_once(store: Store) -> None:
