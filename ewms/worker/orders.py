@@ -9,13 +9,15 @@ import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
 from ewms.worker.coroutine_loop import CoroutineLoop
 from ewms.worker.isolation import call_isolated
 from ewms.worker.offers import AnyOffer
 from ewms.worker.order_book import OrderBook, OrderKey, OrderVerdict, key_of
-from ewms.worker.step_calling import carry_order_out
+from ewms.worker.prompt_start import PromptStart, StartedLate, begin_promptly
+from ewms.worker.step_calling import EndFields, carry_order_out
 from ewms.worker.subscription_source import AskWms, refuse_questions
 from runtime.amqp import full_jitter
 from runtime.clock import utc_now
@@ -178,15 +180,13 @@ class OrderIntake:
         verdict = self.book.begin_order(order, utc_now(), is_redelivered=delivery.is_redelivered)
         if verdict is OrderVerdict.CARRY_OUT:
             ended = self._ends[key_of(order)] = asyncio.Event()
-            may_call = await self._may_call(delivery)
-            if may_call:
-                await self._call_and_tell(order)
-            else:
+            was_called = await self._call_and_tell(order, delivery)
+            if not was_called:
                 log.info("an order is left to others", run=order.run, node=order.node, attempt=order.attempt)
                 self.book.forget_order(order)
             del self._ends[key_of(order)]
             ended.set()
-            if not may_call:
+            if not was_called:
                 # A broker that did not answer in time counts it still as lent: an acknowledgement would lose it.
                 await delivery.release()
                 return
@@ -207,25 +207,13 @@ class OrderIntake:
         fence = self._fence_of(order)
         await self._say_until_heard(NodeReturned(**fence, n_lost=order.n_lost, reason=reason))
 
-    async def _may_call(self, delivery: LoanedOrder) -> bool:
-        failpoint("worker.accepted")
-        return not self._has_stood_still() or await delivery.is_still_lent()
-
-    async def _call_and_tell(self, order: NodeRun) -> None:
+    async def _call_and_tell(self, order: NodeRun, delivery: LoanedOrder) -> bool:
+        """Call the step and tell WMS how it ended. Return False if the order is no longer this worker's."""
         started_at = utc_now()
-        loop = asyncio.get_running_loop()
-        # Most steps end before anyone could see the report.
-        taking = loop.call_later(_TAKING_PAUSE_S, lambda: self._keep_task(self._say_taken(order)))
-        if self._offers[order.definition_hash].is_isolated(order.node):
-            fields = await loop.run_in_executor(
-                self._threads, call_isolated, order, self._modules, self._ask, self._alias
-            )
-        else:
-            fields = await carry_order_out(
-                order, self._offers, threads=self._threads, coroutines=self._coroutines, ask=self._ask
-            )
+        fields = await self._call_while_lent(order, delivery)
+        if fields is None:
+            return False
         failpoint("worker.called")
-        taking.cancel()
         ended = NodeEnded(
             **self._fence_of(order), **fields, n_polls=order.n_polls, started_at=started_at, ended_at=utc_now()
         )
@@ -235,6 +223,34 @@ class OrderIntake:
         await self._say_until_heard(ended)
         failpoint("worker.confirmed")
         self.book.end_order(order)
+        return True
+
+    async def _call_while_lent(self, order: NodeRun, delivery: LoanedOrder) -> EndFields | None:
+        """Call the step and return how it ended. Return None if this process stood still and lost the order."""
+        failpoint("worker.accepted")
+        must_ask = self._has_stood_still()
+        while True:
+            start = PromptStart()
+            if must_ask and not await delivery.is_still_lent():
+                return None
+            try:
+                return await self._call(order, start)
+            except StartedLate:
+                must_ask = True
+
+    async def _call(self, order: NodeRun, start: PromptStart) -> EndFields:
+        loop = asyncio.get_running_loop()
+        # Most steps end before anyone could see the report.
+        taking = loop.call_later(_TAKING_PAUSE_S, lambda: self._keep_task(self._say_taken(order)))
+        try:
+            if self._offers[order.definition_hash].is_isolated(order.node):
+                call = partial(call_isolated, order, self._modules, self._ask, self._alias)
+                return await loop.run_in_executor(self._threads, begin_promptly(start, call))
+            return await carry_order_out(
+                order, self._offers, threads=self._threads, coroutines=self._coroutines, ask=self._ask, start=start
+            )
+        finally:
+            taking.cancel()
 
     def _fence_of(self, order: NodeRun) -> dict[str, Any]:
         return {"run": order.run, "node": order.node, "attempt": order.attempt, "worker": self._worker}

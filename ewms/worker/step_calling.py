@@ -18,6 +18,7 @@ from ewms.steps.step_scope import StepScope, enter_step
 from ewms.steps.wire_outcomes import describe_failure, describe_outcome
 from ewms.worker.coroutine_loop import Awaited, CoroutineLoop
 from ewms.worker.offers import AnyOffer, FlowOffer, Offer
+from ewms.worker.prompt_start import PromptStart, begin_promptly
 from ewms.worker.subscription_source import AskWms, WmsSubscriptions, refuse_questions
 from runtime.clock import utc_now
 from schemas.events import NodeRun
@@ -30,22 +31,34 @@ EndFields = dict[str, Any]
 
 
 async def carry_order_out(
-    order: NodeRun, offers: Offers, *, threads: ThreadPool, coroutines: CoroutineLoop, ask: AskWms = refuse_questions
+    order: NodeRun,
+    offers: Offers,
+    *,
+    threads: ThreadPool,
+    coroutines: CoroutineLoop,
+    ask: AskWms = refuse_questions,
+    start: PromptStart | None = None,
 ) -> EndFields:
     """Call the step of `order`: plain code in `threads`, coroutines on `coroutines`. `ask` asks WMS on behalf of the
     step.
 
-    Any exception here fails the step, an interrupt too: in these threads only the step's own code can raise one. Return
-    the fields of `node.ended`.
+    Any exception of the step fails it, an interrupt too: in these threads only the step's own code can raise one.
+    Return the fields of `node.ended`.
+
+    Raises:
+        StartedLate: the thread began too late for `start`. Nothing of the step has been called.
     """
     loop = asyncio.get_running_loop()
+    start = start or PromptStart()
     found = _find_step(order, offers)
     if found is None:
         call = _catch_all(lambda: _call_flow_or_refuse(order, offers, coroutines))
-        return await loop.run_in_executor(threads, call)
+        return await loop.run_in_executor(threads, begin_promptly(start, call))
     walk = _Walk(*found, order, ask)
-    while (work := await loop.run_in_executor(threads, walk.go_on)) is not None:
+    work = await loop.run_in_executor(threads, begin_promptly(start, walk.go_on))
+    while work is not None:
         walk.awaited = await coroutines.await_coroutine(work, walk.scope)
+        work = await loop.run_in_executor(threads, walk.go_on)
     return walk.fields
 
 
