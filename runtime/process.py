@@ -8,6 +8,7 @@ signal the process exits at once.
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -62,6 +63,7 @@ async def _run_until_told(context: AbstractAsyncContextManager[object]) -> int:
     try:
         async with context:
             started = True
+            _keep_objects_of_the_start()
             await stop.wait()
             # Set the limit outside of the drain: a dependency that hangs must not keep the process running.
             loop.call_later(GRACE_S, _give_up)
@@ -82,6 +84,15 @@ async def _run_until_told(context: AbstractAsyncContextManager[object]) -> int:
         return EXIT_BROKEN
     log.info("stopped")
     return 0
+
+
+def _keep_objects_of_the_start() -> None:
+    """Exempt modules, models and routes from garbage collection: they stay until the end.
+
+    WMS has 140 000 such objects. Each full collection would look at all of them, and stop the process for 0.1 s.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _give_up() -> None:

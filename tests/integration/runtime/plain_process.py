@@ -1,6 +1,7 @@
 """A process that is nothing but `runtime.process` and says what happens to it: `… plain_process KIND`."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -39,6 +40,8 @@ async def life() -> AsyncIterator[None]:
             say("draining")
             if KIND == "slow":
                 await asyncio.sleep(60)
+            if KIND == "counts":
+                say(str(gc.get_freeze_count()))
             say("drained")
 
 

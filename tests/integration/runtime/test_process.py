@@ -40,6 +40,15 @@ async def test_a_signal_drains_it_and_the_code_is_0(number: signal.Signals) -> N
     assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
+async def test_what_it_has_after_its_start_is_exempt_from_garbage_collection() -> None:
+    process = await started("counts")
+    await word(process)
+    process.terminate()
+    assert await word(process) == "draining"
+    assert int(await word(process)) > 10_000
+    await asyncio.wait_for(process.wait(), 10)
+
+
 async def test_a_second_signal_does_not_wait_for_the_drain() -> None:
     process = await started("slow")
     await word(process)
