@@ -25,6 +25,7 @@ from schemas.logs import LogStream
 if TYPE_CHECKING:
     # Each is imported at its first use: a command needs one of them, and their models take long to import.
     from ewms.catalogue.async_catalogue import AsyncCatalogueClient
+    from ewms.gateway.audit_pages import AuditFilter
     from ewms.inventories.async_hosts import AsyncHostClient
     from ewms.inventories.async_inventories import AsyncInventoryClient
     from ewms.jobs.async_jobs import AsyncHostJobClient
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ewms.secrets.async_secrets import AsyncSecretClient
     from ewms.trees.async_trees import AsyncTreeClient
     from ewms.workflows.place_checks import Finding
+    from schemas.api.audit import AuditRowSeen
 
 #: About how many workflows one request asks for their tasks.
 _WORKFLOWS_AT_ONCE = 200
@@ -144,6 +146,12 @@ class AsyncClient:
     async def clusters(self) -> list[ClusterLocation]:
         """Return the places where tasks can run; `Task.clusters` takes their names."""
         return ClustersAnswer.model_validate(await self._opened_gateway.get_json("/clusters"), extra="ignore").clusters
+
+    async def changes(self, wanted: "AuditFilter | None" = None, *, limit: int = 50) -> "list[AuditRowSeen]":
+        """Return who changed what, the newest first: at most `limit` changes that you may see and that match."""
+        from ewms.gateway.audit_pages import AuditFilter, read_changes
+
+        return await read_changes(self._opened_gateway, wanted or AuditFilter(), limit)
 
     async def checkup(self) -> "list[Finding]":
         """Check each step on the way to a working server, and return one finding a step."""

@@ -33,6 +33,7 @@ from schemas.logs import LogStream
 if TYPE_CHECKING:
     # Each is imported at its first use: a command needs one of them, and their models take long to import.
     from ewms.catalogue.plain_catalogue import CatalogueClient
+    from ewms.gateway.audit_pages import AuditFilter
     from ewms.inventories.plain_hosts import HostClient
     from ewms.inventories.plain_inventories import InventoryClient
     from ewms.jobs.plain_jobs import HostJobClient
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ewms.secrets.plain_secrets import SecretClient
     from ewms.trees.plain_trees import TreeClient
     from ewms.workflows.place_checks import Finding
+    from schemas.api.audit import AuditRowSeen
 
 __all__ = ["Client", "Run"]
 
@@ -128,6 +130,10 @@ class Client:
     def clusters(self) -> list[ClusterLocation]:
         """Return the places where tasks can run; `Task.clusters` takes their names."""
         return self._running_loop.run_coroutine(self._client.clusters)
+
+    def changes(self, wanted: "AuditFilter | None" = None, *, limit: int = 50) -> "list[AuditRowSeen]":
+        """Return who changed what, the newest first: at most `limit` changes that you may see and that match."""
+        return self._running_loop.run_coroutine(lambda: self._client.changes(wanted, limit=limit))
 
     def checkup(self) -> "list[Finding]":
         """Check each step on the way to a working server, and return one finding a step."""

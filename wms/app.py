@@ -198,6 +198,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             views=views,
             queues=engine_parts.queues,
             store=store,
+            audit=trees.audit,
             query_max_bytes=settings.query_max_bytes,
         )
         if (verifier := settings.make_verifier()) is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from runtime.kernel.store import Index
+from wms.audit import audit_log
 from wms.catalogue import task_store
 from wms.catalogue.builds import build_log
 from wms.engine import repository as engine_repository
@@ -16,7 +17,7 @@ from wms.processes import process_reader
 from wms.processes.subscriptions import products, subscription_store
 from wms.schedules import schedule_store
 from wms.secrets import secret_store
-from wms.tenancy import activity, organizations, teams, users
+from wms.tenancy import organizations, teams, users
 from wms.trees.templates import label_documents, template_store
 
 _MODULES = (
@@ -29,7 +30,7 @@ _MODULES = (
     organizations,
     teams,
     users,
-    activity,
+    audit_log,
     subscription_store,
     products,
     template_store,

@@ -31,6 +31,7 @@ GROUPS = (
     "craton",
     "pool",
     "cluster",
+    "audit",
     "image",
 )
 

@@ -110,7 +110,7 @@ class CatalogueService:
             after = change_recipe(task, wanted, who=principal.subject, run=run, now=stored_now())
             return _note_change(after.model_copy(update=dict(facts)), principal, reason)
 
-        return await self._tasks.change_task(task_id, decide)
+        return await self._tasks.change_task(task_id, decide, by=principal.subject)
 
     async def decide_version(
         self,
@@ -152,7 +152,7 @@ class CatalogueService:
             )
             return _note_change(after, principal, reason)
 
-        return await self._tasks.change_task(task_id, decide, once)
+        return await self._tasks.change_task(task_id, decide, once, by=principal.subject)
 
     async def rebuild_task(
         self, principal: Principal, task_id: CatalogueTaskId, *, makes_version: bool = False
@@ -196,7 +196,7 @@ class CatalogueService:
             check(task)
             return begin_look(task, who=who, run=run, now=stored_now(), makes_version=makes_version)
 
-        return await self._tasks.change_task(task_id, decide)
+        return await self._tasks.change_task(task_id, decide, by=who)
 
     async def share_task(
         self,
@@ -243,7 +243,7 @@ class CatalogueService:
             check_task_right(principal, Action.CHANGE_TASK, task)
             return _note_change(task.model_copy(update={"n_webhook_keys": task.n_webhook_keys + 1}), principal)
 
-        return await self._tasks.change_task(task_id, decide)
+        return await self._tasks.change_task(task_id, decide, by=principal.subject)
 
     async def _set_fields(
         self, principal: Principal, task_id: CatalogueTaskId, fields: Mapping[str, Any], reason: str
@@ -252,7 +252,7 @@ class CatalogueService:
             check_task_right(principal, Action.SHARE_TASK, task)
             return _note_change(task.model_copy(update=dict(fields)), principal, reason)
 
-        return await self._tasks.change_task(task_id, decide)
+        return await self._tasks.change_task(task_id, decide, by=principal.subject)
 
     async def pin_task(self, principal: Principal, task_id: CatalogueTaskId) -> tuple[CatalogueTask, TaskVersion]:
         """Return a task and the version of it that a job of the principal runs now.

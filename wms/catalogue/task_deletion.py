@@ -43,7 +43,7 @@ class TaskDeletion:
             run_id = await repository.find_run_id(self._tasks.store, uuid)
             if run_id is not None:
                 await self._builds.cancel_run(run_id, f"{principal.subject} has deleted the task")
-        await self._tasks.delete_task(task_id)
+        await self._tasks.delete_task(task, by=principal.subject)
         await self._logs.delete_logs(task_id, [version.last_build for version in task.versions])
 
 

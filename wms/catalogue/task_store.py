@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runtime.kernel.decision import Change, Decision, Delete, Document, Insert, Update
+from runtime.kernel.decision import Decision, Delete, Document, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
 from schemas.catalogue import CATALOGUE_TASKS, CatalogueTask
 from schemas.errors import Conflict
 from schemas.ids import CatalogueTaskId
 from schemas.run_documents import COUNTERS
+from wms.audit.audit_log import AuditLog
+from wms.catalogue.life.task_acts import describe_task, describe_task_change
 from wms.catalogue.life.version_parts import settle_task
 from wms.catalogue.task_access import make_absence
 
@@ -30,6 +32,7 @@ class TaskStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._audit = AuditLog(store)
 
     async def find_task(self, task_id: CatalogueTaskId) -> CatalogueTask | None:
         """Return the task; None: there is none."""
@@ -64,13 +67,18 @@ class TaskStore:
 
         async def step(tx: Transaction) -> Decision:
             await _check_name(tx, task)
-            return Decision(changes=(Insert(CATALOGUE_TASKS, make_task_document(task)),), answer=task.id)
+            rows = await self._audit.make_inserts(task.owner, [describe_task_change(None, task)])
+            return Decision(changes=(Insert(CATALOGUE_TASKS, make_task_document(task)), *rows), answer=task.id)
 
         decided = await self.store.transact(step, once=once)
         return settle_task(task) if isinstance(decided, Decision) else await self.load_task(decided.answer)
 
-    async def change_task(self, task_id: CatalogueTaskId, decide: Decide, once: Once | None = None) -> CatalogueTask:
+    async def change_task(
+        self, task_id: CatalogueTaskId, decide: Decide, once: Once | None = None, *, by: str = ""
+    ) -> CatalogueTask:
         """Store what `decide` makes of the task, and return it. A repeated request changes nothing.
+
+        `by` is the person who changes it. Without one, a build has brought news, and the audit log gets no row.
 
         Raises:
             NotFound: there is no such task.
@@ -90,17 +98,18 @@ class TaskStore:
             if decided.name != before.name:
                 await _check_name(tx, decided)
             after[:] = [settle_task(decided).model_copy(update={"rev": before.rev + 1})]
-            return Decision(changes=(_make_update(decided),))
+            facts = [describe_task_change(before, decided)] if by else []
+            return Decision(changes=(_make_update(decided), *await self._audit.make_inserts(by, facts)))
 
         decided = await self.store.transact(step, once=once)
         return after[0] if isinstance(decided, Decision) else await self.load_task(task_id)
 
-    async def delete_task(self, task_id: CatalogueTaskId) -> None:
-        """Delete a task."""
+    async def delete_task(self, task: CatalogueTask, *, by: str) -> None:
+        """Delete a task, as the user `by` asks."""
 
         async def step(_: Transaction) -> Decision:
-            changes: tuple[Change, ...] = (Delete(CATALOGUE_TASKS, task_id),)
-            return Decision(changes=changes)
+            rows = await self._audit.make_inserts(by, [describe_task(task, "delete")])
+            return Decision(changes=(Delete(CATALOGUE_TASKS, task.id), *rows))
 
         await self.store.transact(step)
 

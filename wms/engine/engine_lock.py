@@ -6,10 +6,13 @@ The lock is one stored document. Every WMS process reads the document once a sec
 from collections.abc import Callable
 
 from runtime.clock import utc_now
-from runtime.kernel.store import Store
+from runtime.kernel.decision import Change, Decision, Insert, Update
+from runtime.kernel.store import Store, Transaction
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
 from schemas.run_documents import ENGINE_SETTINGS, RUNS, EngineSettings
+from wms.audit.audit_facts import AuditFacts
+from wms.audit.audit_log import AuditLog
 
 _ID = "engine"
 _LOOK_S = 1.0
@@ -20,6 +23,7 @@ class LockKeeper:
 
     def __init__(self, store: Store, *, look_s: float = _LOOK_S) -> None:
         self._store = store
+        self._audit = AuditLog(store)
         self.is_locked = False
         #: Called when this process learns that the lock is open again.
         self.on_unlocked: list[Callable[[], None]] = []
@@ -38,10 +42,28 @@ class LockKeeper:
 
     async def set_locked(self, *, is_locked: bool, who: str) -> None:
         """Lock or unlock the engine for all WMS processes. `who` is the user's name."""
-        settings = EngineSettings(is_locked=is_locked, changed_by=who, changed_at=utc_now())
-        fields = settings.model_dump()
-        if not await self._store.compare_and_set(ENGINE_SETTINGS, {"_id": _ID}, {"$set": fields}):
-            await self._store.insert_new(ENGINE_SETTINGS, [{"_id": _ID, **fields}])
+
+        async def step(tx: Transaction) -> Decision:
+            fields = EngineSettings(is_locked=is_locked, changed_by=who, changed_at=utc_now()).model_dump()
+            found = await tx.find_one(ENGINE_SETTINGS, {"_id": _ID})
+            was_locked = found is not None and EngineSettings.model_validate(found).is_locked
+            changes: list[Change] = [
+                Insert(ENGINE_SETTINGS, {"_id": _ID, **fields})
+                if found is None
+                else Update(ENGINE_SETTINGS, _ID, set=fields)
+            ]
+            if was_locked != is_locked:
+                facts = AuditFacts(
+                    operation="update",
+                    kind="engine",
+                    object_id=_ID,
+                    name="engine of processes",
+                    changes={"locked": [was_locked, is_locked]},
+                )
+                changes += await self._audit.make_inserts(who, [facts])
+            return Decision(changes=tuple(changes))
+
+        await self._store.transact(step)
         log.warning("the engine is locked" if is_locked else "the engine goes on", who=who)
         self._record_lock(is_locked=is_locked)
 

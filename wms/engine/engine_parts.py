@@ -9,6 +9,7 @@ from runtime.bus.service_bus import Bus
 from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
 from schemas.run_documents import RUNS
+from wms.audit.audit_log import AuditLog
 from wms.encryption import SecretKeys
 from wms.engine.brought import KeepsSubscriptions
 from wms.engine.effects import Effects
@@ -16,10 +17,12 @@ from wms.engine.engine import Engine
 from wms.engine.engine_lock import LockKeeper
 from wms.engine.handlers import EngineHandlers
 from wms.engine.inputs import Inputs
+from wms.engine.life.run_acts import describe_decision
 from wms.engine.nested.child_forms import ChildForms
 from wms.engine.nested.child_workflows import ChildWorkflows
 from wms.engine.nested.children import Children
 from wms.engine.nested.workflow_queues import WorkflowQueues
+from wms.engine.run_records import RunRecords
 from wms.engine.run_watch import RunWatch
 from wms.engine.step_workers import StepWorkers
 from wms.engine.worker_questions import WorkerQuestions
@@ -77,6 +80,7 @@ async def run_engine(
         await lock.start()
         stack.push_async_callback(lock.stop)
         engine = Engine(store, effects, workers, subscriptions, lock)
+        engine.records.append(RunRecords(AuditLog(store), describe_decision).record_change)
         queues = WorkflowQueues(bus)
         workflows = ChildWorkflows(engine, store, fleet, queues)
         workflows.start()

@@ -24,14 +24,13 @@ from schemas.events import QueuesActivated, ResultsArrived
 from schemas.ids import TaskId, WorkflowId
 from schemas.phases import Deactivated
 from schemas.rules.limits import MAX_TASK_QUEUES
+from wms.audit.audit_log import AuditLog
 from wms.fleet import repository
 from wms.fleet.choices.locations import UnknownLocation
 from wms.fleet.choices.pilot_images import PilotImages
 from wms.fleet.id_source import IdSource
-from wms.fleet.life.lifecycle import (
-    decide_stimulus,
-    no_such_active_workflow,
-)
+from wms.fleet.life.aggregate import Aggregate, FleetDecision
+from wms.fleet.life.lifecycle import decide_stimulus, no_such_active_workflow
 from wms.fleet.life.stimuli import (
     AddWorkers,
     CloseInputs,
@@ -40,6 +39,7 @@ from wms.fleet.life.stimuli import (
     QueueReport,
     Woken,
 )
+from wms.fleet.life.workflow_acts import UserAct, describe_act, describe_request
 from wms.fleet.life.workflow_requests import make_workflow
 from wms.fleet.ownership import Access, Owner
 from wms.fleet.transactions import FleetTransactions, find_workflow_id
@@ -83,6 +83,7 @@ class Fleet:
     ) -> None:
         """If `quota` is None, a user may have any number of workflows."""
         self._transactions = transactions
+        self._audit = AuditLog(transactions.store)
         self._locations = transactions.policy.locations
         self._images = images
         self._max_queues = max_queues
@@ -105,11 +106,13 @@ class Fleet:
         once: Once | None = None,
         *,
         also: ChangesWithWorkflow | None = None,
+        for_run: bool = False,
     ) -> SubmittedWorkflow:
         """Make a workflow for `owner`. Return the contract's answer with the workflow, its tasks and its taskforces.
 
         If `once` was used for the same request before, make nothing, and return the first answer. The changes that
-        `also` returns are stored in the same transaction as the workflow. If `also` raises, no workflow is made.
+        `also` returns are stored in the same transaction as the workflow. If `also` raises, no workflow is made. What a
+        run requests (`for_run`) makes no row of the audit log, as the start of the run has one.
 
         Raises:
             Rejected: the request breaks a rule.
@@ -132,10 +135,9 @@ class Fleet:
         async def step(tx: Transaction) -> Decision:
             # Check the quota here, not earlier: a repeated request gets its first answer, even if the quota is used up.
             await self._check_quota(owner)
-            if also is None:
-                return decision
-            more = await also(tx, new.workflow.workflow_id)
-            return replace(decision, changes=(*decision.changes, *more))
+            rows = [] if for_run else await self._audit.make_inserts(owner.subject, [describe_request(new)])
+            more = () if also is None else await also(tx, new.workflow.workflow_id)
+            return replace(decision, changes=(*decision.changes, *more, *rows))
 
         return SubmittedWorkflow((await self._transactions.run_step(step, once)).answer, new.hint)
 
@@ -165,9 +167,15 @@ class Fleet:
             )
 
     async def deactivate_workflow(
-        self, workflow_id: WorkflowId, label: Deactivated, caller: Access, once: Once | None = None
+        self,
+        workflow_id: WorkflowId,
+        label: Deactivated,
+        caller: Access,
+        once: Once | None = None,
+        *,
+        for_run: bool = False,
     ) -> int:
-        """End a workflow. Return how many taskforces this stops.
+        """End a workflow. Return how many taskforces this stops. `for_run`: as `submit_workflow`.
 
         Raises:
             NotFound: the workflow is unknown, not the caller's, or deactivated already.
@@ -177,15 +185,28 @@ class Fleet:
             before = await repository.load_aggregate(tx, workflow_id)
             if before is None or not caller.may_see(before.workflow.owner, before.workflow.projects):
                 raise no_such_active_workflow(workflow_id)
-            return self._transactions.decide_change(before, Deactivate(label))
+            act = Deactivate(label)
+            outcome = decide_stimulus(self._transactions.make_draft(before), act)
+            return await self._make_decision(before, outcome, act, None if for_run else caller)
 
         n_taskforces: int = (await self._transactions.take_turn(workflow_id, step, once)).answer
         return n_taskforces
 
     async def end_if_open(self, workflow_id: WorkflowId, label: Deactivated, owner: str) -> None:
-        """End a workflow of `owner`, unless it has ended already."""
+        """End a workflow that a run of `owner` has requested, unless it has ended already."""
         with suppress(NotFound):
-            await self.deactivate_workflow(workflow_id, label, Access(owner))
+            await self.deactivate_workflow(workflow_id, label, Access(owner), for_run=True)
+
+    async def _make_decision(
+        self, before: Aggregate, outcome: FleetDecision, act: UserAct, caller: Access | None
+    ) -> Decision:
+        """Return what to commit for `outcome`, with the row of the caller's act. None: a run acts, so no row."""
+        decision = self._transactions.make_decision(before, outcome)
+        if caller is None or not decision.changes:
+            return decision
+        facts = describe_act(before.workflow, act, outcome.answer)
+        rows = await self._audit.make_inserts(caller.subject, [facts])
+        return replace(decision, changes=(*decision.changes, *rows))
 
     async def add_workers(
         self,
@@ -225,16 +246,23 @@ class Fleet:
             )
             outcome = decide_stimulus(draft, stimulus)
             added: TaskforceDocument = outcome.answer
-            answer = repository.select_public(TASKFORCES, added.model_dump(mode="json"))
-            return self._transactions.make_decision(before, replace(outcome, answer=answer))
+            decision = await self._make_decision(before, outcome, stimulus, caller)
+            return replace(decision, answer=repository.select_public(TASKFORCES, added.model_dump(mode="json")))
 
         taskforce: Document = (await self._transactions.take_turn(find_workflow_id(task_id), step, once)).answer
         return taskforce
 
     async def change_ending(
-        self, workflow_id: WorkflowId, wish: CloseInputs | ExpectResults, caller: Access, once: Once | None = None
+        self,
+        workflow_id: WorkflowId,
+        wish: CloseInputs | ExpectResults,
+        caller: Access,
+        once: Once | None = None,
+        *,
+        for_run: bool = False,
     ) -> Document:
-        """Record `wish`, which says when the workflow ends by itself. Return the workflow's `Ending`.
+        """Record `wish`, which says when the workflow ends by itself. Return the workflow's `Ending`. `for_run`: as
+        `submit_workflow`.
 
         Raises:
             NotFound: the workflow is unknown, or not the caller's.
@@ -246,9 +274,8 @@ class Fleet:
             if before is None or not caller.may_see(before.workflow.owner, before.workflow.projects):
                 raise NotFound(f"no workflow found with id: {workflow_id}")
             outcome = decide_stimulus(self._transactions.make_draft(before), wish)
-            return self._transactions.make_decision(
-                before, replace(outcome, answer=outcome.answer.model_dump(mode="json"))
-            )
+            decision = await self._make_decision(before, outcome, wish, None if for_run else caller)
+            return replace(decision, answer=outcome.answer.model_dump(mode="json"))
 
         ending: Document = (await self._transactions.take_turn(workflow_id, step, once)).answer
         return ending

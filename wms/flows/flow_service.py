@@ -19,10 +19,13 @@ from schemas.graph import Definition, DefinitionKind
 from schemas.ids import OrganizationId, RunId, RunUuid
 from schemas.run_documents import DEFINITIONS, RUNS
 from schemas.runs import WantKind
+from wms.audit.audit_log import AuditLog
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.launching import LaunchWish
+from wms.engine.life.run_acts import describe_run
 from wms.engine.life.stimuli import Begin, PutState, RunStimulus, Wish
+from wms.engine.run_records import note_launch
 from wms.flows.flow_documents import FLOW_FIELDS, describe_definition, describe_flow, describe_nodes, list_node_names
 from wms.flows.flow_errors import FlowDefineNotFound, number_errors
 from wms.flows.statuses import find_flow_status, find_want, make_status_filter
@@ -50,6 +53,7 @@ class FlowService:
     def __init__(self, store: Store, engine: Engine) -> None:
         self._store = store
         self._engine = engine
+        self._audit = AuditLog(store)
 
     async def create_flow(
         self,
@@ -77,7 +81,8 @@ class FlowService:
                 params={BIZ_ID: biz_id, BIZ_TYPE: biz_type},
                 organization=owner,
             )
-            run = await self._engine.launch_run(flow_name, wish, begins=False, run_uuid=uuid)
+            also = note_launch(self._audit, principal.subject, lambda run: describe_run(run, "create"))
+            run = await self._engine.launch_run(flow_name, wish, begins=False, run_uuid=uuid, also=also)
             return run.uuid
 
     async def put_context(self, principal: Principal, flow_id: str, key: str, value: Any) -> None:

@@ -14,6 +14,7 @@ from runtime.web import docs_page
 from runtime.web.dialects import Served
 from runtime.web.event_streams import EventStreams
 from runtime.web.route import AnyRoute, OpenRoute, answer_json
+from wms.audit.audit_log import AuditLog
 from wms.catalogue.catalogue_parts import Catalogue
 from wms.engine.nested.workflow_queues import WorkflowQueues
 from wms.fleet.choices.locations import LocationMap
@@ -30,6 +31,7 @@ from wms.gateway.awx.resources.root import list_version_routes
 from wms.gateway.awx.routes import list_awx_routes
 from wms.gateway.craton.dialect import CRATON
 from wms.gateway.craton.routes import CratonParts, list_craton_routes
+from wms.gateway.ewms.audit import AuditRoutes
 from wms.gateway.ewms.endings import EndingRoutes
 from wms.gateway.ewms.event_traces import EventTraceRoutes
 from wms.gateway.ewms.failures import FailureRoutes
@@ -80,6 +82,7 @@ def list_routes(
     views: WorkflowReader,
     queues: WorkflowQueues,
     store: Store,
+    audit: AuditLog,
     query_max_bytes: int,
 ) -> Iterable[AnyRoute]:
     """Return all routes except those of health and of the OpenAPI document."""
@@ -92,7 +95,7 @@ def list_routes(
         *QueueRoutes(reader, bus, http).routes(),
         *QueueHistoryRoutes(reader, bus).routes(),
         *QueueEventRoutes(reader, queues, store).routes(),
-        *FailureRoutes(reader, bus, verdicts).routes(),
+        *FailureRoutes(reader, bus, verdicts, audit).routes(),
         *EventTraceRoutes(EventTracer(reader, bus)).routes(),
         *ReservationRoutes(bus).routes(),
         *TmsRoutes(offers).routes(),
@@ -101,6 +104,7 @@ def list_routes(
         *LocationRoutes(locations).routes(),
         *OrganizationRoutes(organizations).routes(),
         *SecretRoutes(organizations, secrets).routes(),
+        *AuditRoutes(audit, organizations).routes(),
         OpenRoute("GET", "/version", _get_version, "Get the version"),
         *list_version_routes(),
         *docs_page.list_page_routes(),
@@ -151,7 +155,7 @@ def list_bare_dialects() -> list[Served]:
             orphans=absent,
             roles=absent,
             labels=absent,
-            activity=absent,
+            audit=absent,
         ),
         notifications=absent,
         jobs=absent,

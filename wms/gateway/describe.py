@@ -36,6 +36,7 @@ def list_bare_routes() -> Iterable[AnyRoute]:
         views=absent,
         queues=absent,
         store=absent,
+        audit=absent,
         query_max_bytes=1,
     )
 

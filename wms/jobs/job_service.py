@@ -26,6 +26,8 @@ from schemas.ids import RunId, RunUuid
 from schemas.jobs import JOB_DEFINITION, HostState, JobDocument
 from schemas.run_documents import RUN_LOG, RUNS, RunDocument
 from schemas.runs import RUN_OVER, Parent, WantKind
+from wms.audit.audit_facts import AuditFacts
+from wms.audit.audit_log import AuditLog
 from wms.catalogue.catalogue_service import CatalogueService
 from wms.engine import repository
 from wms.engine.engine import Engine
@@ -40,8 +42,6 @@ from wms.jobs.plans.payloads import check_variable_names
 from wms.jobs.stored.job_store import JobStore, make_absence, make_job_insert
 from wms.jobs.stored.work_store import WorkStore
 from wms.secrets.secret_use import SecretUse
-from wms.tenancy.activity import ActivityLog
-from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.rights import Action, Principal, check_right, find_organizations
 from wms.trees.jobs.request_ids import name_launched_run
 
@@ -77,7 +77,7 @@ class JobService:
         self._tasks = tasks
         self._inventories = inventories
         self._secrets = secrets
-        self._activity = ActivityLog(jobs.store)
+        self._audit = AuditLog(jobs.store)
 
     async def create_job(
         self, principal: Principal, wish: JobWish, *, once: Once | None = None, below: JobPlace | None = None
@@ -130,7 +130,7 @@ class JobService:
             if await self._jobs.count_hosts(job.uuid) != job.n_hosts:
                 raise Unavailable("another request made or cleared the hosts of this job meanwhile; try again")
             stored = job.model_copy(update={"id": run.id})
-            noted = await self._activity.make_inserts(
+            noted = await self._audit.make_inserts(
                 principal.subject, [_describe_act(stored, "create", **_tell_secrets(stored))]
             )
             return (make_job_insert(stored), *noted)
@@ -192,7 +192,7 @@ class JobService:
             raise Conflict(f"job {job_id} is over: it is {'gone' if run is None else run.status}")
         if run.want is None:
             await self._engine.apply_stimulus(job_id, Wish(WantKind.CANCEL, principal.subject, reason))
-            await self._activity.note_change(principal.subject, _describe_act(job, "update", cancel=[False, True]))
+            await self._audit.note_change(principal.subject, _describe_act(job, "update", cancel=[False, True]))
         return job
 
     async def rerun_job(
@@ -238,7 +238,7 @@ class JobService:
         await self._works.delete_of_job(job.uuid)
         await self._logs.delete_logs([job.uuid])
         await self._jobs.delete_job(job)
-        await self._activity.note_change(principal.subject, _describe_act(job, "delete"))
+        await self._audit.note_change(principal.subject, _describe_act(job, "delete"))
 
 
 def make_rerun_wish(job: JobDocument, names: frozenset[str]) -> JobWish:
@@ -261,12 +261,12 @@ def make_rerun_wish(job: JobDocument, names: frozenset[str]) -> JobWish:
 
 
 def _tell_secrets(job: JobDocument) -> dict[str, Any]:
-    """Return which secrets a job gives to its tasks, for its row of activity."""
+    """Return which secrets a job gives to its tasks, for its row of the audit log."""
     return {"secrets": [[], [each.name for each in job.secrets]]} if job.secrets else {}
 
 
-def _describe_act(job: JobDocument, operation: str, **changes: Any) -> ActivityFacts:
-    return ActivityFacts(
+def _describe_act(job: JobDocument, operation: str, **changes: Any) -> AuditFacts:
+    return AuditFacts(
         operation=operation,
         kind="job",
         object_id=job.id,

@@ -18,6 +18,8 @@ from schemas.errors import Conflict, EWMSError, Forbidden, NotFound
 from schemas.ids import CatalogueTaskId, OrganizationId, TaskListId
 from schemas.jobs import TASK_LISTS, TaskListDocument
 from schemas.run_documents import COUNTERS
+from wms.audit.audit_facts import AuditFacts, compare_fields
+from wms.audit.audit_log import AuditLog
 from wms.catalogue.catalogue_service import CatalogueService
 from wms.jobs.stored.documents import make_stored, read_stored
 from wms.secrets.secret_use import SecretUse
@@ -30,6 +32,7 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
 
 #: The fields that decide what gets the secrets of a list.
 _GIVING_SECRETS = frozenset({"tasks", "payload", "secrets"})
+_SHOWN = ("name", "description", "tasks", "strategy", "secrets")
 
 
 class TaskListService:
@@ -37,6 +40,7 @@ class TaskListService:
 
     def __init__(self, store: Store, organizations: Organizations, tasks: CatalogueService, secrets: SecretUse) -> None:
         self._store = store
+        self._audit = AuditLog(store)
         self._organizations = organizations
         self._tasks = tasks
         self._secrets = secrets
@@ -96,7 +100,8 @@ class TaskListService:
 
         async def step(tx: Transaction) -> Decision:
             await _check_name(tx, saved)
-            return Decision(changes=(Insert(TASK_LISTS, make_stored(saved)),), answer=saved.id)
+            rows = await self._audit.make_inserts(principal.subject, [_describe_act(saved, "create")])
+            return Decision(changes=(Insert(TASK_LISTS, make_stored(saved)), *rows), answer=saved.id)
 
         decided = await self._store.transact(step, once=once)
         return await self.get_list(principal, TaskListId(decided.answer))
@@ -128,7 +133,9 @@ class TaskListService:
             if after.name != before.name:
                 await _check_name(tx, after)
             kept = {name: value for name, value in make_stored(after).items() if name not in ("_id", "rev")}
-            return Decision(changes=(Update(TASK_LISTS, list_id, set=kept, rev=before.rev),))
+            told = compare_fields(before, after, shown=_SHOWN, hidden=("payload",))
+            rows = await self._audit.make_inserts(principal.subject, [_describe_act(after, "update", **told)])
+            return Decision(changes=(Update(TASK_LISTS, list_id, set=kept, rev=before.rev), *rows))
 
         await self._store.transact(step)
         return await self.get_list(principal, list_id)
@@ -139,10 +146,11 @@ class TaskListService:
         Raises:
             NotFound, Forbidden: as `get_list`.
         """
-        await self.get_list(principal, list_id, Action.CHANGE_TASK_LIST)
+        saved = await self.get_list(principal, list_id, Action.CHANGE_TASK_LIST)
 
         async def step(_: Transaction) -> Decision:
-            return Decision(changes=(Delete(TASK_LISTS, list_id),))
+            rows = await self._audit.make_inserts(principal.subject, [_describe_act(saved, "delete")])
+            return Decision(changes=(Delete(TASK_LISTS, list_id), *rows))
 
         await self._store.transact(step)
 
@@ -159,6 +167,17 @@ class TaskListService:
     async def _check_tasks(self, principal: Principal, tasks: Sequence[CatalogueTaskId]) -> None:
         for task_id in dict.fromkeys(tasks):
             await self._tasks.get_task(principal, task_id)
+
+
+def _describe_act(saved: TaskListDocument, operation: str, **changes: Any) -> AuditFacts:
+    return AuditFacts(
+        operation=operation,
+        kind="task_list",
+        object_id=saved.id,
+        name=saved.name,
+        organization=saved.organization,
+        changes=changes,
+    )
 
 
 def _make_absence(list_id: object) -> NotFound:

@@ -16,13 +16,13 @@ from schemas.notifications import (
     NotificationTemplateId,
     NotificationType,
 )
+from wms.audit.audit_facts import AuditFacts
 from wms.notifications.messages.message_rendering import Rendered, find_body_fault, render_texts
 from wms.notifications.messages.sample_context import make_sample_context
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.notification_watch import find_recipients, write_notification
 from wms.notifications.template_secrets import TemplateSecrets
 from wms.notifications.templates.notification_fields import read_notification_fields
-from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, make_tree_filter
@@ -222,10 +222,10 @@ class NotificationService:
         lists: Iterable[NotificationList],
         template_id: NotificationTemplateId,
         *,
-        about: ActivityFacts | None = None,
+        about: AuditFacts | None = None,
     ) -> None:
         """Put a notification template into `lists` of `target`, which belongs to `organization` (None: to none).
-        `about` describes the target for the activity log.
+        `about` describes the target for the audit log.
 
         Raises:
             FieldsRefused: there is no such notification template, it is in another organization, or a list is full.
@@ -248,7 +248,7 @@ class NotificationService:
         lists: Iterable[NotificationList],
         template_id: NotificationTemplateId,
         *,
-        about: ActivityFacts | None = None,
+        about: AuditFacts | None = None,
     ) -> None:
         """Take a notification template out of `lists` of `target`. If it is not in a list, that changes nothing."""
         await self._notifications.remove_links(target, lists, template_id, by=principal.subject, about=about)

@@ -24,10 +24,10 @@ from schemas.notifications import (
 )
 from schemas.run_documents import COUNTERS, RUNS
 from schemas.trees import TEMPLATES
+from wms.audit.audit_facts import AuditFacts
+from wms.audit.audit_log import AuditLog
 from wms.notifications.templates.list_joins import ListJoin, plan_join, plan_parting
 from wms.notifications.templates.template_changes import describe_change
-from wms.tenancy.activity import ActivityLog
-from wms.tenancy.activity_facts import ActivityFacts
 from wms.trees.template_errors import FieldsRefused
 
 #: How long an ended notification is kept.
@@ -55,7 +55,7 @@ class NotificationStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._activity = ActivityLog(store)
+        self._audit = AuditLog(store)
 
     async def find_template(self, template_id: NotificationTemplateId) -> NotificationTemplateDocument | None:
         """Return the notification template. Return None if there is no such template."""
@@ -90,7 +90,7 @@ class NotificationStore:
         self, template: NotificationTemplateDocument, *, is_new: bool, once: Once | None = None, is_told: bool = True
     ) -> NotificationTemplateId | None:
         """Store a new or changed notification template. A changed one must have the `rev` that it was loaded with.
-        `is_told` says whether a person makes the change, so that the activity log gets a row.
+        `is_told` says whether a person makes the change, so that the audit log gets a row.
 
         If an earlier request with the identity `once` has made a template, store nothing, and return the id of that
         template. Otherwise return None.
@@ -108,7 +108,7 @@ class NotificationStore:
             document = make_document(template)
             if is_new:
                 answer = template.id if once is not None else None
-                rows = await self._activity.make_inserts(template.modified_by, describe_change(None, template))
+                rows = await self._audit.make_inserts(template.modified_by, describe_change(None, template))
                 return Decision(changes=(Insert(NOTIFICATION_TEMPLATES, document), *rows), answer=answer)
             current = await tx.find_one(NOTIFICATION_TEMPLATES, {"_id": template.id})
             if current is None or current["rev"] != template.rev:
@@ -117,7 +117,7 @@ class NotificationStore:
             changed = Update(NOTIFICATION_TEMPLATES, template.id, set=fields, rev=template.rev)
             is_moved = current["organization"] != template.organization
             facts = describe_change(parse_template(current), template) if is_told else []
-            rows = await self._activity.make_inserts(template.modified_by, facts)
+            rows = await self._audit.make_inserts(template.modified_by, facts)
             return Decision(changes=(changed, *(await _delete_foreign_links(tx, template) if is_moved else ()), *rows))
 
         decided = await self.store.transact(step, once=once)
@@ -132,7 +132,7 @@ class NotificationStore:
             changes: list[Change] = [Delete(NOTIFICATION_LINKS, each["_id"]) for each in links]
             found = await tx.find_one(NOTIFICATION_TEMPLATES, {"_id": template_id})
             before = None if found is None else parse_template(found)
-            changes += await self._activity.make_inserts(by, describe_change(before, None))
+            changes += await self._audit.make_inserts(by, describe_change(before, None))
             return Decision(changes=(Delete(NOTIFICATION_TEMPLATES, template_id), *changes))
 
         await self.store.transact(step)
@@ -144,11 +144,11 @@ class NotificationStore:
         template_id: NotificationTemplateId,
         *,
         by: str = "",
-        about: ActivityFacts | None = None,
+        about: AuditFacts | None = None,
     ) -> None:
         """Put a notification template into lists of `target`. If it is there already, nothing changes.
 
-        `about` describes the target for the activity log, which gets a row by `by` for each list that has changed.
+        `about` describes the target for the audit log, which gets a row by `by` for each list that has changed.
 
         Raises:
             FieldsRefused: a list is full.
@@ -161,10 +161,10 @@ class NotificationStore:
 
         join = ListJoin(target, tuple(lists), template_id, by, about)
         try:
-            await self.store.transact(lambda tx: plan_join(tx, self._activity, join))
+            await self.store.transact(lambda tx: plan_join(tx, self._audit, join))
         except Conflict:
             # Another request has put it into one of the lists in this moment.
-            await self.store.transact(lambda tx: plan_join(tx, self._activity, join))
+            await self.store.transact(lambda tx: plan_join(tx, self._audit, join))
 
     async def remove_links(
         self,
@@ -173,11 +173,11 @@ class NotificationStore:
         template_id: NotificationTemplateId,
         *,
         by: str = "",
-        about: ActivityFacts | None = None,
+        about: AuditFacts | None = None,
     ) -> None:
         """Take a notification template out of lists of `target`. `by` and `about` are as above."""
         join = ListJoin(target, tuple(lists), template_id, by, about)
-        await self.store.transact(lambda tx: plan_parting(tx, self._activity, join))
+        await self.store.transact(lambda tx: plan_parting(tx, self._audit, join))
 
     async def find_linked(
         self, targets: Sequence[str], lists: Iterable[NotificationList]

@@ -14,7 +14,9 @@ from schemas.ids import RunId, RunUuid
 from schemas.processes import ProcessStatus
 from schemas.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
 from schemas.runs import NODE_OPEN, RUN_OVER, NodeStatus
+from wms.audit.audit_log import AuditLog
 from wms.engine import repository
+from wms.engine.life.run_acts import describe_run
 from wms.processes.process_documents import LISTED_KEYS, RunView, is_task, read_target, summarize_process
 from wms.processes.process_filters import PageWish, Query, join_queries, make_task_query
 from wms.processes.process_status import find_process_status, make_status_query
@@ -150,8 +152,8 @@ class ProcessReader:
             summarize_process(parse_view(one)) for one in await self._store.find(RUNS, query, projection=_PROJECTION)
         ]
 
-    async def delete_task(self, run: RunDocument) -> None:
-        """Delete a task that is over, with its log.
+    async def delete_task(self, run: RunDocument, *, by: str) -> None:
+        """Delete a task that is over, with its log, as the user `by` asks.
 
         Raises:
             Rejected: the process is no task. Other processes are kept for the record.
@@ -163,6 +165,7 @@ class ProcessReader:
         if not await self._store.delete_matching(RUNS, query):
             raise Conflict(f"process {run.uuid} is not over", hint="abort it first")
         await self._store.delete_matching(RUN_LOG, {"run": run.id})
+        await AuditLog(self._store).note_change(by, describe_run(run, "delete"))
 
 
 def make_visible_query(principal: Principal) -> Query:

@@ -15,11 +15,14 @@ from runtime.once import Once
 from schemas.errors import Rejected
 from schemas.ids import OrganizationId, RunUuid
 from schemas.step_questions import EvaluateStart
+from wms.audit.audit_log import AuditLog
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.launching import LaunchWish, make_first_state
+from wms.engine.life.run_acts import describe_run
 from wms.engine.life.variables import merge_deeply
 from wms.engine.new_runs import find_definition
+from wms.engine.run_records import note_launch
 from wms.engine.worker_questions import WorkerQuestions
 from wms.processes.acting_user import Pages, make_acting_user
 from wms.processes.engine_switch import EngineSwitch
@@ -37,6 +40,7 @@ class ProcessStarts:
     ) -> None:
         self._engine = engine
         self._store = engine.store
+        self._audit = AuditLog(engine.store)
         self._questions = questions
         self._switch = switch
         self._organizations = organizations
@@ -75,7 +79,8 @@ class ProcessStarts:
         state = merge_deeply(state, await self._questions.evaluate_form(question, definition.pool))
         owner = await self._choose_owner(principal, str(state.get("customer_id") or ""), organization)
         wish = LaunchWish(who=principal.subject, state=state, organization=owner)
-        await self._engine.launch_run(workflow, wish, run_uuid=uuid, found=found, once=once)
+        also = note_launch(self._audit, principal.subject, lambda run: describe_run(run, "create"))
+        await self._engine.launch_run(workflow, wish, run_uuid=uuid, found=found, once=once, also=also)
         return uuid
 
     async def _choose_owner(self, principal: Principal, customer_id: str, wanted: str) -> OrganizationId:

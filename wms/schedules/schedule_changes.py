@@ -1,13 +1,13 @@
 """Tell what a change of a schedule changed. What it gives to its jobs may be secret: a row tells only that. (core)"""
 
 from schemas.schedules import ScheduleDocument
-from wms.tenancy.activity_facts import ActivityFacts, compare_fields
+from wms.audit.audit_facts import AuditFacts, compare_fields
 
 _PLAIN = ("name", "description", "template", "rrule", "enabled")
 _HIDDEN = ("extra_data", "prompts")
 
 
-def describe_change(before: ScheduleDocument | None, after: ScheduleDocument | None) -> list[ActivityFacts]:
+def describe_change(before: ScheduleDocument | None, after: ScheduleDocument | None) -> list[AuditFacts]:
     """Return the rows about a schedule that was made (`before` is None), changed, or deleted (`after` is None)."""
     schedule = after or before
     if schedule is None:
@@ -20,7 +20,7 @@ def describe_change(before: ScheduleDocument | None, after: ScheduleDocument | N
     if is_change and not changes:
         return []
     return [
-        ActivityFacts(
+        AuditFacts(
             operation=operation,
             kind="schedule",
             object_id=schedule.id,

@@ -11,8 +11,8 @@ from schemas.errors import Conflict, NotFound
 from schemas.ids import ScheduleId, TemplateId
 from schemas.run_documents import COUNTERS, RUNS
 from schemas.schedules import SCHEDULES, ScheduleDocument
+from wms.audit.audit_log import AuditLog
 from wms.schedules.schedule_changes import describe_change
-from wms.tenancy.activity import ActivityLog
 from wms.trees.template_errors import FieldsRefused
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
@@ -30,7 +30,7 @@ class ScheduleStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._activity = ActivityLog(store)
+        self._audit = AuditLog(store)
 
     async def find_schedule(self, schedule_id: ScheduleId) -> ScheduleDocument | None:
         """Return the schedule. Return None if there is no such schedule."""
@@ -81,7 +81,7 @@ class ScheduleStore:
 
         async def step(tx: Transaction) -> Decision:
             await _check_name(tx, schedule)
-            rows = await self._activity.make_inserts(schedule.modified_by, describe_change(None, schedule))
+            rows = await self._audit.make_inserts(schedule.modified_by, describe_change(None, schedule))
             made = Insert(SCHEDULES, make_schedule_document(schedule))
             return Decision(changes=(made, *rows), answer=schedule.id)
 
@@ -99,7 +99,7 @@ class ScheduleStore:
         async def step(tx: Transaction) -> Decision:
             await _check_name(tx, schedule)
             before = await check_current(tx, schedule)
-            rows = await self._activity.make_inserts(schedule.modified_by, describe_change(before, schedule))
+            rows = await self._audit.make_inserts(schedule.modified_by, describe_change(before, schedule))
             return Decision(changes=(make_update(schedule), *rows))
 
         await self._store.transact(step)
@@ -118,7 +118,7 @@ class ScheduleStore:
         async def step(tx: Transaction) -> Decision:
             found = await tx.find_one(SCHEDULES, {"_id": schedule_id})
             before = None if found is None else parse_schedule(found)
-            rows = await self._activity.make_inserts(by, describe_change(before, None))
+            rows = await self._audit.make_inserts(by, describe_change(before, None))
             return Decision(changes=(Delete(SCHEDULES, schedule_id), *rows))
 
         await self._store.transact(step)

@@ -24,9 +24,9 @@ from schemas.stored_secrets import (
     SecretUsers,
     WorkflowSecrets,
 )
+from wms.audit.audit_facts import NOT_SHOWN, AuditFacts
+from wms.audit.audit_log import AuditLog
 from wms.encryption import SecretKeys
-from wms.tenancy.activity import ActivityLog
-from wms.tenancy.activity_facts import NOT_SHOWN, ActivityFacts
 
 #: The most secrets of one organization.
 MAX_STORED = 1000
@@ -45,7 +45,7 @@ class SecretStore:
     def __init__(self, store: Store, keys: SecretKeys) -> None:
         self._store = store
         self._keys = keys
-        self._activity = ActivityLog(store)
+        self._audit = AuditLog(store)
 
     async def set_secret(
         self, organization: OrganizationId, name: str, value: str, *, open_to: SecretUsers | None = None, by: str
@@ -73,7 +73,7 @@ class SecretStore:
             users = open_to or known or SecretUsers.ADMINS
             fields = {"value": encrypted, "open_to": users.value, "changed_at": stored_now(), "changed_by": by}
             facts = _describe_act("create" if known is None else "update", organization, name, known, users)
-            rows = await self._activity.make_inserts(by, [facts])
+            rows = await self._audit.make_inserts(by, [facts])
             if before is None:
                 named = {"_id": key, "organization": organization, "name": name, "rev": 0}
                 return Decision(changes=(Insert(ORGANIZATION_SECRETS, {**named, **fields}), *rows))
@@ -107,7 +107,7 @@ class SecretStore:
         async def step(tx: Transaction) -> Decision:
             if await tx.find_one(ORGANIZATION_SECRETS, {"_id": key}, {"_id": 1}) is None:
                 raise make_absence(name)
-            rows = await self._activity.make_inserts(by, [_describe_act("delete", organization, name)])
+            rows = await self._audit.make_inserts(by, [_describe_act("delete", organization, name)])
             return Decision(changes=(Delete(ORGANIZATION_SECRETS, key), *rows))
 
         await self._store.transact(step)
@@ -162,11 +162,11 @@ def _describe_act(
     name: str,
     before: SecretUsers | None = None,
     after: SecretUsers | None = None,
-) -> ActivityFacts:
+) -> AuditFacts:
     """Return the row of a change of a secret. `before` and `after` say to whom it is open."""
     changes: dict[str, list[str | None]] = {} if after is None else {"value": [NOT_SHOWN, NOT_SHOWN]}
     if before is not after:
         changes["open_to"] = [before, after]
-    return ActivityFacts(
+    return AuditFacts(
         operation=operation, kind="secret", object_id=0, name=name, organization=organization, changes=changes
     )

@@ -1,4 +1,4 @@
-"""Plan a change of a stored role in an organization, with its rows of the activity log."""
+"""Plan a change of a stored role in an organization, and the rows of the audit log about the organization."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +8,9 @@ from runtime.kernel.decision import Decision, Delete, Insert, Update
 from runtime.kernel.store import Store, Transaction
 from schemas.errors import NotFound
 from schemas.ids import OrganizationId
-from wms.tenancy.activity import ActivityLog
-from wms.tenancy.activity_facts import ActivityFacts
-from wms.tenancy.documents import MEMBERSHIPS, membership_id
+from wms.audit.audit_facts import AuditFacts, compare_fields
+from wms.audit.audit_log import AuditLog
+from wms.tenancy.documents import MEMBERSHIPS, OrganizationDocument, membership_id
 from wms.tenancy.organization_numbers import OrganizationNumbers
 from wms.tenancy.rights import TenancyRole, check_promotion
 
@@ -19,7 +19,7 @@ class MemberChanges:
     """Plans changes of the memberships of one database."""
 
     def __init__(self, store: Store) -> None:
-        self._activity = ActivityLog(store)
+        self._audit = AuditLog(store)
         self._numbers = OrganizationNumbers(store)
 
     async def plan_role(
@@ -63,18 +63,26 @@ class MemberChanges:
         *,
         by: str,
     ) -> list[Insert]:
-        number = await self._numbers.number(name)
         roles = {"disassociate": None if before is None else before["role"], "associate": role}
+        told = {operation: {"role": f"{each} {principal}"} for operation, each in roles.items() if each is not None}
+        return await self.make_rows_about(name, told, by=by)
+
+    async def make_rows_about(
+        self, name: OrganizationId, changes: Mapping[str, Mapping[str, Any]], *, by: str
+    ) -> list[Insert]:
+        """Return the rows of the audit log about an organization. `changes` has those of each operation."""
+        number = await self._numbers.number(name)
         facts = [
-            ActivityFacts(
-                operation=operation,
-                kind="organization",
-                object_id=number,
-                name=name,
-                organization=name,
-                changes={"role": f"{each} {principal}"},
+            AuditFacts(
+                operation=operation, kind="organization", object_id=number, name=name, organization=name, changes=told
             )
-            for operation, each in roles.items()
-            if each is not None
+            for operation, told in changes.items()
         ]
-        return await self._activity.make_inserts(by, facts)
+        return await self._audit.make_inserts(by, facts)
+
+
+def compare_settings(before: OrganizationDocument, after: OrganizationDocument) -> dict[str, Any]:
+    """Return the settings in which two states of an organization differ; of its customers only the numbers."""
+    told = compare_fields(before, after, shown=("title", "approval_by_another"))
+    n_customers = [len(before.customer_ids), len(after.customer_ids)]
+    return told if set(before.customer_ids) == set(after.customer_ids) else {**told, "customers": n_customers}

@@ -35,7 +35,7 @@ from wms.tenancy.documents import (
     MembershipDocument,
     OrganizationDocument,
 )
-from wms.tenancy.member_changes import MemberChanges
+from wms.tenancy.member_changes import MemberChanges, compare_settings
 from wms.tenancy.rights import (
     DEFAULT_ORGANIZATION,
     Action,
@@ -198,16 +198,19 @@ class Organizations:
             if approval_by_another is not None:
                 fields["approval_by_another"] = approval_by_another
             known = await tx.find_one(ORGANIZATIONS, {"_id": name})
+            before = OrganizationDocument(id=name) if known is None else _parse(known)
+            told = compare_settings(before, before.model_copy(update=fields))
+            rows = await self._members.make_rows_about(name, {"create" if known is None else "update": told}, by=by)
             if known is None:
-                return Decision(changes=(Insert(ORGANIZATIONS, {"_id": name, "rev": 0, **fields}),))
-            return Decision(changes=(Update(ORGANIZATIONS, name, set=fields, rev=known["rev"]),))
+                return Decision(changes=(Insert(ORGANIZATIONS, {"_id": name, "rev": 0, **fields}), *rows))
+            return Decision(changes=(Update(ORGANIZATIONS, name, set=fields, rev=known["rev"]), *rows))
 
         await self._store.transact(step)
         return await self.find_organization(name) or OrganizationDocument(id=name)
 
-    async def remove_organization(self, name: OrganizationId) -> None:
+    async def remove_organization(self, name: OrganizationId, *, by: str) -> None:
         """Remove an organization that has no customers, members, templates, teams, labels, inventories and catalogue
-        tasks.
+        tasks. `by` is the user who does so.
 
         Raises:
             Conflict: the organization still has some of these. The error names one of each kind.
@@ -233,7 +236,8 @@ class Organizations:
             # Templates of other organizations may be joined to this one.
             links = await tx.find(NOTIFICATION_LINKS, {"target": name_organization(name)}, projection={"_id": 1})
             gone = [Delete(NOTIFICATION_LINKS, each["_id"]) for each in links]
-            return Decision(changes=(Delete(ORGANIZATIONS, name), *gone))
+            rows = await self._members.make_rows_about(name, {"delete": {}}, by=by)
+            return Decision(changes=(Delete(ORGANIZATIONS, name), *gone, *rows))
 
         await self._store.transact(step)
 

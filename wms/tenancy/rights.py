@@ -102,6 +102,8 @@ class Action(StrEnum):
     #: Give a secret to the tasks of a job. Which ones members may give, each secret says (`wms.secrets.secret_use`).
     USE_SECRET = "use-secret"  # noqa: S105 - the name of an action
     CHANGE_SECRET = "change-secret"  # noqa: S105 - the name of an action
+    #: The rows of the audit log about an organization's objects (`wms.tenancy.audit_rights`).
+    SEE_AUDIT = "see-audit"
 
 
 _SUPERUSER = frozenset({TenancyRole.SUPERUSER})
@@ -150,6 +152,7 @@ RIGHTS: Mapping[Action, frozenset[TenancyRole]] = {
     Action.SEE_SECRET: _EVERY_ROLE,
     Action.USE_SECRET: _ACTORS,
     Action.CHANGE_SECRET: _ADMINS,
+    Action.SEE_AUDIT: _OVERSEERS,
 }
 
 #: Action -> the roles on one template that allow it there. Other actions need a role in the organization.

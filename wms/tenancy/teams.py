@@ -10,8 +10,8 @@ from runtime.once import Once
 from schemas.errors import NotFound, Rejected
 from schemas.ids import OrganizationId, TeamId
 from schemas.run_documents import COUNTERS
-from wms.tenancy.activity import ActivityLog
-from wms.tenancy.activity_facts import ActivityFacts, compare_fields
+from wms.audit.audit_facts import AuditFacts, compare_fields
+from wms.audit.audit_log import AuditLog
 from wms.tenancy.documents import TEAMS, TeamDocument
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
@@ -30,7 +30,7 @@ class Teams:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._activity = ActivityLog(store)
+        self._audit = AuditLog(store)
 
     async def find_team(self, team_id: int) -> TeamDocument | None:
         """Return the team. Return None if there is no such team."""
@@ -82,7 +82,7 @@ class Teams:
 
         async def step(tx: Transaction) -> Decision:
             await _check_free(tx, team)
-            rows = await self._activity.make_inserts(by, describe_team_change(None, team))
+            rows = await self._audit.make_inserts(by, describe_team_change(None, team))
             return Decision(changes=(Insert(TEAMS, document), *rows), answer=team.id)
 
         decided = await self._store.transact(step, once=once)
@@ -114,7 +114,7 @@ class Teams:
                 await _check_free(tx, after)
             fields = after.model_dump(include={"name", "description", "members"})
             set_fields = {**fields, "changed_at": stored_now(), "changed_by": by}
-            rows = await self._activity.make_inserts(by, describe_team_change(before, after))
+            rows = await self._audit.make_inserts(by, describe_team_change(before, after))
             return Decision(changes=(Update(TEAMS, team_id, set=set_fields, rev=before.rev), *rows))
 
         await self._store.transact(step)
@@ -126,14 +126,14 @@ class Teams:
         async def step(tx: Transaction) -> Decision:
             found = await tx.find_one(TEAMS, {"_id": team_id})
             before = None if found is None else _parse_team(found)
-            rows = await self._activity.make_inserts(by, describe_team_change(before, None))
+            rows = await self._audit.make_inserts(by, describe_team_change(before, None))
             return Decision(changes=(Delete(TEAMS, team_id), *rows))
 
         await self._store.transact(step)
 
 
-def describe_team_change(before: TeamDocument | None, after: TeamDocument | None) -> list[ActivityFacts]:
-    """Return the rows of the activity log about a team: its fields, and each user who came or went.
+def describe_team_change(before: TeamDocument | None, after: TeamDocument | None) -> list[AuditFacts]:
+    """Return the rows of the audit log about a team: its fields, and each user who came or went.
 
     The team was made if `before` is None, and deleted if `after` is None.
     """
@@ -141,8 +141,8 @@ def describe_team_change(before: TeamDocument | None, after: TeamDocument | None
     if team is None:
         return []
 
-    def tell(operation: str, **changes: Any) -> ActivityFacts:
-        return ActivityFacts(
+    def tell(operation: str, **changes: Any) -> AuditFacts:
+        return AuditFacts(
             operation=operation,
             kind="team",
             object_id=team.id,

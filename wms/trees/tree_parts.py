@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from runtime.kernel.store import Store
+from wms.audit.audit_log import AuditLog
 from wms.engine.engine import Engine
-from wms.tenancy.activity import ActivityLog
+from wms.engine.run_records import RunRecords
 from wms.tenancy.organizations import Organizations
-from wms.trees.jobs.act_records import ActRecords
+from wms.trees.jobs.job_decisions import describe_decision
 from wms.trees.jobs.orphaned_approvals import OrphanedApprovals
 from wms.trees.jobs.tree_runs import TreeRuns
 from wms.trees.jobs.tree_turns import TreeTurns
@@ -31,7 +32,7 @@ class Trees:
     orphans: OrphanedApprovals
     roles: RoleService
     labels: LabelService
-    activity: ActivityLog
+    audit: AuditLog
 
 
 def build_trees(store: Store, engine: Engine, organizations: Organizations) -> Trees:
@@ -39,8 +40,8 @@ def build_trees(store: Store, engine: Engine, organizations: Organizations) -> T
     templates = TemplateStore(store)
     labels, keys = LabelService(store, templates), engine.effects.keys
     engine.sources.append(TemplateSource(templates))
-    activity = ActivityLog(store)
-    engine.records.append(ActRecords(activity).record_change)
+    audit = AuditLog(store)
+    engine.records.append(RunRecords(audit, describe_decision).record_change)
     return Trees(
         templates=TemplateService(templates, organizations, labels, keys),
         nodes=NodeService(templates, labels, keys),
@@ -50,5 +51,5 @@ def build_trees(store: Store, engine: Engine, organizations: Organizations) -> T
         orphans=OrphanedApprovals(engine, store, templates),
         roles=RoleService(store, templates),
         labels=labels,
-        activity=activity,
+        audit=audit,
     )

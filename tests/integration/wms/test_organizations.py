@@ -11,7 +11,7 @@ from runtime.kernel.store import Store, Transaction
 from runtime.web.gatekeeper import Caller
 from schemas.errors import Conflict, NotFound
 from schemas.ids import OrganizationId
-from wms.tenancy.activity_facts import ACTIVITY
+from wms.audit.audit_facts import AUDIT_ROWS
 from wms.tenancy.organizations import INDEXES, Organizations
 from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, HasStrongerRole, TenancyRole, may
 
@@ -40,7 +40,7 @@ def caller(subject: str = "ada", **claims: Any) -> Caller:
     return Caller(subject, "", claims=claims)
 
 
-async def test_a_membership_counts_at_once_and_its_end_too_and_the_activity_log_tells(
+async def test_a_membership_counts_at_once_and_its_end_too_and_the_audit_log_tells(
     organizations: Organizations, store: Store
 ) -> None:
     assert await organizations.find_roles(caller()) == frozenset()
@@ -60,10 +60,11 @@ async def test_a_membership_counts_at_once_and_its_end_too_and_the_activity_log_
     assert (await organizations.find_principal(caller())).roles == {}
     with pytest.raises(NotFound, match="sub:ada is no member of organization 'north'"):
         await organizations.remove_member(NORTH, "sub:ada", by="root")
-    told = [
-        (row["who"], row["operation"], row["changes"]["role"])
-        for row in await store.find(ACTIVITY, {}, sort=[("_id", 1)])
-    ]
+    rows = await store.find(AUDIT_ROWS, {}, sort=[("_id", 1)])
+    made = {"title": ["", "The north"], "customers": [0, 2]}
+    assert (rows[0]["operation"], rows[0]["name"], rows[0]["changes"]) == ("create", NORTH, made)
+    # South is made in the same way.
+    told = [(row["who"], row["operation"], row["changes"]["role"]) for row in rows[2:]]
     assert told == [
         ("root", "associate", "org-member sub:ada"),
         ("root", "associate", "org-admin group:/g"),

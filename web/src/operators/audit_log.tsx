@@ -1,27 +1,26 @@
-/** Who changed what: templates, nodes, schedules, roles, launches and decisions, as far as the caller may see them. */
+/** Who changed what, in all of EWMS, as far as the caller may see it. */
 
 import type { VNode } from "preact";
+import type { AuditAnswer } from "../api/generated/ewms.ts";
 import { usePolled } from "../api/polling.ts";
 import { Badge, Card, Table } from "../parts/basics.tsx";
-import { Pages, usePageNumber } from "../parts/pages.tsx";
+import { OlderPages } from "../parts/pages.tsx";
 import { Empty, Shown } from "../parts/states.tsx";
 import { describeInstant } from "../parts/texts.ts";
 import { replaceQuery, usePlace } from "../routing/place.ts";
 import { useApi } from "../session/session.ts";
-import type { Page } from "../trees/awx_objects.ts";
-import { type AuditRow, describeChanges, nameObjects, writeAuditQuery } from "./audit_rows.ts";
+import { describeChanges, nameObject, writeAuditQuery } from "./audit_rows.ts";
 
 const OPERATIONS = ["", "create", "update", "delete", "associate", "disassociate"];
 const PAGE_SIZE = 50;
 
 export function AuditLog(): VNode {
   const api = useApi();
-  const { who = "", did = "", kind = "", since = "" } = usePlace().query;
-  const page = usePageNumber();
-  const path = `/api/v2/activity_stream/?${writeAuditQuery({ who, did, kind, since, page: page + 1, pageSize: PAGE_SIZE })}`;
-  const changes = usePolled(path, () => api.get<Page<AuditRow>>(path), 10_000);
+  const { who = "", did = "", kind = "", since = "", before = "" } = usePlace().query;
+  const path = `/v1/audit?${writeAuditQuery({ who, did, kind, since, before, pageSize: PAGE_SIZE })}`;
+  const changes = usePolled(path, () => api.get<AuditAnswer>(path), 10_000);
   // A filter begins at the first page again.
-  const choose = (name: string, value: string): void => replaceQuery({ [name]: value, page: undefined });
+  const choose = (name: string, value: string): void => replaceQuery({ [name]: value, before: undefined });
   return (
     <>
       <div class="row card fields">
@@ -41,7 +40,7 @@ export function AuditLog(): VNode {
         </div>
         <div class="field">
           <label for="audit-kind">To objects of the kind</label>
-          <input id="audit-kind" type="search" placeholder="workflow_job" value={kind} onChange={(event) => choose("kind", event.currentTarget.value)} />
+          <input id="audit-kind" type="search" placeholder="workflow" value={kind} onChange={(event) => choose("kind", event.currentTarget.value)} />
         </div>
         <div class="field">
           <label for="audit-since">Since</label>
@@ -51,23 +50,23 @@ export function AuditLog(): VNode {
       <Card title="Who changed what">
         <Shown of={changes} what="the audit log">
           {(found) =>
-            found.results.length === 0 ? (
+            found.rows.length === 0 ? (
               <Empty>No change that you may see fits these filters.</Empty>
             ) : (
               <>
                 <Table
                   caption="Changes, the newest first"
-                  rows={found.results}
+                  rows={found.rows}
                   keyOf={(row) => String(row.id)}
                   columns={[
-                    { title: "When", isId: true, cell: (row) => describeInstant(row.timestamp) },
-                    { title: "Who", cell: (row) => row.summary_fields.actor?.username ?? <span class="quiet">EWMS</span> },
+                    { title: "When", isId: true, cell: (row) => describeInstant(row.at) },
+                    { title: "Who", cell: (row) => row.who || <span class="quiet">EWMS</span> },
                     { title: "Did", cell: (row) => <Badge state={row.operation} tone={row.operation === "delete" ? "bad" : ""} /> },
-                    { title: "To", cell: (row) => nameObjects(row) },
+                    { title: "To", cell: (row) => nameObject(row) },
                     { title: "Change", cell: (row) => describeChanges(row.changes) },
                   ]}
                 />
-                <Pages page={page} pageSize={PAGE_SIZE} nShown={found.results.length} total={found.count} />
+                <OlderPages isOlder={before !== ""} nextBefore={found.next_before} />
               </>
             )
           }

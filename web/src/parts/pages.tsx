@@ -35,3 +35,27 @@ export function Pages({ page, pageSize, nShown, total }: PagesProps): VNode | nu
     </p>
   );
 }
+
+interface OlderPagesProps {
+  /** Whether the address names a page that is not the first one. */
+  isOlder: boolean;
+  /** Where the next page begins; null: this one is the last. */
+  nextBefore: number | null;
+}
+
+/** Walk through a list whose server names where the next page begins. The address has it as `before`. */
+export function OlderPages({ isOlder, nextBefore }: OlderPagesProps): VNode | null {
+  if (!isOlder && nextBefore === null) {
+    return null;
+  }
+  return (
+    <p class="row">
+      <button type="button" disabled={!isOlder} onClick={() => replaceQuery({ before: undefined })}>
+        Newest
+      </button>
+      <button type="button" disabled={nextBefore === null} onClick={() => replaceQuery({ before: String(nextBefore) })}>
+        Older
+      </button>
+    </p>
+  );
+}

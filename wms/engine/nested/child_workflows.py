@@ -67,7 +67,7 @@ class ChildWorkflows:
             if wanted.events:
                 find_first_input(request)
             once = _name_request(facts.uuid, state)
-            answer = (await self._fleet.submit_workflow(request, Owner(facts.owner), once)).answer
+            answer = (await self._fleet.submit_workflow(request, Owner(facts.owner), once, for_run=True)).answer
         except OverQuota:
             raise  # at the run's `wake_at` the engine tries again
         except (Rejected, ValidationError) as error:
@@ -133,7 +133,7 @@ class ChildWorkflows:
         self._in_use.add(workflow.workflow_id)
         try:
             await self._queues.publish(workflow.workflow_id, owner, alias, wanted.events)
-            await self._fleet.change_ending(workflow.workflow_id, CloseInputs(), Access(owner))
+            await self._fleet.change_ending(workflow.workflow_id, CloseInputs(), Access(owner), for_run=True)
         finally:
             self._in_use.discard(workflow.workflow_id)
 

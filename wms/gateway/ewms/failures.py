@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from runtime.bus.questions import Asks
 from runtime.web.route import Call, Route, answer_json
+from schemas.documents import WorkflowDocument
 from schemas.endings import outcome_words
 from schemas.errors import Broken, Conflict, Rejected
 from schemas.failures.bodies import (
@@ -50,6 +51,8 @@ from schemas.failures.history import (
 )
 from schemas.ids import WorkflowId
 from schemas.questions import Answer
+from wms.audit.audit_log import AuditLog
+from wms.fleet.life.workflow_acts import describe_letters_order
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.fleet.stalls.verdict_renewal import VerdictRenewal
 from wms.gateway.roles import ACTORS, READERS, find_access
@@ -65,10 +68,11 @@ Expected = TypeVar("Expected", bound=Answer)
 class FailureRoutes:
     """Handlers of /workflows/{workflow_id}/failed-attempts, /errors and /dead-letters."""
 
-    def __init__(self, reader: ObjectReader, mqs: Asks, verdicts: VerdictRenewal) -> None:
+    def __init__(self, reader: ObjectReader, mqs: Asks, verdicts: VerdictRenewal, audit: AuditLog) -> None:
         self._reader = reader
         self._mqs = mqs
         self._verdicts = verdicts
+        self._audit = audit
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -229,13 +233,17 @@ class FailureRoutes:
                 "name the dead letters in exactly one way: "
                 "'letters', or 'all': true, or any of 'task_id', 'signature', 'event_id'"
             )
+        workflow = await self._get_workflow(call, is_to_run=action is LetterAction.REPLAY)
         order = LettersOrder(
-            workflow_id=await self._find_workflow(call, is_to_run=action is LetterAction.REPLAY),
+            workflow_id=workflow.workflow_id,
             action=action,
             letters=request.letters,
             which=which,
             subject=call.caller.subject,
         )
+        # MQS carries the order out, and its own list says what came of it. So the row comes first, or a crash could
+        # leave an order without one.
+        await self._audit.note_change(order.subject, describe_letters_order(workflow, order))
         try:
             done = await self._ask_mqs(order, LettersDone)
         finally:
@@ -246,8 +254,12 @@ class FailureRoutes:
     async def _ask_mqs(self, query: AnyLetterQuery, kind: type[Expected]) -> Expected:
         return _check_answer(await self._mqs.ask(query, timeout_s=_READ_S), kind)
 
-    async def _find_workflow(self, call: Call, *, is_to_run: bool = False) -> WorkflowId:
-        """Return the id of the workflow in the path.
+    async def _find_workflow(self, call: Call) -> WorkflowId:
+        """Return the id of the workflow in the path. Raises `NotFound` as `_get_workflow`."""
+        return (await self._get_workflow(call)).workflow_id
+
+    async def _get_workflow(self, call: Call, *, is_to_run: bool = False) -> WorkflowDocument:
+        """Return the workflow in the path.
 
         Raises:
             NotFound: the workflow does not exist, or the caller may not see it.
@@ -260,7 +272,7 @@ class FailureRoutes:
                 f"the workflow is {outcome}: no task of it would take the events",
                 hint="export its dead letters, and publish them to a new workflow",
             )
-        return workflow.workflow_id
+        return workflow
 
 
 def _check_answer(answer: Answer, kind: type[Expected]) -> Expected:

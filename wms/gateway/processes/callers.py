@@ -3,6 +3,7 @@
 from typing import Any
 
 from runtime.web.route import Call
+from schemas.ids import OrganizationId
 from schemas.run_documents import RunDocument
 from wms.processes.process_reader import ProcessReader
 from wms.tenancy.organizations import Organizations
@@ -45,13 +46,14 @@ class Callers:
         """Return the query that finds the objects of all customers for whom the caller may do `action`."""
         return await self._organizations.make_customer_filter(await self.find_principal(call), action)
 
-    async def check_customer(self, call: Call, action: Action, customer_id: str) -> Principal:
-        """Return the sender of the request. Check that the sender may do `action` for this customer.
+    async def check_customer(self, call: Call, action: Action, customer_id: str) -> tuple[Principal, OrganizationId]:
+        """Return the sender of the request, and the organization of this customer, for whom the sender may do `action`.
 
         Raises:
             NotFound: the sender does not see the customer's organization.
             Forbidden: the sender has no role there that allows `action`.
         """
         principal = await self.find_principal(call)
-        check_right(principal, action, await self._organizations.find_customer_organization(customer_id))
-        return principal
+        organization = await self._organizations.find_customer_organization(customer_id)
+        check_right(principal, action, organization)
+        return principal, organization

@@ -108,8 +108,8 @@ class ProcessRoutes:
         return answer_json(document)
 
     async def delete_process(self, call: Call) -> Response:
-        _, run = await self._callers.find_process(call, Action.DELETE_PROCESS)
-        await self._reader.delete_task(run)
+        principal, run = await self._callers.find_process(call, Action.DELETE_PROCESS)
+        await self._reader.delete_task(run, by=principal.subject)
         return answer_nothing()
 
     async def write_note(self, call: Call) -> Response:

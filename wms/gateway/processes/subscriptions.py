@@ -162,8 +162,13 @@ class SubscriptionRoutes:
 
     async def set_in_sync(self, call: Call) -> Response:
         subscription = await self._find_one(call)
-        principal = await self._callers.check_customer(call, Action.CHANGE_SUBSCRIPTION, subscription.customer_id)
-        return answer_json(await self._reader.set_in_sync(subscription.subscription_id, {}, who=principal.subject))
+        principal, organization = await self._callers.check_customer(
+            call, Action.CHANGE_SUBSCRIPTION, subscription.customer_id
+        )
+        changed = await self._reader.set_in_sync(
+            subscription.subscription_id, {}, who=principal.subject, organization=organization
+        )
+        return answer_json(changed)
 
     async def list_history(self, call: Call) -> Response:
         subscription = await self._find_one(call)

@@ -15,6 +15,8 @@ from schemas.errors import NotFound, Unavailable
 from schemas.ids import HostId, InventoryId
 from schemas.inventories import HOSTS, INVENTORIES, HostDocument, InventoryDocument
 from schemas.run_documents import COUNTERS
+from wms.audit.audit_facts import AuditFacts
+from wms.audit.audit_log import AuditLog
 from wms.inventory.content.content_edits import Edit
 from wms.inventory.content.inventory_content import InventoryContent
 from wms.inventory.stored.inventory_reading import check_name_in, check_revision, load_content_in, load_inventory_in
@@ -26,8 +28,6 @@ from wms.inventory.stored.stored_forms import (
     parse_inventory,
     plan_change,
 )
-from wms.tenancy.activity import ActivityLog
-from wms.tenancy.activity_facts import ActivityFacts
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
     INVENTORIES: (Index(("organization", "name"), unique=True),),
@@ -54,7 +54,7 @@ class InventoryStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._activity = ActivityLog(store)
+        self._audit = AuditLog(store)
         #: Changes of one inventory come one after the other, or they would make each other begin again.
         self._turns = Turns()
 
@@ -138,7 +138,7 @@ class InventoryStore:
                 document = {**make_host_document(made, host, made.created), "_id": number}
                 changes.append(Insert(HOSTS, document))
             facts = _describe(made, "create", {"hosts": [0, made.n_hosts]} if made.n_hosts else {})
-            changes += await self._activity.make_inserts(made.created_by, [facts])
+            changes += await self._audit.make_inserts(made.created_by, [facts])
             return Decision(changes=tuple(changes), answer=made.id)
 
         decided = await self._store.transact(step, once=once)
@@ -162,7 +162,7 @@ class InventoryStore:
             await check_name_in(tx, after)
             changes: list[Change] = [_update(before, {**fields, "modified": stored_now(), "modified_by": by})]
             told = {name: [getattr(before, name), value] for name, value in fields.items()}
-            changes += await self._activity.make_inserts(by, [_describe(after, "update", told)])
+            changes += await self._audit.make_inserts(by, [_describe(after, "update", told)])
             return Decision(changes=tuple(changes))
 
         async with self._turns.hold_turn(inventory_id):
@@ -246,7 +246,7 @@ class InventoryStore:
     async def _record_change(self, change: ContentChange, what: Mapping[str, Any], by: str) -> Decision:
         if not change.changes:
             return Decision(answer=[])
-        told = await self._activity.make_inserts(by, [_describe(change.inventory, "update", what)])
+        told = await self._audit.make_inserts(by, [_describe(change.inventory, "update", what)])
         return Decision(changes=(*change.changes, *told), answer=[int(host.id or 0) for host in change.made])
 
     async def delete_inventory(self, inventory_id: InventoryId, *, rev: int | None, by: str) -> None:
@@ -260,7 +260,7 @@ class InventoryStore:
         async def step(tx: Transaction) -> Decision:
             inventory = await load_inventory_in(tx, inventory_id, rev)
             hosts = await tx.find(HOSTS, {"inventory": inventory_id}, projection={"_id": 1})
-            told = await self._activity.make_inserts(by, [_describe(inventory, "delete", {})])
+            told = await self._audit.make_inserts(by, [_describe(inventory, "delete", {})])
             gone = [Delete(HOSTS, each["_id"]) for each in hosts]
             # The update fails if somebody adds a host meanwhile, and the step runs again.
             touched = _update(inventory, {"modified_by": by})
@@ -278,8 +278,8 @@ def _update(inventory: InventoryDocument, fields: Mapping[str, Any]) -> Update:
     return Update(INVENTORIES, inventory.id, set=dict(fields), rev=inventory.rev)
 
 
-def _describe(inventory: InventoryDocument, operation: str, changes: Mapping[str, Any]) -> ActivityFacts:
-    return ActivityFacts(
+def _describe(inventory: InventoryDocument, operation: str, changes: Mapping[str, Any]) -> AuditFacts:
+    return AuditFacts(
         operation=operation,
         kind="inventory",
         object_id=inventory.id,

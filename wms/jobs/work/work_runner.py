@@ -102,7 +102,9 @@ class WorkRunner:
                 secrets=[each.file for each in job.secrets],
             )
             answer = (
-                await self._fleet.submit_workflow(request, Owner(owner), once, also=self._give_secrets(job))
+                await self._fleet.submit_workflow(
+                    request, Owner(owner), once, also=self._give_secrets(job), for_run=True
+                )
             ).answer
         except OverQuota:
             raise  # at the run's `wake_at` the engine tries again

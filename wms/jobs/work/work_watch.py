@@ -167,7 +167,7 @@ class WorkWatch:
 
     async def _feed_work(self, job: JobDocument, work: JobWorkDocument) -> None:
         if await self._feed.feed_work(job, work):
-            await self._fleet.change_ending(work.id, CloseInputs(), Access(work.owner))
+            await self._fleet.change_ending(work.id, CloseInputs(), Access(work.owner), for_run=True)
 
     async def _keep_intake(self, job: JobDocument, work: JobWorkDocument, workflow: WorkflowDocument) -> None:
         """See that the outcomes of a work are taken in, with a token that is valid, unless their queue is gone."""

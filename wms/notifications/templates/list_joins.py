@@ -1,4 +1,4 @@
-"""Plan how a notification template is put into lists of an object, or taken out, with the rows of the activity log."""
+"""Plan how a notification template is put into lists of an object, or taken out, with the rows of the audit log."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from schemas.notifications import (
     NotificationList,
     NotificationTemplateId,
 )
+from wms.audit.audit_facts import AuditFacts
+from wms.audit.audit_log import AuditLog
 from wms.notifications.templates.template_changes import describe_joins
-from wms.tenancy.activity import ActivityLog
-from wms.tenancy.activity_facts import ActivityFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,16 @@ class ListJoin:
     target: str
     lists: tuple[NotificationList, ...]
     template: NotificationTemplateId
-    #: Who changes the lists, and the facts about the object. Without these facts, the activity log gets no row.
+    #: Who changes the lists, and the facts about the object. Without these facts, the audit log gets no row.
     by: str = ""
-    about: ActivityFacts | None = None
+    about: AuditFacts | None = None
 
     def name_link(self, each: NotificationList) -> str:
         """Return the id of the link that puts the template into one of the lists."""
         return f"{self.target}/{each}/{self.template}"
 
 
-async def plan_join(tx: Transaction, activity: ActivityLog, join: ListJoin) -> Decision:
+async def plan_join(tx: Transaction, audit: AuditLog, join: ListJoin) -> Decision:
     """Return what puts the template into those of the lists in which it does not stand yet."""
     known = await _find_lists(tx, join)
     new = [
@@ -45,15 +45,15 @@ async def plan_join(tx: Transaction, activity: ActivityLog, join: ListJoin) -> D
     for link in new:
         document = link.model_dump()
         inserts.append(Insert(NOTIFICATION_LINKS, {"_id": document.pop("id"), **document}))
-    rows = await _make_rows(tx, activity, join, "associate", [link.list for link in new])
+    rows = await _make_rows(tx, audit, join, "associate", [link.list for link in new])
     return Decision(changes=(*inserts, *rows))
 
 
-async def plan_parting(tx: Transaction, activity: ActivityLog, join: ListJoin) -> Decision:
+async def plan_parting(tx: Transaction, audit: AuditLog, join: ListJoin) -> Decision:
     """Return what takes the template out of those of the lists in which it stands."""
     known = await _find_lists(tx, join)
     gone = [Delete(NOTIFICATION_LINKS, join.name_link(each)) for each in known]
-    return Decision(changes=(*gone, *await _make_rows(tx, activity, join, "disassociate", known)))
+    return Decision(changes=(*gone, *await _make_rows(tx, audit, join, "disassociate", known)))
 
 
 async def _find_lists(tx: Transaction, join: ListJoin) -> list[NotificationList]:
@@ -63,10 +63,10 @@ async def _find_lists(tx: Transaction, join: ListJoin) -> list[NotificationList]
 
 
 async def _make_rows(
-    tx: Transaction, activity: ActivityLog, join: ListJoin, operation: str, lists: Iterable[NotificationList]
+    tx: Transaction, audit: AuditLog, join: ListJoin, operation: str, lists: Iterable[NotificationList]
 ) -> list[Insert]:
     if join.about is None:
         return []
     found = await tx.find_one(NOTIFICATION_TEMPLATES, {"_id": join.template}, {"name": 1})
     name = str(join.template) if found is None else str(found["name"])
-    return await activity.make_inserts(join.by, describe_joins(join.about, operation, lists, name=name))
+    return await audit.make_inserts(join.by, describe_joins(join.about, operation, lists, name=name))

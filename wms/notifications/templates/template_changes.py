@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from schemas.notifications import NotificationList, NotificationTemplateDocument
-from wms.tenancy.activity_facts import ActivityFacts, compare_fields
+from wms.audit.audit_facts import AuditFacts, compare_fields
 
 _PLAIN = ("name", "description", "organization", "notification_type")
 _HIDDEN = ("configuration", "messages")
@@ -15,7 +15,7 @@ _HIDDEN = ("configuration", "messages")
 
 def describe_change(
     before: NotificationTemplateDocument | None, after: NotificationTemplateDocument | None
-) -> list[ActivityFacts]:
+) -> list[AuditFacts]:
     """Return the rows about a notification template that was made (`before` is None), changed, or deleted (`after` is
     None).
     """
@@ -28,7 +28,7 @@ def describe_change(
     if is_change and not changes:
         return []
     return [
-        ActivityFacts(
+        AuditFacts(
             operation=operation,
             kind="notification_template",
             object_id=template.id,
@@ -40,8 +40,8 @@ def describe_change(
 
 
 def describe_joins(
-    about: ActivityFacts, operation: str, lists: Iterable[NotificationList], *, name: str
-) -> list[ActivityFacts]:
+    about: AuditFacts, operation: str, lists: Iterable[NotificationList], *, name: str
+) -> list[AuditFacts]:
     """Return the rows about a notification template called `name` that was put into `lists` of an object, or taken out.
 
     `about` describes the object.

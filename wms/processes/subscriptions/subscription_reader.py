@@ -16,6 +16,7 @@ from runtime.kernel.decision import Decision, Update
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
 from schemas.errors import NotFound, Unprocessable
+from schemas.ids import OrganizationId
 from schemas.run_documents import RUNS
 from schemas.runs import RUN_OVER
 from schemas.subscriptions import (
@@ -25,9 +26,12 @@ from schemas.subscriptions import (
     SubscriptionFilter,
     expand_document,
 )
+from wms.audit.audit_facts import AuditFacts
+from wms.audit.audit_log import AuditLog
 from wms.processes.process_filters import PageWish, Query, join_queries, make_task_query
 from wms.processes.subscriptions.subscription_documents import parse_subscription
 from wms.processes.subscriptions.subscription_store import Subscriptions
+from wms.tenancy.rights import DEFAULT_ORGANIZATION
 
 _PATIENCE_MS = 3000
 _MAX_NAMED = 5
@@ -47,6 +51,7 @@ class SubscriptionReader:
     def __init__(self, store: Store, subscriptions: Subscriptions) -> None:
         self._store = store
         self._subscriptions = subscriptions
+        self._audit = AuditLog(store)
 
     async def get_subscription(self, subscription_id: UUID, visible: Mapping[str, Any]) -> SubscriptionDocument:
         """Return the subscription as stored. Blocks of other subscriptions are references.
@@ -99,9 +104,16 @@ class SubscriptionReader:
         )
 
     async def set_in_sync(
-        self, subscription_id: UUID, visible: Mapping[str, Any], *, who: str = ""
+        self,
+        subscription_id: UUID,
+        visible: Mapping[str, Any],
+        *,
+        who: str = "",
+        organization: OrganizationId = DEFAULT_ORGANIZATION,
     ) -> SubscriptionDocument:
         """Set the subscription in sync, so that workflows may start on it again. Return the changed subscription.
+
+        `organization` is that of its customer.
 
         Raises:
             NotFound: there is no such subscription, or the caller may not see it.
@@ -116,7 +128,15 @@ class SubscriptionReader:
             await _check_no_process(tx, subscription_id)
             fields = {"insync": True, "changed_at": stored_now()}
             change = Update(SUBSCRIPTIONS, str(subscription_id), set=fields, rev=subscription.version)
-            return Decision(changes=(change,))
+            facts = AuditFacts(
+                operation="update",
+                kind="subscription",
+                object_id=str(subscription_id),
+                name=subscription.description,
+                organization=organization,
+                changes={"insync": [False, True]},
+            )
+            return Decision(changes=(change, *await self._audit.make_inserts(who, [facts])))
 
         decided = await self._store.transact(step)
         if isinstance(decided, Decision) and decided.changes:

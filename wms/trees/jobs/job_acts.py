@@ -4,7 +4,7 @@ from typing import Any
 
 from schemas.ids import OrganizationId, TemplateId
 from schemas.run_documents import RunDocument
-from wms.tenancy.activity_facts import ActivityFacts
+from wms.audit.audit_facts import AuditFacts
 from wms.tenancy.rights import Action
 from wms.trees.graphs.tree_definitions import find_template_id
 from wms.trees.jobs.job_statuses import find_job_type
@@ -19,9 +19,9 @@ def list_job_templates(run: RunDocument, action: Action) -> list[TemplateId]:
     return [each for each in map(find_template_id, names) if each is not None]
 
 
-def describe_act(run: RunDocument, operation: str, **changes: Any) -> ActivityFacts:
-    """Return the row of the activity log about what a person did to a job."""
-    return ActivityFacts(
+def describe_act(run: RunDocument, operation: str, **changes: Any) -> AuditFacts:
+    """Return the row of the audit log about what a person did to a job."""
+    return AuditFacts(
         operation=operation,
         kind=find_job_type(run),
         object_id=run.id,

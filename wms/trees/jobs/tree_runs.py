@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.clock import stored_now
-from runtime.kernel.decision import Change
-from runtime.kernel.store import Store, Transaction
+from runtime.kernel.store import Store
 from runtime.once import Once
 from schemas.errors import Conflict, Forbidden, NotFound
 from schemas.graph import Definition, DefinitionKind
@@ -21,13 +20,14 @@ from schemas.run_documents import RUN_LOG, RUNS, RunDocument
 from schemas.runs import RUN_OVER, WaitAnswer, WantKind
 from schemas.schedules import Occurrence
 from schemas.trees import Prompt, TemplateDocument
+from wms.audit.audit_log import AuditLog
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.launching import LaunchWish
 from wms.engine.life.stimuli import Wish
 from wms.engine.life.waiting import AnswerVerdict
 from wms.engine.new_runs import ChangesWithLaunch
-from wms.tenancy.activity import ActivityLog
+from wms.engine.run_records import note_launch
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, may_on_tree
 from wms.trees.graphs.tree_definitions import WORK, find_template_id, name_definition
@@ -58,7 +58,7 @@ class TreeRuns:
         self._store = store
         self._templates = templates
         self._labels = labels
-        self._activity = ActivityLog(store)
+        self._audit = AuditLog(store)
 
     async def find_job(self, principal: Principal, run_id: RunId, action: Action = Action.SEE_TREE) -> RunDocument:
         """Return a job.
@@ -176,13 +176,8 @@ class TreeRuns:
         )
 
     def _note_launch(self, principal: Principal, also: ChangesWithLaunch | None = None) -> ChangesWithLaunch:
-        """Return what stores the row of a launch in the activity log with the run, and what `also` returns."""
-
-        async def note(tx: Transaction, run: RunDocument) -> tuple[Change, ...]:
-            rows = await self._activity.make_inserts(principal.subject, [describe_act(run, "create")])
-            return (*(() if also is None else await also(tx, run)), *rows)
-
-        return note
+        """Return what stores the row of a launch in the audit log with the run, and what `also` returns."""
+        return note_launch(self._audit, principal.subject, lambda run: describe_act(run, "create"), also)
 
     async def _load_template_of(self, run: RunDocument) -> TemplateDocument:
         template_id = find_template_id(run.definition)
@@ -242,7 +237,7 @@ class TreeRuns:
             raise JobIsActive
         await self._store.delete_matching(RUN_LOG, {"run": run.id})
         await self._labels.release_labels(run.organization, run.labels)
-        await self._activity.note_change(principal.subject, describe_act(run, "delete"))
+        await self._audit.note_change(principal.subject, describe_act(run, "delete"))
 
     async def _is_below_active(self, run: RunDocument) -> bool:
         above = {

@@ -16,8 +16,8 @@ from schemas.graph import DefinitionKind
 from schemas.ids import LabelId, OrganizationId, TemplateId
 from schemas.run_documents import COUNTERS, RUNS
 from schemas.trees import LABELS, MAX_LABELS, TEMPLATES, LabelDocument, TemplateDocument, TemplateKind
-from wms.tenancy.activity import ActivityLog
-from wms.tenancy.activity_facts import ActivityFacts
+from wms.audit.audit_facts import AuditFacts
+from wms.audit.audit_log import AuditLog
 from wms.tenancy.rights import Action, Principal, find_organizations
 from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.template_errors import FieldsRefused
@@ -36,7 +36,7 @@ class LabelService:
 
     def __init__(self, store: Store, templates: TemplateStore) -> None:
         self._store = store
-        self._activity = ActivityLog(store)
+        self._audit = AuditLog(store)
         self._templates = templates
 
     async def list_labels(
@@ -116,7 +116,7 @@ class LabelService:
                     if label.name in names
                 }
                 changes.append(Update(TEMPLATES, found["_id"], set=fields_of, rev=found["rev"]))
-            told = ActivityFacts(
+            told = AuditFacts(
                 operation="update",
                 kind="label",
                 object_id=label.id,
@@ -124,7 +124,7 @@ class LabelService:
                 organization=label.organization,
                 changes={"name": [label.name, renamed.name]},
             )
-            changes += await self._activity.make_inserts(principal.subject, [told])
+            changes += await self._audit.make_inserts(principal.subject, [told])
             return Decision(changes=tuple(changes))
 
         await self._store.transact(step)

@@ -10,7 +10,7 @@ from typing import Any
 from schemas.graph import EdgeKind
 from schemas.ids import TemplateNodeId
 from schemas.trees import TemplateDocument, TemplateNode
-from wms.tenancy.activity_facts import ActivityFacts, compare_fields
+from wms.audit.audit_facts import AuditFacts, compare_fields
 
 _PLAIN = ("name", "description", "organization", "topology", "survey_enabled", "allow_simultaneous")
 _HIDDEN = ("extra_vars", "variables", "survey", "asks", "prompts", "work")
@@ -20,7 +20,7 @@ _HIDDEN_OF_NODE = ("extra_data", "prompts")
 _MAX_NODE_ROWS = 20
 
 
-def describe_change(before: TemplateDocument | None, after: TemplateDocument | None) -> list[ActivityFacts]:
+def describe_change(before: TemplateDocument | None, after: TemplateDocument | None) -> list[AuditFacts]:
     """Return the rows about a template that was made (`before` is None), changed, or deleted (`after` is None)."""
     if before is None or after is None:
         template = after or before
@@ -28,7 +28,7 @@ def describe_change(before: TemplateDocument | None, after: TemplateDocument | N
             return []
         n_nodes = {"nodes": [0, len(template.nodes)]} if template.nodes and before is None else {}
         return [_describe(template, "create" if before is None else "delete", n_nodes)]
-    rows: list[ActivityFacts] = []
+    rows: list[AuditFacts] = []
     if fields := compare_fields(before, after, shown=_PLAIN, hidden=_HIDDEN):
         rows.append(_describe(after, "update", fields))
     rows += _describe_joins(after, "label", before.labels, after.labels)
@@ -40,8 +40,8 @@ def describe_change(before: TemplateDocument | None, after: TemplateDocument | N
     return [*rows, *nodes]
 
 
-def _describe(template: TemplateDocument, operation: str, changes: dict[str, Any]) -> ActivityFacts:
-    return ActivityFacts(
+def _describe(template: TemplateDocument, operation: str, changes: dict[str, Any]) -> AuditFacts:
+    return AuditFacts(
         operation=operation,
         kind=template.kind.value,
         object_id=template.id,
@@ -54,7 +54,7 @@ def _describe(template: TemplateDocument, operation: str, changes: dict[str, Any
 
 def _describe_joins(
     template: TemplateDocument, what: str, before: Iterable[str], after: Iterable[str]
-) -> list[ActivityFacts]:
+) -> list[AuditFacts]:
     old, new = set(before), set(after)
     return [
         *(_describe(template, "associate", {what: each}) for each in sorted(new - old)),
@@ -62,7 +62,7 @@ def _describe_joins(
     ]
 
 
-def _describe_nodes(before: TemplateDocument, after: TemplateDocument) -> Iterable[ActivityFacts]:
+def _describe_nodes(before: TemplateDocument, after: TemplateDocument) -> Iterable[AuditFacts]:
     old = {node.id: node for node in before.nodes}
     new = {node.id: node for node in after.nodes}
     names = {each.id: each.identifier for each in (*before.nodes, *after.nodes)}

@@ -12,8 +12,8 @@ from schemas.ids import TemplateId, TemplateNodeId
 from schemas.run_documents import COUNTERS, RUNS
 from schemas.runs import RUN_OVER
 from schemas.trees import TEMPLATES, TemplateDocument, TemplateKind, TemplateNode
-from wms.tenancy.activity import ActivityLog
-from wms.tenancy.activity_facts import ActivityFacts
+from wms.audit.audit_facts import AuditFacts
+from wms.audit.audit_log import AuditLog
 from wms.trees.graphs.tree_definitions import name_definition
 from wms.trees.template_errors import FieldsRefused, TemplateInUse
 from wms.trees.templates.template_changes import describe_change
@@ -36,7 +36,7 @@ class TemplateStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._activity = ActivityLog(store)
+        self._audit = AuditLog(store)
         #: Called with the ids of templates that are gone, and with the subject of the person who deleted them.
         self.on_deleted: list[Callable[[Sequence[TemplateId], str], None]] = []
 
@@ -139,7 +139,7 @@ class TemplateStore:
 
         async def step(tx: Transaction) -> Decision:
             changes: list[Change] = []
-            facts: list[ActivityFacts] = []
+            facts: list[AuditFacts] = []
             for template in (*made, *changed):
                 await _check_name(tx, template)
             for template in changed:
@@ -157,7 +157,7 @@ class TemplateStore:
             changes += [Insert(TEMPLATES, make_template_document(template)) for template in made]
             changes += [Delete(TEMPLATES, template_id) for template_id in deleted]
             facts += [row for template in made for row in describe_change(None, template)]
-            changes += await self._activity.make_inserts(by, facts)
+            changes += await self._audit.make_inserts(by, facts)
             first = made[0].id if made and answer is None else answer
             return Decision(changes=tuple(changes), answer=None if once is None else first)
 
@@ -206,7 +206,7 @@ class TemplateStore:
                     freed = _free_nodes(there.nodes, template)
                     nodes = [_dump_node(node) for node in freed]
                     changes.append(Update(TEMPLATES, there.id, set={"nodes": nodes}, rev=there.rev))
-            changes += await self._activity.make_inserts(by, describe_change(template, None))
+            changes += await self._audit.make_inserts(by, describe_change(template, None))
             return Decision(changes=tuple(changes))
 
         decided = await self._store.transact(step)

@@ -370,9 +370,9 @@ async def test_an_organization_with_inventories_is_not_removed(lab: Lab) -> None
     inventory = await lab.create()
     organizations = Organizations(lab.world.wms.store)
     with pytest.raises(Conflict, match="still has the inventory 'lab'"):
-        await organizations.remove_organization(OrganizationId("north"))
+        await organizations.remove_organization(OrganizationId("north"), by="root")
     await lab.call("DELETE", f"/v1/inventories/{inventory}", code=204)
-    await organizations.remove_organization(OrganizationId("north"))
+    await organizations.remove_organization(OrganizationId("north"), by="root")
 
 
 async def test_the_log_of_changes_says_who_changed_what_without_values(lab: Lab) -> None:

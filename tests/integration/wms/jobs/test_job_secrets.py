@@ -12,9 +12,9 @@ from schemas.pilot.outcomes import RunEnding
 from schemas.trees import ObjectRole, TemplateKind
 from tests.integration.wms.jobs.conftest import JobWorld
 from tests.waiting import eventually
+from wms.audit.audit_facts import AUDIT_ROWS
 from wms.jobs.plans.fleet_requests import make_unit_id
 from wms.secrets.secret_store import SecretStore
-from wms.tenancy.activity_facts import ACTIVITY
 from wms.tenancy.rights import Principal, TenancyRole
 from wms.trees.template_errors import FieldsRefused
 
@@ -69,8 +69,8 @@ async def test_c33_the_tasks_of_a_job_get_its_secrets_and_those_of_no_other_work
     with pytest.raises(NotFound, match="was not given"):
         await secrets.read_values(without["_id"], ["password"])
 
-    # The job's row of activity names the secrets. No document, answer or payload has the value.
-    (row,) = await store.find(ACTIVITY, {"kind": "job", "object_id": made["id"], "operation": "create"})
+    # The job's row of the audit log names the secrets. No document, answer or payload has the value.
+    (row,) = await store.find(AUDIT_ROWS, {"kind": "job", "object_id": made["id"], "operation": "create"})
     assert row["changes"]["secrets"] == [[], ["db-password", "db-password"]]
     answers = [await jobs.send("GET", f"/jobs/{made['id']}{path}") for path in ("", "/hosts", "/log")]
     everything = await dump_database(jobs) + "".join(each.text for each in answers) + str(jobs.payloads)
@@ -131,7 +131,7 @@ async def test_c33_a_secret_that_is_gone_when_a_task_begins_makes_its_hosts_erro
     assert (over["status"], over["hosts"]) == ("error", {"error": 1})
     host = (await jobs.send("GET", f"/jobs/{made['id']}/hosts/web1")).json()
     assert host["results"][1]["reason"] == "the fleet refused the request: no secret found with name: key"
-    operations = [each["operation"] for each in await store.find(ACTIVITY, {"kind": "secret"}, sort=[("_id", 1)])]
+    operations = [each["operation"] for each in await store.find(AUDIT_ROWS, {"kind": "secret"}, sort=[("_id", 1)])]
     assert operations == ["create", "delete"]
 
 

@@ -17,11 +17,11 @@ from schemas.secret_questions import SecretsAnswer, SecretsQuery
 from schemas.stored_secrets import ORGANIZATION_SECRETS, SecretFile
 from schemas.topology import tms_service
 from schemas.wire import answer_from_bytes, answer_to_bytes
+from wms.audit.audit_facts import AUDIT_ROWS
 from wms.encryption import NoKey, SecretKeys, make_key
 from wms.secret_rotation import SecretRotation
 from wms.secrets.secret_answers import SecretAnswers
 from wms.secrets.secret_store import INDEXES, SecretStore
-from wms.tenancy.activity_facts import ACTIVITY
 
 NORTH, SOUTH = OrganizationId("north"), OrganizationId("south")
 WORKFLOW, TASKFORCE = WorkflowId("WF-1"), TaskforceUuid("TF-1")
@@ -74,7 +74,7 @@ async def test_c33_a_value_is_stored_encrypted_replaced_and_moved_to_a_new_key(s
     with pytest.raises(NotFound):
         await secrets.delete_secret(NORTH, "db-password", by="cy")
     # Each change has its row, which has no value.
-    rows = await store.find(ACTIVITY, {}, sort=[("_id", 1)])
+    rows = await store.find(AUDIT_ROWS, {}, sort=[("_id", 1)])
     assert [(each["operation"], each["who"], each["name"]) for each in rows] == [
         ("create", "ada", "db-password"),
         ("update", "bob", "db-password"),

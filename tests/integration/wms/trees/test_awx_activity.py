@@ -9,7 +9,7 @@ from schemas.ids import RunId
 from tests.integration.wms.trees.test_awx_people import Guest, find_role, number_user
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
 from tests.waiting import eventually
-from wms.tenancy.activity import ActivityLog
+from wms.audit.audit_log import AuditLog
 
 __all__ = ["awx"]
 
@@ -136,7 +136,7 @@ async def test_a_cancel_is_stored_with_its_row_or_not_at_all(awx: AwxWorld, monk
         raise Unavailable("the database is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ActivityLog, "make_inserts", refuse)
+        patched.setattr(AuditLog, "make_inserts", refuse)
         await ada.post(f"/workflow_jobs/{run}/cancel/", code=503)
     assert (await awx.trees.engine.load(RunId(run))).want is None
     await ada.post(f"/workflow_jobs/{run}/cancel/", code=202)

@@ -40,7 +40,8 @@ def _meets(value: Any, operator: str, operand: Any) -> bool:
         case "$ne":
             return bool(value != operand)
         case "$in":
-            return value in operand
+            # A list meets it if one of its members does.
+            return any(each in operand for each in (value if isinstance(value, list) else [value]))
         case "$nin":
             return value not in operand
         case "$not":

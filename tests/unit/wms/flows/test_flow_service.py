@@ -58,7 +58,7 @@ class PlayedEngine:
         self.launched: list[tuple[str, LaunchWish, bool]] = []
         self.stimuli: list[Any] = []
 
-    async def launch_run(self, name: str, wish: LaunchWish, *, begins: bool, run_uuid: Any) -> Any:
+    async def launch_run(self, name: str, wish: LaunchWish, *, begins: bool, run_uuid: Any, also: Any) -> Any:
         self.launched.append((name, wish, begins))
         if self.refusal is not None:
             raise self.refusal

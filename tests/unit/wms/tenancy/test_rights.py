@@ -67,6 +67,7 @@ TABLE = {
     Action.SEE_SECRET: "yyyyy",
     Action.USE_SECRET: "y-y-y",
     Action.CHANGE_SECRET: "y-y--",
+    Action.SEE_AUDIT: "yyyy-",
 }
 
 ROLES = [

@@ -10,18 +10,20 @@ from runtime.web.route import Call, Route, answer_json
 from schemas.errors import NotFound
 from schemas.ids import RunId, TemplateId
 from schemas.trees import TemplateKind
+from wms.audit.audit_facts import AuditDocument
 from wms.gateway.awx.kinds.others import ACTIVITY_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_id, route_list, route_object
 from wms.gateway.awx.shapes.object_paths import make_url
 from wms.gateway.awx.shapes.template_shapes import PATHS, show_time
-from wms.tenancy.activity_facts import ActivityDocument
+from wms.tenancy.audit_rights import make_audit_filter
 from wms.tenancy.documents import UserDocument
-from wms.tenancy.rights import Action, Principal
-from wms.tenancy.tree_rights import find_delegated, make_tree_filter
+from wms.tenancy.rights import Principal
 from wms.trees.jobs.job_statuses import JOB_PATHS, find_job_type
 
 _TEMPLATES = (TemplateKind.WORKFLOW, TemplateKind.JOB)
 _JOBS = ("workflow_job", "job")
+#: In this dialect each object has a number. `GET /v1/audit` has the rows of all objects.
+_NUMBERED = {"object_id": {"$type": "number"}}
 _KIND_PATHS: Mapping[str, str] = {
     **{kind.value: path for kind, path in PATHS.items()},
     **JOB_PATHS,
@@ -58,10 +60,10 @@ class ActivityRoutes:
 
     async def _answer_rows(self, call: Call, principal: Principal, query: Mapping[str, Any]) -> Response:
         pairs, wish = await self._requests.read_list(call, ACTIVITY_FIELDS)
-        wanted = {"$and": [dict(query), wish.query, make_activity_filter(principal)]}
-        rows, count = await self._parts.trees.activity.list_rows(
-            wanted, sort=wish.sort, skip=wish.skip, limit=wish.page_size
-        )
+        wanted = {"$and": [dict(query), wish.query, _NUMBERED, make_audit_filter(principal)]}
+        audit = self._parts.trees.audit
+        rows = await audit.list_rows(wanted, sort=wish.sort, skip=wish.skip, limit=wish.page_size)
+        count = await audit.count_rows(wanted)
         users = await self._parts.users.list_users(row.who for row in rows)
         actors = {user.id: user for user in users}
         return answer_page(call, pairs, wish, [show_activity(row, actors.get(row.who)) for row in rows], count)
@@ -71,8 +73,8 @@ class ActivityRoutes:
 
     async def get_row(self, call: Call) -> Response:
         principal = await self._requests.find_principal(call)
-        wanted = {"$and": [{"_id": read_id(call)}, make_activity_filter(principal)]}
-        rows, _ = await self._parts.trees.activity.list_rows(wanted, sort=[("_id", 1)], skip=0, limit=1)
+        wanted = {"$and": [{"_id": read_id(call)}, _NUMBERED, make_audit_filter(principal)]}
+        rows = await self._parts.trees.audit.list_rows(wanted, limit=1)
         if not rows:
             raise NotFound("Not found.")
         return answer_json(show_activity(rows[0], await self._parts.users.find_user(rows[0].who)))
@@ -90,13 +92,7 @@ class ActivityRoutes:
         return await self._answer_rows(call, principal, {"kind": kind, "object_id": run.id})
 
 
-def make_activity_filter(principal: Principal) -> dict[str, Any]:
-    """Return the MongoDB filter for the changes of what `principal` sees."""
-    delegated = find_delegated(principal, Action.SEE_TREE)
-    return make_tree_filter(principal, {"templates": {"$in": delegated}} if delegated else None)
-
-
-def show_activity(row: ActivityDocument, actor: UserDocument | None) -> dict[str, Any]:
+def show_activity(row: AuditDocument, actor: UserDocument | None) -> dict[str, Any]:
     """Return a change. `actor` is who made it, if we know the user. Time itself has no actor."""
     path = _KIND_PATHS.get(row.kind, "")
     who = {} if actor is None else {"id": actor.number}
@@ -106,7 +102,7 @@ def show_activity(row: ActivityDocument, actor: UserDocument | None) -> dict[str
         "url": make_url("activity_stream", row.id),
         "related": {
             **({} if actor is None else {"actor": make_url("users", actor.number)}),
-            **({row.kind: [make_url(path, row.object_id)]} if path else {}),
+            **({row.kind: [make_url(path, int(row.object_id))]} if path else {}),
         },
         "summary_fields": {
             **({"actor": {**who, "username": row.who}} if row.who else {}),

@@ -17,11 +17,11 @@ from schemas.notifications import (
     name_template,
 )
 from schemas.trees import TemplateKind
+from wms.audit.audit_facts import AuditFacts
 from wms.gateway.awx.kinds.notifications import LIST_NAMES, NOTIFICATION_FIELDS, NOTIFICATION_TEMPLATE_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_body_id, read_id, route_list, route_object
 from wms.gateway.awx.shapes.notification_shapes import TEMPLATES, show_notification, show_notification_template
 from wms.gateway.awx.shapes.template_shapes import PATHS
-from wms.tenancy.activity_facts import ActivityFacts
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, may_on_tree
 from wms.trees.jobs.job_statuses import JOB_PATHS, find_job_type
@@ -216,14 +216,14 @@ class NotificationRoutes:
             raise NotFound("Not found.")
         return await self._list_notifications(call, {"run": run.id})
 
-    async def _find_target(self, target: str, call: Call, action: Action) -> tuple[Principal, str, ActivityFacts]:
+    async def _find_target(self, target: str, call: Call, action: Action) -> tuple[Principal, str, AuditFacts]:
         """Return the caller, who may do `action` to the object of a list, its name in links, and the facts about it."""
         principal = await self._requests.find_principal(call)
         kind = _TARGETS[target]
         if kind is None:
             organization = await self._find_organization(principal, call)
             check_tree_right(principal, action, organization)
-            about = ActivityFacts(
+            about = AuditFacts(
                 operation="",
                 kind="organization",
                 object_id=read_id(call),
@@ -233,7 +233,7 @@ class NotificationRoutes:
             return principal, name_organization(organization), about
         template = await self._parts.trees.templates.get_template(principal, TemplateId(read_id(call)), kind)
         check_tree_right(principal, action, template.organization, [template.id])
-        about = ActivityFacts(
+        about = AuditFacts(
             operation="",
             kind=template.kind.value,
             object_id=template.id,

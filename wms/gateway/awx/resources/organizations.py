@@ -81,7 +81,7 @@ class AwxOrganizationRoutes:
         query = {"organization": found.id}
         if await self._jobs.find_ids(principal, query, limit=1):
             raise Conflict(f"organization {found.id!r} still has jobs", hint="delete these first")
-        await self._organizations.remove_organization(found.id)
+        await self._organizations.remove_organization(found.id, by=principal.subject)
         return answer_nothing()
 
     async def _load_organization(self, call: Call) -> tuple[Principal, OrganizationDocument]:

@@ -1,38 +1,22 @@
-"""Store what happens to a job in the activity log, in the same commit as the change itself.
+"""Describe what happens to a job, for the audit log. (core)
 
 a person cancels a job               cancel_flag
 somebody decides an approval         status
 the time of an approval is over      status, timed_out; the row names no actor
 """
 
-from collections.abc import Sequence
-
-from runtime.kernel.decision import Change
 from schemas.graph import DefinitionKind
 from schemas.runs import NodeStatus, WantKind
+from wms.audit.audit_facts import AuditFacts
 from wms.engine.life.open_run import OpenRun, RunDecision
 from wms.engine.life.stimuli import RunStimulus, WaitAnswered, Wish
-from wms.tenancy.activity import ActivityLog
-from wms.tenancy.activity_facts import ActivityFacts
 from wms.trees.jobs.job_acts import describe_act
 from wms.trees.jobs.job_statuses import is_approval
 
 _DECIDED = (NodeStatus.SUCCESSFUL, NodeStatus.FAILED)
 
 
-class ActRecords:
-    """Makes the rows of the activity log for the engine's commits."""
-
-    def __init__(self, activity: ActivityLog) -> None:
-        self._activity = activity
-
-    async def record_change(self, run: OpenRun, stimulus: RunStimulus, decision: RunDecision) -> Sequence[Change]:
-        """Return what is stored together with the decision about `stimulus`."""
-        told = describe_decision(run, stimulus, decision)
-        return () if told is None else await self._activity.make_inserts(told[0], [told[1]])
-
-
-def describe_decision(run: OpenRun, stimulus: RunStimulus, decision: RunDecision) -> tuple[str, ActivityFacts] | None:
+def describe_decision(run: OpenRun, stimulus: RunStimulus, decision: RunDecision) -> tuple[str, AuditFacts] | None:
     """Return the person behind `stimulus`, and the row about what that person did to a job. None: it makes no row."""
     facts = run.facts
     if facts.kind is not DefinitionKind.TEMPLATE:

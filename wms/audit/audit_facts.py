@@ -5,45 +5,52 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.ids import OrganizationId, TemplateId
 from schemas.registry import register_collection
-from wms.tenancy.documents import TenancyModel
 
 
-class ActivityDocument(TenancyModel):
+class AuditDocument(BaseModel):
     """One change, as stored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: int
     at: datetime
     who: str
     #: create, update, delete, associate or disassociate.
     operation: str
-    #: The kind of the object in the dialect's word, such as `workflow_job_template`.
+    #: The kind of the object in the word of its dialect, such as `workflow_job_template` or `workflow`.
     kind: str
-    object_id: int
+    object_id: int | str
     name: str
     organization: OrganizationId | None = None
     #: The template, or those from which the job comes: their readers see the row.
     templates: tuple[TemplateId, ...] = ()
+    #: The owner of the object and its projects, if users share such objects in that way: they see the row.
+    owner: str = ""
+    projects: tuple[str, ...] = ()
     #: Field -> its value before and after, or what was joined. Values that may be secret are left out.
     changes: dict[str, Any] = Field(default_factory=dict)
 
 
-ACTIVITY = register_collection("activity", ActivityDocument)
+#: The collection is named for the activity stream, which showed it first.
+AUDIT_ROWS = register_collection("activity", AuditDocument)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActivityFacts:
+class AuditFacts:
     """One change that is not stored yet."""
 
     operation: str
     kind: str
-    object_id: int
+    object_id: int | str
     name: str
     organization: OrganizationId | None = None
     templates: tuple[TemplateId, ...] = ()
+    owner: str = ""
+    projects: tuple[str, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 

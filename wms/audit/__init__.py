@@ -1,0 +1,1 @@
+"""Keep who changed what and when: one log for all of WMS."""
