@@ -9,8 +9,10 @@ from importlib.metadata import version
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
 from ewms.workflows.place_checks import Finding, check_broker, check_clusters
+from schemas.api.services import ServicesAnswer, ServiceSeen
 from schemas.errors import EWMSError
 from schemas.objects import Workflow
+from schemas.services import Service
 
 
 async def check_server(gateway: Gateway, address: str) -> AsyncIterator[Finding]:
@@ -47,9 +49,30 @@ async def check_server(gateway: Gateway, address: str) -> AsyncIterator[Finding]
         yield Finding("token", False, error.reason, error.hint)
         return
     yield Finding("token", True, "the gateway accepts it")
+    for finding in await _check_services(gateway, theirs):
+        yield finding
     yield await check_broker(gateway, [workflow.workflow_id for workflow in workflows])
     async for finding in check_clusters(gateway):
         yield finding
+
+
+async def _check_services(gateway: Gateway, theirs: str) -> list[Finding]:
+    """Return a finding on the version of each service behind the gateway, whose own version is `theirs`."""
+    try:
+        answer = ServicesAnswer.model_validate(await gateway.get_json("/services"), extra="ignore")
+    except EWMSError as error:
+        return [Finding("services", True, f"the gateway does not tell their versions: {error.reason}", is_tried=False)]
+    return [compare_service(each, theirs) for each in answer.services if each.service != Service.WMS]
+
+
+def compare_service(seen: ServiceSeen, theirs: str) -> Finding:
+    """Return a finding on whether a service runs the version `theirs` of the gateway."""
+    name = f"version of {seen.service}" + (f" at {seen.schedd}" if seen.schedd else "")
+    if seen.version is None:
+        return Finding(name, True, seen.problem, is_tried=False)
+    is_well = seen.version == theirs
+    remedy = "" if is_well else f"tell the people who run the server: the gateway runs {theirs}"
+    return Finding(name, is_well, seen.version, remedy)
 
 
 def compare_versions(ours: str, theirs: str) -> Finding:

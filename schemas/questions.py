@@ -72,6 +72,21 @@ class TmsQuestion(Question):
     TO: ClassVar = Service.TMS
 
 
+class VersionQuery(Question):
+    """A question that each service answers by itself. The argument `to` of `Bus.ask` names the service."""
+
+    TO: ClassVar = ""
+
+    kind: Literal["version"] = "version"
+
+
+class VersionAnswer(Answer):
+    """The version of EWMS that the service runs."""
+
+    kind: Literal["version"] = "version"
+    version: str
+
+
 class Refusal(Answer):
     """The service cannot answer the question. `code` names the error family."""
 

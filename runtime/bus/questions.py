@@ -11,6 +11,7 @@ documentation, "Direct Reply-to" and "Validated User-ID".
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from typing import NewType, Protocol
 
 from aiormq.channel import Channel
@@ -20,7 +21,7 @@ from runtime.amqp import ConfirmedPublisher, Connection, ConnectionLost, Consume
 from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
 from runtime.telemetry import log
 from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, find_family
-from schemas.questions import Answer, Question, Refusal
+from schemas.questions import Answer, Question, Refusal, VersionAnswer, VersionQuery
 from schemas.services import AnswersBy, spec_of
 from schemas.topology import (
     DIRECT_REPLY_TO,
@@ -153,7 +154,7 @@ class Asker:
 
 
 class Answerer:
-    """Takes questions from the queue of this service, and answers each by `handler`."""
+    """Takes questions from the queue of this service, and answers each by `handler`; that for its version by itself."""
 
     def __init__(
         self, connection: Connection, publisher: ConfirmedPublisher, handler: AnswerHandler, *, service: str, user: str
@@ -188,7 +189,11 @@ class Answerer:
         try:
             if not delivery.user_id:
                 raise Forbidden("a request must have its sender's user_id")
-            answer = await self._handler(request_from_bytes(delivery.body), Caller(delivery.user_id))
+            request = request_from_bytes(delivery.body)
+            if isinstance(request, VersionQuery):
+                answer: Answer = VersionAnswer(version=version("ewms"))
+            else:
+                answer = await self._handler(request, Caller(delivery.user_id))
         except EWMSError as error:
             answer = Refusal(code=error.code, error=error.reason, hint=error.hint)
         except Exception as error:  # noqa: BLE001 - whatever the handler may raise, the asker is waiting

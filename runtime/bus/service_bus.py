@@ -165,7 +165,10 @@ class Bus:
         return await self._asker.ask(request, timeout_s, to=to or request.TO)
 
     async def answer(self, handler: AnswerHandler) -> None:
-        """Answer questions by `handler`, which gets the question and its caller. Its `EWMSError`s become refusals."""
+        """Answer questions by `handler`, which gets the question and its caller. Its `EWMSError`s become refusals.
+
+        The bus answers questions for the version itself.
+        """
         answerer = Answerer(self._connection, self._publisher, handler, service=self.service, user=self._user)
         self._answerers.append(answerer)
         await answerer.start()

@@ -73,7 +73,7 @@ from schemas.pilot.outcomes import (
     piece_to_bytes,
 )
 from schemas.pilot_kills import PilotKill, PilotKills
-from schemas.questions import Answer, Question, Refusal
+from schemas.questions import Answer, Question, Refusal, VersionAnswer, VersionQuery
 from schemas.registration_questions import RegistrationAnswer, RegistrationQuery
 from schemas.requests import (
     ActivateQuery,
@@ -366,6 +366,7 @@ EVENTS: dict[str, ControlEvent] = {
 }
 
 REQUESTS: tuple[Question, ...] = (
+    VersionQuery(),
     ProfilesQuery(workflow_id=WORKFLOW, subject="ada"),
     GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS], n_workers=8),
     DepthsQuery(workflow_id=WORKFLOW),
@@ -410,6 +411,7 @@ REQUESTS: tuple[Question, ...] = (
 )
 
 ANSWERS: tuple[Answer, ...] = (
+    VersionAnswer(version="0.1.0"),
     SecretsAnswer(values={"db-password": SecretStr("only an answer has it")}),
     ProfilesAnswer(
         profiles=[

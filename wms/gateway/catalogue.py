@@ -42,6 +42,7 @@ from wms.gateway.ewms.queue_history import QueueHistoryRoutes
 from wms.gateway.ewms.queues import QueueRoutes
 from wms.gateway.ewms.reservations import ReservationRoutes
 from wms.gateway.ewms.secrets import SecretRoutes
+from wms.gateway.ewms.services import ServiceRoutes
 from wms.gateway.ewms.taskforces import TaskforceRoutes
 from wms.gateway.ewms.tms import TmsRoutes
 from wms.gateway.ewms.tms_confirmations import ConfirmationRoutes
@@ -102,6 +103,7 @@ def list_routes(
         *ConfirmationRoutes(taskforces, snapshots).routes(),
         *WorkerLogRoutes(reader, bus).routes(),
         *LocationRoutes(locations).routes(),
+        *ServiceRoutes(locations, bus).routes(),
         *OrganizationRoutes(organizations).routes(),
         *SecretRoutes(organizations, secrets).routes(),
         *AuditRoutes(audit, organizations).routes(),

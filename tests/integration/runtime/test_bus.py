@@ -1,6 +1,7 @@
 """The bus on a real broker: where events go, and what becomes of each."""
 
 import asyncio
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from schemas import topology
 from schemas.errors import Broken, Conflict, EWMSError, NotFound, Rejected, Unavailable
 from schemas.events import PAYLOADS, ControlEvent, Payload, QueuesActivated, WorkflowEnding, WorkflowOver
 from schemas.payloads.data_events import Header
-from schemas.questions import Answer, Question
+from schemas.questions import Answer, Question, VersionAnswer, VersionQuery
 from schemas.requests import Depth, DepthsAnswer, DepthsQuery
 from schemas.wire import event_to_bytes
 from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf
@@ -321,6 +322,8 @@ async def test_a_question_is_answered_and_the_answering_side_knows_who_asks(bus_
     await mqs.answer(noting)
     assert await wms.ask(QUESTION) == ANSWER
     assert await tms.ask(QUESTION) == ANSWER
+    # The bus answers by itself which version its service runs.
+    assert await wms.ask(VersionQuery(), to="mqs") == VersionAnswer(version=version("ewms"))
     assert callers == ["wms", TMS]
     answers = await asyncio.gather(*(wms.ask(QUESTION) for _ in range(100)))
     assert answers == [ANSWER] * 100

@@ -1,7 +1,7 @@
 /** For operators: the services, the places where workers run, the taskforces that need help, step workers. */
 
 import type { VNode } from "preact";
-import type { ClustersAnswer, TaskforceSeen } from "../api/generated/ewms.ts";
+import type { ClustersAnswer, ServicesAnswer, TaskforceSeen } from "../api/generated/ewms.ts";
 import type { LockStatus, WorkerStatus } from "../api/generated/processes.ts";
 import { usePolled } from "../api/polling.ts";
 import { Action } from "../parts/actions.tsx";
@@ -65,6 +65,7 @@ function Services(): VNode {
     ]);
     return { version, health };
   });
+  const services = usePolled("services", () => api.get<ServicesAnswer>("/v1/services"), 60_000);
   const lock = usePolled("lock", () => api.get<LockStatus>("/api/settings/status"), 8_000);
   const setLock = (locked: boolean) => async (): Promise<string> => {
     await api.send("PUT", "/api/settings/status", { global_lock: locked });
@@ -81,6 +82,22 @@ function Services(): VNode {
                 ["Version", version.version],
                 ["Ready", health.problem ? <Badge state={health.problem} tone="bad" /> : <Badge state="ready" />],
                 ...Object.entries(health.value).map(([name, value]): [string, VNode | string] => [name, typeof value === "object" ? <code>{JSON.stringify(value)}</code> : String(value)]),
+              ]}
+            />
+          )}
+        </Shown>
+      </Card>
+      <Card title="The services">
+        <Shown of={services} what="the services">
+          {(found) => (
+            <Table
+              caption="Services with their versions"
+              rows={found.services}
+              keyOf={(row) => `${row.service} ${row.schedd ?? ""}`}
+              columns={[
+                { title: "Service", cell: (row) => <b>{row.service}</b> },
+                { title: "Schedd", cell: (row) => row.schedd ?? "–" },
+                { title: "Version", cell: (row) => row.version ?? <span class="quiet">{row.problem}</span> },
               ]}
             />
           )}
