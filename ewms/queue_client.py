@@ -16,6 +16,7 @@ from schemas.api.queues import QueueDepth, Use
 from schemas.ids import EventId
 from schemas.objects import MQProfile
 from schemas.payloads.payload_codec import PreparedEvent
+from schemas.traces.sampling import DEFAULT_ONE_IN
 
 
 class Queue:
@@ -69,6 +70,7 @@ class Queue:
         active_timeout: Duration | None = None,
         timeout: Duration = 60,
         close_inputs: bool = False,
+        trace_one_in: int = DEFAULT_ONE_IN,
     ) -> "Publisher":
         """Return a publisher for this queue; entering its `with` block opens it.
 
@@ -76,9 +78,18 @@ class Queue:
         block waits for an active queue; None: for ever. `timeout` (60 s): an event has failed if the broker does not
         confirm it within this time. `close_inputs`: the end of the block without an error closes all inputs of the
         workflow, see `Run.close_inputs`; leave it out if other programs still publish.
+        `trace_one_in` (1000): events of which workers report each attempt, also those that end well: the first 20, and
+        of the others about one in this many. 1: all; 0: this publisher marks none.
+
+        Raises:
+            ValueError: `trace_one_in` is less than 0.
         """
         publisher = self._queue.publisher(
-            window=window, active_timeout=active_timeout, timeout=timeout, close_inputs=close_inputs
+            window=window,
+            active_timeout=active_timeout,
+            timeout=timeout,
+            close_inputs=close_inputs,
+            trace_one_in=trace_one_in,
         )
         return Publisher(self._portal, publisher, window)
 

@@ -126,7 +126,8 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         intake = AttemptsIntake(
             store,
             broker,
-            max_per_workflow=settings.max_failed_attempts,
+            max_failed=settings.max_failed_attempts,
+            max_done=settings.max_done_attempts,
             retention=timedelta(seconds=settings.retire_retention_s),
         )
         await intake.start()

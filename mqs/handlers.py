@@ -12,6 +12,7 @@ from mqs.groups.requests import Groups
 from mqs.history.history_store import HistoryStore
 from mqs.letters.dead_letters import DeadLetterDesk
 from mqs.letters.history import find_error_groups, find_failed_attempts
+from mqs.letters.traced_families import find_traced_families
 from mqs.tokens.grants import (
     Grant,
     check_gateway,
@@ -62,6 +63,7 @@ from schemas.requests import (
     ReserveQuery,
     TaskProfilesQuery,
 )
+from schemas.traces.done_attempts import TracedFamiliesQuery
 
 BROKER_TYPE = "rabbitmq"
 
@@ -159,6 +161,8 @@ class MqsHandlers:
                 return await self._open_one_queue(request)
             case AttemptsQuery():
                 return await find_failed_attempts(self._store, request)
+            case TracedFamiliesQuery():
+                return await find_traced_families(self._store, request)
             case ErrorGroupsQuery():
                 return await find_error_groups(self._store, request)
             case (

@@ -95,6 +95,8 @@ class MqsSettings(StoreSettings):
     retire_settle_s: Seconds = 6
     #: How many failed attempts of one workflow MQS keeps: the newest. It also deletes them after the retention time.
     max_failed_attempts: Annotated[int, Field(ge=1)] = 10_000
+    #: How many attempts at traced events that ended well MQS keeps of one workflow: the newest.
+    max_done_attempts: Annotated[int, Field(ge=1)] = 2_000
     remind_s: Seconds = 3600
     sample_s: Seconds = 15
     sweep_s: Seconds = 60

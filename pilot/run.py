@@ -59,6 +59,7 @@ from pilot.logs.run_logs import LogPublisher
 from pilot.program_runner import Containers
 from pilot.settings import PilotSettings
 from pilot.settlements import HeldDeliveries
+from pilot.traced_events import TracedEvents
 from pilot.whereabouts import Whereabouts
 from pilot.work_meter import WorkMeter
 from runtime.amqp import Delivery
@@ -116,6 +117,7 @@ class Pilot:
         self._meter = WorkMeter(self._reports.pilot, settings.concurrency)
         chirper.read_work = self._read_work
         self._runs: dict[int, TaskRun] = {}
+        self._traced = TracedEvents(self._reports, one_in=settings.trace_one_in)
         #: The tasks that begin subscriptions. At its end the pilot cancels them, but it waits for settlements.
         self._beginnings: set[asyncio.Task[None]] = set()
         self._exit: asyncio.Future[int] = self._loop.create_future()
@@ -172,10 +174,12 @@ class Pilot:
             case PublishDeadLetter(key, failure, attempt, after_s):
                 if not after_s:  # for the first time
                     self._report_attempt(key, failure, gave_up=True, counts=True)
+                self._traced.note_dead_letter(key)
                 self._publishing.publish_dead_letter(
                     key, *self._held.get_delivery(key), failure=failure, attempt=attempt, after_s=after_s
                 )
             case PublishOutcome(key, failure, attempt, after_s):
+                self._traced.note_outcome(key, failure)
                 self._publishing.publish_outcome(key, self._find_run(key, attempt), failure, after_s)
             case ChirpStatus(status, error, traceback, is_bad):
                 log.log(logging.ERROR if error else logging.INFO, "%s%s", status, f": {error}" if error else "")
@@ -192,6 +196,7 @@ class Pilot:
                 self._held.stop_listening(self._queues.stop_listening())
             case TakeOverDelivery(key, other):
                 self._held.take_over(key, other)
+                self._traced.forget_attempt(other)
             case RunInit():
                 self._containers.run_init()
             case WarmUp():
@@ -228,6 +233,7 @@ class Pilot:
 
     def _on_delivery(self, queue: QueueEndpoint, delivery: Delivery) -> None:
         key = self._held.add_delivery(queue, delivery)
+        self._traced.note_delivery(key, delivery)
         held = HeldEvent(key, delivery.id, delivery.attempt, queue.mqid, n_returned=delivery.n_released)
         self._life.handle_stimulus(EventArrived(self._loop.time(), held))
 
@@ -249,14 +255,15 @@ class Pilot:
         return self._runs[key]
 
     def _settle_delivery(self, key: int, how: Settlement) -> None:
-        self._runs.pop(key, None)
+        run, entry = self._runs.pop(key, None), self._held.find_delivery(key)
         self._publishing.drop_publication(key)
-        self._held.settle_delivery(key, how)
+        self._held.settle_delivery(key, how, on_acknowledged=self._traced.end_attempt(key, entry, run))
 
     def _start_run(self, key: int) -> None:
         entry = self._held.find_delivery(key)
         event, attempt = (entry[1].event, entry[1].attempt) if entry else (None, 1)
-        self._runs[key] = TaskRun(event, attempt=attempt, started_s=self._loop.time())
+        traced = self._traced.find_attempt(key)
+        self._runs[key] = TaskRun(event, attempt=attempt, started_s=self._loop.time(), traced=traced)
         self._meter.begin_run(key, self._runs[key].started_s)
         self._containers.task.start_run(key, event, attempt)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from pilot.life.instructions import Settlement
@@ -46,15 +46,18 @@ class HeldDeliveries:
         """Run `ending`, which ends the subscriptions. Events are returned to their queues only after that."""
         self._stopping = self._begin_task(ending)
 
-    def settle_delivery(self, key: int, how: Settlement) -> None:
-        """Settle the delivery of `key` in the background. Do nothing if that delivery is already settled."""
+    def settle_delivery(self, key: int, how: Settlement, *, on_acknowledged: Callable[[], None] | None = None) -> None:
+        """Settle the delivery of `key` in the background. Do nothing if that delivery is already settled.
+
+        Call `on_acknowledged` once the event is acknowledged, unless the delivery is lost before.
+        """
         entry = self._deliveries.pop(key, None)
         if entry is None:
             return
         _, delivery = entry
         match how:
             case Settlement.ACK:
-                self._begin_task(_await_settlement(delivery.ack()))
+                self._begin_task(_await_settlement(delivery.ack(), on_acknowledged))
             case Settlement.REJECT:
                 self._begin_task(_await_settlement(delivery.reject()))
             case Settlement.DISCARD:
@@ -81,6 +84,9 @@ class HeldDeliveries:
         return task
 
 
-async def _await_settlement(settling: Coroutine[Any, Any, bool]) -> None:
-    if not await settling:
+async def _await_settlement(settling: Coroutine[Any, Any, bool], on_settled: Callable[[], None] | None = None) -> None:
+    if await settling:
+        if on_settled is not None:
+            on_settled()
+    else:
         log.info("the pilot has lost a delivery before it could settle it; its event comes again")

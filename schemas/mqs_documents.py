@@ -1,7 +1,7 @@
 """The documents of MQS in MongoDB.
 
     MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   MQTrafficColl
-             FailedAttemptColl   LetterOrderColl   MQOrphanColl   MQHistoryColl
+             FailedAttemptColl   DoneAttemptColl   LetterOrderColl   MQOrphanColl   MQHistoryColl
 
 `schemas.documents` says what the documents of all services have in common.
 """
@@ -14,6 +14,7 @@ from schemas.ids import Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile
 from schemas.registry import register_collection
 from schemas.stored_enum import StoredEnum
+from schemas.traces.done_attempts import DoneAttempt
 
 
 class GroupState(StoredEnum):
@@ -149,6 +150,8 @@ class FailedAttemptDocument(BaseModel):
     pilot: str
     failed_at: datetime
     took_s: float
+    published_at: datetime | None = None
+    taken_at: datetime | None = None
     n_bytes: int
     content_type: str
     digest: str
@@ -156,6 +159,19 @@ class FailedAttemptDocument(BaseModel):
 
 
 FAILED_ATTEMPTS = register_collection("FailedAttemptColl", FailedAttemptDocument)
+
+
+class DoneAttemptDocument(DoneAttempt):
+    """An attempt at a traced event that ended well, as it is stored. `_id` is made as that of a failed attempt."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    workflow_id: WorkflowId
+    #: When MongoDB deletes the document.
+    expires_at: datetime
+
+
+DONE_ATTEMPTS = register_collection("DoneAttemptColl", DoneAttemptDocument)
 
 
 class LetterOrderDocument(BaseModel):

@@ -6,7 +6,7 @@ The asker is the AMQP user that the broker has checked (`user_id`), not a claim 
 Each class has its `kind` as the default of that field. Its definition registers the class under that kind.
 
 Questions are in `schemas.requests`, `schemas.failures.history`, `schemas.failures.dead_letters`, `schemas.logs`,
-`schemas.subscription_questions` and `schemas.registration_questions`.
+`schemas.traces.done_attempts`, `schemas.subscription_questions` and `schemas.registration_questions`.
 """
 
 from typing import Any, ClassVar, Literal

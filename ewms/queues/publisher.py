@@ -5,6 +5,7 @@ reported.
 import asyncio
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from ewms.ends import close_inputs
@@ -15,8 +16,10 @@ from runtime.amqp import EventProperties, Unroutable
 from schemas.api.queues import Use
 from schemas.errors import Broken, Conflict, EWMSError
 from schemas.ids import EventId, WorkflowId
+from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent, event_id, prepare_event
 from schemas.topology import event_exchange
+from schemas.traces.sampling import DEFAULT_ONE_IN, is_marked_by_publisher, mark_headers
 
 #: How many events may be unconfirmed before `send` waits.
 DEFAULT_WINDOW = 256
@@ -42,10 +45,16 @@ class AsyncPublisher:
         active_timeout_s: float | None = None,
         timeout_s: float = 60.0,
         close_inputs: bool = False,
+        trace_one_in: int = DEFAULT_ONE_IN,
     ) -> None:
         """If `close_inputs`, the end of the block closes all inputs of the workflow, unless the block raises an
-        error.
+        error. `trace_one_in` is described at `AsyncQueue.publisher`.
+
+        Raises:
+            ValueError: `trace_one_in` is less than 0.
         """
+        if trace_one_in < 0:
+            raise ValueError("trace_one_in must be 0 or more: 0 marks no event, 1 marks all")
         self._gateway = gateway
         self._workflow = workflow
         self._alias = alias
@@ -54,7 +63,9 @@ class AsyncPublisher:
         self._timeout_s = timeout_s
         self._close_inputs = close_inputs
         self._slots = asyncio.Semaphore(window)
+        self._trace_one_in = trace_one_in
         self._n_pending = 0
+        self._n_started = 0
         self._is_settled = asyncio.Event()
         self._failures: list[tuple[str, EWMSError]] = []
         self._access: QueueAccess | None = None
@@ -113,8 +124,13 @@ class AsyncPublisher:
 
     def start_sending(self, event: PreparedEvent, done: Callable[[], None]) -> None:
         """Start to send `event`. Call `done` when it is confirmed or has failed, after the timeout at the latest."""
-        mqid = self._opened_access.mqid
-        properties = EventProperties(event.id, event.content_type, event.headers)
+        access = self._opened_access
+        mqid, headers = access.mqid, event.headers
+        # Existing message clients set no headers, so their queues carry none.
+        if access.wire is Wire.EWMS and is_marked_by_publisher(event.id, self._n_started, self._trace_one_in):
+            headers = {**headers, **mark_headers(event.id, datetime.now(UTC))}
+        properties = EventProperties(event.id, event.content_type, headers)
+        self._n_started += 1
         self._n_pending += 1
         self._is_settled.clear()
 

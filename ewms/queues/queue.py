@@ -13,6 +13,7 @@ from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
 from schemas.api.queues import QueueDepth, Use
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
+from schemas.traces.sampling import DEFAULT_ONE_IN
 
 
 class AsyncQueue:
@@ -73,6 +74,7 @@ class AsyncQueue:
         active_timeout: Duration | None = None,
         timeout: Duration = 60,
         close_inputs: bool = False,
+        trace_one_in: int = DEFAULT_ONE_IN,
     ) -> AsyncPublisher:
         """Return a publisher for this queue; entering its `with` block opens it.
 
@@ -80,6 +82,11 @@ class AsyncQueue:
         block waits for an active queue; None: for ever. `timeout` (60 s): an event has failed if the broker does not
         confirm it within this time. `close_inputs`: the end of the block without an error closes all inputs of the
         workflow, see `AsyncRun.close_inputs`; leave it out if other programs still publish.
+        `trace_one_in` (1000): events of which workers report each attempt, also those that end well: the first 20, and
+        of the others about one in this many. 1: all; 0: this publisher marks none.
+
+        Raises:
+            ValueError: `trace_one_in` is less than 0.
         """
         return AsyncPublisher(
             self._gateway,
@@ -89,6 +96,7 @@ class AsyncQueue:
             active_timeout_s=None if active_timeout is None else parse_seconds(active_timeout),
             timeout_s=parse_seconds(timeout),
             close_inputs=close_inputs,
+            trace_one_in=trace_one_in,
         )
 
     def results(

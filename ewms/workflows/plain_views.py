@@ -10,6 +10,7 @@ from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.queue_history import QueueHistories
 from schemas.api.workflow_graph import WorkflowGraph
 from schemas.api.workflow_report import WorkflowReport
+from schemas.traces.done_attempts import TracedFamily
 
 
 class WorkflowViews:
@@ -72,12 +73,20 @@ class WorkflowViews:
         return self._portal.run_coroutine(lambda: self._views.queue_history(since=since, until=until, points=points))
 
     def trace(self, event: str) -> EventTrace:
-        """Return what is known of an event: its failed attempts, its parents, and what tasks made from it.
+        """Return what is known of an event: the attempts at it, its parents, and what tasks made from it.
 
         Raises:
             NotThere: the workflow does not exist, or belongs to another user.
         """
         return self._portal.run_coroutine(lambda: self._views.trace(event))
+
+    def traces(self) -> list[TracedFamily]:
+        """Return the traced events that no task made, with how much was made from each; the newest reports first.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        return self._portal.run_coroutine(self._views.traces)
 
     def follow(self) -> Iterator[WorkflowStanding]:
         """Yield how far the workflow is, now and after each change, until it is over.

@@ -7,12 +7,13 @@ from urllib.parse import quote, urlencode
 
 from ewms.errors import ServerDown, Unreachable
 from ewms.gateway.http import Gateway
-from schemas.api.event_trace import EventTrace
+from schemas.api.event_trace import EventTrace, TracedFamilies
 from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.queue_history import QueueHistories
 from schemas.api.workflow_graph import WorkflowGraph
 from schemas.api.workflow_report import WorkflowReport
 from schemas.ids import WorkflowId
+from schemas.traces.done_attempts import TracedFamily
 
 #: How long to wait before a broken stream is opened again, and how often in a row, before `follow` gives up.
 _RECONNECT_S = 2.0
@@ -87,13 +88,22 @@ class AsyncWorkflowViews:
         return QueueHistories.model_validate(answer, extra="ignore")
 
     async def trace(self, event: str) -> EventTrace:
-        """Return what is known of an event: its failed attempts, its parents, and what tasks made from it.
+        """Return what is known of an event: the attempts at it, its parents, and what tasks made from it.
 
         Raises:
             NotThere: the workflow does not exist, or belongs to another user.
         """
         answer = await self._gateway.get_json(f"{self._path}/events/{quote(event, safe='')}/trace")
         return EventTrace.model_validate(answer, extra="ignore")
+
+    async def traces(self) -> list[TracedFamily]:
+        """Return the traced events that no task made, with how much was made from each; the newest reports first.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+        """
+        answer = await self._gateway.get_json(f"{self._path}/traces")
+        return TracedFamilies.model_validate(answer, extra="ignore").families
 
     async def follow(self) -> AsyncIterator[WorkflowStanding]:
         """Yield how far the workflow is, now and after each change, until it is over.

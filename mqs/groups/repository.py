@@ -23,6 +23,7 @@ from runtime.kernel.decision import Change, Decision, Delete, Insert, Update
 from runtime.kernel.store import Index, Store
 from schemas.ids import Mqid, WorkflowId
 from schemas.mqs_documents import (
+    DONE_ATTEMPTS,
     FAILED_ATTEMPTS,
     LETTER_ORDERS,
     MQ_GROUPS,
@@ -34,6 +35,7 @@ from schemas.mqs_documents import (
     MQGroupDocument,
     MQProfileDocument,
 )
+from schemas.registry import Collection
 from schemas.topology import dead_queue
 
 INDEXES: Mapping[str, Sequence[Index]] = {
@@ -50,6 +52,11 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index(("retired_at",)),
     ],
     FAILED_ATTEMPTS: [
+        Index(("workflow_id", "cursor")),
+        Index(("workflow_id", "event_id")),
+        Index(("expires_at",), expire_after=timedelta()),
+    ],
+    DONE_ATTEMPTS: [
         Index(("workflow_id", "cursor")),
         Index(("workflow_id", "event_id")),
         Index(("expires_at",), expire_after=timedelta()),
@@ -163,10 +170,10 @@ async def find_workflows_with_queues(reader: Reader) -> list[WorkflowId]:
     return [WorkflowId(document["_id"]) for document in documents]
 
 
-async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -> int:
-    """Delete all failed attempts of a workflow but the newest `n_kept`. Return how many were deleted."""
+async def trim_attempts(store: Store, collection: Collection, workflow_id: WorkflowId, *, n_kept: int) -> int:
+    """Delete all attempts of a workflow in `collection` but the newest `n_kept`. Return how many were deleted."""
     last = await store.find(
-        FAILED_ATTEMPTS,
+        collection,
         {"workflow_id": workflow_id},
         sort=[("cursor", -1)],
         skip=n_kept,
@@ -176,7 +183,7 @@ async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -
     if not last:
         return 0
     older = {"workflow_id": workflow_id, "cursor": {"$lte": last[0]["cursor"]}}
-    return await store.delete_matching(FAILED_ATTEMPTS, older)
+    return await store.delete_matching(collection, older)
 
 
 def orphan_changes(sweep: OrphanPlan, now: datetime) -> tuple[Change, ...]:

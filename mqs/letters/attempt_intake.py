@@ -1,4 +1,7 @@
-"""Store the failed attempts that pilots report. MQS acknowledges a report after it has stored it."""
+"""Store the attempts that pilots report: failed ones, and those at traced events that ended well.
+
+MQS acknowledges a report after it has stored it.
+"""
 
 import secrets
 from collections import Counter, deque
@@ -8,7 +11,13 @@ from itertools import islice
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.groups import repository
-from mqs.letters.reported_attempts import document_id, document_of, workflow_of_exchange
+from mqs.letters.reported_attempts import (
+    document_id,
+    document_of,
+    done_document_of,
+    read_done_attempt,
+    workflow_of_exchange,
+)
 from runtime.amqp import Consumer, Delivery
 from runtime.clock import utc_now
 from runtime.kernel.decision import Document
@@ -18,8 +27,10 @@ from runtime.telemetry import counter, log
 from schemas.errors import Rejected
 from schemas.failures.attempts import attempt_from_bytes
 from schemas.ids import WorkflowId
-from schemas.mqs_documents import FAILED_ATTEMPTS
+from schemas.mqs_documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
 from schemas.payloads.data_events import DeadReason
+from schemas.registry import Collection
+from schemas.traces.done_reports import DONE_REPORT_TYPE
 
 _PREFETCH = 400
 _BATCH = 200
@@ -36,21 +47,26 @@ _MAX_KNOWN = 10_000
 _REASONS = frozenset(DeadReason)
 
 _stored = counter("mqs_failed_attempts_total", "Failed attempts stored.")
+_traced = counter("mqs_done_attempts_total", "Attempts at traced events that ended well, stored.")
 _dead = counter("mqs_dead_letters_total", "Events that pilots gave up, by the reason that they report.", ["reason"])
-_refused = counter("mqs_failed_attempts_refused_total", "Reports of failed attempts that could not be read.")
+_refused = counter("mqs_failed_attempts_refused_total", "Reports of attempts that could not be read.")
 
 
 class AttemptsIntake:
     """Takes the reports from their queue, and stores them in batches."""
 
-    def __init__(self, store: Store, broker: DataVhost, *, max_per_workflow: int, retention: timedelta) -> None:
+    def __init__(
+        self, store: Store, broker: DataVhost, *, max_failed: int, max_done: int, retention: timedelta
+    ) -> None:
+        """Keep at most `max_failed` failed attempts and `max_done` others of each workflow, the newest."""
         self._store = store
         self._broker = broker
-        self._max_per_workflow = max_per_workflow
+        self._limits = {FAILED_ATTEMPTS: max_failed, DONE_ATTEMPTS: max_done}
         self._retention = retention
         self._waiting: deque[Delivery] = deque()
-        self._n_untrimmed: Counter[WorkflowId] = Counter()
-        self._known: set[WorkflowId] = set()
+        #: By collection and workflow.
+        self._n_untrimmed: Counter[tuple[Collection, WorkflowId]] = Counter()
+        self._known: set[tuple[Collection, WorkflowId]] = set()
         self._consumer: Consumer | None = None
         self._storing = BackgroundLoop(
             self._store_waiting,
@@ -107,48 +123,58 @@ class AttemptsIntake:
                 await self._store_batch([delivery])
             except Rejected as error:
                 _refused.inc()
-                log.warning("a report of a failed attempt is dropped", exchange=delivery.exchange, reason=error.reason)
+                log.warning("a report of an attempt is dropped", exchange=delivery.exchange, reason=error.reason)
                 await delivery.ack()
 
     async def _store_batch(self, batch: Sequence[Delivery]) -> None:
-        documents: list[Document] = []
+        found: dict[Collection, list[Document]] = {FAILED_ATTEMPTS: [], DONE_ATTEMPTS: []}
         for delivery in batch:
             try:
-                documents.append(self._build_document(delivery))
+                collection, document = self._build_document(delivery)
+                found[collection].append(document)
             except Rejected as error:
                 _refused.inc()
-                log.warning("a report of a failed attempt is dropped", exchange=delivery.exchange, reason=error.reason)
-        await self._store.insert_new(FAILED_ATTEMPTS, documents)
+                log.warning("a report of an attempt is dropped", exchange=delivery.exchange, reason=error.reason)
+        for collection, documents in found.items():
+            await self._store.insert_new(collection, documents)
         for delivery in batch:
             await delivery.ack()
-        _stored.inc(len(documents))
-        for document in documents:
+        _stored.inc(len(found[FAILED_ATTEMPTS]))
+        _traced.inc(len(found[DONE_ATTEMPTS]))
+        for document in found[FAILED_ATTEMPTS]:
             if document["gave_up"]:
                 _dead.labels(document["reason"] if document["reason"] in _REASONS else "other").inc()
-        for workflow_id, n in Counter(WorkflowId(document["workflow_id"]) for document in documents).items():
-            await self._trim_attempts(workflow_id, n)
+        for collection, documents in found.items():
+            for workflow_id, n in Counter(WorkflowId(document["workflow_id"]) for document in documents).items():
+                await self._trim_attempts(collection, workflow_id, n)
 
-    def _build_document(self, delivery: Delivery) -> Document:
+    def _build_document(self, delivery: Delivery) -> tuple[Collection, Document]:
+        """Return the document of a report, and its collection."""
         if (workflow_id := workflow_of_exchange(delivery.exchange)) is None:
             raise Rejected("the report did not come over a workflow's dead exchange")
+        now, entropy = utc_now(), secrets.randbits(48)
+        if delivery.content_type == DONE_REPORT_TYPE:
+            done = read_done_attempt(delivery.body)
+            stored = done_document_of(workflow_id, done, now=now, entropy=entropy, retention=self._retention)
+            return DONE_ATTEMPTS, {"_id": document_id(workflow_id, done), **stored.model_dump()}
         attempt = attempt_from_bytes(delivery.body)
-        now = utc_now()
-        document = document_of(workflow_id, attempt, now=now, entropy=secrets.randbits(48), retention=self._retention)
-        return {"_id": document_id(workflow_id, attempt), **document.model_dump()}
+        document = document_of(workflow_id, attempt, now=now, entropy=entropy, retention=self._retention)
+        return FAILED_ATTEMPTS, {"_id": document_id(workflow_id, attempt), **document.model_dump()}
 
-    async def _trim_attempts(self, workflow_id: WorkflowId, n_more: int) -> None:
+    async def _trim_attempts(self, collection: Collection, workflow_id: WorkflowId, n_more: int) -> None:
         """Delete a workflow's oldest attempts above the limit, but not at every call; see `_TRIM_EVERY`."""
-        self._n_untrimmed[workflow_id] += n_more
-        if workflow_id in self._known and self._n_untrimmed[workflow_id] < _TRIM_EVERY:
+        which = (collection, workflow_id)
+        self._n_untrimmed[which] += n_more
+        if which in self._known and self._n_untrimmed[which] < _TRIM_EVERY:
             return
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
             self._n_untrimmed.clear()
-        self._known.add(workflow_id)
-        self._n_untrimmed.pop(workflow_id, None)
-        n_gone = await repository.trim_attempts(self._store, workflow_id, n_kept=self._max_per_workflow)
+        self._known.add(which)
+        self._n_untrimmed.pop(which, None)
+        n_gone = await repository.trim_attempts(self._store, collection, workflow_id, n_kept=self._limits[collection])
         if n_gone:
-            log.info("the oldest failed attempts were deleted", workflow_id=workflow_id, n=n_gone)
+            log.info("the oldest attempts were deleted", collection=collection, workflow_id=workflow_id, n=n_gone)
 
     async def _bind_older(self) -> None:
         await self._broker.bind_attempts(await repository.find_workflows_with_queues(self._store))

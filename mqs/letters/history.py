@@ -3,6 +3,7 @@
 from typing import Any
 
 from mqs.letters.reported_attempts import attempt_of
+from mqs.letters.traced_families import find_done_attempts
 from runtime.kernel.store import Store
 from schemas.failures.history import (
     MAX_ERROR_GROUPS,
@@ -14,6 +15,7 @@ from schemas.failures.history import (
     ErrorGroupsQuery,
 )
 from schemas.mqs_documents import FAILED_ATTEMPTS, FailedAttemptDocument
+from schemas.traces.done_attempts import DoneAttempt
 
 #: The most bytes in one answer. The broker refuses a message of 4 MiB.
 _MAX_BYTES = 1024 * 1024
@@ -21,7 +23,10 @@ _MAX_EXAMPLE = 500
 
 
 async def find_failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAnswer:
-    """Return a page of the failed attempts that match `query`, the newest first, and where the next page begins."""
+    """Return a page of the failed attempts that match `query`, the newest first, and where the next page begins.
+
+    If the query asks for it, the answer also has the attempts at its events that ended well.
+    """
     wanted: dict[str, Any] = {"workflow_id": query.workflow_id}
     for name in ("event_id", "task_id", "signature"):
         if (value := getattr(query, name)) is not None:
@@ -42,7 +47,12 @@ async def find_failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAn
             break
         attempts.append(attempt)
     has_more = len(documents) > len(attempts)
-    return AttemptsAnswer(attempts=attempts, next_before=attempts[-1].cursor if has_more and attempts else None)
+    done: list[DoneAttempt] = []
+    is_done_cut = False
+    if query.with_done and query.event_ids is not None:
+        done, is_done_cut = await find_done_attempts(store, query.workflow_id, query.event_ids)
+    next_before = attempts[-1].cursor if has_more and attempts else None
+    return AttemptsAnswer(attempts=attempts, next_before=next_before, done=done, is_done_cut=is_done_cut)
 
 
 async def find_error_groups(store: Store, query: ErrorGroupsQuery) -> ErrorGroupsAnswer:

@@ -1,4 +1,4 @@
-"""Turn a report of a failed attempt into a document. (core)
+"""Turn a report of an attempt into a document. (core)
 
 User code can write the text of a report. So MQS takes the workflow from the exchange, never from the report.
 """
@@ -6,12 +6,17 @@ User code can write the text of a report. So MQS takes the workflow from the exc
 import hashlib
 from datetime import UTC, datetime, timedelta
 
+from pydantic import ValidationError
+
+from schemas.errors import Rejected
 from schemas.failures.attempts import FailedAttempt
 from schemas.failures.history import Attempt
 from schemas.failures.signatures import signature_id, signature_text
 from schemas.ids import WORKFLOW_ID, WorkflowId
-from schemas.mqs_documents import FailedAttemptDocument
+from schemas.mqs_documents import DoneAttemptDocument, FailedAttemptDocument
 from schemas.topology import dead_exchange
+from schemas.traces.done_attempts import DoneAttempt
+from schemas.traces.done_reports import MAX_REPORT_BYTES
 
 _PREFIX = dead_exchange(WorkflowId(""))
 
@@ -25,25 +30,27 @@ def workflow_of_exchange(exchange: str) -> WorkflowId | None:
     return WorkflowId(workflow) if exchange.startswith(_PREFIX) and WORKFLOW_ID.fullmatch(workflow) else None
 
 
-def document_id(workflow_id: WorkflowId, attempt: FailedAttempt) -> str:
+def document_id(workflow_id: WorkflowId, attempt: FailedAttempt | DoneAttempt) -> str:
     """Return the id of a report. A repeated report has the same id."""
-    words = (
-        workflow_id,
-        attempt.event_id or attempt.digest,
-        attempt.queue,
-        attempt.pilot,
-        f"{attempt.n_replays}.{attempt.attempt}",
-    )
+    event = attempt.event_id
+    if isinstance(attempt, FailedAttempt):
+        event = event or attempt.digest
+    words = (workflow_id, event, attempt.queue, attempt.pilot, f"{attempt.n_replays}.{attempt.attempt}")
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
+
+
+def make_cursor(now: datetime, entropy: int) -> str:
+    """Return a cursor: cursors ascend in time. 48 bits of `entropy` distinguish those of the same millisecond."""
+    return f"{int(now.timestamp() * 1000):012x}{entropy & 0xFFFFFFFFFFFF:012x}"
 
 
 def document_of(
     workflow_id: WorkflowId, attempt: FailedAttempt, *, now: datetime, entropy: int, retention: timedelta
 ) -> FailedAttemptDocument:
-    """Return the document for `attempt`. 48 bits of `entropy` distinguish documents of the same millisecond."""
+    """Return the document for `attempt`. `make_cursor` describes `entropy`."""
     return FailedAttemptDocument(
         workflow_id=workflow_id,
-        cursor=f"{int(now.timestamp() * 1000):012x}{entropy & 0xFFFFFFFFFFFF:012x}",
+        cursor=make_cursor(now, entropy),
         expires_at=now + retention,
         event_id=attempt.event_id,
         parent=attempt.parent,
@@ -66,8 +73,10 @@ def document_of(
         slot=attempt.slot,
         worker=attempt.worker,
         pilot=attempt.pilot,
-        failed_at=_failed_at(attempt.failed_at, now),
+        failed_at=_read_instant(attempt.failed_at, now) or now,
         took_s=attempt.took_s,
+        published_at=_read_instant(attempt.published_at, now),
+        taken_at=_read_instant(attempt.taken_at, now),
         n_bytes=attempt.n_bytes,
         content_type=attempt.content_type,
         digest=attempt.digest,
@@ -80,10 +89,45 @@ def attempt_of(document: FailedAttemptDocument) -> Attempt:
     return Attempt.model_validate(document.model_dump())
 
 
-def _failed_at(text: str, now: datetime) -> datetime:
+def done_document_of(
+    workflow_id: WorkflowId, attempt: DoneAttempt, *, now: datetime, entropy: int, retention: timedelta
+) -> DoneAttemptDocument:
+    """Return the document for `attempt`, an attempt at a traced event that ended well.
+
+    Raises:
+        Rejected: the worker's clock is wrong, so its instants mean nothing.
+    """
+    if abs(attempt.acknowledged_at - now) > _CLOCK_TRUST:
+        raise Rejected(f"its acknowledged_at is {attempt.acknowledged_at.isoformat()}: the worker's clock is wrong")
+    return DoneAttemptDocument(
+        **attempt.model_dump(exclude={"cursor"}),
+        workflow_id=workflow_id,
+        cursor=make_cursor(now, entropy),
+        expires_at=now + retention,
+    )
+
+
+def read_done_attempt(body: bytes) -> DoneAttempt:
+    """Return the attempt in the report `body`. Unknown members are ignored.
+
+    Raises:
+        Rejected: `body` is not a report of an attempt at a traced event.
+    """
+    if len(body) > MAX_REPORT_BYTES:
+        raise Rejected(f"a report of a traced event must have at most {MAX_REPORT_BYTES} bytes, and has {len(body)}")
+    try:
+        return DoneAttempt.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the report"
+        raise Rejected(f"a report of a traced event is wrong: {where}: {first['msg']}") from error
+
+
+def _read_instant(text: str, now: datetime) -> datetime | None:
+    """Return the instant that `text` states. Return None if it states none, or one that is too far from `now`."""
     try:
         at = datetime.fromisoformat(text)
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
-        return now
-    return at if abs(at - now) <= _CLOCK_TRUST else now
+        return None
+    return at if abs(at - now) <= _CLOCK_TRUST else None

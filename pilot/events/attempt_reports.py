@@ -1,4 +1,4 @@
-"""Report failed attempts to MQS while the pilot works, so that users see the attempts at once.
+"""Report failed attempts, and all attempts at traced events, to MQS while the pilot works: users see them at once.
 
 Reports are optional. The pilot drops a report if there are too many, or if the broker is slow or refuses the report. So
 a report never delays an event and never costs a result.
@@ -6,16 +6,16 @@ a report never delays an event and never costs a result.
 
 import asyncio
 import logging
-import time
 import uuid
-from datetime import UTC, datetime
 
 from pilot.events.publishing import TaskRun
 from pilot.events.queues import PilotQueues
 from pilot.events.report_rate import ReportAllowance, take_one
+from pilot.events.traced_attempts import TracedAttempt, describe_done
 from pilot.failures.failure import Failure
 from pilot.life.attempts import failed_attempt
 from pilot.settings import PilotSettings
+from pilot.wall_time import to_instant
 from pilot.whereabouts import Whereabouts
 from runtime.amqp import Delivery, NotDeclared
 from schemas.errors import EWMSError, Unavailable
@@ -23,6 +23,7 @@ from schemas.failures.attempts import attempt_to_bytes
 from schemas.ids import EventId
 from schemas.payloads.data_events import JSON, DataEvent
 from schemas.pilot.pilot_wire import QueueEndpoint
+from schemas.traces.done_reports import DONE_REPORT_TYPE, done_report_to_bytes
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ _LAST_WAIT_S = 2.0
 
 
 class AttemptReports:
-    """Reports the failed attempts of one pilot."""
+    """Reports the failed attempts of one pilot, and those at traced events that ended well."""
 
     def __init__(self, settings: PilotSettings, queues: PilotQueues, whereabouts: Whereabouts) -> None:
         self._settings = settings
@@ -41,6 +42,8 @@ class AttemptReports:
         #: A random name of this pilot.
         self.pilot = uuid.uuid4().hex
         self._allowance = ReportAllowance()
+        #: Reports of traced events take nothing from those of failures.
+        self._allowance_for_done = ReportAllowance()
         #: Whether the broker has refused a report. An older MQS has no queue for reports.
         self._refused = False
         self._under_way: set[asyncio.Task[None]] = set()
@@ -71,9 +74,39 @@ class AttemptReports:
             pilot=self.pilot,
             last_lines=run.last_lines,
             took_s=run.ended_s - run.started_s,
-            now=datetime.fromtimestamp(time.time() - (loop.time() - run.ended_s), UTC),
+            now=to_instant(run.ended_s),
+            taken_at=to_instant(run.traced.taken_s) if run.traced is not None else None,
         )
-        task = loop.create_task(self._send_report(queue, attempt_to_bytes(found)))
+        self._begin_sending(queue, attempt_to_bytes(found), JSON)
+
+    def report_done(self, queue: QueueEndpoint, delivery: Delivery, run: TaskRun, traced: TracedAttempt) -> None:
+        """Begin to send a report of an attempt that has just ended with an acknowledgement.
+
+        Under the conditions of `report_attempt`, do nothing.
+        """
+        now_s = asyncio.get_running_loop().time()
+        if self._refused or not self._settings.workflow_id:
+            return
+        if (left := take_one(self._allowance_for_done, now_s)) is None:
+            return
+        self._allowance_for_done = left
+        found = describe_done(
+            delivery.event,
+            traced,
+            attempt=delivery.attempt,
+            queue=queue.mqid,
+            settings=self._settings,
+            whereabouts=self._whereabouts,
+            pilot=self.pilot,
+            started_s=run.started_s,
+            ended_s=run.ended_s,
+            acknowledged_s=now_s,
+            to_instant=to_instant,
+        )
+        self._begin_sending(queue, done_report_to_bytes(found), DONE_REPORT_TYPE)
+
+    def _begin_sending(self, queue: QueueEndpoint, body: bytes, content_type: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._send_report(queue, body, content_type))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -84,19 +117,19 @@ class AttemptReports:
         for task in tuple(self._under_way):
             task.cancel()
 
-    async def _send_report(self, queue: QueueEndpoint, body: bytes) -> None:
-        event = DataEvent(body, EventId(uuid.uuid4().hex), JSON)
+    async def _send_report(self, queue: QueueEndpoint, body: bytes, content_type: str) -> None:
+        event = DataEvent(body, EventId(uuid.uuid4().hex), content_type)
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._queues.publish_attempt(queue, event)
         except NotDeclared as error:
             self._refused = True
-            log.info("failed attempts are not reported from here on: %s", error.reason)
+            log.info("attempts are not reported from here on: %s", error.reason)
         except (Unavailable, TimeoutError) as error:
-            log.debug("a report of a failed attempt could not be sent: %s", error)
+            log.debug("a report of an attempt could not be sent: %s", error)
         except EWMSError as error:
             self._refused = True
-            log.info("failed attempts are not reported from here on: %s", error.reason)
+            log.info("attempts are not reported from here on: %s", error.reason)
         except Exception:
             self._refused = True
-            log.exception("failed attempts are not reported from here on")
+            log.exception("attempts are not reported from here on")

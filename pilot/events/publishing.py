@@ -3,22 +3,22 @@
 import asyncio
 import logging
 import platform
-import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from pilot.events.carried_headers import has_bad_trace, read_trace, split_headers
 from pilot.events.payloads import encode_for_legacy
 from pilot.events.queues import PilotQueues, output_event_id
+from pilot.events.traced_attempts import TracedAttempt
 from pilot.failures.event_failures import output_refused
 from pilot.failures.failure import Failure
 from pilot.failures.secret_mask import SecretMask
 from pilot.life.attempts import dead_letter_headers, senders_headers
 from pilot.life.event_outcomes import PublishedLogs, RunFacts, describe_outcome, find_ending
 from pilot.settings import PilotSettings
+from pilot.wall_time import read_now, to_instant
 from pilot.whereabouts import Whereabouts
 from runtime.amqp import ConnectionLost, Delivery, QueueFull
 from schemas.errors import EWMSError
@@ -27,6 +27,7 @@ from schemas.payloads.data_events import JSON, DataEvent, Header, HeaderValue
 from schemas.payloads.legacy_wire import Wire
 from schemas.pilot.outcomes import RunEnding, outcome_event_id, outcome_to_bytes
 from schemas.pilot.pilot_wire import QueueEndpoint
+from schemas.traces.sampling import is_sampled, mark_headers
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class TaskRun:
     confirmed: set[int] = field(default_factory=set)
     #: Whether the next task has got the event; None if that is in doubt, or if the task forwards nothing.
     forwarded: bool | None = None
+    #: What is noted for the trace; None if the event is not traced.
+    traced: TracedAttempt | None = None
 
 
 class Publishing:
@@ -143,6 +146,8 @@ class Publishing:
         assert run.event is not None
         event, once = run.event, self._settings.at_most_once
         headers, _ = split_headers(senders_headers(event.headers.items()).items())
+        if run.traced is not None:
+            headers |= mark_headers(run.traced.root, read_now())
         forwarded = DataEvent(event.body, event.id or EventId(str(uuid.uuid4())), event.content_type, headers)
         for index, queue in enumerate(self._settings.task_outputs):
             if index in run.confirmed:
@@ -153,6 +158,8 @@ class Publishing:
                 log.warning("the broker was lost while event %s went to queue %s", event.id, queue)
                 return
             run.confirmed.add(index)
+            if run.traced is not None:
+                run.traced.outputs.append((queue.mqid, forwarded.id, asyncio.get_running_loop().time()))
         run.forwarded = True
 
     async def _publish_outcome(self, run: TaskRun, failure: Failure | None, after_s: float = 0.0) -> None:
@@ -161,11 +168,7 @@ class Publishing:
         if after_s:
             await asyncio.sleep(after_s)
         lengths = await run.logs.finish_sending() if run.logs is not None else {}
-        loop, now = asyncio.get_running_loop(), time.time()
-        started, ended = (
-            datetime.fromtimestamp(now - (loop.time() - at_s), UTC).isoformat() if run.name else ""
-            for at_s in (run.started_s, run.ended_s)
-        )
+        started, ended = (to_instant(at_s).isoformat() if run.name else "" for at_s in (run.started_s, run.ended_s))
         if failure is not None and self._settings.forward_events and find_ending(failure) is not RunEnding.IN_DOUBT:
             run.forwarded = False
         facts = RunFacts(
@@ -205,11 +208,18 @@ class Publishing:
         elif run.event and has_bad_trace(run.event.headers):
             log.warning("event %s has an invalid traceparent header; its output goes without it", parent)
         event_id = output_event_id(parent, self._settings.task_id, index)
+        root = run.traced.root if run.traced else EventId("")
+        if not parent and is_sampled(event_id, self._settings.trace_one_in):
+            root = event_id
+        if root:
+            headers |= mark_headers(root, read_now())
         body, content_type = run.output or b"", run.output_type
         if queue.wire is Wire.LEGACY and (packed := encode_for_legacy(body, content_type, headers)) is not None:
             body, content_type = packed, ""
         await self._queues.publish_output(queue, DataEvent(body, event_id, content_type, headers))
         run.confirmed.add(index)
+        if run.traced is not None:
+            run.traced.outputs.append((queue.mqid, event_id, asyncio.get_running_loop().time()))
 
     async def _publish_dead_letter(
         self, queue: QueueEndpoint, delivery: Delivery, failure: Failure, attempt: int, after_s: float
@@ -228,7 +238,7 @@ class Publishing:
             queue=queue.mqid,
             settings=self._settings,
             worker=platform.node(),
-            now=datetime.fromtimestamp(time.time(), UTC),
+            now=read_now(),
         )
         event_id = delivery.id or output_event_id(EventId(""), self._settings.task_id, 0)
         await self._queues.publish_dead(queue, DataEvent(delivery.body, event_id, delivery.content_type, headers))

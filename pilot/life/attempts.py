@@ -15,6 +15,7 @@ from pilot.whereabouts import Whereabouts
 from schemas.failures.attempts import MAX_EXCERPT_BYTES, FailedAttempt
 from schemas.payloads.data_events import DataEvent, Header, HeaderValue
 from schemas.topology import MAX_ATTEMPTS
+from schemas.traces.sampling import read_sent_at
 
 #: One AMQP frame carries all headers. This limit keeps their texts far below the smallest frame.
 _MAX_TEXT = 2000
@@ -73,11 +74,13 @@ def failed_attempt(
     last_lines: str,
     took_s: float,
     now: datetime,
+    taken_at: datetime | None = None,
 ) -> FailedAttempt:
     """Return the report of one failed attempt at `event`. `took_s` is for how many seconds the task ran.
 
-    `counts` is whether the attempt counts against the event.
+    `counts` is whether the attempt counts against the event. `taken_at` is when the pilot got it, if it is traced.
     """
+    published_at = None if taken_at is None else read_sent_at(event.headers)
     key, parent = event.headers.get(Header.KEY, ""), event.headers.get(Header.PARENT, "")
     return FailedAttempt(
         event_id=event.id,
@@ -98,6 +101,8 @@ def failed_attempt(
         worker=whereabouts.worker,
         failed_at=now.isoformat(),
         took_s=round(took_s, 3),
+        published_at="" if published_at is None else published_at.isoformat(),
+        taken_at="" if taken_at is None else taken_at.isoformat(),
         n_replays=replays if isinstance(replays := event.headers.get(Header.REPLAYS), int) else 0,
         gave_up=gave_up,
         counts=counts,

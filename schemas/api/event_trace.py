@@ -3,11 +3,12 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from schemas.failures.dead_letters import DeadLetter
 from schemas.failures.history import Attempt
 from schemas.objects import Object
+from schemas.traces.done_attempts import DoneAttempt, TracedFamily
 
 
 class EventState(StrEnum):
@@ -17,9 +18,9 @@ class EventState(StrEnum):
     DEAD = "dead"
     #: Attempts failed. The next one may be under way, or the event is done.
     FAILED = "failed"
-    #: A task made another event of the trace from it.
+    #: A worker reported that it acknowledged the event, or a task made another event of the trace from it.
     DONE = "done"
-    #: No worker reported a failure: the event waits, is in work, is done, or never was.
+    #: No worker reported anything. The event waits or is in work. If its family is not traced, it may also be done.
     UNREPORTED = "unreported"
 
 
@@ -38,9 +39,26 @@ class TracedEvent(Object):
     alias: Annotated[str, Field(description="The alias of its queue; empty if unknown.")]
     state: EventState
     attempts: Annotated[list[Attempt], Field(description="The failed attempts at it, the oldest first.")]
+    done: Annotated[
+        list[DoneAttempt],
+        Field(
+            default_factory=list,
+            description="The attempts at it that ended well, the oldest first. Workers report them of traced events "
+            "only. There are several if the broker delivered the event again after an acknowledgement was lost.",
+        ),
+    ]
+    published_at: Annotated[
+        AwareDatetime | None, Field(description="When it was published; null if that is unknown.")
+    ] = None
     dead_letter: Annotated[
         DeadLetter | None, Field(description="The event itself as a dead letter. Only that of generation 0 is shown.")
     ] = None
+
+
+class TracedFamilies(Object):
+    """The answer of GET /workflows/{id}/traces."""
+
+    families: Annotated[list[TracedFamily], Field(description="Those with the newest reports first, at most 200.")]
 
 
 class EventTrace(Object):

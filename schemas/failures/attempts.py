@@ -58,6 +58,9 @@ class FailedAttempt:
     #: When the attempt ended (ISO 8601 in UTC), and how long it took.
     failed_at: str = ""
     took_s: float = 0.0
+    #: Of traced events: when the event was published, and when the pilot got it (ISO 8601 in UTC); empty if unknown.
+    published_at: str = ""
+    taken_at: str = ""
     #: How many replays the event has had. After a replay, attempts count from 1 again.
     n_replays: int = 0
     #: Whether the pilot gave the event up after this attempt, so that it is a dead letter.

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.ids import WorkflowId
 from schemas.questions import Answer, MqsQuestion
+from schemas.traces.done_attempts import DoneAttempt
 
 #: The limits of one answer, and of the events that one question names.
 MAX_ATTEMPTS_PER_PAGE = 200
@@ -48,6 +49,12 @@ class Attempt(BaseModel):
     pilot: str
     failed_at: AwareDatetime
     took_s: float
+    published_at: AwareDatetime | None = Field(
+        None, description="When a traced event was published; null if that is unknown."
+    )
+    taken_at: AwareDatetime | None = Field(
+        None, description="When the worker got the event, if the event is traced; null if that is unknown."
+    )
     n_bytes: int = Field(description="The event's size.")
     content_type: str
     digest: str = Field(description="The event's SHA-256.")
@@ -89,6 +96,8 @@ class AttemptsQuery(MqsQuestion):
     signature: str | None = None
     before: str | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS_PER_PAGE)] = MAX_ATTEMPTS_PER_PAGE
+    #: Whether the answer also has the attempts at these events (`event_ids`) that ended well.
+    with_done: bool = False
 
 
 class ErrorGroupsQuery(MqsQuestion):
@@ -104,6 +113,10 @@ class AttemptsAnswer(Answer):
     kind: Literal["attempts"] = "attempts"
     attempts: list[Attempt]
     next_before: str | None
+    #: The newest attempts that ended well, if the question asks for them. Workers report them of traced events only.
+    done: list[DoneAttempt] = Field(default_factory=list)
+    #: Whether there are more of them.
+    is_done_cut: bool = False
 
 
 class ErrorGroupsAnswer(Answer):

@@ -4,7 +4,7 @@ body            the payload's bytes, unchanged content_type    the kind of the b
 application/octet-stream. Existing message clients
                 set none, and pack the payload in their own way: see `schemas.payloads.legacy_wire`
 message_id      the event's id; a repeated event keeps it headers         `x-ewms-parent` (the id of the input event),
-`traceparent`; on dead letters also `x-ewms-dead-*`
+`traceparent`; on traced events also `x-ewms-root` and `x-ewms-sent-at`; on dead letters also `x-ewms-dead-*`
 """
 
 import hashlib
@@ -28,6 +28,10 @@ class Header(StrEnum):
 
     PARENT = "x-ewms-parent"
     TRACE = "traceparent"
+    #: The first event of the family of a traced event, and when this event was published (milliseconds since 1970).
+    #: Events that are not traced have neither.
+    ROOT = "x-ewms-root"
+    SENT_AT = "x-ewms-sent-at"
     #: A publisher can set this header: the event's name in the publisher's own data.
     KEY = "x-ewms-key"
     #: MQS sets this header on a dead letter that returns to its queue: the number of replays.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from schemas.errors import TooLarge
 from schemas.ids import EventId
 from schemas.payloads import legacy_wire
-from schemas.payloads.data_events import BINARY, JSON, TEXT, Header
+from schemas.payloads.data_events import BINARY, JSON, TEXT, Header, HeaderValue
 from schemas.payloads.json_text import dump_json, load_json
 from schemas.payloads.legacy_wire import Wire
 from schemas.topology import MAX_EVENT_BYTES
@@ -96,7 +96,7 @@ class PreparedEvent(NamedTuple):
     id: EventId
     body: bytes
     content_type: str
-    headers: dict[str, str] = {}  # noqa: RUF012 - no code changes this dictionary
+    headers: dict[str, HeaderValue] = {}  # noqa: RUF012 - no code changes this dictionary
 
 
 def prepare_event(
@@ -114,5 +114,5 @@ def prepare_event(
             f"the event has {len(body)} bytes; the limit is {MAX_EVENT_BYTES}",
             hint="put the data into a file that tasks can reach, and send its name",
         )
-    headers = {Header.KEY.value: key_text(key)} if key is not None and wire is Wire.EWMS else {}
+    headers: dict[str, HeaderValue] = {Header.KEY.value: key_text(key)} if key is not None and wire is Wire.EWMS else {}
     return PreparedEvent(id_, body, content_type, headers)

@@ -13,6 +13,7 @@ from schemas.pilot.job_names import CHIRP_FD
 from schemas.pilot.variables import Reader, ReadVariable, Variables, describe_field
 from schemas.rules.limits import MAX_EXTENSION_BYTES
 from schemas.rules.secret_names import MAX_SECRETS, SECRET_NAME
+from schemas.traces.sampling import DEFAULT_ONE_IN
 
 
 class Platform(StrEnum):
@@ -129,6 +130,13 @@ def _read_log_limit(v: Variables, name: str) -> int:
     return DEFAULT_LOG_BYTES if limit is None else limit
 
 
+def _read_trace_one_in(v: Variables, name: str) -> int:
+    one_in = v.read_integer(name)
+    if one_in is not None and one_in < 0:
+        v.note_problem(name, "must be 0 or more", "write 0 to trace no event, 1 to trace all, or unset it")
+    return DEFAULT_ONE_IN if one_in is None else one_in
+
+
 def read_secret_names(v: Variables, name: str) -> tuple[str, ...]:
     """Return the names of a task's secrets. A request may join a list by `;`, as it joins all lists."""
     names = tuple(word for part in v.read_words(name, ";") for word in part.replace(",", " ").split())
@@ -207,6 +215,8 @@ class PilotOptions:
     concurrency: int = field(
         metadata=_describe_user_option("MAX_CONCURRENT_TASKS", lambda v, name: max(1, v.read_integer(name) or 1))
     )
+    #: Trace the families of about one root event in this many; 0 for none. Failures are always reported.
+    trace_one_in: int = field(metadata=_describe_user_option("TRACE_ONE_IN", _read_trace_one_in))
     keep_files: bool = field(metadata=_describe_user_option("KEEP_ALL_TASK_FILES", _flag_reader(default=False)))
     dump_output: bool = field(metadata=_describe_user_option("DUMP_TASK_OUTPUT", _flag_reader(default=False)))
     quarantine_s: float = field(metadata=_describe_user_option("QUARANTINE_TIME", _seconds_reader(0)))

@@ -1,20 +1,40 @@
 """Put the trace of an event together from the reports of workers and the graph of the workflow. (core)"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
 
 from schemas.api.event_trace import EventState, TracedEvent
 from schemas.failures.dead_letters import DeadLetter
 from schemas.failures.history import Attempt
 from schemas.ids import EventId
+from schemas.traces.done_attempts import DoneAttempt
 from wms.insight.event_relatives import Relative
 
-#: Failed attempts by event, each list with the oldest first.
-Reports = Mapping[EventId, Sequence[Attempt]]
+A = TypeVar("A", Attempt, DoneAttempt)
 
 
-def group_attempts(attempts: Iterable[Attempt]) -> dict[EventId, list[Attempt]]:
-    """Return `attempts` by event, the oldest first."""
-    grouped: dict[EventId, list[Attempt]] = {}
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What workers reported: failed attempts by event, and attempts that ended well. Each list has the oldest first."""
+
+    failed: Mapping[EventId, Sequence[Attempt]] = field(default_factory=dict)
+    done: Mapping[EventId, Sequence[DoneAttempt]] = field(default_factory=dict)
+
+    @property
+    def events(self) -> set[EventId]:
+        """The events of which there is any report."""
+        return {*self.failed, *self.done}
+
+
+def group_reports(attempts: Iterable[Attempt], done: Iterable[DoneAttempt] = ()) -> Reports:
+    """Return the attempts by event, the oldest first."""
+    return Reports(_group(attempts), _group(done))
+
+
+def _group(attempts: Iterable[A]) -> dict[EventId, list[A]]:
+    grouped: dict[EventId, list[A]] = {}
     for attempt in sorted(attempts, key=lambda one: one.cursor):
         grouped.setdefault(EventId(attempt.event_id), []).append(attempt)
     return grouped
@@ -45,7 +65,9 @@ def trace_events(
             mqid=each.mqid,
             alias=aliases.get(each.mqid, ""),
             state=_find_state(each, reports, letter, has_child=each.event_id in parents),
-            attempts=list(reports.get(each.event_id, ())),
+            attempts=list(reports.failed.get(each.event_id, ())),
+            done=list(reports.done.get(each.event_id, ())),
+            published_at=_find_publication(each.event_id, reports),
             dead_letter=letter if each.generation == 0 else None,
         )
         for each in shown
@@ -56,7 +78,7 @@ def _find_known(descendants: Sequence[Relative], reports: Reports) -> set[EventI
     """Return the descendants with reports, and those between them and the traced event."""
     parents = {each.event_id: each.parent_id for each in descendants}
     known: set[EventId] = set()
-    for event_id in parents.keys() & reports.keys():
+    for event_id in parents.keys() & reports.events:
         while event_id in parents and event_id not in known:
             known.add(event_id)
             event_id = parents[event_id]
@@ -64,11 +86,17 @@ def _find_known(descendants: Sequence[Relative], reports: Reports) -> set[EventI
 
 
 def _find_state(event: Relative, reports: Reports, letter: DeadLetter | None, *, has_child: bool) -> EventState:
-    attempts = reports.get(event.event_id, ())
+    attempts = reports.failed.get(event.event_id, ())
     if letter is not None and event.generation == 0:
         return EventState.DEAD
-    if has_child:
+    if has_child or event.event_id in reports.done:
         return EventState.DONE
     if not attempts:
         return EventState.UNREPORTED
     return EventState.DEAD if attempts[-1].gave_up else EventState.FAILED
+
+
+def _find_publication(event_id: EventId, reports: Reports) -> datetime | None:
+    """Return when the event was published, as any report says. Return None if none says it."""
+    of_it: list[Attempt | DoneAttempt] = [*reports.done.get(event_id, ()), *reports.failed.get(event_id, ())]
+    return next((one.published_at for one in of_it if one.published_at is not None), None)

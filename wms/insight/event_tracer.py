@@ -11,10 +11,11 @@ from schemas.failures.dead_letters import DeadLetter, LettersAnswer, LettersQuer
 from schemas.failures.history import MAX_ATTEMPTS_PER_PAGE, MAX_EVENTS_ASKED, Attempt, AttemptsAnswer, AttemptsQuery
 from schemas.ids import EventId, TaskId, WorkflowId
 from schemas.payloads.data_events import Header
+from schemas.traces.done_attempts import DoneAttempt, TracedFamiliesAnswer, TracedFamiliesQuery, TracedFamily
 from wms.fleet.ownership import Access
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.insight.event_relatives import Relative, find_maker, list_descendants
-from wms.insight.event_trace import group_attempts, trace_events
+from wms.insight.event_trace import group_reports, trace_events
 
 #: The most generations of parents in a trace.
 _MOST_PARENTS = 20
@@ -44,16 +45,20 @@ class EventTracer:
         known_id = WorkflowId(workflow.workflow_id)
         tasks = await self._reader.list_tasks(known_id)
         letter, parent_id = await self._find_letter(known_id, event_id)
-        own, is_cut = await self._find_attempts(known_id, [event_id])
+        own = await self._find_reports(known_id, [event_id])
         queue = letter.queue if letter is not None else ""
         traced = _describe_event(Relative(event_id, 0, parent_id, TaskId(""), queue), own, tasks)
         parents, of_parents, has_more = await self._find_parents(known_id, traced, tasks)
         descendants, has_too_many = list_descendants(event_id, traced.mqid, tasks, MAX_EVENTS_ASKED)
-        of_descendants, are_cut = await self._find_attempts(known_id, [each.event_id for each in descendants])
+        of_descendants = await self._find_reports(known_id, [each.event_id for each in descendants])
+        answers = [*of_parents, own, of_descendants]
         events = trace_events(
             [*parents, traced],
             descendants,
-            group_attempts([*of_parents, *own, *of_descendants]),
+            group_reports(
+                [attempt for answer in answers for attempt in answer.attempts],
+                [attempt for answer in answers for attempt in answer.done],
+            ),
             letter=letter,
             aliases={queue.mqid: queue.alias for queue in workflow.queues},
         )
@@ -61,41 +66,58 @@ class EventTracer:
             workflow_id=known_id,
             event_id=event_id,
             events=events,
-            is_cut=is_cut or has_more or has_too_many or are_cut,
+            is_cut=has_more or has_too_many or _is_cut(own) or _is_cut(of_descendants),
         )
+
+    async def list_families(self, workflow_id: str, access: Access) -> list[TracedFamily]:
+        """Return the traced families of a workflow, those with the newest reports first.
+
+        Raises:
+            NotFound: the workflow is unknown, or not the caller's.
+            Unavailable: MQS does not answer.
+        """
+        workflow = await self._reader.get_workflow(workflow_id, access)
+        query = TracedFamiliesQuery(workflow_id=WorkflowId(workflow.workflow_id))
+        match await self._mqs.ask(query, timeout_s=_ATTEMPTS_TIMEOUT_S):
+            case TracedFamiliesAnswer() as found:
+                return found.families
+            case other:
+                raise Broken(f"MQS answered {other.kind} to {query.kind}")
 
     async def _find_parents(
         self, workflow_id: WorkflowId, traced: Relative, tasks: Sequence[TaskDirectiveDocument]
-    ) -> tuple[list[Relative], list[Attempt], bool]:
-        """Return the known parents of an event, the first one first, the attempts at them, and whether more are known.
+    ) -> tuple[list[Relative], list[AttemptsAnswer], bool]:
+        """Return the known parents of an event, the first one first, the reports on them, and whether more are known.
 
-        The parent of an event is known if a worker reported a failed attempt at the event.
+        The parent of an event is known if a worker reported an attempt at the event.
         """
         parents: list[Relative] = []
-        reported: list[Attempt] = []
+        reported: list[AttemptsAnswer] = []
         child = traced
         while child.parent_id:
             if len(parents) == _MOST_PARENTS:
                 return parents, reported, True
-            attempts, _ = await self._find_attempts(workflow_id, [child.parent_id], _MOST_OF_PARENT)
+            of_parent = await self._find_reports(workflow_id, [child.parent_id], _MOST_OF_PARENT)
             unknown = Relative(child.parent_id, child.generation - 1, EventId(""), TaskId(""), "")
-            child = _describe_event(unknown, attempts, tasks)
+            child = _describe_event(unknown, of_parent, tasks)
             parents.insert(0, child)
-            reported += attempts
+            reported.append(of_parent)
         return parents, reported, False
 
-    async def _find_attempts(
+    async def _find_reports(
         self, workflow_id: WorkflowId, event_ids: Sequence[EventId], most: int = MAX_ATTEMPTS_PER_PAGE
-    ) -> tuple[list[Attempt], bool]:
-        """Return the newest failed attempts at these events, and whether there are more."""
+    ) -> AttemptsAnswer:
+        """Return the newest reported attempts at these events: the failed ones, and those that ended well."""
         if not event_ids:
-            return [], False
-        query = AttemptsQuery(workflow_id=workflow_id, event_ids=list(event_ids), limit=most)
+            return AttemptsAnswer(attempts=[], next_before=None)
+        query = AttemptsQuery(workflow_id=workflow_id, event_ids=list(event_ids), limit=most, with_done=True)
         match await self._mqs.ask(query, timeout_s=_ATTEMPTS_TIMEOUT_S):
             case AttemptsAnswer() as found:
                 # An older MQS does not know the filter.
                 wanted = set(event_ids)
-                return [one for one in found.attempts if one.event_id in wanted], found.next_before is not None
+                attempts = [one for one in found.attempts if one.event_id in wanted]
+                done = [one for one in found.done if one.event_id in wanted]
+                return found.model_copy(update={"attempts": attempts, "done": done})
             case other:
                 raise Broken(f"MQS answered {other.kind} to {query.kind}")
 
@@ -112,8 +134,13 @@ class EventTracer:
                 raise Broken(f"MQS answered {other.kind} to {query.kind}")
 
 
-def _describe_event(event: Relative, attempts: Sequence[Attempt], tasks: Sequence[TaskDirectiveDocument]) -> Relative:
+def _is_cut(answer: AttemptsAnswer) -> bool:
+    return answer.next_before is not None or answer.is_done_cut
+
+
+def _describe_event(event: Relative, reports: AttemptsAnswer, tasks: Sequence[TaskDirectiveDocument]) -> Relative:
     """Return `event` with its queue, its parent and its maker, as far as the attempts at it name them."""
+    attempts: list[Attempt | DoneAttempt] = [*reports.attempts, *reports.done]
     parent_id = next((EventId(one.parent) for one in attempts if one.parent), event.parent_id)
     queue = next((one.queue for one in attempts if one.queue), event.mqid)
     # A header of a user may name any parent. Only one from which a task makes this event counts.

@@ -8,6 +8,7 @@ import typer
 from ewms.cli.commands import queue_history
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, can_ask, parse_option
+from schemas.traces.sampling import DEFAULT_ONE_IN
 
 if TYPE_CHECKING:
     from ewms.queues.payloads import Event
@@ -38,6 +39,13 @@ def publish(
         bool, typer.Option("--close-inputs", help="Then close the workflow's inputs: it ends by itself.")
     ] = False,
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
+    trace_one_in: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Trace the first 20 events, and about one in this many others. 1: all; 0: mark none here.",
+        ),
+    ] = DEFAULT_ONE_IN,
 ) -> None:
     """Publish events, one a line, and wait until the broker has confirmed each."""
     from ewms.cli.text.lines import describe_stop, name_line_in_errors, read_payloads
@@ -55,7 +63,11 @@ def publish(
         publisher = (
             ews.run(workflow)
             .queue(alias)
-            .publisher(active_timeout=parse_option("--active-within", active_within), close_inputs=close_inputs)
+            .publisher(
+                active_timeout=parse_option("--active-within", active_within),
+                close_inputs=close_inputs,
+                trace_one_in=trace_one_in,
+            )
         )
         publisher.notify = given.tell_user
         try:
@@ -73,6 +85,7 @@ def publish(
                     options=[
                         *(["--text"] if text else []), *(["--key", key] if key is not None else []),
                         *(["--close-inputs"] if close_inputs else []),
+                        *(["--trace-one-in", str(trace_one_in)] if trace_one_in != DEFAULT_ONE_IN else []),
                     ],
                     stays_open=close_inputs,
                 )  # fmt: skip

@@ -65,6 +65,7 @@ ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/workflows/{workflow_id}/failed-attempts"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/errors"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/events/{event_id}/trace"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/traces"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/dead-letters"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/dead-letters/groups"): (READERS, None),
     ("GET", "/workflows/{workflow_id}/dead-letters/orders"): (READERS, None),

@@ -9,6 +9,7 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 
 from mqs.groups import repository
+from runtime.clock import utc_now
 from schemas.failures.attempts import ATTEMPTS_KEY, ATTEMPTS_QUEUE, FailedAttempt, attempt_to_bytes
 from schemas.failures.history import (
     Attempt,
@@ -18,9 +19,11 @@ from schemas.failures.history import (
     ErrorGroupsAnswer,
     ErrorGroupsQuery,
 )
-from schemas.mqs_documents import FAILED_ATTEMPTS
+from schemas.mqs_documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
 from schemas.requests import GrantAnswer
 from schemas.topology import dead_exchange
+from schemas.traces.done_attempts import TracedFamiliesAnswer, TracedFamiliesQuery, TracedFamily
+from schemas.traces.done_reports import DONE_REPORT_TYPE, DoneReport, done_report_to_bytes
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 from tests.waiting import eventually
 
@@ -29,7 +32,13 @@ REPORT = FailedAttempt(
 )
 
 
-async def report(tms: Peer, plan: Plan, *bodies: bytes) -> None:
+def done_report(**members: str) -> bytes:
+    at = utc_now().isoformat()
+    times = {"taken_at": at, "started_at": at, "ended_at": at, "acknowledged_at": at}
+    return done_report_to_bytes(DoneReport(**{"attempt": 1, "pilot": "p", **times, **members}))  # type: ignore[arg-type]
+
+
+async def report(tms: Peer, plan: Plan, *bodies: bytes, content_type: str = "application/json") -> None:
     """Publish reports as the workflow's pilots may."""
     answer = await tms.bus.ask(plan.grant_query())
     assert isinstance(answer, GrantAnswer)
@@ -37,7 +46,8 @@ async def report(tms: Peer, plan: Plan, *bodies: bytes) -> None:
         channel = await connection.channel(on_return_raises=True)
         exchange = await channel.get_exchange(dead_exchange(plan.workflow_id), ensure=False)
         for body in bodies:
-            await exchange.publish(aio_pika.Message(body, message_id=uuid.uuid4().hex, delivery_mode=2), ATTEMPTS_KEY)
+            message = aio_pika.Message(body, message_id=uuid.uuid4().hex, delivery_mode=2, content_type=content_type)
+            await exchange.publish(message, ATTEMPTS_KEY)
 
 
 async def attempts(wms: Peer, plan: Plan, *, n: int, **which: str) -> list[Attempt]:
@@ -91,8 +101,31 @@ async def test_what_pilots_report_is_stored_once_asked_for_by_event_and_grouped_
         assert isinstance(first, AttemptsAnswer)
         rest = await attempts(wms, mine, n=1, before=first.next_before or "")
         assert [a.event_id for a in (*first.attempts, *rest)] == ["e1", "e1", "e0"]
-        assert await repository.trim_attempts(running.store, mine.workflow_id, n_kept=1) == 2
+        assert await repository.trim_attempts(running.store, FAILED_ATTEMPTS, mine.workflow_id, n_kept=1) == 2
         assert [a.attempt for a in await attempts(wms, mine, n=1)] == [2]
+
+        # Traced events that are done come the same way, and are no failures.
+        root, child = done_report(event_id="r0", root="r0", key="k"), done_report(event_id="c0", root="r0", parent="r0")
+        other_root = done_report(event_id="r1", root="r1")
+        await report(tms, mine, root, root, child, other_root, b"{}", content_type=DONE_REPORT_TYPE)
+
+        async def ask_for_families() -> list[TracedFamily]:
+            answer = await wms.bus.ask(TracedFamiliesQuery(workflow_id=mine.workflow_id))
+            assert isinstance(answer, TracedFamiliesAnswer)
+            return answer.families
+
+        families = await eventually(ask_for_families, lambda found: sum(each.n_events for each in found) == 3)
+        assert {(each.root, each.key, each.n_events) for each in families} == {("r0", "k", 2), ("r1", "", 1)}
+        asked = AttemptsQuery(workflow_id=mine.workflow_id, event_ids=["e1", "r0", "c0"], with_done=True)
+        of_three = await wms.bus.ask(asked)
+        assert isinstance(of_three, AttemptsAnswer)
+        assert [a.event_id for a in of_three.attempts] == ["e1"]
+        assert {(a.event_id, a.parent, a.attempt) for a in of_three.done} == {("r0", "", 1), ("c0", "r0", 1)}
+        without = await wms.bus.ask(asked.model_copy(update={"with_done": False}))
+        assert isinstance(without, AttemptsAnswer)
+        assert without.done == []
+        assert await repository.trim_attempts(running.store, DONE_ATTEMPTS, mine.workflow_id, n_kept=1) == 2
+        assert len(await attempts(wms, mine, n=1)) == 1, "failures have a limit of their own"
 
 
 async def test_reports_of_workflows_from_before_there_were_any_are_heard_and_wait_while_mqs_is_away(

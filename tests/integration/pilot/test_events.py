@@ -17,6 +17,9 @@ from schemas.payloads.data_events import Header, output_id
 from schemas.pilot.exits import PilotExit
 from schemas.rules.token_sizes import max_queues
 from schemas.topology import event_exchange
+from schemas.traces.done_attempts import DoneAttempt
+from schemas.traces.done_reports import DONE_REPORT_TYPE
+from schemas.traces.sampling import mark_headers
 from tests.integration.pilot.field import Field
 
 GO_ON = {"EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "False"}
@@ -44,6 +47,35 @@ async def test_each_event_comes_back_as_an_output_with_an_id_derived_from_its_ow
     assert await workflow.depth(source) == 0
     assert pilot.statuses() == ["Started", "AwaitingFirstMessage", "Tasking", "Done"]
     assert 'HTChirpEWMSPilotTasksSuccess: "20"' in pilot.said
+
+
+async def test_each_attempt_at_a_marked_event_is_reported_with_its_output_and_that_of_an_unmarked_one_is_not(
+    workflow: Field, tmp_path: Path
+) -> None:
+    """The family is traced: the output names the root. A report comes after the acknowledgement."""
+    source, sink = await workflow.queue(), await workflow.queue()
+    sent_at = datetime(2026, 11, 30, 8, tzinfo=UTC)
+    (traced,) = await workflow.put(source, b"7", headers=mark_headers(EventId("root"), sent_at))
+    await workflow.put(source, b"8", headers={Header.PARENT.value: "another"})
+    runs = tmp_path / "runs"
+    script = f'grep -q 8 "$0" || {{ echo x >> {runs}; test $(wc -l < {runs}) -ge 2; }} && cp "$0" "$1"'
+    pilot = await workflow.pilot(
+        sh(script, EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3, **GO_ON), inputs=[source], outputs=[sink]
+    )
+    outputs = {message.body: message for message in await workflow.take(sink, 2)}
+    failed, done = await workflow.take(ATTEMPTS_QUEUE, 2)
+    assert await pilot.ended() == 1, pilot.log
+    assert attempt_from_bytes(failed.body).published_at == sent_at.isoformat()
+    assert done.content_type == DONE_REPORT_TYPE
+    report = DoneAttempt.model_validate_json(done.body)
+    assert (report.event_id, report.root, report.attempt, report.queue) == (traced, "root", 2, source)
+    assert report.published_at == sent_at
+    assert report.taken_at <= report.started_at <= report.ended_at <= report.acknowledged_at
+    assert [(each.queue, each.event_id) for each in report.outputs] == [(sink, outputs[b"7"].message_id)]
+    assert outputs[b"7"].headers[Header.ROOT] == "root"
+    assert isinstance(outputs[b"7"].headers[Header.SENT_AT], int)
+    assert not {Header.ROOT, Header.SENT_AT} & outputs[b"8"].headers.keys()
+    assert await workflow.depth(ATTEMPTS_QUEUE) == 0
 
 
 async def test_binary_and_json_payloads_pass_untouched(workflow: Field) -> None:

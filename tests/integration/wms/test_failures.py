@@ -19,6 +19,7 @@ from schemas.failures.dead_letters import (
 from schemas.failures.history import Attempt, AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer
 from schemas.ids import EventId, TaskId
 from schemas.payloads.data_events import output_id
+from schemas.traces.done_attempts import DoneAttempt, TracedFamiliesAnswer, TracedFamily
 from tests.integration.wms.conftest import World
 
 
@@ -53,9 +54,14 @@ async def test_a_trace_asks_for_the_event_its_parent_and_all_that_tasks_can_have
     parent = EventId(str(uuid.uuid4()))
     event = str(output_id(parent, TaskId(task["task_id"]), 0))
     told = make_attempt(event_id=event, parent=parent, queue=task["output_queues"][0], gave_up=True)
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    times = dict.fromkeys(("published_at", "taken_at", "started_at", "ended_at", "acknowledged_at"), at)
+    done = DoneAttempt(event_id=parent, root=parent, attempt=1, pilot="p", queue=task["input_queues"][0], **times)
+    family = TracedFamily(root=parent, key="k", n_events=1, first_at=at, last_at=at)
     world.mqs.told = {
-        "attempts": AttemptsAnswer(attempts=[told], next_before=None),
+        "attempts": AttemptsAnswer(attempts=[told], next_before=None, done=[done]),
         "dead-letters": LettersAnswer(letters=[], next_after=None, n_letters=0),
+        "traced-families": TracedFamiliesAnswer(families=[family]),
     }
     path = f"/v1/workflows/{workflow_id}/events/{event}/trace"
     answer = await world.get(path)
@@ -67,6 +73,12 @@ async def test_a_trace_asks_for_the_event_its_parent_and_all_that_tasks_can_have
     ]
     assert (trace.events[1].made_by, trace.events[1].mqid) == (task["task_id"], task["output_queues"][0])
     assert [one.error for one in trace.events[1].attempts] == [told.error]
+    assert (trace.events[0].mqid, trace.events[0].published_at) == (task["input_queues"][0], at)
+    assert [each.event_id for each in trace.events[0].done] == [parent]
+    assert all(query.with_done for query in world.mqs.asked if isinstance(query, AttemptsQuery))
+    families = (await world.get(f"/v1/workflows/{workflow_id}/traces")).json()["families"]
+    assert [(one["root"], one["key"], one["n_events"]) for one in families] == [(parent, "k", 1)]
+    assert (await world.get(f"/v1/workflows/{workflow_id}/traces", subject="eve")).status_code == 404
     asked = [query.event_ids for query in world.mqs.asked if isinstance(query, AttemptsQuery)]
     assert asked == [[event], [parent]], "no task takes events from the queue of the event"
     assert (await world.get(path, subject="eve")).status_code == 404

@@ -12,12 +12,15 @@ from ewms.errors import PublishFailed
 from ewms.queues.publisher import AsyncPublisher, PreparedEvent
 from runtime.amqp import QueueFull
 from schemas.ids import EventId, WorkflowId
+from schemas.payloads.legacy_wire import Wire
+from schemas.traces.sampling import N_FIRST
 
 
 class Unable:
     """A way to the broker on which no event can be written."""
 
     mqid = "q"
+    wire = Wire.EWMS
 
     def post_event_and_call(self, on_settled: Callable[[BaseException | None], None], *_: Any, **__: Any) -> None:
         on_settled(TypeError("string exceeds maximum length of 255 bytes"))
@@ -27,6 +30,7 @@ class Slow:
     """A way to the broker whose confirms come when the test says so."""
 
     mqid = "q"
+    wire = Wire.EWMS
 
     def __init__(self) -> None:
         self.calls: list[Callable[[BaseException | None], None]] = []
@@ -82,3 +86,47 @@ def test_a_flush_returns_after_every_confirm_in_any_order_and_each_event_ends_on
         assert (ended[0], publisher.n_confirmed) == (n_sent, n_sent - refused)
 
     asyncio.run(run_story())
+
+
+class Noting:
+    """A way to the broker that notes the headers of each event."""
+
+    mqid = "q"
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.headers: list[dict[str, Any]] = []
+
+    def post_event_and_call(
+        self,
+        on_settled: Callable[[BaseException | None], None],
+        _: str,
+        __: str,
+        ___: bytes,
+        properties: Any,
+        **____: Any,
+    ) -> None:
+        self.headers.append(properties.headers)
+        on_settled(None)
+
+
+@pytest.mark.parametrize(
+    ("wire", "trace_one_in", "n_marked"),
+    [(Wire.EWMS, 1000, N_FIRST), (Wire.EWMS, 1, 30), (Wire.EWMS, 0, 0), (Wire.LEGACY, 1, 0)],
+)
+def test_a_publisher_marks_its_first_events_for_a_trace_and_of_the_others_a_sample(
+    wire: Wire, trace_one_in: int, n_marked: int
+) -> None:
+    publisher = AsyncPublisher(cast(Any, None), WorkflowId("WF-1"), "photons", trace_one_in=trace_one_in)
+    broker = Noting(wire)
+    publisher._access = publisher._publisher = cast(Any, broker)
+    for n in range(30):
+        publisher.start_sending(PreparedEvent(EventId(f"e-{n}"), b"{}", "", {"x-ewms-key": "k"}), lambda: None)
+    marked = [headers for headers in broker.headers if "x-ewms-root" in headers]
+    assert [headers["x-ewms-root"] for headers in marked] == [f"e-{n}" for n in range(n_marked)]
+    assert all(headers["x-ewms-key"] == "k" for headers in broker.headers)
+
+
+def test_a_sample_cannot_be_less_than_none() -> None:
+    with pytest.raises(ValueError, match="trace_one_in must be 0 or more"):
+        AsyncPublisher(cast(Any, None), WorkflowId("WF-1"), "photons", trace_one_in=-1)

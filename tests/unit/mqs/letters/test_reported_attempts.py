@@ -5,9 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mqs.letters.reported_attempts import attempt_of, document_id, document_of, workflow_of_exchange
+from mqs.letters.reported_attempts import (
+    attempt_of,
+    document_id,
+    document_of,
+    done_document_of,
+    read_done_attempt,
+    workflow_of_exchange,
+)
+from schemas.errors import Rejected
 from schemas.failures.attempts import FailedAttempt
 from schemas.ids import WorkflowId
+from schemas.traces.done_reports import MAX_REPORT_BYTES, DoneReport, done_report_to_bytes
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")
@@ -76,3 +85,41 @@ def test_cursors_ascend_in_time() -> None:
         for n in (0, 1)
     )
     assert early.cursor < late.cursor
+
+
+def done_report(**members: object) -> bytes:
+    at = NOW.isoformat()
+    report = DoneReport("e1", "r1", 1, "p1", taken_at=at, started_at=at, ended_at=at, acknowledged_at=at)
+    return done_report_to_bytes(replace(report, **members))  # type: ignore[arg-type]
+
+
+def test_a_traced_event_that_is_done_is_stored_until_its_retention_is_over_and_once() -> None:
+    done = read_done_attempt(done_report(worker=3))
+    document = done_document_of(WORKFLOW, done, now=NOW, entropy=1, retention=timedelta(days=7))
+    assert (document.workflow_id, document.root, document.worker) == (WORKFLOW, "r1", 3)
+    assert (document.expires_at, len(document.cursor)) == (NOW + timedelta(days=7), 24)
+    again = read_done_attempt(done_report(worker=3, error="told otherwise"))
+    assert document_id(WORKFLOW, done) == document_id(WORKFLOW, again)
+    assert document_id(WORKFLOW, done) != document_id(WORKFLOW, read_done_attempt(done_report(attempt=2)))
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"event_id": 7}', b"\xff", b" " * (MAX_REPORT_BYTES + 1)])
+def test_what_is_no_report_is_refused_with_its_reason(body: bytes) -> None:
+    with pytest.raises(Rejected) as caught:
+        read_done_attempt(body)
+    assert "a report of a traced event" in caught.value.reason
+
+
+def test_a_report_with_a_wrong_clock_is_refused() -> None:
+    done = read_done_attempt(done_report(acknowledged_at=(NOW - timedelta(days=2)).isoformat()))
+    with pytest.raises(Rejected, match="clock"):
+        done_document_of(WORKFLOW, done, now=NOW, entropy=1, retention=timedelta(days=7))
+
+
+def test_the_times_of_a_traced_failure_are_kept() -> None:
+    at = (NOW - timedelta(seconds=5)).isoformat()
+    document = document_of(
+        WORKFLOW, replace(REPORT, published_at=at, taken_at="?"), now=NOW, entropy=1, retention=timedelta(days=7)
+    )
+    assert attempt_of(document).published_at == NOW - timedelta(seconds=5)
+    assert attempt_of(document).taken_at is None

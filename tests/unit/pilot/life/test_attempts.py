@@ -10,6 +10,7 @@ from pilot.whereabouts import Whereabouts
 from schemas.failures.attempts import FailedAttempt
 from schemas.ids import EventId
 from schemas.payloads.data_events import JSON, DataEvent, Header, HeaderValue
+from schemas.traces.sampling import mark_headers
 
 SETTINGS = read_settings(
     {
@@ -87,3 +88,13 @@ def test_a_report_names_the_event_from_which_the_event_was_made() -> None:
     assert report({Header.PARENT: "root", Header.KEY: "k"}).parent == "root"
     assert report({}).parent == ""
     assert report({Header.PARENT: 7}).parent == "", "another client may write any header"
+
+
+def test_a_failure_of_a_traced_event_has_when_it_was_published_and_taken() -> None:
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    event = DataEvent(b"7", EventId("e"), JSON, mark_headers(EventId("e"), at))
+    report = failed_attempt(
+        event, container_failed("task", 3, "boom"), attempt=1, gave_up=False, counts=True, queue="a",
+        settings=SETTINGS, whereabouts=Whereabouts(), pilot="p", last_lines="", took_s=1.0, now=at, taken_at=at,
+    )  # fmt: skip
+    assert report.published_at == report.taken_at == "2026-11-21T00:00:00+00:00"

@@ -1,6 +1,7 @@
 """The trace of one event: its relatives follow from the graph, and reports say what became of them."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +13,10 @@ from schemas.failures.dead_letters import DeadLetter
 from schemas.failures.history import Attempt
 from schemas.ids import EventId, TaskId
 from schemas.payloads.data_events import output_id
+from schemas.traces.done_attempts import DoneAttempt
 from tests.unit.wms.fleets import made, task_request
 from wms.insight.event_relatives import Relative, find_maker, list_descendants
-from wms.insight.event_trace import group_attempts, trace_events
+from wms.insight.event_trace import group_reports, trace_events
 
 AT = datetime(2026, 11, 30, 8, tzinfo=UTC)
 ROOT = EventId(str(uuid.UUID(int=7)))
@@ -45,6 +47,13 @@ def attempt(event_id: str, **members: Any) -> Attempt:
     return Attempt(**given | members)
 
 
+def done(event_id: str, **members: Any) -> DoneAttempt:
+    given = dict.fromkeys(("taken_at", "started_at", "ended_at", "acknowledged_at"), AT) | {
+        "cursor": "1", "event_id": event_id, "root": ROOT, "attempt": 1, "pilot": "p",
+    }  # fmt: skip
+    return DoneAttempt(**given | members)
+
+
 def letter(event_id: str) -> DeadLetter:
     return DeadLetter(
         letter="0" * 20, event_id=event_id, key="", task_id="", queue="", reason="task-failed", error="", signature="",
@@ -53,9 +62,13 @@ def letter(event_id: str) -> DeadLetter:
 
 
 def trace(
-    line: list[Relative], descendants: list[Relative], *attempts: Attempt, dead: DeadLetter | None = None
+    line: list[Relative],
+    descendants: list[Relative],
+    *attempts: Attempt,
+    dead: DeadLetter | None = None,
+    done: Sequence[DoneAttempt] = (),
 ) -> dict[str, TracedEvent]:
-    found = trace_events(line, descendants, group_attempts(attempts), letter=dead, aliases={})
+    found = trace_events(line, descendants, group_reports(attempts, done), letter=dead, aliases={})
     return {each.event_id: each for each in found}
 
 
@@ -133,3 +146,23 @@ def test_a_parent_is_done_because_the_event_is_there() -> None:
     assert list(found) == ["p", ROOT]
     assert (found["p"].state, found["p"].dead_letter) == (EventState.DONE, None)
     assert found[ROOT].state is EventState.DEAD
+
+
+def test_an_event_that_a_worker_acknowledged_is_done_with_all_that_was_reported_of_it() -> None:
+    (reco, fit), queues = make_tasks()
+    descendants, _ = list_descendants(ROOT, queues["in"], [reco, fit], 100)
+    result = child(child(ROOT, reco, 0), fit)
+    found = trace(
+        [own(mqid=queues["in"])],
+        descendants,
+        attempt(ROOT, published_at=AT),
+        done=[done(result), done(ROOT, cursor="3", attempt=3), done(ROOT, cursor="2", attempt=2)],
+    )
+    assert {each.state for each in found.values()} == {EventState.DONE}
+    assert result in found, "a report shows the event, and those on the way to it"
+    assert (found[ROOT].published_at, found[result].published_at) == (AT, None)
+    assert [len(found[ROOT].attempts), *(each.attempt for each in found[ROOT].done)] == [1, 2, 3]
+
+
+def test_a_dead_letter_is_there_even_if_an_earlier_delivery_was_acknowledged() -> None:
+    assert trace([own()], [], dead=letter(ROOT), done=[done(ROOT)])[ROOT].state is EventState.DEAD

@@ -6,16 +6,21 @@ connects with it. So the broker checks the same rights and limits, and no event 
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from runtime.amqp import AccessRefused, ConnectionLost, EventProperties, NotDeclared, QueueFull, Unroutable
 from runtime.amqp.borrowing import borrow_events
+from runtime.clock import utc_now
 from schemas.documents import WorkflowDocument
 from schemas.errors import EWMSError, NotFound, Unavailable, Unprocessable
 from schemas.ids import Alias
 from schemas.objects import MQProfile
 from schemas.payloads.data_events import DataEvent
+from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent
+from schemas.token_claims import read_wire
 from schemas.topology import event_exchange
+from schemas.traces.sampling import DEFAULT_ONE_IN, is_marked_by_publisher, mark_headers
 from wms.engine.nested.workflow_queues import WorkflowQueues, open_connection
 from wms.gateway.ewms.queue_access import QueueWish, check_not_gone
 from wms.gateway.ewms.queues import planned_profiles
@@ -66,6 +71,7 @@ class QueueDesk:
                 confirmed.
         """
         exchange = event_exchange(profile.mqid)
+        events = mark_events(events, read_wire(profile.auth_token or ""), utc_now())
         try:
             async with open_connection(profile) as connection:
                 publisher = connection.open_publisher(window=_WINDOW)
@@ -119,6 +125,17 @@ def cut_events(events: Sequence[DataEvent], max_bytes: int) -> tuple[list[DataEv
             return kept, True
         kept.append(event)
     return kept, False
+
+
+def mark_events(events: Sequence[PreparedEvent], wire: Wire, now: datetime) -> list[PreparedEvent]:
+    """Return `events`, of which the first ones and a sample of the others are marked for a trace."""
+    return [
+        event._replace(headers={**event.headers, **mark_headers(event.id, now)})
+        # Existing message clients set no headers, so their queues carry none.
+        if wire is Wire.EWMS and is_marked_by_publisher(event.id, n, DEFAULT_ONE_IN)
+        else event
+        for n, event in enumerate(events)
+    ]
 
 
 def describe_failure(error: BaseException, alias: str, n_confirmed: int, n_events: int) -> BaseException:

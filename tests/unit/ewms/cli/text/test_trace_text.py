@@ -1,10 +1,14 @@
 """What `ewms trace` prints of an event and its relatives."""
 
-from datetime import UTC, datetime
+import io
+from datetime import UTC, datetime, timedelta
 
-from ewms.cli.text.trace_text import trace_lines
+from rich.console import Console
+
+from ewms.cli.text.trace_text import family_table, trace_lines
 from schemas.api.event_trace import EventState, EventTrace, TracedEvent
 from schemas.failures.history import Attempt
+from schemas.traces.done_attempts import DoneAttempt, TracedFamily, TracedOutput
 
 ATTEMPT = Attempt(
     cursor="1", event_id="e", key="", attempt=5, gave_up=True, task_id="TK-1", taskforce_uuid="TF-1", queue="a1",
@@ -45,5 +49,42 @@ def test_attempts_have_place_exit_and_last_lines_and_no_escape_sequence_of_the_t
 
 def test_an_unknown_event_and_a_cut_trace_say_so() -> None:
     (unknown, cut) = shown(event("e", 0, EventState.UNREPORTED), is_cut=True)
-    assert unknown.endswith("no failure is known: it waits, is in work, is done, or never was")
+    assert unknown.endswith("no report: it waits or is in work; without a trace it may also be done")
     assert cut.startswith("there is more")
+
+
+AT = datetime(2026, 11, 30, 8, tzinfo=UTC)
+
+
+def after(seconds: float) -> datetime:
+    return AT + timedelta(seconds=seconds)
+
+
+DONE = DoneAttempt(
+    cursor="1", event_id="e", root="e", attempt=1, pilot="p", machine="node7\x1b[2J", worker=3, taskforce_uuid="TF-1",
+    published_at=AT, taken_at=after(2.5), started_at=after(2.6), ended_at=after(4), acknowledged_at=after(4.01),
+    outputs=(TracedOutput(queue="a2", event_id="o", confirmed_at=after(4.009)),),
+)  # fmt: skip
+
+
+def test_a_done_attempt_shows_how_long_each_part_of_it_took_and_what_it_made() -> None:
+    lines = shown(event("e", 0, EventState.DONE).model_copy(update={"done": [DONE], "published_at": AT}))
+    assert lines[1] == "  published 2026-11-30 08:00:00.000"
+    assert lines[2].startswith("  attempt 1 done at node7")
+    assert lines[2].endswith(", worker 3 of TF-1")
+    assert "\x1b" not in lines[2]
+    times, output = lines[3:]
+    assert times.strip() == (
+        "taken 2.500 s after it, waited in the worker 0.100 s, ran 1.400 s, acknowledged 0.010 s later, "
+        "at 2026-11-30 08:00:04.010"
+    )
+    assert output.strip() == "made o in a2, confirmed after 0.009 s"
+
+
+def test_traced_events_are_a_table_with_how_much_was_made_from_each() -> None:
+    family = TracedFamily(root="e", key="k\x1b[2J", n_events=3, first_at=AT, last_at=after(1.5))
+    written = io.StringIO()
+    Console(file=written, width=200).print(family_table([family]))
+    assert "\x1b[2J" not in written.getvalue()
+    row = written.getvalue().rstrip().splitlines()[-1].split()
+    assert (row[0], row[2], row[-2:]) == ("e", "3", ["1.500", "s"])

@@ -1,5 +1,7 @@
 """What a caller hears when the broker does not take all events, and how many events a look gives."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from runtime.amqp import AccessRefused, ConnectionLost, QueueFull, Unroutable
@@ -8,8 +10,11 @@ from schemas.documents import QueuePlan
 from schemas.errors import Broken, EWMSError, Unavailable, Unprocessable
 from schemas.ids import Alias, EventId, Mqid
 from schemas.payloads.data_events import BINARY, JSON, DataEvent, Header
+from schemas.payloads.legacy_wire import Wire
+from schemas.payloads.payload_codec import PreparedEvent
+from schemas.traces.sampling import N_FIRST
 from wms.gateway.ewms.public_queues.event_routes import write_shown
-from wms.gateway.ewms.public_queues.queue_desk import cut_events, describe_failure
+from wms.gateway.ewms.public_queues.queue_desk import cut_events, describe_failure, mark_events
 
 
 @pytest.mark.parametrize(
@@ -36,6 +41,15 @@ def test_a_refused_connection_is_no_lack_of_rights() -> None:
     told = describe_failure(AccessRefused("too many connections"), "photons", 0, 5)
     assert isinstance(told, Unavailable)
     assert "too many connections" in told.reason
+
+
+def test_the_first_events_of_a_request_are_traced_but_not_on_a_queue_of_existing_clients() -> None:
+    now = datetime(2026, 11, 30, 8, tzinfo=UTC)
+    events = [PreparedEvent(EventId(f"e-{n}"), b"{}", JSON, {Header.KEY.value: "k"}) for n in range(N_FIRST + 5)]
+    marked = mark_events(events, Wire.EWMS, now)
+    assert [event.headers.get(Header.ROOT) for event in marked] == [f"e-{n}" for n in range(N_FIRST)] + [None] * 5
+    assert (marked[0].headers[Header.KEY], marked[0].headers[Header.SENT_AT]) == ("k", 1_796_025_600_000)
+    assert mark_events(events, Wire.LEGACY, now) == events
 
 
 def test_a_look_ends_at_its_limit_of_bytes_and_gives_one_event_at_least() -> None:

@@ -1,0 +1,1 @@
+"""The traces of events: which events are traced, and what workers report of them."""
