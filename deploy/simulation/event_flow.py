@@ -11,6 +11,7 @@ A task with several input queues takes an event of each run that feeds one of th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from schemas.errors import Rejected
 from schemas.levels import split_levels
@@ -57,7 +58,8 @@ def find_flow(tasks: Sequence[CountedTask]) -> EventFlow:
     """Return the flow between `tasks`.
 
     Raises:
-        Rejected: the tasks feed each other in a circle. How many events users have published is then unknown.
+        Rejected: the tasks feed each other in a circle, so that the number of the users' events is unknown; or a task
+            has taken events of tasks that have done nothing.
     """
     _, in_circles = split_levels(tasks)
     if in_circles:
@@ -74,8 +76,15 @@ def find_flow(tasks: Sequence[CountedTask]) -> EventFlow:
     for task in tasks:
         for mqid, share in _share_out(task, made).items():
             arrived[mqid] = arrived.get(mqid, 0.0) + share
+    for task in tasks:
+        if any(arrived[mqid] and made.get(mqid) == 0 for mqid in task.input_queues):
+            raise Rejected(
+                f"task {task.task_id} has taken events of tasks that have done none, as far as pilots have reported",
+                hint="the report of this workflow lacks the work of some pilots, so it cannot be simulated",
+            )
     return EventFlow(
-        from_users={mqid: round(n) for mqid, n in arrived.items() if mqid not in made},
+        # Halves become whole events.
+        from_users={mqid: ceil(n) for mqid, n in arrived.items() if mqid not in made},
         per_run={mqid: n / made[mqid] if made[mqid] else 0.0 for mqid, n in arrived.items() if mqid in made},
     )
 
@@ -86,5 +95,5 @@ def _share_out(task: CountedTask, made: Mapping[str, int]) -> dict[str, float]:
     users = [mqid for mqid in task.input_queues if mqid not in made]
     n_fed = sum(fed.values())
     n_private = min(task.n_taken, n_fed) if users else task.n_taken
-    shares = {mqid: n_private * n / n_fed if n_fed else 0.0 for mqid, n in fed.items()}
+    shares = {mqid: n_private * n / n_fed if n_fed else n_private / len(fed) for mqid, n in fed.items()}
     return shares | {mqid: (task.n_taken - n_private) / len(users) for mqid in users}

@@ -62,12 +62,20 @@ def read_past_run(order: SimulationOrder) -> PastRun:
             f"workflow {order.report.workflow_id} has no finished events yet: {why}",
             hint="simulate a workflow whose tasks have done some events; `ewms workflow report` shows them",
         )
+    for task in order.report.tasks:
+        _check_known(task)
     dead = _share_dead_letters(order)
     tasks = [
         _read_task(task, directives[task.task_id], taskforces[task.task_id], n_dead=dead[task.task_id])
         for task in order.report.tasks
         if task.task_id in taskforces and task.task_id in directives
     ]
+    for each in tasks:
+        if each.policy.source and not each.n_taken:
+            raise Rejected(
+                f"task {each.task_id} ({each.name}) takes no events, and has not finished a run yet",
+                hint="how long it takes is known after its first run",
+            )
     counted = [
         CountedTask(
             each.task_id, each.input_queues, each.output_queues, each.n_taken, each.n_taken - dead[each.task_id]
@@ -75,6 +83,16 @@ def read_past_run(order: SimulationOrder) -> PastRun:
         for each in tasks
     ]
     return PastRun(tasks, find_flow(counted))
+
+
+def _check_known(task: TaskReport) -> None:
+    """Refuse a task that has worked, if nothing is known of its work."""
+    done, hours = task.figures.events_done, task.figures.worker_hours.value
+    if done.value is None and hours != 0:
+        raise Rejected(
+            f"task {task.task_id} ({task.name}): its finished events are {done.how}",
+            hint="the work of all tasks must be in the report; docs/report.md says when it is not",
+        )
 
 
 def _share_dead_letters(order: SimulationOrder) -> Mapping[str, int]:

@@ -28,7 +28,7 @@ def draw_times(buckets: Sequence[ServiceTimes], *, mean_s: float, n_runs: int, s
     n_in_block = max(1, min(_MOST_IN_A_BLOCK, n_runs))
     quantiles = [(i + 0.5) / n_in_block for i in range(n_in_block)]
     plain = [find_quantile(buckets, each) for each in quantiles] if buckets else [mean_s]
-    stretch = mean_s / (math.fsum(plain) / len(plain))
+    stretch = mean_s * len(plain) / math.fsum(plain) if buckets else 1.0
     while True:
         block = [each * stretch for each in plain]
         shuffle(block)
@@ -46,7 +46,7 @@ def find_quantile(buckets: Sequence[ServiceTimes], quantile: float) -> float:
 
 
 class EvenShare:
-    """Says of each of many things whether it belongs to a share of them, so that any stretch has its share. (core)"""
+    """Chooses a share of many things evenly: 0.3 chooses 30, give or take one, of any hundred things in a row."""
 
     def __init__(self, share: float, phase: float) -> None:
         """`share` may be above 1. `phase`, from 0 to 1, moves the first one."""

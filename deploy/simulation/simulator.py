@@ -52,6 +52,7 @@ def simulate(order: SimulationOrder) -> Simulation:
         task_names={task.task_id: task.name for task in named},
         runs=(shown := _describe_runs(past, choices, runs, before)),
         suggested=choose_run(shown),
+        past_n_events=past.flow.n_from_users,
         past_finish_s=order.report.figures.time_to_last_success.value,
         past_worker_hours=order.report.figures.worker_hours.value,
         assumptions=[*ASSUMPTIONS, *(() if order.report.is_over else (SO_FAR,))],

@@ -55,6 +55,7 @@ class Simulation(Object):
     task_names: Annotated[dict[str, str], Field(description="The id of a task -> its name for people.")]
     runs: list[SimulatedRun]
     suggested: Annotated[int, Field(description="The index of the cheapest run that is nearly as fast as the fastest.")]
+    past_n_events: Annotated[int, Field(description="How many events users published in the past run.")]
     past_finish_s: Annotated[
         float | None, Field(description="How long the past run took, by the report; null: it is unknown.")
     ]

@@ -48,6 +48,6 @@ def describe_past(found: Simulation, past: SimulatedRun) -> str:
     took = UNKNOWN if found.past_finish_s is None else format_duration(found.past_finish_s)
     hours = UNKNOWN if found.past_worker_hours is None else f"{found.past_worker_hours:,.3g}"
     text = f"The past run took {took} from its first start to its last success, and {hours} worker-hours."
-    if found.past_finish_s:
+    if found.past_finish_s and found.n_events == found.past_n_events:
         text += f" Simulated with its number of workers it takes {past.finish_s / found.past_finish_s - 1:+.0%}."
     return text

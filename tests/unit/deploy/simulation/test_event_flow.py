@@ -45,6 +45,16 @@ def test_other_numbers_of_events_keep_the_proportions(n: int, expected: dict[str
     assert flow.scale_to(n) == expected
 
 
+def test_odd_events_of_two_queues_are_rounded_up() -> None:
+    assert dict(find_flow([task("ij", "", 1)]).from_users) == {"i": 1, "j": 1}
+
+
+@pytest.mark.parametrize("n_dead", [0, 3])
+def test_events_that_come_from_nowhere_are_refused(n_dead: int) -> None:
+    with pytest.raises(Rejected, match="task m->o has taken events of tasks that have done none"):
+        find_flow([task("i", "m", 0, n_dead), task("m", "o", 4)])
+
+
 def test_a_circle_of_tasks_is_refused() -> None:
     with pytest.raises(Rejected, match="in a circle"):
         find_flow([task("a", "b", 1), task("b", "a", 1)])

@@ -19,6 +19,19 @@ def test_a_workflow_without_finished_events_is_refused_with_the_reason() -> None
         read_past_run(replace(order, report=silent.model_copy(update={"tasks": tasks})))
 
 
+def test_a_task_whose_work_is_unknown_is_refused() -> None:
+    first = past_task(output_queue_aliases=["mid"])
+    with pytest.raises(Rejected, match=r"task TK-.* \(reco\): its finished events are unknown: no pilot has reported"):
+        past_of(first, past_task(took_s=(), n_pilots=0, inputs=["mid"]))
+    # Pilots that have waited so far have done nothing, and that is known.
+    assert [task.n_taken for task in past_of(first, past_task(took_s=(), inputs=["mid"])).tasks] == [20, 0]
+
+
+def test_a_source_that_runs_for_the_first_time_is_refused() -> None:
+    with pytest.raises(Rejected, match="takes no events, and has not finished a run yet"):
+        past_of(past_task(), past_task(took_s=(), inputs=[], output_queue_aliases=["other"]))
+
+
 def test_a_task_is_read_with_its_times_and_its_places() -> None:
     past = past_of(past_task([2.0] * 30, n_workers=6, start_s=4.0, n_slots=2))
     (task,) = past.tasks

@@ -40,6 +40,7 @@ def test_a_block_of_times_has_the_mean_of_the_report(
 
 
 def test_without_buckets_each_run_takes_the_mean() -> None:
+    assert list(islice(draw_times([], mean_s=0.0, n_runs=10, shuffle=Random(0).shuffle), 2)) == [0.0] * 2
     assert list(islice(draw_times([], mean_s=3.0, n_runs=10, shuffle=Random(0).shuffle), 3)) == [3.0] * 3
 
 

@@ -44,7 +44,9 @@ def test_the_same_seed_gives_the_same_table_and_another_seed_nearly_the_same() -
 
 def test_more_events_take_longer_in_proportion() -> None:
     order = order_for(past_task([2.0] * 40, n_workers=4, start_s=1.0), workers={"reco": [4]}, n_events=400)
-    (run,) = simulate(order).runs
+    found = simulate(order)
+    assert (found.n_events, found.past_n_events) == (400, 40)
+    (run,) = found.runs
     assert run.finish_s == pytest.approx(201, rel=0.05)
 
 
@@ -69,6 +71,12 @@ def test_a_workflow_of_sources_takes_no_events() -> None:
     assert simulate(order).n_events == 0
     with pytest.raises(Rejected, match="take no events from users"):
         simulate(replace(order, n_events=5))
+
+
+def test_a_task_that_has_had_no_event_yet_waits_in_the_simulation_too() -> None:
+    found = simulate(order_for(past_task(output_queue_aliases=["mid"]), past_task(took_s=(), inputs=["mid"])))
+    assert found.n_events == 20
+    assert all(run.finish_s > 1 for run in found.runs)
 
 
 def row(finish_s: float, core_hours: float) -> SimulatedRun:

@@ -30,6 +30,7 @@ FOUND = Simulation(
     task_names={"TK-1": "reco", "TK-2": "[fit]"},
     runs=[make_run(4, 7200), make_run(8, 3600, is_past=True), make_run(16, 42.25)],
     suggested=2,
+    past_n_events=12_000,
     past_finish_s=4000.0,
     past_worker_hours=None,
     assumptions=["the pool has a free slot for each"],
@@ -63,6 +64,8 @@ def test_the_past_run_is_compared_with_its_simulation() -> None:
     unknown = "\n".join(shown(FOUND.model_copy(update={"past_finish_s": None, "past_worker_hours": 2.0})))
     assert "took ? from its first start to its last success, and 2 worker-hours." in unknown
     assert "it takes" not in unknown
+    # With more events, the two cannot be compared.
+    assert "it takes" not in "\n".join(shown(FOUND.model_copy(update={"n_events": 24_000})))
 
 
 def test_durations_are_short_texts() -> None:
