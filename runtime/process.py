@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from runtime.free_memory import return_large_blocks
 from runtime.settings import LogSettings, explain_error
+from runtime.span_export import start_export, stop_export
 from runtime.telemetry import configure_logging, log, note_build
 from schemas.errors import EWMSError, Rejected, Unavailable
 
@@ -35,11 +36,17 @@ def run_process(build: Callable[[], AbstractAsyncContextManager[object]], *, ser
         settings = LogSettings()
         configure_logging(service=service, level=settings.log_level, format=settings.log_format)
         note_build(service)
+        start_export(service, settings.otel_endpoint)
         context = build()
     except ValidationError as error:
         sys.stderr.write(f"{service} cannot start: {explain_error(error).reason}\n")
         sys.exit(EXIT_MISCONFIGURED)
-    sys.exit(asyncio.run(_run_until_told(context)))
+    except Rejected as error:
+        sys.stderr.write(f"{service} cannot start: {error.reason}; {error.hint}\n")
+        sys.exit(EXIT_MISCONFIGURED)
+    code = asyncio.run(_run_until_told(context))
+    stop_export()
+    sys.exit(code)
 
 
 async def _run_until_told(context: AbstractAsyncContextManager[object]) -> int:

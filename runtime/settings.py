@@ -26,6 +26,12 @@ class LogSettings(BaseSettings):
         "INFO", validation_alias=AliasChoices("EWMS_LOG_LEVEL", "LOG_LEVEL")
     )
     log_format: Literal["json", "console"] = "json"
+    #: The address of an OpenTelemetry collector: http://host:4318. Without it no span is recorded.
+    otel_endpoint: str = Field(
+        "",
+        validation_alias=AliasChoices("EWMS_OTEL_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        pattern="^(https?://.+)?$",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 import structlog
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Gauge, Histogram
 
 from runtime import tracing
@@ -89,7 +90,7 @@ def bind_event(event: ControlEvent) -> Iterator[None]:
     bound = {name: value for name, value in ids.items() if value is not None}
     with (
         structlog.contextvars.bound_contextvars(event_id=event.id, event_type=event.type, **bound),
-        tracing.continue_trace(event.traceparent),
+        tracing.continue_trace(event.traceparent, event.type, kind=SpanKind.CONSUMER),
     ):
         yield
 

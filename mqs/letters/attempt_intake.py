@@ -11,6 +11,7 @@ from itertools import islice
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.groups import repository
+from mqs.letters.attempt_spans import describe_attempt
 from mqs.letters.reported_attempts import (
     document_id,
     document_of,
@@ -23,6 +24,7 @@ from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
+from runtime.span_export import current_sender
 from runtime.telemetry import counter, log
 from schemas.errors import Rejected
 from schemas.failures.attempts import attempt_from_bytes
@@ -30,6 +32,7 @@ from schemas.ids import WorkflowId
 from schemas.mqs_documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
 from schemas.payloads.data_events import DeadReason
 from schemas.registry import Collection
+from schemas.traces.done_attempts import DoneAttempt
 from schemas.traces.done_reports import DONE_REPORT_TYPE
 
 _PREFETCH = 400
@@ -139,6 +142,7 @@ class AttemptsIntake:
             await self._store.insert_new(collection, documents)
         for delivery in batch:
             await delivery.ack()
+        self._export_spans(found[DONE_ATTEMPTS])
         _stored.inc(len(found[FAILED_ATTEMPTS]))
         _traced.inc(len(found[DONE_ATTEMPTS]))
         for document in found[FAILED_ATTEMPTS]:
@@ -147,6 +151,13 @@ class AttemptsIntake:
         for collection, documents in found.items():
             for workflow_id, n in Counter(WorkflowId(document["workflow_id"]) for document in documents).items():
                 await self._trim_attempts(collection, workflow_id, n)
+
+    def _export_spans(self, documents: Sequence[Document]) -> None:
+        """Send the attempts at traced events as spans, if a collector is configured."""
+        if (sender := current_sender()) is not None:
+            for document in documents:
+                attempt = DoneAttempt.model_validate(document)
+                sender.send_spans(describe_attempt(WorkflowId(document["workflow_id"]), attempt))
 
     def _build_document(self, delivery: Delivery) -> tuple[Collection, Document]:
         """Return the document of a report, and its collection."""

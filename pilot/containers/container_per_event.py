@@ -12,6 +12,7 @@ from pilot.containers.output_tail import Tail
 from pilot.containers.processes import TaskProcess, TaskProcesses
 from pilot.containers.run_files import RunFiles, WorkDirectory, read_outfile, read_tail, write_output
 from pilot.containers.task_interface import RunOutcome
+from pilot.events.carried_headers import read_trace
 from pilot.events.log_excerpts import read_key
 from pilot.events.payloads import build_argument, build_infile, choose_output_type
 from pilot.failures.container_failures import (
@@ -28,6 +29,10 @@ from pilot.settings import PilotSettings
 from schemas.ids import EventId
 from schemas.payloads.data_events import DataEvent
 from schemas.pilot.outcomes import TaskStream
+
+#: The variable in which a program finds the trace that it continues. Source: OpenTelemetry, "Environment Variables as
+#: Context Propagation Carriers".
+ENV_TRACE = "TRACEPARENT"
 
 
 @dataclass(slots=True)
@@ -82,9 +87,10 @@ class ContainerPerEvent:
             place = RunPlace(
                 files.task_io, files.infile, files.outfile, self._work.data_hub, files.home, self._work.secrets
             )
-            command = task_command(
-                self._runtime, self._settings.task, self._external, place, f"ewms-{files.name}", payload=payload
-            )
+            program = self._settings.task
+            if event is not None and (trace := read_trace(event.headers)):
+                program = replace(program, environment={**program.environment, ENV_TRACE: trace})
+            command = task_command(self._runtime, program, self._external, place, f"ewms-{files.name}", payload=payload)
             if self._settings.logs_queue is None:
                 run.child = self._children.spawn_to_files(
                     command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._on_exit(key, run, code)

@@ -4,14 +4,11 @@ A dead letter keeps each header that AMQP can carry again. An output keeps only 
 than headers: the pilot leaves out a header that AMQP cannot carry, and logs the header's name.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from schemas.payloads.data_events import Header, HeaderValue
-
-#: Source: W3C Trace Context, "traceparent Header Field Values". An id of zeros alone is invalid.
-_TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+from schemas.traces.trace_context import read_traceparent
 
 #: The most bytes that carried headers may have. AMQP sends all headers in one frame of at most 128 KiB.
 MAX_HEADERS_BYTES = 64 * 1024
@@ -21,7 +18,7 @@ _MAX_INTEGER = 2**63
 def read_trace(headers: Mapping[str, Any]) -> str:
     """Return the W3C `traceparent` of an event. Return "" if the event has no trace or an invalid one."""
     trace = headers.get(Header.TRACE)
-    return trace if isinstance(trace, str) and _TRACE.fullmatch(trace) else ""
+    return trace if isinstance(trace, str) and read_traceparent(trace) is not None else ""
 
 
 def has_bad_trace(headers: Mapping[str, Any]) -> bool:

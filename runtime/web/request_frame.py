@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 from urllib.parse import quote
 
+from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -47,8 +48,10 @@ def wrap_endpoint(path: str, endpoint: Endpoint, dialect: Dialect) -> Endpoint:
     async def framed(request: Request) -> Response:
         began_at = time.perf_counter()
         request_id = _choose_request_id(request)
-        with tracing.continue_trace(request.headers.get("traceparent")):
+        parent, name = request.headers.get("traceparent"), f"{request.method} {path}"
+        with tracing.continue_trace(parent, name, kind=SpanKind.SERVER):
             response = await _answer_request(request, request_id, endpoint, dialect)
+            tracing.note_status(response.status_code)
         response.headers[REQUEST_ID_HEADER] = request_id
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.update(dialect.headers)

@@ -23,6 +23,7 @@ from schemas.traces.sampling import mark_headers
 from tests.integration.pilot.field import Field
 
 GO_ON = {"EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "False"}
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 CP = {"EWMS_PILOT_TASK_ARGS": "cp {{INFILE}} {{OUTFILE}}"}
 
 
@@ -55,10 +56,12 @@ async def test_each_attempt_at_a_marked_event_is_reported_with_its_output_and_th
     """The family is traced: the output names the root. A report comes after the acknowledgement."""
     source, sink = await workflow.queue(), await workflow.queue()
     sent_at = datetime(2026, 11, 30, 8, tzinfo=UTC)
-    (traced,) = await workflow.put(source, b"7", headers=mark_headers(EventId("root"), sent_at))
+    marks = {**mark_headers(EventId("root"), sent_at), Header.TRACE.value: TRACE}
+    (traced,) = await workflow.put(source, b"7", headers=marks)
     await workflow.put(source, b"8", headers={Header.PARENT.value: "another"})
     runs = tmp_path / "runs"
-    script = f'grep -q 8 "$0" || {{ echo x >> {runs}; test $(wc -l < {runs}) -ge 2; }} && cp "$0" "$1"'
+    fails_once = f'grep -q 8 "$0" || {{ echo x >> {runs}; test $(wc -l < {runs}) -ge 2; }}'
+    script = f'{fails_once} && echo -n "${{TRACEPARENT:-none}}" > "$1"'
     pilot = await workflow.pilot(
         sh(script, EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3, **GO_ON), inputs=[source], outputs=[sink]
     )
@@ -69,12 +72,12 @@ async def test_each_attempt_at_a_marked_event_is_reported_with_its_output_and_th
     assert done.content_type == DONE_REPORT_TYPE
     report = DoneAttempt.model_validate_json(done.body)
     assert (report.event_id, report.root, report.attempt, report.queue) == (traced, "root", 2, source)
-    assert report.published_at == sent_at
+    assert (report.published_at, report.traceparent) == (sent_at, TRACE)
     assert report.taken_at <= report.started_at <= report.ended_at <= report.acknowledged_at
-    assert [(each.queue, each.event_id) for each in report.outputs] == [(sink, outputs[b"7"].message_id)]
-    assert outputs[b"7"].headers[Header.ROOT] == "root"
-    assert isinstance(outputs[b"7"].headers[Header.SENT_AT], int)
-    assert not {Header.ROOT, Header.SENT_AT} & outputs[b"8"].headers.keys()
+    assert [(each.queue, each.event_id) for each in report.outputs] == [(sink, outputs[TRACE.encode()].message_id)]
+    assert outputs[TRACE.encode()].headers[Header.ROOT] == "root"
+    assert isinstance(outputs[TRACE.encode()].headers[Header.SENT_AT], int)
+    assert not {Header.ROOT, Header.SENT_AT} & outputs[b"none"].headers.keys()
     assert await workflow.depth(ATTEMPTS_QUEUE) == 0
 
 

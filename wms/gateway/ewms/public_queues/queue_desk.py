@@ -11,11 +11,12 @@ from datetime import datetime
 from runtime.amqp import AccessRefused, ConnectionLost, EventProperties, NotDeclared, QueueFull, Unroutable
 from runtime.amqp.borrowing import borrow_events
 from runtime.clock import utc_now
+from runtime.tracing import current_traceparent
 from schemas.documents import WorkflowDocument
 from schemas.errors import EWMSError, NotFound, Unavailable, Unprocessable
 from schemas.ids import Alias
 from schemas.objects import MQProfile
-from schemas.payloads.data_events import DataEvent
+from schemas.payloads.data_events import DataEvent, Header, HeaderValue
 from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent
 from schemas.token_claims import read_wire
@@ -71,7 +72,7 @@ class QueueDesk:
                 confirmed.
         """
         exchange = event_exchange(profile.mqid)
-        events = mark_events(events, read_wire(profile.auth_token or ""), utc_now())
+        events = mark_events(events, read_wire(profile.auth_token or ""), utc_now(), trace=current_traceparent())
         try:
             async with open_connection(profile) as connection:
                 publisher = connection.open_publisher(window=_WINDOW)
@@ -127,13 +128,17 @@ def cut_events(events: Sequence[DataEvent], max_bytes: int) -> tuple[list[DataEv
     return kept, False
 
 
-def mark_events(events: Sequence[PreparedEvent], wire: Wire, now: datetime) -> list[PreparedEvent]:
-    """Return `events`, of which the first ones and a sample of the others are marked for a trace."""
+def mark_events(
+    events: Sequence[PreparedEvent], wire: Wire, now: datetime, *, trace: str | None = None
+) -> list[PreparedEvent]:
+    """Return `events` with the `trace` of the request. The first ones and a sample of the others are marked."""
+    if wire is not Wire.EWMS:
+        return [*events]  # existing message clients set no headers, so their queues carry none
+    carried: dict[str, HeaderValue] = {Header.TRACE.value: trace} if trace else {}
     return [
-        event._replace(headers={**event.headers, **mark_headers(event.id, now)})
-        # Existing message clients set no headers, so their queues carry none.
-        if wire is Wire.EWMS and is_marked_by_publisher(event.id, n, DEFAULT_ONE_IN)
-        else event
+        event._replace(headers={**event.headers, **carried, **mark_headers(event.id, now)})
+        if is_marked_by_publisher(event.id, n, DEFAULT_ONE_IN)
+        else event._replace(headers={**event.headers, **carried})
         for n, event in enumerate(events)
     ]
 

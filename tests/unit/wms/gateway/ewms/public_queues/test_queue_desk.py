@@ -50,6 +50,8 @@ def test_the_first_events_of_a_request_are_traced_but_not_on_a_queue_of_existing
     assert [event.headers.get(Header.ROOT) for event in marked] == [f"e-{n}" for n in range(N_FIRST)] + [None] * 5
     assert (marked[0].headers[Header.KEY], marked[0].headers[Header.SENT_AT]) == ("k", 1_796_025_600_000)
     assert mark_events(events, Wire.LEGACY, now) == events
+    carried = mark_events(events, Wire.EWMS, now, trace="00-1")
+    assert {event.headers[Header.TRACE] for event in carried} == {"00-1"}, "all carry the trace of the request"
 
 
 def test_a_look_ends_at_its_limit_of_bytes_and_gives_one_event_at_least() -> None:
