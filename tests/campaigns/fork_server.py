@@ -17,6 +17,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -26,7 +27,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 _LONGEST_REQUEST = 1 << 20
 _STREAMS = (0, 1, 2)
@@ -48,6 +49,16 @@ class Fork:
         """Return when the process stands still, or has ended."""
         while _read_state(self.pid) not in "TZX":
             await asyncio.sleep(0.005)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended."""
+        return bool(select.select([self.pidfd], [], [], 0)[0])
+
+    async def await_end(self) -> None:
+        """Return when the process has ended."""
+        while not self.has_ended:
+            await asyncio.sleep(0.01)
 
     def kill_group(self) -> None:
         """Kill the process and all that it has started. It must lead a group of its own."""
@@ -88,7 +99,9 @@ class ForkServer:
         self._connection.close()
         self._process.wait()
 
-    def launch(self, module: str, environment: dict[str, str], *, words: socket.socket, log: socket.socket) -> Fork:
+    def launch(
+        self, module: str, environment: dict[str, str], *, words: socket.socket, log: socket.socket | BinaryIO
+    ) -> Fork:
         """Launch `module` as a process: `words` are its standard input and output, `log` is its standard error."""
         streams = [words.fileno(), words.fileno(), log.fileno()]
         return self._launch(streams, module=module, words=[module], environment=environment)

@@ -118,7 +118,7 @@ def _choices(directory: Path) -> dict[str, str]:
         "EWMS_BUDGET_QUEUES": "8",
         "EWMS_RETIRE_LOOK_S": "0.2",
         "EWMS_RETIRE_UNUSED_S": "0.5",
-        "EWMS_INDEX_LOOK_S": "0.3",
+        "EWMS_INDEX_LOOK_S": "2",
     }
 
 

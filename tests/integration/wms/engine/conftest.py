@@ -4,9 +4,11 @@ import asyncio
 import json
 import os
 import re
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from schemas.graph import Definition, Graph, Node, make_chain
 from schemas.ids import RunId
 from schemas.run_documents import RunDocument
 from schemas.topology import pool_service
+from tests.campaigns.fork_server import Fork, ForkServer
 from tests.integration.wms.engine.peers import Worker
 from tests.waiting import PATIENCE_S, PAUSE_S
 from wms.app import Wms, run_wms
@@ -105,54 +108,66 @@ async def engine_world(
 class WmsProcess:
     """WMS in a process of its own."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Fork, answers: asyncio.StreamReader, commands: asyncio.StreamWriter) -> None:
         self.process = process
+        self._answers, self._commands = answers, commands
 
     async def read(self) -> str:
         """Return the next line; "" if the process has died."""
-        assert self.process.stdout is not None
-        while line := (await self.process.stdout.readline()).decode().strip():
-            if re.match(r"up|launched|kept", line):
-                return line
+        # A process that dies with a command unread resets the connection.
+        with suppress(ConnectionResetError):
+            while line := (await self._answers.readline()).decode().strip():
+                if re.match(r"up|launched|kept", line):
+                    return line
         return ""
 
     async def command(self, do: str, **fields: Any) -> str:
         """Give a command of `tests.campaigns.engine_wms`; return what became of it, "" if the process died of it."""
-        assert self.process.stdin is not None
-        self.process.stdin.write((json.dumps({"do": do, **fields}) + "\n").encode())
+        self._commands.write((json.dumps({"do": do, **fields}) + "\n").encode())
         return await self.read()
+
+    async def close(self) -> None:
+        """Kill the process, if it has not ended, and wait until it has."""
+        self.process.send_signal(signal.SIGKILL)
+        await self.process.await_end()
+        self.process.close()
+        self._commands.close()
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[ForkServer]:
+    """What launches WMS as a process: it has imported WMS already."""
+    with ForkServer("wms.app") as server:
+        yield server
 
 
 @pytest.fixture
 async def start_wms(
-    rabbitmq: RabbitMQ, control_vhost: str, mongo_url: str, wms_settings: WmsSettings
+    forks: ForkServer,
+    rabbitmq: RabbitMQ,
+    control_vhost: str,
+    mongo_url: str,
+    wms_settings: WmsSettings,
+    tmp_path: Path,
 ) -> AsyncIterator[Callable[[str], Awaitable[WmsProcess]]]:
     """Starts WMS, with a failpoint or without."""
-    started: list[asyncio.subprocess.Process] = []
+    async with AsyncExitStack() as stack:
 
-    async def start(failpoint: str = "") -> WmsProcess:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.campaigns.engine_wms",
-            env={
+        async def start(failpoint: str = "") -> WmsProcess:
+            environment = {
                 **os.environ,
                 "TEST_MONGO_URL": mongo_url,
                 "TEST_DATABASE": wms_settings.mongo_database,
                 "TEST_AMQP_URL": rabbitmq.amqp_url("wms", control_vhost),
                 "EWMS_SECRET_KEYS": json.dumps([key.get_secret_value() for key in wms_settings.secret_keys]),
                 "EWMS_FAILPOINT": failpoint,
-            },
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        started.append(process)
-        wms = WmsProcess(process)
-        assert await wms.read() == "up"
-        return wms
+            }
+            ours, words = socket.socketpair()
+            with words, (tmp_path / "wms.log").open("ab") as log:
+                process = forks.launch("tests.campaigns.engine_wms", environment, words=words, log=log)
+            wms = WmsProcess(process, *await asyncio.open_connection(sock=ours))
+            stack.push_async_callback(wms.close)
+            assert await wms.read() == "up"
+            return wms
 
-    yield start
-    for process in started:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        yield start

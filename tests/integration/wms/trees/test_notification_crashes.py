@@ -9,7 +9,7 @@ import pytest
 from schemas.ids import OrganizationId
 from schemas.notifications import NotificationList, NotificationTemplateId, name_template
 from schemas.trees import TemplateKind
-from tests.integration.wms.engine.conftest import WmsProcess, start_wms
+from tests.integration.wms.engine.conftest import WmsProcess, forks, start_wms
 from tests.integration.wms.trees.conftest import ADA
 from tests.integration.wms.trees.receivers import receive_hooks
 from tests.waiting import eventually
@@ -18,7 +18,7 @@ from wms.located_text import LocatedDocument
 from wms.settings import WmsSettings
 from wms.trees.graphs.tree_definitions import name_definition
 
-__all__ = ["start_wms"]
+__all__ = ["forks", "start_wms"]
 
 DEFAULT = OrganizationId("default")
 UUID = "00000000-0000-4000-8000-00000000000{}"
@@ -55,7 +55,7 @@ async def test_a33_a_killed_wms_tells_each_event_once_to_a_receiver_that_keeps_i
         first = await start_wms(f"{failpoint}:kill")
         await launch(first, definition, 1)
         async with asyncio.timeout(60):
-            await first.process.wait()
+            await first.process.await_end()
         again = await start_wms("")
         await launch(again, definition, 1)
         await eventually(lambda: len(hook.ids) >= 2)
