@@ -51,6 +51,9 @@ class ServiceSpec:
     #: The services to whose inboxes this service may send; None means all services.
     may_address: frozenset[str] | None = frozenset()
     answers_by: AnswersBy = AnswersBy.EXCHANGE
+    #: Whether several processes of the service answer its questions at once. Then they share one queue; otherwise the
+    #: one process that answers has a queue of its own.
+    shares_questions: bool = False
     #: Whether the service has all rights on the data vhost, where users' events are. Others need a token there.
     owns_data_vhost: bool = False
     #: Whether the service's queue belongs to a pool, whose step workers take `node.run`. Then it has no inbox.
@@ -71,6 +74,7 @@ SERVICES: dict[str, ServiceSpec] = {
             name=Service.WMS,
             declares_shared=True,
             may_address=None,
+            shares_questions=True,
             database="WMS_DB",
         ),
         ServiceSpec(

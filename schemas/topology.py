@@ -3,7 +3,8 @@
 ewms-control   topic exchange `ewms.control` -> `wms.inbox`, `mqs.inbox`, `tms.<schedd>.inbox`, `steps.<pool>`
                topic exchange `ewms.facts` -> the inboxes of the services that receive a fact
                each inbox with `<inbox>.dead` (undeliverable) and `<inbox>.parked` (types not known yet),
-               fed by the direct exchange `<service>.aside`; requests: `ewms.requests` -> `<service>.requests`
+               fed by the direct exchange `<service>.aside`; requests: `ewms.requests` -> `<service>.requests`, or
+               `<service>.requests.<random>` if only one process of the service answers
 ewms           per queue:     direct exchange `x.<mqid>` -> quorum queue `<mqid>`
                per workflow:  queue `dead.<workflow_id>`, fed by `x.dead.<workflow_id>` (the pilots' own dead
                               letters) and by the vhost's one headers exchange `dead` (the broker's)
@@ -45,9 +46,9 @@ EVENT_RETRY_S, EVENT_RETRY_MAX_S = 1, 60
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 INBOX_DELIVERY_LIMIT = 20
 
-#: The direct exchange for requests: it routes by the service's name to `<service>.requests`. It is separate because
-#: `mqs.requests` as a key on the topic exchange would match the inbox, too. A service answers by direct reply-to, or
-#: over the same exchange into a queue of the asker: `ServiceSpec.answers_by`.
+#: The direct exchange for requests: it routes by the service's name to the service's queue of requests. It is separate
+#: because `mqs.requests` as a key on the topic exchange would match the inbox, too. A service answers by direct
+#: reply-to, or over the same exchange into a queue of the asker: `ServiceSpec.answers_by`.
 REQUESTS_EXCHANGE = "ewms.requests"
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 
@@ -114,8 +115,13 @@ def inbox_queue(service: str) -> str:
 
 
 def requests_queue(service: str) -> str:
-    """Return the name of the queue from which `service` takes requests."""
+    """Return the name of the queue from which all processes of `service` take requests."""
     return f"{service}.requests"
+
+
+def own_requests_queue(service: str, name: str) -> str:
+    """Return the name of the queue from which one process of `service` takes requests. `name` is new each time."""
+    return f"{requests_queue(service)}.{name}"
 
 
 def answers_queue(service: str, name: str) -> str:

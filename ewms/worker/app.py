@@ -105,7 +105,7 @@ async def run_worker(settings: WorkerSettings) -> AsyncIterator[Presence]:
             pool_service(pool),
             intake.take_delivery,
             prefetch=settings.worker_slots,
-            prepare=lambda channel: declare_pool(channel, pool),
+            prepare=lambda _: declare_pool(connection, pool),
         )
         try:
             yield presence
@@ -120,8 +120,6 @@ async def run_worker(settings: WorkerSettings) -> AsyncIterator[Presence]:
 async def _declare_queue(connection: Connection, pool: str) -> None:
     """Wait until WMS has declared the exchanges, then declare the pool's queue and bind it to them."""
 
-    async def declare() -> None:
-        async with connection.lend_channel() as channel:
-            await declare_pool(channel, pool)
-
-    await call_until_there(declare, missing=Unavailable, waiting_for="WMS", wait_s=_WAIT_S, cap_s=1.0)
+    await call_until_there(
+        lambda: declare_pool(connection, pool), missing=Unavailable, waiting_for="WMS", wait_s=_WAIT_S, cap_s=1.0
+    )

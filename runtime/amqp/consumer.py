@@ -37,8 +37,9 @@ _CLOSE_TIMEOUT_S = 5.0
 
 OnDelivery = Callable[[Delivery], None]
 
-#: Called before every subscription, with a channel on which to declare the queues and exchanges that must exist.
-Prepare = Callable[[Channel], Awaitable[None]]
+#: Called before every subscription, with a channel on which to declare the queues and exchanges that must exist. If the
+#: queue has a new name each time, it returns that name.
+Prepare = Callable[[Channel], Awaitable[str | None]]
 
 
 class Consumer:
@@ -179,7 +180,7 @@ class Consumer:
                     self._tag = ""
                     if self._prepare is not None:
                         async with self._link.lend_channel() as topology:
-                            await self._prepare(topology)
+                            self.queue = await self._prepare(topology) or self.queue
                     self._channel = await self._link.open_channel(confirms=True)
                     self._n_unapplied = 0
                     self._settler = Settler(self._channel)

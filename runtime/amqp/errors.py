@@ -10,6 +10,7 @@ from aiormq.exceptions import (
     AMQPError,
     ChannelAccessRefused,
     ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
     ConnectionNotAllowed,
     DeliveryError,
     InvalidFrameError,
@@ -40,6 +41,10 @@ class NotDeclared(Unavailable):
     """The exchange or the queue does not exist, or does not exist yet."""
 
 
+class DeclaredOtherwise(Unavailable):
+    """The queue or the exchange exists already, with other arguments. Somebody must delete it."""
+
+
 class AccessRefused(Rejected):
     """The broker refused the credentials, or the credentials give no right to do this."""
 
@@ -61,6 +66,8 @@ def translate_error(error: BaseException | None) -> EWMSError:
             return AccessRefused("the broker refuses these credentials for the vhost")
         case ChannelNotFoundEntity():
             return NotDeclared(_error_text(error))
+        case ChannelPreconditionFailed() if "inequivalent" in str(error):
+            return DeclaredOtherwise(_error_text(error))
         case TimeoutError():
             return ConnectionLost("the broker did not answer in time")
         case _:

@@ -14,23 +14,16 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import NewType, Protocol
 
-from aiormq.channel import Channel
 from pamqp.commands import Basic
 
 from runtime.amqp import ConfirmedPublisher, Connection, ConnectionLost, Consumer, Delivery, EventProperties
 from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
+from runtime.bus.question_queues import declare_answers, declare_requests
 from runtime.telemetry import log
 from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, find_family
 from schemas.questions import Answer, Question, Refusal, VersionAnswer, VersionQuery
 from schemas.services import AnswersBy, spec_of
-from schemas.topology import (
-    DIRECT_REPLY_TO,
-    REQUESTS_EXCHANGE,
-    answers_queue,
-    is_answers_queue,
-    requests_queue,
-    user_at,
-)
+from schemas.topology import DIRECT_REPLY_TO, REQUESTS_EXCHANGE, is_answers_queue, requests_queue, user_at
 from schemas.wire import answer_from_bytes, answer_to_bytes, request_from_bytes, request_to_bytes
 
 #: The broker user who asks: the name of a service, such as `wms` or `tms.<encoded schedd>`.
@@ -59,11 +52,10 @@ class Asker:
         self._connection = connection
         self._service = service
         self._user = user
-        self._answers = answers_queue(service, uuid.uuid4().hex)
         #: Question id -> the broker user asked, and the future of its answer.
         self._waiting: dict[str, tuple[str, asyncio.Future[Answer]]] = {}
-        #: The consumers, by the address for answers.
-        self._consumers: dict[str, Consumer] = {}
+        #: The consumers of answers, by the way in which these come.
+        self._consumers: dict[AnswersBy, Consumer] = {}
         self._starting = asyncio.Lock()
 
     async def ask(self, request: Question, timeout_s: float, *, to: str) -> Answer:
@@ -90,9 +82,7 @@ class Asker:
         return answer
 
     async def _send_question(self, request: Question, question: str, timeout_s: float, to: str) -> None:
-        answers_by = spec_of(to).answers_by
-        reply_to = DIRECT_REPLY_TO if answers_by is AnswersBy.DIRECT_REPLY else self._answers
-        consumer = await self._answers_consumer(reply_to)
+        consumer = await self._answers_consumer(spec_of(to).answers_by)
         await self._connection.wait_until_ready(timeout_s)
         channel = consumer.channel
         if channel is None or not consumer.is_active:
@@ -107,7 +97,7 @@ class Asker:
                     delivery_mode=1,
                     correlation_id=question,
                     message_id=question,
-                    reply_to=reply_to,
+                    reply_to=consumer.queue,
                     user_id=self._user,
                     expiration=str(int(timeout_s * 1000)),
                 ),
@@ -117,23 +107,19 @@ class Asker:
         except CHANNEL_ERRORS as error:
             raise translate_channel_error(error) from error
 
-    async def _answers_consumer(self, reply_to: str) -> Consumer:
+    async def _answers_consumer(self, answers_by: AnswersBy) -> Consumer:
         async with self._starting:
-            if reply_to not in self._consumers:
-                self._consumers[reply_to] = await self._connection.consume(
-                    reply_to,
+            if answers_by not in self._consumers:
+                is_direct = answers_by is AnswersBy.DIRECT_REPLY
+                self._consumers[answers_by] = await self._connection.consume(
+                    DIRECT_REPLY_TO if is_direct else "answers",
                     self._take_answer,
                     prefetch=0,
                     no_ack=True,
-                    prepare=None if reply_to == DIRECT_REPLY_TO else self._declare_answers,
+                    prepare=None if is_direct else lambda channel: declare_answers(channel, self._service),
                     on_lost=self._fail_waiting,
                 )
-            return self._consumers[reply_to]
-
-    async def _declare_answers(self, channel: Channel) -> None:
-        if spec_of(self._service).declares_shared:
-            await channel.exchange_declare(REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
-        await _declare_queue(channel, self._answers, key=self._answers)
+            return self._consumers[answers_by]
 
     def _take_answer(self, delivery: Delivery) -> None:
         asked, answered = self._waiting.get(delivery.correlation_id, ("", None))
@@ -170,7 +156,10 @@ class Answerer:
     async def start(self) -> None:
         """Begin to take questions."""
         self._consumer = await self._connection.consume(
-            requests_queue(self._service), self._take_request, prefetch=_N_AT_ONCE, prepare=self._declare_requests
+            requests_queue(self._service),
+            self._take_request,
+            prefetch=_N_AT_ONCE,
+            prepare=lambda channel: declare_requests(self._connection, channel, self._service),
         )
 
     async def drain(self) -> None:
@@ -219,14 +208,3 @@ class Answerer:
         except EWMSError as error:
             log.info("answer not delivered: the question's time is over", caller=delivery.user_id, reason=error.reason)
         await delivery.ack()
-
-    async def _declare_requests(self, channel: Channel) -> None:
-        if spec_of(self._service).declares_shared:
-            await channel.exchange_declare(REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
-        await _declare_queue(channel, requests_queue(self._service), key=self._service)
-
-
-async def _declare_queue(channel: Channel, name: str, *, key: str) -> None:
-    # The queue ends with its last consumer, so that a question fails at once and not at the timeout.
-    await channel.queue_declare(name, durable=True, auto_delete=True, arguments={"x-queue-type": "classic"})
-    await channel.queue_bind(name, REQUESTS_EXCHANGE, routing_key=key)

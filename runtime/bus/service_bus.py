@@ -103,7 +103,7 @@ class Bus:
         )
 
     async def send_hint(self, event: ControlEvent) -> None:
-        """Send an event that its sender repeats until it has an effect. A broker that restarts may lose the event.
+        """Send an event that its sender repeats until it has an effect. The broker may lose the event.
 
         Raises the errors of `publish`.
         """

@@ -4,16 +4,29 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from schemas.services import Service
+from schemas.topology import pool_service, requests_queue
+
 #: How long an event, a process or a question may take at most while a part is away and comes back, in seconds: F12 of
 #: the goals for the processes and the database; a broker's node has the 30 s that a broker alone has.
 BROKER_S, OTHERS_S = 30.0, 10.0
 #: What a busy machine adds.
 MACHINE_S = 10.0
 
+#: The parts that are a node of the broker: the one that leads this queue of the control vhost, or the one of this name.
+LEADERS: Mapping[str, str] = {
+    "the broker node of questions": requests_queue(Service.WMS),
+    "the broker node of steps": pool_service("default"),
+}
+BROKER_NODES = ("RabbitMQ-2", "RabbitMQ", *LEADERS)
+
+#: How long a part is away. By default RabbitMQ gives the events in the hands of a lost node's clients to others only
+#: after a minute, or when the node is back: so a node is away for longer.
+BROKER_AWAY_S, OTHERS_AWAY_S = 75.0, 6.0
+
 #: The parts in the order of their strikes, and the limit of each.
 LIMITS_S: Mapping[str, float] = {
-    "RabbitMQ-2": BROKER_S,
-    "RabbitMQ": BROKER_S,
+    **dict.fromkeys(BROKER_NODES, BROKER_S),
     "the primary mongod": OTHERS_S,
     "mqs on duty": OTHERS_S,
     "wms": OTHERS_S,
@@ -22,6 +35,11 @@ LIMITS_S: Mapping[str, float] = {
     "tms-2": OTHERS_S,
     "worker": OTHERS_S,
 }
+
+
+def choose_away_s(part: str) -> float:
+    """Return for how many seconds `part` is away."""
+    return BROKER_AWAY_S if part in BROKER_NODES else OTHERS_AWAY_S
 
 
 @dataclass(slots=True)

@@ -3,8 +3,8 @@
     make several [ARGS='--parts RabbitMQ-2,wms --rate 4 --pool condor']
 
 A user sends events at a steady rate through tasks at both access points, and another asks each gateway once a second.
-Each part of `node_strikes.LIMITS_S` is killed with SIGKILL, is away for some seconds, and is brought back. At each kill
-a process of step workers begins. The exit status is 1 if an event is lost, if the client's results bring one twice, or
+Each part of `node_strikes.LIMITS_S` is killed with SIGKILL, is away for some time, and is brought back. At each kill a
+process of step workers begins. The exit status is 1 if an event is lost, if the client's results bring one twice, or
 if somebody waits for longer than `find_faults` allows.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx2
 from pymongo import MongoClient
@@ -28,6 +29,7 @@ from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.children.supervisor import Supervised
 from deploy.local.launch_options import LOCATION, SECOND_LOCATION
 from deploy.local.run_directory import run_directory
+from deploy.local.servers.broker_definitions import ADMIN as BROKER_ADMIN
 from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
@@ -35,13 +37,14 @@ from deploy.local.up import prepare_servers
 from ewms import AsyncClient, EWMSError, Workflow
 from ewms.workflows.run import AsyncRun
 from schemas.processes import ProcessStatus
-from tests.campaigns.node_strikes import LIMITS_S, Ledger, Strike, find_faults
+from schemas.topology import CONTROL_VHOST
+from tests.campaigns.node_strikes import LEADERS, LIMITS_S, Ledger, Strike, choose_away_s, find_faults
 from tests.campaigns.soak_clients import warm_task
 
 _PROCESS = "create_node_enrollment"
 _NODE = "ams-1"
-#: How long a part is away, how long the system then rests, and how long a part, a process or the last event may take.
-_AWAY_S, _REST_S, _PATIENCE_S = 6.0, 6.0, 120.0
+#: How long the system rests after a part is back, and how long a part, a process or the last event may take.
+_REST_S, _PATIENCE_S = 6.0, 120.0
 
 
 class _OfStack:
@@ -71,8 +74,19 @@ def find_part(stack: Stack, part: str) -> "_OfStack | Supervised":
         return next(one for one in (services.mongodb, *services.mongodb.peers) if primary == ("127.0.0.1", one.port))
     if part == "mqs on duty":
         return _OfStack(stack, next(name for name in ("mqs", "mqs-2") if _is_on_duty(stack, name)))
-    nodes = {node.name: node for node in (services.rabbitmq, *services.rabbitmq.peers)}
-    return nodes.get(part) or _OfStack(stack, part)
+    nodes = (services.rabbitmq, *services.rabbitmq.peers)
+    if part in LEADERS:
+        leader = _find_leader(services.rabbitmq.management_url(BROKER_ADMIN), LEADERS[part])
+        return next(node for node in nodes if node.node_name == leader)
+    return next((node for node in nodes if node.name == part), None) or _OfStack(stack, part)
+
+
+def _find_leader(management_url: str, queue: str) -> str:
+    """Return the name of the broker's node that leads `queue` of the control vhost."""
+    path = f"/api/queues/{quote(CONTROL_VHOST, safe='')}/{quote(queue, safe='')}"
+    found = httpx2.get(f"{management_url}{path}", trust_env=False, timeout=10).raise_for_status().json()
+    # A classic queue has no leader: it is on one node.
+    return str(found.get("leader", found["node"]))
 
 
 def _is_on_duty(stack: Stack, name: str) -> bool:
@@ -90,7 +104,7 @@ async def strike_part(stack: Stack, part: str, ews: AsyncClient) -> Strike:
     strike = Strike(part, time.monotonic())
     await asyncio.to_thread(victim.kill)  # type: ignore[union-attr]
     working = asyncio.create_task(_run_process(ews))
-    await asyncio.sleep(_AWAY_S)
+    await asyncio.sleep(choose_away_s(part))
     await asyncio.to_thread(victim.relaunch)
     async with asyncio.timeout(_PATIENCE_S):
         while not await asyncio.to_thread(victim.is_ready):

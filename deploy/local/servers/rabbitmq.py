@@ -97,6 +97,11 @@ class RabbitMQ(BrokerAccess):
         return self._child
 
     @property
+    def node_name(self) -> str:
+        """The node's name within the broker, as the management API shows it."""
+        return self._node.name
+
+    @property
     def own_ports(self) -> Mapping[str, int]:
         """The ports on which the broker listens, by name. `jwks` is not among them, because MQS listens there."""
         return {name: port for name, port in self.ports.items() if name != "jwks"}

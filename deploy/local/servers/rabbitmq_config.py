@@ -8,6 +8,10 @@ from schemas import topology
 #: The time between two removals of the counts that closed channels have left; RabbitMQ's default is two minutes.
 _METRICS_REMOVAL_MS = 6 * 3600 * 1000
 
+#: How long the broker waits for a lost node before it gives the events of its clients to others: long enough for a
+#: restart of the node, after which each such event counts as an attempt. Without the node the broker counts none.
+_LOST_NODE_MS = 20_000
+
 
 def configuration_text(
     ports: Mapping[str, int], *, kid: str, public_key: Path, definitions_file: Path, channels: int, tick_s: int
@@ -38,6 +42,9 @@ heartbeat = 30
 max_message_size = {topology.MAX_EVENT_BYTES}
 # A task may take a day. By default the broker closes the channel of a consumer that holds an event for 30 minutes.
 consumer_timeout = 90000000
+# If a node is lost, the broker gives the events in the hands of its clients to others after this time. By default it
+# waits for the node for 60 s.
+consumer_disconnected_timeout = {_LOST_NODE_MS}
 # Depths come from these statistics, which must be as young as the queues' own reports (see also `advanced_settings`).
 collect_statistics_interval = {tick_s * 1000}
 disk_free_limit.absolute = 200MB

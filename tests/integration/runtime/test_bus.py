@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import structlog
+from aiormq.exceptions import ChannelPreconditionFailed
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import AccessRefused, Connection, Delivery, Unroutable
 from runtime.bus.dispatch import DispatchTable
+from runtime.bus.pools import declare_pool
 from runtime.bus.service_bus import Bus, Caller
 from schemas import topology
 from schemas.errors import Broken, Conflict, EWMSError, NotFound, Rejected, Unavailable
@@ -402,6 +404,37 @@ async def test_a_tms_waits_for_the_exchange_that_others_declare(
     await (await tms).consume(recorder)
     await wms.publish(event(stop(SCHEDD), "1"))
     await eventually(lambda: recorder.ids == ["1"])
+
+
+async def test_classic_queues_of_an_earlier_version_are_replaced_and_their_consumers_go_on(
+    bus_of: BusOf, rabbitmq: RabbitMQ, control_vhost: str, broker: Broker
+) -> None:
+    wms = await bus_of("wms")
+    admin = await Connection.connect(rabbitmq.amqp_url("admin", control_vhost))
+    pool = await Connection.connect(rabbitmq.amqp_url("steps.default", control_vhost))
+    classic: dict[str, Any] = {"x-queue-type": "classic"}
+    async with admin.lend_channel() as channel:
+        await channel.queue_declare("wms.requests", durable=True, auto_delete=True, arguments=classic)
+        await channel.queue_declare("steps.default", durable=True, arguments=classic)
+    earlier: list[Delivery] = []
+    for queue in ("wms.requests", "steps.default"):
+        await admin.consume(queue, earlier.append, prefetch=50)
+    await wms.answer(answering)
+    for _ in range(2):
+        await declare_pool(pool, "default")
+
+    async def is_taken(exchange: str, key: str) -> bool:
+        await broker.raw(key, b"{}", exchange)
+        return any(delivery.routing_key == key for delivery in earlier)
+
+    # The process of the earlier version shares the questions with the new one.
+    await eventually(lambda: is_taken(topology.REQUESTS_EXCHANGE, "wms"))
+    await eventually(lambda: is_taken(topology.CONTROL_EXCHANGE, "steps.default.node.run"))
+    async with admin.lend_channel() as channel:
+        with pytest.raises(ChannelPreconditionFailed, match="quorum"):
+            await channel.queue_declare("steps.default", durable=True, arguments=classic)
+    await pool.close()
+    await admin.close()
 
 
 async def test_only_one_tms_of_a_schedd_is_given_its_orders(bus_of: BusOf) -> None:

@@ -1,6 +1,6 @@
 """What the campaign of several nodes calls a fault."""
 
-from tests.campaigns.node_strikes import Ledger, Strike, find_faults
+from tests.campaigns.node_strikes import BROKER_NODES, LIMITS_S, Ledger, Strike, choose_away_s, find_faults
 
 GATEWAY = "http://one"
 
@@ -53,3 +53,9 @@ def test_a_process_that_does_not_complete_is_a_fault() -> None:
     broken.process_s = None
     (fault,) = find_faults(make_ledger(), [broken], {"wms": 10.0})
     assert "did not complete" in fault
+
+
+def test_a_node_of_the_broker_is_away_for_longer_than_the_broker_waits_for_it_by_default() -> None:
+    assert all(choose_away_s(part) > 60 for part in BROKER_NODES)
+    assert choose_away_s("wms") < 60
+    assert set(BROKER_NODES) <= LIMITS_S.keys()

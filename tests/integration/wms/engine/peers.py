@@ -38,7 +38,7 @@ class Worker:
             topology.pool_service(pool),
             lambda delivery: asyncio.ensure_future(self._take(delivery)),  # type: ignore[arg-type,return-value]  # kept by nobody
             prefetch=50,
-            prepare=lambda channel: declare_pool(channel, pool),
+            prepare=lambda _: declare_pool(self._connection, pool),
         )
         return self
 

@@ -19,7 +19,7 @@ from pamqp.header import ContentHeader
 
 from runtime.amqp import AccessRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
 from runtime.amqp.channel_loss import find_error_of_event
-from runtime.amqp.errors import translate_error
+from runtime.amqp.errors import DeclaredOtherwise, translate_error
 from schemas.errors import EWMSError, Rejected, TooLarge, Unavailable
 
 RETURNED = Basic.Return(312, "NO_ROUTE", "x.a", "a")
@@ -31,6 +31,8 @@ RETURNED = Basic.Return(312, "NO_ROUTE", "x.a", "a")
         (PublishError(DeliveredMessage(RETURNED, ContentHeader(), b"", None), RETURNED), Unroutable),  # type: ignore[arg-type]
         (DeliveryError(None, Basic.Nack(1)), QueueFull),
         (ChannelNotFoundEntity("NOT_FOUND - no exchange 'x.a' in vhost 'ewms'"), NotDeclared),
+        (ChannelPreconditionFailed("PRECONDITION_FAILED - inequivalent arg 'x-queue-type'"), DeclaredOtherwise),
+        (ChannelPreconditionFailed("PRECONDITION_FAILED - unknown delivery tag 5"), ConnectionLost),
         (ChannelAccessRefused("ACCESS_REFUSED - write access to exchange 'x.a'"), AccessRefused),
         (ProbableAuthenticationError("ACCESS_REFUSED - Login was refused"), AccessRefused),
         (

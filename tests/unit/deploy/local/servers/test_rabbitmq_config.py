@@ -5,6 +5,7 @@ import pytest
 
 from deploy.local.servers.rabbitmq import read_tick_s
 from deploy.local.servers.rabbitmq_config import advanced_settings, configuration_text
+from tests.campaigns.node_strikes import BROKER_S
 
 
 def test_the_broker_keeps_the_counts_of_closed_channels_for_hours() -> None:
@@ -19,10 +20,21 @@ def test_the_advanced_settings_name_the_address_of_the_keys() -> None:
     )
 
 
-def test_queues_and_statistics_report_at_the_same_interval() -> None:
-    settings = configuration_text(
-        {"amqp": 1, "management": 2}, kid="k", public_key=Path("k"), definitions_file=Path("d"), channels=64, tick_s=5
+def make_settings(tick_s: int = 1) -> str:
+    ports = {"amqp": 1, "management": 2}
+    return configuration_text(
+        ports, kid="k", public_key=Path("k"), definitions_file=Path("d"), channels=64, tick_s=tick_s
     )
+
+
+def test_events_in_the_hands_of_a_lost_nodes_clients_do_not_wait_for_the_node() -> None:
+    found = re.search(r"^consumer_disconnected_timeout = (\d+)$", make_settings(), re.MULTILINE)
+    assert found
+    assert int(found[1]) / 1000 < BROKER_S
+
+
+def test_queues_and_statistics_report_at_the_same_interval() -> None:
+    settings = make_settings(tick_s=5)
     assert "collect_statistics_interval = 5000\n" in settings
     assert "{quorum_tick_interval,5000}" in advanced_settings("http://127.0.0.1:9/k", tick_s=5)
 
