@@ -8,8 +8,8 @@ from pathlib import Path
 from deploy.local.secret_files import replace_secret
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, broker_definitions, service_names
 from schemas.errors import Conflict
+from schemas.topology import CONTROL_VHOST, DATA_VHOST
 
-CONTROL_VHOST, DATA_VHOST = "ewms-control", "ewms-data"
 DEFINITIONS, PASSWORDS = "definitions.json", "passwords.json"
 
 

@@ -1,6 +1,7 @@
 """`ewms-admin broker users`: two files for their owner alone, and passwords that stay when a user comes."""
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 
 from deploy.admin.__main__ import EXIT_UNUSABLE, main
 from deploy.admin.broker import DEFINITIONS, PASSWORDS
+from schemas.topology import CONTROL_VHOST, DATA_VHOST
+
+ROOT = Path(__file__).parents[4]
 
 
 def test_users_of_a_whole_system_are_written_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,10 +29,18 @@ def test_users_of_a_whole_system_are_written_and_kept(tmp_path: Path, capsys: py
     assert second.keys() - first.keys() == {"steps.default"}
     definitions = json.loads((directory / DEFINITIONS).read_text())
     assert {user["name"] for user in definitions["users"]} == set(second)
-    assert {vhost["name"] for vhost in definitions["vhosts"]} == {"ewms-control", "ewms-data"}
+    assert {vhost["name"] for vhost in definitions["vhosts"]} == {CONTROL_VHOST, DATA_VHOST}
     assert not [password for password in second.values() if password in json.dumps(definitions)]
     for name in (PASSWORDS, DEFINITIONS):
         assert stat.S_IMODE((directory / name).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "deploy/systemd").glob("*.env.example")), ids=lambda path: path.name)
+def test_the_examples_of_settings_name_the_vhosts_of_these_users_and_of_tokens(path: Path) -> None:
+    addresses = re.findall(r"amqps?://\S+?/(\S+)", path.read_text()) + re.findall(
+        r"^EWMS_BROKER_ADDRESS=[^/\s]+/(\S+)$", path.read_text(), re.MULTILINE
+    )
+    assert set(addresses) <= {CONTROL_VHOST, DATA_VHOST}
 
 
 @pytest.mark.parametrize("content", ["not JSON", '["a"]', '{"wms": 7}'])

@@ -32,10 +32,10 @@ WMS = (
 )
 MQS = (
     "EWMS_CONTROL_AMQP_URL=amqps://mqs:hunter2@broker/ewms-control",
-    "EWMS_DATA_AMQP_URL=amqps://mqs:hunter2@broker/ewms-data",
+    "EWMS_DATA_AMQP_URL=amqps://mqs:hunter2@broker/ewms",
     "EWMS_RABBITMQ_API_URL=https://mqs:hunter2@broker:15671",
     "EWMS_MONGO_URL=mongodb://127.0.0.1/MQS_DB",
-    "EWMS_BROKER_ADDRESS=broker:5671/ewms-data",
+    "EWMS_BROKER_ADDRESS=broker:5671/ewms",
 )
 
 
