@@ -51,7 +51,7 @@ class _Held:
 
 
 @dataclass(slots=True)
-class _Run:
+class _SimulatedRun:
     began_s: float
     end: PlannedCall
 
@@ -94,7 +94,7 @@ class SimulatedPilot:
         self._keys = count(1)
         self._subscriptions: list[Subscription] = []
         self._held: dict[int, _Held] = {}
-        self._runs: dict[int, _Run] = {}
+        self._runs: dict[int, _SimulatedRun] = {}
         self._first_event_s: float | None = None
         self._failed_since_s: float | None = None
         self._has_ended = False
@@ -161,7 +161,7 @@ class SimulatedPilot:
         plan = self._plan_run(self._held[key].event)
         self._meter.begin_run(key, now_s)
         end = self._agenda.call_later(plan.took_s, lambda: self._end_run(key, plan.failure, interrupted=False))
-        self._runs[key] = _Run(now_s, end)
+        self._runs[key] = _SimulatedRun(now_s, end)
 
     def _end_run(self, key: int, failure: Failure | None, *, interrupted: bool) -> None:
         now_s, run = self._agenda.time(), self._runs.pop(key)

@@ -27,7 +27,8 @@ class OneTask:
     async def load_task(self, _: CatalogueTaskId) -> CatalogueTask:
         return self.task
 
-    async def change_task(self, _: CatalogueTaskId, decide: Decide) -> CatalogueTask:
+    async def change_task(self, _: CatalogueTaskId, decide: Decide, *, by: str) -> CatalogueTask:
+        assert by == "webhook"
         self.n_transactions += 1
         self.task = decide(self.task)
         return self.task

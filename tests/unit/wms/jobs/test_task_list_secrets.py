@@ -35,7 +35,8 @@ class World:
 
     async def transact(self, step: Any, **_: Any) -> Any:
         decided = await step(self)
-        (change,) = decided.changes
+        # The row of the audit log follows.
+        change, _ = decided.changes
         self.saved = {**self.saved, **(change.document if isinstance(change, Insert) else change.set)}
         return decided
 
