@@ -1,6 +1,7 @@
-"""`ewms-admin config check SERVICE`: print the settings of a service without secrets, and say what is wrong.
+"""`ewms-admin`, what operators run beside the services: it checks settings, makes the broker's users, saves databases.
 
-0   the settings are right        1   they work, but something should be mended        2   the service cannot start
+0   done, or the settings are right          1   the settings work, but something should be mended
+2   refused, or the service cannot start
 """
 
 import argparse
@@ -18,7 +19,8 @@ from pydantic_settings import BaseSettings
 from deploy.admin.broker import write_broker_users
 from deploy.admin.configuration import find_faults, find_unknown, list_assigned, list_settings, list_variables
 from runtime.settings import explain_error
-from schemas.errors import Conflict
+from schemas.errors import Conflict, EWMSError, Rejected
+from schemas.services import SERVICES
 
 EXIT_FAULTY, EXIT_UNUSABLE = 1, 2
 
@@ -29,12 +31,13 @@ _SETTINGS: Mapping[str, tuple[str, str]] = {
     "tms": ("tms.settings", "TmsSettings"),
     "steps": ("ewms.worker.settings", "WorkerSettings"),
 }
+_WITH_DATABASE = [spec.name for spec in SERVICES.values() if spec.database]
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command with the arguments `words` (None: those of the process), and return the exit code."""
     parser = argparse.ArgumentParser(prog="ewms-admin", description="What operators run beside the services.")
-    groups = parser.add_subparsers(dest="group", required=True, metavar="config|broker")
+    groups = parser.add_subparsers(dest="group", required=True, metavar="config|broker|database")
     config = groups.add_parser("config", help="the settings of the services")
     verbs = config.add_subparsers(dest="verb", required=True, metavar="check")
     check = verbs.add_parser("check", help="print the settings of a service without secrets, and say what is wrong")
@@ -46,9 +49,21 @@ def main(words: Sequence[str] | None = None) -> int:
     users.add_argument("directory", type=Path)
     users.add_argument("--schedd", action="append", default=[], help="a schedd with a TMS; once for each")
     users.add_argument("--pool", action="append", default=[], help="a pool of step workers; once for each")
+    database = groups.add_parser("database", help="the documents of a service")
+    verbs = database.add_subparsers(dest="verb", required=True, metavar="dump|restore")
+    dump = verbs.add_parser("dump", help="write all documents into a new directory, as they are at one moment")
+    restore = verbs.add_parser("restore", help="write the documents of such a directory into an empty database")
+    for verb in (dump, restore):
+        verb.add_argument("service", choices=sorted(_WITH_DATABASE))
+        verb.add_argument("directory", type=Path)
+        verb.add_argument("--env-file", type=Path, help="the service's file of variables, as systemd reads it")
+    dump.set_defaults(replace=False)
+    restore.add_argument("--replace", action="store_true", help="first drop what the database has")
     given = parser.parse_args(words)
     if given.group == "config":
         return check_configuration(given.service, given.env_file)
+    if given.group == "database":
+        return save_database(given.service, given.env_file, given.directory, given.verb, replaces=given.replace)
     return make_broker_users(given.directory, given.schedd, given.pool)
 
 
@@ -63,16 +78,34 @@ def make_broker_users(directory: Path, schedds: Sequence[str], pools: Sequence[s
     return 0
 
 
+def save_database(service: str, env_file: Path | None, directory: Path, verb: str, *, replaces: bool) -> int:
+    """Dump the database of `service` into `directory`, or restore it from there, and print how many documents each
+    collection has. Return the exit code.
+    """
+    try:
+        settings = _read_settings(service, env_file)
+        url, name = settings.mongo_url.get_secret_value(), settings.mongo_database
+        # An access point may lack MongoDB's driver, which the other commands do not need.
+        database = import_module("deploy.admin.database")
+        if verb == "dump":
+            done = database.dump_database(url, name, directory)
+        else:
+            done = database.restore_database(url, name, directory, replaces=replaces)
+    except (EWMSError, OSError) as error:
+        hint = f" ({error.hint})" if isinstance(error, EWMSError) and error.hint else ""
+        sys.stderr.write(f"database {verb}: {error}{hint}\n")
+        return EXIT_UNUSABLE
+    sys.stdout.write("".join(f"{one.n_documents:>10} {collection}\n" for collection, one in sorted(done.items())))
+    return 0
+
+
 def check_configuration(service: str, env_file: Path | None) -> int:
     """Print the settings of `service` and their faults. Return the exit code."""
-    if env_file is not None and not env_file.is_file():
-        return _report_refusal(service, f"{env_file}: there is no such file")
-    module, name = _SETTINGS[service]
-    kind: type[BaseSettings] = getattr(import_module(module), name)
     try:
-        settings = kind(_env_file=env_file)
-    except ValidationError as error:
-        return _report_refusal(service, explain_error(error).reason)
+        settings = _read_settings(service, env_file)
+    except Rejected as error:
+        return _report_refusal(service, error.reason)
+    kind = type(settings)
     for setting in list_settings(settings):
         mark = "" if setting.is_set else "   (default)"
         sys.stdout.write(f"{setting.variable}={setting.value}{mark}\n")
@@ -82,6 +115,21 @@ def check_configuration(service: str, env_file: Path | None) -> int:
         faults.append(f"{env_file}: other accounts can read its passwords (mode {mode:04o}); chmod 600")
     _print_faults(service, faults)
     return EXIT_FAULTY if faults else 0
+
+
+def _read_settings(service: str, env_file: Path | None) -> Any:
+    """Return the settings of `service`.
+
+    Raises:
+        Rejected: the file does not exist, or the service cannot start with these settings.
+    """
+    if env_file is not None and not env_file.is_file():
+        raise Rejected(f"{env_file}: there is no such file")
+    module, name = _SETTINGS[service]
+    try:
+        return getattr(import_module(module), name)(_env_file=env_file)
+    except ValidationError as error:
+        raise Rejected(explain_error(error).reason) from error
 
 
 def _read_modes(settings: BaseSettings) -> dict[str, int | None]:
