@@ -71,7 +71,7 @@ class SimulatedQueue:
         """Put a new event at the end of the queue."""
         self._backlog.n_unsettled += 1
         self._ready.append(event)
-        self._deliver()
+        self._deliver_events()
 
     def open_subscription(self, prefetch: int, deliver: Callable[[Subscription, SimulatedEvent], None]) -> Subscription:
         """Return a new subscription. The queue calls its `deliver` with each event."""
@@ -84,7 +84,7 @@ class SimulatedQueue:
         if subscription.is_active and subscription.credit > 0 and not subscription.is_in_turn:
             subscription.is_in_turn = True
             self._turn.append(subscription)
-        self._deliver()
+        self._deliver_events()
 
     def settle_event(self, event: SimulatedEvent, how: Settlement) -> None:
         """Drop the event, or bring it back."""
@@ -102,9 +102,9 @@ class SimulatedQueue:
 
     def _bring_back(self, event: SimulatedEvent) -> None:
         self._ready.appendleft(event)
-        self._deliver()
+        self._deliver_events()
 
-    def _deliver(self) -> None:
+    def _deliver_events(self) -> None:
         """Deliver ready events. A delivery may lead to another one: the outermost call makes it."""
         if self._is_delivering:
             return

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from schemas.failures.attempts import MAX_ERROR, MAX_NAME
 from schemas.ids import WorkflowId
 from schemas.questions import Answer, MqsQuestion
-from schemas.traces.done_reports import MAX_ERROR, MAX_NAME, MAX_OUTPUTS
+from schemas.traces.done_reports import MAX_OUTPUTS
 
 #: The most families in one answer.
 MAX_FAMILIES = 200

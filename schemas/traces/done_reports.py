@@ -11,12 +11,11 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from schemas.failures.attempts import MAX_ERROR, MAX_NAME
+
 #: The content type of a report. An MQS that does not know it drops the report.
 DONE_REPORT_TYPE = "application/vnd.ewms.done-attempt+json"
 
-#: Maximum lengths, in characters.
-MAX_NAME = 256
-MAX_ERROR = 2000
 #: The most outputs in one report.
 MAX_OUTPUTS = 32
 #: The largest report in bytes. MQS drops a larger one, which has many long texts.

@@ -24,16 +24,16 @@ class Reports:
 
     @property
     def events(self) -> set[EventId]:
-        """The events of which there is any report."""
+        """The events that workers reported."""
         return {*self.failed, *self.done}
 
 
 def group_reports(attempts: Iterable[Attempt], done: Iterable[DoneAttempt] = ()) -> Reports:
     """Return the attempts by event, the oldest first."""
-    return Reports(_group(attempts), _group(done))
+    return Reports(_group_by_event(attempts), _group_by_event(done))
 
 
-def _group(attempts: Iterable[A]) -> dict[EventId, list[A]]:
+def _group_by_event(attempts: Iterable[A]) -> dict[EventId, list[A]]:
     grouped: dict[EventId, list[A]] = {}
     for attempt in sorted(attempts, key=lambda one: one.cursor):
         grouped.setdefault(EventId(attempt.event_id), []).append(attempt)
