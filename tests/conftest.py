@@ -123,6 +123,8 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("EWMS_STATE_DIR", raising=False)
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        # CI sets it. A user's commands write through buffers, whose last flush may fail.
+        patch.delenv("PYTHONUNBUFFERED", raising=False)
         # The tests' own clients reach nothing but loopback.
         for name in PROXIES:
             patch.delenv(name, raising=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from schemas.errors import Rejected
 
@@ -41,16 +41,19 @@ def prepare_streams() -> None:
 
 def print_to_stderr(text: str) -> None:
     """Write `text` to stderr. Ignore an error: the command should not fail because stderr cannot be written."""
-    with suppress(OSError):
+    try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
+    except OSError:
+        # Python would try again at its end, and exit with 120 instead of the command's status.
+        abandon_output(sys.stderr)
 
 
-def abandon_output() -> None:
-    """Drop what standard output has not written yet, so that the end of the process does not write it."""
+def abandon_output(stream: TextIO | None = None) -> None:
+    """Drop what `stream` has not written yet, so that the end of the process does not write it. Default: stdout."""
     with suppress(OSError, ValueError):
         void = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(void, sys.stdout.fileno())
+        os.dup2(void, (stream or sys.stdout).fileno())
         os.close(void)
 
 
