@@ -130,7 +130,7 @@ def _carry_out(stack: Stack, planned: PlannedRun, directory: Path) -> Ending:
             if not outcome:
                 faults = (*faults, *(f"stalled: {cause.text}" for cause in _causes(run)))
                 run.abort()
-    return Ending(collector.counts, dead, outcome, watcher.unseen_stall_s, faults)
+    return Ending(collector.counts, dead, outcome, watcher.unseen_stall_s, watcher.end_took_s, faults)
 
 
 def _submit_wrong(client: Client, planned: PlannedRun) -> Ending:
@@ -208,10 +208,13 @@ class _Collector:
 
 
 class _Watcher:
-    """Looks at a run as its user could, and measures the longest time in which nothing worked and nothing said so."""
+    """Looks at a run as its user could. Measures the longest time in which nothing worked and nothing said so, and how
+    long the run took to end after its last event was settled.
+    """
 
     def __init__(self, run: Run) -> None:
         self.unseen_stall_s = 0.0
+        self.end_took_s = 0.0
         #: The causes that the run was stalled for.
         self.causes: set[str] = set()
         self._run = run
@@ -221,8 +224,13 @@ class _Watcher:
 
     def _watch(self) -> None:
         since: float | None = None
+        unsettled_at = time.monotonic()
         while not self._over.wait(_LOOK_S):
             with suppress(EWMSError):
+                if self._has_unsettled_events():
+                    unsettled_at, self.end_took_s = time.monotonic(), 0.0
+                elif self._run.show().workflow.deactivated is None:
+                    self.end_took_s = time.monotonic() - unsettled_at
                 self.causes |= {cause.cause for cause in _causes(self._run)}
                 if not self._is_stalled_unseen():
                     since = None
@@ -230,6 +238,11 @@ class _Watcher:
                     since = time.monotonic()
                 else:
                     self.unseen_stall_s = max(self.unseen_stall_s, time.monotonic() - since)
+
+    def _has_unsettled_events(self) -> bool:
+        # Tasks read all queues but that of the results.
+        queues = [queue for queue in self._run.depths().queues if queue.alias != "out"]
+        return any(queue.n_ready or queue.n_unacknowledged or queue.n_delayed for queue in queues)
 
     def _is_stalled_unseen(self) -> bool:
         waits = any(queue.n_ready for queue in self._run.depths().queues if queue.alias == "in")

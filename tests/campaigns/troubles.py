@@ -97,12 +97,17 @@ class Ending:
     outcome: str
     #: Seconds for which nothing could work and nothing said so, the longest time.
     unseen_stall_s: float = 0.0
+    #: Seconds between the last look at an unsettled event and the end of the run.
+    end_took_s: float = 0.0
     #: What else was not as promised, one sentence each.
     faults: tuple[str, ...] = ()
 
 
 #: A stalled run must say so within this time; the watcher looks every few seconds.
 UNSEEN_STALL_S = 30.0
+
+#: A run must end within this time after its last event is settled.
+LATE_END_S = 60.0
 
 
 def find_faults(run: PlannedRun, ending: Ending) -> tuple[str, ...]:
@@ -112,6 +117,8 @@ def find_faults(run: PlannedRun, ending: Ending) -> tuple[str, ...]:
         faults.append(f"stalled unseen for {ending.unseen_stall_s:.0f} s")
     if run.trouble in {Trouble.NO_SLOT, Trouble.WRONG_REQUEST}:
         return tuple(faults)
+    if ending.end_took_s > LATE_END_S:
+        faults.append(f"it ended {ending.end_took_s:.0f} s after its last event was settled")
     if missing := sorted(run.good - ending.received.keys()):
         faults.append(f"good events without a result: {missing}")
     if missing := sorted(run.bad - ending.dead):

@@ -264,7 +264,7 @@ async def test_a_replay_goes_to_the_queue_of_origin_with_its_own_id_bytes_and_he
 
 
 @pytest.mark.parametrize("point", ["mqs.replaying:kill", "mqs.replayed:kill"])
-async def test_a_crash_in_the_middle_of_a_replay_loses_nothing_and_repeats_only_with_the_same_id(
+async def test_a_crash_in_a_replay_loses_nothing_and_the_next_one_keeps_its_rate_and_repeats_only_with_the_same_id(
     point: str, settings: Callable[..., MqsSettings], run_mqs: RunMqs, wms: Peer, as_mqs: AbstractConnection
 ) -> None:
     plan = Plan()
@@ -281,10 +281,12 @@ async def test_a_crash_in_the_middle_of_a_replay_loses_nothing_and_repeats_only_
     finally:
         if process.returncode is None:
             process.kill()
-    async with run_mqs():
+    async with run_mqs(replay_per_s=10):
+        begin = time.monotonic()
         # The transaction that the kill left open keeps the documents locked for some seconds.
         done = await order(wms, plan, LetterAction.REPLAY)
         assert done.stopped == ""
+        assert done.n_done <= 20 or time.monotonic() - begin >= 2, "20 letters go at once, and then 10 a second"
         assert await letters(wms, plan) == []
     async with as_mqs.channel() as channel:
         queue = await channel.get_queue(plan.queue_in)

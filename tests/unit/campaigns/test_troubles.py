@@ -54,6 +54,7 @@ def test_a_run_whose_good_events_are_back_and_whose_bad_ones_are_dead_has_no_fau
         (replace(GOOD, outcome="done"), "it ended as done, not as done with failures"),
         (replace(GOOD, outcome=""), "it ended as nothing, not as done with failures"),
         (replace(GOOD, unseen_stall_s=31), "stalled unseen for 31 s"),
+        (replace(GOOD, end_took_s=61), "it ended 61 s after its last event was settled"),
         (replace(GOOD, faults=("no cause",)), "no cause"),
     ],
 )
