@@ -4,6 +4,7 @@ The command, the Python client and the gateway share this check. The command and
 they send a request. The gateway must accept what the contract accepts, so it reports these faults in the hint header.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -35,6 +36,8 @@ _MAX_BRACES = 100
 #: One piece of a command line, read as `shlex.split` reads it; `shlex` itself is too slow for a megabyte. The pattern
 #: has no possessive quantifiers, because Python 3.11.2, which Debian 12 ships, matches them wrongly.
 _PIECE = re.compile(r"""[^'"\\]+|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?P<open>.)""", re.DOTALL)
+#: A word of a command line outside of quotes that means something to a shell only: an operator, or a variable.
+_SHELL_WORD = re.compile(r"[|&]{1,2}|;|<|[0-2&]?>{1,2}(?:&[0-2]|\{\{\w+\}\})?|\S*\$[A-Za-z_({]\S*")
 #: The beginning of a path in /tmp.
 _IN_TMP = re.compile(r"(?<![\w/.])/tmp/")
 _BRACES = re.compile(r"\{\{?\s*([A-Za-z][\w -]{0,40}?)\s*\}?\}")
@@ -140,6 +143,9 @@ def _check_arguments(where: str, arguments: str, known: tuple[str, ...]) -> Iter
     if any(piece["open"] for piece in _PIECE.finditer(arguments)):
         rule = "does not split into arguments as a shell splits them"
         yield Complaint(where, rule, "close the quotation mark, or write the backslash twice")
+    elif word := _find_shell_word(arguments):
+        rule = f"{word} stays an argument of the program, because no shell reads the command line"
+        yield Complaint(where, rule, "write sh -c '... $1 ... $2' sh {{INFILE}} {{OUTFILE}}", is_sure=False)
     for match in islice(_BRACES.finditer(arguments), _MAX_BRACES):
         if match[0] in known:
             continue
@@ -148,6 +154,13 @@ def _check_arguments(where: str, arguments: str, known: tuple[str, ...]) -> Iter
         if not meant or (in_one and meant != "{{" + match[1] + "}}"):
             continue  # another program's template
         yield Complaint(where, f"{match[0]} stays unchanged, because it is not a placeholder", f"did you mean {meant}?")
+
+
+def _find_shell_word(arguments: str) -> str:
+    """Return the first word outside of quotes that only a shell understands. Return an empty text if there is none."""
+    pieces = (match[0] for match in _PIECE.finditer(arguments))
+    plain = "".join("quoted" if piece[0] in "'\"\\" else piece for piece in pieces)
+    return next((word[:40] for word in plain.split() if _SHELL_WORD.fullmatch(word)), "")
 
 
 def _check_environment(where: str, environment: Mapping[str, str]) -> Iterator[Complaint]:
@@ -188,7 +201,7 @@ def _check_times(where: str, task: TaskRequest, environment: Mapping[str, str]) 
             value_s = float(environment.get(f"{PREFIX}{name}", "0"))
         except ValueError:
             continue
-        if value_s > runtime_s:
+        if runtime_s < value_s < math.inf:
             rule = f"is {value_s:g} s, and a worker lives at most {runtime_s} s"
             remedy = "make 'worker_config.max_worker_runtime' longer, or this shorter"
             yield Complaint(f"{where}.pilot_config.environment.{PREFIX}{name}", rule, remedy, is_sure=False)

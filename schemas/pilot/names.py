@@ -55,7 +55,7 @@ def find_variable_problems(environment: Mapping[str, str]) -> dict[str, str]:
             found[name] = "is a variable that only the operator sets; leave it out: the pool has its own value"
         elif name in _EWMS:
             found[name] = "is a variable that EWMS sets, so it has no effect here; leave it out"
-        elif name.startswith((PREFIX, f"_{PREFIX}")) and name not in _FIELDS:
+        elif name.upper().startswith((PREFIX, f"_{PREFIX}")) and name not in _FIELDS:
             n_unknown += 1
             meant = find_nearest(name, _BY_FULL_NAME) if n_unknown <= _MAX_GUESSES else ""
             found[name] = "is a variable that no pilot reads; " + (

@@ -63,6 +63,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"task_env": {"IN": "{{INFILE}}"}}, "tasks.0.task_env.IN", "in 'task_args' only", "EWMS_TASK_INFILE"),
     ({"task_env": {"EWMS_TASK_OUTFILE": "x"}}, "tasks.0.task_env.EWMS_TASK_OUTFILE", "over this value", "another name"),
     ({"pilot": {"EWMS_PILOT_TASK_TIMEOUT": "10m"}}, f"{PILOT}EWMS_PILOT_TASK_TIMEOUT", "seconds", "digits only"),
+    ({"pilot": {"EWMS_PILOT_TASK_TIMEOUT": "inf"}}, f"{PILOT}EWMS_PILOT_TASK_TIMEOUT", "seconds", "digits only"),
     ({"pilot": {"EWMS_PILOT_PREFETCH": "many"}}, f"{PILOT}EWMS_PILOT_PREFETCH", "a whole number", "digits only"),
     ({"pilot": {"EWMS_PILOT_HTCHIRP": "perhaps"}}, f"{PILOT}EWMS_PILOT_HTCHIRP", "True or False", "one of them"),
     ({"pilot": {"EWMS_PILOT_INFILE_EXT": ".j/n"}}, f"{PILOT}EWMS_PILOT_INFILE_EXT", "an extension", ".json"),
@@ -86,6 +87,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
         "no pilot reads",
         "did you mean EWMS_PILOT_PREFETCH?",
     ),
+    ({"pilot": {"ewms_pilot_prefetch": "2"}}, f"{PILOT}ewms_pilot_prefetch", "no pilot reads", "EWMS_PILOT_PREFETCH"),
     ({"pilot": {"EWMS_PILOT_QQQ": "1"}}, f"{PILOT}EWMS_PILOT_QQQ", "no pilot reads", "leave it out"),
     (
         {"pilot": {"EWMS_PILOT_APPTAINER": "/x"}},
@@ -149,6 +151,10 @@ ODD: list[tuple[dict[str, Any], str]] = [
     ({"public": ["in"]}, "nothing can take events from the queue 'out'"),
     ({"pilot": {"EWMS_PILOT_TASK_TIMEOUT": 7200}}, "is 7200 s, and a worker lives at most 3600 s"),
     ({"pilot": {"EWMS_PILOT_INIT_TIMEOUT": "3601"}}, "is 3601 s, and a worker lives at most 3600 s"),
+    ({"task_args": "cat {{INFILE}} | wc -l > {{OUTFILE}}"}, "| stays an argument of the program"),
+    ({"task_args": "cat {{INFILE}} >{{OUTFILE}}"}, ">{{OUTFILE}} stays an argument"),
+    ({"task_args": "cp $INFILE $OUTFILE"}, "$INFILE stays an argument of the program, because no shell reads"),
+    ({"init_image": "i", "init_args": "sh -c 'a' 2> err"}, "2> stays an argument"),
 ]
 
 
@@ -167,6 +173,8 @@ def test_what_is_odd_is_told_and_not_refused(changes: dict[str, Any], rule: str)
         {"task_args": "render --template '{{.Name}} {{ page.title }} {x} {{}}' {{INFILE}}"},
         {"task_args": "awk '{print $1}' {{INFILE}}"},
         {"task_args": "run {infile}"},
+        {"task_args": "sh -c 'cat $1 | wc -l > $2' sh {{INFILE}} {{OUTFILE}}"},
+        {"task_args": 'find "$x" \\; a;b <none> 5$ x>y'},
         {"task_image": "none"},
         {"task_image": "None", "init_image": "none", "init_args": "get {{DATA_HUB}}/x"},
         {"pilot": {"EWMS_PILOT_TASK_TIMEOUT": 600, "EWMS_PILOT_OKAY_ERRORS": ["A", "B"], "OTHER": "x"}},
