@@ -64,20 +64,32 @@ def submit(
         return
     with client as ews:
         run = ews.submit(request)
+        if not given.is_data:
+            # A script may want the id also if the rest of this command fails or is interrupted.
+            typer.echo(run.id)
         for complaint in find_complaints(request):
             given.tell_user(f"note: {complaint}")
         if expect is not None:
-            run.expect_results(expect)
+            _expect_results(given, run, expect)
         if watch:
             _follow_run(given, run)
         elif wait:
-            given.tell_user(f"{run.id}: waiting until it is over")
+            given.tell_user("waiting until it is over")
             _report_outcome(given, run)
-        elif given.is_data and given.output is not OutputFormat.NAME:
-            given.write_result(run.show().as_json())
-        else:
-            typer.echo(run.id)
+        elif given.output is OutputFormat.NAME:
+            given.write_result({}, [run.id])
+        elif not given.is_data or not given.write_result(run.show().as_json()):
             given.tell_user(f"follow it with: ewms workflow watch {run.id}")
+
+
+def _expect_results(given: GlobalOptions, run: "Run", n: int) -> None:
+    from schemas.errors import EWMSError
+
+    try:
+        run.expect_results(n)
+    except EWMSError:
+        given.tell_user(f"{run.id} was submitted, and its end does not depend on the number of its results")
+        raise
 
 
 def _fetch_cluster_names(client: "Client") -> dict[str, str] | None:

@@ -1,5 +1,6 @@
 """Ends that the user sees: exit statuses of `wait` and `watch`, and loops over results that end by themselves."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from ewms import Client, OutcomeFailed
 from ewms.queue_client import Queue
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
-from tests.integration.ewms.test_command import DEPTHS, TASKFORCE, ewms, shows
+from tests.integration.ewms.test_command import DEPTHS, TASKFORCE, ewms, shows, workflow
 
 OVER = {**TASKFORCE, "phase": "condor-complete", "compound_statuses": {"REMOVED": {"Done": 4}}}
 TWO_WORKERS_FAILED = {**OVER, "top_task_errors": {"ValueError: bad pixel": 2}}
@@ -50,6 +51,28 @@ def test_each_end_has_its_own_status(
     done = ewms(gateway, "workflow", verb, WORKFLOW)
     assert done.returncode == status, done.stderr
     assert word in done.stderr
+
+
+@pytest.mark.parametrize("way", ["--wait", "--watch"])
+def test_a_submit_that_waits_names_its_workflow_and_ends_with_the_status_of_the_end(
+    gateway: FakeGateway, way: str
+) -> None:
+    shows(gateway, ("FINISHED", OVER))
+    made = {"workflow": workflow(), "task_directives": [], "taskforces": [TASKFORCE]}
+    gateway.on("POST /v1/workflows", (200, made, {}))
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}/ending", (200, ending("done with failures", n_dead=2), {}))
+    task = {"task_image": "i", "cluster_locations": ["c"], "input_queue_aliases": ["in"]}
+    request = json.dumps({"tasks": [task], "public_queue_aliases": ["in"]})
+    done = ewms(gateway, "workflow", "submit", "-", way, stdin=request)
+    assert (done.returncode, done.stdout) == (8, f"{WORKFLOW}\n"), done.stderr
+    assert "2 event(s) were dead letters" in done.stderr
+    done = ewms(gateway, "workflow", "submit", "-", way, "-o", "json", stdin=request)
+    assert (done.returncode, json.loads(done.stdout)["workflow"]["deactivated"]) == (8, "FINISHED")
+    # What does not work after the submit hides no workflow.
+    gateway.on(f"POST /v1/workflows/{WORKFLOW}/expected-results", (409, {"code": 409, "error": "no results"}, {}))
+    done = ewms(gateway, "workflow", "submit", "-", way, "--expect", "5", stdin=request)
+    assert (done.returncode, done.stdout) == (5, f"{WORKFLOW}\n"), done.stderr
+    assert gateway.asked[-1].body == {"n": 5, "count_failures": False}
 
 
 def test_fewer_results_than_expected_end_with_status_8_and_the_reason(gateway: FakeGateway) -> None:

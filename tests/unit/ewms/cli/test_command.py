@@ -87,6 +87,7 @@ def test_each_format_of_a_result_is_there(tmp_path: Path) -> None:
         (["task", "add-workers", "TK-1", "-n", "0"], 2, "-n"),
         (["workflow", "abort", "WF-1"], 2, "--yes"),
         (["workflow", "submit", "no-such-file.json"], 2, "no-such-file.json"),
+        (["image", "build", "no-such-directory", "image"], 1, "no-such-directory does not exist"),
         (["workflow", "wait", "WF-1", "--for", "christmas"], 2, "condor-submit"),
         (["--timeout", "soon", "workflow", "list", "--server", "http://127.0.0.1:9"], 2, "--timeout"),
     ],
