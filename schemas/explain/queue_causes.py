@@ -110,6 +110,13 @@ QUEUE_CAUSES: Mapping[str, CauseEntry] = {
         "Publish events.",
         "ewms queue publish {workflow} {alias} FILE",
     ),
+    "first-awaited": CauseEntry(
+        NOTE,
+        "{n} event(s) of {alias} are in work, and none of its events is done yet",
+        "Wait for as long as one event takes. After that time read the workers' logs: a task may hang, and a warm task "
+        "must flush each line that it answers.",
+        "ewms task logs {workflow}",
+    ),
     "inputs-open": CauseEntry(
         NOTE,
         "every event so far {settled}; the inputs are open: publish more, or close them to end the run",

@@ -101,6 +101,8 @@ def _explain_queues(facts: WorkflowFacts, done: EventsDone | None) -> Iterator[E
         of: dict[str, Any] = {"alias": queue.alias, "n_workers": n_workers, "workflow": workflow}
         if takers and queue.is_public and queue.mqid not in made and queue.n_arrived == 0 and n_workers:
             yield name_cause("nothing-published", task=takers[0].task_id, **of)
+        if takers and queue.n_gone == 0 and queue.n_unacknowledged:
+            yield name_cause("first-awaited", queue.n_unacknowledged, task=takers[0].task_id, **of)
         if n_workers and queue.n_ready > _MANY_PER_WORKER * n_workers:
             yield name_cause("few-workers", queue.n_ready, task=takers[0].task_id, **of)
         if not takers and queue.is_public and queue.n_ready:

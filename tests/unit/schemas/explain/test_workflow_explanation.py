@@ -97,6 +97,12 @@ def held(reason: str) -> WorkflowFacts:
     return make_facts(statuses={f"HELD: {reason}": {"null": 2}})
 
 
+def none_done(counts: QueueDepths) -> QueueDepths:
+    """Return `counts` of a broker that knows that no event has left the first queue."""
+    first, *others = counts.queues
+    return counts.model_copy(update={"queues": [first.model_copy(update={"n_gone": 0}), *others]})
+
+
 PAUSED = "HELD: The pilot {}; it starts again after a pause"
 FAILED = depths(dead=3, failed=3, arrived=3)
 ASKED = {"asked_at": later(seconds=-20), "n_asked": 1}
@@ -128,6 +134,7 @@ CASES: list[tuple[str, WorkflowFacts]] = [
         make_facts(counts=depths(0, 7).model_copy(), how=ending(n_expected=10).model_copy(update={"n_results": 7})),
     ),
     ("nothing-published", make_facts(counts=depths(arrived=0), of_workers=health(n_at_work=4))),
+    ("first-awaited", make_facts(counts=none_done(depths(3, in_work=2, arrived=5)))),
     ("inputs-open", make_facts(counts=depths(0, 40, arrived=40))),
     ("results-waiting", make_facts(counts=depths(0, 40, arrived=40))),
     # The end
