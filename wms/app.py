@@ -12,10 +12,10 @@ from runtime.kernel.indexes import IndexKeeper
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
 from runtime.web.app import DoorLimits
-from runtime.web.event_streams import EventStreams
 from runtime.web.health import health_routes
-from runtime.web.reason_phrases import ReasonedProtocol
-from runtime.web.serving import serve_app
+from runtime.web.news.event_streams import EventStreams
+from runtime.web.server.reason_phrases import ReasonedProtocol
+from runtime.web.server.serving import serve_app
 from schemas.rules.token_sizes import max_queues
 from schemas.services import Service
 from wms.catalogue.catalogue_parts import Catalogue, build_catalogue

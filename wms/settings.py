@@ -11,9 +11,9 @@ from pydantic_core import to_json
 
 from runtime.kernel.store import Store
 from runtime.settings import StoreSettings
-from runtime.web.caller_limits import CallerLimits
-from runtime.web.connections import ConnectionLimits
-from runtime.web.tokens import TokenVerifier
+from runtime.web.callers.limits import CallerLimits
+from runtime.web.callers.tokens import TokenVerifier
+from runtime.web.server.connections import ConnectionLimits
 from schemas.build_sources import DEFAULT_GIT_PROTOCOLS
 from schemas.builds import BuildLimits
 from schemas.claims import Pattern

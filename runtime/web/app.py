@@ -13,11 +13,11 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
 from runtime.web import bodies
-from runtime.web.caller_limits import CallerLimits, CallerTable
-from runtime.web.caller_turns import CallerTurns, RequestLimit
+from runtime.web.callers.gatekeeper import Gatekeeper
+from runtime.web.callers.limits import CallerLimits, CallerTable
+from runtime.web.callers.turns import CallerTurns, RequestLimit
 from runtime.web.dialects import Served, choose_dialect
 from runtime.web.door import Door, delay_refusal, guard_route, limit_open_route
-from runtime.web.gatekeeper import Gatekeeper
 from runtime.web.prefix_routes import PrefixRoutes, first_segment
 from runtime.web.request_frame import answer_unrouted, redirect_to_slash, wrap_endpoint
 from runtime.web.route import OpenRoute

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
-from runtime.web.problems import BadBody, make_bad_body
+from runtime.web.answers.problems import BadBody, make_bad_body
 from schemas.errors import Rejected, TooLarge
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from runtime.web.problems import DescribeError, describe_plainly
+from runtime.web.answers.problems import DescribeError, describe_plainly
 from runtime.web.route import AnyRoute
 from schemas.api.general import ErrorBody
 

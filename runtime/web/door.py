@@ -4,7 +4,7 @@
      \\________\\______________\\___________\\__________\\-> problem
 
 While as many requests as the limit are under way, the gateway refuses another one before it reads the token or the
-body. One caller has a share of that limit (`caller_limits`). A caller is the subject of a token, or an address while
+body. One caller has a share of that limit (`callers.limits`). A caller is the subject of a token, or an address while
 the subject is unknown.
 """
 
@@ -19,12 +19,12 @@ from starlette.responses import Response
 
 from runtime.telemetry import log
 from runtime.web import bodies
-from runtime.web.caller_limits import CallerTable
-from runtime.web.caller_turns import CallerTurns, RequestLimit
+from runtime.web.callers.gatekeeper import ANYBODY, Caller, Gatekeeper
+from runtime.web.callers.limits import CallerTable
+from runtime.web.callers.turns import CallerTurns, RequestLimit
 from runtime.web.dialects import Dialect
-from runtime.web.gatekeeper import ANYBODY, Caller, Gatekeeper
-from runtime.web.guarded_protocol import CALLER
 from runtime.web.route import Call, Endpoint, OpenRoute, Route
+from runtime.web.server.guarded_protocol import CALLER
 from schemas.errors import Broken, OverQuota
 
 #: A body with more bytes than this is parsed in a thread, so that no other request waits.

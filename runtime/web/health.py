@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from runtime.shared_work import SharedWork
 from runtime.telemetry import fresh_gauge
-from runtime.web.serving import serve_app
+from runtime.web.server.serving import serve_app
 from schemas.errors import EWMSError, Unavailable
 
 #: Returns if a dependency answers, and raises an `EWMSError` if it does not.

@@ -13,12 +13,12 @@ from starlette.responses import Response, StreamingResponse
 from runtime import tracing
 from runtime.telemetry import counter, histogram, log
 from runtime.web import bodies
-from runtime.web.caller_limits import OverLimit
-from runtime.web.caller_turns import Overloaded
-from runtime.web.compression import compress_answer
+from runtime.web.answers.compression import compress_answer
+from runtime.web.answers.etags import add_etag
+from runtime.web.answers.problems import answer_code, answer_error
+from runtime.web.callers.limits import OverLimit
+from runtime.web.callers.turns import Overloaded
 from runtime.web.dialects import Dialect
-from runtime.web.etags import add_etag
-from runtime.web.problems import answer_code, answer_error
 from runtime.web.route import Endpoint
 from schemas.errors import Broken, EWMSError, Forbidden, OverQuota, Rejected, TooLarge, Unauthenticated
 

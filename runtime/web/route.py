@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.once import Once
+from runtime.web.answers.problems import JSON, make_bad_body
 from runtime.web.bodies import Explain
-from runtime.web.gatekeeper import Caller
-from runtime.web.problems import JSON, make_bad_body
+from runtime.web.callers.gatekeeper import Caller
 from schemas.errors import NotFound, Rejected
 
 _MAX_KEY = 255

@@ -12,7 +12,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.web.compression import accepts_gzip
+from runtime.web.answers.compression import accepts_gzip
 from runtime.web.route import OpenRoute
 from schemas.errors import Broken
 

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from deploy.local.stack import Stack
-from runtime.web import docs_page
+from runtime.web.docs import swagger_page
 from tests.contract.conformance.world import World
 from tests.examples import part_of_examples
 from tests.fuzz.conftest import FUZZ
@@ -49,8 +49,8 @@ CLAIMS_OF = {"superuser": {"ewms_role": "superuser"}}
 
 #: Where the documents are: ours, and that of each other dialect.
 DOCUMENTS = [
-    docs_page.DOCUMENT_PATH,
-    *(docs_page.name_document(dialect.name) for dialect, routes in list_bare_dialects() if routes),
+    swagger_page.DOCUMENT_PATH,
+    *(swagger_page.name_document(dialect.name) for dialect, routes in list_bare_dialects() if routes),
 ]
 
 
@@ -88,7 +88,7 @@ def test_the_gateway_keeps_what_its_documents_promise(
         caller = world.user if role == "user" else world.caller(role, "fuzz", **CLAIMS_OF.get(role, {}))
         # What takes nothing cannot be called wrongly.
         with subtests.test(operation.label), suppress(Unsatisfiable):
-            part = _OWN_PART if path == docs_page.DOCUMENT_PATH else _OTHER_PART
+            part = _OWN_PART if path == swagger_page.DOCUMENT_PATH else _OTHER_PART
             try:
                 _fuzz(operation, mode, dict(caller.headers), there, part=part)
             finally:

@@ -3,7 +3,7 @@
 from runtime.kernel.changes import open_changes
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
-from runtime.web.wakeups import Ticket, Wakeups
+from runtime.web.news.wakeups import Ticket, Wakeups
 from schemas.ids import RunId
 from schemas.run_documents import RUNS
 

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from runtime.web import app as web
-from runtime.web import docs_page, openapi
 from runtime.web.app import DoorLimits
+from runtime.web.callers.gatekeeper import Gatekeeper
 from runtime.web.dialects import Dialect, Served
-from runtime.web.document_text import DocumentText
-from runtime.web.gatekeeper import Gatekeeper
+from runtime.web.docs import openapi, swagger_page
+from runtime.web.docs.document_text import DocumentText
 from runtime.web.route import AnyRoute, Call, OpenRoute, Route, answer_json, answer_raw
 from wms.gateway.ewms.dialect import EWMS
 from wms.gateway.roles import READERS, TMS, WMS
@@ -73,7 +73,7 @@ def _make_document_route(dialect: Dialect, routes: Sequence[AnyRoute]) -> OpenRo
     async def describe(_: Request) -> Response:
         return answer_raw(await text.read())
 
-    path = docs_page.name_document(dialect.name)
+    path = swagger_page.name_document(dialect.name)
     return OpenRoute("GET", path, describe, f"Get the document of the dialect {dialect.name}")
 
 
@@ -95,5 +95,7 @@ def _make_own_routes(ours: DocumentText, wms: bytes | None, mqs: bytes | None) -
         Route("GET", "/", root, "See that the gateway is there", roles=READERS),
         Route("GET", "/schema/openapi", describe, "Get this document", roles=READERS | TMS),
         Route("GET", "/mqs/schema/openapi", describe_mqs, about_mqs, roles=READERS | WMS),
-        OpenRoute("GET", docs_page.DOCUMENT_PATH, describe_to_anybody, "Get this document, for the page that shows it"),
+        OpenRoute(
+            "GET", swagger_page.DOCUMENT_PATH, describe_to_anybody, "Get this document, for the page that shows it"
+        ),
     ]

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from runtime.bus.service_bus import Bus
 from runtime.kernel.store import Store
-from runtime.web import docs_page
 from runtime.web.dialects import Served
-from runtime.web.event_streams import EventStreams
+from runtime.web.docs import swagger_page
+from runtime.web.news.event_streams import EventStreams
 from runtime.web.route import AnyRoute, OpenRoute, answer_json
 from wms.audit.audit_log import AuditLog
 from wms.catalogue.catalogue_parts import Catalogue
@@ -109,7 +109,7 @@ def list_routes(
         *AuditRoutes(audit, organizations).routes(),
         OpenRoute("GET", "/version", _get_version, "Get the version"),
         *list_version_routes(),
-        *docs_page.list_page_routes(),
+        *swagger_page.list_page_routes(),
     ]
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from runtime.web.gatekeeper import ANYBODY, SIGNED_IN
+from runtime.web.callers.gatekeeper import ANYBODY, SIGNED_IN
 from runtime.web.route import AnyRoute, Route
 from schemas.trees import ObjectRole
 from wms.gateway import app, catalogue, describe

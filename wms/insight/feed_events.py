@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from runtime.web.sse_format import StreamEvent
+from runtime.web.news.sse_format import StreamEvent
 from schemas.api.explanation import WorkflowStanding
 from schemas.api.workflow_list import WorkflowNews
 

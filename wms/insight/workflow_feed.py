@@ -14,8 +14,8 @@ from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.shared_work import SharedWork
-from runtime.web.event_streams import follow_object
-from runtime.web.sse_format import StreamEvent
+from runtime.web.news.event_streams import follow_object
+from runtime.web.news.sse_format import StreamEvent
 from schemas.api.workflow_list import WorkflowNews
 from schemas.documents import WORKFLOWS
 from schemas.endings import outcome_words

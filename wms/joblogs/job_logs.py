@@ -13,9 +13,9 @@ from typing import Any
 
 from runtime.clock import stored_now
 from runtime.kernel.store import Index, Store
-from runtime.web.event_streams import follow_rows
-from runtime.web.sse_format import StreamEvent
-from runtime.web.wakeups import Wakeups
+from runtime.web.news.event_streams import follow_rows
+from runtime.web.news.sse_format import StreamEvent
+from runtime.web.news.wakeups import Wakeups
 from schemas.ids import EventId, TaskId
 from schemas.job_logs import JOB_LOG, JOB_LOG_SIZES, JobLogRow
 from schemas.pilot.outcomes import LogPiece, TaskStream

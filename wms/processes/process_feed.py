@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 from runtime.kernel.changes import Changes, ChangesLost, open_changes
 from runtime.kernel.store import Store
-from runtime.web.event_streams import follow_object
-from runtime.web.sse_format import StreamEvent
+from runtime.web.news.event_streams import follow_object
+from runtime.web.news.sse_format import StreamEvent
 from schemas.errors import Rejected
 from schemas.ids import RunId
 from schemas.run_documents import RUNS, LogRow, RunDocument

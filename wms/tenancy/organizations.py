@@ -11,7 +11,7 @@ from typing import Any
 from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Delete, Document, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
-from runtime.web.gatekeeper import Caller
+from runtime.web.callers.gatekeeper import Caller
 from schemas.catalogue import CATALOGUE_TASKS
 from schemas.errors import Conflict, NotFound
 from schemas.ids import OrganizationId

@@ -31,8 +31,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deploy.local.secret_files import MadeKeyFiles, load_key_pair, load_or_make, replace_secret
-from runtime.web.connections import ConnectionLimits
-from runtime.web.guarded_protocol import GuardedConfig, GuardedProtocol
+from runtime.web.server.connections import ConnectionLimits
+from runtime.web.server.guarded_protocol import GuardedConfig, GuardedProtocol
 
 AUDIENCE = "ewms-rest"
 TOKEN_LIFE_S = 24 * 3600

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mqs.broker.management import Management
-from runtime.web.serving import serve_app
+from runtime.web.server.serving import serve_app
 from schemas.errors import EWMSError, Rejected, Unavailable
 
 

@@ -13,17 +13,17 @@ import pytest
 from starlette.responses import Response
 
 from runtime.web.app import DoorLimits, build_app
-from runtime.web.connections import ConnectionLimits
+from runtime.web.callers.gatekeeper import Gatekeeper
 from runtime.web.dialects import Dialect
-from runtime.web.event_streams import EventStreams, follow_rows, read_last_event_id
-from runtime.web.gatekeeper import Gatekeeper
-from runtime.web.reason_phrases import ReasonedProtocol
+from runtime.web.news.event_streams import EventStreams, follow_rows, read_last_event_id
+from runtime.web.news.sse_format import StreamEvent
+from runtime.web.news.wakeups import Wakeups
 from runtime.web.route import Call, Route
-from runtime.web.serving import serve_app
-from runtime.web.sse_format import StreamEvent
-from runtime.web.wakeups import Wakeups
+from runtime.web.server.connections import ConnectionLimits
+from runtime.web.server.reason_phrases import ReasonedProtocol
+from runtime.web.server.serving import serve_app
 from schemas.errors import Unavailable
-from tests.unit.runtime.web.test_sse_format import parse_stream
+from tests.unit.runtime.web.news.test_sse_format import parse_stream
 from tests.waiting import eventually
 from wms.gateway.roles import DEFAULT_RULES, READERS, Role
 

@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from runtime.web.connections import ConnectionLimits
-from runtime.web.serving import serve_app
+from runtime.web.server.connections import ConnectionLimits
+from runtime.web.server.serving import serve_app
 from tests.waiting import eventually
 
 _PATIENCE_S = 20

@@ -1,4 +1,4 @@
-"""`runtime.web.tokens` against an issuer that serves its keys over HTTP and withdraws one."""
+"""`runtime.web.callers.tokens` against an issuer that serves its keys over HTTP and withdraws one."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from runtime.web.serving import serve_app
-from runtime.web.tokens import TokenVerifier
+from runtime.web.callers.tokens import TokenVerifier
+from runtime.web.server.serving import serve_app
 from schemas.errors import Unauthenticated
 
 

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from runtime.bus.service_bus import Bus
-from runtime.web.serving import serve_app
+from runtime.web.server.serving import serve_app
 from schemas.errors import NotFound, Unavailable
 from schemas.events import (
     ControlEvent,

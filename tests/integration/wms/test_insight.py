@@ -12,7 +12,7 @@ from schemas.events import Snapshot, TaskforceStatuses
 from schemas.requests import HistoryAnswer, QueueHistory, QueuePoints
 from schemas.worker_times import WorkerTimes
 from tests.integration.wms.conftest import World
-from tests.unit.runtime.web.test_sse_format import parse_stream
+from tests.unit.runtime.web.news.test_sse_format import parse_stream
 from tests.waiting import eventually
 
 

@@ -11,10 +11,10 @@ import pytest
 from starlette.responses import Response
 
 from runtime.web.app import DoorLimits
-from runtime.web.caller_limits import CallerLimits
-from runtime.web.reason_phrases import ReasonedProtocol
+from runtime.web.callers.limits import CallerLimits
 from runtime.web.route import Call, Route, answer_json
-from runtime.web.serving import serve_app
+from runtime.web.server.reason_phrases import ReasonedProtocol
+from runtime.web.server.serving import serve_app
 from schemas.api.workflows import AddWorkersRequest
 from tests.waiting import eventually
 from wms.gateway import app as gateway

@@ -8,7 +8,7 @@ import pytest
 
 from runtime.kernel.decision import Decision, Insert
 from runtime.kernel.store import Store, Transaction
-from runtime.web.gatekeeper import Caller
+from runtime.web.callers.gatekeeper import Caller
 from schemas.errors import Conflict, NotFound
 from schemas.ids import OrganizationId
 from wms.audit.audit_facts import AUDIT_ROWS

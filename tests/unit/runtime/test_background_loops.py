@@ -13,7 +13,7 @@ AWAITED = {
     ("runtime/amqp/sending.py", "_pass_waiting_frames"): "its one step waits for room in a queue of asyncio",
     ("runtime/amqp/publisher.py", "_send_until_confirmed"): "those who publish",
     ("mqs/broker/channel_lanes.py", "run"): "those who have the broker do something on its lanes",
-    ("runtime/web/event_streams.py", "_wait_for_disconnect"): "its stream, which ends with it",
+    ("runtime/web/news/event_streams.py", "_wait_for_disconnect"): "its stream, which ends with it",
     ("ewms/queues/results.py", "_settle_dealt_with"): "the end of the consumer's block",
 }
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import AsyncIterator, Sequence
 
 from runtime.clock import stored_now
-from runtime.web.event_streams import follow_rows
-from runtime.web.sse_format import StreamEvent
-from runtime.web.wakeups import Wakeups
+from runtime.web.news.event_streams import follow_rows
+from runtime.web.news.sse_format import StreamEvent
+from runtime.web.news.wakeups import Wakeups
 from schemas.builds import BuildReport
 from schemas.catalogue import BuildLogRow, CatalogueTask, TaskVersion
 from schemas.errors import Conflict, NotFound

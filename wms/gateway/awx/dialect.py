@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, RootModel
 
+from runtime.web.callers.gatekeeper import SIGNED_IN
 from runtime.web.dialects import Dialect
-from runtime.web.gatekeeper import SIGNED_IN
 from schemas.errors import EWMSError
 from wms.gateway.awx.shapes.object_paths import PREFIX
 from wms.trees.graphs.graph_rules import TreeRefused

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from runtime.web.gatekeeper import ANYBODY
+from runtime.web.callers.gatekeeper import ANYBODY
 from runtime.web.route import Call, Route, answer_json
 from wms.gateway.awx.dialect import EVERYBODY, AwxObject
 from wms.gateway.awx.kinds.kind import Kind

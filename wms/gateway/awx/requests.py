@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from runtime.web.event_streams import EventStreams
+from runtime.web.news.event_streams import EventStreams
 from runtime.web.route import Call, Handler, Route, answer_json
 from schemas.errors import NotFound
 from schemas.ids import OrganizationId

@@ -6,9 +6,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from runtime.web.event_streams import EventStreams, follow_object, read_last_event_id
+from runtime.web.news.event_streams import EventStreams, follow_object, read_last_event_id
+from runtime.web.news.sse_format import StreamEvent
 from runtime.web.route import Call, Route, answer_json, answer_nothing
-from runtime.web.sse_format import StreamEvent
 from schemas.api.jobs import (
     JobCreateRequest,
     JobRerunRequest,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from runtime.web.event_streams import EventStreams
+from runtime.web.news.event_streams import EventStreams
 from runtime.web.route import Route
 from wms.catalogue.catalogue_parts import Catalogue
 from wms.engine.run_watch import RunWatch

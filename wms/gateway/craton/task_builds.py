@@ -3,8 +3,8 @@
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from runtime.web.event_streams import EventStreams, read_last_event_id
-from runtime.web.gatekeeper import ANYBODY
+from runtime.web.callers.gatekeeper import ANYBODY
+from runtime.web.news.event_streams import EventStreams, read_last_event_id
 from runtime.web.route import Call, Route, answer_nothing
 from schemas.builds import REPORT_TOKEN_HEADER, BuildReport
 from schemas.catalogue import CatalogueTask

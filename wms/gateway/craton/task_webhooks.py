@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import RootModel
 from starlette.responses import Response
 
-from runtime.web.gatekeeper import ANYBODY
+from runtime.web.callers.gatekeeper import ANYBODY
 from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.api.tasks import WebhookSeen
 from schemas.catalogue import CatalogueTask

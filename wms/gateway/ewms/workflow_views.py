@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from runtime.web.problems import JSON
+from runtime.web.answers.problems import JSON
 from runtime.web.route import Call, Route, answer_json
 from schemas.api.explanation import Explanation, WorkflowStanding
 from schemas.api.workflow_graph import WorkflowGraph

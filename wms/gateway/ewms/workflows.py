@@ -7,9 +7,9 @@ from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 from runtime.bus.questions import Asks
-from runtime.web.problems import HINT_HEADER, BadBody, make_bad_body
-from runtime.web.reason_phrases import reason_phrase
+from runtime.web.answers.problems import HINT_HEADER, BadBody, make_bad_body
 from runtime.web.route import Call, Route, answer_json
+from runtime.web.server.reason_phrases import reason_phrase
 from schemas.api.general import Empty
 from schemas.api.health import WorkflowSeen
 from schemas.api.workflows import DeactivationAnswer, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic_core import ErrorDetails
 
-from runtime.web.problems import make_bad_body
+from runtime.web.answers.problems import make_bad_body
 from schemas.errors import Rejected, Unprocessable
 
 MAX_PAGES = 100

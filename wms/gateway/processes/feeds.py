@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from runtime.web.event_streams import EventStreams, read_last_event_id
+from runtime.web.news.event_streams import EventStreams, read_last_event_id
 from runtime.web.route import Call, Route
 from wms.gateway.processes.callers import Callers
 from wms.processes.process_feed import ProcessFeed

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from runtime.web.gatekeeper import ANYBODY
+from runtime.web.callers.gatekeeper import ANYBODY
 from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.ids import RunUuid
 from wms.gateway.processes.bodies import AbortBody, CallbackBody, EventBody, PagesBody, explain_pages

@@ -1,6 +1,6 @@
 """All routes of the dialect "processes". A path with a fixed word comes before one with an id in its place."""
 
-from runtime.web.event_streams import EventStreams
+from runtime.web.news.event_streams import EventStreams
 from runtime.web.route import Route
 from wms.gateway.processes.callers import Callers
 from wms.gateway.processes.feeds import FeedRoutes

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from runtime.web.gatekeeper import ANYBODY
+from runtime.web.callers.gatekeeper import ANYBODY
 from runtime.web.route import Call, Route, answer_json
 from wms.gateway.processes.bodies import LockBody
 from wms.gateway.processes.callers import Callers

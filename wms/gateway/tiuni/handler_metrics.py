@@ -5,7 +5,7 @@ import time
 from starlette.responses import Response
 
 from runtime.telemetry import counter, histogram
-from runtime.web.problems import answer_error
+from runtime.web.answers.problems import answer_error
 from runtime.web.route import Call, Handler
 from schemas.errors import EWMSError
 from wms.gateway.tiuni.dialect import describe_failure

@@ -6,7 +6,7 @@ from typing import Any
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.clock import stored_now
-from runtime.web.problems import HINT_HEADER
+from runtime.web.answers.problems import HINT_HEADER
 from schemas.builds import BUILD_LISTS, BUILD_POOL
 from schemas.graph import Definition, Node, make_chain
 from schemas.ids import NodeKey

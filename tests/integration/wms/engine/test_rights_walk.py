@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from runtime.clock import stored_now
-from runtime.web.gatekeeper import ANYBODY
+from runtime.web.callers.gatekeeper import ANYBODY
 from schemas.graph import DefinitionKind
 from schemas.ids import RunId, RunUuid
 from schemas.run_documents import RUNS, RunDocument

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from runtime.kernel.store import Store
-from runtime.web.sse_format import StreamEvent
+from runtime.web.news.sse_format import StreamEvent
 from schemas.errors import Rejected
 from schemas.ids import EventId, TaskId
 from schemas.job_logs import JOB_LOG, JOB_LOG_SIZES, JobLogRow

@@ -14,8 +14,8 @@ from runtime.kernel.store import Store
 from runtime.once import Once
 from runtime.web import app as web
 from runtime.web.app import DoorLimits
-from runtime.web.event_streams import EventStreams
-from runtime.web.serving import serve_app
+from runtime.web.news.event_streams import EventStreams
+from runtime.web.server.serving import serve_app
 from schemas.ids import RunId, RunUuid
 from schemas.run_documents import RUNS, RunDocument
 from wms.engine import repository

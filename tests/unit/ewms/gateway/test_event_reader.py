@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from ewms.gateway.event_reader import StreamedEvent, read_events
-from runtime.web.sse_format import HEARTBEAT, StreamEvent, format_event, format_pause
+from runtime.web.news.sse_format import HEARTBEAT, StreamEvent, format_event, format_pause
 
 
 async def read(text: bytes) -> list[StreamedEvent]:

@@ -9,10 +9,10 @@ import pytest
 from pydantic import RootModel
 from starlette.responses import Response
 
-from runtime.web import openapi
 from runtime.web.app import DoorLimits, build_app
+from runtime.web.callers.gatekeeper import ANYBODY, Gatekeeper
 from runtime.web.dialects import Dialect, choose_dialect
-from runtime.web.gatekeeper import ANYBODY, Gatekeeper
+from runtime.web.docs import openapi
 from runtime.web.route import Call, OpenRoute, Route, answer_json, answer_nothing
 from schemas.errors import Broken, NotFound, Rejected, Unauthenticated
 from wms.gateway.ewms.dialect import EWMS

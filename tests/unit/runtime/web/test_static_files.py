@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from runtime.web.app import DoorLimits, build_app
-from runtime.web.gatekeeper import Gatekeeper
+from runtime.web.callers.gatekeeper import Gatekeeper
 from runtime.web.static_files import list_file_routes
 from schemas.errors import Broken
 from wms.gateway.ewms.dialect import EWMS

@@ -12,9 +12,9 @@ import pytest
 from starlette.responses import Response
 
 from runtime.web.app import DoorLimits
-from runtime.web.caller_limits import CallerLimits
-from runtime.web.reason_phrases import REASON_HEADER, reason_phrase
+from runtime.web.callers.limits import CallerLimits
 from runtime.web.route import Call, Route, answer_json
+from runtime.web.server.reason_phrases import REASON_HEADER, reason_phrase
 from schemas.api.general import Empty
 from schemas.api.workflows import WorkflowRequest
 from schemas.errors import Broken, EWMSError, NotFound, Unauthenticated, Unavailable, Unprocessable

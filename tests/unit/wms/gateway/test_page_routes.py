@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx2
 
 from runtime.web.app import DoorLimits, build_app
-from runtime.web.gatekeeper import Gatekeeper
+from runtime.web.callers.gatekeeper import Gatekeeper
 from wms.gateway.ewms.dialect import EWMS
 from wms.gateway.page_routes import SignIn, list_page_routes
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from runtime.web.answers.problems import HINT_HEADER, BadBody
 from runtime.web.bodies import parse_body
-from runtime.web.problems import HINT_HEADER, BadBody
-from runtime.web.reason_phrases import MAX_REASON
+from runtime.web.server.reason_phrases import MAX_REASON
 from schemas.api.workflows import WorkflowRequest
 from tests.unit.schemas.checks.test_runnable import request
 from tests.unit.wms.fleets import NOW

@@ -12,9 +12,9 @@ import pytest
 from starlette.responses import Response
 
 from runtime.web.app import DoorLimits
-from runtime.web.caller_limits import CallerLimits
+from runtime.web.callers.gatekeeper import ANYBODY, SIGNED_IN, Caller
+from runtime.web.callers.limits import CallerLimits
 from runtime.web.dialects import Dialect
-from runtime.web.gatekeeper import ANYBODY, SIGNED_IN, Caller
 from runtime.web.route import Call, Route, answer_json
 from wms.gateway import app as gateway
 from wms.gateway import catalogue, describe

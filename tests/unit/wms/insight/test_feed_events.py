@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.web.sse_format import StreamEvent
+from runtime.web.news.sse_format import StreamEvent
 from schemas.api.workflow_list import WorkflowNews
 from tests.unit.wms.insight.test_workflow_graph import make_world
 from wms.insight.feed_events import (

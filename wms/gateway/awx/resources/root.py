@@ -5,7 +5,7 @@ from importlib.metadata import version
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.web.gatekeeper import ANYBODY
+from runtime.web.callers.gatekeeper import ANYBODY
 from runtime.web.route import Call, OpenRoute, Route, answer_json
 from schemas.trees import TemplateKind
 from wms.gateway.awx.kinds.others import EMPTY_KINDS

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from prometheus_client import REGISTRY
 
-from runtime.web.gatekeeper import Caller
+from runtime.web.callers.gatekeeper import Caller
 from schemas.api.flows import FlowDetail, FlowInfo, FlowNodeInfo, FlowPage, FlowShape
 from schemas.errors import Conflict, NotFound, Unauthenticated
 from schemas.flows import FlowErrorCode, FlowStatus

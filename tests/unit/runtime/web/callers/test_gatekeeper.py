@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from runtime.web.gatekeeper import Caller, Gatekeeper
+from runtime.web.callers.gatekeeper import Caller, Gatekeeper
 from schemas.errors import Forbidden, Unavailable
 
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from runtime.web import event_streams
-from runtime.web.event_streams import follow_object, follow_rows
-from runtime.web.sse_format import StreamEvent
+from runtime.web.news import event_streams
+from runtime.web.news.event_streams import follow_object, follow_rows
+from runtime.web.news.sse_format import StreamEvent
 
 
 class Source:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runtime.web.remembered_tokens import RememberedTokens, Standing, judge_keys
+from runtime.web.callers.remembered_tokens import RememberedTokens, Standing, judge_keys
 
 ISSUER = "https://idp.example"
 

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from runtime.web.tokens import TokenVerifier
+from runtime.web.callers.tokens import TokenVerifier
 from schemas.errors import EWMSError, Unauthenticated, Unavailable
 
 ISSUER = "https://idp.example/realms/ewms"

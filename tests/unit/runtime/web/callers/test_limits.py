@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.web.caller_limits import MAX_REMEMBERED, CallerLimits, CallerTable, OverLimit
+from runtime.web.callers.limits import MAX_REMEMBERED, CallerLimits, CallerTable, OverLimit
 
 
 def test_a_caller_has_so_many_requests_under_way_and_others_have_theirs() -> None:

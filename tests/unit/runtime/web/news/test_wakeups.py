@@ -4,7 +4,7 @@ import asyncio
 import gc
 import time
 
-from runtime.web.wakeups import Wakeups
+from runtime.web.news.wakeups import Wakeups
 
 
 async def test_news_between_the_reading_and_the_wait_are_not_missed() -> None:

@@ -2,7 +2,7 @@
 
 We find the issuer's keys by OpenID discovery, and choose a key only by its `kid`. A token cannot bring a key, name an
 address of a key, or choose an algorithm other than the three that we accept. We remember a valid token until it expires
-or the issuer withdraws its key (`runtime.web.remembered_tokens`): a check takes 0.15 ms, a remembered token 1 us.
+or the issuer withdraws its key (`remembered_tokens`): a check takes 0.15 ms, a remembered token 1 us.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt import PyJWK
 
 from runtime.telemetry import counter, log
-from runtime.web.remembered_tokens import RememberedTokens, Standing, judge_keys
+from runtime.web.callers.remembered_tokens import RememberedTokens, Standing, judge_keys
 from schemas.errors import Unauthenticated, Unavailable
 
 #: The algorithms that we accept for each type of key, whatever a token says.

@@ -21,8 +21,8 @@ from starlette.types import Receive, Scope, Send
 
 from runtime.clock import utc_now
 from runtime.telemetry import gauge, log
+from runtime.web.news.sse_format import HEARTBEAT, StreamEvent, format_event, format_pause, is_event_id
 from runtime.web.route import Call
-from runtime.web.sse_format import HEARTBEAT, StreamEvent, format_event, format_pause, is_event_id
 from schemas.errors import EWMSError, OverQuota, Rejected, Unavailable
 
 #: How long a client waits before it connects again.

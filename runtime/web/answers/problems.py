@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
-from runtime.web.reason_phrases import REASON_HEADER, reason_phrase
+from runtime.web.server.reason_phrases import REASON_HEADER, reason_phrase
 from schemas.checks.plain_faults import printable_name, split_location
 from schemas.errors import EWMSError, OverQuota, Rejected, Unavailable
 

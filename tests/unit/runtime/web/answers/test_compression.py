@@ -6,8 +6,8 @@ import json
 import pytest
 from starlette.responses import Response
 
-from runtime.web.compression import MIN_BYTES, accepts_gzip, compress_answer
-from runtime.web.etags import add_etag
+from runtime.web.answers.compression import MIN_BYTES, accepts_gzip, compress_answer
+from runtime.web.answers.etags import add_etag
 from runtime.web.route import answer_json
 
 LARGE = {"rows": ["0123456789"] * MIN_BYTES}

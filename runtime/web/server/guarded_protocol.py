@@ -2,7 +2,7 @@
 
 uvicorn waits for ever for the end of a request's head, and for a peer that does not read its answer; meanwhile uvicorn
 starts the next pipelined request. Here both waits have limits. Connections and unread bytes have limits, too
-(`runtime.web.connections`). The server refuses a request whose length two servers could understand differently.
+(`runtime.web.server.connections`). The server refuses a request whose length two servers could understand differently.
 
 Tests check this against the pinned uvicorn and h11, on raw sockets.
 """
@@ -15,7 +15,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from runtime.web.connections import ConnectionLimits, ConnectionTable
+from runtime.web.server.connections import ConnectionLimits, ConnectionTable
 
 _MAX_HEAD_BYTES = 16 * 1024
 

@@ -35,7 +35,7 @@ class Caller:
 
 
 class VerifiesTokens(Protocol):
-    """A checker of tokens, for example `runtime.web.tokens.TokenVerifier`."""
+    """A checker of tokens, for example `runtime.web.callers.tokens.TokenVerifier`."""
 
     async def verify_token(self, token: str) -> Mapping[str, Any]:
         """Return the claims of `token`, by name.

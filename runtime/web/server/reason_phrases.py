@@ -9,7 +9,7 @@ to the status line. Tests cover the pinned uvicorn. Under another server the hea
 
 import h11
 
-from runtime.web.guarded_protocol import GuardedConnection, GuardedProtocol
+from runtime.web.server.guarded_protocol import GuardedConnection, GuardedProtocol
 
 REASON_HEADER = "x-ewms-reason-phrase"
 _REASON_HEADER = REASON_HEADER.encode()

@@ -10,8 +10,8 @@ from dataclasses import replace
 import uvicorn
 from starlette.types import ASGIApp
 
-from runtime.web.connections import ConnectionLimits
-from runtime.web.guarded_protocol import GuardedConfig, GuardedProtocol
+from runtime.web.server.connections import ConnectionLimits
+from runtime.web.server.guarded_protocol import GuardedConfig, GuardedProtocol
 from schemas.errors import Unavailable
 
 #: How long open requests may take after the process got the signal to stop.

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runtime.web.document_text import DocumentText
+from runtime.web.docs.document_text import DocumentText
 
 
 async def test_many_who_ask_at_once_get_one_document() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, JsonSchemaValue, models_json_schema
 
+from runtime.web.callers.gatekeeper import ANYBODY
 from runtime.web.dialects import Dialect
-from runtime.web.gatekeeper import ANYBODY
 from runtime.web.route import AnyRoute, OpenRoute, Route
 
 _REF = "#/components/schemas/{model}"

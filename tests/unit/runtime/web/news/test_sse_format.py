@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.web.sse_format import HEARTBEAT, StreamEvent, format_event, format_pause, is_event_id
+from runtime.web.news.sse_format import HEARTBEAT, StreamEvent, format_event, format_pause, is_event_id
 
 
 def parse_stream(stream: bytes) -> list[tuple[str, str, str]]:

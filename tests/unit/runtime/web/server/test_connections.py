@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.web.connections import ConnectionLimits, ConnectionTable
+from runtime.web.server.connections import ConnectionLimits, ConnectionTable
 
 
 def table(**limits: int) -> ConnectionTable:

@@ -1,0 +1,1 @@
+"""What all answers share: the form of errors, Etags and compression."""

@@ -1,0 +1,1 @@
+"""Describe routes to people and programs: the OpenAPI document, and Swagger UI."""

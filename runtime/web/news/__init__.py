@@ -1,0 +1,1 @@
+"""Send news to readers that stay connected, as server-sent events."""
