@@ -1,1 +1,1 @@
-"""The gateway's routes, one module for each subject."""
+"""The routes of our own dialect, one module for each subject; large subjects have a room."""

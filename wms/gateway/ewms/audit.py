@@ -8,7 +8,7 @@ from runtime.web.route import Call, Route, answer_json
 from schemas.api.audit import MAX_AUDIT_ROWS, AuditAnswer, AuditRowSeen
 from wms.audit.audit_facts import AuditDocument
 from wms.audit.audit_log import AuditLog
-from wms.gateway.ewms.queue_history import parse_instant
+from wms.gateway.ewms.query_instants import parse_instant
 from wms.gateway.roles import READERS, find_access
 from wms.tenancy.audit_rights import make_audit_filter
 from wms.tenancy.organizations import Organizations

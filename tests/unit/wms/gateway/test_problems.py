@@ -18,7 +18,7 @@ from wms.fleet.fleet import SubmittedWorkflow
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.workflow_requests import make_workflow
 from wms.fleet.ownership import Owner
-from wms.gateway.ewms.workflows import WorkflowRoutes
+from wms.gateway.ewms.workflows.requests import WorkflowRoutes
 
 
 class TakesAll:

@@ -14,7 +14,7 @@ from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer
 from schemas.questions import Answer
 from schemas.topology import tms_service
 from wms.fleet.reading.object_reader import ObjectReader
-from wms.gateway.ewms.objects import read_object
+from wms.gateway.ewms.workflows.objects import read_object
 from wms.gateway.roles import READERS
 
 _MAX_PROC_DIGITS = 7

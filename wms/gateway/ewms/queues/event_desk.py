@@ -23,8 +23,8 @@ from schemas.token_claims import read_wire
 from schemas.topology import event_exchange
 from schemas.traces.sampling import DEFAULT_ONE_IN, is_marked_by_publisher, mark_headers
 from wms.engine.nested.workflow_queues import WorkflowQueues, open_connection
-from wms.gateway.ewms.queue_access import QueueWish, check_not_gone
-from wms.gateway.ewms.queues import planned_profiles
+from wms.gateway.ewms.queues.access_checks import QueueWish, check_not_gone
+from wms.gateway.ewms.queues.profiles import planned_profiles
 
 #: How many events may be unconfirmed at once, and how long (seconds) the broker may take to confirm all of a request.
 _WINDOW = 256

@@ -12,7 +12,7 @@ from schemas.ids import TaskId
 from schemas.objects import TaskDirective, Taskforce
 from wms.fleet.fleet import Fleet
 from wms.fleet.reading.object_reader import ObjectReader
-from wms.gateway.ewms.objects import make_query_handler, read_object
+from wms.gateway.ewms.workflows.objects import make_query_handler, read_object
 from wms.gateway.roles import ACTORS, READERS, TMS, find_access
 
 

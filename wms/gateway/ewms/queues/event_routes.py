@@ -32,9 +32,9 @@ from schemas.payloads.shown_events import write_event
 from schemas.token_claims import read_wire
 from wms.engine.nested.workflow_queues import WorkflowQueues
 from wms.fleet.reading.object_reader import ObjectReader
-from wms.gateway.ewms.public_queues.line_checks import LineRules, prepare_events, split_lines
-from wms.gateway.ewms.public_queues.queue_desk import QueueDesk
-from wms.gateway.ewms.queue_access import QueueWish, check_use
+from wms.gateway.ewms.queues.access_checks import QueueWish, check_use
+from wms.gateway.ewms.queues.event_desk import QueueDesk
+from wms.gateway.ewms.queues.line_checks import LineRules, prepare_events, split_lines
 from wms.gateway.roles import USERS, find_access
 
 JSON_LINES = "application/jsonl"

@@ -1,7 +1,7 @@
 """The routes of the history of queues, and of one queue as it is now. MQS samples and keeps the history."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
@@ -15,6 +15,7 @@ from schemas.ids import MQID, Mqid, WorkflowId
 from schemas.requests import MAX_HISTORIES, MAX_POINTS, HistoryAnswer, HistoryQuery, QueueHistory
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.fleet.stalls.depth_questions import ask_depths
+from wms.gateway.ewms.query_instants import parse_instant
 from wms.gateway.roles import READERS, find_access
 
 _DEFAULT_SPAN = timedelta(hours=1)
@@ -24,8 +25,6 @@ _NOW_SPAN = timedelta(minutes=2)
 #: The most queues of one answer, and the most points of all its queues together.
 _MOST_QUEUES = 200
 _MOST_POINTS = _MOST_QUEUES * _DEFAULT_POINTS
-#: The years of instants in a query. All arithmetic with them stays within what a datetime can hold.
-_YEARS = range(1971, 9999)
 #: How long MQS may take to read the queues of one question, in seconds.
 _HISTORY_TIMEOUT_S = 30.0
 
@@ -158,21 +157,3 @@ def read_instant(call: Call, name: str, default: datetime) -> datetime:
     """
     text = call.read_query(name)
     return default if text is None else parse_instant(name, text)
-
-
-def parse_instant(name: str, text: str) -> datetime:
-    """Return `text`, which is the parameter `name` of a query, as an instant in UTC.
-
-    Raises:
-        Rejected: it is no instant, has no time zone, or lies outside the years that are possible.
-    """
-    try:
-        # In a query, the plus of a time zone may have become a space.
-        at = datetime.fromisoformat(text.replace(" ", "+")) if text.isascii() else None
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise Rejected(f"'{name}': must be an instant with a time zone, such as 2026-11-30T08:00:00Z")
-    if at.year not in _YEARS:
-        raise Rejected(f"'{name}': must be in the years {_YEARS[0]} to {_YEARS[-1]}")
-    return at.astimezone(UTC)

@@ -17,7 +17,7 @@ from schemas.objects import MQProfile
 from schemas.requests import ProfilesAnswer, ProfilesQuery
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.fleet.stalls.depth_questions import ask_depths
-from wms.gateway.ewms.queue_access import check_not_gone, check_use, no_such_queue, parse_wish
+from wms.gateway.ewms.queues.access_checks import check_not_gone, check_use, no_such_queue, parse_wish
 from wms.gateway.roles import READERS, USERS, find_access
 
 JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"

@@ -11,7 +11,7 @@ from schemas.errors import EWMSError, NotFound, Rejected, Unprocessable
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.objects import MQProfile
 from schemas.phases import Deactivated
-from wms.gateway.ewms.queue_access import QueueWish, check_not_gone, check_use, parse_wish
+from wms.gateway.ewms.queues.access_checks import QueueWish, check_not_gone, check_use, parse_wish
 
 
 def workflow(deactivated: Deactivated | None = None) -> WorkflowDocument:

@@ -1,4 +1,4 @@
-"""The routes by which a TMS polls for taskforces to start and to stop. `tms_confirmations` takes its reports.
+"""The routes by which a TMS polls for taskforces to start and to stop. `confirmations` takes its reports.
 
 Either events or these routes serve a schedd (`served_by` in the cluster map). These routes do not show taskforces of
 schedds that events serve.

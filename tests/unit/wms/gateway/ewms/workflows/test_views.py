@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import Rejected
-from wms.gateway.ewms.workflow_views import WorkflowViewRoutes, choose_form
+from wms.gateway.ewms.workflows.views import WorkflowViewRoutes, choose_form
 
 
 @pytest.mark.parametrize(

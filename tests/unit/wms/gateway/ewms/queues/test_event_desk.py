@@ -13,8 +13,8 @@ from schemas.payloads.data_events import BINARY, JSON, DataEvent, Header
 from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent
 from schemas.traces.sampling import N_FIRST
-from wms.gateway.ewms.public_queues.event_routes import write_shown
-from wms.gateway.ewms.public_queues.queue_desk import cut_events, describe_failure, mark_events
+from wms.gateway.ewms.queues.event_desk import cut_events, describe_failure, mark_events
+from wms.gateway.ewms.queues.event_routes import write_shown
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from schemas.rules.complaints import join_complaints
 from wms.fleet.fleet import Fleet
 from wms.fleet.ownership import Owner
 from wms.fleet.reading.object_reader import ObjectReader
-from wms.gateway.ewms.objects import read_object, read_wanted_parts
-from wms.gateway.ewms.progress import find_progress
+from wms.gateway.ewms.workflows.objects import read_object, read_wanted_parts
+from wms.gateway.ewms.workflows.progress import find_progress
 from wms.gateway.roles import ACTORS, READERS, USERS, find_access
 
 

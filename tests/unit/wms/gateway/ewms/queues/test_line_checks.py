@@ -12,7 +12,7 @@ from schemas.payloads.json_text import dump_json
 from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent, decode_body, event_id
 from schemas.topology import MAX_EVENT_BYTES
-from wms.gateway.ewms.public_queues.line_checks import MAX_FAULTS, LineRules, prepare_events, split_lines
+from wms.gateway.ewms.queues.line_checks import MAX_FAULTS, LineRules, prepare_events, split_lines
 
 QUEUE = Mqid("a1")
 
