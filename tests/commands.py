@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from ewms.cli.groups import GROUPS
+from ewms.cli.groups import GROUPS, name_module
 from tests.campaigns.fork_server import ForkServer
 
 _EWMS = (
@@ -28,7 +28,7 @@ _EWMS = (
     "ewms.secrets.plain_secrets",
     "ewms.trees.plain_trees",
     "ewms.workflows.dead_letters",
-    *(f"ewms.cli.commands.{group}" for group in GROUPS),
+    *map(name_module, GROUPS),
 )
 #: The script that a user's shell finds.
 AWX = str(Path(sys.executable).with_name("awx"))

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.commands import doctor, login, simulate, trace, up, worker
+from ewms.cli.commands.events import trace
+from ewms.cli.commands.fleet import simulate
+from ewms.cli.commands.steps import worker
+from ewms.cli.commands.system import doctor, login, up
 from ewms.cli.context import GlobalOptions, OutputFormat
 from ewms.cli.groups import CommandGroups
 

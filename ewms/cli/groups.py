@@ -1,6 +1,6 @@
 """The groups of commands, such as `ewms queue`. The module of a group is imported when the user names the group.
 
-A group's name is the name of its module below `ewms.cli.commands`, and `app` there is the group.
+A group's name is the name of its module in a room of `ewms.cli.commands`, and `app` there is the group.
 """
 
 from collections import UserDict
@@ -12,28 +12,28 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-#: In the order of `ewms --help`.
-GROUPS = (
-    "workflow",
-    "task",
-    "taskforce",
-    "queue",
-    "dlq",
-    "process",
-    "flow",
-    "subscription",
-    "tree",
-    "inventory",
-    "host",
-    "secret",
-    "catalogue",
-    "job",
-    "craton",
-    "pool",
-    "cluster",
-    "audit",
-    "image",
-)
+#: Group -> the room of its module. In the order of `ewms --help`.
+GROUPS: Mapping[str, str] = {
+    "workflow": "fleet",
+    "task": "fleet",
+    "taskforce": "fleet",
+    "queue": "events",
+    "dlq": "events",
+    "process": "steps",
+    "flow": "steps",
+    "subscription": "steps",
+    "tree": "automation",
+    "inventory": "automation",
+    "host": "automation",
+    "secret": "automation",
+    "catalogue": "automation",
+    "job": "automation",
+    "craton": "automation",
+    "pool": "steps",
+    "cluster": "system",
+    "audit": "system",
+    "image": "system",
+}
 
 
 class CommandGroups(TyperGroup):
@@ -62,5 +62,10 @@ class _Commands(UserDict[str, Any]):
 
 def _build_group(name: str) -> Any:
     parent = typer.Typer(rich_markup_mode=None)
-    parent.add_typer(import_module(f"ewms.cli.commands.{name}").app, name=name)
+    parent.add_typer(import_module(name_module(name)).app, name=name)
     return get_group(parent).commands[name]
+
+
+def name_module(group: str) -> str:
+    """Return the dotted name of the module of `group`."""
+    return f"ewms.cli.commands.{GROUPS[group]}.{group}"

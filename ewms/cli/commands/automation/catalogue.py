@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ewms.cli.commands import catalogue_options as options
-from ewms.cli.commands import catalogue_trial
+from ewms.cli.commands.automation import catalogue_options as options
+from ewms.cli.commands.automation import catalogue_trial
 from ewms.cli.context import GlobalOptions, can_ask
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.commands.logs import show_logs
-from ewms.cli.commands.task_errors import show_errors
+from ewms.cli.commands.fleet.logs import show_logs
+from ewms.cli.commands.fleet.task_errors import show_errors
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, write_json
 

@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from ewms.cli.commands.queue import app
+from ewms.cli.commands.events.queue import app
 from schemas.errors import Rejected
 
 

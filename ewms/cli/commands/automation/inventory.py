@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.commands import inventory_group
+from ewms.cli.commands.automation import inventory_group
 from ewms.cli.context import GlobalOptions, parse_settings
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.commands import tree_schedule
+from ewms.cli.commands.automation import tree_schedule
 from ewms.cli.context import GlobalOptions, parse_settings
 from ewms.cli.text.plain import escape_controls
 

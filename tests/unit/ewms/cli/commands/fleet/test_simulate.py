@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ewms.cli.commands.simulate import GROUP, find_simulator, parse_workers
+from ewms.cli.commands.fleet.simulate import GROUP, find_simulator, parse_workers
 from ewms.errors import Unreachable
 from schemas.errors import Rejected
 
-ROOT = Path(__file__).parents[5]
+ROOT = Path(__file__).parents[6]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ewms.cli.commands.logs import show_logs
+from ewms.cli.commands.fleet.logs import show_logs
 from ewms.cli.context import GlobalOptions
 
 if TYPE_CHECKING:

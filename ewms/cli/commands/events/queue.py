@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.commands import queue_history
+from ewms.cli.commands.events import queue_history
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, can_ask, parse_option
 from schemas.traces.sampling import DEFAULT_ONE_IN

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.commands import ending, workflow_views
+from ewms.cli.commands.fleet import ending, workflow_views
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, OutputFormat, can_ask, parse_option, parse_settings
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.commands.up import run_launcher
+from ewms.cli.commands.system.up import run_launcher
 
 
 def try_task(

@@ -1,0 +1,1 @@
+"""Commands about events: queues, dead letters and traces."""

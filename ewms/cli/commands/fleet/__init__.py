@@ -1,0 +1,1 @@
+"""Commands about workflows, their tasks and their workers."""

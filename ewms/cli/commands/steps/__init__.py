@@ -1,0 +1,1 @@
+"""Commands about step lists: processes, flows, subscriptions, and the step workers."""
