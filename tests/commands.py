@@ -18,7 +18,7 @@ from tests.campaigns.fork_server import ForkServer
 
 _EWMS = (
     "ewms.cli.app",
-    "ewms.cli.text.tables",
+    "ewms.cli.text.fleet.tables",
     "ewms.client",
     "ewms.queue_client",
     "ewms.catalogue.plain_catalogue",

@@ -33,7 +33,7 @@ from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers, say_notices
 from deploy.local.wiring import PoolName
 from ewms import AsyncClient, EWMSError
-from ewms.cli.text.watch import LiveDisplay
+from ewms.cli.text.fleet.watch import LiveDisplay
 from ewms.workflows.state import WorkflowState
 
 N_EVENTS = 500

@@ -32,7 +32,7 @@ from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers, say_notices
 from deploy.local.wiring import PoolName
 from ewms import Client, EWMSError
-from ewms.cli.text.job_text import job_lines
+from ewms.cli.text.automation.jobs import job_lines
 from schemas.api.jobs import JobSeen
 from schemas.api.tasks import TaskSeen
 

@@ -26,7 +26,7 @@ from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers, say_notices
 from ewms import Client, EWMSError
-from ewms.cli.text.process_text import log_lines, process_lines
+from ewms.cli.text.steps.processes import log_lines, process_lines
 from ewms.processes.plain_processes import ProcessRun
 from schemas.api.processes import ProcessDetail
 from schemas.processes import ProcessStatus, StepStatus

@@ -21,7 +21,7 @@ from deploy.local.fetch import packages
 from deploy.local.fetch.cache import Installed, cache_directory
 from deploy.local.fetch.on_demand import PYTHON_BASE
 from deploy.local.up import prepare_servers
-from ewms.cli.text.plain import escape_controls
+from ewms.cli.text.terminal.plain import escape_controls
 from pilot.runtimes.apptainer import Apptainer
 from processes.builds.build_errors import BuildFailed, LocationsLackImage
 from processes.builds.programs import Programs

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ewms.cli.arguments import find_output_option, move_globals_first
 from ewms.cli.exits import ExitStatus, error_message, error_object, exit_status_of, is_output_error
 from ewms.cli.interrupts import Interrupts
-from ewms.cli.text.streams import abandon_output, prepare_streams, print_to_stderr
+from ewms.cli.text.terminal.streams import abandon_output, prepare_streams, print_to_stderr
 from schemas.errors import EWMSError
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ewms.cli.text.streams import json_text, print_to_stderr
+from ewms.cli.text.terminal.streams import json_text, print_to_stderr
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,7 +61,7 @@ class GlobalOptions:
             case OutputFormat.JSON:
                 write_json(value)
             case OutputFormat.YAML:
-                from ewms.cli.text.yaml_text import yaml_text
+                from ewms.cli.text.terminal.yaml_text import yaml_text
 
                 sys.stdout.write(yaml_text(value))
                 sys.stdout.flush()
@@ -74,7 +74,7 @@ class GlobalOptions:
 
     def make_console(self) -> "Console":
         """Make the console for results. It uses colours on a terminal, unless NO_COLOR is set."""
-        from ewms.cli.text.safe_console import open_console
+        from ewms.cli.text.terminal.safe_console import open_console
 
         if self.is_wide:
             return open_console(width=_WIDE)

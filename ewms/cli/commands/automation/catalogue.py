@@ -84,7 +84,7 @@ def list_tasks(
         found = ews.catalogue.list_all(status=status, name=name, organization=organization)
     listed = [one.model_dump(mode="json") for one in found]
     if not given.write_result({"tasks": listed}, [str(one.id) for one in found]):
-        from ewms.cli.text.catalogue_text import task_table
+        from ewms.cli.text.automation.catalogue import task_table
 
         given.make_console().print(task_table(found))
 
@@ -221,7 +221,7 @@ def log(
     """Write the log of a version's last build."""
     import sys
 
-    from ewms.cli.text.plain import escape_controls
+    from ewms.cli.text.terminal.plain import escape_controls
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -261,7 +261,7 @@ def _ask_for_commit(task: "TaskSeen", number: int | None) -> str:
     Raises:
         Rejected: there is no person to ask.
     """
-    from ewms.cli.text.catalogue_text import describe_commit
+    from ewms.cli.text.automation.catalogue import describe_commit
     from schemas.catalogue import TaskStatus
     from schemas.errors import Rejected
 
@@ -277,7 +277,7 @@ def _ask_for_commit(task: "TaskSeen", number: int | None) -> str:
 
 def _show_task(given: GlobalOptions, task: "TaskSeen") -> None:
     if not given.write_result(task.model_dump(mode="json"), [str(task.id)]):
-        from ewms.cli.text.catalogue_text import task_lines
+        from ewms.cli.text.automation.catalogue import task_lines
 
         console = given.make_console()
         for line in task_lines(task):

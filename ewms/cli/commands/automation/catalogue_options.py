@@ -78,7 +78,7 @@ def _split_command(command: str) -> list[str]:
 def _read_schema(file: Path) -> Any:
     import json
 
-    from ewms.cli.text.streams import read_document
+    from ewms.cli.text.terminal.streams import read_document
     from schemas.errors import Rejected
 
     try:

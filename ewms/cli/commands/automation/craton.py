@@ -18,8 +18,8 @@ def show_task(
     with given.make_client() as ews:
         found = ews.catalogue.show(task)
     if not given.write_result(found.model_dump(mode="json"), [str(found.id)]):
-        from ewms.cli.text.catalogue_text import craton_table
-        from ewms.cli.text.plain import escape_controls
+        from ewms.cli.text.automation.catalogue import craton_table
+        from ewms.cli.text.terminal.plain import escape_controls
 
         typer.echo(escape_controls(craton_table(found)))
 
@@ -67,7 +67,7 @@ def create_workflow(
 @app.command("workflow-list")
 def list_workflows(context: typer.Context) -> None:
     """List the saved workflows that you see."""
-    from ewms.cli.text.job_text import task_list_table
+    from ewms.cli.text.automation.jobs import task_list_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -80,7 +80,7 @@ def list_workflows(context: typer.Context) -> None:
 @app.command("workflow-show")
 def show_workflow(context: typer.Context, workflow: Workflow) -> None:
     """Show a saved workflow."""
-    from ewms.cli.text.job_text import task_list_table
+    from ewms.cli.text.automation.jobs import task_list_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:

@@ -25,7 +25,7 @@ def list_hosts(
     group: Annotated[str, typer.Option(help="Only those in this group of the inventory.")] = "",
 ) -> None:
     """List hosts, in the order in which they joined their inventories."""
-    from ewms.cli.text.inventory_text import host_table
+    from ewms.cli.text.automation.inventories import host_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -37,8 +37,8 @@ def list_hosts(
 @app.command()
 def show(context: typer.Context, host: Host) -> None:
     """Show a host, and the variables that it has from all levels."""
-    from ewms.cli.text.inventory_text import host_table
-    from ewms.cli.text.yaml_text import yaml_text
+    from ewms.cli.text.automation.inventories import host_table
+    from ewms.cli.text.terminal.yaml_text import yaml_text
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -56,7 +56,7 @@ def blame(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these variables.")] = None,
 ) -> None:
     """Show for each variable of a host which level gives its value, and which values that overrides."""
-    from ewms.cli.text.inventory_text import blame_lines
+    from ewms.cli.text.automation.inventories import blame_lines
     from schemas.errors import NotFound
 
     given: GlobalOptions = context.obj
@@ -170,7 +170,7 @@ def leave(context: typer.Context, host: Host, groups: Groups) -> None:
 
 
 def _tell_host(given: GlobalOptions, host: "Mapping[str, Any]") -> None:
-    from ewms.cli.text.inventory_text import host_table
+    from ewms.cli.text.automation.inventories import host_table
 
     if not given.write_result(dict(host), [str(host["id"])]):
         given.make_console().print(host_table([host]))

@@ -27,7 +27,7 @@ def list_inventories(
     organization: Annotated[str, typer.Option(help="Only those of this organization.")] = "",
 ) -> None:
     """List the inventories that you may see."""
-    from ewms.cli.text.inventory_text import inventory_table
+    from ewms.cli.text.automation.inventories import inventory_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -39,8 +39,8 @@ def list_inventories(
 @app.command()
 def show(context: typer.Context, inventory: Inventory) -> None:
     """Show an inventory: its variables, its groups, its revision."""
-    from ewms.cli.text.inventory_text import group_table, inventory_table
-    from ewms.cli.text.yaml_text import yaml_text
+    from ewms.cli.text.automation.inventories import group_table, inventory_table
+    from ewms.cli.text.terminal.yaml_text import yaml_text
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -159,7 +159,7 @@ def match(
     ] = "",
 ) -> None:
     """Show the hosts that a limit chooses, in the order in which a job takes them."""
-    from ewms.cli.text.inventory_text import host_table
+    from ewms.cli.text.automation.inventories import host_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -170,7 +170,7 @@ def match(
 
 
 def _read_file(path: Path) -> str:
-    from ewms.cli.text.streams import describe_file, read_document
+    from ewms.cli.text.terminal.streams import describe_file, read_document
     from schemas.errors import Rejected
 
     try:
@@ -192,7 +192,7 @@ def _tell_state(given: GlobalOptions, inventory: "Mapping[str, Any]") -> None:
 
 
 def _tell_variables(given: GlobalOptions, variables: "Mapping[str, Any]") -> None:
-    from ewms.cli.text.yaml_text import yaml_text
+    from ewms.cli.text.terminal.yaml_text import yaml_text
 
     if not given.write_result(dict(variables), list(variables)):
         typer.echo(yaml_text(dict(variables)), nl=False)

@@ -108,7 +108,7 @@ def list_jobs(
     number: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many, the newest first.")] = 50,
 ) -> None:
     """List the latest jobs that you see."""
-    from ewms.cli.text.job_text import job_table
+    from ewms.cli.text.automation.jobs import job_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -143,7 +143,7 @@ def list_hosts(
     state: Annotated[str, typer.Option(help="Only those: ok, failed, error, skipped, canceled, pending.")] = "",
 ) -> None:
     """List the hosts of a job, and what the last task has said on each."""
-    from ewms.cli.text.job_text import job_host_table
+    from ewms.cli.text.automation.jobs import job_host_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -165,8 +165,8 @@ def read_logs(
     """Write what the containers of a job wrote."""
     import sys
 
-    from ewms.cli.text.job_text import print_log_part
-    from ewms.cli.text.plain import escape_controls
+    from ewms.cli.text.automation.jobs import print_log_part
+    from ewms.cli.text.terminal.plain import escape_controls
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -209,7 +209,7 @@ def delete(context: typer.Context, job: Job) -> None:
 
 def _show_job(given: GlobalOptions, job: "JobSeen") -> None:
     if not given.write_result(job.model_dump(mode="json"), [str(job.id)]):
-        from ewms.cli.text.job_text import job_lines
+        from ewms.cli.text.automation.jobs import job_lines
 
         console = given.make_console()
         for line in job_lines(job):
@@ -219,8 +219,8 @@ def _show_job(given: GlobalOptions, job: "JobSeen") -> None:
 def _watch_job(given: GlobalOptions, ews: "Client", job: int) -> None:
     """Show a job until it is over: as a drawing on a terminal, elsewhere as a line for each task that ends."""
     from ewms.cli.exits import ExitStatus
-    from ewms.cli.text.job_text import count_words, job_lines, list_ended_tasks
-    from ewms.cli.text.steps_display import StepsDisplay
+    from ewms.cli.text.automation.jobs import count_words, job_lines, list_ended_tasks
+    from ewms.cli.text.terminal.steps_display import StepsDisplay
 
     with StepsDisplay(quiet=given.quiet) as display:
         for found in ews.jobs.follow(job):

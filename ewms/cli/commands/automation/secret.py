@@ -33,7 +33,7 @@ def set_secret(
 @app.command("list")
 def list_secrets(context: typer.Context, *, organization: Organization = "default") -> None:
     """List the names of an organization's secrets. No command shows a value."""
-    from ewms.cli.text.tables import secret_table
+    from ewms.cli.text.fleet.tables import secret_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:

@@ -8,7 +8,7 @@ import typer
 
 from ewms.cli.commands.automation import tree_schedule
 from ewms.cli.context import GlobalOptions, parse_settings
-from ewms.cli.text.plain import escape_controls
+from ewms.cli.text.terminal.plain import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,7 +130,7 @@ def notifications(context: typer.Context, job: Job) -> None:
     with given.make_client() as ews:
         found = ews.trees.get(job).list_notifications()
     if not given.write_result({"notifications": [dict(each) for each in found]}, [str(each["id"]) for each in found]):
-        from ewms.cli.text.tree_text import notification_lines
+        from ewms.cli.text.automation.trees import notification_lines
 
         console = given.make_console()
         for line in notification_lines(found):
@@ -138,7 +138,7 @@ def notifications(context: typer.Context, job: Job) -> None:
 
 
 def _show_tree(given: GlobalOptions, job: "Mapping[str, Any]") -> None:
-    from ewms.cli.text.tree_text import tree_lines
+    from ewms.cli.text.automation.trees import tree_lines
 
     if not given.write_result(dict(job), [str(job["id"])]):
         console = given.make_console()
@@ -149,8 +149,8 @@ def _show_tree(given: GlobalOptions, job: "Mapping[str, Any]") -> None:
 def _watch_run(given: GlobalOptions, run: "TreeRun") -> None:
     """Show the tree until it is over: as a drawing on a terminal, elsewhere as a line for each node that changes."""
     from ewms.cli.exits import ExitStatus
-    from ewms.cli.text.steps_display import StepsDisplay
-    from ewms.cli.text.tree_watch import draw_tree
+    from ewms.cli.text.automation.tree_watch import draw_tree
+    from ewms.cli.text.terminal.steps_display import StepsDisplay
 
     with StepsDisplay(quiet=given.quiet) as display:
         for job in run.follow(again_s=1.0):

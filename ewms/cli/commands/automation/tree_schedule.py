@@ -41,7 +41,7 @@ def add(
 @app.command("list")
 def list_all(context: typer.Context) -> None:
     """List the schedules: the next time of each, and what became of the last one."""
-    from ewms.cli.text.schedule_text import schedule_table
+    from ewms.cli.text.automation.schedules import schedule_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -91,7 +91,7 @@ def delete(context: typer.Context, schedule: Schedule) -> None:
 
 
 def _show_schedule(given: GlobalOptions, schedule: "Mapping[str, Any]", following: "Sequence[str]") -> None:
-    from ewms.cli.text.schedule_text import schedule_lines
+    from ewms.cli.text.automation.schedules import schedule_lines
 
     if not given.write_result({**schedule, "next_runs": list(following)}, [str(schedule["id"])]):
         console = given.make_console()

@@ -45,7 +45,7 @@ def list_letters(
     event: OfEvent = None,
 ) -> None:
     """List dead letters: by task and error, or each."""
-    from ewms.cli.text.failure_tables import group_table, letter_table
+    from ewms.cli.text.events.failure_tables import group_table, letter_table
 
     given: GlobalOptions = context.obj
     which = _build_filter(task, signature, event)
@@ -79,7 +79,7 @@ def show(
     body: Annotated[bool, typer.Option("--body", help="Write the event's bytes, nothing else.")] = False,
 ) -> None:
     """Show one dead letter: its event, its headers, and every attempt at it with the task's last lines."""
-    from ewms.cli.text.failure_tables import letter_lines, next_command
+    from ewms.cli.text.events.failure_tables import letter_lines, next_command
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -164,7 +164,7 @@ def export(
     event: OfEvent = None,
 ) -> None:
     """Write dead letters with headers and bodies: as JSON lines to standard output, or as files. They stay dead."""
-    from ewms.cli.text.letter_files import json_line, write_bodies, write_files
+    from ewms.cli.text.events.letter_files import json_line, write_bodies, write_files
     from schemas.errors import Rejected
 
     given: GlobalOptions = context.obj

@@ -48,7 +48,7 @@ def publish(
     ] = DEFAULT_ONE_IN,
 ) -> None:
     """Publish events, one a line, and wait until the broker has confirmed each."""
-    from ewms.cli.text.lines import describe_stop, name_line_in_errors, read_payloads
+    from ewms.cli.text.terminal.lines import describe_stop, name_line_in_errors, read_payloads
     from schemas.errors import Rejected
     from schemas.payloads.event_lines import read_key
 
@@ -116,9 +116,9 @@ def consume(
 ) -> None:
     """Write events to standard output, one a line; each leaves the queue once it is written, or read from the pipe."""
     from ewms.cli.interrupts import leave_on_interrupt
-    from ewms.cli.text.json_texts import JsonTextHint
-    from ewms.cli.text.outlet import Outlet
-    from ewms.cli.text.streams import json_text
+    from ewms.cli.text.events.json_texts import JsonTextHint
+    from ewms.cli.text.terminal.outlet import Outlet
+    from ewms.cli.text.terminal.streams import json_text
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -179,8 +179,8 @@ def peek(
     ] = False,
 ) -> None:
     """Write some events that wait in a queue to standard output, one a line, and leave all of them there."""
-    from ewms.cli.text.json_texts import JsonTextHint
-    from ewms.cli.text.streams import json_text
+    from ewms.cli.text.events.json_texts import JsonTextHint
+    from ewms.cli.text.terminal.streams import json_text
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -269,8 +269,8 @@ def depth(
 
     Consumers are the workers and programs that take events from the queue.
     """
-    from ewms.cli.text.tables import depth_table
-    from ewms.cli.text.watch import tick_regularly
+    from ewms.cli.text.fleet.tables import depth_table
+    from ewms.cli.text.fleet.watch import tick_regularly
     from ewms.errors import NotThere
 
     given: GlobalOptions = context.obj

@@ -21,7 +21,7 @@ def show_history(
     points: Annotated[int, typer.Option(min=1, max=2000, help="At most this many points.")] = 60,
 ) -> None:
     """Show how many events the queues of a workflow held. With -o wide, print each point with rates and ages."""
-    from ewms.cli.text.history_text import history_view
+    from ewms.cli.text.events.history import history_view
     from ewms.errors import NotThere
     from schemas.errors import Rejected
 

@@ -28,7 +28,7 @@ def show_trace(
         found = ews.run(workflow).views.trace(event)
     if given.write_result(found.model_dump(mode="json"), [each.event_id for each in found.events]):
         return
-    from ewms.cli.text.trace_text import trace_lines
+    from ewms.cli.text.events.traces import trace_lines
 
     console = given.make_console()
     for line in trace_lines(found):
@@ -42,7 +42,7 @@ def _list_families(given: GlobalOptions, workflow: str) -> None:
         {"families": [each.model_dump(mode="json") for each in found]}, [each.root for each in found]
     ):
         return
-    from ewms.cli.text.trace_text import family_table
+    from ewms.cli.text.events.traces import family_table
 
     if found:
         given.make_console().print(family_table(found))

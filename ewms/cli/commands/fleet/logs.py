@@ -57,7 +57,7 @@ def show_logs(
         ):
             pass
         elif list_:
-            from ewms.cli.text.tables import log_table
+            from ewms.cli.text.fleet.tables import log_table
 
             given.make_console().print(log_table(found))
         else:
@@ -84,7 +84,7 @@ def _tell_kills(given: GlobalOptions, ews: "Client", id_: str) -> None:
 
 
 def _print_logs(given: GlobalOptions, ews: "Client", found: "list[LogInfo]", tail: int | None) -> None:
-    from ewms.cli.text.plain import escape_stretches
+    from ewms.cli.text.terminal.plain import escape_stretches
 
     worth_showing = [log for log in found if log.n_bytes]
     for number, log in enumerate(worth_showing):

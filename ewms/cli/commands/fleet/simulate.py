@@ -56,7 +56,7 @@ def simulate_workflow(
     suggested = found.runs[found.suggested].workers
     if given.write_result(found.model_dump(mode="json"), [f"{task}={n}" for task, n in suggested.items()]):
         return
-    from ewms.cli.text.simulation_text import simulation_view
+    from ewms.cli.text.fleet.simulation import simulation_view
 
     given.make_console().print(simulation_view(found))
 

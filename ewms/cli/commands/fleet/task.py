@@ -19,7 +19,7 @@ TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's id: TK-.
 @app.command("list")
 def list_tasks(context: typer.Context, workflow: Id) -> None:
     """List a workflow's tasks: where they run, their queues, their command."""
-    from ewms.cli.text.tables import task_table
+    from ewms.cli.text.fleet.tables import task_table
     from ewms.errors import NotThere
 
     given: GlobalOptions = context.obj

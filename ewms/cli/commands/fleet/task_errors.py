@@ -30,7 +30,7 @@ def show_errors(
 
     A worker that fails often does not report every attempt, so the counts mean "at least".
     """
-    from ewms.cli.text.failure_tables import (
+    from ewms.cli.text.events.failure_tables import (
         attempt_lines,
         attempt_table,
         error_table,

@@ -22,7 +22,7 @@ def list_taskforces(
     id_: Annotated[str, typer.Argument(metavar="ID", help="A workflow or a task: WF-..., TK-...")],
 ) -> None:
     """List taskforces: phase, workers by status, errors."""
-    from ewms.cli.text.tables import taskforce_table
+    from ewms.cli.text.fleet.tables import taskforce_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -38,7 +38,7 @@ def show(
     id_: Annotated[str, typer.Argument(metavar="TASKFORCE", help="The taskforce's id: TF-...")],
 ) -> None:
     """Show one taskforce, and every change of its phase, also those that failed."""
-    from ewms.cli.text.tables import health_lines, phase_table, taskforce_table
+    from ewms.cli.text.fleet.tables import health_lines, phase_table, taskforce_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -56,7 +56,7 @@ def why(
     id_: Annotated[str, typer.Argument(metavar="ID", help="A taskforce, a task or a workflow: TF-..., TK-..., WF-...")],
 ) -> None:
     """Tell how many workers are missing, why, and what to type next; or that the workflow is over."""
-    from ewms.cli.text.tables import advice_line, missing_lines, stall_lines
+    from ewms.cli.text.fleet.tables import advice_line, missing_lines, stall_lines
     from schemas.ids import TaskforceUuid, workflow_of
 
     given: GlobalOptions = context.obj

@@ -141,7 +141,7 @@ def list_workflows(
             else "none of your workflows is under way; --all also shows those that have ended"
         )
         return
-    from ewms.cli.text.tables import workflow_table
+    from ewms.cli.text.fleet.tables import workflow_table
 
     given.make_console().print(workflow_table(workflows, tasks))
 
@@ -154,7 +154,7 @@ def show(context: typer.Context, workflow: Id) -> None:
         run = ews.run(workflow)
         if given.is_data and given.write_result(run.show().as_json(), [run.id]):
             return
-        from ewms.cli.text.tables import health_lines, kill_lines
+        from ewms.cli.text.fleet.tables import health_lines, kill_lines
         from ewms.errors import NotThere
         from ewms.workflows.progress import compute_progress
         from ewms.workflows.state import find_waiting
@@ -234,7 +234,7 @@ def _report_end(given: GlobalOptions, verb: str, answer: Any) -> None:
 
 
 def _follow_run(given: GlobalOptions, run: "Run") -> None:
-    from ewms.cli.text.watch import watch_until_over
+    from ewms.cli.text.fleet.watch import watch_until_over
 
     watch_until_over(run, quiet=given.quiet or given.is_data)
     _report_outcome(given, run)
@@ -258,7 +258,7 @@ def _report_outcome(
 
 
 def _read_json(file: Path) -> Any:
-    from ewms.cli.text.streams import describe_file, read_document
+    from ewms.cli.text.terminal.streams import describe_file, read_document
     from ewms.workflows.request_files import parse_request
     from schemas.errors import Rejected
 

@@ -7,7 +7,7 @@ import typer
 
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions
-from ewms.cli.text.plain import escape_controls
+from ewms.cli.text.terminal.plain import escape_controls
 
 Form = Annotated[str, typer.Option("--as", metavar="FORM", help="The form of the drawing: mermaid or dot.")]
 
@@ -38,7 +38,7 @@ def explain_workflow(context: typer.Context, workflow: Id) -> None:
     with given.make_client() as ews:
         found = ews.run(workflow).views.explain()
     if not given.write_result(found.model_dump(mode="json"), [each.cause for each in found.causes]):
-        from ewms.cli.text.explanation_text import explanation_lines
+        from ewms.cli.text.fleet.explanation import explanation_lines
 
         console = given.make_console()
         for line in explanation_lines(found):
@@ -56,15 +56,15 @@ def report_workflow(
     with given.make_client() as ews:
         report = ews.run(workflow).views.report()
     if not given.write_result(report.model_dump(mode="json"), [task.task_id for task in report.tasks]):
-        from ewms.cli.text.report_text import report_view
+        from ewms.cli.text.fleet.report import report_view
 
         given.make_console().print(report_view(report, with_how=how))
 
 
 def follow_workflow(context: typer.Context, workflow: Id) -> None:
     """Print how far a workflow is, a line after each change, until it is over. With -o json, a line has all of it."""
-    from ewms.cli.text.explanation_text import describe_standing
-    from ewms.cli.text.streams import json_text
+    from ewms.cli.text.fleet.explanation import describe_standing
+    from ewms.cli.text.terminal.streams import json_text
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:

@@ -64,7 +64,7 @@ def list_flows(
     n: Annotated[int, typer.Option("-n", min=1, max=1000, help="At most this many, the latest first.")] = 25,
 ) -> None:
     """List flows, the latest first."""
-    from ewms.cli.text.flow_text import flow_table
+    from ewms.cli.text.steps.flows import flow_table
 
     given: GlobalOptions = context.obj
     with given.make_flow_service() as flows:
@@ -81,7 +81,7 @@ def list_flows(
 @app.command()
 def show(context: typer.Context, flow: Flow) -> None:
     """Show the nodes of a flow, its status, and what to type next."""
-    from ewms.cli.text.flow_text import flow_lines
+    from ewms.cli.text.steps.flows import flow_lines
 
     given: GlobalOptions = context.obj
     with given.make_flow_service() as flows:
@@ -137,9 +137,9 @@ def _say_done(given: GlobalOptions, flow: str, what: str) -> None:
 def _watch_flow(given: GlobalOptions, flows: "WorkflowService", flow: str) -> None:
     """Show the flow until it ends or stops: as a drawing on a terminal, elsewhere as a line for each node that ends."""
     from ewms.cli.exits import ExitStatus
-    from ewms.cli.text.flow_text import find_flow_command, flow_lines, is_flow_settled, list_ended_nodes
-    from ewms.cli.text.steps_display import StepsDisplay
-    from ewms.cli.text.watch import tick_regularly
+    from ewms.cli.text.fleet.watch import tick_regularly
+    from ewms.cli.text.steps.flows import find_flow_command, flow_lines, is_flow_settled, list_ended_nodes
+    from ewms.cli.text.terminal.steps_display import StepsDisplay
     from schemas.flows import FlowStatus
 
     with StepsDisplay(quiet=given.quiet) as display:

@@ -10,7 +10,7 @@ app = typer.Typer(help="See which step workers are there, and what they offer.",
 @app.command("list")
 def list_pools(context: typer.Context) -> None:
     """List the pools of step workers: the workers, since when they run, how many steps run, and what they offer."""
-    from ewms.cli.text.process_text import pool_table
+    from ewms.cli.text.steps.processes import pool_table
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ewms.cli.context import GlobalOptions, can_ask
-from ewms.cli.text.plain import escape_controls
+from ewms.cli.text.terminal.plain import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ def start(
 
     `--subscription` or `--product` is the form's first page, and the pages of --input follow it.
     """
-    from ewms.cli.text.form_input import complete_pages, describe_page, read_pages
+    from ewms.cli.text.steps.form_input import complete_pages, describe_page, read_pages
     from ewms.errors import FormNotComplete
     from schemas.errors import Rejected
 
@@ -89,7 +89,7 @@ def list_processes(
     n: Annotated[int, typer.Option("-n", min=1, max=250, help="At most this many, the latest first.")] = 25,
 ) -> None:
     """List processes, the latest first."""
-    from ewms.cli.text.process_text import process_table
+    from ewms.cli.text.steps.processes import process_table
 
     given: GlobalOptions = context.obj
     wanted = {"workflow_name": workflow, "last_status": status, "subscription_id": subscription}
@@ -118,7 +118,7 @@ def watch(context: typer.Context, process: Process) -> None:
 @app.command()
 def log(context: typer.Context, process: Process) -> None:
     """Show what has happened to a process: every attempt of a step, and every action of a person."""
-    from ewms.cli.text.process_text import log_lines
+    from ewms.cli.text.steps.processes import log_lines
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -133,7 +133,7 @@ def log(context: typer.Context, process: Process) -> None:
 @app.command()
 def resume(context: typer.Context, process: Process, *, given_pages: Input = None) -> None:
     """Fill in the form that a process waits for, and continue the process."""
-    from ewms.cli.text.form_input import complete_pages, read_pages
+    from ewms.cli.text.steps.form_input import complete_pages, read_pages
     from ewms.errors import FormNotComplete
 
     given: GlobalOptions = context.obj
@@ -205,7 +205,7 @@ def publish_event(
     ] = "",
 ) -> None:
     """Publish an event for the processes that wait for it. If none waits, the first that does gets it."""
-    from ewms.cli.text.form_input import read_json
+    from ewms.cli.text.steps.form_input import read_json
 
     given: GlobalOptions = context.obj
     value = read_json(body, option="--body", example='{"key": "value"}')
@@ -237,7 +237,7 @@ def _say_done(given: GlobalOptions, process: str, what: str) -> None:
 
 
 def _show_detail(given: GlobalOptions, detail: "ProcessDetail") -> None:
-    from ewms.cli.text.process_text import process_lines
+    from ewms.cli.text.steps.processes import process_lines
 
     if not given.write_result(detail.model_dump(mode="json"), [detail.process_id]):
         console = given.make_console()
@@ -250,10 +250,10 @@ def _watch_run(given: GlobalOptions, run: "ProcessRun") -> None:
     that ends.
     """
     from ewms.cli.exits import ExitStatus
-    from ewms.cli.text.process_text import SETTLED
-    from ewms.cli.text.process_watch import draw_process
-    from ewms.cli.text.steps_display import StepsDisplay
-    from ewms.cli.text.watch import tick_regularly
+    from ewms.cli.text.fleet.watch import tick_regularly
+    from ewms.cli.text.steps.process_watch import draw_process
+    from ewms.cli.text.steps.processes import SETTLED
+    from ewms.cli.text.terminal.steps_display import StepsDisplay
     from schemas.processes import ProcessStatus
 
     with StepsDisplay(quiet=given.quiet) as display:

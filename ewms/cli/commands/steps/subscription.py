@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ewms.cli.context import GlobalOptions
-from ewms.cli.text.plain import escape_controls
+from ewms.cli.text.terminal.plain import escape_controls
 
 app = typer.Typer(help="See subscriptions, and what can be run on them.", no_args_is_help=True)
 
@@ -22,7 +22,7 @@ def list_subscriptions(
     n: Annotated[int, typer.Option("-n", min=1, max=250, help="At most this many.")] = 25,
 ) -> None:
     """List subscriptions: product, lifecycle, whether they are in sync, customer and description."""
-    from ewms.cli.text.process_text import subscription_table
+    from ewms.cli.text.steps.processes import subscription_table
 
     given: GlobalOptions = context.obj
     wanted = {"product": product, "status": status, "customer_id": customer}
@@ -36,8 +36,8 @@ def list_subscriptions(
 @app.command()
 def show(context: typer.Context, subscription: Subscription) -> None:
     """Show a subscription with the values of its blocks, and the processes that have worked on it."""
-    from ewms.cli.text.process_text import process_table
-    from ewms.cli.text.yaml_text import yaml_text
+    from ewms.cli.text.steps.processes import process_table
+    from ewms.cli.text.terminal.yaml_text import yaml_text
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -52,7 +52,7 @@ def show(context: typer.Context, subscription: Subscription) -> None:
 @app.command()
 def workflows(context: typer.Context, subscription: Subscription) -> None:
     """Show which workflows can start on a subscription now, and why the others cannot."""
-    from ewms.cli.text.process_text import workflow_lines
+    from ewms.cli.text.steps.processes import workflow_lines
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:

@@ -38,6 +38,6 @@ def list_changes(
         rows = ews.changes(wanted, limit=limit)
     found = {"rows": [row.model_dump(mode="json") for row in rows]}
     if not given.write_result(found, [str(row.id) for row in rows]):
-        from ewms.cli.text.audit_text import audit_table
+        from ewms.cli.text.audit_log import audit_table
 
         given.make_console().print(audit_table(rows))

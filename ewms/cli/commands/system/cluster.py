@@ -19,6 +19,6 @@ def list_clusters(context: typer.Context) -> None:
     found = {"clusters": [cluster.model_dump(mode="json") for cluster in clusters]}
     locations = [cluster for cluster in clusters if not cluster.alias_of]
     if not given.write_result(found, [location.name for location in locations]):
-        from ewms.cli.text.tables import cluster_table
+        from ewms.cli.text.fleet.tables import cluster_table
 
         given.make_console().print(cluster_table(clusters))

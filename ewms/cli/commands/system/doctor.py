@@ -9,7 +9,7 @@ def show_checkup(context: typer.Context) -> None:
     """Check each step to working tasks: gateway, versions, token, broker, clusters. Status 1 if one is not well."""
     from dataclasses import asdict
 
-    from ewms.cli.text.plain import escape_controls
+    from ewms.cli.text.terminal.plain import escape_controls
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:

@@ -20,7 +20,7 @@ def log_in_user(
     """Log in with a browser on any device, and keep the token. With --token-file, keep the token in that file."""
     import asyncio
 
-    from ewms.cli.text.plain import escape_controls
+    from ewms.cli.text.terminal.plain import escape_controls
     from ewms.errors import NotSignedIn
     from ewms.gateway.device_login import LoginPrompt, log_in
     from ewms.gateway.saved_logins import Login, save_login
@@ -81,7 +81,7 @@ def show_user(
     """Show the user whom the token names, and whether the server accepts the token. Status 3 if it does not."""
     from datetime import UTC, datetime
 
-    from ewms.cli.text.plain import escape_controls
+    from ewms.cli.text.terminal.plain import escape_controls
     from ewms.errors import NotThere
     from schemas.token_claims import read_claims
 

@@ -194,7 +194,7 @@ def test_streams_and_arguments_of_any_kind_are_no_defect(shell: str, status: int
 
 def test_a_terminal_of_another_encoding_gets_json_in_ascii(tmp_path: Path) -> None:
     code = (
-        "import sys; from ewms.cli.text.streams import *; prepare_streams(); "
+        "import sys; from ewms.cli.text.terminal.streams import *; prepare_streams(); "
         "print(json_text({'a': 'ä\\ud800'}), 'ä→…ж')"
     )
     for encoding, expected in [

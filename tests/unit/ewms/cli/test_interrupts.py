@@ -21,7 +21,7 @@ from ewms.queue_client import Results
 from ewms.queues.payloads import Event
 
 _SWEPT = ("ewms/cli/__main__.py", "ewms/cli/interrupts.py", "ewms/cli/commands/events/queue.py",
-          "ewms/cli/text/outlet.py", "ewms/queue_client.py", "ewms/loop_thread.py")  # fmt: skip
+          "ewms/cli/text/terminal/outlet.py", "ewms/queue_client.py", "ewms/loop_thread.py")  # fmt: skip
 
 
 _NEVER = 10**9

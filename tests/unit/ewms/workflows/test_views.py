@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ewms.cli.text.explanation_text import describe_standing, explanation_lines
+from ewms.cli.text.fleet.explanation import describe_standing, explanation_lines
 from ewms.errors import NotThere, Unreachable
 from ewms.gateway.event_reader import StreamedEvent
 from ewms.workflows.views import AsyncWorkflowViews

@@ -8,7 +8,7 @@ import pytest
 
 from ewms.cli.__main__ import main
 from ewms.cli.context import GlobalOptions
-from ewms.cli.text import process_text
+from ewms.cli.text.steps import processes
 from schemas.api.explanation import ExplainedCause, Explanation
 from schemas.explain.cause_entry import Severity
 from tests.unit.ewms.workflows.test_views import STANDING
@@ -46,7 +46,7 @@ def test_escape_sequences_are_spelled_out(
         return nullcontext(CLIENT)
 
     monkeypatch.setattr(GlobalOptions, "make_client", make_client)
-    monkeypatch.setattr(process_text, "log_lines", lambda _: [f"failed: {CLEAR}"])
+    monkeypatch.setattr(processes, "log_lines", lambda _: [f"failed: {CLEAR}"])
     assert main(command.split()) == 0
     shown = capsys.readouterr().out
     assert "\\x1b[2J\\x9b31m" in shown

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from ewms.cli.text.failure_tables import attempt_table, error_table
+from ewms.cli.text.events.failure_tables import attempt_table, error_table
 from schemas.failures.history import Attempt, ErrorGroup
 
 AT = datetime(2026, 11, 28, 15, 1, 2, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Tasks on hosts as text: the catalogue, inventories, jobs, trees and schedules."""

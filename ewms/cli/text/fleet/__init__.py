@@ -1,0 +1,1 @@
+"""Workflows, tasks, taskforces and their workers as text."""

@@ -1,0 +1,1 @@
+"""Processes of step lists, flows and forms as text."""
