@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from ewms.queues.payloads import Event
     from ewms.workflows.definition import Task, Workflow
     from schemas.errors import EWMSError
-    from schemas.phases import Phase
+    from schemas.fleet.phases import Phase
 
 _HOMES = {
     "AsyncClient": "ewms.aio",
     "Client": "ewms.client",
     "Event": "ewms.queues.payloads",
     "EWMSError": "schemas.errors",
-    "Phase": "schemas.phases",
+    "Phase": "schemas.fleet.phases",
     "Task": "ewms.workflows.definition",
     "Workflow": "ewms.workflows.definition",
 } | dict.fromkeys(

@@ -13,14 +13,14 @@ from ewms.workflows.definition import Workflow
 from ewms.workflows.run import AsyncRun
 from ewms.workflows.taskforces import add_workers, fetch_health, fetch_task, fetch_taskforces
 from ewms.workflows.worker_logs import LogInfo, list_logs, read_stretches
-from schemas import objects
-from schemas.api.health import TaskforceHealth
 from schemas.api.queries import WorkflowFound
-from schemas.api.workflows import ClusterLocation, ClustersAnswer, WorkflowAnswer
+from schemas.api.workflows.health import TaskforceHealth
+from schemas.api.workflows.requests import ClusterLocation, ClustersAnswer, WorkflowAnswer
 from schemas.checks.plain_faults import describe_kind
 from schemas.errors import Rejected
+from schemas.fleet import objects
 from schemas.ids import WORKFLOW_ID, WorkflowId
-from schemas.logs import LogStream
+from schemas.questions.worker_logs import LogStream
 
 if TYPE_CHECKING:
     # Each is imported at its first use: a command needs one of them, and their models take long to import.

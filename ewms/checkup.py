@@ -10,9 +10,9 @@ from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
 from ewms.workflows.place_checks import Finding, check_broker, check_clusters
 from schemas.api.services import ServicesAnswer, ServiceSeen
+from schemas.broker.services import Service
 from schemas.errors import EWMSError
-from schemas.objects import Workflow
-from schemas.services import Service
+from schemas.fleet.objects import Workflow
 
 
 async def check_server(gateway: Gateway, address: str) -> AsyncIterator[Finding]:

@@ -24,11 +24,11 @@ from ewms.loop_thread import LoopThread
 from ewms.run_client import Run
 from ewms.workflows.definition import Workflow
 from ewms.workflows.worker_logs import LogInfo
-from schemas import objects
-from schemas.api.health import TaskforceHealth
 from schemas.api.queries import WorkflowFound
-from schemas.api.workflows import ClusterLocation
-from schemas.logs import LogStream
+from schemas.api.workflows.health import TaskforceHealth
+from schemas.api.workflows.requests import ClusterLocation
+from schemas.fleet import objects
+from schemas.questions.worker_logs import LogStream
 
 if TYPE_CHECKING:
     # Each is imported at its first use: a command needs one of them, and their models take long to import.

@@ -5,8 +5,8 @@ import asyncio
 from ewms.errors import NotThere
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import fetch_depths
-from schemas.api.queues import QueueDepths
-from schemas.endings import Ending
+from schemas.api.queues.profiles import QueueDepths
+from schemas.fleet.endings import Ending
 from schemas.ids import WorkflowId
 
 

@@ -12,11 +12,11 @@ from ewms.queues.payloads import Event
 from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher
 from ewms.queues.queue import AsyncQueue
 from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
-from schemas.api.queues import QueueDepth, Use
+from schemas.api.queues.profiles import QueueDepth, Use
+from schemas.attempts.trace_sampling import DEFAULT_ONE_IN
+from schemas.fleet.objects import MQProfile
 from schemas.ids import EventId
-from schemas.objects import MQProfile
 from schemas.payloads.payload_codec import PreparedEvent
-from schemas.traces.sampling import DEFAULT_ONE_IN
 
 
 class Queue:

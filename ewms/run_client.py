@@ -8,10 +8,10 @@ from ewms.loop_thread import LoopThread
 from ewms.workflows.progress import Observation
 from ewms.workflows.run import AsyncRun, Until
 from ewms.workflows.state import WorkflowOutcome, WorkflowState
-from schemas.api.health import Stall
-from schemas.api.queues import QueueDepths
-from schemas.api.workflows import DeactivationAnswer
-from schemas.endings import Ending
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.health import Stall
+from schemas.api.workflows.requests import DeactivationAnswer
+from schemas.fleet.endings import Ending
 
 if TYPE_CHECKING:
     # Imported at their first use: queues need AMQP, and most commands need neither.

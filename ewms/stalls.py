@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ewms.errors import RunStalled
-from schemas.api.health import Stall
+from schemas.api.workflows.health import Stall
 
 
 def make_stall_error(workflow: str, stall: Stall) -> RunStalled:

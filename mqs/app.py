@@ -34,8 +34,8 @@ from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
 from runtime.web.health import Check, StandbyState, health_routes, serve_routes
-from schemas.mqs_documents import MQ_GROUPS
-from schemas.services import Service
+from schemas.broker.services import Service
+from schemas.fleet.queue_documents import MQ_GROUPS
 
 SOURCE = "ewms/mqs"
 

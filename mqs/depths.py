@@ -20,11 +20,11 @@ from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import fresh_gauge, gauge, log
+from schemas.broker.topology import dead_queue
 from schemas.errors import EWMSError, NotFound
+from schemas.fleet.queue_documents import MQ_PROFILES
 from schemas.ids import Mqid, WorkflowId
-from schemas.mqs_documents import MQ_PROFILES
-from schemas.requests import BacklogsAnswer, Depth, DepthsAnswer, QueueBacklog
-from schemas.topology import dead_queue
+from schemas.questions.queues import BacklogsAnswer, Depth, DepthsAnswer, QueueBacklog
 
 _DEAD = "dead"
 _PREFIX_DEAD = dead_queue(WorkflowId(""))

@@ -22,10 +22,10 @@ from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
+from schemas.broker.topology import dead_queue
 from schemas.errors import EWMSError
+from schemas.fleet.queue_documents import MQGroupDocument
 from schemas.ids import Mqid, WorkflowId
-from schemas.mqs_documents import MQGroupDocument
-from schemas.topology import dead_queue
 
 _drained = counter("mqs_groups_drained_total", "Groups of queues whose workflow had nothing left to do.")
 

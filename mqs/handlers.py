@@ -30,9 +30,7 @@ from runtime.bus.dispatch import DispatchTable
 from runtime.bus.service_bus import Caller
 from runtime.kernel.store import Store
 from runtime.telemetry import counter
-from schemas.errors import NotFound, Rejected, Unavailable
-from schemas.events import ControlEvent, WorkflowEnding, WorkflowOver, WorkflowRequested
-from schemas.failures.dead_letters import (
+from schemas.attempts.dead_letters import (
     LetterAuditQuery,
     LetterBodyQuery,
     LetterGroupsQuery,
@@ -40,13 +38,16 @@ from schemas.failures.dead_letters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.failures.history import AttemptsQuery, ErrorGroupsQuery
+from schemas.attempts.done_history import TracedFamiliesQuery
+from schemas.attempts.failed_history import AttemptsQuery, ErrorGroupsQuery
+from schemas.broker.queue_format import Wire
+from schemas.errors import NotFound, Rejected, Unavailable
+from schemas.events import ControlEvent, WorkflowEnding, WorkflowOver, WorkflowRequested
+from schemas.fleet.objects import MQGroup, MQProfile
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid, WorkflowId
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
-from schemas.objects import MQGroup, MQProfile
-from schemas.payloads.legacy_wire import Wire
-from schemas.questions import Answer, Question
-from schemas.requests import (
+from schemas.questions.bases import Answer, Question
+from schemas.questions.queues import (
     ActivateQuery,
     BacklogsQuery,
     DepthsQuery,
@@ -63,7 +64,6 @@ from schemas.requests import (
     ReserveQuery,
     TaskProfilesQuery,
 )
-from schemas.traces.done_attempts import TracedFamiliesQuery
 
 BROKER_TYPE = "rabbitmq"
 

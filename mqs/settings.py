@@ -12,8 +12,8 @@ from mqs.groups.admission import Budget
 from mqs.groups.broker_steps import Rules
 from mqs.tokens.grants import Audience
 from runtime.settings import Port, StoreSettings
+from schemas.broker.topology import EVENT_RETRY_MAX_S, EVENT_RETRY_S, RESOURCE_SERVER
 from schemas.rules.limits import MAX_WORKFLOW_QUEUES
-from schemas.topology import EVENT_RETRY_MAX_S, EVENT_RETRY_S, RESOURCE_SERVER
 
 Seconds = Annotated[float, Field(gt=0)]
 Limit = Annotated[int, Field(ge=0)]

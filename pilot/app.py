@@ -30,10 +30,11 @@ from pilot.runtimes.choice import choose_runtime
 from pilot.runtimes.docker import Docker
 from pilot.settings import PilotSettings, read_chirp, read_settings
 from pilot.whereabouts import JOB_AD, MACHINE_AD, Whereabouts, find_whereabouts, read_charges
+from schemas.broker.queue_format import Wire
 from schemas.errors import EWMSError
-from schemas.payloads.legacy_wire import Wire, check_codec
+from schemas.fleet.statuses import PilotStatus
+from schemas.payloads.legacy_wire import check_codec
 from schemas.pilot.job_names import TASK_FILE
-from schemas.statuses import PilotStatus
 
 log = logging.getLogger("pilot")
 

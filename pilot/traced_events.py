@@ -9,8 +9,8 @@ from pilot.events.publishing import TaskRun
 from pilot.events.traced_attempts import TracedAttempt
 from pilot.failures.failure import Failure
 from runtime.amqp import Delivery
+from schemas.attempts.trace_sampling import find_root
 from schemas.pilot.pilot_wire import QueueEndpoint
-from schemas.traces.sampling import find_root
 
 
 class TracedEvents:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, Tracer
 
-from schemas.traces.finished_span import FinishedSpan
+from schemas.attempts.finished_span import FinishedSpan
 
 _PATH = "/v1/traces"
 #: How long the SDK may take to send one batch, and how long the process waits at its end for the last ones, in seconds.

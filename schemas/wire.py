@@ -8,9 +8,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from schemas.errors import Rejected
 from schemas.events import ControlEvent
-from schemas.questions import ANSWERS, QUESTIONS, Answer, Question
-from schemas.requests import GrantAnswer
-from schemas.secret_questions import SecretsAnswer
+from schemas.questions.bases import ANSWERS, QUESTIONS, Answer, Question
+from schemas.questions.queues import GrantAnswer
+from schemas.questions.secrets import SecretsAnswer
 
 EVENT_CONTENT_TYPE = "application/cloudevents+json"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from deploy.local.launch_options import LOCATION
 from runtime.kernel.store import Store
-from schemas.catalogue import CatalogueTask, TaskResources, TaskStatus
+from schemas.automation.catalogue import CatalogueTask, TaskResources, TaskStatus
 from schemas.ids import CatalogueTaskId, OrganizationId
 from tests.unit.wms.catalogue.making import make_in
 from wms.catalogue.task_store import TaskStore

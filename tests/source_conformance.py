@@ -11,7 +11,12 @@ from uuid import UUID
 import pytest
 
 from ewms.steps.step_scope import SubscriptionSource
-from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter, SubscriptionLifecycle
+from schemas.engine.subscriptions import (
+    ProductDocument,
+    SubscriptionDocument,
+    SubscriptionFilter,
+    SubscriptionLifecycle,
+)
 
 NODE = ProductDocument(product_id=UUID(int=901), name="Node Enrollment", tag="Node", product_type="Node")
 PORT = ProductDocument(product_id=UUID(int=902), name="My Node Enrollment", tag="Node", product_type="Port")

@@ -12,8 +12,8 @@ from runtime.retry import call_until_there
 from runtime.telemetry import log
 from runtime.turns import Turns
 from runtime.web.health import Check, health_routes, serve_routes
+from schemas.broker.topology import tms_service
 from schemas.errors import Unavailable
-from schemas.topology import tms_service
 from tms.clusters.forced_removal import ForcedRemoval
 from tms.clusters.input_files import InputFiles
 from tms.clusters.judging import Judge

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
-from schemas.logs import LogStream
 from schemas.pilot.job_names import SECRETS_FILE, TASK_FILE, TOKEN_FILE
+from schemas.questions.worker_logs import LogStream
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from runtime.web.health import health_routes
 from runtime.web.news.event_streams import EventStreams
 from runtime.web.server.reason_phrases import ReasonedProtocol
 from runtime.web.server.serving import serve_app
-from schemas.rules.token_sizes import max_queues
-from schemas.services import Service
+from schemas.broker.services import Service
+from schemas.broker.token_sizes import max_queues
 from wms.catalogue.catalogue_parts import Catalogue, build_catalogue
 from wms.census.census import Census
 from wms.engine.engine import Engine

@@ -17,14 +17,14 @@ from typing import Any
 from runtime.kernel.decision import Document, Update, change_filter, update_operators
 from runtime.kernel.store import Store
 from runtime.telemetry import log
-from schemas.catalogue import CATALOGUE_TASKS
+from schemas.automation.catalogue import CATALOGUE_TASKS
+from schemas.automation.schedules import SCHEDULES
+from schemas.automation.stored_secrets import ORGANIZATION_SECRETS
+from schemas.automation.surveys import QuestionType
+from schemas.automation.trees import TEMPLATES, TemplateDocument, TemplateNode
+from schemas.engine.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
 from schemas.errors import Broken
 from schemas.ids import TemplateId
-from schemas.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
-from schemas.schedules import SCHEDULES
-from schemas.stored_secrets import ORGANIZATION_SECRETS
-from schemas.surveys import QuestionType
-from schemas.trees import TEMPLATES, TemplateDocument, TemplateNode
 from wms.encryption import SecretKeys, is_sealed
 from wms.engine import repository
 from wms.schedules.schedule_store import make_schedule_document, parse_schedule

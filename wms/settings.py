@@ -14,12 +14,12 @@ from runtime.settings import StoreSettings
 from runtime.web.callers.limits import CallerLimits
 from runtime.web.callers.tokens import TokenVerifier
 from runtime.web.server.connections import ConnectionLimits
-from schemas.build_sources import DEFAULT_GIT_PROTOCOLS
-from schemas.builds import BuildLimits
-from schemas.claims import Pattern
+from schemas.automation.build_sources import DEFAULT_GIT_PROTOCOLS
+from schemas.automation.builds import BuildLimits
+from schemas.broker.topology import RESOURCE_SERVER
 from schemas.errors import Broken
+from schemas.rules.claim_patterns import Pattern
 from schemas.rules.limits import MAX_BODY_BYTES
-from schemas.topology import RESOURCE_SERVER
 from wms.catalogue.catalogue_parts import CatalogueSettings
 from wms.catalogue.task_recipes import SourceRules
 from wms.encryption import SecretKeys

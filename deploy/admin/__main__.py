@@ -19,8 +19,8 @@ from pydantic_settings import BaseSettings
 from deploy.admin.broker import write_broker_users
 from deploy.admin.configuration import find_faults, find_unknown, list_assigned, list_settings, list_variables
 from runtime.settings import explain_error
+from schemas.broker.services import SERVICES
 from schemas.errors import Conflict, EWMSError, Rejected
-from schemas.services import SERVICES
 
 EXIT_FAULTY, EXIT_UNUSABLE = 1, 2
 

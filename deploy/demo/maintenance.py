@@ -33,8 +33,8 @@ from deploy.local.up import prepare_servers, say_notices
 from deploy.local.wiring import PoolName
 from ewms import Client, EWMSError
 from ewms.cli.text.automation.jobs import job_lines
-from schemas.api.jobs import JobSeen
-from schemas.api.tasks import TaskSeen
+from schemas.api.automation.jobs import JobSeen
+from schemas.api.automation.tasks import TaskSeen
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "maintenance"
 #: The steps that the program in shell does; all others are done by the one in Python.

@@ -29,7 +29,7 @@ from ewms import Client, EWMSError
 from ewms.cli.text.steps.processes import log_lines, process_lines
 from ewms.processes.plain_processes import ProcessRun
 from schemas.api.processes import ProcessDetail
-from schemas.processes import ProcessStatus, StepStatus
+from schemas.engine.processes import ProcessStatus, StepStatus
 
 WORKFLOW = "create_node_enrollment"
 _PATIENCE_S = 60.0

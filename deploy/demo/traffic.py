@@ -15,7 +15,7 @@ from ewms import AlreadyThere, AsyncClient, Workflow
 from ewms.workflows.progress import Observation, Progress, compute_progress
 from ewms.workflows.run import AsyncRun
 from ewms.workflows.state import WorkflowState, post_to_submitted_s
-from schemas.api.queues import QueueDepths
+from schemas.api.queues.profiles import QueueDepths
 
 #: If no event comes back for this long, the demonstration has failed. It then reports what it has.
 STANDSTILL_S = 60.0

@@ -26,7 +26,7 @@ from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.servers.token_issuer import SUPERUSER, IssuerFiles, developer_token, role_tokens
 from deploy.local.services import Services
 from deploy.local.wiring import POOL, PoolName, ProcessSpec
-from schemas.topology import pool_service, tms_service
+from schemas.broker.topology import pool_service, tms_service
 
 #: On busy cores the imports of a service alone take a minute.
 _START_TIMEOUT_S = 180.0

@@ -27,8 +27,8 @@ from processes.builds.build_errors import BuildFailed, LocationsLackImage
 from processes.builds.programs import Programs
 from processes.builds.settings import BuilderSettings, ImageLocation
 from processes.builds.workshop import Workshop
-from schemas.builds import BuildOrder, DirectorySource
-from schemas.jobs import MAX_PAYLOAD_BYTES
+from schemas.automation.builds import BuildOrder, DirectorySource
+from schemas.automation.jobs import MAX_PAYLOAD_BYTES
 
 _HERE = "here"
 

@@ -11,9 +11,9 @@ from deploy.local.children.accounts import FIRST_SLOT
 from deploy.local.launch_options import SCHEDD, SECOND_SCHEDD, LaunchOptions
 from deploy.local.numbering import number_suffix
 from deploy.local.servers.broker import BrokerAccess
-from schemas.builds import BUILD_POOL
-from schemas.services import Service
-from schemas.topology import pool_service, tms_service
+from schemas.automation.builds import BUILD_POOL
+from schemas.broker.services import Service
+from schemas.broker.topology import pool_service, tms_service
 
 PoolName = Literal["condor", "local"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from schemas.errors import Rejected
-from schemas.levels import split_levels
+from schemas.explain.levels import split_levels
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from deploy.simulation.agenda import Agenda, PlannedCall
 from deploy.simulation.pilots import PilotEnd, SimulatedPilot
-from schemas.worker_times import Activity
+from schemas.fleet.worker_times import Activity
 from tms.jobs.restarts import JobOver, StartAgain, decide_restart
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from deploy.simulation.event_flow import CountedTask, EventFlow, find_flow
 from deploy.simulation.pilot_policy import make_policy
 from pilot.life.state import Policy
-from schemas.api.workflow_report import ServiceTimes, TaskReport
-from schemas.api.workflow_simulation import SimulationOrder
+from schemas.api.workflows.report import ServiceTimes, TaskReport
+from schemas.api.workflows.simulation import SimulationOrder
+from schemas.broker.topology import MAX_ATTEMPTS
 from schemas.errors import Rejected
-from schemas.objects import TaskDirective, Taskforce
-from schemas.topology import MAX_ATTEMPTS
+from schemas.fleet.objects import TaskDirective, Taskforce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

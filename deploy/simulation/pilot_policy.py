@@ -11,9 +11,9 @@ from pilot.settings import read_settings
 from schemas.errors import Rejected
 from schemas.events import TaskforceStart
 from schemas.events.wms import TaskOrder
-from schemas.objects import TaskDirective, Taskforce
+from schemas.fleet.objects import TaskDirective, Taskforce
 from schemas.pilot.options import Platform
-from schemas.requests import GrantAnswer
+from schemas.questions.queues import GrantAnswer
 from tms.errors import Unsubmittable
 from tms.jobs.pilot_files import PilotProfile, pilot_environment
 

@@ -25,9 +25,9 @@ from pilot.life.state import Policy
 from pilot.life.stimuli import CooledDown, EventArrived, HeldEvent, PublishConfirmed, RunEnded, StopAsked, Tick
 from pilot.lifecycle_runner import LifecycleRunner
 from pilot.work_meter import WorkMeter
+from schemas.fleet.statuses import PilotStatus
 from schemas.ids import EventId
 from schemas.pilot.work_report import WorkReport
-from schemas.statuses import PilotStatus
 
 #: How long the broker takes to confirm a publication, in seconds.
 CONFIRM_S = 0.005

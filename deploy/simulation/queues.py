@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from deploy.simulation.agenda import Agenda
 from pilot.life.instructions import Settlement
-from schemas.topology import EVENT_RETRY_MAX_S, EVENT_RETRY_S
+from schemas.broker.topology import EVENT_RETRY_MAX_S, EVENT_RETRY_S
 
 
 @dataclass(slots=True)

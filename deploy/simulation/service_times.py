@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
-from schemas.api.workflow_report import ServiceTimes
+from schemas.api.workflows.report import ServiceTimes
 
 _MOST_IN_A_BLOCK = 500
 

@@ -9,8 +9,8 @@ from deploy.simulation.fleet import FleetRun, simulate_fleet
 from deploy.simulation.past_run import PastRun, PastTask, read_past_run
 from deploy.simulation.pilots import CONFIRM_S
 from deploy.simulation.worker_choices import NamedTask, Workers, list_choices
-from schemas.api.workflow_report import WorkFigures
-from schemas.api.workflow_simulation import SimulatedRun, Simulation, SimulationOrder
+from schemas.api.workflows.report import WorkFigures
+from schemas.api.workflows.simulation import SimulatedRun, Simulation, SimulationOrder
 from schemas.errors import Rejected
 from wms.insight.work_totals import WorkTotals, add_totals
 from wms.insight.workflow_report import compute_figures

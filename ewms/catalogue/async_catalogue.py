@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from ewms.durations import Duration, parse_seconds
 from ewms.errors import TimedOut
 from ewms.gateway.http import Gateway
-from schemas.api.tasks import RunnableTask, TasksAnswer, TaskSeen, TaskSummary, TaskVersionSeen, WebhookSeen
-from schemas.catalogue import TaskStatus
+from schemas.api.automation.tasks import RunnableTask, TasksAnswer, TaskSeen, TaskSummary, TaskVersionSeen, WebhookSeen
+from schemas.automation.catalogue import TaskStatus
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 2.0
 _PAGE = 200

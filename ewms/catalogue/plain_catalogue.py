@@ -6,7 +6,7 @@ from typing import Any
 from ewms.catalogue.async_catalogue import AsyncCatalogueClient
 from ewms.durations import Duration
 from ewms.loop_thread import LoopThread
-from schemas.api.tasks import RunnableTask, TaskSeen, TaskSummary, WebhookSeen
+from schemas.api.automation.tasks import RunnableTask, TaskSeen, TaskSummary, WebhookSeen
 
 
 class CatalogueClient:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from schemas.flows import PAUSE, START
-from schemas.graph import MAX_NODES
+from schemas.engine.flows import PAUSE, START
+from schemas.engine.graph import MAX_NODES
 
 #: Gets the node and the flow's context. It may be a coroutine function. If it raises, the node fails.
 Executor = Callable[..., Any]

@@ -7,8 +7,8 @@ profile           dag: after a lost worker the failure edge counts
 """
 
 from ewms.flows.defining import CompositeExecutor, Executor, FlowNodeKind, NodeDefine, WorkflowDefine
-from schemas.flows import PAUSE
-from schemas.graph import BranchingProfile, Definition, DefinitionKind, Edge, EdgeKind, Graph, Node
+from schemas.engine.flows import PAUSE
+from schemas.engine.graph import BranchingProfile, Definition, DefinitionKind, Edge, EdgeKind, Graph, Node
 from schemas.ids import NodeKey
 
 

@@ -17,9 +17,9 @@ from ewms.flows.node_scope import FlowContext, Operation, OperationStatus, Workf
 from ewms.steps.json_values import to_plain
 from ewms.steps.step_errors import describe_error
 from ewms.steps.wire_outcomes import describe_failure
+from schemas.engine.flows import BIZ_ID, BIZ_TYPE, MAX_POLLS, OPERATION_ID, POLL_EVERY_S, RESULT, FlowErrorCode
+from schemas.engine.runs import NodeError, Outcome
 from schemas.events import NodeRun
-from schemas.flows import BIZ_ID, BIZ_TYPE, MAX_POLLS, OPERATION_ID, POLL_EVERY_S, RESULT, FlowErrorCode
-from schemas.runs import NodeError, Outcome
 
 RunCoroutine = Callable[[Coroutine[Any, Any, Any]], Any]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from schemas.flows import COMPLETED
+from schemas.engine.flows import COMPLETED
 
 #: The most characters of a node's result. A longer one loses its beginning.
 MAX_RESULT = 64 * 1024

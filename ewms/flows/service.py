@@ -20,7 +20,7 @@ from ewms.gateway.server import find_server
 from ewms.loop_thread import LoopThread
 from ewms.steps.json_values import to_plain
 from schemas.api.flows import FlowDetail, FlowList, FlowPage, FlowShape
-from schemas.flows import FlowStatus
+from schemas.engine.flows import FlowStatus
 
 _PREFIX = "/api/v1/workflow"
 

@@ -5,10 +5,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from ewms.gateway.http import Gateway
-from schemas.api.health import Stall
-from schemas.api.queues import QueueDepths
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.health import Stall
+from schemas.fleet.objects import Workflow
 from schemas.ids import WorkflowId
-from schemas.objects import Workflow
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -6,7 +6,7 @@ The client does not verify the token; only its server can.
 from datetime import UTC, datetime
 
 from ewms.errors import NotSignedIn
-from schemas.token_claims import read_claims
+from schemas.broker.token_claims import read_claims
 
 
 def renewal_due_at(token: str, *, now_s: float) -> float | None:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from ewms.durations import Duration, parse_seconds
 from ewms.errors import TimedOut
 from ewms.gateway.http import Gateway
-from schemas.api.jobs import (
+from schemas.api.automation.jobs import (
     JobHostsAnswer,
     JobHostSeen,
     JobLogAnswer,

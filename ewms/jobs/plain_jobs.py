@@ -6,7 +6,7 @@ from typing import Any
 from ewms.durations import Duration
 from ewms.jobs.async_jobs import AsyncHostJobClient
 from ewms.loop_thread import LoopThread
-from schemas.api.jobs import JobHostSeen, JobLogPart, JobSeen, JobSummary, TaskListSeen
+from schemas.api.automation.jobs import JobHostSeen, JobLogPart, JobSeen, JobSummary, TaskListSeen
 
 
 class HostJobClient:

@@ -11,8 +11,8 @@ from ewms.durations import Duration, parse_seconds
 from ewms.errors import FormNotComplete, TimedOut
 from ewms.gateway.http import Gateway
 from schemas.api.processes import ProcessDetail, ProcessStep, ProcessSummary
+from schemas.engine.processes import ProcessStatus
 from schemas.errors import Rejected
-from schemas.processes import ProcessStatus
 
 #: One page of a form as the user fills it in.
 Page = Mapping[str, Any]

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from ewms.gateway.http import Gateway
 from ewms.processes.async_processes import join_filters
 from schemas.api.processes import ProcessSummary
-from schemas.subscriptions import ProductDocument, SubscriptionDocument
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument
 
 _MAX_LISTED = 250
 

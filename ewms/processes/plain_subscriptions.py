@@ -6,7 +6,7 @@ from typing import Any
 from ewms.loop_thread import LoopThread
 from ewms.processes.async_subscriptions import AsyncSubscriptionClient
 from schemas.api.processes import ProcessSummary
-from schemas.subscriptions import ProductDocument, SubscriptionDocument
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument
 
 
 class SubscriptionClient:

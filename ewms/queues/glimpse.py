@@ -4,7 +4,7 @@ from ewms.gateway.http import Gateway
 from ewms.queues.payloads import Event
 from ewms.queues.queue_access import QueueAccess
 from runtime.amqp.borrowing import borrow_events
-from schemas.api.queues import Use
+from schemas.api.queues.profiles import Use
 from schemas.ids import WorkflowId
 
 #: When no further event has come for this time (seconds), we assume that the queue has no more.

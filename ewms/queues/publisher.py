@@ -13,13 +13,13 @@ from ewms.errors import PublishFailed
 from ewms.gateway.http import Gateway
 from ewms.queues.queue_access import QueueAccess
 from runtime.amqp import EventProperties, Unroutable
-from schemas.api.queues import Use
+from schemas.api.queues.profiles import Use
+from schemas.attempts.trace_sampling import DEFAULT_ONE_IN, is_marked_by_publisher, mark_headers
+from schemas.broker.queue_format import Wire
+from schemas.broker.topology import event_exchange
 from schemas.errors import Broken, Conflict, EWMSError
 from schemas.ids import EventId, WorkflowId
-from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent, event_id, prepare_event
-from schemas.topology import event_exchange
-from schemas.traces.sampling import DEFAULT_ONE_IN, is_marked_by_publisher, mark_headers
 
 #: How many events may be unconfirmed before `send` waits.
 DEFAULT_WINDOW = 256

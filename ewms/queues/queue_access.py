@@ -10,11 +10,11 @@ from ewms.gateway.http import Gateway
 from ewms.gateway.token_claims import renewal_due_at
 from ewms.queues.queue_state import fetch_public_profile, wait_until_active
 from runtime.amqp import AccessRefused, Connection, ConnectionLost
-from schemas.api.queues import Use
+from schemas.api.queues.profiles import Use
+from schemas.broker.token_claims import read_wire
 from schemas.errors import EWMSError
+from schemas.fleet.objects import MQProfile
 from schemas.ids import Mqid, WorkflowId
-from schemas.objects import MQProfile
-from schemas.token_claims import read_wire
 
 log = logging.getLogger(__name__)
 

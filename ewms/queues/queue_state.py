@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from ewms.errors import NotThere, Refused, Unreachable
 from ewms.gateway.http import Gateway
 from ewms.polling import Polling
-from schemas.api.queues import ProfilesAnswerBody, Use
+from schemas.api.queues.profiles import ProfilesAnswerBody, Use
 from schemas.errors import EWMSError
+from schemas.fleet.objects import MQProfile
 from schemas.ids import WorkflowId
-from schemas.objects import MQProfile
 
 
 async def fetch_public_profiles(gateway: Gateway, workflow: WorkflowId) -> list[MQProfile]:

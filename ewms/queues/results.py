@@ -21,7 +21,7 @@ from ewms.queues.queue_state import explain_refusal
 from ewms.queues.subscription_trouble import SubscriptionTrouble
 from ewms.queues.unacknowledged import describe_unacknowledged
 from runtime.amqp import Consumer, Delivery
-from schemas.api.queues import Use
+from schemas.api.queues.profiles import Use
 from schemas.ids import WorkflowId
 
 log = logging.getLogger(__name__)

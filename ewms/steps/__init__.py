@@ -79,8 +79,8 @@ from ewms.steps.workflow_decorators import (
     validate_workflow,
     workflow,
 )
-from schemas.processes import Assignee, Target
-from schemas.subscriptions import SubscriptionLifecycle
+from schemas.engine.processes import Assignee, Target
+from schemas.engine.subscriptions import SubscriptionLifecycle
 
 __all__ = [
     "SI",

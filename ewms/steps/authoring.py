@@ -7,9 +7,9 @@ from typing import Any, overload
 
 from ewms.steps.outcomes import WaitTerms
 from ewms.steps.step_list import Focus, Guard, Predicate, Step, StepKind, StepList, begin, place_within_scope
-from schemas.graph import RetryPolicy, WaitKind
-from schemas.processes import Assignee
-from schemas.runs import MAX_RESULTS
+from schemas.engine.graph import RetryPolicy, WaitKind
+from schemas.engine.processes import Assignee
+from schemas.engine.runs import MAX_RESULTS
 
 StepFunction = Callable[..., Any]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ewms.steps.forms import StateForm
 from ewms.steps.step_list import StepKind, StepList
-from schemas.processes import Target
+from schemas.engine.processes import Target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ EWMS reads the settings each time, so a change takes effect at once:
     WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS.update({"modify_node_enrollment": True})
     WF_USABLE_WHILE_OUT_OF_SYNC.extend(["modify_description"])
 
-The rule itself is in `schemas.start_gates`.
+The rule itself is in `schemas.engine.start_gates`.
 """
 
-from schemas.start_gates import GateQuestion, GateSettings, StartObstacle, find_start_obstacles
+from schemas.engine.start_gates import GateQuestion, GateSettings, StartObstacle, find_start_obstacles
 
 __all__ = [
     "WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS",

@@ -9,7 +9,7 @@ not on the functions' code: a process that failed because of a bug can go on wit
 from typing import Any
 
 from ewms.steps.step_list import Step, StepKind, StepList
-from schemas.graph import Graph, Node, NodeKind, WaitSpec, make_chain
+from schemas.engine.graph import Graph, Node, NodeKind, WaitSpec, make_chain
 from schemas.ids import NodeKey
 
 _WAITS = (StepKind.INPUT, StepKind.CALLBACK, StepKind.EVENT)

@@ -19,7 +19,7 @@ from ewms.steps.models.blocks import ProductBlockModel
 from ewms.steps.models.lifecycles import WrongLifecycle
 from ewms.steps.models.subscriptions import SubscriptionModel
 from ewms.steps.step_scope import current_scope
-from schemas.subscriptions import SubscriptionLifecycle
+from schemas.engine.subscriptions import SubscriptionLifecycle
 
 _EMPTY = inspect.Parameter.empty
 

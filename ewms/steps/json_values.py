@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from schemas.runs import MAX_STATE_BYTES
+from schemas.engine.runs import MAX_STATE_BYTES
 
 Plain = Any
 

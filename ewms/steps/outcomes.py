@@ -15,9 +15,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from schemas.graph import WaitKind
-from schemas.processes import Assignee, ProcessStatus
-from schemas.subscriptions import SubscriptionDocument
+from schemas.engine.graph import WaitKind
+from schemas.engine.processes import Assignee, ProcessStatus
+from schemas.engine.subscriptions import SubscriptionDocument
 
 
 @dataclass(frozen=True, kw_only=True)

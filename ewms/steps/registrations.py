@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ewms.steps.definitions import ProcessDefinition, list_definitions
 from ewms.steps.graph_export import export_graph
-from schemas.graph import Definition
-from schemas.processes import Target, attaches_to
-from schemas.subscriptions import ProductDocument
+from schemas.engine.graph import Definition
+from schemas.engine.processes import Target, attaches_to
+from schemas.engine.subscriptions import ProductDocument
 
 
 class WorkflowRegistration(BaseModel):

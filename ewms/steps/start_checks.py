@@ -7,7 +7,7 @@ from typing import Any
 
 from ewms.steps.definitions import ProcessDefinition
 from ewms.steps.step_list import Step
-from schemas.step_questions import ActingUser
+from schemas.questions.step_code import ActingUser
 
 
 def find_predicate_refusal(definition: ProcessDefinition) -> str | None:

@@ -12,8 +12,8 @@ from ewms.steps.forms import Form, StateForm, generator_of, join_forms
 from ewms.steps.gates import GateQuestion, StartObstacle, find_obstacles
 from ewms.steps.models.subscriptions import find_product
 from ewms.steps.step_scope import StepScope, current_scope
-from schemas.processes import Target
-from schemas.subscriptions import SubscriptionFilter
+from schemas.engine.processes import Target
+from schemas.engine.subscriptions import SubscriptionFilter
 
 
 def wrap_create_initial_input_form(form: Form | None) -> StateForm:

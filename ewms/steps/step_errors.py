@@ -6,7 +6,7 @@ from typing import Any
 
 from ewms.steps.json_values import NotPlain, to_plain
 from ewms.steps.outcomes import StepFailed
-from schemas.processes import Assignee, ProcessStatus
+from schemas.engine.processes import Assignee, ProcessStatus
 
 #: HTTP statuses of a service that is not available.
 _AWAY = frozenset({502, 503, 504})

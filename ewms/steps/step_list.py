@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Any, Self, overload
 
 from ewms.steps.outcomes import WaitTerms
-from schemas.graph import RetryPolicy
-from schemas.processes import Assignee
+from schemas.engine.graph import RetryPolicy
+from schemas.engine.processes import Assignee
 
 Predicate = Callable[[dict[str, Any]], Any]
 

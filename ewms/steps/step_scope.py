@@ -14,8 +14,8 @@ from uuid import UUID, uuid5
 
 from ewms.steps.json_values import to_plain
 from ewms.steps.outcomes import ChildStart, StatedEvent, StepEffects
-from schemas.processes import Target
-from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter, matches_filter
+from schemas.engine.processes import Target
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter, matches_filter
 
 #: Ids that a step makes are derived from its key within this namespace, so that a repeated call makes the same ones.
 _STEP_IDS = UUID("2f1c6d0e-8d5b-5c0b-9a52-64f1c5a7e3b1")

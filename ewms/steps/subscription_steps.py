@@ -8,8 +8,8 @@ from ewms.steps.authoring import step
 from ewms.steps.models.subscriptions import SUBSCRIPTION_MODEL_REGISTRY, SubscriptionModel, change_lifecycle
 from ewms.steps.step_list import Step, StepList, begin
 from ewms.steps.step_scope import StepScope, current_scope
-from schemas.processes import Target
-from schemas.subscriptions import SubscriptionDocument, SubscriptionLifecycle, expand_document
+from schemas.engine.processes import Target
+from schemas.engine.subscriptions import SubscriptionDocument, SubscriptionLifecycle, expand_document
 
 #: Where `unsync` keeps the subscriptions as they were before the process.
 _BACKUP = "__old_subscriptions__"

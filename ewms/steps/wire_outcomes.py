@@ -15,9 +15,9 @@ from ewms.steps.outcomes import (
     StepSucceeded,
     StepWaits,
 )
-from schemas.graph import WaitKind
+from schemas.engine.graph import WaitKind
+from schemas.engine.runs import ChildRequest, NodeError, Outcome, WantedWorkflow
 from schemas.ids import RunUuid
-from schemas.runs import ChildRequest, NodeError, Outcome, WantedWorkflow
 
 #: Parts of an error that have fields of their own.
 _OWN = {"class": "error_class", "error": "message", "traceback": "traceback"}

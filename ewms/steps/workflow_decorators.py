@@ -10,8 +10,8 @@ from ewms.steps.forms import Form, StateForm, generator_of
 from ewms.steps.start_forms import wrap_create_initial_input_form, wrap_modify_initial_input_form
 from ewms.steps.step_list import Step, StepList, begin, done, init
 from ewms.steps.subscription_steps import resync, set_status, store_process_subscription, unsync, unsync_unchecked
-from schemas.processes import Target
-from schemas.subscriptions import SubscriptionLifecycle
+from schemas.engine.processes import Target
+from schemas.engine.subscriptions import SubscriptionLifecycle
 
 ListFunction = Callable[[], StepList]
 Decorator = Callable[[ListFunction], ProcessDefinition]

@@ -20,9 +20,9 @@ from runtime.bus.pools import declare_pool
 from runtime.bus.questions import Answerer, Asker
 from runtime.retry import call_until_there
 from runtime.web.health import Check, health_routes, serve_routes
+from schemas.broker.services import Service
+from schemas.broker.topology import pool_service, worker_address
 from schemas.errors import EWMSError, Unavailable
-from schemas.services import Service
-from schemas.topology import pool_service, worker_address
 
 #: How long the worker waits at its start for the broker, and for the exchanges that WMS declares.
 _WAIT_S = 60.0

@@ -18,10 +18,10 @@ from ewms.steps.wire_outcomes import describe_failure
 from ewms.worker.offers import load_offers
 from ewms.worker.step_calling import call_ordered
 from ewms.worker.subscription_source import AskWms, refuse_questions
+from schemas.engine.runs import Outcome
 from schemas.errors import EWMSError, find_family
 from schemas.events import NodeRun
-from schemas.questions import Answer, Question, Refusal
-from schemas.runs import Outcome
+from schemas.questions.bases import Answer, Question, Refusal
 from schemas.wire import answer_from_bytes, answer_to_bytes, request_from_bytes, request_to_bytes
 
 #: The option of Linux's `prctl` by which a process gets a signal when its parent dies. Source: prctl(2).

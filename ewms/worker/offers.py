@@ -15,10 +15,10 @@ from ewms.steps.definitions import ProcessDefinition, TwiceDefined, list_definit
 from ewms.steps.registrations import export_definition, find_target, list_mismatches
 from ewms.steps.step_list import Step
 from runtime.telemetry import log
+from schemas.engine.graph import Definition
+from schemas.engine.processes import Target
 from schemas.errors import Rejected
-from schemas.graph import Definition
 from schemas.ids import DefinitionHash, NodeKey
-from schemas.processes import Target
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from runtime.amqp import full_jitter
 from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.telemetry import counter, log
+from schemas.broker.topology import CONTROL_EXCHANGE, pool_service
 from schemas.errors import EWMSError, Rejected
 from schemas.events import (
     NodeEnded,
@@ -35,7 +36,6 @@ from schemas.events import (
     build_event,
 )
 from schemas.ids import DefinitionHash, EventId
-from schemas.topology import CONTROL_EXCHANGE, pool_service
 from schemas.wire import EVENT_CONTENT_TYPE, event_from_bytes, event_to_bytes
 
 #: The worker does not report a step as taken if it ends sooner than this, in seconds.

@@ -13,12 +13,12 @@ from ewms.worker.orders import WmsVoice
 from runtime.clock import utc_now
 from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
+from schemas.engine.subscriptions import ProductDocument
 from schemas.errors import Broken, Unavailable
 from schemas.events import DefinitionRegistered, ProductRegistered, StepWorkerAlive
 from schemas.ids import DefinitionHash
-from schemas.questions import Answer, Question
-from schemas.registration_questions import RegistrationAnswer, RegistrationQuery
-from schemas.subscriptions import ProductDocument
+from schemas.questions.bases import Answer, Question
+from schemas.questions.registrations import RegistrationAnswer, RegistrationQuery
 
 #: The pauses between two questions whether everything is registered: short at first, for WMS takes some milliseconds.
 _FIRST_PAUSE_S: Final = 0.05

@@ -15,8 +15,8 @@ from ewms.worker.subscription_source import AskWms, WmsSubscriptions, refuse_que
 from runtime.clock import utc_now
 from schemas.errors import EWMSError, Rejected
 from schemas.ids import DefinitionHash
-from schemas.questions import Answer, Question
-from schemas.step_questions import (
+from schemas.questions.bases import Answer, Question
+from schemas.questions.step_code import (
     EvaluateResume,
     EvaluateStart,
     FormEvaluated,

@@ -8,11 +8,11 @@ from ewms.worker.question_answers import answer_question
 from ewms.worker.question_threads import HangsAgain, QuestionThreads, TookTooLong
 from ewms.worker.subscription_source import AskWms, refuse_questions
 from runtime.bus.questions import Caller
+from schemas.broker.services import Service
 from schemas.errors import Forbidden
 from schemas.ids import DefinitionHash
-from schemas.questions import Answer, Question
-from schemas.services import Service
-from schemas.step_questions import EvaluateResume, EvaluateStart, FormEvaluated, FormVerdict, StepsQuestion
+from schemas.questions.bases import Answer, Question
+from schemas.questions.step_code import EvaluateResume, EvaluateStart, FormEvaluated, FormVerdict, StepsQuestion
 
 
 class QuestionDesk:

@@ -21,9 +21,9 @@ from ewms.worker.offers import AnyOffer, FlowOffer, Offer
 from ewms.worker.prompt_start import PromptStart, begin_promptly
 from ewms.worker.subscription_source import AskWms, WmsSubscriptions, refuse_questions
 from runtime.clock import utc_now
+from schemas.engine.runs import Outcome
 from schemas.events import NodeRun
 from schemas.ids import DefinitionHash
-from schemas.runs import Outcome
 
 Offers = Mapping[DefinitionHash, AnyOffer]
 #: The fields of `node.ended`.

@@ -10,17 +10,17 @@ from uuid import UUID
 
 from runtime.bus.questions import Asker
 from runtime.retry import call_until_there
+from schemas.broker.services import Service
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter
 from schemas.errors import Broken, Unavailable
-from schemas.questions import Answer, Question
-from schemas.services import Service
-from schemas.subscription_questions import (
+from schemas.questions.bases import Answer, Question
+from schemas.questions.subscriptions import (
     ProductsAnswer,
     ProductsQuery,
     SubscriptionQuery,
     SubscriptionsAnswer,
     SubscriptionsQuery,
 )
-from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter
 
 #: Asks WMS and waits for the answer, in a step's thread.
 AskWms = Callable[[Question], Answer]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ewms.errors import CannotRun
 from ewms.gateway.http import Gateway
-from schemas.api.workflows import ClustersAnswer
+from schemas.api.workflows.requests import ClustersAnswer
 from schemas.checks.request_check import check_request
 from schemas.checks.unwritable import replace_unwritable
 from schemas.errors import EWMSError, Rejected

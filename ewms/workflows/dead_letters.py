@@ -15,8 +15,7 @@ from pydantic import BaseModel
 from ewms.errors import AlreadyThere, NotThere, ServerFailed
 from ewms.gateway.http import Gateway
 from ewms.loop_thread import LoopThread
-from schemas.errors import Rejected
-from schemas.failures.bodies import (
+from schemas.api.failures import (
     Attempts,
     DeadLetterGroups,
     DeadLetterOrders,
@@ -25,8 +24,9 @@ from schemas.failures.bodies import (
     Errors,
     LettersHandled,
 )
-from schemas.failures.dead_letters import LETTER_ID, MAX_LETTERS_AT_ONCE, DeadLetter, LetterAudit
-from schemas.failures.history import Attempt, ErrorGroup
+from schemas.attempts.dead_letters import LETTER_ID, MAX_LETTERS_AT_ONCE, DeadLetter, LetterAudit
+from schemas.attempts.failed_history import Attempt, ErrorGroup
+from schemas.errors import Rejected
 from schemas.ids import WorkflowId
 
 _LETTER = re.compile(LETTER_ID)

@@ -1,12 +1,12 @@
 """Follow the number of done events over time: it never goes back, and the recent rate gives the time left. (core)
 
-`schemas.progress` counts the done events of one moment.
+`schemas.explain.progress` counts the done events of one moment.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.progress import EventsDone
+from schemas.explain.progress import EventsDone
 
 #: Rates are averages over this many seconds; over the whole past if nothing was done within them.
 _RATE_WINDOW_S = 60.0

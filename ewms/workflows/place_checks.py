@@ -8,12 +8,12 @@ from ewms.gateway.queries import query_all, read_workflow
 from ewms.queues.queue_state import fetch_public_profiles
 from ewms.workflows.taskforces import fetch_health
 from runtime.amqp import Connection
-from schemas.api.health import ALL_FAILED, FAILING, StallCause, TaskforceHealth
-from schemas.api.workflows import ClustersAnswer
+from schemas.api.workflows.health import ALL_FAILED, FAILING, StallCause, TaskforceHealth
+from schemas.api.workflows.requests import ClustersAnswer
 from schemas.errors import EWMSError
+from schemas.fleet.objects import MQProfile, Taskforce
+from schemas.fleet.phases import Phase
 from schemas.ids import WorkflowId
-from schemas.objects import MQProfile, Taskforce
-from schemas.phases import Phase
 
 #: How long (seconds) we wait for the broker to accept a connection.
 _BROKER_WAIT_S = 5.0

@@ -6,11 +6,11 @@ from datetime import datetime
 from ewms.loop_thread import LoopThread
 from ewms.workflows.views import AsyncWorkflowViews
 from schemas.api.event_trace import EventTrace
-from schemas.api.explanation import Explanation, WorkflowStanding
-from schemas.api.queue_history import QueueHistories
-from schemas.api.workflow_graph import WorkflowGraph
-from schemas.api.workflow_report import WorkflowReport
-from schemas.traces.done_attempts import TracedFamily
+from schemas.api.queues.history import QueueHistories
+from schemas.api.workflows.explanation import Explanation, WorkflowStanding
+from schemas.api.workflows.graph import WorkflowGraph
+from schemas.api.workflows.report import WorkflowReport
+from schemas.attempts.done_history import TracedFamily
 
 
 class WorkflowViews:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from ewms.workflows.events_done import DatedCount, latest_done, seconds_left
 from ewms.workflows.state import WorkflowState
-from schemas.api.explanation import ExplainedCause
-from schemas.api.queues import QueueDepths
-from schemas.endings import Ending
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.explanation import ExplainedCause
+from schemas.explain.progress import EventsDone, count_done
 from schemas.explain.workflow_facts import WorkflowFacts, count_events, name_standing
 from schemas.explain.workflow_problems import find_next_step, find_problems
-from schemas.progress import EventsDone, count_done
+from schemas.fleet.endings import Ending
 
 #: Rates are averages over this many seconds: long enough to be steady, short enough to be current.
 RATE_WINDOW_S = 10.0

@@ -16,13 +16,13 @@ from ewms.queues.queue_state import fetch_public_profiles
 from ewms.stalls import StallNotices, make_stall_error
 from ewms.workflows.progress import Observation
 from ewms.workflows.state import WorkflowOutcome, WorkflowState
-from schemas.api.health import Stall
-from schemas.api.queues import QueueDepths
-from schemas.api.workflows import DeactivationAnswer
-from schemas.endings import Ending, outcome_words
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.health import Stall
+from schemas.api.workflows.requests import DeactivationAnswer
+from schemas.fleet.endings import Ending, outcome_words
+from schemas.fleet.objects import TaskDirective, Taskforce, Workflow
+from schemas.fleet.phases import Phase
 from schemas.ids import WorkflowId
-from schemas.objects import TaskDirective, Taskforce, Workflow
-from schemas.phases import Phase
 
 if TYPE_CHECKING:
     # Imported at their first use: queues need AMQP, and most commands need neither.

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ewms.errors import Aborted, DoneWithFailures, OutcomeFailed
-from schemas.api.health import Stall
-from schemas.endings import Completion, Ending, outcome_words
+from schemas.api.workflows.health import Stall
 from schemas.explain.workflow_facts import WorkflowFacts, is_taskforce_over
-from schemas.objects import TaskDirective, Taskforce, Workflow
-from schemas.phases import WANTED, Deactivated, Phase
-from schemas.statuses import JobStatus
+from schemas.fleet.endings import Completion, Ending, outcome_words
+from schemas.fleet.objects import TaskDirective, Taskforce, Workflow
+from schemas.fleet.phases import WANTED, Deactivated, Phase
+from schemas.fleet.statuses import JobStatus
 
 #: The phases of a wanted taskforce, in the order in which it goes through them.
 _ROAD = (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT)

@@ -2,10 +2,10 @@
 
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
-from schemas.api.health import TaskforceHealth
+from schemas.api.workflows.health import TaskforceHealth
 from schemas.errors import Rejected
+from schemas.fleet.objects import TaskDirective, Taskforce
 from schemas.ids import TASK_ID, TASKFORCE_UUID, WORKFLOW_ID
-from schemas.objects import TaskDirective, Taskforce
 
 
 async def fetch_taskforces(gateway: Gateway, id_: str) -> list[Taskforce]:

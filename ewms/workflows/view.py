@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ewms.workflows.progress import Progress
-from schemas.api.queues import QueueDepth
+from schemas.api.queues.profiles import QueueDepth
+from schemas.explain.progress import EventsDone
 from schemas.explain.worker_counts import WorkerCounts
-from schemas.phases import Phase
-from schemas.progress import EventsDone
+from schemas.fleet.phases import Phase
 
 _PHASE_STYLES = {
     Phase.CONDOR_SUBMIT: "green",

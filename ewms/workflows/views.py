@@ -8,12 +8,12 @@ from urllib.parse import quote, urlencode
 from ewms.errors import ServerDown, Unreachable
 from ewms.gateway.http import Gateway
 from schemas.api.event_trace import EventTrace, TracedFamilies
-from schemas.api.explanation import Explanation, WorkflowStanding
-from schemas.api.queue_history import QueueHistories
-from schemas.api.workflow_graph import WorkflowGraph
-from schemas.api.workflow_report import WorkflowReport
+from schemas.api.queues.history import QueueHistories
+from schemas.api.workflows.explanation import Explanation, WorkflowStanding
+from schemas.api.workflows.graph import WorkflowGraph
+from schemas.api.workflows.report import WorkflowReport
+from schemas.attempts.done_history import TracedFamily
 from schemas.ids import WorkflowId
-from schemas.traces.done_attempts import TracedFamily
 
 #: How long to wait before a broken stream is opened again, and how often in a row, before `follow` gives up.
 _RECONNECT_S = 2.0

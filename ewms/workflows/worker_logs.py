@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from ewms.errors import NotThere, ServerFailed
 from ewms.gateway.http import Gateway
 from ewms.workflows.taskforces import fetch_taskforces
+from schemas.fleet.objects import Taskforce
 from schemas.ids import TASKFORCE_UUID
-from schemas.logs import LogFile, LogStream
-from schemas.objects import Taskforce
+from schemas.questions.worker_logs import LogFile, LogStream
 
 #: The only names that a listing may hold. A name becomes part of a URL and of a file's path, so we refuse others.
 _NAME = re.compile(r"([0-9]{1,7})\.(out|err)", re.ASCII)

@@ -35,10 +35,10 @@ from runtime.amqp import Connection, ConnectionLost, Consumer
 from runtime.amqp.address import broker_urls
 from runtime.amqp.consumer import OnDelivery
 from runtime.telemetry import log
+from schemas.attempts.failed_reports import ATTEMPTS_QUEUE
+from schemas.broker.topology import is_dead_queue
 from schemas.errors import Broken
-from schemas.failures.attempts import ATTEMPTS_QUEUE
 from schemas.ids import Mqid, WorkflowId
-from schemas.topology import is_dead_queue
 
 #: The first version whose policies know delayed retries. Source: rabbitmq-server pull request 16395.
 _DELAYED_RETRY_SINCE = (4, 3, 1)

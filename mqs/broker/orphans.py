@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mqs.broker.topology import Deletion
+from schemas.broker.topology import POLICY_PATTERN, dead_exchange, dead_queue, event_exchange
 from schemas.ids import Mqid, WorkflowId
 from schemas.registry import register_collection
-from schemas.topology import POLICY_PATTERN, dead_exchange, dead_queue, event_exchange
 
 _EVENTS = re.compile(POLICY_PATTERN)
 _DEAD = dead_queue(WorkflowId(""))

@@ -25,9 +25,9 @@ from mqs.broker.picture import (
 from mqs.broker.traffic import QueueTraffic, count_arrived
 from mqs.broker.traffic_book import TrafficBook
 from runtime.kernel.store import Store
+from schemas.broker.topology import dead_queue
+from schemas.fleet.queue_documents import MQ_GROUPS, MQGroupDocument
 from schemas.ids import Mqid, WorkflowId
-from schemas.mqs_documents import MQ_GROUPS, MQGroupDocument
-from schemas.topology import dead_queue
 
 #: How often to remember what is certain about a queue, and how old a report may be at most, in seconds.
 _CERTAIN_EVERY_S = 0.4

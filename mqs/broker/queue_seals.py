@@ -7,8 +7,8 @@ from mqs.broker.channel_steps import delete_queue
 from runtime.amqp import AccessRefused, Connection, ConnectionLost
 from runtime.amqp.sealing import SharedCalls, declare_seal, new_seal_name
 from runtime.telemetry import counter, histogram, log
+from schemas.broker.services import Service
 from schemas.errors import Broken
-from schemas.services import Service
 
 #: How many seconds a new queue is at risk if the broker refuses a seal. RabbitMQ writes it to disk after 3 s at most.
 #: Source: Erlang/OTP, dets_utils.erl, DEFAULT_CACHE.

@@ -5,7 +5,7 @@
                                ──attempts──────────────────────────────────────────► mqs.attempts (of all workflows)
 
 On a publish the broker checks only the exchange. So each queue has its own exchange, and a token can be good for one
-queue. The names are those of `schemas.topology`.
+queue. The names are those of `schemas.broker.topology`.
 """
 
 import re
@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from schemas.failures.attempts import ATTEMPTS_KEY, ATTEMPTS_QUEUE
-from schemas.ids import Mqid, WorkflowId
-from schemas.topology import (
+from schemas.attempts.failed_reports import ATTEMPTS_KEY, ATTEMPTS_QUEUE
+from schemas.broker.topology import (
     DEAD_BINDING_HEADER,
     DEAD_EXCHANGE,
     DELIVERY_LIMIT,
@@ -28,6 +27,7 @@ from schemas.topology import (
     dead_queue,
     event_exchange,
 )
+from schemas.ids import Mqid, WorkflowId
 
 #: The arguments of a queue of events. Existing message clients declare it again with exactly these, and the broker
 #: refuses them if the queue has others. The policy sets everything else.

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Any
 
 from mqs.groups.lifecycle import UNCHANGED, GroupDecision
 from schemas.events import Payload, QueuesDrained, ResultsArrived, WorkflowEnding
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 
 def apply_ending(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetime) -> GroupDecision:

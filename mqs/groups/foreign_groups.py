@@ -14,8 +14,8 @@ from mqs.groups.admission import Admitted, Verdict
 from mqs.groups.broker_steps import Rules, last_used_at
 from mqs.groups.lifecycle import UNCHANGED, GroupDecision
 from mqs.groups.retirement import retire_group, retire_profiles
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Alias, Mqid, WorkflowId
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 #: The priority of an activation without criteria.
 DEFAULT_PRIORITY = 50

@@ -25,7 +25,7 @@ from schemas.events import (
     QueuesDeferred,
     WorkflowRequested,
 )
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 
 @dataclass(frozen=True, slots=True)

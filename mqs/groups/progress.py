@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from mqs.groups.lifecycle import GroupDecision
-from schemas.failures.dead_letters import LetterAction
+from schemas.attempts.dead_letters import LetterAction
+from schemas.fleet.queue_documents import MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid
-from schemas.mqs_documents import MQGroupDocument, MQProfileDocument
 
 
 def count_letters(group: MQGroupDocument, action: LetterAction, n_of: Mapping[str, int]) -> GroupDecision:

@@ -20,8 +20,8 @@ from runtime.failpoints import failpoint
 from runtime.kernel.database import Reader
 from runtime.kernel.decision import Decision, Repeated
 from runtime.kernel.store import Store, Transaction
+from schemas.fleet.queue_documents import MQGroupDocument
 from schemas.ids import WorkflowId
-from schemas.mqs_documents import MQGroupDocument
 
 
 class QueueLedger:

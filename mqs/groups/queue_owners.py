@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from mqs.broker.owner_shares import OwnerShare
 from runtime.kernel.database import Reader
 from runtime.kernel.store import Store
+from schemas.broker.topology import dead_queue
+from schemas.fleet.queue_documents import MQ_GROUPS, MQ_PROFILES, GroupState, MQGroupDocument
 from schemas.ids import Mqid, WorkflowId
-from schemas.mqs_documents import MQ_GROUPS, MQ_PROFILES, GroupState, MQGroupDocument
-from schemas.topology import dead_queue
 
 _DEAD = dead_queue(WorkflowId(""))
 

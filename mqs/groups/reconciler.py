@@ -20,9 +20,9 @@ from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, histogram, log
 from runtime.turns import Turns
+from schemas.broker.topology import dead_queue
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid, WorkflowId
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
-from schemas.topology import dead_queue
 
 _activated = counter("mqs_groups_activated_total", "Groups of queues activated.")
 _retired = counter("mqs_groups_retired_total", "Groups of queues retired.")

@@ -21,11 +21,9 @@ from mqs.groups.lifecycle import GroupDecision, count_held
 from runtime.kernel.database import Reader
 from runtime.kernel.decision import Change, Decision, Delete, Insert, Update
 from runtime.kernel.store import Index, Store
-from schemas.ids import Mqid, WorkflowId
-from schemas.mqs_documents import (
-    DONE_ATTEMPTS,
-    FAILED_ATTEMPTS,
-    LETTER_ORDERS,
+from schemas.attempts.documents import DONE_ATTEMPTS, FAILED_ATTEMPTS, LETTER_ORDERS
+from schemas.broker.topology import dead_queue
+from schemas.fleet.queue_documents import (
     MQ_GROUPS,
     MQ_KEYS,
     MQ_LEDGER,
@@ -35,8 +33,8 @@ from schemas.mqs_documents import (
     MQGroupDocument,
     MQProfileDocument,
 )
+from schemas.ids import Mqid, WorkflowId
 from schemas.registry import Collection
-from schemas.topology import dead_queue
 
 INDEXES: Mapping[str, Sequence[Index]] = {
     MQ_GROUPS: [

@@ -20,12 +20,12 @@ from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, log
+from schemas.broker.services import Service
 from schemas.errors import EWMSError
 from schemas.events import QueuesDeferred, WorkflowEnding, WorkflowOver, WorkflowRequested
+from schemas.fleet.queue_documents import GroupState
 from schemas.ids import EventId, Mqid, WorkflowId, mqid
-from schemas.mqs_documents import GroupState
-from schemas.requests import ActivateQuery, ReserveQuery
-from schemas.services import Service
+from schemas.questions.queues import ActivateQuery, ReserveQuery
 
 _deferred = counter("mqs_groups_deferred_total", "Groups of queues that had to wait when they asked.")
 

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from mqs.groups.broker_steps import Remove, Rules, Shut, last_used_at, over_at
 from mqs.groups.lifecycle import UNCHANGED, GroupDecision
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import WorkflowId
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 
 def apply_end(

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from mqs.groups.admission import Deferred, Shortage, Verdict
 from mqs.groups.broker_steps import Remove, over_at
 from mqs.groups.lifecycle import count_held
+from schemas.broker.topology import dead_queue
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import WorkflowId
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
-from schemas.topology import dead_queue
 
 
 def sum_shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:

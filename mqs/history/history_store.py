@@ -23,8 +23,8 @@ from runtime.clock import utc_now
 from runtime.kernel.store import Index, Store
 from runtime.telemetry import log
 from schemas.errors import EWMSError
+from schemas.questions.queues import QueuePoints
 from schemas.registry import register_collection
-from schemas.requests import QueuePoints
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from mqs.history.samples import STANDS_FOR_S, Series
-from schemas.requests import QueuePoints
+from schemas.questions.queues import QueuePoints
 
 
 def make_points(series: Series, *, since_s: int, until_s: int, n_points: int) -> QueuePoints:

@@ -26,14 +26,14 @@ from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.span_export import current_sender
 from runtime.telemetry import counter, log
+from schemas.attempts.documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
+from schemas.attempts.done_history import DoneAttempt
+from schemas.attempts.done_reports import DONE_REPORT_TYPE
+from schemas.attempts.failed_reports import attempt_from_bytes
 from schemas.errors import Rejected
-from schemas.failures.attempts import attempt_from_bytes
 from schemas.ids import WorkflowId
-from schemas.mqs_documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
 from schemas.payloads.data_events import DeadReason
 from schemas.registry import Collection
-from schemas.traces.done_attempts import DoneAttempt
-from schemas.traces.done_reports import DONE_REPORT_TYPE
 
 _PREFETCH = 400
 _BATCH = 200

@@ -11,10 +11,10 @@ The ids follow from the events, so a repeated report gives the same spans.
 
 import hashlib
 
+from schemas.attempts.done_history import DoneAttempt
+from schemas.attempts.finished_span import FinishedSpan
+from schemas.attempts.trace_context import read_traceparent
 from schemas.ids import WorkflowId
-from schemas.traces.done_attempts import DoneAttempt
-from schemas.traces.finished_span import FinishedSpan
-from schemas.traces.trace_context import read_traceparent
 
 
 def describe_attempt(workflow_id: WorkflowId, done: DoneAttempt) -> tuple[FinishedSpan, FinishedSpan]:

@@ -7,8 +7,7 @@ from mqs.letters.letter import group_letters, select_letters, show_letter
 from mqs.letters.letter_orders import LetterOrders
 from mqs.letters.replay_marks import ReplayMarks
 from runtime.kernel.store import Store
-from schemas.errors import NotFound
-from schemas.failures.dead_letters import (
+from schemas.attempts.dead_letters import (
     MAX_LETTER_GROUPS,
     MAX_PAGE_BYTES,
     MAX_STRETCH_BYTES,
@@ -26,7 +25,8 @@ from schemas.failures.dead_letters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.failures.history import AttemptsQuery
+from schemas.attempts.failed_history import AttemptsQuery
+from schemas.errors import NotFound
 
 
 class DeadLetterDesk:

@@ -17,9 +17,9 @@ from aiormq.channel import Channel
 from mqs.letters.letter import Letter, letter_of
 from runtime.amqp import Connection, ConnectionLost, NotDeclared
 from runtime.amqp.errors import LIBRARY_ERRORS, translate_error
+from schemas.broker.topology import dead_queue
 from schemas.errors import NotFound, Unavailable
 from schemas.ids import WorkflowId
-from schemas.topology import dead_queue
 
 #: One reader holds at most this many letters, and remembers at most this many bytes of them. Further letters come after
 #: some of these have left the queue.

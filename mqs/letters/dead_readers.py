@@ -8,9 +8,9 @@ from mqs.letters.dead_queue import DeadReader
 from runtime.amqp import Connection, ConnectionLost
 from runtime.telemetry import log
 from runtime.turns import Turns
+from schemas.broker.topology import dead_queue
 from schemas.errors import Unavailable
 from schemas.ids import WorkflowId
-from schemas.topology import dead_queue
 
 _MAX_READERS = 6
 _LINGER_S = 10.0

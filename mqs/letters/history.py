@@ -5,7 +5,9 @@ from typing import Any
 from mqs.letters.reported_attempts import attempt_of
 from mqs.letters.traced_families import find_done_attempts
 from runtime.kernel.store import Store
-from schemas.failures.history import (
+from schemas.attempts.documents import FAILED_ATTEMPTS, FailedAttemptDocument
+from schemas.attempts.done_history import DoneAttempt
+from schemas.attempts.failed_history import (
     MAX_ERROR_GROUPS,
     Attempt,
     AttemptsAnswer,
@@ -14,8 +16,6 @@ from schemas.failures.history import (
     ErrorGroupsAnswer,
     ErrorGroupsQuery,
 )
-from schemas.mqs_documents import FAILED_ATTEMPTS, FailedAttemptDocument
-from schemas.traces.done_attempts import DoneAttempt
 
 #: The most bytes in one answer. The broker refuses a message of 4 MiB.
 _MAX_BYTES = 1024 * 1024

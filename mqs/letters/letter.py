@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.failures.dead_letters import DeadLetter, LetterFilter, LetterGroup
-from schemas.failures.signatures import signature_id, signature_text
+from schemas.attempts.dead_letters import DeadLetter, LetterFilter, LetterGroup
+from schemas.attempts.signatures import signature_id, signature_text
 from schemas.payloads.data_events import Header
 from schemas.payloads.shown_events import plain_headers
 

@@ -22,8 +22,7 @@ from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Decision, Store, Transaction
 from runtime.telemetry import counter, log
-from schemas.errors import Conflict, EWMSError, Unavailable
-from schemas.failures.dead_letters import (
+from schemas.attempts.dead_letters import (
     MAX_LETTERS_AT_ONCE,
     LetterAction,
     LetterAudit,
@@ -31,8 +30,9 @@ from schemas.failures.dead_letters import (
     LettersDone,
     LettersOrder,
 )
+from schemas.attempts.documents import LETTER_ORDERS, LetterOrderDocument
+from schemas.errors import Conflict, EWMSError, Unavailable
 from schemas.ids import WorkflowId
-from schemas.mqs_documents import LETTER_ORDERS, LetterOrderDocument
 
 #: How many letters MQS handles at the same time.
 _N_AT_ONCE = 20

@@ -12,8 +12,8 @@ from runtime.clock import utc_now
 from runtime.kernel.store import Decision, Store, Transaction, Update
 from runtime.telemetry import log
 from schemas.errors import Conflict, EWMSError, NotFound
+from schemas.fleet.queue_documents import MQ_GROUPS, GroupState, MQGroupDocument
 from schemas.ids import WorkflowId
-from schemas.mqs_documents import MQ_GROUPS, GroupState, MQGroupDocument
 
 #: How long a group stays marked as replaying. This is longer than one order takes.
 _REPLAYING = timedelta(seconds=60)

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
+from schemas.attempts.documents import DoneAttemptDocument, FailedAttemptDocument
+from schemas.attempts.done_history import DoneAttempt
+from schemas.attempts.done_reports import MAX_REPORT_BYTES
+from schemas.attempts.failed_history import Attempt
+from schemas.attempts.failed_reports import FailedAttempt
+from schemas.attempts.signatures import signature_id, signature_text
+from schemas.broker.topology import dead_exchange
 from schemas.errors import Rejected
-from schemas.failures.attempts import FailedAttempt
-from schemas.failures.history import Attempt
-from schemas.failures.signatures import signature_id, signature_text
 from schemas.ids import WORKFLOW_ID, WorkflowId
-from schemas.mqs_documents import DoneAttemptDocument, FailedAttemptDocument
-from schemas.topology import dead_exchange
-from schemas.traces.done_attempts import DoneAttempt
-from schemas.traces.done_reports import MAX_REPORT_BYTES
 
 _PREFIX = dead_exchange(WorkflowId(""))
 

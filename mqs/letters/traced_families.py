@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from runtime.kernel.store import Store
+from schemas.attempts.documents import DONE_ATTEMPTS
+from schemas.attempts.done_history import DoneAttempt, TracedFamiliesAnswer, TracedFamiliesQuery, TracedFamily
 from schemas.ids import WorkflowId
-from schemas.mqs_documents import DONE_ATTEMPTS
-from schemas.traces.done_attempts import DoneAttempt, TracedFamiliesAnswer, TracedFamiliesQuery, TracedFamily
 
 #: The most attempts in one answer, and their most bytes, beside the failed ones. The broker refuses 4 MiB.
 _MOST_DONE = 400

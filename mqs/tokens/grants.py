@@ -13,14 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
-from schemas.ids import Mqid, TaskforceUuid, WorkflowId, workflow_of
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
-from schemas.payloads.legacy_wire import WIRE_CLAIM, Wire
-from schemas.requests import GrantQuery, TaskProfilesQuery
-from schemas.rules.token_sizes import rights_bytes
-from schemas.services import Service
-from schemas.topology import (
+from schemas.broker.queue_format import WIRE_CLAIM, Wire
+from schemas.broker.services import Service
+from schemas.broker.token_sizes import rights_bytes
+from schemas.broker.topology import (
     DATA_VHOST,
     DEFAULT_EXCHANGE,
     dead_exchange,
@@ -28,6 +24,10 @@ from schemas.topology import (
     oauth_scope,
     tms_service,
 )
+from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.ids import Mqid, TaskforceUuid, WorkflowId, workflow_of
+from schemas.questions.queues import GrantQuery, TaskProfilesQuery
 
 #: `nbf` is this much earlier than now, so that a broker with a slow clock accepts the token.
 CLOCK_SKEW = timedelta(seconds=60)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.kernel.decision import Change, Decision, Insert, Update
-from schemas.mqs_documents import MQ_KEYS, KeyDocument
+from schemas.fleet.queue_documents import MQ_KEYS, KeyDocument
 
 Recorded = Mapping[str, KeyDocument]
 

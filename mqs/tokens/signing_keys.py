@@ -26,9 +26,9 @@ from runtime.clock import utc_now
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
+from schemas.broker.token_sizes import MAX_TOKEN_BYTES
 from schemas.errors import Broken, Unprocessable
-from schemas.mqs_documents import MQ_KEYS
-from schemas.rules.token_sizes import MAX_TOKEN_BYTES
+from schemas.fleet.queue_documents import MQ_KEYS
 
 _MIN_RSA_BITS = 2048
 

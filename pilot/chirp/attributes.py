@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pilot.failures.error_text import shorten_middle
+from schemas.fleet.statuses import PilotStatus
 from schemas.pilot.job_names import ChirpAttribute
-from schemas.statuses import PilotStatus
 
 Value = str | int
 

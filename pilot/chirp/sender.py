@@ -17,9 +17,9 @@ from pilot.chirp import attributes
 from pilot.chirp.attributes import UnsentChirps, Value
 from pilot.chirp.proxy import ChirpProxy
 from pilot.failures.failure import Failure
+from schemas.fleet.statuses import PilotStatus
 from schemas.pilot.job_names import ChirpAttribute
 from schemas.pilot.options import Chirp, ChirpDest
-from schemas.statuses import PilotStatus
 
 log = logging.getLogger(__name__)
 

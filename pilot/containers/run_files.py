@@ -26,7 +26,7 @@ from pilot.containers.run_directories import RunDirectories
 from pilot.failures.event_failures import outfile_too_large, outfile_unreadable
 from pilot.failures.failure import Failure
 from pilot.failures.secret_mask import SecretMask
-from schemas.topology import MAX_EVENT_BYTES
+from schemas.broker.topology import MAX_EVENT_BYTES
 
 #: The name of the directory with all of a pilot's files.
 DATA_DIRECTORY = "ewms-pilot-data"

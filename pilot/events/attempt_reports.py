@@ -18,12 +18,12 @@ from pilot.settings import PilotSettings
 from pilot.wall_time import to_instant
 from pilot.whereabouts import Whereabouts
 from runtime.amqp import Delivery, NotDeclared
+from schemas.attempts.done_reports import DONE_REPORT_TYPE, done_report_to_bytes
+from schemas.attempts.failed_reports import attempt_to_bytes
 from schemas.errors import EWMSError, Unavailable
-from schemas.failures.attempts import attempt_to_bytes
 from schemas.ids import EventId
 from schemas.payloads.data_events import JSON, DataEvent
 from schemas.pilot.pilot_wire import QueueEndpoint
-from schemas.traces.done_reports import DONE_REPORT_TYPE, done_report_to_bytes
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ than headers: the pilot leaves out a header that AMQP cannot carry, and logs the
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from schemas.attempts.trace_context import read_traceparent
 from schemas.payloads.data_events import Header, HeaderValue
-from schemas.traces.trace_context import read_traceparent
 
 #: The most bytes that carried headers may have. AMQP sends all headers in one frame of at most 128 KiB.
 MAX_HEADERS_BYTES = 64 * 1024

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 
 from pilot.failures.event_failures import codec_missing, invalid_infile, outfile_unreadable
 from pilot.failures.failure import Failure
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent, Header, HeaderValue
 from schemas.payloads.json_text import load_json
 from schemas.rules.limits import MAX_ARGUMENT_BYTES
-from schemas.topology import MAX_EVENT_BYTES
 
 
 def build_infile(event: DataEvent, extension: str) -> bytes | Failure:

@@ -21,13 +21,13 @@ from pilot.settings import PilotSettings
 from pilot.wall_time import read_now, to_instant
 from pilot.whereabouts import Whereabouts
 from runtime.amqp import ConnectionLost, Delivery, QueueFull
+from schemas.attempts.trace_sampling import is_sampled, mark_headers
+from schemas.broker.queue_format import Wire
 from schemas.errors import EWMSError
 from schemas.ids import EventId
 from schemas.payloads.data_events import JSON, DataEvent, Header, HeaderValue
-from schemas.payloads.legacy_wire import Wire
 from schemas.pilot.outcomes import RunEnding, outcome_event_id, outcome_to_bytes
 from schemas.pilot.pilot_wire import QueueEndpoint
-from schemas.traces.sampling import is_sampled, mark_headers
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ from pilot.events.token_file import TokenFile, half_life_at, is_expired, look_ag
 from pilot.events.token_renewal import TokenSource
 from pilot.settings import PilotSettings
 from runtime.amqp import Connection, ConnectionLost, Consumer, Delivery, NotDeclared, Unroutable
+from schemas.attempts.failed_reports import ATTEMPTS_KEY
+from schemas.broker.topology import dead_exchange, event_exchange
 from schemas.errors import EWMSError
-from schemas.failures.attempts import ATTEMPTS_KEY
 from schemas.ids import EventId, Mqid, TaskId
 from schemas.payloads.data_events import DataEvent, output_id
 from schemas.pilot.pilot_wire import QueueEndpoint
-from schemas.topology import dead_exchange, event_exchange
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from typing import Any
 from pilot.events.carried_headers import read_trace
 from pilot.settings import PilotSettings
 from pilot.whereabouts import Whereabouts
+from schemas.attempts.done_reports import DoneReport, OutputReport
+from schemas.attempts.trace_sampling import read_sent_at
 from schemas.ids import EventId, Mqid
 from schemas.payloads.data_events import DataEvent, Header
-from schemas.traces.done_reports import DoneReport, OutputReport
-from schemas.traces.sampling import read_sent_at
 
 #: Convert a time of the event loop's clock, in seconds, to an instant in UTC.
 ToInstant = Callable[[float], datetime]

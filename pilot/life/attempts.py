@@ -12,10 +12,10 @@ from datetime import datetime
 from pilot.failures.failure import Failure
 from pilot.settings import PilotSettings
 from pilot.whereabouts import Whereabouts
-from schemas.failures.attempts import MAX_EXCERPT_BYTES, FailedAttempt
+from schemas.attempts.failed_reports import MAX_EXCERPT_BYTES, FailedAttempt
+from schemas.attempts.trace_sampling import read_sent_at
+from schemas.broker.topology import MAX_ATTEMPTS
 from schemas.payloads.data_events import DataEvent, Header, HeaderValue
-from schemas.topology import MAX_ATTEMPTS
-from schemas.traces.sampling import read_sent_at
 
 #: One AMQP frame carries all headers. This limit keeps their texts far below the smallest frame.
 _MAX_TEXT = 2000

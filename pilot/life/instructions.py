@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pilot.failures.failure import Failure
 from pilot.life.stimuli import HeldEvent
-from schemas.statuses import PilotStatus
+from schemas.fleet.statuses import PilotStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pilot.life.instructions import (
 )
 from pilot.life.records import replace
 from pilot.life.state import PilotState, Stage, Step, report_status
-from schemas.statuses import PilotStatus
+from schemas.fleet.statuses import PilotStatus
 
 #: After the grace time of a stop, the broker has this many seconds to confirm the finished results.
 SETTLE_GRACE_S = 5.0

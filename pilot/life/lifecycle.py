@@ -52,9 +52,9 @@ from pilot.life.stimuli import (
 )
 from pilot.life.taking import continue_work, take_event
 from pilot.life.verdicts import charge_events, verdict_due_at
+from schemas.fleet.statuses import PilotStatus
 from schemas.ids import EventId
 from schemas.pilot.prefetch import LONG_S
-from schemas.statuses import PilotStatus
 
 #: While a subscription is missing, the pilot checks the subscriptions at this interval.
 _AWAY_CHECK_S = 0.25

@@ -13,10 +13,10 @@ from pilot.life.lookahead import Pace
 from pilot.life.records import replace
 from pilot.life.stimuli import HeldEvent
 from pilot.settings import PilotSettings
+from schemas.fleet.statuses import PilotStatus
 from schemas.ids import EventId
 from schemas.pilot.exits import PilotExit
 from schemas.pilot.options import TaskMode
-from schemas.statuses import PilotStatus
 
 
 class Stage(StrEnum):

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Sequence
 
 from pilot.failures.failure import Failure
 from pilot.life.stimuli import HeldEvent
+from schemas.broker.topology import MAX_ATTEMPTS
 from schemas.payloads.data_events import DeadReason
-from schemas.topology import MAX_ATTEMPTS
 
 #: From attempt SUSPECT_FROM on, an event is a suspect. From attempt GIVEN_UP_FROM on, the pilot gives the event up: at
 #: least two workers have ended with the event in hand.

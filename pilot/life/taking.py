@@ -22,7 +22,7 @@ from pilot.life.state import PilotState, Stage, Step, UnsettledEvent, report_sta
 from pilot.life.stepping_aside import must_step_aside, step_aside
 from pilot.life.stimuli import EventArrived, HeldEvent
 from pilot.life.suspects import choose_next, explain_kills, is_suspect
-from schemas.statuses import PilotStatus
+from schemas.fleet.statuses import PilotStatus
 
 
 def take_event(state: PilotState, stimulus: EventArrived) -> Step:

@@ -20,10 +20,10 @@ from pilot.failures.error_text import one_line
 from pilot.failures.event_failures import answer_too_long, codec_missing, invalid_answer, invalid_infile
 from pilot.failures.failure import Failure
 from pilot.failures.secret_mask import SecretMask
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import JSON, DataEvent
 from schemas.payloads.json_text import NestedTooDeeply, dump_json, load_json
-from schemas.topology import MAX_EVENT_BYTES
 
 #: The longest answer: the largest body of an event, with an id and some braces around it.
 MAX_LINE_BYTES = MAX_EVENT_BYTES + 4096

@@ -3,7 +3,7 @@
 import codecs
 from dataclasses import dataclass, field
 
-from schemas.builds import MAX_REPORTED_LOG
+from schemas.automation.builds import MAX_REPORTED_LOG
 
 _CUT = "\n... the log is longer than its limit; the rest is left out\n"
 

@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from processes.builds.log_pieces import LogPieces
 from runtime.telemetry import log
-from schemas.builds import REPORT_TOKEN_HEADER, BuildReport, BuildStage, LocationSync
+from schemas.automation.builds import REPORT_TOKEN_HEADER, BuildReport, BuildStage, LocationSync
 
 _EVERY_S = 1.0
 _TIMEOUT_S = 10.0

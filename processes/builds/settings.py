@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from runtime.settings import LogSettings, explain_error
-from schemas.build_sources import DEFAULT_GIT_PROTOCOLS
+from schemas.automation.build_sources import DEFAULT_GIT_PROTOCOLS
 
 
 class ImageLocation(BaseModel):

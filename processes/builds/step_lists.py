@@ -1,4 +1,7 @@
-"""The two step lists of the pool `ewms-builder`. WMS launches them, and `schemas.builds` says what they exchange."""
+"""The two step lists of the pool `ewms-builder`.
+
+WMS launches them, and `schemas.automation.builds` says what they exchange.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +10,7 @@ from ewms.steps import State, StepList, begin, done, retrystep, step, workflow
 from processes.builds.build_errors import BuildFailed
 from processes.builds.settings import load_settings
 from processes.builds.workshop import open_workshop
-from schemas.builds import COMMIT_KEY, IMAGE_KEY, SYNC_REFUSAL_KEY, SYNCED_KEY, BuildOrder, BuiltImage
+from schemas.automation.builds import COMMIT_KEY, IMAGE_KEY, SYNC_REFUSAL_KEY, SYNCED_KEY, BuildOrder, BuiltImage
 
 
 @step("Look at the source")

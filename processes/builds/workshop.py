@@ -19,7 +19,7 @@ from processes.builds.reporter import BuildReporter
 from processes.builds.sandbox.runner import SandboxRunner
 from processes.builds.settings import BuilderSettings
 from processes.builds.sources.source_fetch import SourceFetch
-from schemas.builds import BuildOrder, BuildStage, BuiltImage, FoundCommit, SyncedImage
+from schemas.automation.builds import BuildOrder, BuildStage, BuiltImage, FoundCommit, SyncedImage
 
 #: What is kept of a build: the commit whose code is there, and the image that is there.
 _FETCHED = "fetched"

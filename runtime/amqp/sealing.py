@@ -19,7 +19,7 @@ from typing import Any
 
 from aiormq.channel import Channel
 
-from schemas import topology
+from schemas.broker import topology
 
 #: How many members a seal asks for: more than a cluster has nodes. Each node has its own directory and needs a member.
 _EVERY_NODE = 64

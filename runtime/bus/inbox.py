@@ -11,12 +11,12 @@ from runtime.amqp import ConfirmedPublisher, Connection, Delivery
 from runtime.amqp.sealing import seal_queues
 from runtime.bus.dispatch import DispatchTable
 from runtime.telemetry import log
-from schemas import topology
+from schemas.broker import topology
+from schemas.broker.services import spec_of
+from schemas.broker.topology import Aside
 from schemas.errors import EWMSError
 from schemas.events import UnknownType
 from schemas.payloads.data_events import Header
-from schemas.services import spec_of
-from schemas.topology import Aside
 from schemas.wire import EVENT_CONTENT_TYPE, event_from_bytes
 
 #: The key on the aside exchange by which parked events return to the inbox.

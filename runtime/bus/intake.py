@@ -15,10 +15,10 @@ from runtime.bus.dispatch import DispatchTable
 from runtime.bus.inbox import sender_of, set_aside
 from runtime.failpoints import failpoint
 from runtime.telemetry import bind_event, counter, log
+from schemas.broker.services import is_of_service
+from schemas.broker.topology import Aside
 from schemas.errors import Conflict, Rejected, Unavailable
 from schemas.events import ControlEvent, Fact, UnknownType
-from schemas.services import is_of_service
-from schemas.topology import Aside
 from schemas.wire import event_from_bytes
 
 _taken = counter("events_taken_total", "Events taken from an inbox, by outcome.", ["inbox", "outcome"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime.amqp.link import Link
 from runtime.bus.replaced_queues import declare_quorum_queue
-from schemas import topology
+from schemas.broker import topology
 
 #: How long the broker lets a worker keep an order. A worker that has died ends its connection, so this time only has to
 #: be longer than any step.

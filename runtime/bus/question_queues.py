@@ -17,8 +17,8 @@ from aiormq.channel import Channel
 
 from runtime.amqp.link import Link
 from runtime.bus.replaced_queues import declare_quorum_queue
-from schemas import topology
-from schemas.services import spec_of
+from schemas.broker import topology
+from schemas.broker.services import spec_of
 
 #: The broker deletes a shared queue without consumers after this time. From then on a question fails at once, and not
 #: at its timeout.

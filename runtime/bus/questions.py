@@ -20,10 +20,10 @@ from runtime.amqp import ConfirmedPublisher, Connection, ConnectionLost, Consume
 from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
 from runtime.bus.question_queues import declare_answers, declare_requests
 from runtime.telemetry import log
+from schemas.broker.services import AnswersBy, spec_of
+from schemas.broker.topology import DIRECT_REPLY_TO, REQUESTS_EXCHANGE, is_answers_queue, requests_queue, user_at
 from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, find_family
-from schemas.questions import Answer, Question, Refusal, VersionAnswer, VersionQuery
-from schemas.services import AnswersBy, spec_of
-from schemas.topology import DIRECT_REPLY_TO, REQUESTS_EXCHANGE, is_answers_queue, requests_queue, user_at
+from schemas.questions.bases import Answer, Question, Refusal, VersionAnswer, VersionQuery
 from schemas.wire import answer_from_bytes, answer_to_bytes, request_from_bytes, request_to_bytes
 
 #: The broker user who asks: the name of a service, such as `wms` or `tms.<encoded schedd>`.

@@ -12,11 +12,11 @@ from runtime.bus.dispatch import DispatchTable, EventHandler
 from runtime.bus.intake import Intake
 from runtime.bus.questions import Answerer, AnswerHandler, Asker, Caller
 from runtime.retry import call_until_there
-from schemas import topology
+from schemas.broker import topology
 from schemas.errors import Unavailable
 from schemas.events import ControlEvent
 from schemas.ids import EventId
-from schemas.questions import Answer, Question
+from schemas.questions.bases import Answer, Question
 from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
 
 __all__ = ["AnswerHandler", "Bus", "Caller", "DispatchTable"]

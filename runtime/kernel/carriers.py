@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from runtime.amqp import ConfirmedPublisher
 from runtime.bus.service_bus import Bus
 from runtime.kernel.outbox import EffectKind, OutboxRow
+from schemas.broker.topology import event_exchange
 from schemas.ids import Mqid
-from schemas.topology import event_exchange
 
 #: Sends the effect of a row. It returns when the broker has the effect, and raises an `EWMSError` to be called again.
 Carrier = Callable[[OutboxRow], Awaitable[None]]

@@ -1,1 +1,4 @@
-"""The bodies of REST routes, except for the objects in `schemas.objects`. Source: contract, sections 1.1 to 1.5."""
+"""The bodies of REST routes, except for the objects in `schemas.fleet.objects`.
+
+Source: contract, sections 1.1 to 1.5.
+"""

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from schemas.objects import Object
+from schemas.fleet.objects import Object
 
 MAX_AUDIT_ROWS = 200
 

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from schemas.failures.dead_letters import DeadLetter
-from schemas.failures.history import Attempt
-from schemas.objects import Object
-from schemas.traces.done_attempts import DoneAttempt, TracedFamily
+from schemas.attempts.dead_letters import DeadLetter
+from schemas.attempts.done_history import DoneAttempt, TracedFamily
+from schemas.attempts.failed_history import Attempt
+from schemas.fleet.objects import Object
 
 
 class EventState(StrEnum):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from schemas.flows import FlowStatus
+from schemas.engine.flows import FlowStatus
 
 Text = Annotated[str, StringConstraints(max_length=255)]
 Named = Annotated[str, StringConstraints(min_length=1, max_length=512)]

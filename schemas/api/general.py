@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from schemas.objects import Object
+from schemas.fleet.objects import Object
 
 
 class Empty(Object):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.objects import Object
+from schemas.fleet.objects import Object
 
 CustomerName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 #: `sub:` and a token's subject, or `group:` and the name of one of its groups.

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.processes import Assignee, ProcessStatus, StepStatus
+from schemas.engine.processes import Assignee, ProcessStatus, StepStatus
 
 
 class ProcessStep(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StringConstraints
 
 from schemas.api.fields import UNIQUE, Unique, make_optional
-from schemas.objects import Object, TaskDirective, Taskforce, Workflow
+from schemas.fleet.objects import Object, TaskDirective, Taskforce, Workflow
 
 
 class Query(Object):

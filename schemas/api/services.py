@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from schemas.objects import Object
+from schemas.fleet.objects import Object
 
 
 class ServiceSeen(Object):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from schemas.api.fields import make_optional
-from schemas.objects import ExactInt, MQProfile, Object, TaskDirective, Taskforce
+from schemas.fleet.objects import ExactInt, MQProfile, Object, TaskDirective, Taskforce
 
 #: The name of a submit command or of an attribute. MongoDB allows no NUL in a document's key.
 Command = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]+$")]

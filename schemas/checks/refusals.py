@@ -6,8 +6,8 @@ caller passes the names of clusters, or None if the caller does not know them.
 
 from collections.abc import Callable, Iterator, Mapping
 
-from schemas.api.workflows import TaskRequest, WorkflowRequest
-from schemas.objects import PilotConfig, WorkerConfig
+from schemas.api.workflows.requests import TaskRequest, WorkflowRequest
+from schemas.fleet.objects import PilotConfig, WorkerConfig
 from schemas.pilot.names import OF_FIELDS, asked_platform
 from schemas.pilot.options import Platform
 from schemas.pilot.variables import full_name

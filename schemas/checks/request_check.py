@@ -13,12 +13,12 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.api.workflows import OldTaskRequest, OldWorkflowRequest, WorkflowRequest
+from schemas.api.workflows.requests import OldTaskRequest, OldWorkflowRequest, WorkflowRequest
 from schemas.checks.plain_faults import explain_faults, split_location, split_names
 from schemas.checks.refusals import find_refusals
 from schemas.checks.request_fields import ENVIRONMENTS, NAMES
 from schemas.checks.runnable import find_complaints
-from schemas.program import program_defaults
+from schemas.fleet.program import program_defaults
 from schemas.rules.complaints import Complaint
 from schemas.rules.limits import MAX_TASK_QUEUES, MAX_TASKS
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from schemas.api.workflows import TaskRequest, WorkflowRequest
-from schemas.objects import PilotConfig, WorkerConfig
-from schemas.program import PROGRAM_EXAMPLES
+from schemas.api.workflows.requests import TaskRequest, WorkflowRequest
+from schemas.fleet.objects import PilotConfig, WorkerConfig
+from schemas.fleet.program import PROGRAM_EXAMPLES
 from schemas.rules.complaints import find_nearest
 
 #: Field -> what kind of value it must have, and an example as JSON. A name has one meaning in the whole request.

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-from schemas.api.workflows import TaskRequest, WorkflowRequest
+from schemas.api.workflows.requests import TaskRequest, WorkflowRequest
 from schemas.pilot import names
 from schemas.pilot.options import PilotOptions, Platform, TaskMode
 from schemas.pilot.outcome_rules import find_outcome_problems

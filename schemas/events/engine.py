@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, Field
 
+from schemas.broker.services import Service
+from schemas.broker.topology import encode_pool
+from schemas.engine.graph import Definition
+from schemas.engine.runs import ChildRequest, NodeError, Outcome
+from schemas.engine.subscriptions import ProductDocument
 from schemas.events.cloudevents import Fact, Order, Payload
-from schemas.graph import Definition
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
-from schemas.runs import ChildRequest, NodeError, Outcome
-from schemas.services import Service
 from schemas.stored_enum import StoredEnum
-from schemas.subscriptions import ProductDocument
-from schemas.topology import encode_pool
 
 
 class AboutAttempt(Payload):

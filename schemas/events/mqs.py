@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime
 
+from schemas.broker.services import Service
 from schemas.events.cloudevents import AboutWorkflow, Fact, Order
-from schemas.services import Service
 
 
 class QueuesDrained(AboutWorkflow, Order):

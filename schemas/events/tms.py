@@ -4,11 +4,11 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from schemas.broker.services import Service
 from schemas.events.cloudevents import AboutTaskforce, Order
+from schemas.fleet.pilot_kills import PilotKills
+from schemas.fleet.worker_times import WorkerTimes
 from schemas.ids import TaskforceUuid
-from schemas.pilot_kills import PilotKills
-from schemas.services import Service
-from schemas.worker_times import WorkerTimes
 
 
 class TaskforceSubmitted(AboutTaskforce, Order):

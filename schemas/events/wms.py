@@ -4,15 +4,15 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime, ConfigDict, field_validator
 
-from schemas.documents import QueuePlan
-from schemas.endings import Completion
+from schemas.broker.services import Service
+from schemas.broker.topology import encode_schedd
 from schemas.events.cloudevents import AboutTaskforce, AboutWorkflow, Fact, Order
+from schemas.fleet.documents import QueuePlan
+from schemas.fleet.endings import Completion
+from schemas.fleet.objects import PilotConfig, WorkerConfig
+from schemas.fleet.phases import Deactivated
+from schemas.fleet.program import TaskProgram
 from schemas.ids import TASKFORCE_UUID, Mqid, TaskforceUuid, TaskId, WorkflowId
-from schemas.objects import PilotConfig, WorkerConfig
-from schemas.phases import Deactivated
-from schemas.program import TaskProgram
-from schemas.services import Service
-from schemas.topology import encode_schedd
 
 
 class WorkflowRequested(AboutWorkflow, Order):

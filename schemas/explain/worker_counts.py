@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from schemas.statuses import TAKING_EVENTS, CompoundStatuses, JobStatus
+from schemas.fleet.statuses import TAKING_EVENTS, CompoundStatuses, JobStatus
 
 
 @dataclass(frozen=True, slots=True)

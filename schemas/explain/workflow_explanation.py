@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
-from schemas.api.explanation import ExplainedCause, Explanation
-from schemas.endings import Completion
-from schemas.explain.cause_table import CAUSES
-from schemas.explain.failure_causes import find_exit_cause
-from schemas.explain.queue_causes import find_deferral_cause
+from schemas.api.workflows.explanation import ExplainedCause, Explanation
+from schemas.causes.failures import find_exit_cause
+from schemas.causes.queues import find_deferral_cause
+from schemas.causes.table import CAUSES
+from schemas.explain.progress import EventsDone, count_done
 from schemas.explain.workflow_facts import WorkflowFacts, is_all_failed, is_taskforce_over, name_standing
 from schemas.explain.workflow_problems import find_next_step, find_problems, name_cause
-from schemas.objects import TaskDirective, Taskforce
-from schemas.phases import WANTED, Deactivated, Phase
-from schemas.progress import EventsDone, count_done
+from schemas.fleet.endings import Completion
+from schemas.fleet.objects import TaskDirective, Taskforce
+from schemas.fleet.phases import WANTED, Deactivated, Phase
 
 #: More events than this for each worker that takes some count as a long wait.
 _MANY_PER_WORKER = 100

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schemas.api.health import ALL_FAILED, Stall, StallCause, TaskforceHealth
-from schemas.api.queues import QueueDepth, QueueDepths
-from schemas.endings import Ending, outcome_words
+from schemas.api.queues.profiles import QueueDepth, QueueDepths
+from schemas.api.workflows.health import ALL_FAILED, Stall, StallCause, TaskforceHealth
+from schemas.explain.progress import has_all_failed
 from schemas.explain.worker_counts import WorkerCounts, sum_statuses
-from schemas.objects import TaskDirective, Taskforce, Workflow
-from schemas.phases import Phase
-from schemas.progress import has_all_failed
-from schemas.statuses import CompoundStatuses
+from schemas.fleet.endings import Ending, outcome_words
+from schemas.fleet.objects import TaskDirective, Taskforce, Workflow
+from schemas.fleet.phases import Phase
+from schemas.fleet.statuses import CompoundStatuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

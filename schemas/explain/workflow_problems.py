@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from typing import Any
 
-from schemas.api.explanation import ExplainedCause
-from schemas.api.health import FAILING, StallCause
-from schemas.endings import Completion
-from schemas.explain.cause_table import ABOUT_WORKERS, CAUSES, write_command, write_text
-from schemas.explain.failure_causes import find_error_cause
-from schemas.explain.hold_causes import find_hold_cause
-from schemas.explain.queue_causes import find_deferral_cause
-from schemas.explain.worker_causes import find_kill_cause
+from schemas.api.workflows.explanation import ExplainedCause
+from schemas.api.workflows.health import FAILING, StallCause
+from schemas.causes.failed_runs import advise_failed_run
+from schemas.causes.failures import find_error_cause
+from schemas.causes.holds import find_hold_cause
+from schemas.causes.queues import find_deferral_cause
+from schemas.causes.table import ABOUT_WORKERS, CAUSES, write_command, write_text
+from schemas.causes.workers import find_kill_cause
+from schemas.explain.progress import EventsDone, task_levels
 from schemas.explain.workflow_facts import WorkflowFacts, count_events, find_stall_causes, is_all_failed
-from schemas.failures.failed_runs import advise_failed_run
-from schemas.phases import Phase
-from schemas.progress import EventsDone, task_levels
-from schemas.statuses import HOLD_OF_KILL, HOLD_OF_PAUSE, JobStatus, PilotStatus
+from schemas.fleet.endings import Completion
+from schemas.fleet.phases import Phase
+from schemas.fleet.statuses import HOLD_OF_KILL, HOLD_OF_PAUSE, JobStatus, PilotStatus
 
 _MOST_ERRORS = 3
 

@@ -9,11 +9,10 @@ before and during unpacking, because a frame of 32 KiB can unpack to a gigabyte.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.errors import Rejected, TooLarge, Unavailable
-from schemas.topology import MAX_EVENT_BYTES
 
 #: The first bytes of a zstd frame. Source: RFC 8878, 3.1.1.
 MAGIC = b"\x28\xb5\x2f\xfd"
@@ -25,19 +24,7 @@ MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 #: matter, because a list of zeros is an honest event.
 MAX_RATIO = 200
 
-#: The claim in a queue's token that names the queue's format. The contract has no key for the format in a profile.
-WIRE_CLAIM = "ewms_wire"
-
 _LEVEL = 3
-
-
-class Wire(StrEnum):
-    """The format of the events in a queue."""
-
-    #: The unchanged payload, with everything else in AMQP properties: see `schemas.payloads.data_events`.
-    EWMS = "ewms"
-    #: The format of existing message clients.
-    LEGACY = "legacy"
 
 
 class Undecodable(Rejected):
@@ -133,7 +120,7 @@ def _max_unpacked(n_packed: int) -> int:
 
 
 def _import_zstandard() -> Any:
-    # Import the library here: TMS and WMS import this module for `Wire` only, and do not need the library.
+    # Import the library here: only those need it who meet such events.
     try:
         import zstandard  # noqa: PLC0415
     except ImportError as error:

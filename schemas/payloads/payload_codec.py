@@ -11,13 +11,13 @@ format has JSON only, so bytes are sent as above on those queues too.
 import uuid
 from typing import Any, NamedTuple
 
+from schemas.broker.queue_format import Wire
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.errors import TooLarge
 from schemas.ids import EventId
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import BINARY, JSON, TEXT, Header, HeaderValue
 from schemas.payloads.json_text import dump_json, load_json
-from schemas.payloads.legacy_wire import Wire
-from schemas.topology import MAX_EVENT_BYTES
 
 #: The namespace (of uuid5) for the ids of keyed events, so that they differ from every other kind of uuid5.
 _KEYS = uuid.UUID("6a0d1a52-9f0e-5d0b-8f57-2d1f6f0c9e11")

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from schemas.attempts.trace_sampling import DEFAULT_ONE_IN
 from schemas.pilot.job_names import CHIRP_FD
 from schemas.pilot.variables import Reader, ReadVariable, Variables, describe_field
 from schemas.rules.limits import MAX_EXTENSION_BYTES
 from schemas.rules.secret_names import MAX_SECRETS, SECRET_NAME
-from schemas.traces.sampling import DEFAULT_ONE_IN
 
 
 class Platform(StrEnum):

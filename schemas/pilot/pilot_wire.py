@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.broker.queue_format import Wire
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
-from schemas.payloads.legacy_wire import Wire
 from schemas.pilot.job_names import TOKEN_FILE
 from schemas.pilot.variables import PREFIX, Reader, ReadVariable, Variables, describe_field, list_described
 
@@ -37,7 +37,7 @@ def _write_number(number: float | None) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class PilotProgram:
-    """The fields of `schemas.program.TaskProgram`, as the pilot reads them."""
+    """The fields of `schemas.fleet.program.TaskProgram`, as the pilot reads them."""
 
     task_image: str = field(metadata=_with_variable("TASK_IMAGE", str, Variables.read_string))
     task_args: tuple[str, ...] = field(metadata=_with_variable("TASK_ARGS", str, Variables.read_arguments))

@@ -8,7 +8,7 @@ Each limit names what the request must fit into. docs/limits.md contains `TABLE`
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from schemas.rules import token_sizes
+from schemas.broker import token_sizes
 from schemas.rules.placeholders import FILE_PLACEHOLDERS, HUB_PLACEHOLDERS
 
 #: The size of a request's body.

@@ -24,11 +24,11 @@ from deploy.local.services import Services, running_services
 from deploy.local.up import prepare_servers
 from runtime.clock import utc_now
 from runtime.kernel.store import Store
+from schemas.engine.graph import BranchingProfile, Definition, Edge, EdgeKind, Graph, Node, make_chain
+from schemas.engine.run_documents import RUNS
+from schemas.engine.runs import RUN_OVER, Outcome
 from schemas.events import ControlEvent, NodeEnded, NodeRun
-from schemas.graph import BranchingProfile, Definition, Edge, EdgeKind, Graph, Node, make_chain
 from schemas.ids import NodeKey
-from schemas.run_documents import RUNS
-from schemas.runs import RUN_OVER, Outcome
 from tests.bench.peers.process_time import measure_cpu_s
 from wms.engine import repository
 from wms.engine.effects import Effects

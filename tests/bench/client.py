@@ -26,8 +26,8 @@ from deploy.local.fetch import packages
 from deploy.local.run_directory import run_directory
 from deploy.local.services import running_services
 from deploy.local.up import prepare_servers
+from schemas.broker.topology import event_exchange
 from schemas.ids import Mqid
-from schemas.topology import event_exchange
 
 HERE = Path(__file__).resolve().parents[2]
 ROLES = Path(__file__).with_name("client_roles.py")

@@ -24,7 +24,7 @@ from deploy.local.up import prepare_servers
 from ewms import Client, Task, Workflow
 from ewms.client import Run
 from ewms.workflows.state import post_to_submitted_s
-from schemas.phases import Phase
+from schemas.fleet.phases import Phase
 from tests.bench.control_counts import SystemCounts, make_cost_table
 
 N_WORKFLOWS = 20

@@ -31,12 +31,12 @@ from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.services import Services, running_services
 from deploy.local.up import prepare_servers
 from runtime.clock import utc_now
+from schemas.broker.topology import pool_service
+from schemas.engine.graph import Definition, Node, make_chain
+from schemas.engine.run_documents import RUNS
+from schemas.engine.runs import RUN_OVER
 from schemas.events import NodeRun
-from schemas.graph import Definition, Node, make_chain
 from schemas.ids import NodeKey, RunId
-from schemas.run_documents import RUNS
-from schemas.runs import RUN_OVER
-from schemas.topology import pool_service
 from tests.bench.big_graphs import measure_graphs
 from tests.bench.peers.chain_trace import TraceReader
 from tests.bench.peers.environment import prepare_peers

@@ -30,8 +30,8 @@ from deploy.local.fetch import packages
 from deploy.local.run_directory import run_directory
 from deploy.local.services import Services, running_services
 from deploy.local.up import prepare_servers
+from schemas.broker.topology import event_exchange
 from schemas.ids import Mqid
-from schemas.topology import event_exchange
 from tests.bench.amqp_limit import build_limit
 from tests.bench.peers.environment import prepare_peers
 from tests.bench.peers.process_time import measure_cpu_s

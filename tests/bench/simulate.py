@@ -26,8 +26,8 @@ from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers
 from deploy.simulation.simulator import simulate
 from ewms import Client, Task, Workflow
-from schemas.api.workflow_report import WorkflowReport
-from schemas.api.workflow_simulation import SimulatedRun, SimulationOrder
+from schemas.api.workflows.report import WorkflowReport
+from schemas.api.workflows.simulation import SimulatedRun, SimulationOrder
 
 #: How long the runs of an event sleep, in both tasks.
 _SLEEPS_S = (0.4, 0.8, 1.2, 1.6, 4.0)

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from rich.console import Console
 from rich.table import Table
 
+from schemas.fleet.statuses import PilotStatus
 from schemas.ids import TaskforceUuid
-from schemas.statuses import PilotStatus
 from tms.log.job_events import EventType, JobEvent, JobHeld, JobMoved, PilotChirped
 from tms.log.status_changes import StatusReports
 from tms.log.statuses import Tally

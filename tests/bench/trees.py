@@ -33,9 +33,9 @@ from deploy.local.run_directory import run_directory
 from deploy.local.services import Services, running_services
 from deploy.local.up import prepare_servers
 from runtime.clock import utc_now
-from schemas.graph import BranchingProfile, Definition, Graph, Node
+from schemas.automation.trees import TemplateKind
+from schemas.engine.graph import BranchingProfile, Definition, Graph, Node
 from schemas.ids import NodeKey, OrganizationId, RunId, TemplateId
-from schemas.trees import TemplateKind
 from tests.bench.database_calls import CallCounter
 from tests.bench.engine import add_worker, measure_p50_ms, running_wms, wait_until_over
 from wms.app import Wms

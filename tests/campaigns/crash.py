@@ -35,7 +35,7 @@ from deploy.local.stack import Stack
 from deploy.local.up import prepare_servers
 from ewms import AlreadyThere, Client, EWMSError, PublishFailed
 from ewms.client import Run
-from schemas.topology import DATA_VHOST, dead_queue
+from schemas.broker.topology import DATA_VHOST, dead_queue
 from tests.campaigns.crash_campaign import run_campaign
 from tests.campaigns.engine_crash import ENGINE
 from tests.campaigns.faults import Moment, PlannedRun, plan_runs

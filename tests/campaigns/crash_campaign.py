@@ -28,10 +28,10 @@ from ewms.steps.testing import keep_definitions, keep_registrations
 from ewms.worker.offers import load_offers
 from runtime.clock import utc_now
 from runtime.kernel.store import Store
+from schemas.engine.graph import Definition
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NODE_OPEN, RUN_OVER
 from schemas.errors import Unavailable
-from schemas.graph import Definition
-from schemas.run_documents import RunDocument
-from schemas.runs import NODE_OPEN, RUN_OVER
 from tests.campaigns.engine_judgement import Judgement
 from tests.campaigns.engine_plan import SEEDS_A_SWEEP, PlannedStrikes, Point, plan_strikes
 from tests.campaigns.engine_processes import STEPS

@@ -35,7 +35,7 @@ from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers
 from ewms import Client, EWMSError
 from ewms.client import Run
-from schemas.api.health import FAILING, StallCause
+from schemas.api.workflows.health import FAILING, StallCause
 from tests.campaigns.sabotage import Saboteur, find_startd, plan_workflow, wrong_workflow
 from tests.campaigns.strikes import start_watching
 from tests.campaigns.troubles import N_EVENTS, UNSEEN_STALL_S, Ending, PlannedRun, Trouble, find_faults, plan_runs

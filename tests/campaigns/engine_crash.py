@@ -14,7 +14,7 @@ import asyncio
 import sys
 from contextlib import AsyncExitStack, suppress
 
-from schemas.graph import BranchingProfile, Definition, Graph, Node
+from schemas.engine.graph import BranchingProfile, Definition, Graph, Node
 from tests.campaigns.crash_campaign import WHOLE_S, CrashCampaign, await_end, connect_with_definitions, run_campaign
 from tests.campaigns.engine_driver import Driver
 from tests.campaigns.engine_judgement import Judgement, judge

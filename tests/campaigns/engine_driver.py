@@ -5,9 +5,9 @@ import time
 import uuid
 
 from runtime.kernel.store import Store
+from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.runs import RUN_OVER, NodeStatus, RunStatus
 from schemas.ids import RunUuid
-from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import RUN_OVER, NodeStatus, RunStatus
 from tests.campaigns.engine_plan import PlannedStrikes
 from tests.campaigns.struck_process import StruckProcess
 from wms.engine import repository

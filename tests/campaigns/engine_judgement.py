@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from schemas.engine.run_documents import LogRow, RunDocument
+from schemas.engine.runs import NODE_OPEN, RunStatus
 from schemas.ids import RunId
-from schemas.run_documents import LogRow, RunDocument
-from schemas.runs import NODE_OPEN, RunStatus
 from tests.campaigns.engine_plan import CHOOSY, LEAF, LEAF_COUNT, WALK_COUNT
 
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-from schemas.topology import pool_service
+from schemas.broker.topology import pool_service
 from tests.campaigns.engine_plan import (
     HEARTBEAT_S,
     LONG_STEP,

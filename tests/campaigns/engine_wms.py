@@ -19,9 +19,9 @@ from pydantic import SecretStr
 
 from runtime.clock import stored_now, utc_now
 from runtime.telemetry import configure_logging
+from schemas.engine.run_documents import InputDocument
+from schemas.engine.runs import WaitAnswer, WantKind
 from schemas.errors import EWMSError
-from schemas.run_documents import InputDocument
-from schemas.runs import WaitAnswer, WantKind
 from wms.app import Wms, run_wms
 from wms.engine.life.launching import LaunchWish
 from wms.engine.life.stimuli import Begin, CallbackProgress, PutState, Resume, Wish, WriteNote

@@ -28,7 +28,7 @@ from deploy.local.stack import Stack
 from deploy.local.up import prepare_servers
 from ewms import Client, TimedOut
 from runtime.kernel.store import Store
-from schemas.documents import TASKFORCES, WORKFLOWS
+from schemas.fleet.documents import TASKFORCES, WORKFLOWS
 from tests.campaigns.engine_judgement import Judgement
 from tests.campaigns.faults import Moment
 from tests.campaigns.job_ledger import SCRIPT, JobLedger, serve_ledger

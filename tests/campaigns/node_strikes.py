@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schemas.services import Service
-from schemas.topology import pool_service, requests_queue
+from schemas.broker.services import Service
+from schemas.broker.topology import pool_service, requests_queue
 
 #: How long an event, a process or a question may take at most while a part is away and comes back, in seconds: F12 of
 #: the goals for the processes and the database; a broker's node has the 30 s that a broker alone has.

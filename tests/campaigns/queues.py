@@ -40,10 +40,10 @@ from mqs.app import Mqs, run_mqs
 from mqs.settings import MqsSettings
 from runtime.amqp import Connection
 from runtime.bus.service_bus import Bus
+from schemas.broker.topology import dead_exchange, dead_queue, event_exchange, inbox_queue, tms_service
 from schemas.events import QueuesActivated
 from schemas.ids import Alias, EventId, Mqid, WorkflowId
-from schemas.requests import ActivateQuery, GroupAnswer, ReserveQuery
-from schemas.topology import dead_exchange, dead_queue, event_exchange, inbox_queue, tms_service
+from schemas.questions.queues import ActivateQuery, GroupAnswer, ReserveQuery
 from tests.integration.mqs.conftest import Peer, Plan, peer
 
 N_EVENTS = 10

@@ -36,8 +36,8 @@ from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers
 from ewms import AsyncClient, EWMSError, Workflow
 from ewms.workflows.run import AsyncRun
-from schemas.processes import ProcessStatus
-from schemas.topology import CONTROL_VHOST
+from schemas.broker.topology import CONTROL_VHOST
+from schemas.engine.processes import ProcessStatus
 from tests.campaigns.node_strikes import LEADERS, LIMITS_S, Ledger, Strike, choose_away_s, find_faults
 from tests.campaigns.soak_clients import warm_task
 

@@ -37,7 +37,7 @@ from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers
 from deploy.local.wiring import PoolName
-from schemas.topology import DATA_VHOST
+from schemas.broker.topology import DATA_VHOST
 from tests.campaigns.growth import JUDGED_FROM_S, Growth, Sample, find_problems, growth_of, rate, restarts
 
 _SAMPLE_EVERY_S = 5.0

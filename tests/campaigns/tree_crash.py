@@ -16,10 +16,10 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from runtime.kernel.store import Store
-from schemas.documents import WORKFLOWS
+from schemas.automation.notifications import NotificationList, NotificationTemplateId, name_template
+from schemas.automation.trees import TemplateKind
+from schemas.fleet.documents import WORKFLOWS
 from schemas.ids import OrganizationId
-from schemas.notifications import NotificationList, NotificationTemplateId, name_template
-from schemas.trees import TemplateKind
 from tests.bench.big_graphs import DueNodes
 from tests.campaigns.crash_campaign import (
     LOOK_S,

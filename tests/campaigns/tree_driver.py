@@ -7,10 +7,10 @@ import uuid
 from contextlib import suppress
 
 from runtime.kernel.store import Store
+from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.runs import RUN_OVER, NodeStatus
 from schemas.errors import Unavailable
 from schemas.ids import RunId
-from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import RUN_OVER, NodeStatus
 from tests.campaigns.engine_plan import PlannedStrikes
 from tests.campaigns.struck_process import StruckProcess
 from wms.engine import repository

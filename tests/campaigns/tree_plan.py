@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NODE_OPEN, RUN_OVER, NodeStatus
 from schemas.ids import RunId
-from schemas.run_documents import RunDocument
-from schemas.runs import NODE_OPEN, RUN_OVER, NodeStatus
 from tests.campaigns.engine_plan import CHOOSY, LEAF, Point, Victim, find_points, read_point_names
 
 _ROOT = Path(__file__).parents[2]

@@ -9,8 +9,16 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from schemas.documents import QueuePlan
-from schemas.endings import Completion
+from schemas.broker.services import Service
+from schemas.broker.topology import pool_service
+from schemas.engine.graph import Definition, Node, NodeKind, RetryPolicy, WaitKind, WaitSpec, make_chain
+from schemas.engine.runs import ChildRequest, NodeError, Outcome
+from schemas.engine.subscriptions import (
+    ProductDocument,
+    SubscriptionDocument,
+    SubscriptionFilter,
+    SubscriptionLifecycle,
+)
 from schemas.events import (
     ControlEvent,
     DefinitionRegistered,
@@ -48,7 +56,12 @@ from schemas.events import (
     WorkflowRequested,
     build_event,
 )
-from schemas.graph import Definition, Node, NodeKind, RetryPolicy, WaitKind, WaitSpec, make_chain
+from schemas.fleet.documents import QueuePlan
+from schemas.fleet.endings import Completion
+from schemas.fleet.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
+from schemas.fleet.phases import Deactivated
+from schemas.fleet.pilot_kills import PilotKill, PilotKills
+from schemas.fleet.worker_times import Activity, TimeSum, WorkerTimes
 from schemas.ids import (
     Alias,
     DefinitionHash,
@@ -61,8 +74,6 @@ from schemas.ids import (
     TaskId,
     WorkflowId,
 )
-from schemas.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
-from schemas.phases import Deactivated
 from schemas.pilot.outcomes import (
     EventOutcome,
     LogLength,
@@ -72,10 +83,8 @@ from schemas.pilot.outcomes import (
     outcome_to_bytes,
     piece_to_bytes,
 )
-from schemas.pilot_kills import PilotKill, PilotKills
-from schemas.questions import Answer, Question, Refusal, VersionAnswer, VersionQuery
-from schemas.registration_questions import RegistrationAnswer, RegistrationQuery
-from schemas.requests import (
+from schemas.questions.bases import Answer, Question, Refusal, VersionAnswer, VersionQuery
+from schemas.questions.queues import (
     ActivateQuery,
     BacklogsAnswer,
     BacklogsQuery,
@@ -97,10 +106,9 @@ from schemas.requests import (
     ReserveQuery,
     TaskProfilesQuery,
 )
-from schemas.runs import ChildRequest, NodeError, Outcome
-from schemas.secret_questions import SecretsAnswer, SecretsQuery
-from schemas.services import Service
-from schemas.step_questions import (
+from schemas.questions.registrations import RegistrationAnswer, RegistrationQuery
+from schemas.questions.secrets import SecretsAnswer, SecretsQuery
+from schemas.questions.step_code import (
     ActingUser,
     EvaluateResume,
     EvaluateStart,
@@ -109,17 +117,14 @@ from schemas.step_questions import (
     GateRulesRead,
     ReadGateRules,
 )
-from schemas.subscription_questions import (
+from schemas.questions.subscriptions import (
     ProductsAnswer,
     ProductsQuery,
     SubscriptionQuery,
     SubscriptionsAnswer,
     SubscriptionsQuery,
 )
-from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter, SubscriptionLifecycle
-from schemas.topology import pool_service
 from schemas.wire import answer_to_bytes, event_to_bytes, request_to_bytes
-from schemas.worker_times import Activity, TimeSum, WorkerTimes
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.api.workflows import WorkflowRequest
+from schemas.api.workflows.requests import WorkflowRequest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = [

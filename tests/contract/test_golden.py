@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from schemas.broker.services import SERVICES
+from schemas.broker.topology import inbox_pattern, pool_service, tms_service
 from schemas.errors import Rejected
 from schemas.events import PAYLOADS, ControlEvent, Fact, Order, UnknownType, list_fact_keys
 from schemas.pilot.outcome_reading import outcome_from_bytes, piece_from_bytes
-from schemas.services import SERVICES
-from schemas.topology import inbox_pattern, pool_service, tms_service
 from schemas.wire import answer_from_bytes, event_from_bytes, request_from_bytes
 from tests.contract import samples
 

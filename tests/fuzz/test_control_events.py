@@ -16,7 +16,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from deploy.local.launch_options import SCHEDD
 from deploy.local.stack import Stack
-from schemas import topology
+from schemas.broker import topology
 from schemas.errors import Rejected
 from schemas.events import UnknownType
 from schemas.wire import answer_from_bytes, event_from_bytes, request_from_bytes

@@ -12,7 +12,7 @@ from deploy.local.servers.condor import use_config
 from deploy.local.stack import Stack
 from ewms import Client
 from ewms.client import Run
-from schemas.phases import Phase
+from schemas.fleet.phases import Phase
 from tests.system.conftest import one_task
 from tests.system.pilots import find_pilots
 from tests.waiting import wait_until

@@ -6,8 +6,8 @@ from typing import Any
 
 from ewms import Client, Workflow
 from ewms.client import Run
-from schemas.objects import MQProfile
-from schemas.phases import Phase
+from schemas.fleet.objects import MQProfile
+from schemas.fleet.phases import Phase
 from tests.oldclient import OldClient
 from tests.system.conftest import one_task, shell_task
 from tests.waiting import wait_until

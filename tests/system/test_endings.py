@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from deploy.local.stack import Stack
 from ewms import Client, DoneWithFailures, Refused, Workflow
 from ewms.cli.app import app
-from schemas.endings import Completion
-from schemas.phases import Deactivated
+from schemas.fleet.endings import Completion
+from schemas.fleet.phases import Deactivated
 from tests.system.conftest import one_task, shell_task
 from tests.system.pilots import find_pilots
 

@@ -10,9 +10,9 @@ from deploy.local.stack import Stack
 from deploy.simulation.simulator import simulate
 from ewms import AlreadyThere, CannotRun, Client, Refused, Workflow
 from ewms.client import Run
-from schemas.api.workflow_report import WorkflowReport
-from schemas.api.workflow_simulation import SimulationOrder
-from schemas.phases import Phase
+from schemas.api.workflows.report import WorkflowReport
+from schemas.api.workflows.simulation import SimulationOrder
+from schemas.fleet.phases import Phase
 from tests.system.conftest import CLUSTER, one_task, shell_task
 from tests.waiting import wait_until
 

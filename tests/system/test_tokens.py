@@ -16,7 +16,7 @@ from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
 from ewms import Client
 from ewms.client import Run
-from schemas.topology import DATA_VHOST
+from schemas.broker.topology import DATA_VHOST
 from tests.oldclient import OldClient
 from tests.system.conftest import CLUSTER, one_task, plain_environment
 from tests.waiting import wait_until

@@ -22,7 +22,7 @@ from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
 from ewms import Client, Workflow
 from ewms.client import Run
-from schemas.phases import Phase
+from schemas.fleet.phases import Phase
 from tests.system.conftest import DOCUMENT, one_task, plain_environment, shell_task
 from tests.waiting import wait_until
 from wms.fleet.repository import INDEXES

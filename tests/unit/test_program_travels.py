@@ -1,6 +1,6 @@
 """Each field of a task's program reaches the pilot: request, stored directive, order to the TMS, variable, pilot.
 
-The fields are taken from `schemas.program`, so a new one is tested without a new test.
+The fields are taken from `schemas.fleet.program`, so a new one is tested without a new test.
 """
 
 import json
@@ -13,12 +13,12 @@ import pytest
 
 from ewms.workflows.definition import Task
 from pilot.settings import PilotSettings, read_settings
-from schemas.api.workflows import TaskRequest
-from schemas.documents import TaskDirectiveDocument
+from schemas.api.workflows.requests import TaskRequest
 from schemas.events import TaskforceStart, TaskOrder
-from schemas.objects import TaskDirective
+from schemas.fleet.documents import TaskDirectiveDocument
+from schemas.fleet.objects import TaskDirective
+from schemas.fleet.program import PROGRAM_EXAMPLES, ContractProgram, TaskProgram
 from schemas.pilot.pilot_wire import PilotProgram
-from schemas.program import PROGRAM_EXAMPLES, ContractProgram, TaskProgram
 from tests.unit.tms.orders import GRANT
 from tests.unit.wms.fleets import NOW, POLICY, made, task_request
 from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file

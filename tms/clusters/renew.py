@@ -19,7 +19,7 @@ from runtime.telemetry import counter, log
 from runtime.turns import Turns
 from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.ids import TaskforceUuid
-from schemas.requests import GrantAnswer, GrantQuery
+from schemas.questions.queues import GrantAnswer, GrantQuery
 from tms.clusters.stopped_taskforces import StoppedTaskforces
 from tms.files import TaskforceFiles, TmsDirectory, write_private
 from tms.jobs.pilot_files import renewal_at, token_file

@@ -22,8 +22,8 @@ from schemas.events import (
     TaskforceSubmitted,
 )
 from schemas.ids import TaskforceUuid
-from schemas.requests import GrantQuery
-from schemas.secret_questions import SecretsAnswer, SecretsQuery
+from schemas.questions.queues import GrantQuery
+from schemas.questions.secrets import SecretsAnswer, SecretsQuery
 from tms.clusters.input_files import InputFiles
 from tms.clusters.renew import TokenRenewal, ask_for_grant
 from tms.clusters.stopped_taskforces import StoppedTaskforces

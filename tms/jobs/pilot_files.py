@@ -28,7 +28,8 @@ from schemas.pilot.pilot_wire import (
     write_wire,
 )
 from schemas.pilot.variables import PREFIX, Variables, full_name
-from schemas.requests import GrantAnswer
+from schemas.questions.queues import GrantAnswer
+from schemas.questions.secrets import SecretsAnswer
 from schemas.rules.worker_paths import (
     EXTERNAL_DIRECTORIES,
     directory_problem,
@@ -36,7 +37,6 @@ from schemas.rules.worker_paths import (
     is_within,
     split_directories,
 )
-from schemas.secret_questions import SecretsAnswer
 from tms.errors import Unsubmittable
 
 _EXTERNAL_ROOTS = f"{PREFIX}EXTERNAL_ROOTS"

@@ -13,7 +13,7 @@ A success on any worker revokes the second ruling. If the pool has no other mach
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from schemas.statuses import CompoundStatuses, JobStatus, PilotStatus
+from schemas.fleet.statuses import CompoundStatuses, JobStatus, PilotStatus
 from tms.jobs.restarts import AVOIDED_S
 
 #: The most machines that a taskforce avoids: the latest ones.

@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.pilot_kills import PilotKills
+from schemas.fleet.pilot_kills import PilotKills
 from tms.jobs.trials import CondemnedWorker, Trials
 from tms.log.job_events import ClusterRemoved
 from tms.log.statuses import Tally

@@ -8,7 +8,7 @@ import errno
 from collections.abc import Mapping
 from signal import Signals
 
-from schemas.statuses import HOLD_OF_KILL, HOLD_OF_PAUSE
+from schemas.fleet.statuses import HOLD_OF_KILL, HOLD_OF_PAUSE
 from tms.jobs.restarts import PAUSE_CODE, SIGNAL_MARK
 
 _REASONS: Mapping[int, str] = {

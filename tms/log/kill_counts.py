@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from schemas.pilot_kills import MAX_LATEST, PilotKill, PilotKills
+from schemas.fleet.pilot_kills import MAX_LATEST, PilotKill, PilotKills
 from tms.log.hold_reasons import name_signal
 
 

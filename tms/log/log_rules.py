@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from schemas.statuses import JobStatus
+from schemas.fleet.statuses import JobStatus
 from tms.log.job_events import EventType
 
 #: The status of a job after an event. A job goes back to the queue when it was evicted, when its shadow died, and when

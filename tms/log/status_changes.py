@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from schemas.events import Snapshot, TaskforceStatuses
+from schemas.fleet.pilot_kills import PilotKills
+from schemas.fleet.statuses import CompoundStatuses, TopTaskErrors
+from schemas.fleet.worker_times import WorkerTimes
 from schemas.ids import TaskforceUuid
-from schemas.pilot_kills import PilotKills
-from schemas.statuses import CompoundStatuses, TopTaskErrors
-from schemas.worker_times import WorkerTimes
 from tms.log.statuses import Tally
 
 #: How many snapshots one event carries. A snapshot with ten long errors has some 10 kB, an event may have 4 MiB.

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
+from schemas.fleet.pilot_kills import PilotKills
+from schemas.fleet.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus, TopTaskErrors
+from schemas.fleet.worker_times import Activity
 from schemas.pilot.job_names import ChirpAttribute
-from schemas.pilot_kills import PilotKills
-from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus, TopTaskErrors
-from schemas.worker_times import Activity
 from tms.jobs.restarts import PAUSE_CODE, SIGNAL_MARK, find_signal
 from tms.jobs.trials import Trials
 from tms.log.hold_reasons import hold_class, hold_reason

@@ -14,8 +14,8 @@ from runtime.failpoints import failpoint
 from runtime.telemetry import gauge, histogram, log
 from schemas.errors import Unavailable
 from schemas.events import TaskforceCompleted
+from schemas.fleet.statuses import JobStatus
 from schemas.ids import TaskforceUuid
-from schemas.statuses import JobStatus
 from tms.files import TmsDirectory
 from tms.log.inotify import DirectoryWatch
 from tms.log.job_log import JobLog

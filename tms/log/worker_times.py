@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from schemas.fleet.statuses import SILENT, PilotStatus
+from schemas.fleet.worker_times import Activity, TimeSum, WorkerTimes
 from schemas.pilot.work_report import WorkReport, merge_reports, report_from_text, report_to_text
-from schemas.statuses import SILENT, PilotStatus
-from schemas.worker_times import Activity, TimeSum, WorkerTimes
 from tms.log.log_rules import MAX_SLOTS, ON_A_WORKER, RUNNING
 
 #: What a running worker does, by the last status of its pilot. A pilot without a status is starting.

@@ -10,8 +10,8 @@ Every slot counts as if nothing ran in it. So a job that only waits for the end 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from schemas.explain.unmatched import unmatched_text
 from schemas.rules.sizes import print_setting, print_size
-from schemas.unmatched import unmatched_text
 from tms.jobs.restarts import AVOIDS
 
 _OPENING = {"(": ")", "[": "]", "{": "}"}

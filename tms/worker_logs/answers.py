@@ -3,10 +3,10 @@
 import asyncio
 
 from runtime.bus.service_bus import Caller
+from schemas.broker.services import Service
 from schemas.errors import Forbidden, Rejected
-from schemas.logs import LogQuery, LogsQuery
-from schemas.questions import Answer, Question
-from schemas.services import Service
+from schemas.questions.bases import Answer, Question
+from schemas.questions.worker_logs import LogQuery, LogsQuery
 from tms.files import TmsDirectory
 from tms.worker_logs import reading
 

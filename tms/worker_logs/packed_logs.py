@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.ids import TaskforceUuid
-from schemas.logs import LogStream
+from schemas.questions.worker_logs import LogStream
 from tms.files import TmsDirectory
 
 _LOG = re.compile(r"cluster-([0-9]{1,10})/([0-9]{1,7})\.(out|err)", re.ASCII)

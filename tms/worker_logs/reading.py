@@ -16,7 +16,7 @@ from pathlib import Path
 
 from schemas.errors import NotFound
 from schemas.ids import TaskforceUuid
-from schemas.logs import MAX_LOG_FILES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
+from schemas.questions.worker_logs import MAX_LOG_FILES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
 from tms.files import BEFORE, TmsDirectory
 from tms.worker_logs.packed_logs import PackedLog, list_packed, read_packed
 

@@ -13,7 +13,7 @@ from typing import Any
 from runtime.clock import stored_now
 from runtime.kernel.decision import Document, Insert
 from runtime.kernel.store import Index, Store
-from schemas.run_documents import COUNTERS
+from schemas.engine.run_documents import COUNTERS
 from wms.audit.audit_facts import AUDIT_ROWS, AuditDocument, AuditFacts
 
 #: Rows older than this go.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from runtime.kernel.store import Store
-from schemas.builds import BuildLimits
+from schemas.automation.builds import BuildLimits
 from wms.catalogue.builds.build_keys import TaskKeys
 from wms.catalogue.builds.build_log import BuildLog
 from wms.catalogue.builds.build_reports import BuildReports

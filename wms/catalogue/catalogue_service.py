@@ -5,7 +5,7 @@ from typing import Any
 
 from runtime.clock import stored_now
 from runtime.once import Once
-from schemas.catalogue import CatalogueTask, TaskVersion, TaskVisibility
+from schemas.automation.catalogue import CatalogueTask, TaskVersion, TaskVisibility
 from schemas.errors import Rejected
 from schemas.ids import CatalogueTaskId
 from wms.catalogue.builds.build_keys import TaskKeys

@@ -11,7 +11,7 @@ not see does not exist for that person: 404. What somebody sees and may not do i
 
 from typing import Any
 
-from schemas.catalogue import CatalogueTask, TaskVisibility
+from schemas.automation.catalogue import CatalogueTask, TaskVisibility
 from schemas.errors import Forbidden, NotFound
 from wms.tenancy.rights import Action, Principal, TenancyRole, find_organizations, may, may_everywhere, sees
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from schemas.catalogue import CatalogueTask, TaskVisibility
+from schemas.automation.catalogue import CatalogueTask, TaskVisibility
 from schemas.errors import Conflict
 from schemas.ids import CatalogueTaskId
 from wms.catalogue.builds.build_log import BuildLog

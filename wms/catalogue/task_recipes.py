@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.api.tasks import TaskLocation, TaskResourcesBody
-from schemas.build_sources import (
+from schemas.api.automation.tasks import TaskLocation, TaskResourcesBody
+from schemas.automation.build_sources import (
     DEFAULT_GIT_PROTOCOLS,
     check_directory,
     check_git_ref,
     check_git_url,
     check_subdirectory,
 )
-from schemas.builds import DirectorySource, GitSource
-from schemas.catalogue import TaskRecipe, TaskResources
+from schemas.automation.builds import DirectorySource, GitSource
+from schemas.automation.catalogue import TaskRecipe, TaskResources
 from schemas.errors import Rejected
 from schemas.rules.sizes import parse_bytes
 from wms.catalogue.parameter_schema import dump_schema

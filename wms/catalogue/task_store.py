@@ -6,10 +6,10 @@ from typing import Any
 from runtime.kernel.decision import Decision, Delete, Document, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
-from schemas.catalogue import CATALOGUE_TASKS, CatalogueTask
+from schemas.automation.catalogue import CATALOGUE_TASKS, CatalogueTask
+from schemas.engine.run_documents import COUNTERS
 from schemas.errors import Conflict
 from schemas.ids import CatalogueTaskId
-from schemas.run_documents import COUNTERS
 from wms.audit.audit_log import AuditLog
 from wms.catalogue.life.task_acts import describe_task, describe_task_change
 from wms.catalogue.life.version_parts import settle_task

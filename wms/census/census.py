@@ -6,8 +6,8 @@ from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import fresh_gauge, gauge
-from schemas.documents import TASKFORCES, WORKFLOWS
-from schemas.run_documents import RUNS, STEP_WORKERS
+from schemas.engine.run_documents import RUNS, STEP_WORKERS
+from schemas.fleet.documents import TASKFORCES, WORKFLOWS
 from wms.census import figures
 from wms.fleet.choices.locations import LocationMap
 from wms.fleet.repository import UNFINISHED

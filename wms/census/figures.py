@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from schemas.graph import DefinitionKind
-from schemas.phases import Deactivated, Phase
-from schemas.runs import RUN_OVER, RunStatus
-from schemas.statuses import JobStatus
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.runs import RUN_OVER, RunStatus
+from schemas.fleet.phases import Deactivated, Phase
+from schemas.fleet.statuses import JobStatus
 
 #: The values of a gauge, by the texts of its labels.
 GaugeValues = Mapping[tuple[str, ...], float]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.kernel.decision import Change
+from schemas.engine.run_documents import RunDocument
 from schemas.errors import Rejected
 from schemas.events import NodeEnded, Payload
-from schemas.run_documents import RunDocument
 from wms.engine.life.open_run import OpenRun, RunDecision
 from wms.engine.life.stimuli import RunStimulus
 

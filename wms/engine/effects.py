@@ -10,11 +10,11 @@ from runtime.amqp import Unroutable
 from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.telemetry import log
+from schemas.engine.graph import WaitSpec
+from schemas.engine.runs import RunStatus, WaitAnswer
 from schemas.errors import Conflict, EWMSError
 from schemas.events import ControlEvent, NodeRun, build_event
-from schemas.graph import WaitSpec
 from schemas.ids import EventId, RunId
-from schemas.runs import RunStatus, WaitAnswer
 from wms.encryption import SecretKeys
 from wms.engine.brought import KeepsSubscriptions
 from wms.engine.life.attempts import BARE_RESULT_KEY

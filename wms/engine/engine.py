@@ -18,12 +18,12 @@ from runtime.kernel.store import Store
 from runtime.once import Once
 from runtime.telemetry import counter
 from runtime.turns import Turns
+from schemas.engine.graph import Definition
+from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.runs import NodeStatus, WaitAnswer
 from schemas.errors import Conflict, NotFound, Unavailable
 from schemas.events import NodeRun
-from schemas.graph import Definition
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
-from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import NodeStatus, WaitAnswer
 from wms.engine import repository
 from wms.engine.brought import KeepsSubscriptions, RecordsChanges
 from wms.engine.effects import Effects, seal_answer

@@ -10,7 +10,7 @@ from runtime.kernel.decision import Change, Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
-from schemas.run_documents import ENGINE_SETTINGS, RUNS, EngineSettings
+from schemas.engine.run_documents import ENGINE_SETTINGS, RUNS, EngineSettings
 from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from runtime.bus.service_bus import Bus
 from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
-from schemas.run_documents import RUNS
+from schemas.engine.run_documents import RUNS
 from wms.audit.audit_log import AuditLog
 from wms.encryption import SecretKeys
 from wms.engine.brought import KeepsSubscriptions

@@ -6,6 +6,8 @@ from typing import Any
 
 from runtime.bus.dispatch import DispatchTable
 from runtime.telemetry import histogram
+from schemas.broker.topology import pool_service
+from schemas.engine.runs import NodeError, Outcome
 from schemas.errors import Conflict, Rejected
 from schemas.events import (
     ControlEvent,
@@ -17,8 +19,6 @@ from schemas.events import (
     StepWorkerAlive,
 )
 from schemas.ids import NodeKey, RunId
-from schemas.runs import NodeError, Outcome
-from schemas.topology import pool_service
 from wms.encryption import SecretKeys
 from wms.engine.brought import StepRefused
 from wms.engine.engine import Engine

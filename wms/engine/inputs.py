@@ -9,10 +9,10 @@ from typing import Any
 
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Store
+from schemas.engine.run_documents import InputDocument
+from schemas.engine.runs import NodeState, NodeStatus, WaitAnswer
 from schemas.errors import Conflict
 from schemas.ids import NodeKey, RunId
-from schemas.run_documents import InputDocument
-from schemas.runs import NodeState, NodeStatus, WaitAnswer
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun

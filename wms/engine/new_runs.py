@@ -9,11 +9,11 @@ from runtime.clock import stored_now
 from runtime.kernel.decision import Change, Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.once import Once
+from schemas.engine.graph import Definition
+from schemas.engine.run_documents import COUNTERS, RUNS, LogRow, RunDocument
 from schemas.errors import NotFound
 from schemas.events import NodeEnded
-from schemas.graph import Definition
 from schemas.ids import DefinitionHash, RunId, RunUuid
-from schemas.run_documents import COUNTERS, RUNS, LogRow, RunDocument
 from wms.engine import repository
 from wms.engine.life.advance import advance
 from wms.engine.life.launching import LaunchWish, make_first_state, make_run

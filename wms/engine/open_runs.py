@@ -7,8 +7,8 @@ write fails, and the engine loads the run again.
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from schemas.engine.run_documents import LogRow
 from schemas.ids import RunId
-from schemas.run_documents import LogRow
 from wms.engine.life.open_run import OpenRun
 
 #: The most nodes that all runs in memory may have together. A node takes about 1 kB.

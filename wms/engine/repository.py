@@ -13,11 +13,8 @@ from pydantic import BaseModel
 
 from runtime.kernel.decision import Change, Decision, Document, Insert, Update, change_filter, update_operators
 from runtime.kernel.store import Index, Store, Transaction
-from schemas.errors import Conflict
-from schemas.events import NodeEnded
-from schemas.graph import Definition
-from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
-from schemas.run_documents import (
+from schemas.engine.graph import Definition
+from schemas.engine.run_documents import (
     DEFINITIONS,
     INPUTS,
     RUN_LOG,
@@ -29,7 +26,10 @@ from schemas.run_documents import (
     RunDocument,
     StepWorkerDocument,
 )
-from schemas.runs import NodeState, NodeStatus, RunStatus
+from schemas.engine.runs import NodeState, NodeStatus, RunStatus
+from schemas.errors import Conflict
+from schemas.events import NodeEnded
+from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
 from wms.engine.brought import BroughtChanges, KeepsSubscriptions, StepRefused
 from wms.engine.life.open_run import OpenRun, RunDecision
 

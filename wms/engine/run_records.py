@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from runtime.kernel.decision import Change
 from runtime.kernel.store import Transaction
-from schemas.run_documents import RunDocument
+from schemas.engine.run_documents import RunDocument
 from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog
 from wms.engine.life.open_run import OpenRun, RunDecision

@@ -4,8 +4,8 @@ from runtime.kernel.changes import open_changes
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.web.news.wakeups import Ticket, Wakeups
+from schemas.engine.run_documents import RUNS
 from schemas.ids import RunId
-from schemas.run_documents import RUNS
 
 #: Without news from the database a stream looks for itself after this time.
 LOOK_S = 5.0

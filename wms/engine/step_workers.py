@@ -13,9 +13,9 @@ from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
+from schemas.engine.run_documents import StepWorkerDocument
 from schemas.events import DefinitionRegistered, StepWorkerAlive
 from schemas.ids import DefinitionHash, RunId
-from schemas.run_documents import StepWorkerDocument
 from wms.engine import repository
 from wms.engine.life.stimuli import UNSERVED_PAUSE
 

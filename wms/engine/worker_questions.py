@@ -14,11 +14,12 @@ from runtime.bus.questions import Asks
 from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from runtime.telemetry import log
+from schemas.broker.topology import worker_address
+from schemas.engine.start_gates import GateSettings
 from schemas.errors import Broken, Unavailable
 from schemas.ids import DefinitionHash
-from schemas.questions import Answer
-from schemas.start_gates import GateSettings
-from schemas.step_questions import (
+from schemas.questions.bases import Answer
+from schemas.questions.step_code import (
     EvaluateResume,
     EvaluateStart,
     FormEvaluated,
@@ -27,7 +28,6 @@ from schemas.step_questions import (
     ReadGateRules,
     StepsQuestion,
 )
-from schemas.topology import worker_address
 from wms.engine import repository
 from wms.engine.life.form_verdicts import find_form_values
 from wms.engine.step_workers import SILENCE

@@ -6,6 +6,8 @@ becomes a dead letter.
 
 from runtime.bus.dispatch import DispatchTable
 from runtime.once import Once
+from schemas.broker.services import Service
+from schemas.broker.topology import tms_service
 from schemas.errors import Rejected
 from schemas.events import (
     ControlEvent,
@@ -20,8 +22,6 @@ from schemas.events import (
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
-from schemas.services import Service
-from schemas.topology import tms_service
 from wms.fleet.fleet import Fleet
 from wms.fleet.life.stimuli import QueueReport, Report
 from wms.fleet.status_snapshots import SnapshotWriter

@@ -17,12 +17,12 @@ from runtime.clock import stored_now
 from runtime.kernel.decision import Change, Decision, Document
 from runtime.kernel.store import Transaction
 from runtime.once import Once
-from schemas.api.workflows import WorkflowRequest
-from schemas.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS, TaskDirectiveDocument, TaskforceDocument
+from schemas.api.workflows.requests import WorkflowRequest
 from schemas.errors import NotFound, OverQuota
 from schemas.events import QueuesActivated, ResultsArrived
+from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS, TaskDirectiveDocument, TaskforceDocument
+from schemas.fleet.phases import Deactivated
 from schemas.ids import TaskId, WorkflowId
-from schemas.phases import Deactivated
 from schemas.rules.limits import MAX_TASK_QUEUES
 from wms.audit.audit_log import AuditLog
 from wms.fleet import repository

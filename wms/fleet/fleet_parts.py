@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runtime.bus.service_bus import Bus
 from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
-from schemas.documents import WORKFLOWS
+from schemas.fleet.documents import WORKFLOWS
 from schemas.ids import WorkflowId
 from wms.fleet.choices.pilot_images import PilotImages
 from wms.fleet.choices.policy import FleetPolicy

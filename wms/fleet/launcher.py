@@ -14,10 +14,10 @@ from runtime.kernel.decision import Document, Insert, Update
 from runtime.kernel.store import Committed, Store
 from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
-from schemas.documents import TASKFORCES
 from schemas.errors import Unavailable
+from schemas.fleet.documents import TASKFORCES
+from schemas.fleet.phases import Phase
 from schemas.ids import TaskforceUuid
-from schemas.phases import Phase
 from wms.fleet import start_queries
 from wms.fleet.choices.locations import LocationMap
 from wms.fleet.life import start_order

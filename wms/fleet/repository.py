@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from runtime.kernel.decision import Change, Decision, Document, Insert, Update
 from runtime.kernel.store import Index, Transaction
-from schemas.documents import (
+from schemas.fleet.documents import (
     TASK_DIRECTIVES,
     TASKFORCES,
     WORKFLOWS,
@@ -15,8 +15,8 @@ from schemas.documents import (
     TaskforceDocument,
     WorkflowDocument,
 )
+from schemas.fleet.objects import TaskDirective, Taskforce, Workflow
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId
-from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.registry import Collection
 from wms.fleet.life.aggregate import Aggregate
 from wms.fleet.life.conditions import NOT_OVER

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from runtime.kernel.database import Reader
 from runtime.kernel.decision import Document
-from schemas.documents import TASKFORCES
+from schemas.fleet.documents import TASKFORCES
 from schemas.ids import TaskforceUuid
 from wms.fleet.choices.tms_port import TmsPort
 from wms.fleet.life import start_order

@@ -14,11 +14,11 @@ from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
-from schemas.documents import TASKFORCES
 from schemas.errors import EWMSError
 from schemas.events import Payload, Snapshot, TaskforceStatuses
+from schemas.fleet.documents import TASKFORCES
+from schemas.fleet.statuses import CompoundStatuses, TopTaskErrors
 from schemas.ids import TaskforceUuid
-from schemas.statuses import CompoundStatuses, TopTaskErrors
 from wms.fleet.choices.locations import LocationMap
 from wms.fleet.life.tms_reports import stop_unowned_workers
 

@@ -12,11 +12,11 @@ from runtime.kernel.decision import Decision
 from runtime.kernel.store import Transaction
 from runtime.once import Once
 from runtime.telemetry import log
-from schemas.documents import TASKFORCES, TaskforceDocument
+from schemas.broker.topology import tms_service
 from schemas.errors import NotFound, Rejected
 from schemas.events import TaskforceSubmitted
+from schemas.fleet.documents import TASKFORCES, TaskforceDocument
 from schemas.ids import TaskforceUuid, WorkflowId
-from schemas.topology import tms_service
 from wms.fleet import repository
 from wms.fleet.life import tms_reports
 from wms.fleet.life.aggregate import Aggregate

@@ -11,10 +11,10 @@ from runtime.bus.questions import Asks
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.telemetry import log
-from schemas.documents import TASK_DIRECTIVES, TASKFORCES, TaskforceDocument
 from schemas.errors import Broken, Conflict, Rejected, Unavailable
-from schemas.objects import MQProfile
-from schemas.requests import ProfilesAnswer, TaskProfilesQuery
+from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, TaskforceDocument
+from schemas.fleet.objects import MQProfile
+from schemas.questions.queues import ProfilesAnswer, TaskProfilesQuery
 from wms.fleet import repository
 from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.life.conditions import filter_offered_starts, filter_offered_stops

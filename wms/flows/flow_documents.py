@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from schemas.api.flows import FlowInfo, FlowNodeInfo, FlowNodeShape, FlowShape
-from schemas.flows import BIZ_ID, BIZ_TYPE, OPERATION_ID, PAUSE, RESULT
-from schemas.graph import Definition, EdgeKind, Graph, Node
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeState, RunStatus, WantKind, make_idempotency_key
+from schemas.engine.flows import BIZ_ID, BIZ_TYPE, OPERATION_ID, PAUSE, RESULT
+from schemas.engine.graph import Definition, EdgeKind, Graph, Node
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeState, RunStatus, WantKind, make_idempotency_key
 from wms.flows.statuses import find_flow_status, find_node_status
 
 #: The fields of a stored run that `describe_flow` reads.

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from schemas.engine.flows import FlowErrorCode
 from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected, TooLarge, Unavailable
-from schemas.flows import FlowErrorCode
 
 _TEXTS: Mapping[FlowErrorCode, str] = {
     FlowErrorCode.CREATE_FAILED: "workflow create failed",

@@ -1,8 +1,8 @@
 """Count the new statuses of flows and their nodes, after the commit."""
 
 from runtime.telemetry import counter
-from schemas.flows import BIZ_TYPE, BIZ_TYPES, FlowStatus
-from schemas.graph import DefinitionKind
+from schemas.engine.flows import BIZ_TYPE, BIZ_TYPES, FlowStatus
+from schemas.engine.graph import DefinitionKind
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun, RunDecision
 from wms.flows.statuses import find_flow_status, find_node_status, find_want

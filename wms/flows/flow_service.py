@@ -13,12 +13,12 @@ from typing import Any
 from runtime.kernel.store import Store
 from runtime.tracing import current_traceparent
 from schemas.api.flows import FlowDetail, FlowInfo, FlowPage, FlowShape
+from schemas.engine.flows import BIZ_ID, BIZ_TYPE, FlowErrorCode, FlowStatus
+from schemas.engine.graph import Definition, DefinitionKind
+from schemas.engine.run_documents import DEFINITIONS, RUNS
+from schemas.engine.runs import WantKind
 from schemas.errors import Conflict, NotFound
-from schemas.flows import BIZ_ID, BIZ_TYPE, FlowErrorCode, FlowStatus
-from schemas.graph import Definition, DefinitionKind
 from schemas.ids import OrganizationId, RunId, RunUuid
-from schemas.run_documents import DEFINITIONS, RUNS
-from schemas.runs import WantKind
 from wms.audit.audit_log import AuditLog
 from wms.engine import repository
 from wms.engine.engine import Engine

@@ -18,8 +18,8 @@ leads to it, is not shown. An unknown status (of a newer version) counts as `Pro
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from schemas.flows import FlowStatus
-from schemas.runs import RUN_OVER, NodeStatus, RunStatus, Want, WantKind
+from schemas.engine.flows import FlowStatus
+from schemas.engine.runs import RUN_OVER, NodeStatus, RunStatus, Want, WantKind
 
 _OVER: Mapping[RunStatus, FlowStatus] = {
     RunStatus.SUCCESSFUL: FlowStatus.FINISHED,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runtime.web.callers.gatekeeper import ANYBODY, SIGNED_IN
 from runtime.web.route import AnyRoute, Route
-from schemas.trees import ObjectRole
+from schemas.automation.trees import ObjectRole
 from wms.gateway import app, catalogue, describe
 from wms.gateway.ewms.dialect import EWMS
 from wms.gateway.roles import Role

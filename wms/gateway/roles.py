@@ -10,7 +10,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from runtime.web.callers.gatekeeper import SIGNED_IN, Caller, Gatekeeper, KnowsRoles, VerifiesTokens
-from schemas.claims import Pattern, list_texts
+from schemas.rules.claim_patterns import Pattern, list_texts
 from wms.fleet.ownership import Access
 from wms.tenancy.rights import TenancyRole
 

@@ -7,7 +7,7 @@ tasks can make from an event are known without any record of them. The way back 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.documents import TaskDirectiveDocument
+from schemas.fleet.documents import TaskDirectiveDocument
 from schemas.ids import EventId, TaskId
 from schemas.payloads.data_events import output_id
 

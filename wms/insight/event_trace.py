@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import TypeVar
 
 from schemas.api.event_trace import EventState, TracedEvent
-from schemas.failures.dead_letters import DeadLetter
-from schemas.failures.history import Attempt
+from schemas.attempts.dead_letters import DeadLetter
+from schemas.attempts.done_history import DoneAttempt
+from schemas.attempts.failed_history import Attempt
 from schemas.ids import EventId
-from schemas.traces.done_attempts import DoneAttempt
 from wms.insight.event_relatives import Relative
 
 A = TypeVar("A", Attempt, DoneAttempt)

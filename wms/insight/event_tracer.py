@@ -5,13 +5,19 @@ from dataclasses import replace
 
 from runtime.bus.questions import Asks
 from schemas.api.event_trace import EventTrace
-from schemas.documents import TaskDirectiveDocument
+from schemas.attempts.dead_letters import DeadLetter, LettersAnswer, LettersQuery
+from schemas.attempts.done_history import DoneAttempt, TracedFamiliesAnswer, TracedFamiliesQuery, TracedFamily
+from schemas.attempts.failed_history import (
+    MAX_ATTEMPTS_PER_PAGE,
+    MAX_EVENTS_ASKED,
+    Attempt,
+    AttemptsAnswer,
+    AttemptsQuery,
+)
 from schemas.errors import Broken
-from schemas.failures.dead_letters import DeadLetter, LettersAnswer, LettersQuery
-from schemas.failures.history import MAX_ATTEMPTS_PER_PAGE, MAX_EVENTS_ASKED, Attempt, AttemptsAnswer, AttemptsQuery
+from schemas.fleet.documents import TaskDirectiveDocument
 from schemas.ids import EventId, TaskId, WorkflowId
 from schemas.payloads.data_events import Header
-from schemas.traces.done_attempts import DoneAttempt, TracedFamiliesAnswer, TracedFamiliesQuery, TracedFamily
 from wms.fleet.ownership import Access
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.insight.event_relatives import Relative, find_maker, list_descendants

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runtime.web.news.sse_format import StreamEvent
-from schemas.api.explanation import WorkflowStanding
-from schemas.api.workflow_list import WorkflowNews
+from schemas.api.workflows.explanation import WorkflowStanding
+from schemas.api.workflows.news import WorkflowNews
 
 _ID_DIGITS = 16
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.documents import TaskforceDocument
-from schemas.worker_times import Activity
+from schemas.fleet.documents import TaskforceDocument
+from schemas.fleet.worker_times import Activity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

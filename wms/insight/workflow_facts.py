@@ -1,10 +1,10 @@
 """Collect the facts about a workflow from one reading, and describe how far it is. (core)"""
 
-from schemas.api.explanation import WorkflowStanding
-from schemas.api.health import WorkflowProgress
+from schemas.api.workflows.explanation import WorkflowStanding
+from schemas.api.workflows.health import WorkflowProgress
+from schemas.explain.progress import count_done
 from schemas.explain.workflow_facts import WorkflowFacts, name_standing
 from schemas.explain.workflow_problems import find_next_step, find_problems
-from schemas.progress import count_done
 from wms.fleet.life.completion import describe_ending
 from wms.insight.workflow_graph import count_workers
 from wms.insight.workflow_reading import WorkflowReading

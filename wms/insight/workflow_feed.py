@@ -16,9 +16,9 @@ from runtime.kernel.store import Store
 from runtime.shared_work import SharedWork
 from runtime.web.news.event_streams import follow_object
 from runtime.web.news.sse_format import StreamEvent
-from schemas.api.workflow_list import WorkflowNews
-from schemas.documents import WORKFLOWS
-from schemas.endings import outcome_words
+from schemas.api.workflows.news import WorkflowNews
+from schemas.fleet.documents import WORKFLOWS
+from schemas.fleet.endings import outcome_words
 from wms.fleet import repository
 from wms.fleet.ownership import Access
 from wms.fleet.reading.health import describe_stall

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from schemas.api.queues import QueueDepth
-from schemas.api.worker_numbers import WorkerNumbers
-from schemas.api.workflow_graph import GraphEdge, GraphTask, WorkflowGraph
-from schemas.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument
+from schemas.api.queues.profiles import QueueDepth
+from schemas.api.workflows.graph import GraphEdge, GraphTask, WorkflowGraph
+from schemas.api.workflows.worker_numbers import WorkerNumbers
 from schemas.explain.task_names import name_task
 from schemas.explain.worker_counts import WorkerCounts, sum_statuses
-from schemas.phases import WANTED
+from schemas.fleet.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument
+from schemas.fleet.phases import WANTED
 from wms.graph_text import TextEdge, TextNode, write_dot, write_mermaid
 from wms.insight.workflow_reading import WorkflowReading
 

@@ -2,10 +2,10 @@
 
 from runtime.bus.questions import Asks
 from runtime.shared_work import SharedWork
-from schemas.api.health import Stall, TaskforceHealth
-from schemas.api.queues import QueueDepths
-from schemas.documents import TaskforceDocument, WorkflowDocument
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.health import Stall, TaskforceHealth
 from schemas.errors import EWMSError
+from schemas.fleet.documents import TaskforceDocument, WorkflowDocument
 from schemas.ids import WorkflowId
 from wms.fleet.ownership import Access
 from wms.fleet.reading.health import describe_stall

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from schemas.api.health import Stall, TaskforceHealth
-from schemas.api.queues import QueueDepths
-from schemas.documents import TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.health import Stall, TaskforceHealth
+from schemas.fleet.documents import TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

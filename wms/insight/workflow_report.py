@@ -5,12 +5,12 @@ A figure that cannot be known is None, and its text says why. Nothing is guessed
 
 import math
 
-from schemas.api.workflow_report import Measure, ServiceTimes, TaskReport, WorkFigures, WorkflowReport
-from schemas.documents import TaskDirectiveDocument
+from schemas.api.workflows.report import Measure, ServiceTimes, TaskReport, WorkFigures, WorkflowReport
 from schemas.explain.task_names import name_task
+from schemas.fleet.documents import TaskDirectiveDocument
+from schemas.fleet.worker_times import Activity
 from schemas.pilot.prefetch import SHORT_S, count_held, count_prefetch
 from schemas.pilot.work_report import list_bucket_ends
-from schemas.worker_times import Activity
 from wms.insight.work_totals import WorkTotals, add_totals, count_taskforce
 from wms.insight.workflow_reading import WorkflowReading
 

@@ -16,8 +16,8 @@ from runtime.kernel.store import Index, Store
 from runtime.web.news.event_streams import follow_rows
 from runtime.web.news.sse_format import StreamEvent
 from runtime.web.news.wakeups import Wakeups
+from schemas.automation.job_logs import JOB_LOG, JOB_LOG_SIZES, JobLogRow
 from schemas.ids import EventId, TaskId
-from schemas.job_logs import JOB_LOG, JOB_LOG_SIZES, JobLogRow
 from schemas.pilot.outcomes import LogPiece, TaskStream
 from wms.joblogs.piece_order import PieceOrder, arrange_rows
 from wms.kept_log import MAX_ROWS, BoundedLogs, NewPart, parse_place

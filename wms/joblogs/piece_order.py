@@ -6,7 +6,7 @@ Pieces mostly come in order. But a pilot offers a piece again that a full queue 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from schemas.job_logs import JobLogRow
+from schemas.automation.job_logs import JobLogRow
 from schemas.pilot.outcomes import TaskStream
 
 _Stream = tuple[str, TaskStream]

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.documents import TASK_DIRECTIVES, WORKFLOWS, TaskDirectiveDocument, WorkflowDocument
+from schemas.automation.jobs import JobDocument, JobHostDocument, JobWorkDocument
+from schemas.fleet.documents import TASK_DIRECTIVES, WORKFLOWS, TaskDirectiveDocument, WorkflowDocument
 from schemas.ids import EventId, TaskId
-from schemas.jobs import JobDocument, JobHostDocument, JobWorkDocument
 from wms.joblogs.job_logs import JobLogs, LogSelection
 from wms.jobs.plans.fleet_requests import make_unit_id, number_tasks
 from wms.jobs.stored.job_store import JobStore

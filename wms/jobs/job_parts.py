@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from runtime.kernel.store import Store
-from schemas.graph import NodeKind
-from schemas.jobs import JOB_DEFINITION
+from schemas.automation.jobs import JOB_DEFINITION
+from schemas.engine.graph import NodeKind
 from wms.catalogue.catalogue_parts import Catalogue
 from wms.engine.engine import Engine
 from wms.engine.nested.children import Children

@@ -5,11 +5,11 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from schemas.documents import TASKFORCES, WORKFLOWS
-from schemas.jobs import HostJobStatus, HostState, JobDocument
-from schemas.phases import Phase
-from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import NODE_OPEN, RUN_OVER, RunStatus
+from schemas.automation.jobs import HostJobStatus, HostState, JobDocument
+from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.runs import NODE_OPEN, RUN_OVER, RunStatus
+from schemas.fleet.documents import TASKFORCES, WORKFLOWS
+from schemas.fleet.phases import Phase
 from wms.engine import repository
 from wms.fleet.reading.health import describe_stall
 from wms.jobs.plans.job_graph import read_node_tasks

@@ -20,12 +20,12 @@ from runtime.failpoints import failpoint
 from runtime.kernel.decision import Change
 from runtime.kernel.store import Transaction
 from runtime.once import Once
-from schemas.api.jobs import RerunHosts
+from schemas.api.automation.jobs import RerunHosts
+from schemas.automation.jobs import JOB_DEFINITION, HostState, JobDocument
+from schemas.engine.run_documents import RUN_LOG, RUNS, RunDocument
+from schemas.engine.runs import RUN_OVER, Parent, WantKind
 from schemas.errors import Conflict, Unavailable
 from schemas.ids import RunId, RunUuid
-from schemas.jobs import JOB_DEFINITION, HostState, JobDocument
-from schemas.run_documents import RUN_LOG, RUNS, RunDocument
-from schemas.runs import RUN_OVER, Parent, WantKind
 from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog
 from wms.catalogue.catalogue_service import CatalogueService

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from schemas.catalogue import CatalogueTask, FanOut, TaskVersion
+from schemas.automation.catalogue import CatalogueTask, FanOut, TaskVersion
+from schemas.automation.inventories import InventoryDocument
+from schemas.automation.jobs import JobDocument, JobHostDocument, JobStrategy, PinnedTask
+from schemas.automation.stored_secrets import SecretFile
 from schemas.errors import Rejected
 from schemas.ids import CatalogueTaskId, InventoryId, RunId, RunUuid, TaskListId
-from schemas.inventories import InventoryDocument
-from schemas.jobs import JobDocument, JobHostDocument, JobStrategy, PinnedTask
-from schemas.stored_secrets import SecretFile
 from wms.catalogue.parameter_schema import check_variables
 from wms.inventory.content.inventory_content import InventoryContent
 from wms.inventory.limits.host_selection import SelectedHost, select_hosts

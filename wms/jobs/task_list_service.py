@@ -14,10 +14,10 @@ from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Delete, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
+from schemas.automation.jobs import TASK_LISTS, TaskListDocument
+from schemas.engine.run_documents import COUNTERS
 from schemas.errors import Conflict, EWMSError, Forbidden, NotFound
 from schemas.ids import CatalogueTaskId, OrganizationId, TaskListId
-from schemas.jobs import TASK_LISTS, TaskListDocument
-from schemas.run_documents import COUNTERS
 from wms.audit.audit_facts import AuditFacts, compare_fields
 from wms.audit.audit_log import AuditLog
 from wms.catalogue.catalogue_service import CatalogueService

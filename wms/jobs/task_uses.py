@@ -7,10 +7,10 @@ ids of other organizations are not shown.
 from collections.abc import Sequence
 
 from runtime.kernel.store import Store
-from schemas.catalogue import CatalogueTask
-from schemas.jobs import JOB_DEFINITION, JOBS, TASK_LISTS
-from schemas.run_documents import RUNS
-from schemas.runs import RUN_OVER, RunStatus
+from schemas.automation.catalogue import CatalogueTask
+from schemas.automation.jobs import JOB_DEFINITION, JOBS, TASK_LISTS
+from schemas.engine.run_documents import RUNS
+from schemas.engine.runs import RUN_OVER, RunStatus
 
 _OPEN = sorted(set(RunStatus) - RUN_OVER)
 #: How many lists and jobs an error names.

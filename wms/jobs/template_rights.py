@@ -4,9 +4,9 @@ A tree runs the template's job as an admin of its organization (`tree_jobs`). A 
 change the template, and gives no right to tasks or inventories. So each writer needs the rights of a job of their own.
 """
 
+from schemas.automation.trees import HostsWork, Work
 from schemas.errors import Forbidden, Rejected
 from schemas.ids import CatalogueTaskId, InventoryId, OrganizationId
-from schemas.trees import HostsWork, Work
 from wms.catalogue.catalogue_service import CatalogueService
 from wms.inventory.stored.inventory_service import InventoryService
 from wms.secrets.secret_use import SecretUse

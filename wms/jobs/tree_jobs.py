@@ -5,12 +5,12 @@ A template belongs to an organization. Only a person who may run its tasks on it
 The person who has launched the tree owns the job.
 """
 
+from schemas.automation.trees import HostsWork, Prompt
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import Parent
 from schemas.errors import Conflict, Rejected
-from schemas.graph import DefinitionKind
 from schemas.ids import CatalogueTaskId, InventoryId, OrganizationId
-from schemas.run_documents import RunDocument
-from schemas.runs import Parent
-from schemas.trees import HostsWork, Prompt
 from wms.engine import repository
 from wms.engine.life.open_run import OpenRun
 from wms.engine.nested.children import make_child_uuid

@@ -7,15 +7,15 @@ from typing import Any
 
 from runtime.clock import stored_now
 from runtime.once import Once
-from schemas.errors import NotFound
-from schemas.ids import OrganizationId
-from schemas.notifications import (
+from schemas.automation.notifications import (
     NotificationDocument,
     NotificationList,
     NotificationTemplateDocument,
     NotificationTemplateId,
     NotificationType,
 )
+from schemas.errors import NotFound
+from schemas.ids import OrganizationId
 from wms.audit.audit_facts import AuditFacts
 from wms.notifications.messages.message_rendering import Rendered, find_body_fault, render_texts
 from wms.notifications.messages.sample_context import make_sample_context

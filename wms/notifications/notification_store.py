@@ -9,8 +9,7 @@ from pydantic import BaseModel
 from runtime.kernel.decision import Change, Decision, Delete, Document, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
-from schemas.errors import Conflict, NotFound
-from schemas.notifications import (
+from schemas.automation.notifications import (
     NOTIFICATION_LINKS,
     NOTIFICATION_TEMPLATES,
     NOTIFICATIONS,
@@ -22,8 +21,9 @@ from schemas.notifications import (
     name_organization,
     name_template,
 )
-from schemas.run_documents import COUNTERS, RUNS
-from schemas.trees import TEMPLATES
+from schemas.automation.trees import TEMPLATES
+from schemas.engine.run_documents import COUNTERS, RUNS
+from schemas.errors import Conflict, NotFound
 from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog
 from wms.notifications.templates.list_joins import ListJoin, plan_join, plan_parting

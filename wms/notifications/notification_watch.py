@@ -14,12 +14,12 @@ from runtime.clock import stored_now
 from runtime.failpoints import failpoint
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
+from schemas.automation.notifications import NotificationDocument, NotificationTemplateDocument, NotificationTemplateId
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.runs import RUN_OVER, RunMoment, RunStatus
 from schemas.errors import EWMSError, Unavailable
-from schemas.graph import DefinitionKind
 from schemas.ids import RunId
-from schemas.notifications import NotificationDocument, NotificationTemplateDocument, NotificationTemplateId, RunMoment
-from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import RUN_OVER, RunStatus
 from wms.encryption import SecretKeys
 from wms.engine import repository
 from wms.engine.engine import Engine

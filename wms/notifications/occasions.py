@@ -11,10 +11,10 @@ A run that ends before it begins has not started. An approval that is canceled t
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.automation.notifications import NotificationList, name_organization, name_template
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import RUN_OVER, RunMoment, RunStatus
 from schemas.ids import OrganizationId
-from schemas.notifications import NotificationList, RunMoment, name_organization, name_template
-from schemas.run_documents import RunDocument
-from schemas.runs import RUN_OVER, RunStatus
 from wms.trees.graphs.tree_definitions import find_template_id
 from wms.trees.jobs.job_statuses import is_approval
 

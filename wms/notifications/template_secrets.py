@@ -5,8 +5,8 @@ from contextlib import suppress
 from typing import Any
 
 from runtime.telemetry import log
+from schemas.automation.notifications import NotificationTemplateDocument, NotificationTemplateId, NotificationType
 from schemas.errors import Broken, Conflict
-from schemas.notifications import NotificationTemplateDocument, NotificationTemplateId, NotificationType
 from wms.encryption import NoKey, SecretKeys
 from wms.engine.life.variables import MASK
 from wms.notifications.notification_store import NotificationStore

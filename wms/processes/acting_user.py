@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas.step_questions import ActingUser
+from schemas.questions.step_code import ActingUser
 from wms.tenancy.rights import Principal
 
 #: The pages of a form, each by field.

@@ -9,11 +9,11 @@ import json
 from typing import Any
 
 from runtime.clock import stored_now
+from schemas.engine.graph import WaitKind
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeState, WaitAnswer
 from schemas.errors import Conflict, NotFound
-from schemas.graph import WaitKind
 from schemas.ids import RunUuid
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeState, WaitAnswer
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.stimuli import CallbackProgress

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from runtime.kernel.store import Store
-from schemas.graph import Definition, DefinitionKind
-from schemas.run_documents import DEFINITIONS, RUNS, StepWorkerDocument
-from schemas.runs import NodeStatus, RunStatus
+from schemas.engine.graph import Definition, DefinitionKind
+from schemas.engine.run_documents import DEFINITIONS, RUNS, StepWorkerDocument
+from schemas.engine.runs import NodeStatus, RunStatus
 from wms.engine.step_workers import StepWorkers
 from wms.processes.process_documents import is_task
 

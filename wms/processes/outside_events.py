@@ -3,7 +3,7 @@
 from typing import Any
 
 from runtime.clock import stored_now
-from schemas.run_documents import InputDocument
+from schemas.engine.run_documents import InputDocument
 from wms.engine import repository
 from wms.engine.inputs import Inputs
 from wms.tenancy.rights import Action, Principal, choose_organization

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.api.processes import ChildProcess, ProcessDetail, ProcessSubscription, ProcessSummary
-from schemas.processes import Target
-from schemas.run_documents import LogRow, RunDocument
-from schemas.runs import RUN_OVER, NodeState, NodeStatus, Parent, RunStatus, Want, WantKind
+from schemas.engine.processes import Target
+from schemas.engine.run_documents import LogRow, RunDocument
+from schemas.engine.runs import RUN_OVER, NodeState, NodeStatus, Parent, RunStatus, Want, WantKind
 from wms.engine.life.variables import mask_values
 from wms.processes.process_status import find_assignee, find_holding_node, find_process_status
 from wms.processes.step_rows import list_acts, list_steps

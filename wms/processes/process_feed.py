@@ -18,10 +18,10 @@ from runtime.kernel.changes import Changes, ChangesLost, open_changes
 from runtime.kernel.store import Store
 from runtime.web.news.event_streams import follow_object
 from runtime.web.news.sse_format import StreamEvent
+from schemas.engine.run_documents import RUNS, LogRow, RunDocument
+from schemas.engine.runs import RUN_OVER
 from schemas.errors import Rejected
 from schemas.ids import RunId
-from schemas.run_documents import RUNS, LogRow, RunDocument
-from schemas.runs import RUN_OVER
 from wms.engine import repository
 from wms.engine.run_watch import LOOK_S, RunWatch
 from wms.processes.process_documents import summarize_process, view_run

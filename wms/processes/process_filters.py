@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.engine.processes import ProcessStatus, Target
 from schemas.errors import Rejected
-from schemas.processes import ProcessStatus, Target
 from wms.processes.process_status import make_status_query
 
 #: The most processes of one page, and how many a page has by default.

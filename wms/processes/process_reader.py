@@ -8,12 +8,12 @@ from typing import Any
 
 from runtime.kernel.store import Index, Store
 from schemas.api.processes import ChildProcess, ProcessSummary
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.processes import ProcessStatus
+from schemas.engine.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
+from schemas.engine.runs import NODE_OPEN, RUN_OVER, NodeStatus
 from schemas.errors import Conflict, NotFound, Rejected
-from schemas.graph import DefinitionKind
 from schemas.ids import RunId, RunUuid
-from schemas.processes import ProcessStatus
-from schemas.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
-from schemas.runs import NODE_OPEN, RUN_OVER, NodeStatus
 from wms.audit.audit_log import AuditLog
 from wms.engine import repository
 from wms.engine.life.run_acts import describe_run

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime.telemetry import log
+from schemas.engine.processes import RESUMABLE, ProcessStatus
+from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.runs import NodeState, WantKind
 from schemas.errors import Conflict, NotFound, Rejected, Unavailable
 from schemas.ids import RunId
-from schemas.processes import RESUMABLE, ProcessStatus
-from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import NodeState, WantKind
-from schemas.step_questions import EvaluateResume
+from schemas.questions.step_code import EvaluateResume
 from wms.engine.engine import Engine
 from wms.engine.life.form_verdicts import FormNotCompleteError
 from wms.engine.life.stimuli import Resume, Wish, WriteNote

@@ -14,7 +14,7 @@ from runtime.kernel.store import Transaction
 from runtime.once import Once
 from schemas.errors import Rejected
 from schemas.ids import OrganizationId, RunUuid
-from schemas.step_questions import EvaluateStart
+from schemas.questions.step_code import EvaluateStart
 from wms.audit.audit_log import AuditLog
 from wms.engine import repository
 from wms.engine.engine import Engine

@@ -21,9 +21,9 @@ is `suspended`: it goes on when somebody resumes it. A run that is over after a 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from schemas.graph import WaitKind
-from schemas.processes import Assignee, ProcessStatus, StepStatus
-from schemas.runs import NODE_OPEN, NodeState, NodeStatus, RunStatus
+from schemas.engine.graph import WaitKind
+from schemas.engine.processes import Assignee, ProcessStatus, StepStatus
+from schemas.engine.runs import NODE_OPEN, NodeState, NodeStatus, RunStatus
 
 _STEP_STATUS: Mapping[NodeStatus, StepStatus] = {
     NodeStatus.PENDING: StepStatus.PENDING,

@@ -1,8 +1,8 @@
 """Find the node of a run that waits for a person. (core)"""
 
-from schemas.graph import WaitKind
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeState, NodeStatus
+from schemas.engine.graph import WaitKind
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeState, NodeStatus
 
 
 def find_input_node(run: RunDocument) -> NodeState | None:

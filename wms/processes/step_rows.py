@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from schemas.api.processes import ProcessAct, ProcessStep
-from schemas.graph import Node
+from schemas.engine.graph import Node
+from schemas.engine.processes import StepStatus
+from schemas.engine.run_documents import LogRow, RunDocument
+from schemas.engine.runs import NODE_OPEN, NodeError, NodeState, NodeStatus, WantKind
 from schemas.ids import NodeKey
-from schemas.processes import StepStatus
-from schemas.run_documents import LogRow, RunDocument
-from schemas.runs import NODE_OPEN, NodeError, NodeState, NodeStatus, WantKind
 from wms.engine.life.variables import mask_values
 from wms.processes.process_status import find_step_status
 

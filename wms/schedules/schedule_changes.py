@@ -1,6 +1,6 @@
 """Tell what a change of a schedule changed. What it gives to its jobs may be secret: a row tells only that. (core)"""
 
-from schemas.schedules import ScheduleDocument
+from schemas.automation.schedules import ScheduleDocument
 from wms.audit.audit_facts import AuditFacts, compare_fields
 
 _PLAIN = ("name", "description", "template", "rrule", "enabled")

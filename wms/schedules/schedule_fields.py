@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.automation.schedules import ScheduleDocument
+from schemas.automation.trees import Prompt, TemplateDocument
 from schemas.errors import Rejected
-from schemas.schedules import ScheduleDocument
-from schemas.trees import Prompt, TemplateDocument
 from wms.schedules.due import plan_times
 from wms.schedules.rule_text import read_recurrence
 from wms.trees.inputs.launch_values import check_saved_values, merge_launch_values, spell_prompts

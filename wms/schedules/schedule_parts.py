@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from runtime.kernel.store import Store
-from schemas.schedules import Identity
+from schemas.automation.schedules import Identity
 from wms.encryption import SecretKeys
 from wms.schedules.schedule_runner import ScheduleRunner
 from wms.schedules.schedule_service import ScheduleService

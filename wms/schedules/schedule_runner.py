@@ -16,11 +16,12 @@ from runtime.kernel.decision import Change
 from runtime.kernel.store import Store, Transaction
 from runtime.kernel.timers import Timers
 from runtime.telemetry import log
+from schemas.automation.schedules import SCHEDULES, DecidedOccurrence, Identity, ScheduleDocument
+from schemas.automation.trees import TemplateDocument
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import Occurrence
 from schemas.errors import Forbidden, Rejected
 from schemas.ids import RunId, ScheduleId
-from schemas.run_documents import RunDocument
-from schemas.schedules import SCHEDULES, DecidedOccurrence, Identity, Occurrence, ScheduleDocument
-from schemas.trees import TemplateDocument
 from wms.encryption import SecretKeys
 from wms.schedules.due import DueOccurrence, decide_due
 from wms.schedules.rule_text import read_recurrence

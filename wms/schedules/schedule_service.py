@@ -8,10 +8,10 @@ from typing import Any
 
 from runtime.clock import stored_now
 from runtime.once import Once
+from schemas.automation.schedules import Identity, ScheduleDocument
+from schemas.automation.trees import Prompt, TemplateDocument, TemplateKind
 from schemas.errors import Rejected
 from schemas.ids import ScheduleId, TemplateId
-from schemas.schedules import Identity, ScheduleDocument
-from schemas.trees import Prompt, TemplateDocument, TemplateKind
 from wms.encryption import SecretKeys
 from wms.schedules.due import plan_times
 from wms.schedules.occurrences import find_next, list_occurrences

@@ -7,10 +7,10 @@ from typing import Any
 from runtime.kernel.decision import Decision, Delete, Document, Insert, Update, change_filter, update_operators
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
+from schemas.automation.schedules import SCHEDULES, ScheduleDocument
+from schemas.engine.run_documents import COUNTERS, RUNS
 from schemas.errors import Conflict, NotFound
 from schemas.ids import ScheduleId, TemplateId
-from schemas.run_documents import COUNTERS, RUNS
-from schemas.schedules import SCHEDULES, ScheduleDocument
 from wms.audit.audit_log import AuditLog
 from wms.schedules.schedule_changes import describe_change
 from wms.trees.template_errors import FieldsRefused

@@ -4,12 +4,12 @@ from pydantic import SecretStr
 
 from runtime.bus.questions import AnswerHandler, Caller
 from runtime.kernel.store import Store
-from schemas.documents import TASKFORCES
+from schemas.broker.topology import tms_service
 from schemas.errors import Forbidden, NotFound
-from schemas.phases import Phase
-from schemas.questions import Answer, Question
-from schemas.secret_questions import SecretsAnswer, SecretsQuery
-from schemas.topology import tms_service
+from schemas.fleet.documents import TASKFORCES
+from schemas.fleet.phases import Phase
+from schemas.questions.bases import Answer, Question
+from schemas.questions.secrets import SecretsAnswer, SecretsQuery
 from wms.secrets.secret_store import SecretStore
 
 #: A taskforce in another phase has its cluster already, or gets none.

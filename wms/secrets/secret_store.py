@@ -13,10 +13,7 @@ from datetime import timedelta
 from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Delete, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
-from schemas.errors import Conflict, NotFound, Rejected
-from schemas.ids import OrganizationId, WorkflowId
-from schemas.rules.secret_names import MAX_SECRET_BYTES, MAX_SECRETS_BYTES, check_secret_name
-from schemas.stored_secrets import (
+from schemas.automation.stored_secrets import (
     ORGANIZATION_SECRETS,
     WORKFLOW_SECRETS,
     SecretDocument,
@@ -24,6 +21,9 @@ from schemas.stored_secrets import (
     SecretUsers,
     WorkflowSecrets,
 )
+from schemas.errors import Conflict, NotFound, Rejected
+from schemas.ids import OrganizationId, WorkflowId
+from schemas.rules.secret_names import MAX_SECRET_BYTES, MAX_SECRETS_BYTES, check_secret_name
 from wms.audit.audit_facts import NOT_SHOWN, AuditFacts
 from wms.audit.audit_log import AuditLog
 from wms.encryption import SecretKeys

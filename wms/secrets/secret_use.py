@@ -10,10 +10,10 @@ approval of the task comes before each version of it.
 
 from collections.abc import Sequence
 
+from schemas.automation.stored_secrets import SecretFile, SecretUsers
 from schemas.errors import Forbidden, Rejected
 from schemas.ids import OrganizationId
 from schemas.rules.secret_names import MAX_SECRETS, check_secret_name
-from schemas.stored_secrets import SecretFile, SecretUsers
 from wms.secrets.secret_store import SecretStore, make_absence
 from wms.tenancy.rights import Action, Principal, check_right, may
 

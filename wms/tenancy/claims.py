@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from schemas.claims import Pattern, list_texts
 from schemas.ids import OrganizationId
+from schemas.rules.claim_patterns import Pattern, list_texts
 from wms.tenancy.documents import MembershipDocument
 from wms.tenancy.rights import ORGANIZATION_ROLES, SYSTEM_ROLES, Principal, TenancyRole, name_token_role
 

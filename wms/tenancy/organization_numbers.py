@@ -1,9 +1,9 @@
 """Give organizations integers, for clients that know nothing else. A number never changes and is never given again."""
 
 from runtime.kernel.store import Store
+from schemas.automation.trees import ORGANIZATION_NUMBERS
+from schemas.engine.run_documents import COUNTERS
 from schemas.ids import OrganizationId
-from schemas.run_documents import COUNTERS
-from schemas.trees import ORGANIZATION_NUMBERS
 
 
 class OrganizationNumbers:

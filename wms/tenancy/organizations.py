@@ -12,14 +12,14 @@ from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Delete, Document, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.web.callers.gatekeeper import Caller
-from schemas.catalogue import CATALOGUE_TASKS
+from schemas.automation.catalogue import CATALOGUE_TASKS
+from schemas.automation.inventories import INVENTORIES
+from schemas.automation.notifications import NOTIFICATION_LINKS, NOTIFICATION_TEMPLATES, name_organization
+from schemas.automation.schedules import Identity
+from schemas.automation.stored_secrets import ORGANIZATION_SECRETS
+from schemas.automation.trees import LABELS, TEMPLATES
 from schemas.errors import Conflict, NotFound
 from schemas.ids import OrganizationId
-from schemas.inventories import INVENTORIES
-from schemas.notifications import NOTIFICATION_LINKS, NOTIFICATION_TEMPLATES, name_organization
-from schemas.schedules import Identity
-from schemas.stored_secrets import ORGANIZATION_SECRETS
-from schemas.trees import LABELS, TEMPLATES
 from wms.tenancy.claims import (
     DEFAULT_TENANCY_RULES,
     TenancyRule,

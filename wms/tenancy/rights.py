@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from schemas.automation.trees import ObjectRole
 from schemas.errors import Forbidden, NotFound, Rejected
 from schemas.ids import OrganizationId, TemplateId
-from schemas.trees import ObjectRole
 
 #: The organization of all customer ids that no other organization has, and of runs that name no organization.
 DEFAULT_ORGANIZATION = OrganizationId("default")

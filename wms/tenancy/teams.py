@@ -7,9 +7,9 @@ from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Delete, Document, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
+from schemas.engine.run_documents import COUNTERS
 from schemas.errors import NotFound, Rejected
 from schemas.ids import OrganizationId, TeamId
-from schemas.run_documents import COUNTERS
 from wms.audit.audit_facts import AuditFacts, compare_fields
 from wms.audit.audit_log import AuditLog
 from wms.tenancy.documents import TEAMS, TeamDocument

@@ -9,8 +9,8 @@ from datetime import timedelta
 from runtime.clock import stored_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Index, Store
+from schemas.engine.run_documents import COUNTERS
 from schemas.ids import OrganizationId, UserId
-from schemas.run_documents import COUNTERS
 from wms.tenancy.documents import USERS, UserDocument
 from wms.tenancy.rights import Principal, TenancyRole, name_token_role
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from deploy.local.numbering import join_hosts
 from deploy.local.secret_files import MadeKeyFiles, load_or_make, replace_secret
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, service_names
-from schemas import topology
-from schemas.services import Service
+from schemas.broker import topology
+from schemas.broker.services import Service
 
 #: The names of a broker's ports. At `jwks` MQS listens, and the broker sends requests.
 PORTS = ("amqp", "management", "jwks")

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas import topology
+from schemas.broker import topology
+from schemas.broker.services import list_service_users, spec_of
 from schemas.events import list_fact_keys
-from schemas.services import list_service_users, spec_of
 
 #: The user who administrates the broker: the launcher has its password, no process of EWMS does.
 ADMIN = "admin"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.local.numbering import join_hosts
-from schemas.services import SERVICES
+from schemas.broker.services import SERVICES
 
 #: The account with all rights, for the launcher and its scripts. No process of EWMS has it.
 ADMIN = "admin"

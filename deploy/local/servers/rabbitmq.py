@@ -20,8 +20,8 @@ from deploy.local.servers.broker_definitions import ADMIN, broker_definitions
 from deploy.local.servers.broker_nodes import BrokerNode
 from deploy.local.servers.broker_plugins import link_plugins
 from deploy.local.servers.rabbitmq_config import advanced_settings, configuration_text
-from schemas import topology
-from schemas.builds import BUILD_POOL
+from schemas.automation.builds import BUILD_POOL
+from schemas.broker import topology
 
 # Long enough to read back many queues.
 _START_TIMEOUT_S = 180.0

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from schemas import topology
+from schemas.broker import topology
 
 #: The time between two removals of the counts that closed channels have left; RabbitMQ's default is two minutes.
 _METRICS_REMOVAL_MS = 6 * 3600 * 1000

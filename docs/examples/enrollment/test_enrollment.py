@@ -13,7 +13,7 @@ import enrollment  # noqa: F401 - the import registers the workflows
 import pytest
 
 from ewms.steps.testing import FormRefused, Rehearsal
-from schemas.subscriptions import SubscriptionDocument, SubscriptionLifecycle
+from schemas.engine.subscriptions import SubscriptionDocument, SubscriptionLifecycle
 
 CUSTOMER = "default"
 

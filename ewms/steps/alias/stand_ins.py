@@ -16,7 +16,7 @@ from ewms.steps.json_values import to_plain
 from ewms.steps.start_forms import make_subscription_page
 from ewms.steps.step_list import StepList
 from ewms.steps.workflow_decorators import workflow
-from schemas.processes import Target
+from schemas.engine.processes import Target
 
 #: Who a subscription belongs to.
 CustomerId = str

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from ewms.steps.models.domain_model import DomainModel
 from ewms.steps.models.storage import dump_block
-from schemas.subscriptions import SubscriptionDocument, find_block, is_block, iterate_blocks
+from schemas.engine.subscriptions import SubscriptionDocument, find_block, is_block, iterate_blocks
 
 _HEAD = ("product_block_name", "subscription_instance_id", "owner_subscription_id")
 

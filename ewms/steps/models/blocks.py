@@ -8,7 +8,12 @@ from ewms.steps.models.block_saving import replace_block
 from ewms.steps.models.domain_model import DomainModel
 from ewms.steps.models.storage import load_block
 from ewms.steps.step_scope import current_scope
-from schemas.subscriptions import SubscriptionDocument, SubscriptionFilter, SubscriptionLifecycle, refers_to_block
+from schemas.engine.subscriptions import (
+    SubscriptionDocument,
+    SubscriptionFilter,
+    SubscriptionLifecycle,
+    refers_to_block,
+)
 
 
 class ProductBlockModel(DomainModel):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ewms.steps.models.annotations import FieldShape, read_shape
 from ewms.steps.models.lifecycles import ClassFamily
-from schemas.subscriptions import SubscriptionLifecycle
+from schemas.engine.subscriptions import SubscriptionLifecycle
 
 
 class DomainModel(BaseModel):

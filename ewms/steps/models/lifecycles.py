@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.subscriptions import SubscriptionLifecycle
+from schemas.engine.subscriptions import SubscriptionLifecycle
 
 
 class WrongLifecycle(ValueError):

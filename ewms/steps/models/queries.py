@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ewms.steps.models.subscriptions import find_product
 from ewms.steps.step_scope import current_scope
-from schemas.subscriptions import (
+from schemas.engine.subscriptions import (
     ProductDocument,
     SubscriptionDocument,
     SubscriptionFilter,

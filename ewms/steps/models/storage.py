@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ewms.steps.models.domain_model import DomainModel
 from ewms.steps.step_scope import StepScope
-from schemas.subscriptions import CircularBlocks, SubscriptionDocument, find_block, is_block
+from schemas.engine.subscriptions import CircularBlocks, SubscriptionDocument, find_block, is_block
 
 Block = TypeVar("Block", bound=DomainModel)
 

@@ -9,7 +9,12 @@ from ewms.steps.models.domain_model import DomainModel
 from ewms.steps.models.lifecycles import WrongLifecycle
 from ewms.steps.models.storage import convert_fields, dump_model, load_fields
 from ewms.steps.step_scope import StepScope, current_scope
-from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter, SubscriptionLifecycle
+from schemas.engine.subscriptions import (
+    ProductDocument,
+    SubscriptionDocument,
+    SubscriptionFilter,
+    SubscriptionLifecycle,
+)
 
 #: The class of each product's subscriptions, by the product's name. It decides if the code names no class.
 #:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from schemas.processes import StepStatus
+from schemas.engine.processes import StepStatus
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from ewms.steps.json_values import to_plain
 from ewms.steps.testing.live_process import LiveProcess, make_form_refusal, refuse_on_engine
 from ewms.steps.testing.process import FormRefused
 from ewms.steps.testing.rehearsal import StartRefused
-from schemas.processes import attaches_to
-from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter
+from schemas.engine.processes import attaches_to
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter
 
 #: The HTTP status of a start that the run predicate refuses.
 _PREDICATE_REFUSES = 412

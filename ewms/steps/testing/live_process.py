@@ -11,8 +11,8 @@ from ewms.steps.form_answers import FormIncomplete, FormInvalid
 from ewms.steps.testing.journal import JournalRow, draw_journal
 from ewms.steps.testing.process import FormRefused, WrongStatus
 from schemas.api.processes import ProcessDetail, ProcessStep
+from schemas.engine.processes import Assignee, ProcessStatus, StepStatus
 from schemas.errors import Conflict
-from schemas.processes import Assignee, ProcessStatus, StepStatus
 
 _PAUSE_S = 0.05
 #: The statuses of a process that goes on by itself.

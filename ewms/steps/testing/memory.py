@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from ewms.steps.registrations import list_products, list_registrations
-from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter, matches_filter
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter, matches_filter
 
 
 class StaleVersion(ValueError):

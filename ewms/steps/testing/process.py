@@ -12,8 +12,8 @@ from ewms.steps.outcomes import StepFailed
 from ewms.steps.step_list import StepKind
 from ewms.steps.testing.journal import draw_journal
 from ewms.steps.testing.walk import ProcessWalk, StepStanding
-from schemas.graph import WaitKind
-from schemas.processes import RESUMABLE, ProcessStatus, StepStatus
+from schemas.engine.graph import WaitKind
+from schemas.engine.processes import RESUMABLE, ProcessStatus, StepStatus
 
 
 class WrongStatus(ValueError):

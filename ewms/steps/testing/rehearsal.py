@@ -22,9 +22,9 @@ from ewms.steps.step_scope import StepScope, enter_step
 from ewms.steps.testing.memory import MemorySubscriptions
 from ewms.steps.testing.process import FormRefused, RehearsedProcess
 from ewms.steps.testing.walk import ProcessWalk
-from schemas.graph import WaitKind
-from schemas.processes import Target
-from schemas.subscriptions import SubscriptionDocument
+from schemas.engine.graph import WaitKind
+from schemas.engine.processes import Target
+from schemas.engine.subscriptions import SubscriptionDocument
 
 _IDS = UUID("5d3f0a54-6f43-5f2b-8d0a-7a6c7f3f5b11")
 

@@ -27,8 +27,8 @@ from ewms.steps.step_list import Step, StepKind, StepList
 from ewms.steps.step_scope import StepScope
 from ewms.steps.testing.journal import JournalRow
 from ewms.steps.testing.memory import StaleVersion
-from schemas.graph import WaitKind
-from schemas.processes import Assignee, ProcessStatus, StepStatus
+from schemas.engine.graph import WaitKind
+from schemas.engine.processes import Assignee, ProcessStatus, StepStatus
 
 #: The statuses of a process and of its step while it waits, as the server has them.
 STATUS_OF_WAIT = {

@@ -8,7 +8,7 @@ from processes.builds.images.image_tree import check_tree
 from processes.builds.programs import Programs
 from processes.builds.sandbox.limits import RunLimits
 from processes.builds.sandbox.plan import HOME, WORK
-from schemas.builds import BuildLimits
+from schemas.automation.builds import BuildLimits
 
 #: apptainer unpacks the image here, and renames it then. So this lies in the same mount as the result.
 _UNPACKED = "unpacked"

@@ -27,7 +27,7 @@ from processes.builds.sandbox.limits import RunLimits, describe_bytes
 from processes.builds.sandbox.proxy_requests import list_closed_hosts
 from processes.builds.settings import BuilderSettings
 from processes.builds.sources.code_tree import read_dockerfile
-from schemas.builds import BuildLimits, BuiltImage
+from schemas.automation.builds import BuildLimits, BuiltImage
 
 #: The image's name in the OCI directory, and in buildah's store.
 IMAGE_TAG = "task"

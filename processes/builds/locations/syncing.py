@@ -10,7 +10,7 @@ from processes.builds.locations.image_directory import LocationUnreachable, publ
 from processes.builds.locations.image_registry import RegistryPush
 from processes.builds.settings import BuilderSettings, ImageLocation
 from processes.builds.sources.credentials import find_credential
-from schemas.builds import BuildOrder, BuiltImage, LocationSync, SyncedImage, SyncState
+from schemas.automation.builds import BuildOrder, BuiltImage, LocationSync, SyncedImage, SyncState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from processes.builds.build_errors import BuildFailed
-from schemas.build_sources import names_host
+from schemas.automation.build_sources import names_host
 from schemas.rules.address_kinds import is_public
 
 _PORTS = {"https": 443, "http": 80}

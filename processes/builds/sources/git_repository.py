@@ -18,7 +18,7 @@ from processes.builds.sources.git_commands import (
     fetch_words,
     find_submodules,
 )
-from schemas.builds import BuildLimits, FoundCommit, GitSource
+from schemas.automation.builds import BuildLimits, FoundCommit, GitSource
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MEMORY_BYTES = 2 << 30

@@ -12,8 +12,8 @@ from processes.builds.sources.code_tree import copy_code, digest_code, read_dock
 from processes.builds.sources.credentials import find_credential
 from processes.builds.sources.git_hosts import pin_git_host
 from processes.builds.sources.git_repository import GitFetcher
-from schemas.build_sources import check_directory, check_git_ref, check_git_url, check_subdirectory
-from schemas.builds import BuildOrder, DirectorySource, FoundCommit, GitSource
+from schemas.automation.build_sources import check_directory, check_git_ref, check_git_url, check_subdirectory
+from schemas.automation.builds import BuildOrder, DirectorySource, FoundCommit, GitSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

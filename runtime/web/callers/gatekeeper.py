@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
-from schemas.claims import list_texts
 from schemas.errors import Forbidden, Unauthenticated
+from schemas.rules.claim_patterns import list_texts
 
 #: The roles of a route that needs no token.
 ANYBODY: frozenset[str] = frozenset({"anybody"})

@@ -14,7 +14,7 @@ from deploy.local.children.helper_programs import HelperPrograms
 from deploy.local.errors import LaunchError
 from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.services import Services
-from schemas.topology import pool_service
+from schemas.broker.topology import pool_service
 from tests.bench.peers.chain_trace import TRACE
 from tests.bench.peers.ewms_chain import LENGTHS
 from tests.bench.peers.postgresql import running_postgresql

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.rules.token_sizes import max_queues
+from schemas.broker.token_sizes import max_queues
 from tests.contract.conformance import shapes
 from tests.contract.conformance.shapes import is_exactly
 from tests.contract.conformance.world import ALPHA, BETA, World, ok, published_request, refused, request

@@ -4,7 +4,7 @@ import time
 
 from ewms import Task, Workflow
 from ewms.client import Run
-from schemas.api.queues import QueueDepth
+from schemas.api.queues.profiles import QueueDepth
 from tests.waiting import wait_until
 
 N_EVENTS = 40

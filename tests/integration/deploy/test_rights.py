@@ -12,7 +12,7 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from deploy.local.launch_options import SCHEDD
 from deploy.local.servers.rabbitmq import RabbitMQ
-from schemas import topology
+from schemas.broker import topology
 
 TMS = topology.tms_service(SCHEDD)
 FOREIGN_TMS = topology.tms_service("another.example.org")

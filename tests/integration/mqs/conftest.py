@@ -20,11 +20,11 @@ from mqs.settings import MqsSettings
 from runtime.amqp import Unroutable, broker_url
 from runtime.bus.service_bus import Bus
 from schemas import ids
-from schemas.documents import QueuePlan
+from schemas.broker.topology import tms_service
 from schemas.events import ControlEvent, Payload, WorkflowOver, WorkflowRequested, build_event
+from schemas.fleet.documents import QueuePlan
 from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, WorkflowId
-from schemas.requests import DepthsQuery, GrantQuery, ProfilesQuery
-from schemas.topology import tms_service
+from schemas.questions.queues import DepthsQuery, GrantQuery, ProfilesQuery
 from tests.waiting import wait_until
 
 

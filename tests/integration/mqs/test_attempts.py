@@ -10,8 +10,10 @@ from aio_pika.abc import AbstractConnection
 
 from mqs.groups import repository
 from runtime.clock import utc_now
-from schemas.failures.attempts import ATTEMPTS_KEY, ATTEMPTS_QUEUE, FailedAttempt, attempt_to_bytes
-from schemas.failures.history import (
+from schemas.attempts.documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
+from schemas.attempts.done_history import TracedFamiliesAnswer, TracedFamiliesQuery, TracedFamily
+from schemas.attempts.done_reports import DONE_REPORT_TYPE, DoneReport, done_report_to_bytes
+from schemas.attempts.failed_history import (
     Attempt,
     AttemptsAnswer,
     AttemptsQuery,
@@ -19,11 +21,9 @@ from schemas.failures.history import (
     ErrorGroupsAnswer,
     ErrorGroupsQuery,
 )
-from schemas.mqs_documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
-from schemas.requests import GrantAnswer
-from schemas.topology import dead_exchange
-from schemas.traces.done_attempts import TracedFamiliesAnswer, TracedFamiliesQuery, TracedFamily
-from schemas.traces.done_reports import DONE_REPORT_TYPE, DoneReport, done_report_to_bytes
+from schemas.attempts.failed_reports import ATTEMPTS_KEY, ATTEMPTS_QUEUE, FailedAttempt, attempt_to_bytes
+from schemas.broker.topology import dead_exchange
+from schemas.questions.queues import GrantAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 from tests.waiting import eventually
 

@@ -17,9 +17,7 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.letters.dead_readers import DeadReaders
 from mqs.settings import MqsSettings
 from runtime.amqp import Connection
-from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
-from schemas.events import QueuesDrained
-from schemas.failures.dead_letters import (
+from schemas.attempts.dead_letters import (
     DeadLetter,
     LetterAction,
     LetterAnswer,
@@ -36,9 +34,11 @@ from schemas.failures.dead_letters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.questions import Answer, Question
-from schemas.requests import DepthsAnswer
-from schemas.topology import dead_exchange, dead_queue
+from schemas.broker.topology import dead_exchange, dead_queue
+from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
+from schemas.events import QueuesDrained
+from schemas.questions.bases import Answer, Question
+from schemas.questions.queues import DepthsAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, drop_connections
 from tests.integration.mqs.test_dead_letters import depth, one_of, publish
 from tests.integration.mqs.test_endings import TICK, closing, take

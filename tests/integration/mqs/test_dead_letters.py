@@ -12,9 +12,9 @@ import httpx2
 import pytest
 
 from deploy.local.servers.rabbitmq import RabbitMQ
+from schemas.broker.topology import MAX_ATTEMPTS, dead_exchange, dead_queue, event_exchange
 from schemas.ids import Mqid
-from schemas.requests import DepthsAnswer, GrantAnswer
-from schemas.topology import MAX_ATTEMPTS, dead_exchange, dead_queue, event_exchange
+from schemas.questions.queues import DepthsAnswer, GrantAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 
 

@@ -12,9 +12,9 @@ from mqs.broker.data_vhost import DataVhost
 from mqs.broker.traffic import BrokerLife, Counters, count_arrived
 from mqs.broker.traffic_book import TrafficBook
 from runtime.amqp import Connection, ConnectionLost, Unroutable
+from schemas.broker.topology import dead_exchange, event_exchange
 from schemas.events import QueuesActivated, QueuesDrained, ResultsArrived, WorkflowEnding
 from schemas.ids import Mqid
-from schemas.topology import dead_exchange, event_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, drop_connections
 from tests.waiting import eventually
 

@@ -5,9 +5,9 @@ import asyncio
 import pika.exceptions
 import pytest
 
-from schemas.mqs_documents import MQ_PROFILES
-from schemas.objects import MQProfile
-from schemas.requests import GrantAnswer, ProfilesAnswer
+from schemas.fleet.objects import MQProfile
+from schemas.fleet.queue_documents import MQ_PROFILES
+from schemas.questions.queues import GrantAnswer, ProfilesAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
 from tests.oldclient import OldClient
 from tests.waiting import eventually

@@ -21,9 +21,9 @@ from mqs.settings import MqsSettings
 from runtime.amqp import Connection, Unroutable
 from runtime.kernel.store import Store
 from schemas.events import QueuesActivated, QueuesDeferred
+from schemas.fleet.queue_documents import MQ_GROUPS, MQ_PROFILES, GroupState
 from schemas.ids import WorkflowId
-from schemas.mqs_documents import MQ_GROUPS, MQ_PROFILES, GroupState
-from schemas.requests import GrantAnswer, ProfilesAnswer
+from schemas.questions.queues import GrantAnswer, ProfilesAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 from tests.waiting import eventually
 

@@ -8,7 +8,7 @@ from mqs.history.history_store import MQ_HISTORY, HistoryDocument
 from mqs.history.open_series import HistoryDetail
 from mqs.history.samples import QueueSample, Series, pack_series
 from runtime.kernel.store import Store
-from schemas.requests import HistoryAnswer, HistoryQuery
+from schemas.questions.queues import HistoryAnswer, HistoryQuery
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
 from tests.integration.mqs.test_dead_letter_orders import ask
 from tests.integration.mqs.test_endings import TICK, publish, take

@@ -9,11 +9,11 @@ import httpx2
 from aio_pika.abc import AbstractConnection
 
 from deploy.local.servers.rabbitmq import RabbitMQ
+from schemas.attempts.dead_letters import LetterAction
 from schemas.errors import Unavailable
 from schemas.events import QueuesDrained, ResultsArrived
-from schemas.failures.dead_letters import LetterAction
-from schemas.mqs_documents import MQ_GROUPS
-from schemas.requests import DepthsAnswer
+from schemas.fleet.queue_documents import MQ_GROUPS
+from schemas.questions.queues import DepthsAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
 from tests.integration.mqs.test_dead_letter_orders import ask, bury, letters, order
 from tests.integration.mqs.test_endings import TICK, closing, publish, take

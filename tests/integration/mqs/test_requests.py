@@ -17,11 +17,12 @@ from deploy.local.launch_options import SCHEDD
 from deploy.local.secret_files import make_key_pair
 from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.settings import MqsSettings
-from schemas.documents import QueuePlan
+from schemas.broker.topology import event_exchange
 from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
 from schemas.events import QueuesActivated
+from schemas.fleet.documents import QueuePlan
 from schemas.ids import Alias, mqid
-from schemas.requests import (
+from schemas.questions.queues import (
     BacklogsAnswer,
     BacklogsQuery,
     DepthsAnswer,
@@ -29,7 +30,6 @@ from schemas.requests import (
     ProfilesAnswer,
     QueueBacklog,
 )
-from schemas.topology import event_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 from tests.waiting import eventually
 

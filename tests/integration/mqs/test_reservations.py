@@ -9,10 +9,11 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from mqs.app import Mqs
 from mqs.groups.repository import load_ledger
+from schemas.broker.topology import event_exchange, oauth_scope
 from schemas.errors import Forbidden, NotFound, Unavailable
+from schemas.fleet.queue_documents import MQ_GROUPS, MQ_PROFILES, GroupState
 from schemas.ids import Alias, Mqid, WorkflowId
-from schemas.mqs_documents import MQ_GROUPS, MQ_PROFILES, GroupState
-from schemas.requests import (
+from schemas.questions.queues import (
     ActivateQuery,
     GroupAnswer,
     GroupQuery,
@@ -22,7 +23,6 @@ from schemas.requests import (
     ReserveQuery,
     TaskProfilesQuery,
 )
-from schemas.topology import event_exchange, oauth_scope
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 from tests.waiting import eventually
 

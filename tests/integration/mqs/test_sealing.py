@@ -19,8 +19,8 @@ from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.services import ServerPlaces, Unpacked
 from mqs.broker.data_vhost import DataVhost
 from runtime.bus.service_bus import Bus
-from schemas.services import Service
-from schemas.topology import dead_inbox, inbox_queue, parked_inbox
+from schemas.broker.services import Service
+from schemas.broker.topology import dead_inbox, inbox_queue, parked_inbox
 from tests.campaigns.queues import Cycle, Kind, Site, run_cycle
 
 

@@ -15,10 +15,10 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.app import Mqs
 from mqs.tokens.grants import Grant
 from schemas import ids
+from schemas.broker.topology import dead_exchange, dead_queue, event_exchange
 from schemas.errors import Unprocessable
 from schemas.ids import Mqid
-from schemas.requests import GrantAnswer, ProfilesAnswer
-from schemas.topology import dead_exchange, dead_queue, event_exchange
+from schemas.questions.queues import GrantAnswer, ProfilesAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 
 Act = Callable[[AbstractChannel], Awaitable[object]]

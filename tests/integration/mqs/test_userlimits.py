@@ -15,10 +15,10 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.tokens.grants import Grant
 from mqs.tokens.signing_keys import MintedToken, TokenIssuer
 from mqs.tokens.user_limits import UserLimits
+from schemas.broker.topology import event_exchange
 from schemas.events import QueuesActivated, QueuesDeferred
 from schemas.ids import Mqid
-from schemas.requests import ProfilesAnswer, ProfilesQuery
-from schemas.topology import event_exchange
+from schemas.questions.queues import ProfilesAnswer, ProfilesQuery
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 from tests.waiting import eventually
 

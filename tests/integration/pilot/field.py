@@ -33,9 +33,9 @@ from mqs.broker.topology import (
     policy_documents,
 )
 from schemas import ids
+from schemas.broker.topology import RESOURCE_SERVER, dead_exchange, dead_queue, event_exchange
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.pilot.job_names import SECRETS_FILE
-from schemas.topology import RESOURCE_SERVER, dead_exchange, dead_queue, event_exchange
 from tests.waiting import eventually
 
 PYTHON = sys.executable

@@ -11,8 +11,8 @@ from deploy.local.fetch.cache import Installed
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
 from runtime.amqp import Connection, ConnectionLost
+from schemas.broker.topology import event_exchange
 from schemas.ids import Mqid
-from schemas.topology import event_exchange
 from tests.alarms import AlarmingRabbitMQ, alarming_broker
 from tests.integration.pilot.field import Field, opened
 

@@ -11,15 +11,15 @@ import aio_pika
 import pytest
 from pamqp import encode
 
-from schemas.failures.attempts import ATTEMPTS_QUEUE, attempt_from_bytes
+from schemas.attempts.done_history import DoneAttempt
+from schemas.attempts.done_reports import DONE_REPORT_TYPE
+from schemas.attempts.failed_reports import ATTEMPTS_QUEUE, attempt_from_bytes
+from schemas.attempts.trace_sampling import mark_headers
+from schemas.broker.token_sizes import max_queues
+from schemas.broker.topology import event_exchange
 from schemas.ids import EventId
 from schemas.payloads.data_events import Header, output_id
 from schemas.pilot.exits import PilotExit
-from schemas.rules.token_sizes import max_queues
-from schemas.topology import event_exchange
-from schemas.traces.done_attempts import DoneAttempt
-from schemas.traces.done_reports import DONE_REPORT_TYPE
-from schemas.traces.sampling import mark_headers
 from tests.integration.pilot.field import Field
 
 GO_ON = {"EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "False"}

@@ -16,8 +16,8 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import Connection
 from runtime.bus.service_bus import Bus
 from runtime.kernel.store import Index, Store
-from schemas import topology
-from schemas.topology import tms_service
+from schemas.broker import topology
+from schemas.broker.topology import tms_service
 
 SCHEDD = "ewms@localhost"
 TMS = tms_service(SCHEDD)

@@ -13,12 +13,12 @@ from runtime.amqp import AccessRefused, Connection, Delivery, Unroutable
 from runtime.bus.dispatch import DispatchTable
 from runtime.bus.pools import declare_pool
 from runtime.bus.service_bus import Bus, Caller
-from schemas import topology
+from schemas.broker import topology
 from schemas.errors import Broken, Conflict, EWMSError, NotFound, Rejected, Unavailable
 from schemas.events import PAYLOADS, ControlEvent, Payload, QueuesActivated, WorkflowEnding, WorkflowOver
 from schemas.payloads.data_events import Header
-from schemas.questions import Answer, Question, VersionAnswer, VersionQuery
-from schemas.requests import Depth, DepthsAnswer, DepthsQuery
+from schemas.questions.bases import Answer, Question, VersionAnswer, VersionQuery
+from schemas.questions.queues import Depth, DepthsAnswer, DepthsQuery
 from schemas.wire import event_to_bytes
 from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf
 from tests.integration.runtime.events import ACTIVATED, OVER, WORKFLOW, Recorder, event, of_a_later_version, stop

@@ -17,11 +17,11 @@ from runtime.kernel.decision import Decision, EventToPublish, Insert
 from runtime.kernel.outbox import OUTBOX, EffectKind
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store, Transaction
-from schemas import topology
+from schemas.broker import topology
+from schemas.broker.services import SERVICES, ServiceSpec
 from schemas.events import ControlEvent, Payload, TaskforceCompletedFact, WorkflowOverFact
+from schemas.fleet.phases import Deactivated
 from schemas.ids import Mqid, TaskforceUuid
-from schemas.phases import Deactivated
-from schemas.services import SERVICES, ServiceSpec
 from schemas.wire import event_to_bytes
 from tests.integration.runtime.conftest import BusOf, PlainDataVhost
 from tests.integration.runtime.events import OVER, WORKFLOW, event

@@ -21,6 +21,7 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import Services
 from runtime.amqp import Unroutable
 from runtime.bus.service_bus import Bus, Caller
+from schemas.broker.topology import tms_service
 from schemas.errors import Unavailable
 from schemas.events import (
     ControlEvent,
@@ -33,10 +34,9 @@ from schemas.events import (
     build_event,
 )
 from schemas.ids import EventId, TaskforceUuid
-from schemas.questions import Answer, Question
-from schemas.requests import GrantAnswer, GrantQuery
-from schemas.secret_questions import SecretsAnswer, SecretsQuery
-from schemas.topology import tms_service
+from schemas.questions.bases import Answer, Question
+from schemas.questions.queues import GrantAnswer, GrantQuery
+from schemas.questions.secrets import SecretsAnswer, SecretsQuery
 from tests.integration.tms.process import TmsProcess
 from tms.files import TaskforceFiles
 from tms.jobs.submit_description import Submission

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from runtime.bus.service_bus import Bus
 from schemas.events import ControlEvent, Payload, TaskforceCompleted
 from schemas.ids import TaskforceUuid
-from schemas.requests import GrantAnswer, GrantQuery
+from schemas.questions.queues import GrantAnswer, GrantQuery
 from tms.files import TmsDirectory
 from tms.log.watch import LogWatch
 from tms.reporter import Reporter

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.errors import NotFound
 from schemas.ids import TaskforceUuid
-from schemas.logs import LogAnswer, LogQuery, LogsQuery, LogStream
+from schemas.questions.worker_logs import LogAnswer, LogQuery, LogsQuery, LogStream
 from tms.files import TaskforceFiles, TmsDirectory
 from tms.log.job_log import JobLog
 from tms.worker_logs.file_retention import FileRetention, RetentionAges

@@ -11,7 +11,7 @@ import pytest
 from runtime.turns import Turns
 from schemas.errors import Rejected, Unavailable
 from schemas.ids import TaskforceUuid
-from schemas.requests import GrantQuery
+from schemas.questions.queues import GrantQuery
 from tests.integration.tms.peers import LEFT, LIFE, NOW, StandIn, submitted, watch_of
 from tests.waiting import eventually
 from tms.clusters.renew import TokenRenewal

@@ -10,7 +10,7 @@ from schemas.events import (
     TaskforceCompleted,
     TaskforceSubmitFailed,
 )
-from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, LogStream
+from schemas.questions.worker_logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, LogStream
 from tests.integration.tms.conftest import TOKEN, Peers
 from tests.integration.tms.process import TmsProcess
 from tests.integration.tms.test_story import command, start

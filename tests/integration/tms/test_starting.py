@@ -9,7 +9,7 @@ import pytest
 from runtime.turns import Turns
 from schemas.errors import Rejected, Unavailable
 from schemas.events import TaskforceRemoved, TaskforceSubmitFailed, TaskforceSubmitted
-from schemas.requests import GrantQuery
+from schemas.questions.queues import GrantQuery
 from tests.integration.tms.peers import NOW, StandIn, watch_of
 from tests.unit.tms.orders import PLAIN, UUID, order
 from tms.clusters.input_files import InputFiles

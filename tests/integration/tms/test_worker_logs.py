@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from schemas.events import TaskforceCompleted, TaskforceStop, TaskforceSubmitted
-from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, LogStream
+from schemas.questions.worker_logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, LogStream
 from tests.integration.tms.conftest import SCHEDD, Peers
 from tests.integration.tms.process import TmsProcess
 from tests.integration.tms.test_story import start

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from schemas.topology import tms_service
+from schemas.broker.topology import tms_service
 from tests.integration.wms.peers import AUDIENCE, Issuer, Mqs, Tms
 from wms.app import Wms, run_wms
 from wms.encryption import make_key

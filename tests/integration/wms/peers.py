@@ -32,10 +32,10 @@ from schemas.events import (
     WorkflowRequested,
     build_event,
 )
+from schemas.fleet.objects import MQGroup, MQProfile
 from schemas.ids import Alias, EventId, Mqid, WorkflowId
-from schemas.objects import MQGroup, MQProfile
-from schemas.questions import Answer, Question
-from schemas.requests import (
+from schemas.questions.bases import Answer, Question
+from schemas.questions.queues import (
     ActivateQuery,
     Depth,
     DepthsAnswer,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.failures.dead_letters import LettersDone
+from schemas.attempts.dead_letters import LettersDone
 from tests.integration.wms.conftest import SCHEDD, World
 from wms.engine.engine_lock import LockKeeper
 

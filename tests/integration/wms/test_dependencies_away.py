@@ -11,9 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from schemas.documents import WORKFLOWS
+from schemas.broker.topology import tms_service
 from schemas.events import WorkflowRequested
-from schemas.topology import tms_service
+from schemas.fleet.documents import WORKFLOWS
 from tests.integration.wms.conftest import SCHEDD, World, request
 from tests.integration.wms.peers import Issuer, Mqs, Tms
 from tests.integration.wms.proxy import Proxy

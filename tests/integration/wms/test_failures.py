@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.api.event_trace import EventState, EventTrace
-from schemas.failures.dead_letters import (
+from schemas.attempts.dead_letters import (
     LetterAction,
     LetterBodyAnswer,
     LetterBodyQuery,
@@ -16,10 +16,10 @@ from schemas.failures.dead_letters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.failures.history import Attempt, AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer
+from schemas.attempts.done_history import DoneAttempt, TracedFamiliesAnswer, TracedFamily
+from schemas.attempts.failed_history import Attempt, AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer
 from schemas.ids import EventId, TaskId
 from schemas.payloads.data_events import output_id
-from schemas.traces.done_attempts import DoneAttempt, TracedFamiliesAnswer, TracedFamily
 from tests.integration.wms.conftest import World
 
 

@@ -12,8 +12,8 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from schemas.documents import WORKFLOWS
 from schemas.events import WorkflowRequested
+from schemas.fleet.documents import WORKFLOWS
 from schemas.registry import COLLECTIONS
 from schemas.rules.limits import MAX_BODY_BYTES
 from tests.integration.wms.conftest import World, request

@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 
 from schemas.events import Snapshot, TaskforceStatuses
-from schemas.requests import HistoryAnswer, QueueHistory, QueuePoints
-from schemas.worker_times import WorkerTimes
+from schemas.fleet.worker_times import WorkerTimes
+from schemas.questions.queues import HistoryAnswer, QueueHistory, QueuePoints
 from tests.integration.wms.conftest import World
 from tests.unit.runtime.web.news.test_sse_format import parse_stream
 from tests.waiting import eventually

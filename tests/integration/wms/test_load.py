@@ -15,7 +15,7 @@ from runtime.web.callers.limits import CallerLimits
 from runtime.web.route import Call, Route, answer_json
 from runtime.web.server.reason_phrases import ReasonedProtocol
 from runtime.web.server.serving import serve_app
-from schemas.api.workflows import AddWorkersRequest
+from schemas.api.workflows.requests import AddWorkersRequest
 from tests.waiting import eventually
 from wms.gateway import app as gateway
 from wms.gateway.roles import READERS, USERS, make_gatekeeper

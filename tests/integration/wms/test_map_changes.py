@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 import httpx2
 
 from deploy.local.servers.rabbitmq import RabbitMQ
+from schemas.broker.topology import tms_service
 from schemas.events import TaskforceRelease, TaskforceStart, WorkflowRequested
-from schemas.topology import tms_service
 from tests.integration.wms.conftest import SCHEDD, request
 from tests.integration.wms.peers import Issuer, Mqs, Tms
 from wms.app import run_wms

@@ -6,8 +6,8 @@ import pytest
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import Connection
+from schemas.fleet.objects import MQProfile
 from schemas.ids import Alias, Mqid, WorkflowId
-from schemas.objects import MQProfile
 from tests.integration.runtime.conftest import PlainDataVhost
 from tests.integration.wms.conftest import World
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx2
 
+from schemas.fleet.objects import MQProfile
 from schemas.ids import Alias, Mqid, WorkflowId
-from schemas.objects import MQProfile
 from tests.integration.wms.conftest import World
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from schemas.phases import Phase, may_move
+from schemas.fleet.phases import Phase, may_move
 from tests.integration.wms.conftest import World, request
 
 SUBMITTED = {"n_workers": 2, "submit_dict": {"universe": "container"}, "job_event_log_fpath": "/jel"}

@@ -6,13 +6,13 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from schemas.documents import WORKFLOWS
+from schemas.attempts.dead_letters import LettersDone
 from schemas.errors import Unavailable
 from schemas.events import QueuesDeferred, Snapshot, TaskforceStatuses, WorkflowRequested
-from schemas.failures.dead_letters import LettersDone
+from schemas.fleet.documents import WORKFLOWS
 from schemas.ids import Mqid, TaskforceUuid
-from schemas.questions import Answer, Question
-from schemas.requests import BacklogsAnswer, BacklogsQuery, Depth, DepthsAnswer, DepthsQuery, QueueBacklog
+from schemas.questions.bases import Answer, Question
+from schemas.questions.queues import BacklogsAnswer, BacklogsQuery, Depth, DepthsAnswer, DepthsQuery, QueueBacklog
 from tests.integration.wms.conftest import SCHEDD, World
 from tests.waiting import eventually
 from wms.census.census import Census

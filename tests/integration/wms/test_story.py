@@ -7,6 +7,7 @@ from typing import Any
 import aio_pika
 import pytest
 
+from schemas.broker.topology import dead_inbox, tms_service
 from schemas.events import (
     QueuesDeferred,
     Snapshot,
@@ -22,10 +23,9 @@ from schemas.events import (
     WorkflowOver,
     WorkflowRequested,
 )
-from schemas.objects import MQProfile
-from schemas.pilot_kills import PilotKills
-from schemas.requests import DepthsAnswer
-from schemas.topology import dead_inbox, tms_service
+from schemas.fleet.objects import MQProfile
+from schemas.fleet.pilot_kills import PilotKills
+from schemas.questions.queues import DepthsAnswer
 from tests.integration.wms.conftest import SCHEDD, World, phases, request
 
 

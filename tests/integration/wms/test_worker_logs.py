@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from runtime.bus.service_bus import Caller
 from schemas.errors import NotFound
-from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
-from schemas.questions import Answer, Question
+from schemas.questions.bases import Answer, Question
+from schemas.questions.worker_logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
 from tests.integration.wms.conftest import World
 
 LOG = b"\x1b[31mred\xff\n<script>"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from schemas.graph import BranchingProfile, Definition, DefinitionKind, Graph, Node
+from schemas.engine.graph import BranchingProfile, Definition, DefinitionKind, Graph, Node
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeStatus, Parent, RunStatus
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeStatus, Parent, RunStatus
 from tests.campaigns.engine_plan import Point, Victim
 from tests.campaigns.tree_plan import LEAVE, RELEASE, find_tree_points, judge_trees
 from wms.engine.life.launching import LaunchWish, make_run

@@ -6,11 +6,11 @@ from typing import Any
 
 from ewms.workflows.progress import Observation
 from ewms.workflows.state import WorkflowState
-from schemas.api.health import Stall, StallCause
-from schemas.api.queues import QueueDepth, QueueDepths
-from schemas.endings import Completion, Ending
-from schemas.objects import PhaseChange, TaskDirective, Taskforce, Workflow
-from schemas.phases import Deactivated, Phase
+from schemas.api.queues.profiles import QueueDepth, QueueDepths
+from schemas.api.workflows.health import Stall, StallCause
+from schemas.fleet.endings import Completion, Ending
+from schemas.fleet.objects import PhaseChange, TaskDirective, Taskforce, Workflow
+from schemas.fleet.phases import Deactivated, Phase
 
 WORKFLOW = "WF-6b00e09f-926a610b"
 TASK = "TK-6b00e09f-926a610b-485d2fc0"

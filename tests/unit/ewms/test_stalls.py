@@ -2,7 +2,7 @@
 
 from ewms.errors import OutcomeFailed
 from ewms.stalls import StallNotices, make_stall_error
-from schemas.api.health import ALL_FAILED, FAILING, StallCause
+from schemas.api.workflows.health import ALL_FAILED, FAILING, StallCause
 from tests.unit.ewms.facts import WORKFLOW, stall
 
 

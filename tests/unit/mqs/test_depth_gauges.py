@@ -5,8 +5,8 @@ from prometheus_client import REGISTRY
 
 from mqs.broker.picture import QueueCount
 from mqs.depths import set_gauges
+from schemas.broker.topology import dead_queue
 from schemas.ids import WorkflowId
-from schemas.topology import dead_queue
 
 _DEAD = dead_queue(WorkflowId("WF-1"))
 _COUNTS = {

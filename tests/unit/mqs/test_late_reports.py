@@ -9,8 +9,8 @@ from mqs.broker import progress_book
 from mqs.broker.picture import QueuePicture, QueueReport
 from mqs.broker.progress_book import ProgressBook
 from mqs.broker.traffic import Counters, QueueTraffic
+from schemas.fleet.queue_documents import MQGroupDocument
 from schemas.ids import Mqid, WorkflowId
-from schemas.mqs_documents import MQGroupDocument
 
 Q = Mqid("a00000000000000000001")
 GROUP = MQGroupDocument(workflow_id=WorkflowId("WF-1"), timestamp=0.0, criteria={})

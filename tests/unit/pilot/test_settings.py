@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pilot.errors import SettingsInvalid
 from pilot.settings import PilotSettings, read_chirp, read_settings
-from schemas.payloads.legacy_wire import Wire
+from schemas.broker.queue_format import Wire
 from schemas.pilot.options import ChirpDest, Platform, TaskMode
 
 MINIMAL = {

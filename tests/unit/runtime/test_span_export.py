@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind
 
 from runtime import tracing
 from runtime.span_export import current_sender, start_export, stop_export
-from schemas.traces.finished_span import FinishedSpan
+from schemas.attempts.finished_span import FinishedSpan
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 AT = datetime(2026, 11, 30, 8, tzinfo=UTC)

@@ -4,10 +4,10 @@ from typing import ClassVar, Literal
 
 import pytest
 
-from schemas.documents import WORKFLOWS, WorkflowDocument
 from schemas.errors import Rejected
 from schemas.events import PAYLOADS, ControlEvent, Order
-from schemas.questions import ANSWERS, QUESTIONS, Answer, Question
+from schemas.fleet.documents import WORKFLOWS, WorkflowDocument
+from schemas.questions.bases import ANSWERS, QUESTIONS, Answer, Question
 from schemas.registry import COLLECTIONS, register_collection
 from schemas.wire import request_from_bytes, request_to_bytes
 
@@ -16,8 +16,8 @@ from schemas.wire import request_from_bytes, request_to_bytes
 def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget after the test what it defines."""
     monkeypatch.setattr("schemas.events.cloudevents.PAYLOADS", dict(PAYLOADS))
-    monkeypatch.setattr("schemas.questions.QUESTIONS", dict(QUESTIONS))
-    monkeypatch.setattr("schemas.questions.ANSWERS", dict(ANSWERS))
+    monkeypatch.setattr("schemas.questions.bases.QUESTIONS", dict(QUESTIONS))
+    monkeypatch.setattr("schemas.questions.bases.ANSWERS", dict(ANSWERS))
     monkeypatch.setattr("schemas.wire.QUESTIONS", QUESTIONS)
     monkeypatch.setattr("schemas.registry.COLLECTIONS", dict(COLLECTIONS))
 

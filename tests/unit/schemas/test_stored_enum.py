@@ -6,9 +6,9 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from schemas.endings import Completion, Ending
-from schemas.mqs_documents import GroupState, MQGroupDocument
-from schemas.phases import WANTED, Deactivated, Phase, may_move
+from schemas.fleet.endings import Completion, Ending
+from schemas.fleet.phases import WANTED, Deactivated, Phase, may_move
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument
 from schemas.stored_enum import StoredEnum
 from wms.fleet.stalls.stalling import ObstacleKind
 

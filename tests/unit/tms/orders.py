@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from schemas.events import TaskforceStart
 from schemas.ids import TaskforceUuid
-from schemas.requests import GrantAnswer
+from schemas.questions.queues import GrantAnswer
 from tms.jobs.submit_description import PoolProfile, Submission, build_submission
 
 UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")

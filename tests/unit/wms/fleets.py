@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.api.workflows import WorkflowRequest
+from schemas.api.workflows.requests import WorkflowRequest
 from schemas.events import (
     QueuesActivated,
     TaskforceCompleted,
@@ -12,8 +12,8 @@ from schemas.events import (
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
+from schemas.fleet.objects import PhaseChange
 from schemas.ids import TaskforceUuid
-from schemas.objects import PhaseChange
 from wms.fleet.choices.locations import Location, LocationMap, ServedBy
 from wms.fleet.choices.pilot_tags import PilotTags
 from wms.fleet.choices.policy import FleetPolicy

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from schemas.statuses import JobStatus
+from schemas.fleet.statuses import JobStatus
 from tms.jobs.submit_description import Submission
 from tms.log.statuses import Tally
 from tms.pools.interface import Cluster

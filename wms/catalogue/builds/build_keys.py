@@ -7,7 +7,7 @@ without a key keeps it as it is, and seals it at the first start with one.
 import hashlib
 import secrets
 
-from schemas.catalogue import CatalogueTask
+from schemas.automation.catalogue import CatalogueTask
 from wms.encryption import SecretKeys
 
 _SECRET_BYTES = 32

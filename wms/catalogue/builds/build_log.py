@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from runtime.clock import stored_now
 from runtime.kernel.store import Index, Store
-from schemas.builds import BuildReport
-from schemas.catalogue import BUILD_LOG, BUILD_LOG_SIZES, BuildLogRow
+from schemas.automation.builds import BuildReport
+from schemas.automation.catalogue import BUILD_LOG, BUILD_LOG_SIZES, BuildLogRow
 from schemas.ids import CatalogueTaskId
 from wms.kept_log import BoundedLogs, NewPart
 

@@ -1,7 +1,7 @@
 """Write the orders of builders from what is stored of a task. (core)"""
 
-from schemas.builds import BuildLimits, BuildOrder
-from schemas.catalogue import CatalogueTask, TaskVersion
+from schemas.automation.builds import BuildLimits, BuildOrder
+from schemas.automation.catalogue import CatalogueTask, TaskVersion
 from wms.catalogue.life.version_parts import get_latest
 
 

@@ -7,8 +7,8 @@ from runtime.clock import stored_now
 from runtime.web.news.event_streams import follow_rows
 from runtime.web.news.sse_format import StreamEvent
 from runtime.web.news.wakeups import Wakeups
-from schemas.builds import BuildReport
-from schemas.catalogue import BuildLogRow, CatalogueTask, TaskVersion
+from schemas.automation.builds import BuildReport
+from schemas.automation.catalogue import BuildLogRow, CatalogueTask, TaskVersion
 from schemas.errors import Conflict, NotFound
 from schemas.ids import CatalogueTaskId
 from wms.catalogue.builds.build_keys import TaskKeys

@@ -13,7 +13,7 @@ from runtime.failpoints import failpoint
 from runtime.kernel.store import Committed
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
-from schemas.builds import (
+from schemas.automation.builds import (
     BUILD_IMAGE,
     BUILD_LISTS,
     BUILD_POOL,
@@ -23,12 +23,12 @@ from schemas.builds import (
     BuildOrder,
     make_build_state,
 )
-from schemas.catalogue import CATALOGUE_TASKS, CatalogueTask, SourceLook, TaskVersion
+from schemas.automation.catalogue import CATALOGUE_TASKS, CatalogueTask, SourceLook, TaskVersion
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.runs import RUN_OVER, WantKind
 from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
-from schemas.graph import DefinitionKind
 from schemas.ids import CatalogueTaskId, RunId, RunUuid
-from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import RUN_OVER, WantKind
 from wms.catalogue.builds.build_keys import TaskKeys
 from wms.catalogue.builds.build_orders import make_build_order, make_look_order
 from wms.catalogue.life.run_news import RunNews, RunProgress, read_run

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.builds import COMMIT_KEY, IMAGE_KEY, SYNCED_KEY, BuiltImage, FoundCommit, SyncedImage
-from schemas.catalogue import MAX_REASON
-from schemas.run_documents import RunDocument
-from schemas.runs import NODE_OPEN, NodeState, NodeStatus, RunStatus
+from schemas.automation.builds import COMMIT_KEY, IMAGE_KEY, SYNCED_KEY, BuiltImage, FoundCommit, SyncedImage
+from schemas.automation.catalogue import MAX_REASON
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NODE_OPEN, NodeState, NodeStatus, RunStatus
 
 _FAILED = (RunStatus.HALTED, RunStatus.FAILED, RunStatus.ERROR)
 _ENDED_BADLY = (NodeStatus.HALTED, NodeStatus.FAILED, NodeStatus.ERROR)

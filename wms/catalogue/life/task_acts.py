@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.catalogue import CatalogueTask, TaskVersion
+from schemas.automation.catalogue import CatalogueTask, TaskVersion
 from wms.audit.audit_facts import NOT_SHOWN, AuditFacts, compare_fields
 
 _SHOWN = ("name", "description", "visibility", "is_disabled")

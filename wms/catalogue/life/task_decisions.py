@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from schemas.builds import SyncedImage
-from schemas.catalogue import CatalogueTask, TaskRecipe, TaskStatus, TaskVersion
+from schemas.automation.builds import SyncedImage
+from schemas.automation.catalogue import CatalogueTask, TaskRecipe, TaskStatus, TaskVersion
 from schemas.errors import Conflict, Forbidden, Rejected
 from schemas.ids import RunUuid
 from wms.catalogue.life.run_news import RunNews, RunProgress

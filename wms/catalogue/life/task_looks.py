@@ -10,8 +10,8 @@ no commit, but a reason                    a version without a commit is Failed;
 
 from datetime import datetime
 
-from schemas.builds import FoundCommit
-from schemas.catalogue import CatalogueTask, SourceLook, TaskStatus
+from schemas.automation.builds import FoundCommit
+from schemas.automation.catalogue import CatalogueTask, SourceLook, TaskStatus
 from schemas.errors import Conflict
 from schemas.ids import RunUuid
 from wms.catalogue.life.version_lifecycle import VersionEvent

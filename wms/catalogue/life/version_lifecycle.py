@@ -12,7 +12,7 @@ again without another one, because the approval names the commit.
 from collections.abc import Mapping
 from enum import StrEnum
 
-from schemas.catalogue import TaskStatus
+from schemas.automation.catalogue import TaskStatus
 from schemas.errors import Conflict
 
 

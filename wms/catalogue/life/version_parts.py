@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from schemas.builds import LocationSync, SyncState
-from schemas.catalogue import (
+from schemas.automation.builds import LocationSync, SyncState
+from schemas.automation.catalogue import (
     MAX_VERSIONS,
     CatalogueTask,
     OpenBuild,

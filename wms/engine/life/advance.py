@@ -6,9 +6,9 @@ worker that counted as dead does no harm, and neither does a second report of a 
 
 from datetime import datetime
 
+from schemas.engine.runs import RUN_OVER, NodeState, NodeStatus, Outcome, RunStatus, Wait, WantKind
 from schemas.errors import Conflict
 from schemas.events import NodeEnded, NodeReturned, NodeTaken
-from schemas.runs import RUN_OVER, NodeState, NodeStatus, Outcome, RunStatus, Wait, WantKind
 from wms.engine.life.answers import note_progress, take_answer
 from wms.engine.life.attempts import (
     end_node,

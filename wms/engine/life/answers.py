@@ -1,7 +1,7 @@
 """Handle what comes from outside for a node that waits: an answer, or a report of progress. (core)"""
 
-from schemas.graph import WaitKind
-from schemas.runs import WaitState
+from schemas.engine.graph import WaitKind
+from schemas.engine.runs import WaitState
 from wms.engine.life.attempts import end_wait, expire_wait
 from wms.engine.life.open_run import RunDraft
 from wms.engine.life.stimuli import CallbackProgress, WaitAnswered

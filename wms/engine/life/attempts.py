@@ -14,9 +14,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from schemas.errors import TooLarge
-from schemas.graph import BranchingProfile, NodeKind, WaitKind, WaitSpec
-from schemas.runs import (
+from schemas.engine.graph import BranchingProfile, NodeKind, WaitKind, WaitSpec
+from schemas.engine.runs import (
     NodeError,
     NodeStatus,
     Outcome,
@@ -24,6 +23,7 @@ from schemas.runs import (
     WaitState,
     WantKind,
 )
+from schemas.errors import TooLarge
 from wms.engine.life.branching import empty_status
 from wms.engine.life.open_run import RunDraft, calls_function, make_error
 from wms.engine.life.variables import Values, check_size, merge_deeply, merge_delta

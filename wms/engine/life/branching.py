@@ -16,8 +16,8 @@ runs if all edges are satisfied; it is passed as soon as one edge is not satisfi
 from collections.abc import Iterable
 from enum import StrEnum
 
-from schemas.graph import BranchingProfile, Convergence, EdgeKind
-from schemas.runs import NODE_OVER, NodeStatus, RunStatus
+from schemas.engine.graph import BranchingProfile, Convergence, EdgeKind
+from schemas.engine.runs import NODE_OVER, NodeStatus, RunStatus
 
 _AFTER_SUCCESS = frozenset({EdgeKind.SUCCESS, EdgeKind.ALWAYS})
 _AFTER_FAILURE = frozenset({EdgeKind.FAILURE, EdgeKind.ALWAYS})

@@ -4,8 +4,8 @@ A step that starts a process does not wait for the child's form. So the child is
 worker evaluates the form later.
 """
 
+from schemas.engine.runs import NodeStatus, RunStatus
 from schemas.errors import Conflict
-from schemas.runs import NodeStatus, RunStatus
 from wms.engine.life.open_run import RunDraft
 from wms.engine.life.run_status import end_run
 from wms.engine.life.stimuli import Begin, LaunchFormFilled, LaunchFormRefused

@@ -8,10 +8,10 @@ Each order has the number of earlier losses, and each report repeats this number
 counts once.
 """
 
+from schemas.engine.runs import NodeState, NodeStatus, Outcome, WantKind
 from schemas.errors import Conflict
 from schemas.events import NodeReturned, NodeTaken
 from schemas.ids import NodeKey
-from schemas.runs import NodeState, NodeStatus, Outcome, WantKind
 from wms.engine.life.attempts import MAX_LOSSES, end_node, find_repeat_at, finish_attempt
 from wms.engine.life.open_run import RunDraft, calls_function, make_error
 from wms.engine.life.stimuli import StepWorkerCame, StepWorkerGone, Unserved

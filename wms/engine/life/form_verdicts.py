@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.errors import Broken, Forbidden, Rejected
-from schemas.step_questions import FormEvaluated, FormVerdict
+from schemas.questions.step_code import FormEvaluated, FormVerdict
 
 
 class FormNotCompleteError(Rejected):

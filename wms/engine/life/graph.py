@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schemas.engine.graph import BranchingProfile, Edge, EdgeKind, Graph, NodeKind
 from schemas.errors import Rejected
-from schemas.graph import BranchingProfile, Edge, EdgeKind, Graph, NodeKind
 
 
 class GraphFault(Rejected):

@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from schemas.builds import BUILD_LISTS, BUILD_POOL
+from schemas.automation.builds import BUILD_LISTS, BUILD_POOL
+from schemas.automation.jobs import JOB_DEFINITION
+from schemas.engine.graph import MAX_NODES, Definition, DefinitionKind
+from schemas.engine.run_documents import LogRow, RunDocument
+from schemas.engine.runs import NodeState, Occurrence, Parent, RunMoment, RunStatus
 from schemas.errors import Rejected, Unprocessable
-from schemas.graph import MAX_NODES, Definition, DefinitionKind
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
-from schemas.jobs import JOB_DEFINITION
-from schemas.notifications import RunMoment
-from schemas.run_documents import LogRow, RunDocument
-from schemas.runs import NodeState, Parent, RunStatus
-from schemas.schedules import Occurrence
 from wms.engine.life.graph import check_graph
 from wms.engine.life.variables import check_size
 from wms.engine.life.waiting import FORM_PAUSE

@@ -1,7 +1,7 @@
 """Make the order that sends a due node to a step worker. (core)"""
 
+from schemas.engine.runs import make_idempotency_key
 from schemas.events import NodeRun
-from schemas.runs import make_idempotency_key
 from wms.engine.life.attempts import CLOCK_MARGIN
 from wms.engine.life.open_run import OpenRun, find_inherited
 from wms.engine.life.variables import find_variables

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from schemas.engine.graph import Node, NodeKind, WaitKind
+from schemas.engine.run_documents import LogRow, RunDocument
+from schemas.engine.runs import NODE_OPEN, NODE_OVER, NodeError, NodeState, NodeStatus, RunStatus
 from schemas.events import NodeEnded
-from schemas.graph import Node, NodeKind, WaitKind
 from schemas.ids import NodeKey
-from schemas.run_documents import LogRow, RunDocument
-from schemas.runs import NODE_OPEN, NODE_OVER, NodeError, NodeState, NodeStatus, RunStatus
 from wms.engine.life.branching import Readiness, decide_node, is_satisfied
 from wms.engine.life.graph import Layout, find_layout
 from wms.engine.life.variables import Values, inherit_artifacts

@@ -6,10 +6,10 @@ Trees and jobs describe theirs themselves (`wms.trees.jobs`, `wms.jobs`): their 
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.graph import DefinitionKind
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import WantKind
 from schemas.ids import OrganizationId
-from schemas.run_documents import RunDocument
-from schemas.runs import WantKind
 from wms.audit.audit_facts import AuditFacts
 from wms.engine.life.open_run import OpenRun, RunDecision
 from wms.engine.life.stimuli import Begin, PutState, Resume, RunStimulus, Wish, WriteNote

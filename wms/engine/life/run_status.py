@@ -10,8 +10,8 @@ else           the run is to be canceled                      canceled
 
 from collections.abc import Mapping
 
-from schemas.graph import BranchingProfile
-from schemas.runs import NODE_OPEN, NodeState, NodeStatus, RunStatus, WantKind
+from schemas.engine.graph import BranchingProfile
+from schemas.engine.runs import NODE_OPEN, NodeState, NodeStatus, RunStatus, WantKind
 from wms.engine.life.attempts import begin_node, end_node
 from wms.engine.life.branching import Readiness, judge_run
 from wms.engine.life.open_run import RunDraft

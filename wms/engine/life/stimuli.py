@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from schemas.engine.runs import NodeError, Outcome, WaitAnswer, WantKind
 from schemas.events import NodeEnded, NodeReturned, NodeTaken
 from schemas.ids import NodeKey, RunId
-from schemas.runs import NodeError, Outcome, WaitAnswer, WantKind
 
 #: If no step worker offers a node's function, the engine looks again after this time, or when a worker comes.
 UNSERVED_PAUSE = timedelta(seconds=30)

@@ -13,8 +13,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from schemas.engine.runs import MAX_STATE_BYTES, WANTED_WORKFLOW
 from schemas.errors import TooLarge
-from schemas.runs import MAX_STATE_BYTES, WANTED_WORKFLOW
 
 MASK = "$encrypted$"
 

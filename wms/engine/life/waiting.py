@@ -18,9 +18,9 @@ import hashlib
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from schemas.graph import WaitKind, WaitSpec
+from schemas.engine.graph import WaitKind, WaitSpec
+from schemas.engine.runs import Wait, WaitAnswer, WaitState
 from schemas.ids import NodeKey
-from schemas.runs import Wait, WaitAnswer, WaitState
 
 #: A form that no step worker has evaluated is asked again after this time.
 FORM_PAUSE = timedelta(seconds=15)

@@ -13,9 +13,9 @@
 A stop keeps the result of the node under way. A run that is being canceled stays so.
 """
 
+from schemas.engine.graph import WaitKind
+from schemas.engine.runs import RUN_OVER, NodeState, NodeStatus, RunStatus, WaitAnswer, WaitState, Want, WantKind
 from schemas.errors import Conflict
-from schemas.graph import WaitKind
-from schemas.runs import RUN_OVER, NodeState, NodeStatus, RunStatus, WaitAnswer, WaitState, Want, WantKind
 from wms.engine.life.attempts import begin_node, end_node, end_wait, make_due
 from wms.engine.life.graph import find_way
 from wms.engine.life.open_run import RunDraft, calls_function, has_child

@@ -1,8 +1,8 @@
 """Let step workers evaluate the forms of processes that steps have started. A refusal ends the child, not the step."""
 
+from schemas.engine.runs import NodeError
 from schemas.errors import Conflict, Rejected
-from schemas.runs import NodeError
-from schemas.step_questions import ActingUser, EvaluateStart
+from schemas.questions.step_code import ActingUser, EvaluateStart
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun
 from wms.engine.life.stimuli import LaunchFormFilled, LaunchFormRefused

@@ -18,14 +18,14 @@ from pydantic import ValidationError
 from runtime.kernel.decision import Update
 from runtime.kernel.store import Committed, Store
 from runtime.once import Once
-from schemas.api.workflows import WorkflowRequest
-from schemas.documents import WORKFLOWS, WorkflowDocument
-from schemas.endings import Completion, outcome_words
+from schemas.api.workflows.requests import WorkflowRequest
+from schemas.engine.graph import DefinitionKind, NodeKind
+from schemas.engine.runs import WANTED_WORKFLOW, NodeState, NodeStatus, Outcome, WantedWorkflow, WantKind
 from schemas.errors import Conflict, OverQuota, Rejected
-from schemas.graph import DefinitionKind, NodeKind
+from schemas.fleet.documents import WORKFLOWS, WorkflowDocument
+from schemas.fleet.endings import Completion, outcome_words
+from schemas.fleet.phases import Deactivated
 from schemas.ids import RunId, RunUuid, WorkflowId
-from schemas.phases import Deactivated
-from schemas.runs import WANTED_WORKFLOW, NodeState, NodeStatus, Outcome, WantedWorkflow, WantKind
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun

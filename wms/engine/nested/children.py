@@ -14,11 +14,11 @@ from typing import Any, Protocol
 
 from runtime.kernel.store import Store
 from runtime.turns import Turns
+from schemas.engine.graph import Definition, DefinitionKind, Node, NodeKind
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeStatus, Outcome, Parent, RunStatus, WantKind
 from schemas.errors import Conflict, Rejected
-from schemas.graph import Definition, DefinitionKind, Node, NodeKind
 from schemas.ids import DefinitionHash, RunId, RunUuid
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeStatus, Outcome, Parent, RunStatus, WantKind
 from wms.encryption import SecretKeys
 from wms.engine import repository
 from wms.engine.engine import Engine

@@ -13,13 +13,13 @@ from typing import Any
 from runtime.amqp import Connection, NotDeclared
 from runtime.amqp.borrowing import EventSource, borrow_events
 from runtime.bus.questions import Asks
-from schemas.api.workflows import WorkflowRequest
+from schemas.api.workflows.requests import WorkflowRequest
+from schemas.broker.topology import event_exchange
 from schemas.errors import Broken, NotFound, Rejected, Unavailable
+from schemas.fleet.objects import MQProfile
 from schemas.ids import Alias, WorkflowId
-from schemas.objects import MQProfile
 from schemas.payloads.data_events import JSON
-from schemas.requests import ProfilesAnswer, ProfilesQuery
-from schemas.topology import event_exchange
+from schemas.questions.queues import ProfilesAnswer, ProfilesQuery
 from wms.fleet.stalls.depth_questions import ask_depths
 
 #: What the ids of the events are made from, together with the workflow's id and the event's place.

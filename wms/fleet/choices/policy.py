@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from schemas.documents import TaskforceDocument
+from schemas.fleet.documents import TaskforceDocument
 from wms.fleet.choices.locations import LocationMap
 from wms.fleet.choices.tms_port import TmsPort
 

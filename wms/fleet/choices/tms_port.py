@@ -10,8 +10,8 @@ Every difference between the two ports is in this module. `LocationMap.find_port
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.documents import TaskforceDocument
-from schemas.phases import Phase
+from schemas.fleet.documents import TaskforceDocument
+from schemas.fleet.phases import Phase
 from wms.fleet.choices.pauses import failure_pause
 
 

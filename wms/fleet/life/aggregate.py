@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from schemas.documents import TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.errors import Broken
 from schemas.events import Fact, Payload, WorkflowOver, WorkflowOverFact
+from schemas.fleet.documents import TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
+from schemas.fleet.objects import PhaseChange
+from schemas.fleet.phases import Phase, may_move
 from schemas.ids import TaskforceUuid, TaskId
-from schemas.objects import PhaseChange
-from schemas.phases import Phase, may_move
 from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.choices.tms_port import TmsPort
 from wms.fleet.life.conditions import find_due_at, find_ending_due_at, find_queues_due_at, is_over

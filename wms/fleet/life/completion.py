@@ -14,13 +14,13 @@ can expect a number of results.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from schemas.documents import TaskDirectiveDocument, WorkflowDocument
-from schemas.endings import Completion, Ending, outcome_words
 from schemas.errors import Conflict, Unprocessable
 from schemas.events import QueuesDrained, ResultsArrived, WorkflowEnding
+from schemas.explain.levels import split_levels
+from schemas.fleet.documents import TaskDirectiveDocument, WorkflowDocument
+from schemas.fleet.endings import Completion, Ending, outcome_words
+from schemas.fleet.phases import Deactivated
 from schemas.ids import Mqid
-from schemas.levels import split_levels
-from schemas.phases import Deactivated
 from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
 from wms.fleet.life.conditions import find_ending_due_at
 from wms.fleet.life.ending import end_workflow

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from schemas.documents import TaskforceDocument, WorkflowDocument
-from schemas.phases import Phase
+from schemas.fleet.documents import TaskforceDocument, WorkflowDocument
+from schemas.fleet.phases import Phase
 from wms.fleet.choices.pauses import ask_again_at
 from wms.fleet.choices.tms_port import TmsPort
 

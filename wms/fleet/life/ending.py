@@ -1,6 +1,6 @@
 """End a workflow for any reason, and stop its taskforces. (core)"""
 
-from schemas.phases import WANTED, Deactivated, Phase
+from schemas.fleet.phases import WANTED, Deactivated, Phase
 from wms.fleet.life.aggregate import Draft
 from wms.fleet.life.tms_requests import ask_to_stop
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from schemas.documents import TaskforceDocument
 from schemas.errors import Broken, NotFound, Rejected, Unprocessable
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, QueuesDrained, ResultsArrived, WorkflowOver
-from schemas.objects import PhaseChange
-from schemas.phases import Phase
+from schemas.fleet.documents import TaskforceDocument
+from schemas.fleet.objects import PhaseChange
+from schemas.fleet.phases import Phase
 from schemas.rules.limits import MAX_CONFIGURATION_BYTES, MAX_TASKFORCES
 from wms.fleet.life import completion, start_order, tms_reports
 from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from schemas.documents import TaskDirectiveDocument
 from schemas.events import (
     QueuesActivated,
     QueuesDeferred,
@@ -14,8 +13,9 @@ from schemas.events import (
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
+from schemas.fleet.documents import TaskDirectiveDocument
+from schemas.fleet.phases import Deactivated
 from schemas.ids import TaskforceUuid
-from schemas.phases import Deactivated
 from wms.fleet.choices.locations import Location
 from wms.fleet.id_source import IdSource
 

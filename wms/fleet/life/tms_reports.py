@@ -10,7 +10,6 @@ outcome's answer). It records even a cluster that is not needed any more, and th
 
 from typing import Any
 
-from schemas.documents import TaskforceDocument
 from schemas.events import (
     Payload,
     Snapshot,
@@ -24,8 +23,9 @@ from schemas.events import (
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
-from schemas.phases import Phase, may_move
-from schemas.statuses import JobStatus
+from schemas.fleet.documents import TaskforceDocument
+from schemas.fleet.phases import Phase, may_move
+from schemas.fleet.statuses import JobStatus
 from wms.fleet.life import start_order
 from wms.fleet.life.aggregate import Draft, FleetDecision
 from wms.fleet.life.stimuli import Report

@@ -1,10 +1,10 @@
 """Make requests to a TMS, and record each, so that WMS repeats a request that is not answered. (core)"""
 
-from schemas.documents import TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import Broken
 from schemas.events import TaskforceStart, TaskforceStop, TaskOrder
+from schemas.fleet.documents import TaskDirectiveDocument, TaskforceDocument
+from schemas.fleet.program import program_fields
 from schemas.ids import TaskId
-from schemas.program import program_fields
 from wms.fleet.life.aggregate import Aggregate, Draft
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from schemas.documents import TaskforceDocument, WorkflowDocument
-from schemas.failures.dead_letters import LettersOrder
+from schemas.attempts.dead_letters import LettersOrder
+from schemas.fleet.documents import TaskforceDocument, WorkflowDocument
 from wms.audit.audit_facts import AuditFacts
 from wms.fleet.life.stimuli import AddWorkers, CloseInputs, Deactivate, ExpectResults
 from wms.fleet.life.workflow_requests import NewWorkflow

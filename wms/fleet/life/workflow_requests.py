@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.api.workflows import MAX_USER_PRIORITY, TaskRequest, WorkflowRequest
+from schemas.api.workflows.requests import MAX_USER_PRIORITY, TaskRequest, WorkflowRequest
 from schemas.checks.refusals import count_configuration_bytes, find_refusals
 from schemas.checks.runnable import find_complaints
-from schemas.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.errors import Rejected
 from schemas.events import WorkflowRequested
+from schemas.fleet.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
+from schemas.fleet.objects import PhaseChange, PilotConfig
+from schemas.fleet.phases import Phase
+from schemas.fleet.program import program_fields
 from schemas.ids import Alias
-from schemas.objects import PhaseChange, PilotConfig
-from schemas.phases import Phase
-from schemas.program import program_fields
 from schemas.rules.complaints import join_complaints
 from schemas.rules.limits import MAX_TASK_QUEUES
 from wms.fleet.choices.locations import Location, LocationMap

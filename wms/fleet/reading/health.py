@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from runtime.kernel.decision import Document
-from schemas.api.health import ALL_FAILED
-from schemas.endings import outcome_words
-from schemas.failures.failed_runs import advise_closed_run
-from schemas.phases import Phase
-from schemas.unmatched import complain_of_unmatched
+from schemas.api.workflows.health import ALL_FAILED
+from schemas.causes.failed_runs import advise_closed_run
+from schemas.explain.unmatched import complain_of_unmatched
+from schemas.fleet.endings import outcome_words
+from schemas.fleet.phases import Phase
 from wms.fleet.choices.tms_port import TmsPort
 from wms.fleet.stalls.crew import read_crew
 from wms.fleet.stalls.staffing import find_missing_workers

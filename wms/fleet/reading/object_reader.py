@@ -4,8 +4,8 @@ from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from schemas.api.queries import Query
-from schemas.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS, TaskDirectiveDocument, WorkflowDocument
 from schemas.errors import NotFound
+from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS, TaskDirectiveDocument, WorkflowDocument
 from schemas.ids import WorkflowId
 from schemas.registry import Collection
 from wms.fleet import repository

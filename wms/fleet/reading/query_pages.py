@@ -11,9 +11,9 @@ from pydantic_core import to_json
 
 from runtime.kernel.store import Store
 from schemas.api.queries import Query
-from schemas.documents import TASKFORCES
-from schemas.endings import outcome_words
 from schemas.errors import EWMSError, Rejected, Unavailable
+from schemas.fleet.documents import TASKFORCES
+from schemas.fleet.endings import outcome_words
 from schemas.registry import Collection
 from wms.fleet.ownership import Access
 from wms.fleet.reading import query_filters

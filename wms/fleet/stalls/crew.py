@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.fleet.phases import Phase
+from schemas.fleet.statuses import TAKING_EVENTS, CompoundStatuses, JobStatus
 from schemas.ids import TaskforceUuid
-from schemas.phases import Phase
-from schemas.statuses import TAKING_EVENTS, CompoundStatuses, JobStatus
 from wms.fleet.choices.tms_port import EVENTS, TmsPort
 
 #: How a pilot's error begins when the pilot has found its worker bad.

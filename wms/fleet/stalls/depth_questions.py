@@ -1,10 +1,10 @@
 """Ask MQS how many events the queues of a workflow hold."""
 
 from runtime.bus.questions import Asks
-from schemas.api.queues import QueueDepths
+from schemas.api.queues.profiles import QueueDepths
 from schemas.errors import Broken, NotFound
 from schemas.ids import WorkflowId
-from schemas.requests import DepthsAnswer, DepthsQuery
+from schemas.questions.queues import DepthsAnswer, DepthsQuery
 
 
 async def ask_depths(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:

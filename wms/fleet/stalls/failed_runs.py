@@ -8,11 +8,11 @@ happens until its user acts.
 
 from collections.abc import Collection, Mapping, Sequence
 
-from schemas.api.health import ALL_FAILED
-from schemas.api.queues import QueueDepths
-from schemas.failures.failed_runs import advise_failed_run
-from schemas.levels import JoinsQueues
-from schemas.progress import has_all_failed
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.health import ALL_FAILED
+from schemas.causes.failed_runs import advise_failed_run
+from schemas.explain.levels import JoinsQueues
+from schemas.explain.progress import has_all_failed
 from wms.fleet.stalls.stalling import Obstacle, ObstacleKind, QueueLoad, WorkflowSight
 
 

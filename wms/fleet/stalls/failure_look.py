@@ -8,8 +8,8 @@ from typing import Any
 from runtime.bus.questions import Asks
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
-from schemas.documents import TASK_DIRECTIVES
 from schemas.errors import EWMSError
+from schemas.fleet.documents import TASK_DIRECTIVES
 from schemas.ids import WorkflowId
 from wms.fleet.stalls.depth_questions import ask_depths
 from wms.fleet.stalls.failed_runs import choose_runs, has_counted, judge_failed_run, may_have_failed

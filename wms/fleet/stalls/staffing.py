@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from schemas.explain.cause_table import write_command, write_text
-from schemas.explain.hold_causes import find_hold_cause
-from schemas.explain.worker_causes import find_kill_cause, find_slot_cause
+from schemas.causes.holds import find_hold_cause
+from schemas.causes.table import write_command, write_text
+from schemas.causes.workers import find_kill_cause, find_slot_cause
+from schemas.explain.unmatched import complain_of_unmatched
+from schemas.fleet.phases import WANTED, Phase
+from schemas.fleet.statuses import HOLD_OF_KILL, HOLD_OF_PAUSE, SILENT, TAKING_EVENTS, JobStatus, PilotStatus
 from schemas.ids import workflow_of
-from schemas.phases import WANTED, Phase
-from schemas.statuses import HOLD_OF_KILL, HOLD_OF_PAUSE, SILENT, TAKING_EVENTS, JobStatus, PilotStatus
-from schemas.unmatched import complain_of_unmatched
 from wms.fleet.stalls.crew import Crew
 
 #: A TMS answers an order in a second or two. After this long without an answer it counts as silent.
@@ -70,7 +70,7 @@ _SOON = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.ALL_BAD, Lack.SLOT_AWAI
 class WorkerShortage:
     """Workers that take no events for the same reason, and the command that helps or shows more.
 
-    `cause` is the reason's name in the table of causes, which has its text (`schemas.explain.worker_causes`).
+    `cause` is the reason's name in the table of causes, which has its text (`schemas.causes.workers`).
     """
 
     lack: Lack

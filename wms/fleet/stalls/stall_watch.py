@@ -18,10 +18,10 @@ from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import fresh_gauge, log
-from schemas.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS
 from schemas.errors import Broken, EWMSError, Unavailable
+from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS
 from schemas.ids import Mqid
-from schemas.requests import MAX_BACKLOGS, BacklogsAnswer, BacklogsQuery
+from schemas.questions.queues import MAX_BACKLOGS, BacklogsAnswer, BacklogsQuery
 from wms.fleet import repository
 from wms.fleet.choices.locations import LocationMap
 from wms.fleet.stalls.crew import read_crew

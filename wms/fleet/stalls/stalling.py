@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schemas.api.health import FAILING
-from schemas.explain.cause_table import write_command, write_text
-from schemas.phases import WANTED
+from schemas.api.workflows.health import FAILING
+from schemas.causes.table import write_command, write_text
+from schemas.fleet.phases import WANTED
 from schemas.stored_enum import StoredEnum
 from wms.fleet.stalls.crew import Crew
 from wms.fleet.stalls.staffing import Lack, WorkerShortage, explain_failures_command, find_missing_workers

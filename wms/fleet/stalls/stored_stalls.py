@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from runtime.kernel.decision import Document
-from schemas.api.health import ALL_FAILED
+from schemas.api.workflows.health import ALL_FAILED
 from wms.fleet.stalls.stalling import Doubts, Obstacle, ObstacleKind
 
 

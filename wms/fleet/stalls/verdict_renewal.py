@@ -8,8 +8,8 @@ from runtime.bus.questions import Asks
 from runtime.clock import utc_now
 from runtime.kernel.store import Store
 from runtime.telemetry import log
-from schemas.documents import WORKFLOWS
 from schemas.errors import EWMSError
+from schemas.fleet.documents import WORKFLOWS
 from schemas.ids import WorkflowId
 from wms.fleet.stalls.depth_questions import ask_depths
 from wms.fleet.stalls.failed_runs import judge_failed_run

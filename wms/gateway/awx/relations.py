@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from schemas.automation.trees import TemplateKind
 from schemas.errors import Rejected
-from schemas.trees import TemplateKind
 from wms.gateway.awx.kinds.registry import KINDS
 from wms.gateway.awx.lists import OPERATORS, Fields, ListWish, Pairs, read_wish, split_prefixes
 from wms.gateway.awx.rows import select_rows

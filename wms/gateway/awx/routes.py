@@ -1,7 +1,7 @@
 """All routes of the dialect "awx"."""
 
 from runtime.web.route import Route
-from schemas.trees import TemplateKind
+from schemas.automation.trees import TemplateKind
 from wms.gateway.awx.named_urls import take_names
 from wms.gateway.awx.options import list_option_routes
 from wms.gateway.awx.people.role_routes import RoleRoutes

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
-from schemas.api.inventories import (
+from schemas.api.automation.inventories import (
     HostChange,
     HostRequest,
     HostsAnswer,
@@ -16,8 +16,8 @@ from schemas.api.inventories import (
     MembershipsRequest,
     VariablesRequest,
 )
+from schemas.automation.inventories import MAX_LIMIT_CHARACTERS
 from schemas.ids import InventoryId
-from schemas.inventories import MAX_LIMIT_CHARACTERS
 from wms.gateway.craton.inventory_calls import (
     NAME,
     NUMBER,

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
-from schemas.api.inventories import (
+from schemas.api.automation.inventories import (
     ImportRequest,
     InventoriesAnswer,
     InventoryChange,
@@ -16,8 +16,8 @@ from schemas.api.inventories import (
     VariablesRequest,
     VariablesSeen,
 )
+from schemas.automation.inventories import MAX_IMPORT_BYTES, InventoryForm
 from schemas.errors import Rejected
-from schemas.inventories import MAX_IMPORT_BYTES, InventoryForm
 from wms.gateway.craton.inventory_calls import (
     NUMBER,
     PAGED,

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
-from schemas.api.inventories import (
+from schemas.api.automation.inventories import (
     ChildrenRequest,
     GroupRequest,
     GroupsAnswer,
@@ -13,8 +13,8 @@ from schemas.api.inventories import (
     VariablesRequest,
     VariablesSeen,
 )
+from schemas.automation.inventories import InventoryDocument, InventoryGroup
 from schemas.errors import NotFound
-from schemas.inventories import InventoryDocument, InventoryGroup
 from wms.gateway.craton.inventory_calls import NAME, NUMBER, REVISION, InventoryCalls, read_inventory_id, read_revision
 from wms.gateway.craton.inventory_shapes import show_group
 from wms.gateway.craton.variable_routes import list_variable_routes

@@ -1,6 +1,6 @@
 """Show inventories, groups and hosts as the bodies of answers. (core)"""
 
-from schemas.api.inventories import (
+from schemas.api.automation.inventories import (
     GroupSeen,
     HostSeen,
     HostVariables,
@@ -8,7 +8,7 @@ from schemas.api.inventories import (
     InventorySummary,
     SourceSeen,
 )
-from schemas.inventories import HostDocument, InventoryDocument, InventoryGroup
+from schemas.automation.inventories import HostDocument, InventoryDocument, InventoryGroup
 from wms.inventory.content.inventory_content import InventoryContent
 from wms.inventory.content.merging import VariableMerger
 

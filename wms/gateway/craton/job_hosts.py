@@ -6,11 +6,11 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json
-from schemas.api.jobs import JobHostsAnswer, JobHostSeen, JobLogAnswer, JobLogPart
+from schemas.api.automation.jobs import JobHostsAnswer, JobHostSeen, JobLogAnswer, JobLogPart
+from schemas.automation.jobs import HostState, JobDocument, JobHostDocument
+from schemas.engine.runs import RunStatus
 from schemas.errors import NotFound, Rejected
 from schemas.ids import RunId
-from schemas.jobs import HostState, JobDocument, JobHostDocument
-from schemas.runs import RunStatus
 from wms.gateway.craton.inventory_calls import MAX_PAGE, NAME, NUMBER, PAGE, PAGED, read_page
 from wms.gateway.craton.job_shapes import show_job_host
 from wms.jobs.job_parts import Jobs

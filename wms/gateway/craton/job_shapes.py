@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from schemas.api.jobs import HostTaskSeen, JobHostSeen, JobSeen, JobSummary, JobTaskSeen, TaskListSeen
-from schemas.api.secrets import SecretNamed
-from schemas.jobs import HostState, JobDocument, JobHostDocument, TaskListDocument
-from schemas.runs import RunStatus
-from schemas.stored_secrets import SecretFile
+from schemas.api.automation.jobs import HostTaskSeen, JobHostSeen, JobSeen, JobSummary, JobTaskSeen, TaskListSeen
+from schemas.api.automation.secrets import SecretNamed
+from schemas.automation.jobs import HostState, JobDocument, JobHostDocument, TaskListDocument
+from schemas.automation.stored_secrets import SecretFile
+from schemas.engine.runs import RunStatus
 from wms.jobs.job_reader import JobView
 from wms.jobs.plans.judging import show_host_state
 

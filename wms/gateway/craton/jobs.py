@@ -9,16 +9,16 @@ from starlette.responses import Response
 from runtime.web.news.event_streams import EventStreams, follow_object, read_last_event_id
 from runtime.web.news.sse_format import StreamEvent
 from runtime.web.route import Call, Route, answer_json, answer_nothing
-from schemas.api.jobs import (
+from schemas.api.automation.jobs import (
     JobCreateRequest,
     JobRerunRequest,
     JobsAnswer,
     JobSeen,
     RerunHosts,
 )
+from schemas.automation.jobs import JobDocument, JobStrategy
 from schemas.errors import Rejected
 from schemas.ids import CatalogueTaskId, InventoryId, TaskListId
-from schemas.jobs import JobDocument, JobStrategy
 from wms.engine.run_watch import RunWatch
 from wms.gateway.craton.inventory_calls import (
     NUMBER,

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from runtime.web.route import Call, Handler, Route, answer_json
-from schemas.api.tasks import (
+from schemas.api.automation.tasks import (
     TaskApproveRequest,
     TaskReasonRequest,
     TaskRebuildRequest,

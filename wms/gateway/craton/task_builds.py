@@ -6,8 +6,8 @@ from starlette.responses import Response
 from runtime.web.callers.gatekeeper import ANYBODY
 from runtime.web.news.event_streams import EventStreams, read_last_event_id
 from runtime.web.route import Call, Route, answer_nothing
-from schemas.builds import REPORT_TOKEN_HEADER, BuildReport
-from schemas.catalogue import CatalogueTask
+from schemas.automation.builds import REPORT_TOKEN_HEADER, BuildReport
+from schemas.automation.catalogue import CatalogueTask
 from wms.catalogue.builds.build_reports import BuildReports
 from wms.catalogue.life.version_parts import find_version
 from wms.gateway.craton.task_calls import NAMED, OF_ONE, TaskCalls

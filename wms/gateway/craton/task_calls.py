@@ -1,7 +1,7 @@
 """Find who sends a request about a task, and the task that its path names."""
 
 from runtime.web.route import Call
-from schemas.catalogue import CatalogueTask
+from schemas.automation.catalogue import CatalogueTask
 from schemas.ids import CatalogueTaskId
 from wms.catalogue.catalogue_service import CatalogueService
 from wms.catalogue.task_access import make_absence

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
-from schemas.api.jobs import TaskListBody, TaskListChange, TaskListsAnswer, TaskListSeen
+from schemas.api.automation.jobs import TaskListBody, TaskListChange, TaskListsAnswer, TaskListSeen
 from schemas.errors import NotFound
 from schemas.ids import CatalogueTaskId, TaskListId
 from wms.gateway.craton.inventory_calls import NUMBER, PAGED, read_page

@@ -2,7 +2,7 @@
 
 import json
 
-from schemas.api.tasks import (
+from schemas.api.automation.tasks import (
     RunnableTask,
     TaskLocation,
     TaskResourcesBody,
@@ -10,8 +10,8 @@ from schemas.api.tasks import (
     TaskSummary,
     TaskVersionSeen,
 )
-from schemas.builds import DirectorySource, GitSource
-from schemas.catalogue import CatalogueTask, TaskRecipe, TaskResources, TaskVersion
+from schemas.automation.builds import DirectorySource, GitSource
+from schemas.automation.catalogue import CatalogueTask, TaskRecipe, TaskResources, TaskVersion
 from wms.catalogue.life.version_parts import find_task_status, get_latest, get_used, list_recipe_authors
 
 

@@ -15,8 +15,8 @@ from starlette.responses import Response
 
 from runtime.web.callers.gatekeeper import ANYBODY
 from runtime.web.route import Call, Route, answer_json, answer_nothing
-from schemas.api.tasks import WebhookSeen
-from schemas.catalogue import CatalogueTask
+from schemas.api.automation.tasks import WebhookSeen
+from schemas.automation.catalogue import CatalogueTask
 from schemas.errors import NotFound
 from wms.catalogue.builds.build_keys import TaskKeys, is_same
 from wms.catalogue.catalogue_service import CatalogueService

@@ -6,8 +6,8 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
-from schemas.api.tasks import RunnableTask, TaskChangeRequest, TaskCreateRequest, TasksAnswer, TaskSeen
-from schemas.catalogue import TaskStatus
+from schemas.api.automation.tasks import RunnableTask, TaskChangeRequest, TaskCreateRequest, TasksAnswer, TaskSeen
+from schemas.automation.catalogue import TaskStatus
 from schemas.errors import Rejected
 from wms.catalogue.catalogue_parts import Catalogue
 from wms.catalogue.task_recipes import RECIPE_FIELDS

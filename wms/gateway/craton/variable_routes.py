@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route
-from schemas.api.inventories import VariablesRequest, VariablesSeen
+from schemas.api.automation.inventories import VariablesRequest, VariablesSeen
 from wms.gateway.craton.inventory_calls import NAME, REVISION
 from wms.tenancy.rights import Action, roles_for
 

@@ -11,10 +11,7 @@ from starlette.responses import Response
 
 from runtime.bus.questions import Asks
 from runtime.web.route import Call, Route, answer_json
-from schemas.documents import WorkflowDocument
-from schemas.endings import outcome_words
-from schemas.errors import Broken, Conflict, Rejected
-from schemas.failures.bodies import (
+from schemas.api.failures import (
     Attempts,
     DeadLetterGroups,
     DeadLetterOrders,
@@ -24,7 +21,7 @@ from schemas.failures.bodies import (
     LettersHandled,
     LettersRequest,
 )
-from schemas.failures.dead_letters import (
+from schemas.attempts.dead_letters import (
     MAX_LETTERS_PER_PAGE,
     AnyLetterQuery,
     LetterAction,
@@ -42,15 +39,18 @@ from schemas.failures.dead_letters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.failures.history import (
+from schemas.attempts.failed_history import (
     MAX_ATTEMPTS_PER_PAGE,
     AttemptsAnswer,
     AttemptsQuery,
     ErrorGroupsAnswer,
     ErrorGroupsQuery,
 )
+from schemas.errors import Broken, Conflict, Rejected
+from schemas.fleet.documents import WorkflowDocument
+from schemas.fleet.endings import outcome_words
 from schemas.ids import WorkflowId
-from schemas.questions import Answer
+from schemas.questions.bases import Answer
 from wms.audit.audit_log import AuditLog
 from wms.fleet.life.workflow_acts import describe_letters_order
 from wms.fleet.reading.object_reader import ObjectReader

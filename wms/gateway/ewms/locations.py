@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json
-from schemas.api.workflows import ClusterLocation, ClustersAnswer
+from schemas.api.workflows.requests import ClusterLocation, ClustersAnswer
 from wms.fleet.choices.locations import LocationMap
 from wms.gateway.roles import READERS
 

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
-from schemas.api.secrets import SecretNamesAnswer, SecretRequest, SecretSeen
+from schemas.api.automation.secrets import SecretNamesAnswer, SecretRequest, SecretSeen
 from schemas.ids import OrganizationId
 from schemas.rules.secret_names import SECRET_NAME
 from wms.secrets.secret_store import SecretStore

@@ -8,10 +8,10 @@ from starlette.responses import Response
 from runtime.bus.questions import Asks
 from runtime.web.route import Call, Route, answer_json
 from schemas.api.services import ServicesAnswer, ServiceSeen
+from schemas.broker.services import Service
+from schemas.broker.topology import tms_service
 from schemas.errors import EWMSError
-from schemas.questions import VersionAnswer, VersionQuery
-from schemas.services import Service
-from schemas.topology import tms_service
+from schemas.questions.bases import VersionAnswer, VersionQuery
 from wms.fleet.choices.locations import LocationMap
 from wms.gateway.roles import READERS
 from wms.tenancy.rights import Action, roles_for

@@ -3,8 +3,8 @@
 from typing import Any
 
 from runtime.web.route import Call
+from schemas.engine.run_documents import RunDocument
 from schemas.ids import OrganizationId
-from schemas.run_documents import RunDocument
 from wms.processes.process_reader import ProcessReader
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Action, Principal, check_right

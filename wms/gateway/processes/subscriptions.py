@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, RootModel
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument
 from schemas.errors import NotFound
-from schemas.subscriptions import ProductDocument, SubscriptionDocument
 from wms.gateway.processes.callers import Callers
 from wms.gateway.processes.processes import ProcessList, answer_page
 from wms.processes.process_parts import SubscriptionParts

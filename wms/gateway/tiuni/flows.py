@@ -24,8 +24,8 @@ from schemas.api.flows import (
     FlowShapesAnswer,
     InitContextRequest,
 )
+from schemas.engine.flows import FlowStatus
 from schemas.errors import Rejected
-from schemas.flows import FlowStatus
 from schemas.ids import RunUuid
 from wms.flows.flow_service import FlowQuery, FlowService
 from wms.gateway.tiuni.handler_metrics import measure_handler

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from schemas.inventories import (
+from schemas.automation.inventories import (
     MAX_GROUPS,
     MAX_HOST_LABELS,
     MAX_HOSTS,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.inventories import MAX_HOSTS, MAX_RANGE_BYTES, MAX_RANGE_HOSTS
+from schemas.automation.inventories import MAX_HOSTS, MAX_RANGE_BYTES, MAX_RANGE_HOSTS
 from wms.inventory.content.content_edits import sort_host
 from wms.inventory.content.content_rules import Subject, count_bytes
 from wms.inventory.content.inventory_content import ALL, UNGROUPED, Group, Host, InventoryContent, InventoryRefused

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.automation.inventories import MAX_IMPORT_BYTES, InventoryForm
 from schemas.errors import TooLarge
-from schemas.inventories import MAX_IMPORT_BYTES, InventoryForm
 from wms.inventory.content.content_rules import check_content
 from wms.inventory.content.inventory_content import InventoryContent, InventoryRefused
 from wms.inventory.forms.draft import InventoryDraft

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from schemas.automation.inventories import InventoryForm
 from schemas.errors import Rejected
-from schemas.inventories import InventoryForm
 from wms.inventory.content.inventory_content import ALL, UNGROUPED, Group, Host, InventoryContent
 from wms.inventory.forms.draft import LABELS_VARIABLE
 from wms.inventory.forms.ini_reading import read_value

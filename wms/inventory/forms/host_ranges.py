@@ -6,8 +6,8 @@ db[a:c].example.org   db-[0:10:5]   ->   dba.example.org ...   db-0 db-5 db-10
 import re
 from itertools import product
 
+from schemas.automation.inventories import MAX_HOST_NAME_CHARACTERS, MAX_HOSTS
 from schemas.errors import Rejected
-from schemas.inventories import MAX_HOST_NAME_CHARACTERS, MAX_HOSTS
 
 _RANGE = re.compile(r"\[([0-9]{1,9}|[A-Za-z]):([0-9]{1,9}|[A-Za-z])(?::([0-9]{1,9}))?\]", re.ASCII)
 _PORT = re.compile(r"(?P<name>[^:\s]+):(?P<port>[0-9]{1,5})", re.ASCII)

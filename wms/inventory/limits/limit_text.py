@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schemas.automation.inventories import MAX_LIMIT_CHARACTERS
 from schemas.errors import Rejected
-from schemas.inventories import MAX_LIMIT_CHARACTERS
 
 _LABEL_PREFIX = "label="
 _SUBSCRIPT = re.compile(r"(?P<body>.+)\[(?P<first>-?[0-9]{1,6})(?P<slice>[:-](?P<last>[0-9]{0,6}))?\]", re.ASCII)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from runtime.once import Once
+from schemas.automation.inventories import HostDocument
 from schemas.errors import NotFound, Rejected
 from schemas.ids import HostId, InventoryId
-from schemas.inventories import HostDocument
 from wms.inventory.content.content_edits import Edit, add_host
 from wms.inventory.content.inventory_content import Host, InventoryContent
 from wms.inventory.limits.host_search import HostWish, find_hosts

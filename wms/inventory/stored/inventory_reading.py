@@ -4,9 +4,9 @@ from collections.abc import Collection
 from typing import Any
 
 from runtime.kernel.store import Transaction
+from schemas.automation.inventories import HOSTS, INVENTORIES, InventoryDocument
 from schemas.errors import Conflict, NotFound
 from schemas.ids import InventoryId
-from schemas.inventories import HOSTS, INVENTORIES, InventoryDocument
 from wms.inventory.content.inventory_content import InventoryContent
 from wms.inventory.stored.stored_forms import build_content, parse_inventory
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from runtime.clock import stored_now
 from runtime.once import Once
+from schemas.automation.inventories import InventoryDocument, InventoryForm, InventoryGroup
 from schemas.errors import NotFound
 from schemas.ids import InventoryId
-from schemas.inventories import InventoryDocument, InventoryForm, InventoryGroup
 from wms.inventory.content.content_edits import Edit, merge_all, replace_all
 from wms.inventory.content.content_rules import check_content, count_content
 from wms.inventory.content.inventory_content import InventoryContent

@@ -11,10 +11,10 @@ from runtime.kernel.decision import Change, Decision, Delete, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
 from runtime.turns import Turns
+from schemas.automation.inventories import HOSTS, INVENTORIES, HostDocument, InventoryDocument
+from schemas.engine.run_documents import COUNTERS
 from schemas.errors import NotFound, Unavailable
 from schemas.ids import HostId, InventoryId
-from schemas.inventories import HOSTS, INVENTORIES, HostDocument, InventoryDocument
-from schemas.run_documents import COUNTERS
 from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog
 from wms.inventory.content.content_edits import Edit

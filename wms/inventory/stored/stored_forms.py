@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from runtime.kernel.decision import Change, Delete, Document, Insert, Update
+from schemas.automation.inventories import HOSTS, INVENTORIES, HostDocument, InventoryDocument, InventoryGroup
 from schemas.ids import HostId
-from schemas.inventories import HOSTS, INVENTORIES, HostDocument, InventoryDocument, InventoryGroup
 from wms.inventory.content.content_edits import list_changed_hosts
 from wms.inventory.content.content_rules import check_content, count_content, find_size_faults
 from wms.inventory.content.inventory_content import Group, Host, InventoryContent, InventoryRefused, make_content

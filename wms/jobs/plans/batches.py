@@ -6,8 +6,8 @@
 import re
 from collections.abc import Sequence
 
+from schemas.automation.jobs import MAX_SERIAL
 from schemas.errors import Rejected
-from schemas.jobs import MAX_SERIAL
 
 _SIZE = re.compile(r"([0-9]{1,9})(%?)")
 _REMEDY = 'write numbers of hosts or percentages: [1, "20%"]'

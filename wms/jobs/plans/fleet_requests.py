@@ -11,12 +11,12 @@ import shlex
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
-from schemas.api.workflows import TaskRequest, WorkflowRequest
-from schemas.catalogue import FanOut
-from schemas.documents import TaskDirectiveDocument, WorkflowDocument
+from schemas.api.workflows.requests import TaskRequest, WorkflowRequest
+from schemas.automation.catalogue import FanOut
+from schemas.automation.jobs import JobWorkDocument, PinnedTask
+from schemas.fleet.documents import TaskDirectiveDocument, WorkflowDocument
+from schemas.fleet.objects import PilotConfig, PilotValue, WorkerConfig
 from schemas.ids import EventId, TaskId, WorkflowId
-from schemas.jobs import JobWorkDocument, PinnedTask
-from schemas.objects import PilotConfig, PilotValue, WorkerConfig
 
 HOSTS = "hosts"
 OUTCOMES = "outcomes"

@@ -11,8 +11,8 @@ With strategy `free` a batch is one node, so these rules count between batches.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from schemas.automation.jobs import HostState
 from schemas.ids import RunUuid
-from schemas.jobs import HostState
 
 #: What stops a host, and what a rerun of the failed hosts takes.
 BAD_STATES = (HostState.FAILED, HostState.ERROR)

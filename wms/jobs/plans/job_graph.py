@@ -10,10 +10,10 @@ ends as its worst node.
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.automation.jobs import JOB_DEFINITION, MAX_JOB_NODES, JobStrategy
+from schemas.engine.graph import BranchingProfile, Definition, DefinitionKind, Edge, EdgeKind, Graph, Node, NodeKind
 from schemas.errors import Rejected
-from schemas.graph import BranchingProfile, Definition, DefinitionKind, Edge, EdgeKind, Graph, Node, NodeKind
 from schemas.ids import DefinitionHash, NodeKey
-from schemas.jobs import JOB_DEFINITION, MAX_JOB_NODES, JobStrategy
 
 
 @dataclass(frozen=True, slots=True)

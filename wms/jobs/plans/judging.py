@@ -12,8 +12,8 @@ else               queues are not active yet          pending
 
 from collections.abc import Iterable, Mapping
 
-from schemas.jobs import HostJobStatus, HostState
-from schemas.runs import RUN_OVER, Outcome, RunStatus
+from schemas.automation.jobs import HostJobStatus, HostState
+from schemas.engine.runs import RUN_OVER, Outcome, RunStatus
 
 _OF_RUN: Mapping[RunStatus, HostJobStatus] = {
     RunStatus.CREATED: HostJobStatus.NEW,

@@ -12,7 +12,7 @@ in doubt                                          error, until a pilot knows bet
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from schemas.jobs import HostResult, HostState
+from schemas.automation.jobs import HostResult, HostState
 from schemas.pilot.outcomes import EventOutcome, RunEnding
 from wms.jobs.plans.payloads import dump_json
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from schemas.automation.jobs import MAX_JOB_BYTES, MAX_PAYLOAD_BYTES, PAYLOAD_WORDS, JobHostDocument
 from schemas.errors import Rejected, TooLarge
-from schemas.jobs import MAX_JOB_BYTES, MAX_PAYLOAD_BYTES, PAYLOAD_WORDS, JobHostDocument
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schemas.jobs import HostResult, JobDocument
+from schemas.automation.jobs import HostResult, JobDocument
 from wms.jobs.plans.work_progress import MissingResult, make_error_result, make_sure_error
 
 

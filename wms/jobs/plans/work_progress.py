@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schemas.documents import TaskforceDocument
+from schemas.automation.jobs import HostResult, HostState, JobWorkDocument
+from schemas.fleet.documents import TaskforceDocument
 from schemas.ids import RunUuid
-from schemas.jobs import HostResult, HostState, JobWorkDocument
 from wms.fleet.life.conditions import has_given_up, is_over
 from wms.jobs.plans.host_choice import HostFacts, name_host
 

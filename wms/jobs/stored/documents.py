@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from runtime.kernel.decision import Document
-from schemas.runs import RunModel
+from schemas.engine.runs import RunModel
 
 Stored = TypeVar("Stored", bound=RunModel)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from runtime.kernel.decision import Document, Insert
 from runtime.kernel.store import Index, Store
+from schemas.automation.jobs import JOB_HOSTS, JOBS, HostResult, HostState, JobDocument, JobHostDocument
 from schemas.errors import NotFound
 from schemas.ids import RunId, RunUuid
-from schemas.jobs import JOB_HOSTS, JOBS, HostResult, HostState, JobDocument, JobHostDocument
 from wms.byte_pages import find_page
 from wms.jobs.plans.host_choice import HostFacts, judge_host
 from wms.jobs.stored.documents import make_stored, read_stored

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from runtime.clock import stored_now
 from runtime.kernel.store import Index, Store
 from runtime.telemetry import log
+from schemas.automation.jobs import JOB_WORKS, JobWorkDocument
 from schemas.ids import RunUuid, WorkflowId
-from schemas.jobs import JOB_WORKS, JobWorkDocument
 from wms.jobs.stored.documents import make_stored, read_stored
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {

@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack
 from runtime.amqp import Consumer, Delivery, NotDeclared
 from runtime.failpoints import failpoint
 from runtime.loops import BackgroundLoop
+from schemas.automation.jobs import JobWorkDocument
 from schemas.ids import Alias
-from schemas.jobs import JobWorkDocument
 from wms.engine.nested.workflow_queues import WorkflowQueues, open_connection
 
 #: How many events the broker lends at once.

@@ -18,12 +18,12 @@ from runtime.amqp import AccessRefused, Connection, NotDeclared, QueueFull, Unro
 from runtime.clock import stored_now
 from runtime.failpoints import failpoint
 from runtime.telemetry import log
+from schemas.automation.jobs import JobDocument, JobWorkDocument
+from schemas.broker.topology import event_exchange
 from schemas.errors import EWMSError, Unavailable
+from schemas.fleet.objects import MQProfile
 from schemas.ids import Alias, EventId, Mqid
-from schemas.jobs import JobDocument, JobWorkDocument
-from schemas.objects import MQProfile
 from schemas.payloads.data_events import JSON, Header
-from schemas.topology import event_exchange
 from wms.engine.nested.workflow_queues import WorkflowQueues, open_connection
 from wms.jobs.plans.fleet_requests import HOSTS, INVENTORY_KEY, gets_inventory, make_unit_id
 from wms.jobs.plans.payloads import make_host_payload, make_inventory_payload

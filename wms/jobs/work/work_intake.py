@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from runtime.telemetry import log
+from schemas.automation.jobs import HostResult, JobWorkDocument
 from schemas.errors import Rejected
 from schemas.ids import EventId, TaskId
-from schemas.jobs import HostResult, JobWorkDocument
 from schemas.pilot.outcome_reading import outcome_from_bytes, piece_from_bytes
 from schemas.pilot.outcomes import LogPiece
 from wms.engine.nested.workflow_queues import WorkflowQueues

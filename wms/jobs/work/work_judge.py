@@ -12,10 +12,10 @@ it is gone.
 from collections.abc import Sequence
 
 from runtime.failpoints import failpoint
-from schemas.documents import TASKFORCES, TaskforceDocument, WorkflowDocument
-from schemas.jobs import JobDocument, JobWorkDocument
-from schemas.phases import Deactivated, Phase
-from schemas.runs import NodeState, NodeStatus
+from schemas.automation.jobs import JobDocument, JobWorkDocument
+from schemas.engine.runs import NodeState, NodeStatus
+from schemas.fleet.documents import TASKFORCES, TaskforceDocument, WorkflowDocument
+from schemas.fleet.phases import Deactivated, Phase
 from wms.engine.engine import Engine
 from wms.engine.life.stimuli import ChildEnded
 from wms.engine.nested.workflow_queues import WorkflowQueues

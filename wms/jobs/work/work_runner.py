@@ -9,11 +9,11 @@ from runtime.failpoints import failpoint
 from runtime.kernel.decision import Change
 from runtime.kernel.store import Transaction
 from runtime.once import Once
+from schemas.automation.jobs import JobDocument, JobWorkDocument
+from schemas.engine.runs import NodeState, Outcome
 from schemas.errors import Conflict, OverQuota, Rejected
+from schemas.fleet.phases import Deactivated
 from schemas.ids import RunId, RunUuid, WorkflowId
-from schemas.jobs import JobDocument, JobWorkDocument
-from schemas.phases import Deactivated
-from schemas.runs import NodeState, Outcome
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun
 from wms.engine.life.stimuli import ChildEnded, ChildStarted

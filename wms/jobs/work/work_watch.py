@@ -15,17 +15,17 @@ from runtime.kernel.decision import Insert, Update
 from runtime.kernel.store import Committed
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
-from schemas.documents import (
+from schemas.automation.jobs import JobDocument, JobWorkDocument
+from schemas.engine.runs import NODE_OVER, NodeState, WantKind
+from schemas.errors import Conflict, EWMSError, NotFound
+from schemas.fleet.documents import (
     TASK_DIRECTIVES,
     WORKFLOWS,
     TaskDirectiveDocument,
     WorkflowDocument,
 )
-from schemas.errors import Conflict, EWMSError, NotFound
+from schemas.fleet.phases import Deactivated
 from schemas.ids import TaskId, WorkflowId
-from schemas.jobs import JobDocument, JobWorkDocument
-from schemas.phases import Deactivated
-from schemas.runs import NODE_OVER, NodeState, WantKind
 from wms.engine.engine import Engine
 from wms.engine.nested.workflow_queues import WorkflowQueues
 from wms.fleet.fleet import Fleet

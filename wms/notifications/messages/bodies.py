@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schemas.run_documents import RunDocument
+from schemas.engine.run_documents import RunDocument
 from wms.engine.life.variables import mask_values
 from wms.trees.jobs.explain import explain_run, number_node
 from wms.trees.jobs.job_statuses import JOB_PATHS, find_job_status, find_job_type

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from schemas.notifications import CustomMessage, NotificationType
+from schemas.automation.notifications import CustomMessage, NotificationType
 from wms.notifications.child_processes import ChildFailed, ask_child
 
 _CHILD = "wms.notifications.messages.rendering_child"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from schemas.notifications import NotificationStatus
+from schemas.automation.notifications import NotificationStatus
 
 #: The attempts of a notification about a job. A test of a template has one.
 MAX_ATTEMPTS = 6

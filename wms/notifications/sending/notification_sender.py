@@ -16,8 +16,7 @@ from runtime.clock import stored_now
 from runtime.failpoints import failpoint
 from runtime.kernel.timers import NoRoom, Timers
 from runtime.telemetry import counter, log
-from schemas.errors import EWMSError
-from schemas.notifications import (
+from schemas.automation.notifications import (
     NOTIFICATIONS,
     NotificationDocument,
     NotificationStatus,
@@ -25,6 +24,7 @@ from schemas.notifications import (
     NotificationTemplateId,
     NotificationType,
 )
+from schemas.errors import EWMSError
 from wms.notifications.child_processes import ChildFailed, ask_child
 from wms.notifications.notification_settings import NotificationSettings
 from wms.notifications.notification_store import NotificationStore

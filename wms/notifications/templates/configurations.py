@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from schemas.notifications import NotificationType
+from schemas.automation.notifications import NotificationType
 from wms.engine.life.variables import MASK
 from wms.notifications.templates.configuration_fields import (
     ConfigurationReader,

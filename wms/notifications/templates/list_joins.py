@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runtime.kernel.decision import Decision, Delete, Insert
 from runtime.kernel.store import Transaction
-from schemas.notifications import (
+from schemas.automation.notifications import (
     NOTIFICATION_LINKS,
     NOTIFICATION_TEMPLATES,
     NotificationLink,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.notifications import CustomMessage, NotificationTemplateDocument, NotificationType
+from schemas.automation.notifications import CustomMessage, NotificationTemplateDocument, NotificationType
 from wms.notifications.templates.configurations import Configuration, read_configuration
 from wms.trees.template_errors import FieldsRefused
 

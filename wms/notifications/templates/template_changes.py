@@ -6,7 +6,7 @@ A configuration may be secret, so a row says only that it changed.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from schemas.notifications import NotificationList, NotificationTemplateDocument
+from schemas.automation.notifications import NotificationList, NotificationTemplateDocument
 from wms.audit.audit_facts import AuditFacts, compare_fields
 
 _PLAIN = ("name", "description", "organization", "notification_type")

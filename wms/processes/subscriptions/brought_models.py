@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from schemas.subscriptions import MAX_SUBSCRIPTION_BYTES, SubscriptionDocument, is_block
+from schemas.engine.subscriptions import MAX_SUBSCRIPTION_BYTES, SubscriptionDocument, is_block
 from wms.engine.brought import StepRefused
 
 #: So many subscriptions one step may change.

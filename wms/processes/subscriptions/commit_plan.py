@@ -14,10 +14,10 @@ from typing import Any
 from uuid import UUID
 
 from runtime.kernel.decision import Change
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionLifecycle, find_block
 from schemas.events import StepStatedFact
 from schemas.ids import NodeKey
-from schemas.run_documents import RunDocument
-from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionLifecycle, find_block
 from wms.engine.brought import StepRefused
 from wms.processes.subscriptions.brought_models import list_references
 from wms.processes.subscriptions.subscription_documents import list_owned_blocks, make_insert, make_update

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from runtime.telemetry import log
+from schemas.engine.graph import Definition
+from schemas.engine.start_gates import GateSettings
 from schemas.errors import EWMSError
-from schemas.graph import Definition
-from schemas.start_gates import GateSettings
 from wms.engine.worker_questions import WorkerQuestions
 
 

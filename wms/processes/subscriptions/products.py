@@ -10,11 +10,11 @@ from runtime.bus.dispatch import DispatchTable
 from runtime.kernel.database import Reader
 from runtime.kernel.store import Index, Store
 from runtime.telemetry import log
+from schemas.engine.graph import Definition
+from schemas.engine.processes import attaches_to
+from schemas.engine.run_documents import DEFINITIONS
+from schemas.engine.subscriptions import PRODUCTS, SUBSCRIPTIONS, ProductDocument
 from schemas.events import ControlEvent, ProductRegistered
-from schemas.graph import Definition
-from schemas.processes import attaches_to
-from schemas.run_documents import DEFINITIONS
-from schemas.subscriptions import PRODUCTS, SUBSCRIPTIONS, ProductDocument
 from wms.engine import repository
 from wms.engine.handlers import check_sender
 from wms.processes.subscriptions.subscription_documents import make_product_document

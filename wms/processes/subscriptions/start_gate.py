@@ -1,17 +1,17 @@
-"""Decide whether a workflow may start on a subscription now: apply the rule of `schemas.start_gates` to the stored
-data.
+"""Decide whether a workflow may start on a subscription now, from the stored data.
 
-The relations are read in both directions each time, also for a subscription that is out of sync.
+The rule is in `schemas.engine.start_gates`. This module reads the relations in both directions each time, also for a
+subscription that is out of sync.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from schemas.graph import Definition
-from schemas.processes import Target
-from schemas.start_gates import GateQuestion, GateSettings, StartObstacle, find_start_obstacles
-from schemas.subscriptions import SubscriptionDocument, SubscriptionFilter
+from schemas.engine.graph import Definition
+from schemas.engine.processes import Target
+from schemas.engine.start_gates import GateQuestion, GateSettings, StartObstacle, find_start_obstacles
+from schemas.engine.subscriptions import SubscriptionDocument, SubscriptionFilter
 from wms.processes.subscriptions.products import Products, is_attached
 from wms.processes.subscriptions.subscription_store import Subscriptions
 

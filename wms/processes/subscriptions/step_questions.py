@@ -5,11 +5,11 @@ Only the broker users of pools may ask.
 
 from runtime.bus.questions import Caller
 from runtime.kernel.store import Store
+from schemas.broker.services import Service, is_of_service
 from schemas.errors import Forbidden, Rejected
-from schemas.questions import Answer, Question
-from schemas.registration_questions import RegistrationAnswer, RegistrationQuery
-from schemas.services import Service, is_of_service
-from schemas.subscription_questions import (
+from schemas.questions.bases import Answer, Question
+from schemas.questions.registrations import RegistrationAnswer, RegistrationQuery
+from schemas.questions.subscriptions import (
     ProductsAnswer,
     ProductsQuery,
     SubscriptionQuery,

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from runtime.kernel.decision import Document, Insert, Update
-from schemas.subscriptions import (
+from schemas.engine.subscriptions import (
     SUBSCRIPTIONS,
     ProductDocument,
     SubscriptionDocument,

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
+from schemas.engine.subscriptions import SubscriptionLifecycle
 from schemas.errors import Rejected
-from schemas.subscriptions import SubscriptionLifecycle
 from wms.processes.process_filters import PageWish, Query, parse_range, read_filter, read_sort
 
 #: A filter by a field of the subscription, or of any of its blocks, begins so.

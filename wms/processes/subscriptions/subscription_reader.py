@@ -15,17 +15,17 @@ from runtime.clock import stored_now
 from runtime.kernel.decision import Decision, Update
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
-from schemas.errors import NotFound, Unprocessable
-from schemas.ids import OrganizationId
-from schemas.run_documents import RUNS
-from schemas.runs import RUN_OVER
-from schemas.subscriptions import (
+from schemas.engine.run_documents import RUNS
+from schemas.engine.runs import RUN_OVER
+from schemas.engine.subscriptions import (
     SUBSCRIPTIONS,
     CircularBlocks,
     SubscriptionDocument,
     SubscriptionFilter,
     expand_document,
 )
+from schemas.errors import NotFound, Unprocessable
+from schemas.ids import OrganizationId
 from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog
 from wms.processes.process_filters import PageWish, Query, join_queries, make_task_query

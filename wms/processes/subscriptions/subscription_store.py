@@ -11,9 +11,9 @@ from uuid import UUID
 from runtime.clock import stored_now
 from runtime.kernel.database import Reader
 from runtime.kernel.store import Index, Store, Transaction
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.subscriptions import SUBSCRIPTIONS, SubscriptionDocument, SubscriptionFilter, matches_filter
 from schemas.events import NodeEnded
-from schemas.run_documents import RunDocument
-from schemas.subscriptions import SUBSCRIPTIONS, SubscriptionDocument, SubscriptionFilter, matches_filter
 from wms.engine.brought import BroughtChanges
 from wms.processes.subscriptions.brought_models import read_models
 from wms.processes.subscriptions.commit_plan import (

@@ -6,10 +6,10 @@ parent, a cycle. A refusal changes nothing.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from schemas.automation.trees import MAX_TREE_NODES, TemplateDocument, TemplateNode, Topology, name_edge_list
+from schemas.engine.graph import BranchingProfile, Convergence, Edge, EdgeKind, Graph, Node, NodeKind
 from schemas.errors import Rejected
-from schemas.graph import BranchingProfile, Convergence, Edge, EdgeKind, Graph, Node, NodeKind
 from schemas.ids import NodeKey, TemplateNodeId
-from schemas.trees import MAX_TREE_NODES, TemplateDocument, TemplateNode, Topology, name_edge_list
 from wms.engine.life.graph import BrokenRule, GraphRule, find_broken_rule
 
 _PROFILES: Mapping[Topology, BranchingProfile] = {

@@ -5,13 +5,22 @@
     approval template       a graph of one node, which waits for a person
 
 So each job of a tree is a run with an id, a log and an end of its own, for every kind of work. Add a kind of work to
-`schemas.trees.Work` and to `make_work_node`; nothing else needs to know it.
+`schemas.automation.trees.Work` and to `make_work_node`; nothing else needs to know it.
 """
 
 from collections.abc import Mapping
 
-from schemas.errors import Broken
-from schemas.graph import (
+from schemas.automation.jobs import JOB_DEFINITION
+from schemas.automation.trees import (
+    ApprovalWork,
+    FleetWork,
+    HostsWork,
+    ProcessWork,
+    Prompt,
+    TemplateDocument,
+    TemplateKind,
+)
+from schemas.engine.graph import (
     BranchingProfile,
     Convergence,
     Definition,
@@ -23,9 +32,8 @@ from schemas.graph import (
     WaitKind,
     WaitSpec,
 )
+from schemas.errors import Broken
 from schemas.ids import NodeKey, TemplateId
-from schemas.jobs import JOB_DEFINITION
-from schemas.trees import ApprovalWork, FleetWork, HostsWork, ProcessWork, Prompt, TemplateDocument, TemplateKind
 from wms.trees.graphs.graph_rules import find_profile
 from wms.trees.inputs.launch_values import spell_prompts
 from wms.trees.inputs.surveys import find_defaults

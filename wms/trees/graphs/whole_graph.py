@@ -20,10 +20,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from schemas.errors import Rejected
-from schemas.graph import MAX_TIMEOUT_S, EdgeKind
-from schemas.ids import TemplateId, TemplateNodeId
-from schemas.trees import (
+from schemas.automation.trees import (
     MAX_IDENTIFIER,
     MAX_LABELS,
     MAX_TREE_NODES,
@@ -34,6 +31,9 @@ from schemas.trees import (
     Topology,
     name_edge_list,
 )
+from schemas.engine.graph import MAX_TIMEOUT_S, EdgeKind
+from schemas.errors import Rejected
+from schemas.ids import TemplateId, TemplateNodeId
 from wms.engine.life.graph import list_broken_rules
 from wms.located_text import LocatedDocument, Path
 from wms.trees.graphs.graph_rules import explain_rule, make_bare_graph

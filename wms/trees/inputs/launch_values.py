@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.automation.surveys import Survey
+from schemas.automation.trees import Prompt, TemplateDocument
 from schemas.errors import Rejected
-from schemas.surveys import Survey
-from schemas.trees import Prompt, TemplateDocument
 from wms.engine.life.variables import MASK, mask_values
 from wms.trees.inputs.surveys import find_defaults, find_survey_faults
 from wms.trees.template_errors import FieldsRefused

@@ -12,8 +12,8 @@ A launch reports all faults of its answers together.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from schemas.automation.surveys import QuestionType, Survey, SurveyQuestion
 from schemas.errors import Rejected
-from schemas.surveys import QuestionType, Survey, SurveyQuestion
 from wms.engine.life.variables import MASK
 
 _TEXTS = frozenset({QuestionType.TEXT, QuestionType.TEXTAREA, QuestionType.PASSWORD})

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schemas.graph import EdgeKind, Graph
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeState, NodeStatus
+from schemas.engine.graph import EdgeKind, Graph
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeState, NodeStatus
 from wms.engine.life.branching import is_satisfied
 from wms.engine.life.graph import find_layout
 from wms.graph_text import LineStyle, TextEdge, TextNode, write_dot, write_mermaid

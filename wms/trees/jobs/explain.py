@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from schemas.graph import EdgeKind, NodeKind
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeStatus, RunStatus
+from schemas.engine.graph import EdgeKind, NodeKind
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeStatus, RunStatus
 from wms.engine.life.branching import judge_run
 
 #: The nodes of run r have the numbers from r times this on, so a number alone tells run and node.

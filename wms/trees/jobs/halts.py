@@ -5,9 +5,9 @@ A step that failed for good halts its process. The jobs above it are `running` u
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeStatus
 from schemas.ids import RunId
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeStatus
 
 _MAX_SHOWN = 5
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from schemas.engine.run_documents import RunDocument
 from schemas.ids import OrganizationId, TemplateId
-from schemas.run_documents import RunDocument
 from wms.audit.audit_facts import AuditFacts
 from wms.tenancy.rights import Action
 from wms.trees.graphs.tree_definitions import find_template_id

@@ -5,8 +5,8 @@ somebody decides an approval         status
 the time of an approval is over      status, timed_out; the row names no actor
 """
 
-from schemas.graph import DefinitionKind
-from schemas.runs import NodeStatus, WantKind
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.runs import NodeStatus, WantKind
 from wms.audit.audit_facts import AuditFacts
 from wms.engine.life.open_run import OpenRun, RunDecision
 from wms.engine.life.stimuli import RunStimulus, WaitAnswered, Wish

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runtime.kernel.store import Store
-from schemas.graph import DefinitionKind, NodeKind
+from schemas.engine.graph import DefinitionKind, NodeKind
+from schemas.engine.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
+from schemas.engine.runs import RUN_OVER, RunStatus
 from schemas.ids import RunId, TemplateId
-from schemas.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
-from schemas.runs import RUN_OVER, RunStatus
 from wms.engine import repository
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import find_delegated, make_tree_filter

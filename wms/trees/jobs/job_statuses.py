@@ -9,9 +9,9 @@ successful, failed, error, canceled                 the same words
 
 from collections.abc import Mapping
 
-from schemas.graph import NodeKind
-from schemas.run_documents import RunDocument
-from schemas.runs import RUN_OVER, RunStatus
+from schemas.engine.graph import NodeKind
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import RUN_OVER, RunStatus
 
 _WORDS: Mapping[RunStatus, str] = {
     RunStatus.CREATED: "pending",

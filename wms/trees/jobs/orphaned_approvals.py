@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from runtime.clock import stored_now
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
+from schemas.engine.run_documents import RUNS
+from schemas.engine.runs import RUN_OVER, WaitAnswer
 from schemas.errors import NotFound
 from schemas.ids import RunId, TemplateId
-from schemas.run_documents import RUNS
-from schemas.runs import RUN_OVER, WaitAnswer
 from wms.engine.engine import Engine
 from wms.trees.graphs.tree_definitions import WORK, find_template_id, name_definition
 from wms.trees.jobs.job_reader import APPROVALS

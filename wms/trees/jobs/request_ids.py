@@ -3,8 +3,8 @@
 import uuid
 
 from runtime.once import Once
+from schemas.engine.runs import Occurrence
 from schemas.ids import RunUuid
-from schemas.schedules import Occurrence
 
 _LAUNCHES = uuid.UUID("6e2d2b7e-0a57-4d0e-9d0c-5b7b8b2f4c61")
 

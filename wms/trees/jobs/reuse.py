@@ -10,10 +10,10 @@ A handler that ran because a node failed stands below that node. So it runs agai
 
 from collections.abc import Mapping
 
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import RUN_OVER, NodeState, NodeStatus
 from schemas.errors import Conflict
 from schemas.ids import NodeKey
-from schemas.run_documents import RunDocument
-from schemas.runs import RUN_OVER, NodeState, NodeStatus
 from wms.engine.life.graph import find_layout, sort_topologically
 
 _GOOD = frozenset({NodeStatus.SUCCESSFUL, NodeStatus.SKIPPED})

@@ -13,13 +13,12 @@ from typing import Any
 from runtime.clock import stored_now
 from runtime.kernel.store import Store
 from runtime.once import Once
+from schemas.automation.trees import Prompt, TemplateDocument
+from schemas.engine.graph import Definition, DefinitionKind
+from schemas.engine.run_documents import RUN_LOG, RUNS, RunDocument
+from schemas.engine.runs import RUN_OVER, Occurrence, WaitAnswer, WantKind
 from schemas.errors import Conflict, Forbidden, NotFound
-from schemas.graph import Definition, DefinitionKind
 from schemas.ids import RunId, TemplateId
-from schemas.run_documents import RUN_LOG, RUNS, RunDocument
-from schemas.runs import RUN_OVER, WaitAnswer, WantKind
-from schemas.schedules import Occurrence
-from schemas.trees import Prompt, TemplateDocument
 from wms.audit.audit_log import AuditLog
 from wms.engine import repository
 from wms.engine.engine import Engine

@@ -13,12 +13,12 @@ from runtime.failpoints import failpoint
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
+from schemas.automation.trees import TREE_TURNS
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.run_documents import RUNS
+from schemas.engine.runs import RUN_OVER, RunStatus
 from schemas.errors import Conflict, EWMSError, NotFound
-from schemas.graph import DefinitionKind
 from schemas.ids import RunId, TemplateId
-from schemas.run_documents import RUNS
-from schemas.runs import RUN_OVER, RunStatus
-from schemas.trees import TREE_TURNS
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun, RunDecision

@@ -5,9 +5,9 @@ from typing import Any
 
 from runtime.kernel.decision import Document, Insert
 from runtime.kernel.store import Index
-from schemas.graph import DefinitionKind
-from schemas.run_documents import RUNS
-from schemas.trees import LABELS, TEMPLATES, LabelDocument
+from schemas.automation.trees import LABELS, TEMPLATES, LabelDocument
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.run_documents import RUNS
 from wms.trees.template_errors import FieldsRefused
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {

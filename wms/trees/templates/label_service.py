@@ -11,11 +11,11 @@ from runtime.clock import stored_now
 from runtime.kernel.decision import Change, Decision, Delete, Update
 from runtime.kernel.store import Store, Transaction
 from runtime.once import Once
+from schemas.automation.trees import LABELS, MAX_LABELS, TEMPLATES, LabelDocument, TemplateDocument, TemplateKind
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.run_documents import COUNTERS, RUNS
 from schemas.errors import Conflict, NotFound, Rejected
-from schemas.graph import DefinitionKind
 from schemas.ids import LabelId, OrganizationId, TemplateId
-from schemas.run_documents import COUNTERS, RUNS
-from schemas.trees import LABELS, MAX_LABELS, TEMPLATES, LabelDocument, TemplateDocument, TemplateKind
 from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog
 from wms.tenancy.rights import Action, Principal, find_organizations

@@ -3,9 +3,9 @@
 The template that the node wraps must ask for labels, as for each other prompt.
 """
 
+from schemas.automation.trees import MAX_LABELS, LabelDocument, Prompt, TemplateDocument, TemplateNode
 from schemas.errors import Rejected
 from schemas.ids import LabelId, TemplateNodeId
-from schemas.trees import MAX_LABELS, LabelDocument, Prompt, TemplateDocument, TemplateNode
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.inputs.launch_values import check_saved_values

@@ -10,10 +10,10 @@ from typing import Any
 
 from runtime.clock import stored_now
 from runtime.once import Once
+from schemas.automation.trees import TemplateDocument, TemplateKind, TemplateNode
+from schemas.engine.graph import EdgeKind
 from schemas.errors import Forbidden, NotFound, Rejected
-from schemas.graph import EdgeKind
 from schemas.ids import TemplateId, TemplateNodeId
-from schemas.trees import TemplateDocument, TemplateKind, TemplateNode
 from wms.encryption import SecretKeys
 from wms.located_text import LocatedDocument
 from wms.tenancy.rights import Action, Principal

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from runtime.kernel.store import Store
-from schemas.errors import Conflict, Rejected
-from schemas.ids import TemplateId
-from schemas.trees import (
+from schemas.automation.trees import (
     TEMPLATES,
     ObjectRole,
     RoleGrant,
@@ -19,6 +17,8 @@ from schemas.trees import (
     Topology,
     can_delegate,
 )
+from schemas.errors import Conflict, Rejected
+from schemas.ids import TemplateId
 from wms.tenancy.documents import name_team
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.teams import Teams

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from schemas.graph import EdgeKind
+from schemas.automation.trees import TemplateDocument, TemplateNode
+from schemas.engine.graph import EdgeKind
 from schemas.ids import TemplateNodeId
-from schemas.trees import TemplateDocument, TemplateNode
 from wms.audit.audit_facts import AuditFacts, compare_fields
 
 _PLAIN = ("name", "description", "organization", "topology", "survey_enabled", "allow_simultaneous")

@@ -10,11 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.errors import Rejected
-from schemas.graph import MAX_TIMEOUT_S, EdgeKind
-from schemas.ids import TemplateNodeId
-from schemas.jobs import JobStrategy
-from schemas.trees import (
+from schemas.automation.jobs import JobStrategy
+from schemas.automation.trees import (
     MAX_IDENTIFIER,
     TEXT_PROMPTS,
     ApprovalWork,
@@ -28,6 +25,9 @@ from schemas.trees import (
     Topology,
     name_edge_list,
 )
+from schemas.engine.graph import MAX_TIMEOUT_S, EdgeKind
+from schemas.errors import Rejected
+from schemas.ids import TemplateNodeId
 from wms.engine.life.variables import check_size
 from wms.located_text import read_plain
 from wms.trees.graphs.tree_definitions import find_template_id

@@ -2,9 +2,9 @@
 
 from runtime.kernel.decision import Change, Delete
 from runtime.kernel.store import Transaction
+from schemas.automation.notifications import NOTIFICATION_LINKS, NOTIFICATION_TEMPLATES, name_template
+from schemas.automation.trees import TemplateDocument
 from schemas.ids import TemplateId
-from schemas.notifications import NOTIFICATION_LINKS, NOTIFICATION_TEMPLATES, name_template
-from schemas.trees import TemplateDocument
 
 
 async def delete_links(tx: Transaction, template: TemplateId) -> list[Change]:

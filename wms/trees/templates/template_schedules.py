@@ -2,9 +2,9 @@
 
 from runtime.kernel.decision import Change, Delete, Update
 from runtime.kernel.store import Transaction
+from schemas.automation.schedules import SCHEDULES
+from schemas.automation.trees import TemplateDocument
 from schemas.ids import TemplateId
-from schemas.schedules import SCHEDULES
-from schemas.trees import TemplateDocument
 
 
 async def move_schedules(tx: Transaction, template: TemplateDocument) -> list[Change]:

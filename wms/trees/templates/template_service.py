@@ -6,10 +6,10 @@ from typing import Any
 
 from runtime.clock import stored_now
 from runtime.once import Once
+from schemas.automation.surveys import Survey
+from schemas.automation.trees import TemplateDocument, TemplateKind, Work, name_edge_list
 from schemas.errors import Broken
 from schemas.ids import OrganizationId, TemplateId, TemplateNodeId
-from schemas.surveys import Survey
-from schemas.trees import TemplateDocument, TemplateKind, Work, name_edge_list
 from wms.encryption import NoKey, SecretKeys
 from wms.engine.life.graph import list_broken_rules
 from wms.engine.life.variables import MASK

@@ -1,6 +1,6 @@
 """Give the engine the definitions of templates, as they are when a run begins. A run keeps its own copy."""
 
-from schemas.graph import Definition
+from schemas.engine.graph import Definition
 from schemas.ids import DefinitionHash
 from wms.trees.graphs.tree_definitions import find_template_id, make_definition
 from wms.trees.templates.template_store import TemplateStore

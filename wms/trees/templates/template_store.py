@@ -6,12 +6,12 @@ from typing import Any
 from runtime.kernel.decision import Change, Decision, Delete, Document, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
+from schemas.automation.trees import TEMPLATES, TemplateDocument, TemplateKind, TemplateNode
+from schemas.engine.graph import MAX_TIMEOUT_S
+from schemas.engine.run_documents import COUNTERS, RUNS
+from schemas.engine.runs import RUN_OVER
 from schemas.errors import Conflict, NotFound
-from schemas.graph import MAX_TIMEOUT_S
 from schemas.ids import TemplateId, TemplateNodeId
-from schemas.run_documents import COUNTERS, RUNS
-from schemas.runs import RUN_OVER
-from schemas.trees import TEMPLATES, TemplateDocument, TemplateKind, TemplateNode
 from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog
 from wms.trees.graphs.tree_definitions import name_definition

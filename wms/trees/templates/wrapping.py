@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from schemas.automation.trees import TemplateDocument, TemplateKind, TemplateNode
 from schemas.ids import TemplateId
-from schemas.trees import TemplateDocument, TemplateKind, TemplateNode
 from wms.encryption import SecretKeys
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right

@@ -9,7 +9,7 @@ from ewms.cli.commands.automation import catalogue_trial
 from ewms.cli.context import GlobalOptions, can_ask
 
 if TYPE_CHECKING:
-    from schemas.api.tasks import TaskSeen
+    from schemas.api.automation.tasks import TaskSeen
 
 app = typer.Typer(help="Register tasks from git, approve them, and follow their builds.", no_args_is_help=True)
 
@@ -262,7 +262,7 @@ def _ask_for_commit(task: "TaskSeen", number: int | None) -> str:
         Rejected: there is no person to ask.
     """
     from ewms.cli.text.automation.catalogue import describe_commit
-    from schemas.catalogue import TaskStatus
+    from schemas.automation.catalogue import TaskStatus
     from schemas.errors import Rejected
 
     wanted = task.latest_version if number is None else number

@@ -9,7 +9,7 @@ from ewms.cli.context import GlobalOptions, parse_option, parse_secrets, parse_s
 
 if TYPE_CHECKING:
     from ewms.client import Client
-    from schemas.api.jobs import JobSeen
+    from schemas.api.automation.jobs import JobSeen
 
 app = typer.Typer(help="Run tasks of the catalogue on hosts of an inventory.", no_args_is_help=True)
 

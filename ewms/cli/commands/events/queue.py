@@ -8,7 +8,7 @@ import typer
 from ewms.cli.commands.events import queue_history
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, can_ask, parse_option
-from schemas.traces.sampling import DEFAULT_ONE_IN
+from schemas.attempts.trace_sampling import DEFAULT_ONE_IN
 
 if TYPE_CHECKING:
     from ewms.queues.payloads import Event
@@ -228,7 +228,7 @@ def token(
     to: Annotated[str | None, typer.Option(help="publish or consume: fail if the queue is not for this.")] = None,
 ) -> None:
     """Print a new token that opens this queue alone, for an AMQP client of your own. Keep it secret."""
-    from schemas.api.queues import Use
+    from schemas.api.queues.profiles import Use
     from schemas.errors import Rejected, Unavailable
 
     given: GlobalOptions = context.obj

@@ -11,7 +11,7 @@ from ewms.cli.context import GlobalOptions
 def close_inputs(context: typer.Context, workflow: Id) -> None:
     """Say that no more events will come: the workflow ends by itself when every event is settled."""
     from ewms.errors import AlreadyThere
-    from schemas.endings import outcome_words
+    from schemas.fleet.endings import outcome_words
 
     given: GlobalOptions = context.obj
     with given.make_client() as ews:

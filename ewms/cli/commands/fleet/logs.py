@@ -39,7 +39,7 @@ def show_logs(
 ) -> None:
     """Show what workers wrote, if the request keeps it: of those that have ended, or have warned of something."""
     from ewms.errors import NotThere
-    from schemas.logs import LogStream
+    from schemas.questions.worker_logs import LogStream
 
     given: GlobalOptions = context.obj
     named = [stream for stream, chosen in ((LogStream.OUT, stdout), (LogStream.ERR, stderr)) if chosen]
@@ -68,7 +68,7 @@ def show_logs(
 def _tell_kills(given: GlobalOptions, ews: "Client", id_: str) -> None:
     """Say how often signals ended pilots, and on which workers: a killed pilot cannot write that into its log."""
     from schemas.errors import EWMSError
-    from schemas.pilot_kills import EVENTS_OF_KILLED, describe_kills
+    from schemas.fleet.pilot_kills import EVENTS_OF_KILLED, describe_kills
 
     if given.quiet:
         return

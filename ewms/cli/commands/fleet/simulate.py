@@ -14,7 +14,7 @@ from ewms.errors import Unreachable
 from schemas.errors import Rejected
 
 if TYPE_CHECKING:
-    from schemas.api.workflow_simulation import Simulation, SimulationOrder
+    from schemas.api.workflows.simulation import Simulation, SimulationOrder
 
 #: The group of entry points. Each is a callable that takes a `SimulationOrder` and returns a `Simulation`.
 GROUP = "ewms.simulator"
@@ -35,7 +35,7 @@ def simulate_workflow(
 
     Pilots and jobs decide as in a real run, on a virtual clock, with the service times of the past run.
     """
-    from schemas.api.workflow_simulation import SimulationOrder
+    from schemas.api.workflows.simulation import SimulationOrder
 
     given: GlobalOptions = context.obj
     wanted = parse_workers(workers or ())

@@ -10,7 +10,7 @@ from ewms.cli.context import GlobalOptions
 
 if TYPE_CHECKING:
     from ewms.client import Run
-    from schemas.api.explanation import ExplainedCause
+    from schemas.api.workflows.explanation import ExplainedCause
 
 app = typer.Typer(help="See the state of taskforces, and read what workers wrote.", no_args_is_help=True)
 app.command("logs")(show_logs)

@@ -193,7 +193,7 @@ def wait(
 ) -> None:
     """Wait until a workflow is over, its queues are active, or its taskforces have reached a phase."""
     from schemas.errors import Rejected
-    from schemas.phases import Phase
+    from schemas.fleet.phases import Phase
 
     given: GlobalOptions = context.obj
     if until not in ("over", "active", *Phase):

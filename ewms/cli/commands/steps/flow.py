@@ -140,7 +140,7 @@ def _watch_flow(given: GlobalOptions, flows: "WorkflowService", flow: str) -> No
     from ewms.cli.text.fleet.watch import tick_regularly
     from ewms.cli.text.steps.flows import find_flow_command, flow_lines, is_flow_settled, list_ended_nodes
     from ewms.cli.text.terminal.steps_display import StepsDisplay
-    from schemas.flows import FlowStatus
+    from schemas.engine.flows import FlowStatus
 
     with StepsDisplay(quiet=given.quiet) as display:
         for _ in tick_regularly(forever=True, interval_s=0.5):

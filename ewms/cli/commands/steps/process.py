@@ -254,7 +254,7 @@ def _watch_run(given: GlobalOptions, run: "ProcessRun") -> None:
     from ewms.cli.text.steps.process_watch import draw_process
     from ewms.cli.text.steps.processes import SETTLED
     from ewms.cli.text.terminal.steps_display import StepsDisplay
-    from schemas.processes import ProcessStatus
+    from schemas.engine.processes import ProcessStatus
 
     with StepsDisplay(quiet=given.quiet) as display:
         for _ in tick_regularly(forever=True, interval_s=0.5):

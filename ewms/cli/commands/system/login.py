@@ -83,7 +83,7 @@ def show_user(
 
     from ewms.cli.text.terminal.plain import escape_controls
     from ewms.errors import NotThere
-    from schemas.token_claims import read_claims
+    from schemas.broker.token_claims import read_claims
 
     given: GlobalOptions = context.obj
     # We ask for a workflow that cannot exist: the gateway answers "not there" only to users whom it accepts.

@@ -7,9 +7,9 @@ from rich.text import Text
 
 from ewms.cli.text.steps.processes import format_time, make_table
 from ewms.cli.text.terminal.plain import escape_controls
-from schemas.api.tasks import TaskSeen, TaskSummary, TaskVersionSeen
-from schemas.builds import SyncState
-from schemas.catalogue import TaskStatus, TaskVisibility
+from schemas.api.automation.tasks import TaskSeen, TaskSummary, TaskVersionSeen
+from schemas.automation.builds import SyncState
+from schemas.automation.catalogue import TaskStatus, TaskVisibility
 from schemas.rules.sizes import print_size
 
 _STYLES = {

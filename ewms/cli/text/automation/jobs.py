@@ -7,7 +7,7 @@ from rich.text import Text
 
 from ewms.cli.text.steps.processes import format_time, make_table
 from ewms.cli.text.terminal.plain import escape_controls
-from schemas.api.jobs import JobHostSeen, JobLogPart, JobSeen, JobSummary, TaskListSeen
+from schemas.api.automation.jobs import JobHostSeen, JobLogPart, JobSeen, JobSummary, TaskListSeen
 
 _STYLES = {
     "successful": "green",

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ewms.cli.text.terminal.plain import escape_controls
-from schemas.failures.bodies import DeadLetterGroups, DeadLetterSeen
-from schemas.failures.dead_letters import DeadLetter
-from schemas.failures.history import Attempt, ErrorGroup
+from schemas.api.failures import DeadLetterGroups, DeadLetterSeen
+from schemas.attempts.dead_letters import DeadLetter
+from schemas.attempts.failed_history import Attempt, ErrorGroup
 
 _MAX_HEADER = 200
 _MAX_EXCERPT = 60

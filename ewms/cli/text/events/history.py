@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ewms.cli.text.fleet.tables import make_table
-from schemas.requests import QueueHistory
+from schemas.questions.queues import QueueHistory
 
 _BARS = "▁▂▃▄▅▆▇█"
 

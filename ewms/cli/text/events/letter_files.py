@@ -10,12 +10,12 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING
 
 from ewms.errors import ServerFailed
+from schemas.attempts.dead_letters import LETTER_ID
 from schemas.errors import Rejected
-from schemas.failures.dead_letters import LETTER_ID
 from schemas.payloads.json_text import load_json
 
 if TYPE_CHECKING:
-    from schemas.failures.dead_letters import DeadLetter
+    from schemas.attempts.dead_letters import DeadLetter
 
 #: Content type -> the usual suffix of a file.
 _SUFFIXES = {"application/json": ".json", "text/plain": ".txt"}

@@ -11,7 +11,7 @@ from rich.text import Text
 from ewms.cli.text.events.failure_tables import attempt_lines, fold_attempts
 from ewms.cli.text.terminal.plain import escape_controls
 from schemas.api.event_trace import EventState, EventTrace, TracedEvent
-from schemas.traces.done_attempts import DoneAttempt, TracedFamily
+from schemas.attempts.done_history import DoneAttempt, TracedFamily
 
 _STATES: Final = {
     EventState.DEAD: ("failed for good", "red"),

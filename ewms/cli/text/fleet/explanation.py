@@ -2,8 +2,8 @@
 
 from rich.text import Text
 
-from schemas.api.explanation import Explanation, WorkflowStanding
-from schemas.explain.cause_entry import Severity
+from schemas.api.workflows.explanation import Explanation, WorkflowStanding
+from schemas.causes.entry import Severity
 
 _STYLES = {
     Severity.BLOCKED: "bold red",

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ewms.cli.text.fleet.tables import make_table
-from schemas.api.workflow_report import Measure, WorkFigures, WorkflowReport
+from schemas.api.workflows.report import Measure, WorkFigures, WorkflowReport
 
 UNKNOWN = "?"
 

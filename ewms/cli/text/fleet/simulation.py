@@ -7,7 +7,7 @@ from rich.text import Text
 
 from ewms.cli.text.fleet.report import UNKNOWN
 from ewms.cli.text.fleet.tables import make_table
-from schemas.api.workflow_simulation import SimulatedRun, Simulation
+from schemas.api.workflows.simulation import SimulatedRun, Simulation
 
 
 def simulation_view(found: Simulation) -> RenderableType:

@@ -9,14 +9,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from schemas.api.health import Stall, TaskforceHealth
 from schemas.api.queries import WorkflowFound
-from schemas.api.queues import QueueDepths
-from schemas.api.workflows import ClusterLocation
-from schemas.endings import outcome_words
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.health import Stall, TaskforceHealth
+from schemas.api.workflows.requests import ClusterLocation
 from schemas.explain.task_names import name_task
-from schemas.objects import TaskDirective, Taskforce
-from schemas.pilot_kills import EVENTS_OF_KILLED, describe_kills
+from schemas.fleet.endings import outcome_words
+from schemas.fleet.objects import TaskDirective, Taskforce
+from schemas.fleet.pilot_kills import EVENTS_OF_KILLED, describe_kills
 
 if TYPE_CHECKING:
     from ewms.workflows.worker_logs import LogInfo

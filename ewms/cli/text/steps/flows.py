@@ -8,8 +8,8 @@ from rich.text import Text
 
 from ewms.cli.text.steps.processes import MARKS, format_time, format_took, make_table
 from schemas.api.flows import FlowDetail, FlowInfo
-from schemas.flows import FlowStatus
-from schemas.processes import StepStatus
+from schemas.engine.flows import FlowStatus
+from schemas.engine.processes import StepStatus
 
 #: A node's mark is that of a step which stands likewise.
 _LIKE: Mapping[FlowStatus, StepStatus] = {

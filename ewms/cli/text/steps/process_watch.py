@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ewms.cli.text.steps.processes import describe_failure, find_next_command, process_lines
 from ewms.cli.text.terminal.steps_display import StepsDisplay
-from schemas.processes import StepStatus
+from schemas.engine.processes import StepStatus
 
 if TYPE_CHECKING:
     from schemas.api.processes import ProcessDetail, ProcessStep

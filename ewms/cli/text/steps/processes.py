@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.api.processes import ProcessDetail, ProcessStep, ProcessSummary
-from schemas.processes import RESUMABLE, ProcessStatus, StepStatus
-from schemas.subscriptions import SubscriptionDocument
+from schemas.engine.processes import RESUMABLE, ProcessStatus, StepStatus
+from schemas.engine.subscriptions import SubscriptionDocument
 
 #: What a step's status looks like in front of its name.
 MARKS: Mapping[StepStatus, tuple[str, str]] = {

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ewms.cli.text.terminal.streams import describe_file, open_input
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.errors import Rejected, TooLarge
 from schemas.payloads.event_lines import parse_line
-from schemas.topology import MAX_EVENT_BYTES
 
 _AS_TEXT = "write a text in quotes, or send lines as they are with --text"
 

@@ -18,7 +18,7 @@ from deploy.local.fetch.cache import cache_directory, prepare_cache
 from processes.builds.programs import Programs
 from processes.builds.settings import BuilderSettings
 from processes.builds.workshop import Workshop
-from schemas.builds import BuildLimits, BuildOrder, DirectorySource, GitSource
+from schemas.automation.builds import BuildLimits, BuildOrder, DirectorySource, GitSource
 
 MIB = 1 << 20
 

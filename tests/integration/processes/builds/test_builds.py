@@ -9,7 +9,7 @@ import pytest
 
 from processes.builds.build_errors import BuildFailed, LocationsLackImage
 from processes.builds.workshop import Workshop
-from schemas.builds import BuildOrder, BuiltImage, SyncedImage
+from schemas.automation.builds import BuildOrder, BuiltImage, SyncedImage
 from tests.integration.processes.builds.conftest import GitServer, TaskFiles
 
 PYTHON_TASK = """\

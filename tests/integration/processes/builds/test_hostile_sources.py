@@ -7,7 +7,7 @@ import pytest
 
 from processes.builds.build_errors import BuildFailed
 from processes.builds.workshop import Workshop
-from schemas.builds import BuildLimits, BuildOrder, DirectorySource, GitSource
+from schemas.automation.builds import BuildLimits, BuildOrder, DirectorySource, GitSource
 from tests.integration.processes.builds.conftest import MIB, GitServer, TaskFiles
 
 

@@ -15,7 +15,7 @@ from deploy.local.fetch import packages
 from deploy.local.fetch.cache import cache_directory, prepare_cache
 from processes.builds.build_errors import LocationsLackImage
 from processes.builds.workshop import Workshop
-from schemas.builds import SyncedImage
+from schemas.automation.builds import SyncedImage
 from tests.integration.processes.builds.conftest import TaskFiles
 
 _CONFIGURATION = """\

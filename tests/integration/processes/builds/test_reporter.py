@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from processes.builds.reporter import BuildReporter
-from schemas.builds import REPORT_TOKEN_HEADER, BuildReport, BuildStage, LocationSync, SyncState
+from schemas.automation.builds import REPORT_TOKEN_HEADER, BuildReport, BuildStage, LocationSync, SyncState
 
 
 class Gateway:

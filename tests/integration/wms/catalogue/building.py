@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from ewms.steps import State, StepList, begin, retrystep, step, task
-from schemas.builds import REPORT_TOKEN_HEADER, BuildOrder, BuiltImage, FoundCommit, SyncedImage, SyncState
+from schemas.automation.builds import REPORT_TOKEN_HEADER, BuildOrder, BuiltImage, FoundCommit, SyncedImage, SyncState
 
 COMMITS = [character * 40 for character in "abcdef"]
 

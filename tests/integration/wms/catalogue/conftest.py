@@ -14,10 +14,10 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from ewms.steps.testing import keep_definitions, keep_registrations
 from ewms.worker.app import run_worker
 from ewms.worker.settings import WorkerSettings
-from schemas.builds import BUILD_POOL
-from schemas.run_documents import RUNS
-from schemas.runs import RUN_OVER
-from schemas.topology import pool_service
+from schemas.automation.builds import BUILD_POOL
+from schemas.broker.topology import pool_service
+from schemas.engine.run_documents import RUNS
+from schemas.engine.runs import RUN_OVER
 from tests.integration.wms.catalogue import building
 from tests.integration.wms.peers import Issuer
 from tests.waiting import PATIENCE_S, eventually

@@ -3,9 +3,9 @@
 import asyncio
 import json
 
-from schemas.builds import REPORT_TOKEN_HEADER
-from schemas.catalogue import BUILD_LOG
-from schemas.run_documents import RUNS
+from schemas.automation.builds import REPORT_TOKEN_HEADER
+from schemas.automation.catalogue import BUILD_LOG
+from schemas.engine.run_documents import RUNS
 from tests.integration.wms.catalogue.building import COMMITS, find_digest, report
 from tests.integration.wms.catalogue.conftest import TaskWorld
 from tests.waiting import PATIENCE_S, eventually

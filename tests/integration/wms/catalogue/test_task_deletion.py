@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from schemas.catalogue import BUILD_LOG, BUILD_LOG_SIZES, CATALOGUE_TASKS, CatalogueTask
+from schemas.automation.catalogue import BUILD_LOG, BUILD_LOG_SIZES, CATALOGUE_TASKS, CatalogueTask
+from schemas.engine.run_documents import RUNS
 from schemas.ids import OrganizationId
-from schemas.run_documents import RUNS
 from tests.integration.wms.catalogue.building import COMMITS
 from tests.integration.wms.catalogue.conftest import TaskWorld
 from tests.waiting import eventually

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from schemas.catalogue import CATALOGUE_TASKS
+from schemas.automation.catalogue import CATALOGUE_TASKS
 from tests.integration.wms.catalogue.building import COMMITS
 from tests.integration.wms.catalogue.conftest import TaskWorld, versions
 from wms.encryption import is_sealed

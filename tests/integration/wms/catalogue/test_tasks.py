@@ -7,11 +7,11 @@ from typing import Any
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.clock import stored_now
 from runtime.web.answers.problems import HINT_HEADER
-from schemas.builds import BUILD_LISTS, BUILD_POOL
-from schemas.graph import Definition, Node, make_chain
+from schemas.automation.builds import BUILD_LISTS, BUILD_POOL
+from schemas.broker.topology import pool_service
+from schemas.engine.graph import Definition, Node, make_chain
+from schemas.engine.run_documents import DEFINITIONS, RUNS
 from schemas.ids import NodeKey
-from schemas.run_documents import DEFINITIONS, RUNS
-from schemas.topology import pool_service
 from tests.integration.wms.catalogue.building import COMMITS, find_digest
 from tests.integration.wms.catalogue.conftest import GIT, StartBuilder, TaskWorld, describe_task, versions
 from tests.integration.wms.engine.peers import Worker

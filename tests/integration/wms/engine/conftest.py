@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from schemas.graph import Definition, Graph, Node, make_chain
+from schemas.broker.topology import pool_service
+from schemas.engine.graph import Definition, Graph, Node, make_chain
+from schemas.engine.run_documents import RunDocument
 from schemas.ids import RunId
-from schemas.run_documents import RunDocument
-from schemas.topology import pool_service
 from tests.campaigns.fork_server import Fork, ForkServer
 from tests.integration.wms.engine.peers import Worker
 from tests.waiting import PATIENCE_S, PAUSE_S

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ewms.steps import State, StepList, begin, get_product_by_name, modify_workflow, start_process, step, task
-from schemas.runs import MAX_STATE_BYTES
+from schemas.engine.runs import MAX_STATE_BYTES
 from tests.unit.ewms.steps.enrollment import NodeEnrollmentInactive
 
 

@@ -8,11 +8,11 @@ from typing import Any, Self
 
 from runtime.amqp import ConfirmedPublisher, Connection, Consumer, Delivery
 from runtime.bus.pools import declare_pool
-from schemas import topology
+from schemas.broker import topology
+from schemas.engine.graph import Definition
+from schemas.engine.runs import NodeError, Outcome
 from schemas.events import DefinitionRegistered, NodeEnded, NodeRun, NodeTaken, Payload, StepWorkerAlive, build_event
-from schemas.graph import Definition
 from schemas.ids import EventId
-from schemas.runs import NodeError, Outcome
 from schemas.wire import EVENT_CONTENT_TYPE, event_from_bytes, event_to_bytes
 
 

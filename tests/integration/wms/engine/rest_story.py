@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from deploy.local.servers.rabbitmq import RabbitMQ
 from ewms.worker.app import run_worker
 from ewms.worker.settings import WorkerSettings
-from schemas.topology import pool_service
+from schemas.broker.topology import pool_service
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.peers import Issuer
 

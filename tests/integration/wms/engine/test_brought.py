@@ -8,10 +8,10 @@ import pytest
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import Connection, Delivery
+from schemas.broker.topology import FACTS_EXCHANGE
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.subscriptions import SUBSCRIPTIONS, SubscriptionDocument
 from schemas.events import StepStatedFact
-from schemas.run_documents import RunDocument
-from schemas.subscriptions import SUBSCRIPTIONS, SubscriptionDocument
-from schemas.topology import FACTS_EXCHANGE
 from schemas.wire import event_from_bytes
 from tests.integration.wms.engine.conftest import EngineWorld, define
 from tests.source_conformance import make_block, make_subscription

@@ -16,7 +16,7 @@ from ewms.worker.app import run_worker
 from ewms.worker.settings import WorkerSettings
 from processes.builds.programs import Programs
 from processes.builds.settings import load_settings
-from schemas.builds import (
+from schemas.automation.builds import (
     BUILD_IMAGE,
     BUILD_POOL,
     COMMIT_KEY,
@@ -30,7 +30,7 @@ from schemas.builds import (
     SyncedImage,
     make_build_state,
 )
-from schemas.topology import pool_service
+from schemas.broker.topology import pool_service
 from tests.integration.processes.builds.conftest import account_settings, builder_directory, programs  # noqa: F401
 from tests.integration.wms.engine.conftest import EngineWorld
 

@@ -9,12 +9,12 @@ from yarl import URL
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import Connection
-from schemas.documents import WORKFLOWS
-from schemas.graph import BranchingProfile, Edge, EdgeKind, Graph, Node, NodeKind
+from schemas.broker.topology import event_exchange
+from schemas.engine.graph import BranchingProfile, Edge, EdgeKind, Graph, Node, NodeKind
+from schemas.engine.runs import Outcome, WantedWorkflow, WantKind
+from schemas.fleet.documents import WORKFLOWS
+from schemas.fleet.objects import MQProfile
 from schemas.ids import Alias, Mqid, NodeKey, WorkflowId
-from schemas.objects import MQProfile
-from schemas.runs import Outcome, WantedWorkflow, WantKind
-from schemas.topology import event_exchange
 from tests.integration.wms.conftest import World, request
 from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from tests.integration.wms.engine.peers import Worker

@@ -16,12 +16,12 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from ewms.steps.testing import keep_registrations
 from ewms.worker.app import run_worker
 from ewms.worker.settings import WorkerSettings
+from schemas.broker.topology import pool_service
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import WantKind
+from schemas.engine.subscriptions import SUBSCRIPTIONS, SubscriptionDocument
 from schemas.errors import Rejected
 from schemas.ids import RunId, RunUuid
-from schemas.run_documents import RunDocument
-from schemas.runs import WantKind
-from schemas.subscriptions import SUBSCRIPTIONS, SubscriptionDocument
-from schemas.topology import pool_service
 from tests.integration.wms.engine import enrolling
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.unit.ewms.steps import enrollment

@@ -12,10 +12,10 @@ from ewms.steps.testing import keep_registrations
 from ewms.worker.app import run_worker
 from ewms.worker.settings import WorkerSettings
 from runtime.kernel.store import Store
+from schemas.broker.topology import pool_service
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.subscriptions import SUBSCRIPTIONS
 from schemas.ids import RunUuid
-from schemas.run_documents import RunDocument
-from schemas.subscriptions import SUBSCRIPTIONS
-from schemas.topology import pool_service
 from tests.integration.wms.engine import enrolling
 from tests.integration.wms.engine.conftest import WmsProcess
 from tests.unit.ewms.steps import enrollment

@@ -16,8 +16,8 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from ewms.errors import NotThere, ServerFailed
 from ewms.flows import NodeDefine, WorkflowDefine, WorkflowService
 from ewms.flows.registry import keep_flows, list_flows
-from schemas.flows import FlowStatus
-from schemas.topology import pool_service
+from schemas.broker.topology import pool_service
+from schemas.engine.flows import FlowStatus
 from tests.integration.wms.peers import Issuer
 from wms.app import run_wms
 from wms.settings import WmsSettings

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from schemas.subscriptions import SUBSCRIPTIONS
-from schemas.topology import pool_service
+from schemas.broker.topology import pool_service
+from schemas.engine.subscriptions import SUBSCRIPTIONS
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.peers import Issuer
 from wms.engine import repository

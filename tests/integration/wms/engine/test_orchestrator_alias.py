@@ -12,8 +12,8 @@ from uuid import UUID
 import pytest
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from schemas.run_documents import RunDocument
-from schemas.topology import pool_service
+from schemas.broker.topology import pool_service
+from schemas.engine.run_documents import RunDocument
 from tests.integration.wms.engine.conftest import EngineWorld
 from wms.engine import repository
 from wms.tenancy.rights import Principal, TenancyRole

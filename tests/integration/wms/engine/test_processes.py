@@ -13,9 +13,9 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from ewms.worker.app import run_worker
 from ewms.worker.settings import WorkerSettings
 from runtime.once import Once
+from schemas.broker.topology import pool_service
+from schemas.engine.run_documents import RUNS, RunDocument
 from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
-from schemas.run_documents import RUNS, RunDocument
-from schemas.topology import pool_service
 from tests.integration.wms.engine.conftest import EngineWorld
 from wms.engine import repository
 from wms.engine.life.form_verdicts import (

@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from schemas.engine.graph import Node
 from schemas.events import NodeRun
-from schemas.graph import Node
 from schemas.ids import RunId
 from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from tests.integration.wms.engine.peers import Worker

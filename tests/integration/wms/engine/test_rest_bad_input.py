@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.runs import MAX_STATE_BYTES
-from schemas.subscriptions import SubscriptionLifecycle
+from schemas.engine.runs import MAX_STATE_BYTES
+from schemas.engine.subscriptions import SubscriptionLifecycle
 from tests.integration.wms.engine.test_rest_rows import PAGE, NodeStory, story
 
 __all__ = ["story"]

@@ -12,10 +12,10 @@ import pytest
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.clock import stored_now
 from runtime.kernel.store import Store
-from schemas.graph import Definition, Node, make_chain
+from schemas.engine.graph import Definition, Node, make_chain
+from schemas.engine.run_documents import INPUTS, RUNS
+from schemas.engine.subscriptions import SUBSCRIPTIONS, ProductDocument, SubscriptionDocument, SubscriptionLifecycle
 from schemas.ids import NodeKey, RunId
-from schemas.run_documents import INPUTS, RUNS
-from schemas.subscriptions import SUBSCRIPTIONS, ProductDocument, SubscriptionDocument, SubscriptionLifecycle
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.engine.rest_story import RestStory, open_story
 from tests.integration.wms.peers import Issuer

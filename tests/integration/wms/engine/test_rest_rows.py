@@ -16,8 +16,8 @@ from ewms.steps import WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS, WF_USABLE_MAP, WF_
 from ewms.steps.registrations import register_workflow
 from ewms.steps.testing import keep_registrations
 from runtime.clock import stored_now
-from schemas.run_documents import DEFINITIONS, RUNS
-from schemas.subscriptions import (
+from schemas.engine.run_documents import DEFINITIONS, RUNS
+from schemas.engine.subscriptions import (
     PRODUCTS,
     SUBSCRIPTIONS,
     ProductDocument,

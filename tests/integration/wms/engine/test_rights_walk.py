@@ -13,11 +13,11 @@ import pytest
 
 from runtime.clock import stored_now
 from runtime.web.callers.gatekeeper import ANYBODY
-from schemas.graph import DefinitionKind
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.runs import NodeStatus, RunStatus
+from schemas.engine.subscriptions import SUBSCRIPTIONS
 from schemas.ids import RunId, RunUuid
-from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import NodeStatus, RunStatus
-from schemas.subscriptions import SUBSCRIPTIONS
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.peers import Issuer
 from tests.source_conformance import make_subscription

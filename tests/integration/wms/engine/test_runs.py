@@ -7,11 +7,11 @@ import pytest
 
 from runtime.bus.service_bus import Bus
 from runtime.clock import utc_now
+from schemas.engine.graph import BranchingProfile, Edge, EdgeKind, Graph, Node
+from schemas.engine.run_documents import InputDocument
+from schemas.engine.runs import ChildRequest, NodeStatus, Outcome, WaitAnswer, WantKind
 from schemas.errors import Conflict, NotFound
-from schemas.graph import BranchingProfile, Edge, EdgeKind, Graph, Node
 from schemas.ids import NodeKey, RunUuid
-from schemas.run_documents import InputDocument
-from schemas.runs import ChildRequest, NodeStatus, Outcome, WaitAnswer, WantKind
 from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from wms.engine import repository
 from wms.engine.life.launching import LaunchWish

@@ -1,10 +1,10 @@
 """Answers from outside for masked keys of a run: sealed wherever MongoDB keeps the run, readable for its steps."""
 
 from runtime.clock import utc_now
-from schemas.graph import Node
+from schemas.engine.graph import Node
+from schemas.engine.run_documents import RUN_LOG
+from schemas.engine.runs import WaitAnswer
 from schemas.ids import NodeKey
-from schemas.run_documents import RUN_LOG
-from schemas.runs import WaitAnswer
 from tests.integration.wms.engine.conftest import EngineWorld, define, step
 from tests.integration.wms.engine.test_runs import make_event
 from wms.engine.life.waiting import AnswerVerdict

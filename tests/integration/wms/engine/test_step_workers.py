@@ -14,9 +14,9 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 from ewms.worker.app import run_worker
 from ewms.worker.settings import WorkerSettings
 from runtime.clock import utc_now
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeStatus, WaitAnswer
-from schemas.topology import pool_service
+from schemas.broker.topology import pool_service
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeStatus, WaitAnswer
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.engine.test_runs import make_event
 from tests.waiting import eventually

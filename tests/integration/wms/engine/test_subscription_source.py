@@ -11,15 +11,15 @@ from runtime.amqp import Connection
 from runtime.bus.questions import Asker
 from runtime.clock import stored_now, utc_now
 from runtime.kernel.store import Decision, Transaction
+from schemas.broker.services import Service
+from schemas.broker.topology import pool_service
+from schemas.engine.run_documents import RUNS
+from schemas.engine.runs import Outcome
+from schemas.engine.subscriptions import SubscriptionDocument
 from schemas.errors import Forbidden, Unavailable
 from schemas.events import NodeEnded
 from schemas.ids import NodeKey, RunId
-from schemas.run_documents import RUNS
-from schemas.runs import Outcome
-from schemas.services import Service
-from schemas.subscription_questions import ProductsQuery, SubscriptionsAnswer, SubscriptionsQuery
-from schemas.subscriptions import SubscriptionDocument
-from schemas.topology import pool_service
+from schemas.questions.subscriptions import ProductsQuery, SubscriptionsAnswer, SubscriptionsQuery
 from tests.integration.wms.engine.conftest import EngineWorld, define
 from tests.source_conformance import CHECKS, PRODUCTS, WORKFLOW, SourceWorld, make_subscription
 from wms.engine import repository

@@ -8,9 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from schemas.automation.inventories import HOSTS, INVENTORIES, InventoryForm
 from schemas.errors import Conflict
 from schemas.ids import OrganizationId
-from schemas.inventories import HOSTS, INVENTORIES, InventoryForm
 from tests.integration.wms.conftest import World
 from tests.unit.wms.inventory.inventory_samples import make_farm, read_sample
 from tests.waiting import eventually

@@ -9,9 +9,9 @@ import pytest
 
 from runtime.kernel.store import Store
 from runtime.web.news.sse_format import StreamEvent
+from schemas.automation.job_logs import JOB_LOG, JOB_LOG_SIZES, JobLogRow
 from schemas.errors import Rejected
 from schemas.ids import EventId, TaskId
-from schemas.job_logs import JOB_LOG, JOB_LOG_SIZES, JobLogRow
 from schemas.pilot.outcomes import LogPiece, TaskStream
 from tests.waiting import eventually
 from wms.byte_pages import find_page

@@ -14,14 +14,14 @@ from yarl import URL
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import Connection, Delivery
-from schemas.catalogue import CatalogueTask, FanOut, TaskStatus
-from schemas.documents import TASK_DIRECTIVES
+from schemas.automation.catalogue import CatalogueTask, FanOut, TaskStatus
+from schemas.broker.topology import event_exchange
 from schemas.events import QueuesActivated, WorkflowRequested
+from schemas.fleet.documents import TASK_DIRECTIVES
+from schemas.fleet.objects import MQProfile
 from schemas.ids import Alias, CatalogueTaskId, EventId, Mqid, OrganizationId, TaskId
-from schemas.objects import MQProfile
 from schemas.payloads.data_events import Header
 from schemas.pilot.outcomes import EventOutcome, LogPiece, RunEnding, TaskStream, outcome_to_bytes, piece_to_bytes
-from schemas.topology import event_exchange
 from tests.integration.wms.conftest import World
 from tests.unit.wms.catalogue.making import make_in
 from tests.waiting import eventually

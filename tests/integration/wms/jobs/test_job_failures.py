@@ -8,10 +8,10 @@ import pytest
 
 from runtime import failpoints
 from runtime.clock import utc_now
-from schemas.documents import WORKFLOWS
+from schemas.automation.jobs import JOB_HOSTS, JOB_WORKS, JOBS, JobWorkDocument
+from schemas.fleet.documents import WORKFLOWS
+from schemas.fleet.phases import Deactivated
 from schemas.ids import WorkflowId
-from schemas.jobs import JOB_HOSTS, JOB_WORKS, JOBS, JobWorkDocument
-from schemas.phases import Deactivated
 from tests.integration.wms.jobs.conftest import JobWorld, exit_well
 from tests.waiting import eventually
 from wms.fleet.ownership import Access

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from schemas.automation.trees import ObjectRole, TemplateKind
 from schemas.errors import Forbidden
 from schemas.ids import OrganizationId
-from schemas.trees import ObjectRole, TemplateKind
 from tests.integration.wms.jobs.conftest import JobWorld
 from tests.waiting import eventually
 from wms.tenancy.rights import DEFAULT_ORGANIZATION, Principal, TenancyRole

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from schemas.documents import TASK_DIRECTIVES, TASKFORCES
+from schemas.automation.jobs import JOB_WORKS
+from schemas.automation.trees import ObjectRole, TemplateKind
 from schemas.errors import Forbidden, NotFound
+from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES
 from schemas.ids import OrganizationId, WorkflowId
-from schemas.jobs import JOB_WORKS
 from schemas.pilot.outcomes import RunEnding
-from schemas.trees import ObjectRole, TemplateKind
 from tests.integration.wms.jobs.conftest import JobWorld
 from tests.waiting import eventually
 from wms.audit.audit_facts import AUDIT_ROWS

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from schemas.catalogue import FanOut, TaskStatus
-from schemas.documents import WORKFLOWS
+from schemas.automation.catalogue import FanOut, TaskStatus
+from schemas.fleet.documents import WORKFLOWS
 from schemas.pilot.outcomes import RunEnding
 from tests.integration.wms.jobs.conftest import JobWorld
 from tests.waiting import eventually

@@ -16,8 +16,8 @@ from runtime.web import app as web
 from runtime.web.app import DoorLimits
 from runtime.web.news.event_streams import EventStreams
 from runtime.web.server.serving import serve_app
+from schemas.engine.run_documents import RUNS, RunDocument
 from schemas.ids import RunId, RunUuid
-from schemas.run_documents import RUNS, RunDocument
 from wms.engine import repository
 from wms.engine.run_watch import RunWatch
 from wms.engine.step_workers import StepWorkers

@@ -7,9 +7,9 @@ import pytest
 from ewms.aio import AsyncClient
 from ewms.client import Client
 from ewms.errors import AlreadyThere, FormNotComplete, NotThere, Refused, TimedOut
+from schemas.engine.run_documents import RUNS
+from schemas.engine.runs import NodeStatus, RunStatus
 from schemas.errors import Conflict, NotFound, Rejected
-from schemas.run_documents import RUNS
-from schemas.runs import NodeStatus, RunStatus
 from tests.integration.wms.processes.conftest import RestWorld
 from tests.integration.wms.processes.test_process_routes import FormNotCompleteError, FormValidationError, plain
 from tests.unit.wms.processes.process_runs import make_node, make_process, make_row

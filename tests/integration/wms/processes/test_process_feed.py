@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.runs import NodeStatus, RunStatus
 from schemas.ids import NodeKey
-from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import NodeStatus, RunStatus
 from tests.integration.wms.processes.conftest import RestWorld
 from tests.unit.wms.processes.process_runs import make_process, make_row
 

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from runtime.kernel.store import Store
+from schemas.engine.graph import WaitKind
+from schemas.engine.processes import ProcessStatus
+from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.runs import NodeState, NodeStatus, RunStatus
 from schemas.errors import Forbidden, NotFound, Rejected
-from schemas.graph import WaitKind
 from schemas.ids import OrganizationId, RunId, RunUuid
-from schemas.processes import ProcessStatus
-from schemas.run_documents import RUNS, RunDocument
-from schemas.runs import NodeState, NodeStatus, RunStatus
 from tests.unit.wms.processes.process_runs import make_error, make_node, make_process
 from wms.engine import repository
 from wms.processes.process_documents import describe_process

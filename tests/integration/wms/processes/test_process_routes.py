@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 
 from runtime.clock import stored_now
+from schemas.engine.graph import Definition, WaitKind
+from schemas.engine.runs import NodeStatus, RunStatus
 from schemas.errors import Conflict, Forbidden, NotFound, Rejected, Unavailable
 from schemas.events import StepWorkerAlive
-from schemas.graph import Definition, WaitKind
-from schemas.runs import NodeStatus, RunStatus
 from tests.integration.wms.processes.conftest import RestWorld
 from tests.unit.wms.processes.process_runs import make_error, make_node, make_process, make_row
 from wms.engine import repository

@@ -8,11 +8,11 @@ import pytest
 
 from runtime.clock import stored_now
 from runtime.kernel.store import Decision, Store, Transaction
+from schemas.engine.graph import Definition, make_chain
+from schemas.engine.runs import NodeStatus, RunStatus
+from schemas.engine.start_gates import GateSettings
+from schemas.engine.subscriptions import SubscriptionDocument, SubscriptionLifecycle
 from schemas.errors import NotFound, Unprocessable
-from schemas.graph import Definition, make_chain
-from schemas.runs import NodeStatus, RunStatus
-from schemas.start_gates import GateSettings
-from schemas.subscriptions import SubscriptionDocument, SubscriptionLifecycle
 from tests.source_conformance import NODE, PORT, make_block, make_subscription
 from tests.unit.wms.processes.process_runs import make_process
 from wms.engine import repository

@@ -7,15 +7,15 @@ import pytest
 from runtime.bus.questions import Caller
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
-from schemas.documents import TASKFORCES
+from schemas.automation.stored_secrets import ORGANIZATION_SECRETS, SecretFile
+from schemas.broker.topology import tms_service
 from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected
+from schemas.fleet.documents import TASKFORCES
+from schemas.fleet.phases import Phase
 from schemas.ids import OrganizationId, TaskforceUuid, WorkflowId
-from schemas.phases import Phase
-from schemas.questions import Answer, Question
+from schemas.questions.bases import Answer, Question
+from schemas.questions.secrets import SecretsAnswer, SecretsQuery
 from schemas.rules.secret_names import MAX_SECRET_BYTES
-from schemas.secret_questions import SecretsAnswer, SecretsQuery
-from schemas.stored_secrets import ORGANIZATION_SECRETS, SecretFile
-from schemas.topology import tms_service
 from schemas.wire import answer_from_bytes, answer_to_bytes
 from wms.audit.audit_facts import AUDIT_ROWS
 from wms.encryption import NoKey, SecretKeys, make_key

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from schemas.graph import BranchingProfile, Definition, Graph
+from schemas.automation.trees import TemplateDocument, TemplateKind
+from schemas.engine.graph import BranchingProfile, Definition, Graph
+from schemas.engine.run_documents import RunDocument
 from schemas.ids import OrganizationId, RunId, TemplateId
-from schemas.run_documents import RunDocument
-from schemas.trees import TemplateDocument, TemplateKind
 from tests.integration.wms.engine.conftest import EngineWorld, connect_worker, engine_world, step
 from tests.integration.wms.engine.peers import Worker
 from wms.located_text import LocatedDocument
@@ -54,7 +54,7 @@ class TreeWorld:
 
     async def end(self, name: str, outcome: str = "successful", *, n: int = 1, **fields: Any) -> Any:
         """End the step of the `n`th process of this name; return its order."""
-        from schemas.runs import Outcome
+        from schemas.engine.runs import Outcome
 
         order = await self.worker.hear(f"do-{name}", n=n)
         await self.worker.end(order, Outcome(outcome), **fields)

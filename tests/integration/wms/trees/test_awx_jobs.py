@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.runs import NodeError, Outcome
+from schemas.engine.runs import NodeError, Outcome
 from tests.integration.wms.engine.conftest import define
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
 from tests.waiting import eventually

@@ -2,10 +2,10 @@
 
 import pytest
 
+from schemas.automation.notifications import NotificationList, NotificationTemplateId, name_organization, name_template
+from schemas.automation.trees import ProcessWork, TemplateKind
 from schemas.errors import Forbidden
 from schemas.ids import OrganizationId, TemplateId
-from schemas.notifications import NotificationList, NotificationTemplateId, name_organization, name_template
-from schemas.trees import ProcessWork, TemplateKind
 from tests.integration.wms.trees.conftest import ADA, NORTH, TreeWorld
 from tests.waiting import eventually
 from wms.notifications.notification_store import MAX_LINKS, NotificationStore

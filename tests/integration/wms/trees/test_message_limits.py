@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.notifications import CustomMessage, NotificationType
+from schemas.automation.notifications import CustomMessage, NotificationType
 from wms.notifications.messages.message_rendering import render_message
 
 _ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"

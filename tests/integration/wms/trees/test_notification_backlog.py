@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from schemas.automation.notifications import NotificationDocument, NotificationTemplateDocument
 from schemas.ids import OrganizationId
-from schemas.notifications import NotificationDocument, NotificationTemplateDocument
 from tests.integration.wms.trees.conftest import ADA
 from tests.integration.wms.trees.receivers import receive_hooks
 from tests.waiting import eventually

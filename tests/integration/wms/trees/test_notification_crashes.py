@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from schemas.automation.notifications import NotificationList, NotificationTemplateId, name_template
+from schemas.automation.trees import TemplateKind
 from schemas.ids import OrganizationId
-from schemas.notifications import NotificationList, NotificationTemplateId, name_template
-from schemas.trees import TemplateKind
 from tests.integration.wms.engine.conftest import WmsProcess, forks, start_wms
 from tests.integration.wms.trees.conftest import ADA
 from tests.integration.wms.trees.receivers import receive_hooks

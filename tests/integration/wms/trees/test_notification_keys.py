@@ -7,9 +7,9 @@ import structlog.testing
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
+from schemas.automation.notifications import NotificationTemplateDocument, NotificationTemplateId
+from schemas.engine.run_documents import RUNS
 from schemas.ids import OrganizationId
-from schemas.notifications import NotificationTemplateDocument, NotificationTemplateId
-from schemas.run_documents import RUNS
 from tests.integration.wms.trees.conftest import ADA
 from wms.app import Wms, run_wms
 from wms.encryption import SecretKeys, make_key

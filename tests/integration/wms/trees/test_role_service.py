@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from schemas.automation.trees import ObjectRole, RoleGrant, TemplateDocument
 from schemas.ids import TeamId
-from schemas.trees import ObjectRole, RoleGrant, TemplateDocument
 from tests.integration.wms.trees.conftest import TreeWorld
 from wms.tenancy.documents import name_team
 from wms.trees.templates.role_service import RoleService

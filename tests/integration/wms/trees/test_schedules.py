@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from runtime.kernel.store import Store
+from schemas.automation.schedules import SCHEDULES, Identity
+from schemas.engine.run_documents import RUNS
 from schemas.errors import Conflict
 from schemas.ids import ScheduleId
-from schemas.run_documents import RUNS
-from schemas.schedules import SCHEDULES, Identity
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.trees.conftest import ADA, NORTH, TreeWorld
 from tests.integration.wms.trees.test_awx_people import Guest, find_role, number_user

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
 from runtime.clock import utc_now
+from schemas.automation.trees import TemplateKind
+from schemas.engine.run_documents import RUNS, LogRow
 from schemas.ids import RunId, TemplateId
-from schemas.run_documents import RUNS, LogRow
-from schemas.trees import TemplateKind
 from tests.integration.wms.trees.conftest import ADA, NORTH
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
 from tests.waiting import eventually

@@ -2,9 +2,9 @@
 
 import pytest
 
+from schemas.engine.runs import NODE_OPEN, RUN_OVER
 from schemas.errors import Broken
 from schemas.ids import TemplateId
-from schemas.runs import NODE_OPEN, RUN_OVER
 from tests.integration.wms.trees.conftest import TreeWorld
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from schemas.automation.trees import TEMPLATES, TemplateKind
 from schemas.errors import Conflict, Forbidden, NotFound
 from schemas.ids import TemplateId
-from schemas.trees import TEMPLATES, TemplateKind
 from tests.integration.wms.trees.conftest import ADA, BOB, EVE, NORTH, TreeWorld
 from wms.located_text import read_located
 from wms.trees.graphs.graph_rules import TreeRefused

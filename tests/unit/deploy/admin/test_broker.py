@@ -9,7 +9,7 @@ import pytest
 
 from deploy.admin.__main__ import EXIT_UNUSABLE, main
 from deploy.admin.broker import DEFINITIONS, PASSWORDS
-from schemas.topology import CONTROL_VHOST, DATA_VHOST
+from schemas.broker.topology import CONTROL_VHOST, DATA_VHOST
 
 ROOT = Path(__file__).parents[4]
 

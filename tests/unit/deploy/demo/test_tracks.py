@@ -2,7 +2,7 @@ import shlex
 from pathlib import Path
 
 from deploy.demo.tracks import INPUT, OUTPUT, build_workflow, sample_events
-from schemas.api.workflows import WorkflowRequest
+from schemas.api.workflows.requests import WorkflowRequest
 
 
 def test_the_workflow_is_one_that_the_server_accepts() -> None:

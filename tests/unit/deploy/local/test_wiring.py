@@ -13,8 +13,8 @@ from deploy.local.servers.broker import PORTS, BrokerAccess
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, service_names
 from deploy.local.servers.mongo_accounts import list_databases, mongo_url, new_accounts
 from deploy.local.wiring import POOL, BuilderPlaces, Endpoints, PoolName, ProcessSpec, process_specs
-from schemas.builds import BUILD_POOL
-from schemas.topology import pool_service, tms_service
+from schemas.automation.builds import BUILD_POOL
+from schemas.broker.topology import pool_service, tms_service
 
 USERS = {
     name: BrokerUser(name, f"password-of-{name}", b"salt")

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deploy.simulation.past_run import PastRun, read_past_run
-from schemas.api.queues import QueueDepths
-from schemas.api.workflow_simulation import SimulationOrder
-from schemas.objects import TaskDirective, Taskforce
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.simulation import SimulationOrder
+from schemas.fleet.objects import TaskDirective, Taskforce
+from schemas.fleet.worker_times import Activity, TimeSum, WorkerTimes
 from schemas.pilot.work_report import find_bucket
-from schemas.worker_times import Activity, TimeSum, WorkerTimes
 from tests.unit.wms.fleets import made, task_request
 from wms.insight.workflow_reading import WorkflowReading
 from wms.insight.workflow_report import compute_report

@@ -10,7 +10,7 @@ from deploy.simulation.fleet import FleetRun, simulate_fleet
 from deploy.simulation.past_run import PastRun
 from deploy.simulation.pilots import CONFIRM_S
 from schemas.errors import Rejected
-from schemas.worker_times import Activity
+from schemas.fleet.worker_times import Activity
 from tests.unit.deploy.simulation.past_workflows import past_of, past_task, with_workers
 
 

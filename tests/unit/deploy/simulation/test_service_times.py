@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.simulation.service_times import EvenShare, draw_times, find_quantile
-from schemas.api.workflow_report import ServiceTimes
+from schemas.api.workflows.report import ServiceTimes
 
 BUCKETS = [ServiceTimes(at_least_s=1.0, below_s=2.0, n=3), ServiceTimes(at_least_s=8.0, below_s=16.0, n=1)]
 

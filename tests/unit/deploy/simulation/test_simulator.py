@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from deploy.simulation.simulator import ASSUMPTIONS, MOST_RUNS, SO_FAR, choose_run, simulate
-from schemas.api.workflow_simulation import SimulatedRun
+from schemas.api.workflows.simulation import SimulatedRun
 from schemas.errors import Rejected
 from tests.unit.deploy.simulation.past_workflows import order_for, past_task
 

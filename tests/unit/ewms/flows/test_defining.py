@@ -15,7 +15,7 @@ from ewms.flows import (
 )
 from ewms.flows.graph_export import export_flow
 from ewms.flows.registry import keep_flows, list_flows
-from schemas.graph import BranchingProfile, DefinitionKind, EdgeKind
+from schemas.engine.graph import BranchingProfile, DefinitionKind, EdgeKind
 from wms.engine.life.launching import check_definition
 
 

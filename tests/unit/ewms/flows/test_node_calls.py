@@ -9,9 +9,9 @@ import pytest
 from ewms.flows import CompositeExecutor, FlowContext, NodeDefine, Operation, PollingNode, WorkflowNode
 from ewms.flows.node_calls import call_flow_node
 from ewms.flows.node_scope import MAX_RESULT
+from schemas.engine.flows import MAX_POLLS
+from schemas.engine.runs import Outcome
 from schemas.events import NodeRun
-from schemas.flows import MAX_POLLS
-from schemas.runs import Outcome
 
 RUN = "3f6b2c1a-5b0e-4b5e-8c2e-0a1b2c3d4e5f"
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from ewms.errors import PublishFailed
 from ewms.queues.publisher import AsyncPublisher, PreparedEvent
 from runtime.amqp import QueueFull
+from schemas.attempts.trace_sampling import N_FIRST
+from schemas.broker.queue_format import Wire
 from schemas.ids import EventId, WorkflowId
-from schemas.payloads.legacy_wire import Wire
-from schemas.traces.sampling import N_FIRST
 
 
 class Unable:

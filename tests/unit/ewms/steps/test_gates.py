@@ -8,7 +8,7 @@ import pytest
 from ewms import steps
 from ewms.steps import WF_BLOCKED_BY_IN_USE_BY_SUBSCRIPTIONS, WF_USABLE_MAP, WF_USABLE_WHILE_OUT_OF_SYNC, Target
 from ewms.steps.gates import GateQuestion, find_obstacles
-from schemas.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionLifecycle
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionLifecycle
 
 PRODUCT = ProductDocument(product_id=UUID(int=1), name="Node", tag="Node")
 

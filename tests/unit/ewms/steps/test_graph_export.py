@@ -42,10 +42,10 @@ from ewms.steps.outcomes import (
 )
 from ewms.steps.registrations import export_definition
 from ewms.steps.wire_outcomes import describe_outcome
-from schemas.graph import BranchingProfile, NodeKind, RetryPolicy, WaitKind
-from schemas.processes import Assignee, ProcessStatus
-from schemas.runs import Outcome
-from schemas.subscriptions import ProductDocument, SubscriptionDocument
+from schemas.engine.graph import BranchingProfile, NodeKind, RetryPolicy, WaitKind
+from schemas.engine.processes import Assignee, ProcessStatus
+from schemas.engine.runs import Outcome
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument
 from tests.unit.ewms.steps import enrollment
 
 

@@ -35,7 +35,7 @@ from ewms.steps import (
 from ewms.steps.models.lifecycles import WrongLifecycle
 from ewms.steps.step_scope import OutsideOfStep, StepScope
 from ewms.steps.testing import Rehearsal, StaleVersion
-from schemas.subscriptions import CircularBlocks
+from schemas.engine.subscriptions import CircularBlocks
 
 INITIAL, PROVISIONING, ACTIVE, TERMINATED = (
     SubscriptionLifecycle.INITIAL,

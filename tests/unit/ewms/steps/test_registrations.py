@@ -19,8 +19,8 @@ from ewms.steps import (
 from ewms.steps.definitions import ProcessDefinition, TwiceDefined, add_definition, find_definition, list_definitions
 from ewms.steps.forms import generator_of
 from ewms.steps.registrations import list_mismatches, list_products, list_registrations
-from schemas.processes import Target, attaches_to
-from schemas.subscriptions import ProductDocument
+from schemas.engine.processes import Target, attaches_to
+from schemas.engine.subscriptions import ProductDocument
 from tests.unit.ewms.steps import enrollment
 
 

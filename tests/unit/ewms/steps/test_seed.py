@@ -7,8 +7,8 @@ import pytest
 
 from ewms.steps import WF_USABLE_MAP
 from ewms.steps.testing import FormRefused, Rehearsal, RehearsedProcess
-from schemas.processes import StepStatus
-from schemas.subscriptions import SubscriptionDocument, SubscriptionLifecycle
+from schemas.engine.processes import StepStatus
+from schemas.engine.subscriptions import SubscriptionDocument, SubscriptionLifecycle
 from tests.unit.ewms.steps import enrollment
 
 

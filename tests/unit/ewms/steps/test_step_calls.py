@@ -25,7 +25,7 @@ from ewms.steps import (
 )
 from ewms.steps.outcomes import StatedEvent
 from ewms.steps.testing import Rehearsal, RehearsedProcess
-from schemas.runs import MAX_STATE_BYTES
+from schemas.engine.runs import MAX_STATE_BYTES
 
 
 def run(

@@ -28,9 +28,9 @@ from ewms.steps import (
 )
 from ewms.steps.testing import FormRefused, Rehearsal, WrongStatus
 from ewms.steps.testing.walk import STATUS_OF_WAIT
-from schemas.graph import WaitKind
+from schemas.engine.graph import WaitKind
+from schemas.engine.runs import NodeState, NodeStatus, RunStatus, Wait
 from schemas.ids import NodeKey
-from schemas.runs import NodeState, NodeStatus, RunStatus, Wait
 from wms.processes.process_status import find_process_status
 
 MINUTE = timedelta(minutes=1)

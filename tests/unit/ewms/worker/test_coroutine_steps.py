@@ -14,12 +14,12 @@ from ewms.steps.definitions import ProcessDefinition, keep_definitions
 from ewms.steps.registrations import export_definition, keep_registrations
 from ewms.worker.offers import Offer
 from ewms.worker.orders import OrderIntake, WmsVoice
+from schemas.engine.processes import Target
+from schemas.engine.runs import Outcome
+from schemas.engine.subscriptions import ProductDocument
 from schemas.events import NodeEnded, NodeRun
-from schemas.processes import Target
-from schemas.questions import Answer, Question
-from schemas.runs import Outcome
-from schemas.subscription_questions import ProductsAnswer
-from schemas.subscriptions import ProductDocument
+from schemas.questions.bases import Answer, Question
+from schemas.questions.subscriptions import ProductsAnswer
 from tests.unit.ewms.worker.test_orders import RUN, Heard, Loan, body_of
 
 PRODUCT = ProductDocument(product_id=UUID(int=1), name="Note", tag="Note")

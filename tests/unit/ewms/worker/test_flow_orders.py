@@ -14,11 +14,11 @@ from ewms.steps import StepList, begin, init, task
 from ewms.steps.definitions import keep_definitions
 from ewms.worker.offers import FlowOffer, load_offers
 from ewms.worker.orders import OrderIntake, WmsVoice
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.runs import Outcome
 from schemas.errors import Rejected
 from schemas.events import NodeEnded, NodeRun
-from schemas.graph import DefinitionKind
 from schemas.ids import NodeKey
-from schemas.runs import Outcome
 from tests.unit.ewms.worker.test_orders import RUN, Heard, Loan, body_of
 
 

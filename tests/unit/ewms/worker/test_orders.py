@@ -17,14 +17,14 @@ from ewms.worker.offers import Offer, load_offers
 from ewms.worker.order_book import OrderBook, OrderVerdict
 from ewms.worker.orders import OrderIntake, WmsVoice
 from ewms.worker.presence import Presence
+from schemas.engine.runs import Outcome
+from schemas.engine.subscriptions import ProductDocument
 from schemas.errors import Rejected, Unavailable
 from schemas.events import ControlEvent, NodeEnded, NodeReturned, NodeRun, Payload, build_event
 from schemas.ids import DefinitionHash, EventId, NodeKey, RunId, RunUuid
-from schemas.questions import Answer, Question
-from schemas.registration_questions import RegistrationAnswer, RegistrationQuery
-from schemas.runs import Outcome
-from schemas.subscription_questions import ProductsAnswer, ProductsQuery
-from schemas.subscriptions import ProductDocument
+from schemas.questions.bases import Answer, Question
+from schemas.questions.registrations import RegistrationAnswer, RegistrationQuery
+from schemas.questions.subscriptions import ProductsAnswer, ProductsQuery
 from schemas.wire import event_from_bytes, event_to_bytes
 from tests.unit.ewms.worker import notes
 

@@ -15,11 +15,11 @@ from ewms.worker.offers import Offer
 from ewms.worker.question_answers import answer_question
 from ewms.worker.question_desk import QuestionDesk
 from runtime.bus.questions import Caller
+from schemas.engine.processes import Target
 from schemas.errors import Forbidden, Rejected, Unavailable
 from schemas.ids import DefinitionHash, NodeKey, RunUuid
-from schemas.processes import Target
-from schemas.questions import Question
-from schemas.step_questions import (
+from schemas.questions.bases import Question
+from schemas.questions.step_code import (
     ActingUser,
     EvaluateResume,
     EvaluateStart,

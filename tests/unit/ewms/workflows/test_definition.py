@@ -2,7 +2,7 @@ import pytest
 
 from ewms.workflows.checking import find_complaints
 from ewms.workflows.definition import Task, Workflow, apply_settings, fill_defaults
-from schemas.api.workflows import WorkflowRequest
+from schemas.api.workflows.requests import WorkflowRequest
 
 
 def task(**changes: object) -> Task:

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ewms.workflows.events_done import DatedCount, latest_done, seconds_left
-from schemas.api.queues import QueueDepth, QueueDepths
-from schemas.endings import Ending
-from schemas.objects import TaskDirective
-from schemas.progress import EventsDone, count_done, task_levels
+from schemas.api.queues.profiles import QueueDepth, QueueDepths
+from schemas.explain.progress import EventsDone, count_done, task_levels
+from schemas.fleet.endings import Ending
+from schemas.fleet.objects import TaskDirective
 from tests.unit.ewms.facts import WORKFLOW, ending, state, taskforce
 
 CLOSED = ending(is_closed=True)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ewms.workflows.place_checks import describe_place
-from schemas.api.health import StallCause, TaskforceHealth
+from schemas.api.workflows.health import StallCause, TaskforceHealth
 
 AT = datetime(2026, 11, 28, 8, 0, tzinfo=UTC)
 

@@ -5,12 +5,12 @@ import pytest
 
 from ewms.workflows.progress import compute_progress
 from ewms.workflows.view import describe_progress
-from schemas.api.health import FAILING
-from schemas.api.queues import QueueDepths
-from schemas.endings import Completion, Ending
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.health import FAILING
+from schemas.explain.progress import EventsDone
 from schemas.explain.worker_counts import WorkerCounts
-from schemas.phases import Deactivated, Phase
-from schemas.progress import EventsDone
+from schemas.fleet.endings import Completion, Ending
+from schemas.fleet.phases import Deactivated, Phase
 from tests.unit.ewms.facts import WORKFLOW, change, depths, ending, facts, stall, state, taskforce
 
 

@@ -2,10 +2,10 @@ import pytest
 
 from ewms.errors import DoneWithFailures, OutcomeFailed
 from ewms.workflows.state import WorkflowOutcome, post_to_submitted_s
-from schemas.endings import Completion, Ending
 from schemas.explain.worker_counts import sum_statuses
 from schemas.explain.workflow_facts import is_taskforce_over
-from schemas.phases import Deactivated, Phase
+from schemas.fleet.endings import Completion, Ending
+from schemas.fleet.phases import Deactivated, Phase
 from tests.unit.ewms.facts import change, state, taskforce
 
 

@@ -5,9 +5,9 @@ from rich.console import Console
 
 from ewms.workflows.progress import Observation, compute_progress
 from ewms.workflows.view import format_clock, format_progress, render_progress
-from schemas.endings import Completion
-from schemas.phases import Deactivated, Phase
-from schemas.progress import EventsDone
+from schemas.explain.progress import EventsDone
+from schemas.fleet.endings import Completion
+from schemas.fleet.phases import Deactivated, Phase
 from tests.unit.ewms.facts import depths, ending, facts, state, taskforce
 
 

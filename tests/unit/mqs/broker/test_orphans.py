@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from mqs.broker.orphans import OrphanPlan, Patience, is_ours, orphan_deletion, plan_sweep
 from schemas import ids
+from schemas.broker.topology import dead_queue
 from schemas.ids import WorkflowId
-from schemas.topology import dead_queue
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 PATIENCE = Patience()

@@ -25,8 +25,8 @@ from mqs.broker.topology import (
     queue_chain,
 )
 from schemas import ids
+from schemas.broker.topology import POLICY_PATTERN
 from schemas.ids import WorkflowId
-from schemas.topology import POLICY_PATTERN
 
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")
 MQID = ids.mqid(7)

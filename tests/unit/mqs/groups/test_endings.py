@@ -8,8 +8,8 @@ from mqs.groups import endings, retirement
 from mqs.groups.broker_steps import Rules, Shut, next_step
 from mqs.groups.lifecycle import UNCHANGED
 from schemas.events import QueuesDrained, ResultsArrived, WorkflowEnding
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Alias, Mqid, WorkflowId
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")

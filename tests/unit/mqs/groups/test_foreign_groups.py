@@ -8,8 +8,8 @@ from mqs.groups import foreign_groups, lifecycle
 from mqs.groups.admission import Admitted, Deferred
 from mqs.groups.broker_steps import Forget, next_step
 from mqs.groups.lifecycle import UNCHANGED, GroupDecision
+from schemas.fleet.queue_documents import GroupState
 from schemas.ids import Alias
-from schemas.mqs_documents import GroupState
 from tests.unit.mqs.groups.test_lifecycle import IN, NOW, OUT, RULES, WORKFLOW, World, active
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

@@ -12,10 +12,10 @@ from mqs.groups.admission import Admitted, Deferred, Verdict
 from mqs.groups.broker_steps import Declare, Forget, Look, Remind, Remove, Rules, Shut, next_step
 from mqs.groups.lifecycle import UNCHANGED, GroupDecision
 from schemas import ids
-from schemas.documents import QueuePlan
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowRequested
+from schemas.fleet.documents import QueuePlan
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Alias, WorkflowId
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")

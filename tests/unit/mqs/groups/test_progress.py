@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from mqs.groups.progress import count_failed, count_letters, count_seen
-from schemas.failures.dead_letters import LetterAction
+from schemas.attempts.dead_letters import LetterAction
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Alias, Mqid, WorkflowId
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 NOW = datetime(2026, 11, 28, 8, 0, tzinfo=UTC)
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")

@@ -9,8 +9,8 @@ from mqs.groups.admission import Deferred, Shortage
 from mqs.groups.broker_steps import Remove
 from mqs.groups.yielding import choose_removal, find_candidates, find_idle_queues, sum_shortages
 from schemas import ids
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import WorkflowId
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
 
 NOW = datetime(2026, 11, 28, 8, tzinfo=UTC)
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")

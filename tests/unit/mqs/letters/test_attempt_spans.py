@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mqs.letters.attempt_spans import describe_attempt
+from schemas.attempts.done_history import DoneAttempt
 from schemas.ids import WorkflowId
-from schemas.traces.done_attempts import DoneAttempt
 
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")
 AT = datetime(2026, 11, 30, 8, tzinfo=UTC)

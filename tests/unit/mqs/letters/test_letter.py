@@ -18,7 +18,7 @@ from mqs.letters.letter import (
     select_letters,
     show_letter,
 )
-from schemas.failures.dead_letters import LetterFilter
+from schemas.attempts.dead_letters import LetterFilter
 
 AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
 

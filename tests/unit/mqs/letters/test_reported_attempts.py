@@ -13,10 +13,10 @@ from mqs.letters.reported_attempts import (
     read_done_attempt,
     workflow_of_exchange,
 )
+from schemas.attempts.done_reports import MAX_REPORT_BYTES, DoneReport, done_report_to_bytes
+from schemas.attempts.failed_reports import FailedAttempt
 from schemas.errors import Rejected
-from schemas.failures.attempts import FailedAttempt
 from schemas.ids import WorkflowId
-from schemas.traces.done_reports import MAX_REPORT_BYTES, DoneReport, done_report_to_bytes
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")

@@ -18,11 +18,11 @@ from mqs.tokens.grants import (
     widen_for_existing_clients,
 )
 from schemas import ids
+from schemas.broker.topology import tms_service
 from schemas.errors import Conflict, EWMSError, Forbidden, Unavailable
+from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Alias, Mqid, TaskforceUuid, WorkflowId
-from schemas.mqs_documents import GroupState, MQGroupDocument, MQProfileDocument
-from schemas.requests import GrantQuery
-from schemas.topology import tms_service
+from schemas.questions.queues import GrantQuery
 
 NOW = datetime(2026, 11, 21, 8, 0, 0, 999_000, tzinfo=UTC)
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")

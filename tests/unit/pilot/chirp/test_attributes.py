@@ -15,8 +15,8 @@ from pilot.chirp.attributes import (
     with_counters,
     with_status,
 )
+from schemas.fleet.statuses import PilotStatus
 from schemas.pilot.job_names import ChirpAttribute
-from schemas.statuses import PilotStatus
 
 NOW = float("-inf")
 

@@ -7,7 +7,7 @@ import pytest
 
 from pilot.containers.run_files import RunFiles, WorkDirectory, read_outfile, read_tail, remove_run, remove_tree
 from pilot.failures.failure import Failure
-from schemas.topology import MAX_EVENT_BYTES
+from schemas.broker.topology import MAX_EVENT_BYTES
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import pytest
 from pilot.events.payloads import build_infile, choose_output_type, encode_for_legacy
 from pilot.failures.failure import Failure
 from pilot.stream.lines import build_request, parse_answer
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.ids import EventId
 from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent, DeadReason
 from schemas.payloads.legacy_wire import MAGIC, LegacyEvent, decode_legacy, encode_legacy
-from schemas.topology import MAX_EVENT_BYTES
 
 
 def event(body: bytes, content_type: str) -> DataEvent:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pilot.events.traced_attempts import TracedAttempt, describe_done
 from pilot.settings import read_settings
 from pilot.whereabouts import Whereabouts
+from schemas.attempts.done_reports import DoneReport, OutputReport
+from schemas.attempts.trace_sampling import mark_headers
 from schemas.ids import EventId, Mqid
 from schemas.payloads.data_events import JSON, DataEvent, HeaderValue
-from schemas.traces.done_reports import DoneReport, OutputReport
-from schemas.traces.sampling import mark_headers
 
 START = datetime(2026, 11, 30, 8, tzinfo=UTC)
 SETTINGS = read_settings(

@@ -7,10 +7,10 @@ from pilot.failures.event_failures import outfile_too_large
 from pilot.life.attempts import dead_letter_headers, failed_attempt, gives_up
 from pilot.settings import read_settings
 from pilot.whereabouts import Whereabouts
-from schemas.failures.attempts import FailedAttempt
+from schemas.attempts.failed_reports import FailedAttempt
+from schemas.attempts.trace_sampling import mark_headers
 from schemas.ids import EventId
 from schemas.payloads.data_events import JSON, DataEvent, Header, HeaderValue
-from schemas.traces.sampling import mark_headers
 
 SETTINGS = read_settings(
     {

@@ -39,8 +39,8 @@ from pilot.life.stimuli import (
     SubscriptionLost,
     Tick,
 )
+from schemas.fleet.statuses import PilotStatus
 from schemas.ids import EventId
-from schemas.statuses import PilotStatus
 
 POLICY = Policy(
     concurrency=1, first_timeout_s=10, idle_timeout_s=2, drain_grace_s=20, reconnect_timeout_s=600, stop_on_error=False

@@ -42,8 +42,8 @@ from pilot.life.stimuli import (
     SubscriptionLost,
     Tick,
 )
+from schemas.fleet.statuses import PilotStatus
 from schemas.ids import EventId
-from schemas.statuses import PilotStatus
 
 QUEUES = ("qa", "qb")
 FAILURES = (

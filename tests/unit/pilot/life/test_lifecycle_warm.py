@@ -6,7 +6,7 @@ from pilot.life.instructions import ChirpStatus, CoolDown, KillAll, LeaveProcess
 from pilot.life.lifecycle import advance_life, begin_life, wake_at
 from pilot.life.state import Stage
 from pilot.life.stimuli import CooledDown, EventArrived, InitEnded, PublishConfirmed, RunEnded, StopAsked, Tick
-from schemas.statuses import PilotStatus
+from schemas.fleet.statuses import PilotStatus
 from tests.unit.pilot.life.test_lifecycle import FAILED, held, lived, with_policy
 
 WARM = with_policy(warm=True, drain_grace_s=20)

@@ -33,8 +33,8 @@ from pilot.life.stimuli import (
     SubscriptionLost,
     Tick,
 )
+from schemas.fleet.statuses import PilotStatus
 from schemas.payloads.data_events import DeadReason
-from schemas.statuses import PilotStatus
 from tests.unit.pilot.life.test_lifecycle import held, lived, with_policy
 
 REPORTS = with_policy(reports_outcomes=True)

@@ -20,7 +20,7 @@ from pilot.life.lifecycle import advance_life, begin_life, wake_at
 from pilot.life.retiring import end_of_work_s
 from pilot.life.state import Policy, Stage
 from pilot.life.stimuli import EventArrived, InitEnded, PublishConfirmed, RunEnded, Stimulus, StopAsked, Tick
-from schemas.statuses import PilotStatus
+from schemas.fleet.statuses import PilotStatus
 from tests.unit.pilot.life.test_lifecycle import held, lived, with_policy
 
 #: A worker of 100 s whose pilot keeps 10 of them.

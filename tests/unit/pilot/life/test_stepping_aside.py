@@ -10,7 +10,7 @@ from pilot.life.lifecycle import advance_life, wake_at
 from pilot.life.state import PilotState, Stage
 from pilot.life.stimuli import EventArrived, RunEnded, Stimulus, Tick
 from pilot.life.verdicts import OPEN_S
-from schemas.topology import MAX_ATTEMPTS
+from schemas.broker.topology import MAX_ATTEMPTS
 from tests.unit.pilot.life.test_lifecycle import FAILED, held, lived, with_policy
 
 JUDGE = with_policy(max_failures_in_a_row=3, quarantine_s=300.0)

@@ -23,9 +23,9 @@ from pilot.life.lifecycle import advance_life, wake_at
 from pilot.life.state import PilotState, Policy, Stage
 from pilot.life.stimuli import EventArrived, InitEnded, PilotBroken, RunEnded, StopAsked, SubscriptionLost, Tick
 from pilot.life.verdicts import KNOWN_AFTER, OPEN_S, is_worker_bad
+from schemas.fleet.statuses import PilotStatus
 from schemas.ids import EventId
 from schemas.pilot.exits import PilotExit
-from schemas.statuses import PilotStatus
 from tests.unit.pilot.life.test_lifecycle import FAILED, held, lived, with_policy
 
 JUDGE = with_policy(max_failures_in_a_row=3, quarantine_s=300.0)

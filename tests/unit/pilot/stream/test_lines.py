@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pilot.containers.task_interface import RunOutcome
 from pilot.failures.failure import Failure
 from pilot.stream.lines import MAX_LINE_BYTES, build_request, parse_answer, unasked_failure
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.ids import EventId
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import DataEvent, DeadReason
-from schemas.topology import MAX_EVENT_BYTES
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processes.builds.log_pieces import LogPieces
-from schemas.builds import MAX_REPORTED_LOG
+from schemas.automation.builds import MAX_REPORTED_LOG
 
 
 @given(st.text(max_size=50), st.lists(st.integers(1, 5), max_size=20))

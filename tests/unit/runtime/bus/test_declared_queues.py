@@ -10,8 +10,8 @@ from runtime.amqp.errors import DeclaredOtherwise
 from runtime.amqp.link import Link
 from runtime.bus.pools import declare_pool
 from runtime.bus.question_queues import declare_answers, declare_requests
-from schemas.services import SERVICES
-from schemas.topology import is_answers_queue, pool_service
+from schemas.broker.services import SERVICES
+from schemas.broker.topology import is_answers_queue, pool_service
 
 CLASSIC = {"x-queue-type": "classic"}
 QUORUM = {"x-queue-type": "quorum"}

@@ -9,7 +9,7 @@ import pytest
 from runtime.web.bodies import parse_body
 from schemas.api.general import Empty
 from schemas.api.queries import Query
-from schemas.api.workflows import AddWorkersRequest, WorkflowRequest
+from schemas.api.workflows.requests import AddWorkersRequest, WorkflowRequest
 from schemas.errors import Rejected
 from tests.unit.wms.fleets import task_request
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.api.workflows import WorkflowRequest
+from schemas.api.workflows.requests import WorkflowRequest
 from schemas.checks.request_check import check_request
 
 TASK: dict[str, Any] = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.api.workflows import WorkflowRequest
+from schemas.api.workflows.requests import WorkflowRequest
 from schemas.checks.runnable import find_complaints
 from schemas.rules.complaints import Complaint
 

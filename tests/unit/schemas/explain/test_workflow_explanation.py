@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from schemas.api.health import MissingWorkers, Stall, StallCause, TaskforceHealth
-from schemas.api.queues import QueueDepths
-from schemas.endings import Completion
-from schemas.explain.cause_entry import Severity
-from schemas.explain.cause_table import ABOUT_WORKERS, CAUSES
-from schemas.explain.hold_causes import find_hold_cause
+from schemas.api.queues.profiles import QueueDepths
+from schemas.api.workflows.health import MissingWorkers, Stall, StallCause, TaskforceHealth
+from schemas.causes.entry import Severity
+from schemas.causes.holds import find_hold_cause
+from schemas.causes.table import ABOUT_WORKERS, CAUSES
 from schemas.explain.workflow_explanation import explain_workflow
 from schemas.explain.workflow_facts import WorkflowFacts
-from schemas.phases import Deactivated, Phase
+from schemas.fleet.endings import Completion
+from schemas.fleet.phases import Deactivated, Phase
 from tests.unit.ewms.facts import TASK, WORKFLOW, change, depths, ending, state, taskforce
 from tests.unit.wms.fleets import NOW, later
 from tms.log import hold_reasons

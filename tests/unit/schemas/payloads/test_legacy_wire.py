@@ -10,6 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.payloads.legacy_wire import (
     MAX_RATIO,
     MAX_UNPACKED_BYTES,
@@ -20,7 +21,6 @@ from schemas.payloads.legacy_wire import (
     encode_legacy,
     is_legacy,
 )
-from schemas.topology import MAX_EVENT_BYTES
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.broker.queue_format import Wire
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.errors import TooLarge
 from schemas.ids import EventId
 from schemas.payloads.data_events import BINARY, JSON, TEXT, Header
-from schemas.payloads.legacy_wire import Unwritable, Wire
+from schemas.payloads.legacy_wire import Unwritable
 from schemas.payloads.legacy_wire import decode_legacy as unpack
 from schemas.payloads.payload_codec import decode_body, encode_payload, event_id, prepare_event
-from schemas.topology import MAX_EVENT_BYTES
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.broker.queue_format import Wire
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
-from schemas.payloads.legacy_wire import Wire
 from schemas.pilot.pilot_wire import (
     INCOMING,
     OUTGOING,

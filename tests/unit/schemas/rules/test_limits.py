@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from schemas.documents import QueuePlan
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.events import WorkflowRequested, build_event
+from schemas.fleet.documents import QueuePlan
 from schemas.ids import Alias, EventId, Mqid, WorkflowId
 from schemas.rules import limits
 from schemas.rules.limits import MAX_PROGRAM_BYTES, MAX_STRING_BYTES, STRING_OVERHEAD_BYTES, find_program_problems
-from schemas.topology import MAX_EVENT_BYTES
 from schemas.wire import event_to_bytes
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "limits.md"

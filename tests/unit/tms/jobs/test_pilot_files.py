@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from pilot.settings import read_settings as pilot_settings
-from schemas.payloads.legacy_wire import Wire
+from schemas.broker.queue_format import Wire
 from schemas.pilot.options import PLATFORM
-from schemas.secret_questions import SecretsAnswer
+from schemas.questions.secrets import SecretsAnswer
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, GRANT, order
 from tms.errors import Unsubmittable

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.fleet.statuses import PilotStatus
+from schemas.fleet.worker_times import Activity, WorkerTimes
 from schemas.pilot.work_report import WorkReport, report_to_text
-from schemas.statuses import PilotStatus
-from schemas.worker_times import Activity, WorkerTimes
 from tms.log import worker_times
 from tms.log.checkpoint import Checkpoint, checkpoint_from_bytes, checkpoint_to_bytes
 from tms.log.job_events import EventType, JobEnded, JobEvent, JobHeld, JobMoved, JobRequeued, PilotChirped, parse_log

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from runtime.bus.service_bus import Caller
-from schemas import logs
 from schemas.errors import Forbidden, NotFound, Rejected
 from schemas.ids import TaskforceUuid, WorkflowId
-from schemas.logs import LogQuery, LogsAnswer, LogsQuery, LogStream
-from schemas.requests import DepthsQuery
+from schemas.questions import worker_logs
+from schemas.questions.queues import DepthsQuery
+from schemas.questions.worker_logs import LogQuery, LogsAnswer, LogsQuery, LogStream
 from schemas.wire import answer_from_bytes, answer_to_bytes
 from tests.unit.tms.orders import UUID
 from tms.files import TmsDirectory, keep_output
@@ -33,7 +33,7 @@ def directory(home: TmsDirectory, cluster: int = 7) -> Path:
     return path
 
 
-def read(home: TmsDirectory, proc: int = 0, stream: str = "out", **more: int) -> logs.LogAnswer:
+def read(home: TmsDirectory, proc: int = 0, stream: str = "out", **more: int) -> worker_logs.LogAnswer:
     return reading.read_log(home, LogQuery(taskforce_uuid=UUID, proc=proc, stream=LogStream(stream), **more))
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from schemas.builds import BuiltImage, FoundCommit, GitSource, SyncedImage
-from schemas.catalogue import CatalogueTask, TaskRecipe, TaskStatus
+from schemas.automation.builds import BuiltImage, FoundCommit, GitSource, SyncedImage
+from schemas.automation.catalogue import CatalogueTask, TaskRecipe, TaskStatus
 from schemas.ids import CatalogueTaskId, OrganizationId, RunUuid
 from wms.catalogue.life.run_news import RunNews, RunProgress
 from wms.catalogue.life.task_decisions import decide_version, make_task, take_build_news

@@ -6,7 +6,7 @@ A cell has a sign for each of see, run, change, share, approve:  + may   - may n
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from schemas.catalogue import TaskVisibility
+from schemas.automation.catalogue import TaskVisibility
 from schemas.ids import OrganizationId
 from wms.tenancy.rights import RIGHTS, Action, Principal, TenancyRole
 

@@ -5,7 +5,7 @@ import hmac
 
 import pytest
 
-from schemas.builds import BuildLimits
+from schemas.automation.builds import BuildLimits
 from tests.unit.wms.catalogue.making import COMMIT, approve, create, look
 from wms.catalogue.builds.build_keys import TaskKeys, is_same
 from wms.catalogue.builds.build_orders import make_build_order, make_look_order

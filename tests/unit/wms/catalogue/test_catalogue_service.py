@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from schemas.catalogue import CatalogueTask
+from schemas.automation.catalogue import CatalogueTask
 from schemas.errors import NotFound
 from schemas.ids import CatalogueTaskId
 from tests.unit.wms.catalogue.making import create, look

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from schemas.graph import DefinitionKind, Node, make_chain
+from schemas.engine.graph import DefinitionKind, Node, make_chain
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeError, NodeState, NodeStatus, RunStatus, Want, WantKind
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeError, NodeState, NodeStatus, RunStatus, Want, WantKind
 from tests.unit.wms.catalogue.making import COMMIT, DIGEST, NOW
 from wms.catalogue.life.run_news import RunNews, RunProgress, read_run
 

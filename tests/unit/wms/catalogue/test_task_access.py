@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.catalogue import CatalogueTask, TaskVisibility
+from schemas.automation.catalogue import CatalogueTask, TaskVisibility
 from schemas.errors import Forbidden, NotFound
 from schemas.ids import OrganizationId
 from tests.unit.wms.catalogue.making import create

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.catalogue import CatalogueTask, TaskVisibility
+from schemas.automation.catalogue import CatalogueTask, TaskVisibility
 from tests.unit.wms.catalogue.making import COMMIT, NOW, RECIPE, approve, create, look, new_run, reject
 from wms.audit.audit_facts import NOT_SHOWN
 from wms.catalogue.life.task_acts import describe_task_change

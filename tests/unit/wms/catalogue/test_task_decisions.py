@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.builds import BuiltImage, GitSource, SyncedImage
-from schemas.catalogue import CatalogueTask, TaskStatus
+from schemas.automation.builds import BuiltImage, GitSource, SyncedImage
+from schemas.automation.catalogue import CatalogueTask, TaskStatus
 from schemas.errors import Conflict, Forbidden, NotFound, Rejected
 from tests.unit.wms.catalogue.making import (
     COMMIT,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.catalogue import MAX_VERSIONS, CatalogueTask, TaskStatus
+from schemas.automation.catalogue import MAX_VERSIONS, CatalogueTask, TaskStatus
 from schemas.errors import Conflict
 from tests.unit.wms.catalogue.making import (
     COMMIT,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from schemas.api.tasks import TaskLocation, TaskResourcesBody
-from schemas.builds import DirectorySource, GitSource
-from schemas.catalogue import TaskRecipe
+from schemas.api.automation.tasks import TaskLocation, TaskResourcesBody
+from schemas.automation.builds import DirectorySource, GitSource
+from schemas.automation.catalogue import TaskRecipe
 from schemas.errors import Rejected
 from wms.catalogue.parameter_schema import MAX_SCHEMA_BYTES, check_variables, dump_schema
 from wms.catalogue.task_recipes import SourceRules, change_recipe_fields, make_recipe

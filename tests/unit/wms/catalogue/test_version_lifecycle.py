@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.catalogue import TaskStatus
+from schemas.automation.catalogue import TaskStatus
 from schemas.errors import Conflict
 from wms.catalogue.life.version_lifecycle import STATUS_AFTER, VERSION_STATUSES, VersionEvent, find_status_after
 

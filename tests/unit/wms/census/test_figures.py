@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.phases import Phase
-from schemas.runs import RUN_OVER, RunStatus
+from schemas.engine.runs import RUN_OVER, RunStatus
+from schemas.fleet.phases import Phase
 from wms.census import figures
 
 PLACES = {"submit.example.org": "osg"}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.graph import BranchingProfile, Edge, EdgeKind, Graph, Node
+from schemas.engine.graph import BranchingProfile, Edge, EdgeKind, Graph, Node
 
 
 def make_graph(

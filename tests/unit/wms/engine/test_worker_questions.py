@@ -10,8 +10,8 @@ from runtime.amqp import Unroutable
 from runtime.kernel.store import Store
 from schemas.errors import Broken, Forbidden, Unavailable
 from schemas.ids import DefinitionHash
-from schemas.questions import Answer, Question, Refusal
-from schemas.step_questions import FormEvaluated, FormVerdict, ReadGateRules
+from schemas.questions.bases import Answer, Question, Refusal
+from schemas.questions.step_code import FormEvaluated, FormVerdict, ReadGateRules
 from wms.engine.worker_questions import WorkerQuestions
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.engine.graph import Definition, Graph, Node, make_chain
+from schemas.engine.run_documents import LogRow, RunDocument
+from schemas.engine.runs import NodeError, NodeState, Outcome, RunStatus, WaitAnswer, WantKind
 from schemas.events import NodeEnded, NodeReturned, NodeTaken, ReturnReason
-from schemas.graph import Definition, Graph, Node, make_chain
 from schemas.ids import NodeKey, RunId, RunUuid
-from schemas.run_documents import LogRow, RunDocument
-from schemas.runs import NodeError, NodeState, Outcome, RunStatus, WaitAnswer, WantKind
 from wms.engine.life.advance import advance
 from wms.engine.life.launching import LaunchWish, make_run
 from wms.engine.life.open_run import OpenRun, RunDecision, apply_decision, open_run

@@ -1,10 +1,10 @@
 """Documents and what leads from one state of an aggregate to the next."""
 
 from runtime.kernel.decision import Insert, Update
-from schemas.documents import TASKFORCES, WORKFLOWS, TaskforceDocument, WorkflowDocument
 from schemas.events import Snapshot
-from schemas.objects import Taskforce, Workflow
-from schemas.phases import Deactivated, Phase
+from schemas.fleet.documents import TASKFORCES, WORKFLOWS, TaskforceDocument, WorkflowDocument
+from schemas.fleet.objects import Taskforce, Workflow
+from schemas.fleet.phases import Deactivated, Phase
 from tests.unit.wms.fleets import activated, after, aggregate, first, later, made, running
 from wms.fleet.life.stimuli import Deactivate
 from wms.fleet.repository import find_changes, make_document, make_inserts, select_public

@@ -4,8 +4,8 @@ from typing import Any
 
 from ewms.flows import NodeDefine, Operation, PollingNode, WorkflowDefine, WorkflowNode
 from ewms.flows.graph_export import export_flow
-from schemas.graph import DefinitionKind
-from schemas.run_documents import RunDocument
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.run_documents import RunDocument
 from tests.unit.wms.engine.walking import Walk
 from wms.engine.repository import make_document
 

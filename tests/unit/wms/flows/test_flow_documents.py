@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from schemas.engine.flows import FlowStatus
+from schemas.engine.graph import make_chain
+from schemas.engine.runs import Outcome
 from schemas.errors import Conflict
-from schemas.flows import FlowStatus
-from schemas.graph import make_chain
-from schemas.runs import Outcome
 from tests.unit.wms.engine.walking import NOW, step
 from tests.unit.wms.flows.flow_runs import DEFINITION, FLOW, run_of, stored, walk_flow
 from wms.flows.flow_documents import describe_definition, describe_flow, describe_nodes, list_node_names

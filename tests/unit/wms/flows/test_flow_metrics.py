@@ -4,8 +4,8 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
-from schemas.graph import DefinitionKind
-from schemas.runs import Outcome
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.runs import Outcome
 from tests.unit.wms.engine.walking import Walk
 from tests.unit.wms.flows.flow_runs import walk_flow
 from wms.engine.life.advance import advance

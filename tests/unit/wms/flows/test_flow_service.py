@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from runtime.tracing import continue_trace
+from schemas.engine.flows import FlowErrorCode, FlowStatus
+from schemas.engine.graph import DefinitionKind
 from schemas.errors import Broken, Conflict, EWMSError, Forbidden, TooLarge, Unavailable
-from schemas.flows import FlowErrorCode, FlowStatus
-from schemas.graph import DefinitionKind
 from schemas.ids import OrganizationId
 from tests.unit.wms.flows.flow_runs import DEFINITION, stored, walk_flow
 from wms.engine.life.launching import LaunchWish

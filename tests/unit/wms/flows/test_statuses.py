@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from schemas.flows import FlowStatus
-from schemas.runs import NODE_OVER, RUN_OVER, NodeStatus, RunStatus, WantKind
+from schemas.engine.flows import FlowStatus
+from schemas.engine.runs import NODE_OVER, RUN_OVER, NodeStatus, RunStatus, WantKind
 from tests.unit.wms.fleet.filter_matching import matches
 from wms.flows.statuses import find_flow_status, find_node_status, make_status_filter
 

@@ -16,7 +16,7 @@ from runtime.web.callers.limits import CallerLimits
 from runtime.web.route import Call, Route, answer_json
 from runtime.web.server.reason_phrases import REASON_HEADER, reason_phrase
 from schemas.api.general import Empty
-from schemas.api.workflows import WorkflowRequest
+from schemas.api.workflows.requests import WorkflowRequest
 from schemas.errors import Broken, EWMSError, NotFound, Unauthenticated, Unavailable, Unprocessable
 from wms.gateway import app as gateway
 from wms.gateway.roles import READERS, USERS, make_gatekeeper

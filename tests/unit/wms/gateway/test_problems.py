@@ -9,7 +9,7 @@ import pytest
 from runtime.web.answers.problems import HINT_HEADER, BadBody
 from runtime.web.bodies import parse_body
 from runtime.web.server.reason_phrases import MAX_REASON
-from schemas.api.workflows import WorkflowRequest
+from schemas.api.workflows.requests import WorkflowRequest
 from tests.unit.schemas.checks.test_runnable import request
 from tests.unit.wms.fleets import NOW
 from wms.fleet.choices.locations import Location, LocationMap

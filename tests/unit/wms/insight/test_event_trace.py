@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from schemas.api.event_trace import EventState, TracedEvent
-from schemas.documents import TaskDirectiveDocument
-from schemas.failures.dead_letters import DeadLetter
-from schemas.failures.history import Attempt
+from schemas.attempts.dead_letters import DeadLetter
+from schemas.attempts.done_history import DoneAttempt
+from schemas.attempts.failed_history import Attempt
+from schemas.fleet.documents import TaskDirectiveDocument
 from schemas.ids import EventId, TaskId
 from schemas.payloads.data_events import output_id
-from schemas.traces.done_attempts import DoneAttempt
 from tests.unit.wms.fleets import made, task_request
 from wms.insight.event_relatives import Relative, find_maker, list_descendants
 from wms.insight.event_trace import group_reports, trace_events

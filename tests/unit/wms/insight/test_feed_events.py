@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.web.news.sse_format import StreamEvent
-from schemas.api.workflow_list import WorkflowNews
+from schemas.api.workflows.news import WorkflowNews
 from tests.unit.wms.insight.test_workflow_graph import make_world
 from wms.insight.feed_events import (
     NewsItem,

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from schemas.api.worker_numbers import WorkerNumbers
-from schemas.phases import Deactivated, Phase
+from schemas.api.workflows.worker_numbers import WorkerNumbers
+from schemas.fleet.phases import Deactivated, Phase
 from tests.unit.wms.fleets import NOW
 from tests.unit.wms.insight.test_workflow_graph import make_world
 from wms.insight.workflow_facts import collect_facts, describe_standing

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.api.health import Stall, StallCause
-from schemas.api.queues import QueueDepth, QueueDepths
-from schemas.api.workflow_graph import WorkflowGraph
-from schemas.phases import Phase
+from schemas.api.queues.profiles import QueueDepth, QueueDepths
+from schemas.api.workflows.graph import WorkflowGraph
+from schemas.api.workflows.health import Stall, StallCause
+from schemas.fleet.phases import Phase
 from tests.unit.wms.fleets import made, task_request
 from wms.insight.workflow_graph import draw_dot, draw_mermaid, make_graph
 from wms.insight.workflow_reading import WorkflowReading

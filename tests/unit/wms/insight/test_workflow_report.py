@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.api.workflow_report import Measure, WorkFigures, WorkflowReport
-from schemas.documents import TaskforceDocument
-from schemas.worker_times import Activity, TimeSum, WorkerTimes
+from schemas.api.workflows.report import Measure, WorkFigures, WorkflowReport
+from schemas.fleet.documents import TaskforceDocument
+from schemas.fleet.worker_times import Activity, TimeSum, WorkerTimes
 from tests.unit.wms.insight.test_workflow_graph import make_world
 from wms.insight.workflow_reading import WorkflowReading
 from wms.insight.workflow_report import compute_report

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.automation.job_logs import JobLogRow
 from schemas.ids import EventId, TaskId
-from schemas.job_logs import JobLogRow
 from schemas.pilot.outcomes import TaskStream
 from wms.joblogs.piece_order import PieceOrder, arrange_rows
 

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from schemas.catalogue import FanOut
+from schemas.automation.catalogue import FanOut
+from schemas.automation.jobs import HostState, JobHostDocument, JobWorkDocument, PinnedTask
 from schemas.ids import CatalogueTaskId, RunUuid
-from schemas.jobs import HostState, JobHostDocument, JobWorkDocument, PinnedTask
 from wms.jobs.plans.host_choice import HostFacts
 
 JOB = RunUuid("0b0c9d7e-6f1e-4a39-8a86-5b7a3c6c1f02")

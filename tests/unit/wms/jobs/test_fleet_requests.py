@@ -1,11 +1,11 @@
 """The workflow that runs tasks of a job: a chain of queues, one container for each host, nothing twice."""
 
 from pilot.settings import read_settings
-from schemas.api.workflows import WorkflowRequest
-from schemas.catalogue import FanOut, TaskResources
+from schemas.api.workflows.requests import WorkflowRequest
+from schemas.automation.catalogue import FanOut, TaskResources
+from schemas.automation.jobs import PinnedTask
+from schemas.fleet.objects import PilotConfig
 from schemas.ids import WorkflowId
-from schemas.jobs import PinnedTask
-from schemas.objects import PilotConfig
 from tests.unit.tms.orders import GRANT, order
 from tests.unit.wms.jobs.making import make_pinned_task
 from tms.jobs.pilot_files import PilotProfile, pilot_environment

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.jobs import HostState
+from schemas.automation.jobs import HostState
 from tests.unit.wms.jobs.making import make_host_facts
 from wms.jobs.plans.host_choice import HostFacts, choose_hosts, judge_host
 

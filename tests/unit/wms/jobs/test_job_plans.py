@@ -2,10 +2,10 @@
 
 import pytest
 
+from schemas.automation.jobs import MAX_JOB_NODES, HostJobStatus, HostState, JobStrategy
+from schemas.engine.graph import EdgeKind, NodeKind
+from schemas.engine.runs import Outcome, RunStatus
 from schemas.errors import Rejected
-from schemas.graph import EdgeKind, NodeKind
-from schemas.jobs import MAX_JOB_NODES, HostJobStatus, HostState, JobStrategy
-from schemas.runs import Outcome, RunStatus
 from wms.jobs.plans.job_graph import NodeTasks, check_node_count, make_job_definition, read_node_tasks
 from wms.jobs.plans.judging import judge_job, judge_node, show_host_state
 

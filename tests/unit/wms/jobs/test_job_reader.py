@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from schemas.documents import WORKFLOWS
-from schemas.graph import DefinitionKind
+from schemas.automation.jobs import JOB_DEFINITION, JobDocument, JobStrategy
+from schemas.engine.graph import DefinitionKind
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeState, NodeStatus, RunStatus
+from schemas.fleet.documents import WORKFLOWS
 from schemas.ids import DefinitionHash, RunId
-from schemas.jobs import JOB_DEFINITION, JobDocument, JobStrategy
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeState, NodeStatus, RunStatus
 from tests.unit.wms.jobs.making import JOB
 from wms.jobs.job_reader import HostJobReader, find_revision
 from wms.jobs.plans.job_graph import make_job_definition

@@ -1,6 +1,6 @@
 """What becomes of the outcome of one container for several hosts."""
 
-from schemas.jobs import HostResult, HostState
+from schemas.automation.jobs import HostResult, HostState
 from wms.jobs.plans.outcome_results import share_result
 
 

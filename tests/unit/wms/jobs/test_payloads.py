@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.automation.jobs import MAX_PAYLOAD_BYTES
 from schemas.errors import Rejected, TooLarge
-from schemas.jobs import MAX_PAYLOAD_BYTES
 from tests.unit.wms.jobs.making import make_job_host
 from wms.jobs.plans.payloads import (
     check_payload_sizes,

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from schemas.jobs import JobDocument
+from schemas.automation.jobs import JobDocument
 from wms.jobs.plans.stopping import CANCELED, find_stop
 
 BEGAN = datetime(2026, 11, 30, tzinfo=UTC)

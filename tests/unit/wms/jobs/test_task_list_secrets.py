@@ -6,9 +6,9 @@ from typing import Any, cast
 import pytest
 
 from runtime.kernel.decision import Insert
+from schemas.automation.stored_secrets import SecretFile, SecretUsers
 from schemas.errors import Forbidden, NotFound, Rejected
 from schemas.ids import OrganizationId, TaskListId
-from schemas.stored_secrets import SecretFile, SecretUsers
 from wms.jobs.task_list_service import TaskListService
 from wms.secrets.secret_use import SecretUse
 from wms.tenancy.rights import Principal, TenancyRole

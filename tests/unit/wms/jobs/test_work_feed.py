@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from runtime.amqp import AccessRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
+from schemas.automation.jobs import HostState
 from schemas.errors import EWMSError, Unavailable
 from schemas.ids import EventId, Mqid
-from schemas.jobs import HostState
 from wms.jobs.plans.work_progress import make_refusal_result
 from wms.jobs.work.work_feed import FedUnit, publish_units
 

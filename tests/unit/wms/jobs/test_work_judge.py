@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from schemas.documents import WorkflowDocument
-from schemas.jobs import HostResult, HostState, JobDocument
-from schemas.phases import Deactivated
-from schemas.runs import NodeState, NodeStatus
+from schemas.automation.jobs import HostResult, HostState, JobDocument
+from schemas.engine.runs import NodeState, NodeStatus
+from schemas.fleet.documents import WorkflowDocument
+from schemas.fleet.phases import Deactivated
 from tests.unit.wms.fleets import made
 from tests.unit.wms.jobs.making import JOB, make_work
 from wms.jobs.plans.host_choice import HostFacts, name_host

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from schemas.documents import TaskforceDocument
+from schemas.automation.jobs import HostState
+from schemas.fleet.documents import TaskforceDocument
+from schemas.fleet.phases import Phase
 from schemas.ids import EventId
-from schemas.jobs import HostState
-from schemas.phases import Phase
 from schemas.pilot.outcomes import EventOutcome, RunEnding
 from tests.unit.wms.fleets import made
 from tests.unit.wms.jobs.making import JOB, make_host_facts, make_work

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from schemas.graph import BranchingProfile, NodeKind, WaitKind, WaitSpec
+from schemas.automation.notifications import NotificationList
+from schemas.engine.graph import BranchingProfile, NodeKind, WaitKind, WaitSpec
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeError, NodeState, Parent, RunMoment, RunStatus
 from schemas.ids import OrganizationId, RunId
-from schemas.notifications import NotificationList, RunMoment
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeError, NodeState, Parent, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import NOW, Walk
 from wms.notifications.occasions import find_occasions, list_targets, may_tell

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.graph import DefinitionKind, Node, NodeKind, WaitKind, WaitSpec, make_chain
+from schemas.engine.graph import DefinitionKind, Node, NodeKind, WaitKind, WaitSpec, make_chain
+from schemas.engine.run_documents import LogRow, RunDocument
+from schemas.engine.runs import NodeError, NodeState, NodeStatus, RunStatus, Wait
 from schemas.ids import DefinitionHash, NodeKey, RunId, RunUuid
-from schemas.run_documents import LogRow, RunDocument
-from schemas.runs import NodeError, NodeState, NodeStatus, RunStatus, Wait
 
 T0 = datetime(2026, 11, 29, 8, 0, tzinfo=UTC)
 UUID = RunUuid("5a1c0000-0000-4000-8000-000000000001")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.kernel.decision import Update
-from schemas.subscriptions import ProductDocument, SubscriptionDocument
+from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument
 from wms.engine.brought import StepRefused
 from wms.processes.subscriptions.commit_plan import StoredAround, plan_subscriptions
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from schemas.api.processes import ChildProcess
-from schemas.graph import WaitKind
-from schemas.processes import Assignee, ProcessStatus, StepStatus
-from schemas.runs import NodeStatus, RunStatus, Wait, Want, WantKind
+from schemas.engine.graph import WaitKind
+from schemas.engine.processes import Assignee, ProcessStatus, StepStatus
+from schemas.engine.runs import NodeStatus, RunStatus, Wait, Want, WantKind
 from tests.unit.wms.processes.process_runs import T0, UUID, at, make_error, make_node, make_process, make_row
 from wms.processes.process_documents import describe_process, is_task, summarize_process, view_run
 

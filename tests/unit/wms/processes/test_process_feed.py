@@ -2,8 +2,8 @@
 
 import pytest
 
+from schemas.engine.runs import NodeStatus, RunStatus
 from schemas.errors import Rejected
-from schemas.runs import NodeStatus, RunStatus
 from tests.unit.wms.processes.process_runs import make_process, make_row
 from wms.processes.process_feed import format_place, list_news, parse_place
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from schemas.engine.processes import ProcessStatus
 from schemas.errors import Rejected
-from schemas.processes import ProcessStatus
 from wms.processes.process_filters import DEFAULT_PAGE, MAX_PAGE, parse_filter, parse_page, parse_range, parse_sort
 from wms.processes.process_status import make_status_query
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from schemas.graph import WaitKind
-from schemas.processes import RESUMABLE, Assignee, ProcessStatus, StepStatus
-from schemas.runs import NodeState, NodeStatus, RunStatus
+from schemas.engine.graph import WaitKind
+from schemas.engine.processes import RESUMABLE, Assignee, ProcessStatus, StepStatus
+from schemas.engine.runs import NodeState, NodeStatus, RunStatus
 from tests.unit.wms.processes.process_runs import make_error, make_node, store_node
 from wms.processes.process_status import (
     find_assignee,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from schemas.automation.schedules import Identity, ScheduleDocument
 from schemas.ids import ScheduleId, TemplateId
-from schemas.schedules import Identity, ScheduleDocument
 from wms.gateway.awx.shapes.schedule_shapes import show_schedule
 from wms.schedules.recurrence import show_until
 from wms.schedules.rule_text import read_recurrence

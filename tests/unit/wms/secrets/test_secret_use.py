@@ -2,9 +2,9 @@
 
 import pytest
 
+from schemas.automation.stored_secrets import SecretFile, SecretUsers
 from schemas.errors import Rejected
 from schemas.rules.secret_names import MAX_SECRETS
-from schemas.stored_secrets import SecretFile, SecretUsers
 from wms.secrets.secret_use import check_file_names, merge_files
 
 

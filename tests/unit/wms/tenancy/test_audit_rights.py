@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from schemas.automation.trees import ObjectRole
 from schemas.ids import OrganizationId, TemplateId
-from schemas.trees import ObjectRole
 from tests.unit.wms.fleet.filter_matching import matches
 from wms.fleet.ownership import Access
 from wms.tenancy.audit_rights import make_audit_filter

@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 
+from schemas.automation.trees import ObjectRole
 from schemas.errors import Forbidden
 from schemas.ids import OrganizationId, TemplateId
-from schemas.trees import ObjectRole
 from wms.tenancy.rights import OBJECT_RIGHTS, Action, Principal, TenancyRole
 from wms.tenancy.tree_rights import check_tree_right, find_delegated, make_tree_filter, may_on_tree
 

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.graph import EdgeKind
+from schemas.automation.trees import TemplateDocument, TemplateKind, TemplateNode, Topology, name_edge_list
+from schemas.engine.graph import EdgeKind
 from schemas.ids import TemplateId, TemplateNodeId
-from schemas.trees import TemplateDocument, TemplateKind, TemplateNode, Topology, name_edge_list
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from schemas.notifications import NotificationList, NotificationType
+from schemas.automation.notifications import NotificationList, NotificationType
 from wms.gateway.awx.kinds.fields import (
     CopyBody,
     Data,

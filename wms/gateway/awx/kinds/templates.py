@@ -5,8 +5,8 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from schemas.graph import EdgeKind
-from schemas.trees import Topology, name_edge_list
+from schemas.automation.trees import Topology, name_edge_list
+from schemas.engine.graph import EdgeKind
 from wms.gateway.awx.kinds.fields import (
     CopyBody,
     Data,

@@ -7,9 +7,9 @@ team           its members: users
 
 from collections.abc import Iterable
 
+from schemas.automation.trees import ObjectRole, TemplateDocument
 from schemas.errors import Forbidden, NotFound, Rejected
 from schemas.ids import OrganizationId, TeamId, TemplateId
-from schemas.trees import ObjectRole, TemplateDocument
 from wms.gateway.awx.requests import AwxParts
 from wms.gateway.awx.shapes.people_shapes import AccessReason
 from wms.gateway.awx.shapes.role_words import (

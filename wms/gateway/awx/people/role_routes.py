@@ -5,9 +5,9 @@ from functools import partial
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
+from schemas.automation.trees import TemplateKind
 from schemas.errors import NotFound
 from schemas.ids import OrganizationId, TeamId, TemplateId
-from schemas.trees import TemplateKind
 from wms.gateway.awx.kinds.people import ROLE_FIELDS, TEAM_FIELDS, USER_FIELDS
 from wms.gateway.awx.people.role_holders import RoleHolders, describe_template, make_holder
 from wms.gateway.awx.requests import AwxParts, Requests, answer_rows, read_body_id, read_id, route_list, route_object

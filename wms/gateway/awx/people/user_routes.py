@@ -6,8 +6,8 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
+from schemas.automation.trees import ObjectRole
 from schemas.errors import Forbidden, NotFound
-from schemas.trees import ObjectRole
 from wms.gateway.awx.kinds.people import ROLE_FIELDS, TEAM_FIELDS, USER_FIELDS
 from wms.gateway.awx.people.role_holders import RoleHolders, make_holder
 from wms.gateway.awx.requests import AwxParts, Requests, answer_rows, read_body_id, read_id, route_list, route_object

@@ -7,9 +7,9 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json
+from schemas.automation.trees import TemplateKind
 from schemas.errors import NotFound
 from schemas.ids import RunId, TemplateId
-from schemas.trees import TemplateKind
 from wms.audit.audit_facts import AuditDocument
 from wms.gateway.awx.kinds.others import ACTIVITY_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_id, route_list, route_object

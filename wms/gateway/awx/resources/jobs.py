@@ -9,11 +9,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from runtime.clock import stored_now
 from runtime.web.route import Call, Route, answer_json, answer_nothing
+from schemas.automation.trees import TemplateKind, name_edge_list
+from schemas.engine.graph import EdgeKind
+from schemas.engine.run_documents import RunDocument
 from schemas.errors import NotFound, Rejected
-from schemas.graph import EdgeKind
 from schemas.ids import RunId, ScheduleId, TemplateId
-from schemas.run_documents import RunDocument
-from schemas.trees import TemplateKind, name_edge_list
 from wms.gateway.awx.kinds.jobs import APPROVAL_FIELDS, EVENT_FIELDS, JOB_FIELDS
 from wms.gateway.awx.lists import ListField
 from wms.gateway.awx.requests import (

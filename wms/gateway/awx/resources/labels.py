@@ -7,9 +7,9 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
+from schemas.automation.trees import LabelDocument, TemplateKind
 from schemas.errors import NotFound
 from schemas.ids import LabelId, RunId, TemplateId, TemplateNodeId
-from schemas.trees import LabelDocument, TemplateKind
 from wms.gateway.awx.kinds.others import LABEL_FIELDS, LABEL_ROW_FIELDS
 from wms.gateway.awx.requests import (
     AwxParts,

@@ -8,10 +8,10 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
+from schemas.automation.trees import ApprovalWork, TemplateDocument, TemplateKind, TemplateNode, name_edge_list
+from schemas.engine.graph import EdgeKind
 from schemas.errors import Rejected
-from schemas.graph import EdgeKind
 from schemas.ids import TemplateId, TemplateNodeId
-from schemas.trees import ApprovalWork, TemplateDocument, TemplateKind, TemplateNode, name_edge_list
 from wms.gateway.awx.requests import (
     AwxParts,
     Requests,

@@ -7,16 +7,16 @@ from typing import Any
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
-from schemas.errors import NotFound
-from schemas.ids import OrganizationId, RunId, TemplateId
-from schemas.notifications import (
+from schemas.automation.notifications import (
     NotificationDocument,
     NotificationTemplateDocument,
     NotificationTemplateId,
     name_organization,
     name_template,
 )
-from schemas.trees import TemplateKind
+from schemas.automation.trees import TemplateKind
+from schemas.errors import NotFound
+from schemas.ids import OrganizationId, RunId, TemplateId
 from wms.audit.audit_facts import AuditFacts
 from wms.gateway.awx.kinds.notifications import LIST_NAMES, NOTIFICATION_FIELDS, NOTIFICATION_TEMPLATE_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_body_id, read_id, route_list, route_object

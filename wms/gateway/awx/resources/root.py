@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from runtime.web.callers.gatekeeper import ANYBODY
 from runtime.web.route import Call, OpenRoute, Route, answer_json
-from schemas.trees import TemplateKind
+from schemas.automation.trees import TemplateKind
 from wms.gateway.awx.kinds.others import EMPTY_KINDS
 from wms.gateway.awx.kinds.people import USER_FIELDS
 from wms.gateway.awx.kinds.registry import KINDS

@@ -7,9 +7,9 @@ from zoneinfo import available_timezones
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
+from schemas.automation.schedules import ScheduleDocument
+from schemas.automation.trees import TemplateKind
 from schemas.ids import ScheduleId, TemplateId
-from schemas.schedules import ScheduleDocument
-from schemas.trees import TemplateKind
 from wms.gateway.awx.kinds.schedules import SCHEDULE_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_id, route_list, route_object
 from wms.gateway.awx.shapes.object_paths import make_url

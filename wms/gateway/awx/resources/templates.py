@@ -9,9 +9,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from runtime.clock import stored_now
 from runtime.web.route import Call, Route, answer_json, answer_nothing
+from schemas.automation.trees import TemplateDocument, TemplateKind
 from schemas.errors import Rejected
 from schemas.ids import TemplateId
-from schemas.trees import TemplateDocument, TemplateKind
 from wms.gateway.awx.kinds.templates import TEMPLATE_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_id, route_list, route_object
 from wms.gateway.awx.shapes.job_shapes import show_job

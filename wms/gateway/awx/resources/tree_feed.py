@@ -12,9 +12,9 @@ from starlette.responses import Response
 from runtime.web.news.event_streams import EventStreams, follow_object, read_last_event_id
 from runtime.web.news.sse_format import StreamEvent
 from runtime.web.route import Call, Route, answer_json
+from schemas.engine.runs import RUN_OVER
 from schemas.errors import NotFound, Rejected
 from schemas.ids import RunId
-from schemas.runs import RUN_OVER
 from wms.engine.run_watch import LOOK_S, RunWatch
 from wms.gateway.awx.requests import AwxParts, Requests, read_id, route_object
 from wms.gateway.awx.resources.jobs import JobRoutes

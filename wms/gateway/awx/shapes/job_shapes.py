@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from schemas.graph import EdgeKind, Node, NodeKind
-from schemas.run_documents import RunDocument
-from schemas.runs import RUN_OVER, NodeStatus, RunStatus
-from schemas.schedules import ScheduleDocument
-from schemas.trees import TEXT_PROMPTS, TemplateDocument, name_edge_list
+from schemas.automation.schedules import ScheduleDocument
+from schemas.automation.trees import TEXT_PROMPTS, TemplateDocument, name_edge_list
+from schemas.engine.graph import EdgeKind, Node, NodeKind
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import RUN_OVER, NodeStatus, RunStatus
 from wms.engine.life.open_run import find_inherited, open_run
 from wms.engine.life.variables import mask_values
 from wms.gateway.awx.shapes.object_paths import make_url

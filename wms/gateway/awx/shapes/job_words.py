@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from schemas.engine.runs import RUN_OVER
 from schemas.errors import Rejected
 from schemas.ids import TemplateId
-from schemas.runs import RUN_OVER
 from wms.gateway.awx.lists import Fields, ListField
 from wms.trees.graphs.tree_definitions import name_definition
 from wms.trees.object_ids import read_object_id

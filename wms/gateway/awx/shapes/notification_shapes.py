@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from schemas.notifications import NotificationDocument, NotificationTemplateDocument
+from schemas.automation.notifications import NotificationDocument, NotificationTemplateDocument
 from wms.gateway.awx.shapes.object_paths import make_url
 from wms.gateway.awx.shapes.template_shapes import show_time
 from wms.notifications.templates.configurations import mask_configuration

@@ -1,6 +1,6 @@
 """The paths of objects in the dialect. (core)"""
 
-from schemas.notifications import NotificationList
+from schemas.automation.notifications import NotificationList
 
 PREFIX = "/api/v2"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from schemas.trees import ObjectRole, TemplateDocument, TemplateKind
+from schemas.automation.trees import ObjectRole, TemplateDocument, TemplateKind
 from wms.gateway.awx.shapes.object_paths import make_url
 from wms.tenancy.rights import TenancyRole
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from schemas.schedules import ScheduleDocument
-from schemas.trees import TEXT_PROMPTS, Prompt, TemplateDocument
+from schemas.automation.schedules import ScheduleDocument
+from schemas.automation.trees import TEXT_PROMPTS, Prompt, TemplateDocument
 from wms.gateway.awx.shapes.object_paths import make_url
 from wms.gateway.awx.shapes.template_shapes import JOB_TYPES, PATHS, show_time
 from wms.schedules.recurrence import show_until

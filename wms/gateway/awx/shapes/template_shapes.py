@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from schemas.graph import EdgeKind
-from schemas.run_documents import RunDocument
-from schemas.trees import (
+from schemas.automation.trees import (
     TEXT_PROMPTS,
     ApprovalWork,
     TemplateDocument,
@@ -15,6 +13,8 @@ from schemas.trees import (
     TemplateNode,
     name_edge_list,
 )
+from schemas.engine.graph import EdgeKind
+from schemas.engine.run_documents import RunDocument
 from wms.engine.life.variables import mask_values
 from wms.gateway.awx.shapes.object_paths import make_url, relate_lists
 from wms.gateway.awx.shapes.role_words import list_template_keys, summarize_roles

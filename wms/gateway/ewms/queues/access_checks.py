@@ -8,11 +8,11 @@ without a reason. The errors of this module give the reason and the remedy.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.api.queues import Use
-from schemas.documents import QueuePlan, WorkflowDocument
-from schemas.endings import outcome_words
+from schemas.api.queues.profiles import Use
 from schemas.errors import NotFound, Rejected, Unprocessable
-from schemas.objects import MQProfile
+from schemas.fleet.documents import QueuePlan, WorkflowDocument
+from schemas.fleet.endings import outcome_words
+from schemas.fleet.objects import MQProfile
 from schemas.rules.complaints import alias_problem
 
 #: In characters. The same as in a request for a workflow.

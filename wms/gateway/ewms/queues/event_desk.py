@@ -12,16 +12,16 @@ from runtime.amqp import AccessRefused, ConnectionLost, EventProperties, NotDecl
 from runtime.amqp.borrowing import borrow_events
 from runtime.clock import utc_now
 from runtime.tracing import current_traceparent
-from schemas.documents import WorkflowDocument
+from schemas.attempts.trace_sampling import DEFAULT_ONE_IN, is_marked_by_publisher, mark_headers
+from schemas.broker.queue_format import Wire
+from schemas.broker.token_claims import read_wire
+from schemas.broker.topology import event_exchange
 from schemas.errors import EWMSError, NotFound, Unavailable, Unprocessable
+from schemas.fleet.documents import WorkflowDocument
+from schemas.fleet.objects import MQProfile
 from schemas.ids import Alias
-from schemas.objects import MQProfile
 from schemas.payloads.data_events import DataEvent, Header, HeaderValue
-from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent
-from schemas.token_claims import read_wire
-from schemas.topology import event_exchange
-from schemas.traces.sampling import DEFAULT_ONE_IN, is_marked_by_publisher, mark_headers
 from wms.engine.nested.workflow_queues import WorkflowQueues, open_connection
 from wms.gateway.ewms.queues.access_checks import QueueWish, check_not_gone
 from wms.gateway.ewms.queues.profiles import planned_profiles

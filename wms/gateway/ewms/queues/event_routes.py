@@ -10,7 +10,7 @@ from starlette.responses import Response
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.web.route import Call, Route, answer_json, answer_raw
-from schemas.api.queue_events import (
+from schemas.api.queues.events import (
     MAX_DOWNLOAD_BYTES,
     MAX_EVENTS_DOWNLOADED,
     MAX_EVENTS_SHOWN,
@@ -20,16 +20,16 @@ from schemas.api.queue_events import (
     EventsShown,
     PublishRequest,
 )
-from schemas.api.queues import Use
-from schemas.documents import QueuePlan, WorkflowDocument
+from schemas.api.queues.profiles import Use
+from schemas.broker.queue_format import Wire
+from schemas.broker.token_claims import read_wire
 from schemas.errors import NotFound
+from schemas.fleet.documents import QueuePlan, WorkflowDocument
 from schemas.ids import EventId, Mqid
 from schemas.payloads.data_events import DataEvent
 from schemas.payloads.json_text import dump_json
-from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent
 from schemas.payloads.shown_events import write_event
-from schemas.token_claims import read_wire
 from wms.engine.nested.workflow_queues import WorkflowQueues
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.ewms.queues.access_checks import QueueWish, check_use

@@ -8,11 +8,11 @@ from starlette.responses import Response
 from runtime.bus.questions import Asks
 from runtime.clock import utc_now
 from runtime.web.route import Call, Route, answer_json
-from schemas.api.queue_history import QueueHistories, QueueSeen
-from schemas.documents import QueuePlan
+from schemas.api.queues.history import QueueHistories, QueueSeen
 from schemas.errors import Broken, NotFound, Rejected
+from schemas.fleet.documents import QueuePlan
 from schemas.ids import MQID, Mqid, WorkflowId
-from schemas.requests import MAX_HISTORIES, MAX_POINTS, HistoryAnswer, HistoryQuery, QueueHistory
+from schemas.questions.queues import MAX_HISTORIES, MAX_POINTS, HistoryAnswer, HistoryQuery, QueueHistory
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.fleet.stalls.depth_questions import ask_depths
 from wms.gateway.ewms.query_instants import parse_instant

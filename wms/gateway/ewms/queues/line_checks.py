@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.api.queue_events import MAX_EVENTS_AT_ONCE
+from schemas.api.queues.events import MAX_EVENTS_AT_ONCE
+from schemas.broker.queue_format import Wire
 from schemas.errors import Rejected, TooLarge
 from schemas.ids import EventId, Mqid
 from schemas.payloads.event_lines import parse_line, read_key
-from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent, event_id, prepare_event
 
 #: How many faulty lines an error describes. It counts the others.

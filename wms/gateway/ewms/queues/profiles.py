@@ -9,12 +9,12 @@ from starlette.responses import Response
 
 from runtime.bus.questions import Asks
 from runtime.web.route import Call, OpenRoute, Route, answer_json, answer_raw
-from schemas.api.queues import ProfilesAnswerBody, QueueDepths
-from schemas.documents import WorkflowDocument
+from schemas.api.queues.profiles import ProfilesAnswerBody, QueueDepths
 from schemas.errors import Broken, NotFound, Unavailable
+from schemas.fleet.documents import WorkflowDocument
+from schemas.fleet.objects import MQProfile
 from schemas.ids import WorkflowId
-from schemas.objects import MQProfile
-from schemas.requests import ProfilesAnswer, ProfilesQuery
+from schemas.questions.queues import ProfilesAnswer, ProfilesQuery
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.fleet.stalls.depth_questions import ask_depths
 from wms.gateway.ewms.queues.access_checks import check_not_gone, check_use, no_such_queue, parse_wish

@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from runtime.bus.questions import Asks
 from runtime.web.route import Call, Route, answer_json
-from schemas.api.queues import ActivationRequest, MQGroupAnswer, ReservationRequest
+from schemas.api.queues.profiles import ActivationRequest, MQGroupAnswer, ReservationRequest
 from schemas.errors import Broken, NotFound
+from schemas.fleet.objects import MQGroup, MQProfile
 from schemas.ids import Alias, Mqid, WorkflowId
-from schemas.objects import MQGroup, MQProfile
-from schemas.requests import (
+from schemas.questions.queues import (
     ActivateQuery,
     GroupAnswer,
     GroupQuery,

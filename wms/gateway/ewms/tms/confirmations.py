@@ -21,7 +21,6 @@ from schemas.api.tms_routes import (
     TaskforceStatusesAnswer,
     TaskforceStatusesRequest,
 )
-from schemas.documents import TaskforceDocument
 from schemas.errors import NotFound, Rejected
 from schemas.events import (
     TaskforceCompleted,
@@ -30,6 +29,7 @@ from schemas.events import (
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
+from schemas.fleet.documents import TaskforceDocument
 from schemas.ids import TaskforceUuid
 from wms.fleet.life.stimuli import Report
 from wms.fleet.status_snapshots import SnapshotWriter

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json
 from schemas.api.general import Empty
-from schemas.endings import Ending, ExpectedResults
+from schemas.fleet.endings import Ending, ExpectedResults
 from schemas.ids import WorkflowId
 from wms.fleet.fleet import Fleet
 from wms.fleet.life.completion import describe_ending

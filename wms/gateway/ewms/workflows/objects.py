@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from runtime.kernel.decision import Document
 from runtime.web.route import Call, Handler, answer_raw
-from schemas.documents import TASKFORCES, WORKFLOWS
 from schemas.errors import Rejected
+from schemas.fleet.documents import TASKFORCES, WORKFLOWS
 from schemas.registry import Collection
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.roles import find_access

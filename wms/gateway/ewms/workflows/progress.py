@@ -3,9 +3,9 @@
 from typing import Any
 
 from runtime.bus.questions import Asks
-from schemas.api.health import WorkflowProgress
+from schemas.api.workflows.health import WorkflowProgress
+from schemas.explain.progress import count_done
 from schemas.ids import WorkflowId
-from schemas.progress import count_done
 from wms.fleet.life.completion import describe_ending
 from wms.fleet.ownership import Access
 from wms.fleet.reading.object_reader import ObjectReader

@@ -11,14 +11,14 @@ from runtime.web.answers.problems import HINT_HEADER, BadBody, make_bad_body
 from runtime.web.route import Call, Route, answer_json
 from runtime.web.server.reason_phrases import reason_phrase
 from schemas.api.general import Empty
-from schemas.api.health import WorkflowSeen
-from schemas.api.workflows import DeactivationAnswer, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest
+from schemas.api.workflows.health import WorkflowSeen
+from schemas.api.workflows.requests import DeactivationAnswer, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest
 from schemas.checks.plain_faults import explain_faults
 from schemas.checks.request_check import check_faulty
-from schemas.documents import WORKFLOWS
 from schemas.errors import NotFound
+from schemas.fleet.documents import WORKFLOWS
+from schemas.fleet.phases import Deactivated
 from schemas.ids import WorkflowId
-from schemas.phases import Deactivated
 from schemas.rules.complaints import join_complaints
 from wms.fleet.fleet import Fleet
 from wms.fleet.ownership import Owner

@@ -3,13 +3,13 @@
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json
-from schemas.api.health import TaskforceSeen
 from schemas.api.queries import Query, TaskDirectivesFound, TaskforcesFound, WorkflowsFound
-from schemas.api.workflows import AddWorkersRequest
-from schemas.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS
+from schemas.api.workflows.health import TaskforceSeen
+from schemas.api.workflows.requests import AddWorkersRequest
 from schemas.errors import NotFound
+from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS
+from schemas.fleet.objects import TaskDirective, Taskforce
 from schemas.ids import TaskId
-from schemas.objects import TaskDirective, Taskforce
 from wms.fleet.fleet import Fleet
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.ewms.workflows.objects import make_query_handler, read_object

@@ -6,9 +6,9 @@ from starlette.responses import Response
 
 from runtime.web.answers.problems import JSON
 from runtime.web.route import Call, Route, answer_json
-from schemas.api.explanation import Explanation, WorkflowStanding
-from schemas.api.workflow_graph import WorkflowGraph
-from schemas.api.workflow_report import WorkflowReport
+from schemas.api.workflows.explanation import Explanation, WorkflowStanding
+from schemas.api.workflows.graph import WorkflowGraph
+from schemas.api.workflows.report import WorkflowReport
 from schemas.errors import Rejected
 from schemas.explain.workflow_explanation import explain_workflow
 from wms.gateway.roles import READERS, find_access

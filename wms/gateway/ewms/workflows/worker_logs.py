@@ -7,12 +7,12 @@ from starlette.responses import Response
 
 from runtime.bus.questions import Asks
 from runtime.web.route import Call, Route, answer_json
-from schemas.documents import TASKFORCES
+from schemas.broker.topology import tms_service
 from schemas.errors import Broken, NotFound, Rejected, Unavailable
+from schemas.fleet.documents import TASKFORCES
 from schemas.ids import TaskforceUuid
-from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
-from schemas.questions import Answer
-from schemas.topology import tms_service
+from schemas.questions.bases import Answer
+from schemas.questions.worker_logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.ewms.workflows.objects import read_object
 from wms.gateway.roles import READERS

@@ -14,7 +14,7 @@ from deploy.local.servers.broker_definitions import (
     service_names,
     vhost_definitions,
 )
-from schemas import topology
+from schemas.broker import topology
 
 SCHEDDS = ("a.example.org", "b.example.org")
 TMS_A, TMS_B = map(topology.tms_service, SCHEDDS)

@@ -9,8 +9,8 @@ import pytest
 from ewms.cli.__main__ import main
 from ewms.cli.context import GlobalOptions
 from ewms.cli.text.steps import processes
-from schemas.api.explanation import ExplainedCause, Explanation
-from schemas.explain.cause_entry import Severity
+from schemas.api.workflows.explanation import ExplainedCause, Explanation
+from schemas.causes.entry import Severity
 from tests.unit.ewms.workflows.test_views import STANDING
 
 CLEAR = "\x1b[2J\x9b31m"

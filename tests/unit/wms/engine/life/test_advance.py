@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from schemas.engine.runs import ChildRequest, Outcome, RunStatus
 from schemas.errors import Conflict
 from schemas.events import NodeTaken
 from schemas.ids import NodeKey, RunId, RunUuid
-from schemas.runs import ChildRequest, Outcome, RunStatus
 from tests.unit.wms.engine.walking import NOW, chain, step
 from wms.engine.life.stimuli import PutState, StepWorkerCame, StepWorkerGone, TimePassed, Unserved
 

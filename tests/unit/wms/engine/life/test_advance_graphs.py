@@ -2,9 +2,9 @@
 
 import pytest
 
+from schemas.engine.graph import BranchingProfile, EdgeKind
+from schemas.engine.runs import Outcome, RunStatus
 from schemas.errors import Conflict
-from schemas.graph import BranchingProfile, EdgeKind
-from schemas.runs import Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
 from wms.engine.life.stimuli import Begin

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from schemas.engine.graph import BranchingProfile, EdgeKind
+from schemas.engine.runs import Outcome, RunStatus
 from schemas.errors import Conflict
-from schemas.graph import BranchingProfile, EdgeKind
 from schemas.ids import NodeKey
-from schemas.runs import Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import NOW, Walk, chain, step, wait
 from wms.engine.life.node_orders import make_node_run

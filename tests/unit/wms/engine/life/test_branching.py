@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from schemas.graph import BranchingProfile, Convergence, EdgeKind
-from schemas.runs import NODE_OVER, NodeStatus, RunStatus
+from schemas.engine.graph import BranchingProfile, Convergence, EdgeKind
+from schemas.engine.runs import NODE_OVER, NodeStatus, RunStatus
 from wms.engine.life.branching import Readiness, decide_node, empty_status, is_satisfied, judge_run
 
 TREE, DAG, CHAIN = BranchingProfile.TREE, BranchingProfile.DAG, BranchingProfile.CHAIN

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from schemas.engine.graph import make_chain
+from schemas.engine.runs import NodeError, NodeStatus, RunStatus, WantKind
 from schemas.errors import Conflict, TooLarge
-from schemas.graph import make_chain
 from schemas.ids import NodeKey
-from schemas.runs import NodeError, NodeStatus, RunStatus, WantKind
 from tests.unit.wms.engine.walking import NOW, Walk, step
 from wms.engine.life.stimuli import Begin, LaunchFormFilled, LaunchFormRefused, TimePassed, Wish
 from wms.engine.life.waiting import FORM_PAUSE

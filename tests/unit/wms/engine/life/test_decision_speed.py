@@ -2,7 +2,7 @@
 
 import time
 
-from schemas.graph import BranchingProfile, Convergence, EdgeKind
+from schemas.engine.graph import BranchingProfile, Convergence, EdgeKind
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import NOW, Walk, chain
 from wms.engine.life.advance import advance

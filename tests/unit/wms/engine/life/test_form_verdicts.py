@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import Broken, EWMSError, Forbidden
-from schemas.step_questions import FormEvaluated, FormVerdict
+from schemas.questions.step_code import FormEvaluated, FormVerdict
 from wms.engine.life.form_verdicts import (
     FormNotCompleteError,
     FormOverflowError,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.graph import BranchingProfile, Edge, EdgeKind, Graph, Node, NodeKind, WaitKind, WaitSpec
+from schemas.engine.graph import BranchingProfile, Edge, EdgeKind, Graph, Node, NodeKind, WaitKind, WaitSpec
 from schemas.ids import NodeKey
 from tests.unit.wms.engine.graphs import connect, make_graph
 from wms.engine.life.graph import GraphFault, check_graph, find_edge_fault, find_layout, sort_topologically

@@ -2,10 +2,10 @@
 
 import pytest
 
-from schemas.builds import BUILD_IMAGE, BUILD_POOL, FIND_COMMIT
+from schemas.automation.builds import BUILD_IMAGE, BUILD_POOL, FIND_COMMIT
+from schemas.automation.jobs import JOB_DEFINITION
+from schemas.engine.graph import Definition, Graph
 from schemas.errors import Rejected
-from schemas.graph import Definition, Graph
-from schemas.jobs import JOB_DEFINITION
 from wms.engine.life.launching import check_reserved_name
 
 

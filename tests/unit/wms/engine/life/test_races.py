@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.engine.graph import BranchingProfile, Convergence, EdgeKind, Graph, Node, make_chain
+from schemas.engine.runs import NODE_OPEN, NODE_OVER, RUN_OVER, NodeStatus, Outcome, RunStatus
 from schemas.errors import Conflict
-from schemas.graph import BranchingProfile, Convergence, EdgeKind, Graph, Node, make_chain
 from schemas.ids import NodeKey
-from schemas.runs import NODE_OPEN, NODE_OVER, RUN_OVER, NodeStatus, Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk, chain, step, wait
 from wms.engine.life.open_run import open_run

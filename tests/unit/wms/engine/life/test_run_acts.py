@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from schemas.graph import DefinitionKind, Graph, Node
+from schemas.engine.graph import DefinitionKind, Graph, Node
+from schemas.engine.runs import WantKind
 from schemas.ids import NodeKey
-from schemas.runs import WantKind
 from tests.unit.wms.engine.walking import Walk
 from wms.engine.life.open_run import OpenRun, RunDecision
 from wms.engine.life.run_acts import describe_decision

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.engine.runs import MAX_STATE_BYTES
 from schemas.errors import TooLarge
-from schemas.runs import MAX_STATE_BYTES
 from wms.engine.life.variables import (
     MASK,
     check_size,

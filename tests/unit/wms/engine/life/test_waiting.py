@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.graph import WaitKind, WaitSpec
+from schemas.engine.graph import WaitKind, WaitSpec
+from schemas.engine.runs import Wait, WaitAnswer, WaitState
 from schemas.ids import NodeKey
-from schemas.runs import Wait, WaitAnswer, WaitState
 from wms.engine.life.waiting import (
     AnswerVerdict,
     arm_poll,

@@ -1,7 +1,7 @@
 """A step says what a workflow shall be, and the node after it runs that workflow."""
 
-from schemas.graph import Node, NodeKind
-from schemas.runs import Outcome, RunStatus, WantedWorkflow
+from schemas.engine.graph import Node, NodeKind
+from schemas.engine.runs import Outcome, RunStatus, WantedWorkflow
 from tests.unit.wms.engine.walking import Walk, chain, step
 from wms.engine.life.node_orders import make_node_run
 from wms.engine.life.stimuli import ChildEnded, ChildStarted

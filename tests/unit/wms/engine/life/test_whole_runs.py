@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.graph import BranchingProfile, Convergence, EdgeKind
-from schemas.runs import RUN_OVER, Outcome
+from schemas.engine.graph import BranchingProfile, Convergence, EdgeKind
+from schemas.engine.runs import RUN_OVER, Outcome
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from schemas.engine.graph import BranchingProfile, EdgeKind
+from schemas.engine.runs import Outcome, RunStatus
 from schemas.errors import Conflict
-from schemas.graph import BranchingProfile, EdgeKind
 from schemas.ids import NodeKey
-from schemas.runs import Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk, chain, step, wait
 from wms.engine.life.stimuli import Begin, Unserved, WriteNote

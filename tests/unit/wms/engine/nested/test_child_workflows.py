@@ -10,13 +10,13 @@ import pytest
 from pydantic import ValidationError
 
 from runtime.amqp.borrowing import EVENTS_AT_ONCE
-from schemas.api.workflows import WorkflowRequest
-from schemas.documents import WorkflowDocument
-from schemas.endings import Completion
+from schemas.api.workflows.requests import WorkflowRequest
+from schemas.engine.runs import MAX_RESULTS, Outcome, WantedWorkflow
 from schemas.errors import Rejected
+from schemas.fleet.documents import WorkflowDocument
+from schemas.fleet.endings import Completion
+from schemas.fleet.phases import Deactivated
 from schemas.ids import WorkflowId
-from schemas.phases import Deactivated
-from schemas.runs import MAX_RESULTS, Outcome, WantedWorkflow
 from wms.engine.nested.child_workflows import describe_end, judge_workflow
 from wms.engine.nested.workflow_queues import (
     MAX_RESULT_BYTES,

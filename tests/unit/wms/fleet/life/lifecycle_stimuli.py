@@ -3,7 +3,7 @@
 from schemas.events import (
     Payload,
 )
-from schemas.phases import Deactivated
+from schemas.fleet.phases import Deactivated
 from tests.unit.wms.fleets import (
     NOW,
 )

@@ -2,12 +2,12 @@
 
 import pytest
 
-from schemas.documents import TaskforceDocument
 from schemas.errors import Rejected, Unprocessable
 from schemas.events import (
     WorkflowRequested,
 )
-from schemas.phases import Phase
+from schemas.fleet.documents import TaskforceDocument
+from schemas.fleet.phases import Phase
 from tests.unit.wms.fleet.life.lifecycle_stimuli import FINISH, adding
 from tests.unit.wms.fleets import (
     NOW,

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from schemas.endings import Completion
 from schemas.errors import Conflict, Unprocessable
 from schemas.events import QueuesDrained, ResultsArrived, TaskforceStop, WorkflowEnding
-from schemas.phases import Deactivated, Phase
+from schemas.fleet.endings import Completion
+from schemas.fleet.phases import Deactivated, Phase
 from tests.unit.wms.fleets import activated, after, aggregate, decide, later, made, running, task_request
 from wms.fleet.life.aggregate import Aggregate
 from wms.fleet.life.completion import describe_ending, queue_levels

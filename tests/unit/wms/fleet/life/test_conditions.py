@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.documents import TaskforceDocument
-from schemas.phases import Deactivated, Phase
+from schemas.fleet.documents import TaskforceDocument
+from schemas.fleet.phases import Deactivated, Phase
 from tests.unit.wms.fleet.filter_matching import matches
 from tests.unit.wms.fleets import NOW, later, made
 from wms.fleet.choices.tms_port import EVENTS, REST, TmsPort

@@ -20,8 +20,8 @@ from schemas.events import (
     TaskforceSubmitted,
     WorkflowOver,
 )
+from schemas.fleet.phases import WANTED, Deactivated, Phase, may_move
 from schemas.ids import TaskforceUuid
-from schemas.phases import WANTED, Deactivated, Phase, may_move
 from tests.unit.wms.fleets import NOW, aggregate, decide
 from wms.fleet.choices.locations import Location
 from wms.fleet.id_source import IdSource

@@ -11,7 +11,7 @@ from schemas.events import (
     WorkflowOver,
     WorkflowRequested,
 )
-from schemas.phases import Phase
+from schemas.fleet.phases import Phase
 from tests.unit.wms.fleet.life.lifecycle_stimuli import ABORT, kinds
 from tests.unit.wms.fleets import (
     CLUSTERS,

@@ -9,8 +9,8 @@ from schemas.events import (
     TaskforceStop,
     WorkflowOver,
 )
+from schemas.fleet.phases import Phase
 from schemas.ids import TaskforceUuid
-from schemas.phases import Phase
 from tests.unit.wms.fleet.life.lifecycle_stimuli import ABORT, FINISH, kinds
 from tests.unit.wms.fleets import (
     NOW,

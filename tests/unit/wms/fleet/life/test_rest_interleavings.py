@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from schemas.documents import TaskforceDocument
 from schemas.errors import Rejected
 from schemas.events import (
     QueuesActivated,
@@ -18,8 +17,9 @@ from schemas.events import (
     TaskforceSubmitted,
     WorkflowOver,
 )
+from schemas.fleet.documents import TaskforceDocument
+from schemas.fleet.phases import Deactivated, Phase, may_move
 from schemas.ids import TaskforceUuid
-from schemas.phases import Deactivated, Phase, may_move
 from tests.unit.wms.fleets import NOW, POLLING, aggregate, decide
 from wms.fleet.choices.locations import Location
 from wms.fleet.choices.policy import MAX_FAILURES

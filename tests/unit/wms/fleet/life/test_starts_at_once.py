@@ -4,7 +4,7 @@ from schemas.events import (
     Payload,
     TaskforceStart,
 )
-from schemas.phases import Phase
+from schemas.fleet.phases import Phase
 from tests.unit.wms.fleet.life.lifecycle_stimuli import kinds
 from tests.unit.wms.fleets import (
     NOW,

@@ -3,9 +3,9 @@
 import pytest
 
 from schemas.events import Snapshot, TaskforceRelease, TaskforceRemove, TaskforceStart, TaskforceStop
+from schemas.fleet.phases import Deactivated, Phase
+from schemas.fleet.statuses import CompoundStatuses
 from schemas.ids import TaskforceUuid
-from schemas.phases import Deactivated, Phase
-from schemas.statuses import CompoundStatuses
 from tests.unit.wms.fleets import (
     NOW,
     activated,

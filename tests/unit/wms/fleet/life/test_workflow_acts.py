@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from schemas.failures.dead_letters import LetterAction, LetterFilter, LettersOrder
-from schemas.phases import Deactivated
+from schemas.attempts.dead_letters import LetterAction, LetterFilter, LettersOrder
+from schemas.fleet.phases import Deactivated
 from tests.unit.wms.fleets import CLUSTERS, NOW, aggregate, decide, made, task_request
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.stimuli import AddWorkers, CloseInputs, Deactivate, ExpectResults

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from schemas import ids
+from schemas.broker.topology import RESULTS_POLICY_PATTERN
 from schemas.checks.refusals import RESERVED_ENVIRONMENT
 from schemas.errors import Rejected
-from schemas.phases import Phase
+from schemas.fleet.phases import Phase
 from schemas.rules.limits import MAX_TASKFORCES
-from schemas.topology import RESULTS_POLICY_PATTERN
 from tests.unit.wms.fleets import CLUSTERS, NOW, made, request, task_request
 from wms.fleet.choices.pilot_tags import PilotTags
 from wms.fleet.id_source import IdSource

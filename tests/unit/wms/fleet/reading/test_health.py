@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.api.health import ALL_FAILED
-from schemas.failures.failed_runs import advise_failed_run
-from schemas.phases import Phase
+from schemas.api.workflows.health import ALL_FAILED
+from schemas.causes.failed_runs import advise_failed_run
+from schemas.fleet.phases import Phase
 from wms.fleet.choices.tms_port import EVENTS, REST, TmsPort
 from wms.fleet.reading.health import describe_staffing, describe_workflow_health, explain_stuck, is_stale
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.documents import TASKFORCES
 from schemas.errors import Rejected
+from schemas.fleet.documents import TASKFORCES
 from wms.fleet.reading.query_filters import (
     MAX_DEPTH,
     MAX_TERMS,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from schemas.api.queries import Query
-from schemas.documents import WORKFLOWS
 from schemas.errors import Unavailable
+from schemas.fleet.documents import WORKFLOWS
 from wms.fleet.ownership import Access
 from wms.fleet.reading import query_pages
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.api.queues import QueueDepths
+from schemas.api.queues.profiles import QueueDepths
 from tests.unit.wms.fleet.stalls.test_staffing import jobs
 from tests.unit.wms.fleet.stalls.test_stalling import WF, seen
 from tests.unit.wms.fleets import NOW, later

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.fleet.phases import WANTED, Phase
+from schemas.fleet.statuses import JobStatus, PilotStatus
 from schemas.ids import TaskforceUuid
-from schemas.phases import WANTED, Phase
-from schemas.statuses import JobStatus, PilotStatus
 from tests.unit.wms.fleets import NOW, later
 from tms.jobs.restarts import PAUSE_CODE, mark_pause
 from tms.log.hold_reasons import hold_reason

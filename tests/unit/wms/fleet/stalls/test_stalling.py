@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.phases import Phase
+from schemas.fleet.phases import Phase
 from tests.unit.wms.fleet.stalls.test_staffing import ERRORS, LOGS, MORE, PLACES, SHOW, TASK, crew, jobs
 from tests.unit.wms.fleets import NOW, later
 from wms.fleet.stalls.crew import Crew

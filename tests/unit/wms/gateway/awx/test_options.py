@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from schemas.graph import BranchingProfile
+from schemas.automation.schedules import Identity, ScheduleDocument
+from schemas.automation.trees import ApprovalWork, ProcessWork, TemplateKind
+from schemas.engine.graph import BranchingProfile
 from schemas.ids import OrganizationId, ScheduleId, TemplateId
-from schemas.schedules import Identity, ScheduleDocument
-from schemas.trees import ApprovalWork, ProcessWork, TemplateKind
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
 from tests.unit.wms.trees.template_samples import make_nodes, make_template

@@ -4,9 +4,9 @@ import json
 from importlib.metadata import version
 from typing import Any
 
+from schemas.broker.topology import tms_service
 from schemas.errors import Unavailable
-from schemas.questions import Answer, Question, VersionAnswer
-from schemas.topology import tms_service
+from schemas.questions.bases import Answer, Question, VersionAnswer
 from wms.fleet.choices.locations import Location, LocationMap, ServedBy
 from wms.gateway.ewms.services import ServiceRoutes
 

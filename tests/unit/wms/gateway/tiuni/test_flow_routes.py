@@ -11,8 +11,8 @@ from prometheus_client import REGISTRY
 
 from runtime.web.callers.gatekeeper import Caller
 from schemas.api.flows import FlowDetail, FlowInfo, FlowNodeInfo, FlowPage, FlowShape
+from schemas.engine.flows import FlowErrorCode, FlowStatus
 from schemas.errors import Conflict, NotFound, Unauthenticated
-from schemas.flows import FlowErrorCode, FlowStatus
 from schemas.ids import OrganizationId
 from wms.flows.flow_errors import FlowCallFailed, FlowDefineNotFound, FlowStoreAway
 from wms.flows.flow_service import FlowQuery
@@ -274,7 +274,7 @@ def test_t20_service_meta_definition_and_words_have_files_of_their_own() -> None
         "wms/flows/flow_service.py",
         "wms/flows/flow_documents.py",
         "ewms/flows/defining.py",
-        "schemas/flows.py",
+        "schemas/engine/flows.py",
         "wms/flows/flow_errors.py",
     ):
         assert (ROOT / path).is_file()

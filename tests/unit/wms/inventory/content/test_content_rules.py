@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from schemas.inventories import MAX_HOST_LABELS, MAX_HOSTS, MAX_INVENTORY_BYTES
+from schemas.automation.inventories import MAX_HOST_LABELS, MAX_HOSTS, MAX_INVENTORY_BYTES
 from tests.unit.wms.inventory.inventory_samples import contents
 from wms.inventory.content.content_rules import check_content, count_bytes, find_size_faults
 from wms.inventory.content.group_graph import find_circle

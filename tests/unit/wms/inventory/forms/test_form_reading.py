@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from schemas.automation.inventories import MAX_IMPORT_BYTES, InventoryForm
 from schemas.errors import TooLarge
-from schemas.inventories import MAX_IMPORT_BYTES, InventoryForm
 from tests.unit.wms.inventory.inventory_samples import KNOWN, load_sample, make_farm, read_sample
 from wms.inventory.content.inventory_content import InventoryRefused
 from wms.inventory.forms.form_reading import guess_form, read_inventory

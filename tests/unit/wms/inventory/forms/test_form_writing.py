@@ -5,8 +5,8 @@ import json
 import pytest
 from hypothesis import given
 
+from schemas.automation.inventories import InventoryForm
 from schemas.errors import Rejected
-from schemas.inventories import InventoryForm
 from tests.unit.wms.inventory.inventory_samples import contents
 from wms.inventory.content.inventory_content import Group, Host, InventoryContent, make_content
 from wms.inventory.forms.form_reading import guess_form, read_inventory

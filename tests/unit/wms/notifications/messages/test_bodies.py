@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from schemas.graph import BranchingProfile
+from schemas.engine.graph import BranchingProfile
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import RunStatus
 from schemas.ids import RunId
-from schemas.run_documents import RunDocument
-from schemas.runs import RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import NOW, Walk
 from wms.notifications.messages.bodies import Story, make_context, make_payload, write_body, write_subject

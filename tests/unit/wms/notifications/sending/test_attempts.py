@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.notifications import NotificationStatus
+from schemas.automation.notifications import NotificationStatus
 from wms.notifications.sending.attempts import MAX_ATTEMPTS, SendOutcome, find_pause, judge_answer, settle_attempt
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.notifications import NotificationType
+from schemas.automation.notifications import NotificationType
 from wms.engine.life.variables import MASK
 from wms.notifications.templates.configurations import (
     describe_recipients,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.notifications import CustomMessage
+from schemas.automation.notifications import CustomMessage
 from wms.notifications.templates.notification_fields import read_messages, read_notification_fields, show_messages
 from wms.trees.template_errors import FieldsRefused
 

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.kernel.decision import Insert, Update
-from schemas.ids import NodeKey
-from schemas.runs import NodeStatus, RunStatus
-from schemas.subscriptions import (
+from schemas.engine.runs import NodeStatus, RunStatus
+from schemas.engine.subscriptions import (
     MAX_SUBSCRIPTION_BYTES,
     ProductDocument,
     SubscriptionDocument,
@@ -20,6 +19,7 @@ from schemas.subscriptions import (
     expand_document,
     matches_filter,
 )
+from schemas.ids import NodeKey
 from tests.unit.wms.processes.process_runs import make_process
 from wms.engine.brought import StepRefused
 from wms.processes.subscriptions.brought_models import MAX_MODELS, list_references, read_models

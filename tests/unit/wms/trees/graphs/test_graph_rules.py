@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.automation.trees import TemplateNode, Topology
+from schemas.engine.graph import EdgeKind
 from schemas.errors import Rejected
-from schemas.graph import EdgeKind
-from schemas.trees import TemplateNode, Topology
 from tests.unit.wms.trees.template_samples import make_nodes, node_id
 from wms.trees.graphs.graph_rules import TreeRefused, add_edge, find_profile, remove_edge, remove_node
 

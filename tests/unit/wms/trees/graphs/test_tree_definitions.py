@@ -2,10 +2,10 @@
 
 import pytest
 
-from schemas.graph import BranchingProfile, DefinitionKind, EdgeKind, NodeKind, WaitKind
+from schemas.automation.trees import ApprovalWork, FleetWork, ProcessWork, TemplateKind, Topology, Work
+from schemas.engine.graph import BranchingProfile, DefinitionKind, EdgeKind, NodeKind, WaitKind
+from schemas.engine.runs import Outcome, RunStatus
 from schemas.ids import TemplateId
-from schemas.runs import Outcome, RunStatus
-from schemas.trees import ApprovalWork, FleetWork, ProcessWork, TemplateKind, Topology, Work
 from tests.unit.wms.engine.walking import Walk
 from tests.unit.wms.trees.template_samples import make_nodes, make_template
 from wms.engine.life.launching import check_definition

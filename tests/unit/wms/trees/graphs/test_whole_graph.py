@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.graph import EdgeKind
+from schemas.automation.trees import TemplateNode, Topology
+from schemas.engine.graph import EdgeKind
 from schemas.ids import TemplateId, TemplateNodeId
-from schemas.trees import TemplateNode, Topology
 from tests.unit.wms.trees.template_samples import make_nodes, node_id
 from wms.located_text import BadDocument, LocatedDocument, read_located
 from wms.trees.graphs.graph_rules import TreeRefused, add_edge

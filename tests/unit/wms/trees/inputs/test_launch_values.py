@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.surveys import QuestionType, Survey, SurveyQuestion
-from schemas.trees import Prompt, TemplateDocument
+from schemas.automation.surveys import QuestionType, Survey, SurveyQuestion
+from schemas.automation.trees import Prompt, TemplateDocument
 from tests.unit.wms.trees.template_samples import make_template
 from wms.engine.life.variables import MASK, find_variables
 from wms.gateway.awx.shapes.template_shapes import show_own_variables

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.surveys import QuestionType, Survey, SurveyQuestion
+from schemas.automation.surveys import QuestionType, Survey, SurveyQuestion
 from wms.engine.life.variables import MASK
 from wms.trees.inputs.surveys import (
     SurveyRefused,

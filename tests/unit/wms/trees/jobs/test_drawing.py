@@ -1,6 +1,6 @@
 """Drawings of templates and jobs: each node with its state and why, each edge with its kind."""
 
-from schemas.graph import BranchingProfile, EdgeKind
+from schemas.engine.graph import BranchingProfile, EdgeKind
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
 from wms.trees.jobs.drawing import draw_dot, draw_graph, draw_mermaid, draw_run, show_drawing

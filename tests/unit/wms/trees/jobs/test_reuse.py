@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.engine.graph import MAX_NODES, BranchingProfile, EdgeKind, Graph, NodeKind
+from schemas.engine.run_documents import RunDocument
+from schemas.engine.runs import NodeStatus, Outcome, RunStatus
 from schemas.errors import Conflict
-from schemas.graph import MAX_NODES, BranchingProfile, EdgeKind, Graph, NodeKind
-from schemas.run_documents import RunDocument
-from schemas.runs import NodeStatus, Outcome, RunStatus
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
 from wms.trees.jobs.explain import NODE_STRIDE, count_handled, explain_run, number_node, split_number

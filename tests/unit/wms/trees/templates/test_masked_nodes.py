@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from schemas.graph import BranchingProfile, Graph, Node, NodeKind
+from schemas.automation.surveys import QuestionType, Survey, SurveyQuestion
+from schemas.automation.trees import TemplateDocument, TemplateNode, Topology
+from schemas.engine.graph import BranchingProfile, Graph, Node, NodeKind
 from schemas.ids import NodeKey, TemplateId
-from schemas.surveys import QuestionType, Survey, SurveyQuestion
-from schemas.trees import TemplateDocument, TemplateNode, Topology
 from tests.unit.wms.engine.walking import Walk
 from tests.unit.wms.trees.template_samples import make_template
 from wms.gateway.awx.shapes.job_shapes import show_job_node

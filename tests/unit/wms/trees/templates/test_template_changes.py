@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from schemas.graph import EdgeKind
-from schemas.surveys import Survey, SurveyQuestion
-from schemas.trees import ObjectRole, RoleGrant, TemplateDocument, Topology
+from schemas.automation.surveys import Survey, SurveyQuestion
+from schemas.automation.trees import ObjectRole, RoleGrant, TemplateDocument, Topology
+from schemas.engine.graph import EdgeKind
 from tests.unit.wms.trees.template_samples import make_nodes, make_template
 from wms.trees.templates.template_changes import describe_change
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.graph import MAX_TIMEOUT_S, EdgeKind, Node, NodeKind, WaitKind, WaitSpec
-from schemas.trees import ApprovalWork, TemplateKind
+from schemas.automation.trees import ApprovalWork, TemplateKind
+from schemas.engine.graph import MAX_TIMEOUT_S, EdgeKind, Node, NodeKind, WaitKind, WaitSpec
 from tests.unit.wms.trees.template_samples import make_template
 from wms.engine.life.waiting import arm_wait
 from wms.located_text import LocatedDocument

@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas.graph import MAX_TIMEOUT_S
+from schemas.automation.trees import ApprovalWork, FleetWork, ProcessWork, TemplateKind, TemplateNode, Work
+from schemas.engine.graph import MAX_TIMEOUT_S
 from schemas.ids import TemplateNodeId
-from schemas.trees import ApprovalWork, FleetWork, ProcessWork, TemplateKind, TemplateNode, Work
 from tests.unit.wms.trees.template_samples import make_template
 from wms.trees.templates.template_store import make_template_document, parse_template
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from ewms.cli.text.events.failure_tables import attempt_table, error_table
-from schemas.failures.history import Attempt, ErrorGroup
+from schemas.attempts.failed_history import Attempt, ErrorGroup
 
 AT = datetime(2026, 11, 28, 15, 1, 2, tzinfo=UTC)
 TASK = "TK-6b00e09f-926a610b-485d2fc0"

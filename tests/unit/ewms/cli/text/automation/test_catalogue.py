@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from ewms.cli.text.automation.catalogue import craton_table, describe_commit, find_next_command, task_lines, task_table
-from schemas.api.tasks import TaskLocation, TaskResourcesBody, TaskSeen, TaskSummary, TaskVersionSeen
-from schemas.builds import LocationSync, SyncState
-from schemas.catalogue import FanOut, TaskStatus, TaskVisibility
+from schemas.api.automation.tasks import TaskLocation, TaskResourcesBody, TaskSeen, TaskSummary, TaskVersionSeen
+from schemas.automation.builds import LocationSync, SyncState
+from schemas.automation.catalogue import FanOut, TaskStatus, TaskVisibility
 
 AT = datetime(2026, 11, 29, 12, tzinfo=UTC)
 S = TaskStatus

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from ewms.cli.text.automation.jobs import job_lines
-from schemas.api.jobs import JobSeen
+from schemas.api.automation.jobs import JobSeen
 
 
 @pytest.mark.parametrize(

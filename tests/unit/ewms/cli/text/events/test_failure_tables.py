@@ -16,9 +16,9 @@ from ewms.cli.text.events.failure_tables import (
     letter_table,
     next_command,
 )
-from schemas.failures.bodies import DeadLetterGroups, DeadLetterSeen
-from schemas.failures.dead_letters import DeadLetter, LetterGroup
-from schemas.failures.history import Attempt, ErrorGroup
+from schemas.api.failures import DeadLetterGroups, DeadLetterSeen
+from schemas.attempts.dead_letters import DeadLetter, LetterGroup
+from schemas.attempts.failed_history import Attempt, ErrorGroup
 from tests.unit.ewms.cli.text.fleet.test_tables import on_80_columns
 
 AT = datetime(2026, 11, 28, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from ewms.cli.text.events.history import draw_course, history_view
 from schemas.ids import Alias, Mqid
-from schemas.requests import QueueHistory, QueuePoints
+from schemas.questions.queues import QueueHistory, QueuePoints
 
 QUEUE = QueueHistory(mqid=Mqid("a" * 21), alias=Alias("photons"), is_public=True, points=QueuePoints())
 

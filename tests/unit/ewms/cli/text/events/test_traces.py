@@ -7,8 +7,8 @@ from rich.console import Console
 
 from ewms.cli.text.events.traces import family_table, trace_lines
 from schemas.api.event_trace import EventState, EventTrace, TracedEvent
-from schemas.failures.history import Attempt
-from schemas.traces.done_attempts import DoneAttempt, TracedFamily, TracedOutput
+from schemas.attempts.done_history import DoneAttempt, TracedFamily, TracedOutput
+from schemas.attempts.failed_history import Attempt
 
 ATTEMPT = Attempt(
     cursor="1", event_id="e", key="", attempt=5, gave_up=True, task_id="TK-1", taskforce_uuid="TF-1", queue="a1",

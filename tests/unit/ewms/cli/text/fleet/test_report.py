@@ -3,7 +3,7 @@
 import pytest
 
 from ewms.cli.text.fleet.report import format_measure, report_view
-from schemas.api.workflow_report import Measure
+from schemas.api.workflows.report import Measure
 from tests.unit.ewms.cli.text.fleet.test_tables import on_80_columns
 from tests.unit.wms.insight.test_workflow_report import report_of, times
 

@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from ewms.cli.text.fleet.simulation import format_duration, simulation_view
-from schemas.api.workflow_simulation import SimulatedRun, Simulation
+from schemas.api.workflows.simulation import SimulatedRun, Simulation
 
 
 def make_run(n: int, finish_s: float, *, is_past: bool = False) -> SimulatedRun:

@@ -21,12 +21,12 @@ from ewms.cli.text.fleet.tables import (
 from ewms.workflows.progress import Observation, compute_progress
 from ewms.workflows.view import render_progress
 from ewms.workflows.worker_logs import LogInfo
-from schemas.api.health import TaskforceHealth
 from schemas.api.queries import WorkflowFound
-from schemas.api.workflows import ClusterLocation
-from schemas.logs import LogStream
-from schemas.phases import Phase
-from schemas.pilot_kills import EVENTS_OF_KILLED, PilotKill, PilotKills, describe_kills
+from schemas.api.workflows.health import TaskforceHealth
+from schemas.api.workflows.requests import ClusterLocation
+from schemas.fleet.phases import Phase
+from schemas.fleet.pilot_kills import EVENTS_OF_KILLED, PilotKill, PilotKills, describe_kills
+from schemas.questions.worker_logs import LogStream
 from tests.unit.ewms.facts import change, depths, state, taskforce
 
 WELL: dict[str, Any] = {

@@ -1,6 +1,6 @@
 from ewms.cli.text.fleet.watch import LINE_EVERY_S, is_worth_a_line
 from ewms.workflows.progress import Progress, compute_progress
-from schemas.phases import Phase
+from schemas.fleet.phases import Phase
 from tests.unit.ewms.facts import depths, facts, state, taskforce
 
 

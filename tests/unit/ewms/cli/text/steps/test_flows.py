@@ -7,7 +7,7 @@ import pytest
 
 from ewms.cli.text.steps.flows import find_flow_command, flow_lines, is_flow_settled, list_ended_nodes
 from schemas.api.flows import FlowDetail, FlowInfo, FlowNodeInfo
-from schemas.flows import FlowStatus
+from schemas.engine.flows import FlowStatus
 
 T0 = datetime(2026, 11, 29, 8, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 
 from ewms.cli.text.steps.processes import describe_failure, find_next_command, log_lines, process_lines
 from schemas.api.processes import ProcessAct, ProcessDetail, ProcessStep
-from schemas.processes import Assignee, ProcessStatus, StepStatus
+from schemas.engine.processes import Assignee, ProcessStatus, StepStatus
 
 T0 = datetime(2026, 11, 29, 8, tzinfo=UTC)
 FAILURE = {"class": "ControllerDown", "error": "no answer"}

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from schemas.graph import BranchingProfile
+from schemas.engine.graph import BranchingProfile
 from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import Walk
 from wms.gateway.awx.shapes.job_shapes import show_job_node

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.trees import TemplateKind
+from schemas.automation.trees import TemplateKind
 from tests.unit.wms.trees.template_samples import make_template
 from wms.gateway.awx.shapes.role_words import (
     ROLES,

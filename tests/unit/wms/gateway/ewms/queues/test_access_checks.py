@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from schemas.api.queues import Use
-from schemas.documents import QueuePlan, WorkflowDocument
-from schemas.endings import Completion
+from schemas.api.queues.profiles import Use
 from schemas.errors import EWMSError, NotFound, Rejected, Unprocessable
+from schemas.fleet.documents import QueuePlan, WorkflowDocument
+from schemas.fleet.endings import Completion
+from schemas.fleet.objects import MQProfile
+from schemas.fleet.phases import Deactivated
 from schemas.ids import Alias, Mqid, WorkflowId
-from schemas.objects import MQProfile
-from schemas.phases import Deactivated
 from wms.gateway.ewms.queues.access_checks import QueueWish, check_not_gone, check_use, parse_wish
 
 

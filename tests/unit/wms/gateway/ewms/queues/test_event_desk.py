@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from runtime.amqp import AccessRefused, ConnectionLost, QueueFull, Unroutable
-from schemas.api.queue_events import EventsShown
-from schemas.documents import QueuePlan
+from schemas.api.queues.events import EventsShown
+from schemas.attempts.trace_sampling import N_FIRST
+from schemas.broker.queue_format import Wire
 from schemas.errors import Broken, EWMSError, Unavailable, Unprocessable
+from schemas.fleet.documents import QueuePlan
 from schemas.ids import Alias, EventId, Mqid
 from schemas.payloads.data_events import BINARY, JSON, DataEvent, Header
-from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent
-from schemas.traces.sampling import N_FIRST
 from wms.gateway.ewms.queues.event_desk import cut_events, describe_failure, mark_events
 from wms.gateway.ewms.queues.event_routes import write_shown
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.documents import QueuePlan
 from schemas.errors import Rejected
+from schemas.fleet.documents import QueuePlan
 from schemas.ids import Mqid
 from wms.gateway.ewms.queues.history import choose_queues
 

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.api.queue_events import MAX_EVENTS_AT_ONCE
+from schemas.api.queues.events import MAX_EVENTS_AT_ONCE
+from schemas.broker.queue_format import Wire
+from schemas.broker.topology import MAX_EVENT_BYTES
 from schemas.errors import Rejected
 from schemas.ids import EventId, Mqid
 from schemas.payloads.data_events import Header
 from schemas.payloads.json_text import dump_json
-from schemas.payloads.legacy_wire import Wire
 from schemas.payloads.payload_codec import PreparedEvent, decode_body, event_id
-from schemas.topology import MAX_EVENT_BYTES
 from wms.gateway.ewms.queues.line_checks import MAX_FAULTS, LineRules, prepare_events, split_lines
 
 QUEUE = Mqid("a1")

@@ -1,0 +1,1 @@
+"""The bodies of the routes of the catalogue, inventories, jobs and secrets."""

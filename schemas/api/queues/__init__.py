@@ -1,0 +1,1 @@
+"""The bodies of the routes of queues: profiles, depths, events and history."""

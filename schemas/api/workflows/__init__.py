@@ -1,0 +1,1 @@
+"""The bodies of the routes of workflows: requests, and one workflow seen from all sides."""

@@ -1,0 +1,1 @@
+"""Why a workflow does not move: each cause with its text and what helps."""

@@ -1,1 +1,0 @@
-"""Failures as data: attempts, errors and dead letters."""
