@@ -22,7 +22,9 @@ from mqs.letters.attempt_intake import AttemptsIntake
 from mqs.letters.dead_letters import DeadLetterDesk
 from mqs.letters.dead_readers import DeadReaders
 from mqs.letters.letter_orders import LetterOrders
+from mqs.queue_tokens import QueueTokens
 from mqs.settings import MqsSettings
+from mqs.site_queues import SiteQueues
 from mqs.sweep import Sweeper
 from mqs.tokens.jwks import jwks_route
 from mqs.tokens.signing_keys import SigningKeyFiles, TokenIssuer
@@ -151,18 +153,24 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         )
         closer.start()
         stack.push_async_callback(closer.stop)
-        handlers = MqsHandlers(
+        tokens = QueueTokens(
             store,
-            broker,
             groups,
             issuer,
-            book,
-            settle_s=settings.settle_s,
             broker_address=settings.profile_address,
             user_life=lives[0],
             pilot_life=lives[1],
             legacy_clients=settings.legacy_clients,
             user_limits=user_limits,
+        )
+        handlers = MqsHandlers(
+            store,
+            broker,
+            groups,
+            book,
+            settle_s=settings.settle_s,
+            tokens=tokens,
+            sites=SiteQueues(store, groups, tokens),
             history=history,
             dead_letters=DeadLetterDesk(store, readers, orders),
         )
