@@ -16,7 +16,7 @@ from pilot.containers.run_files import WorkDirectory
 from pilot.containers.task_interface import RunOutcome
 from pilot.errors import QueueGone
 from pilot.events.attempt_reports import AttemptReports
-from pilot.events.log_excerpts import excerpt_input, name_event
+from pilot.events.log_excerpts import describe_failure
 from pilot.events.publishing import Publishing, TaskRun
 from pilot.events.queues import PilotQueues
 from pilot.failures.failure import Failure
@@ -210,15 +210,12 @@ class Pilot:
                     self._exit.set_result(status)
 
     def _log_failure(self, failure: Failure, held: HeldEvent) -> None:
-        """Log the failed event, its error, and the beginning of its input. The same user owns the input and the log."""
+        """Log a failed event. The same user owns its input and the log."""
         entry = self._held.find_delivery(held.key)
         event = entry[1].event if entry else None
-        lines = [f"{name_event(event, attempt=held.attempt, queue=held.queue)} failed: {failure}"]
-        if event is not None:
-            lines.append(f"its input: {excerpt_input(event)}")
-        if failure.traceback and printer.may_print(len(failure.traceback)):
-            lines.append(failure.traceback)
-        log.warning("%s", "\n".join(lines))
+        with_traceback = bool(failure.traceback) and printer.may_print(len(failure.traceback))
+        lines = describe_failure(failure, event, attempt=held.attempt, queue=held.queue, with_traceback=with_traceback)
+        log.warning("%s", lines)
 
     async def _begin_listening(self, prefetch: int) -> None:
         try:

@@ -5,11 +5,27 @@ input, 34 bytes of application/json: {"pixel": 7, "run": 12}
 """
 
 from pilot.failures.error_text import shorten_middle
+from pilot.failures.failure import Failure
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import DataEvent, Header
 
 #: The most characters in an excerpt.
 MAX_EXCERPT = 200
+
+
+def describe_failure(
+    failure: Failure, event: DataEvent | None, *, attempt: int, queue: str, with_traceback: bool
+) -> str:
+    """Return the lines of the log about a failed event: its name, its error, and the beginning of its input.
+
+    The lines end with the failure's traceback if `with_traceback` is true.
+    """
+    lines = [f"{name_event(event, attempt=attempt, queue=queue)} failed: {failure}"]
+    if event is not None:
+        lines.append(f"its input: {excerpt_input(event)}")
+    if with_traceback:
+        lines.append(failure.traceback)
+    return "\n".join(lines)
 
 
 def name_event(event: DataEvent | None, *, attempt: int, queue: str) -> str:

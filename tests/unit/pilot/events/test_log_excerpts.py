@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.events.log_excerpts import MAX_EXCERPT, excerpt_input, name_event
+from pilot.events.log_excerpts import MAX_EXCERPT, describe_failure, excerpt_input, name_event
+from pilot.failures.failure import Failure
 from schemas.ids import EventId
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent
@@ -22,6 +23,30 @@ def test_an_event_without_a_key_or_an_id_has_a_name() -> None:
     nameless = DataEvent(b"x", EventId(""), "")
     assert name_event(nameless, attempt=1, queue="a31c") == "event without an id (attempt 1, of queue a31c)"
     assert name_event(None, attempt=1, queue="") == "the task's run"
+
+
+@pytest.mark.parametrize(
+    ("event", "with_traceback", "lines"),
+    [
+        (
+            EVENT,
+            True,
+            [
+                "event 5f0e (key 'pixel-7', attempt 2, of queue a31c, made from event aa11) failed: TaskError('bad')",
+                'its input: 12 bytes of application/json: {"pixel": 7}',
+                "line 1",
+                "line 2",
+            ],
+        ),
+        (None, False, ["the task's run failed: TaskError('bad')"]),
+    ],
+)
+def test_a_failure_is_logged_with_the_event_and_its_input(
+    event: DataEvent | None, with_traceback: bool, lines: list[str]
+) -> None:
+    failure = Failure("TaskError", "bad", traceback="line 1\nline 2")
+    described = describe_failure(failure, event, attempt=2, queue="a31c", with_traceback=with_traceback)
+    assert described.split("\n") == lines
 
 
 @pytest.mark.parametrize(
