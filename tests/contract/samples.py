@@ -3,22 +3,11 @@
 `python -m tests.contract.samples` writes them to golden/; do so only when the wire is meant to change.
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
-
-from pydantic import SecretStr
 
 from schemas.broker.services import Service
 from schemas.broker.topology import pool_service
-from schemas.engine.graph import Definition, Node, NodeKind, RetryPolicy, WaitKind, WaitSpec, make_chain
 from schemas.engine.runs import ChildRequest, NodeError, Outcome
-from schemas.engine.subscriptions import (
-    ProductDocument,
-    SubscriptionDocument,
-    SubscriptionFilter,
-    SubscriptionLifecycle,
-)
 from schemas.events import (
     ControlEvent,
     DefinitionRegistered,
@@ -49,7 +38,6 @@ from schemas.events import (
     TaskforceStop,
     TaskforceSubmitFailed,
     TaskforceSubmitted,
-    TaskOrder,
     WorkflowEnding,
     WorkflowOver,
     WorkflowOverFact,
@@ -58,21 +46,15 @@ from schemas.events import (
 )
 from schemas.fleet.documents import QueuePlan
 from schemas.fleet.endings import Completion
-from schemas.fleet.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
+from schemas.fleet.objects import PilotConfig
 from schemas.fleet.phases import Deactivated
-from schemas.fleet.pilot_kills import PilotKill, PilotKills
+from schemas.fleet.pilot_kills import PilotKills
 from schemas.fleet.worker_times import Activity, TimeSum, WorkerTimes
 from schemas.ids import (
     Alias,
-    DefinitionHash,
     EventId,
-    Mqid,
     NodeKey,
-    RunId,
-    RunUuid,
-    TaskforceUuid,
     TaskId,
-    WorkflowId,
 )
 from schemas.pilot.outcomes import (
     EventOutcome,
@@ -83,140 +65,30 @@ from schemas.pilot.outcomes import (
     outcome_to_bytes,
     piece_to_bytes,
 )
-from schemas.questions.bases import Answer, Question, Refusal, VersionAnswer, VersionQuery
-from schemas.questions.queues import (
-    ActivateQuery,
-    BacklogsAnswer,
-    BacklogsQuery,
-    Depth,
-    DepthsAnswer,
-    DepthsQuery,
-    GrantAnswer,
-    GrantQuery,
-    GroupAnswer,
-    GroupQuery,
-    HistoryAnswer,
-    HistoryQuery,
-    ProfileQuery,
-    ProfilesAnswer,
-    ProfilesQuery,
-    QueueBacklog,
-    QueueHistory,
-    QueuePoints,
-    ReserveQuery,
-    TaskProfilesQuery,
-)
-from schemas.questions.registrations import RegistrationAnswer, RegistrationQuery
-from schemas.questions.secrets import SecretsAnswer, SecretsQuery
-from schemas.questions.step_code import (
-    ActingUser,
-    EvaluateResume,
-    EvaluateStart,
-    FormEvaluated,
-    FormVerdict,
-    GateRulesRead,
-    ReadGateRules,
-)
-from schemas.questions.subscriptions import (
-    ProductsAnswer,
-    ProductsQuery,
-    SubscriptionQuery,
-    SubscriptionsAnswer,
-    SubscriptionsQuery,
-)
 from schemas.wire import answer_to_bytes, event_to_bytes, request_to_bytes
+from tests.contract.question_samples import ANSWERS, REQUESTS
+from tests.contract.sample_objects import (
+    AT,
+    CHILD_UUID,
+    DEFINITION_HASH,
+    ENROLLMENT,
+    HITS,
+    KILL,
+    ORDER,
+    PRODUCT,
+    RUN,
+    RUN_UUID,
+    SCHEDD,
+    SUBSCRIPTION,
+    TASKFORCE,
+    TRACKS,
+    WORKER,
+    WORKFLOW,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 
-WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")
-TASK = TaskId("TK-6b00e09f-926a610b-485d2fc0")
-TASKFORCE = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
-#: The subject of another site's WMS.
-SITE = "wms.example.org"
-HITS = Mqid("a72475165e05b4f83a948")
-TRACKS = Mqid("a0b1c2d3e4f5061728394")
-SCHEDD = "grid-submitter.example.org"
-AT = datetime(2026, 11, 21, 8, 0, 0, tzinfo=UTC)
-KILL = PilotKill(worker=3, slot="slot1_2@node7", at=AT)
 
-WORKER = WorkerConfig(
-    do_transfer_worker_stdouterr=True,
-    max_worker_runtime=7200,
-    n_cores=1,
-    priority=50,
-    worker_disk="2G",
-    worker_memory=536870912,
-    condor_requirements="HasAVX2 =?= true",
-)
-ORDER = TaskOrder(
-    task_id=TASK,
-    task_image="/cvmfs/example.org/reco-2.0",
-    task_args="reco --in {{INFILE}} --out {{OUTFILE}}",
-    task_env={"SEED": "7"},
-    init_image="/cvmfs/example.org/fetch-1.1",
-    init_args="fetch-geo {{DATA_HUB}}/geo.gz",
-    init_env={},
-    input_queues=[HITS],
-    output_queues=[TRACKS],
-)
-
-RUN = RunId(212)
-RUN_UUID = RunUuid("0d3c7f4e-52c1-4a77-9c55-6a2f8e3b9a10")
-CHILD_UUID = RunUuid("8f7b0c1d-2e3f-5a4b-8c6d-7e9f0a1b2c3d")
-DEFINITION_HASH = DefinitionHash("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
-ENROLLMENT = Definition(
-    name="create_node_enrollment",
-    graph=make_chain(
-        (
-            Node(key=NodeKey("0"), name="Construct subscription", function="construct_subscription"),
-            Node(
-                key=NodeKey("1"),
-                name="Provision",
-                function="provision",
-                timeout_s=3600,
-                retry=RetryPolicy(attempts=5, first_s=10),
-                opens=2,
-            ),
-            Node(
-                key=NodeKey("2"),
-                name="Await the device",
-                kind=NodeKind.WAIT,
-                wait=WaitSpec(kind=WaitKind.CALLBACK, result_key="callback_result", timeout_s=86400),
-            ),
-        )
-    ),
-    code="c0de",
-    description="Create a node enrollment",
-    target="CREATE",
-    tag="NODE",
-    search_phrase="Node Enrollment%",
-    has_form=True,
-)
-PRODUCT = ProductDocument(
-    product_id=UUID("0f3a6b7c-1d2e-5f40-8a5b-6c7d8e9f0a1b"),
-    name="Node Enrollment",
-    tag="NODE",
-    product_type="Node",
-    fixed_inputs={"speed": 1000},
-)
-SUBSCRIPTION = SubscriptionDocument(
-    subscription_id=UUID("5ab7c0de-2b3c-5d4e-9f60-718293a4b5c6"),
-    product=PRODUCT,
-    customer_id="nordic",
-    description="ams-1",
-    status=SubscriptionLifecycle.PROVISIONING,
-    insync=True,
-    start_date=AT,
-    version=3,
-    values={
-        "node": {
-            "product_block_name": "Node",
-            "subscription_instance_id": "77a1c0de-2b3c-5d4e-9f60-718293a4b5c6",
-            "owner_subscription_id": "5ab7c0de-2b3c-5d4e-9f60-718293a4b5c6",
-            "node_name": "ams-1",
-        }
-    },
-)
 PAYLOADS: tuple[Payload, ...] = (
     NodeRun(
         run=RUN,
@@ -369,133 +241,6 @@ EVENTS: dict[str, ControlEvent] = {
     )
     for payload in PAYLOADS
 }
-
-REQUESTS: tuple[Question, ...] = (
-    VersionQuery(),
-    ProfilesQuery(workflow_id=WORKFLOW, subject="ada"),
-    GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS], n_workers=8),
-    DepthsQuery(workflow_id=WORKFLOW),
-    HistoryQuery(mqids=[HITS, TRACKS], since=AT, until=AT, n_points=300),
-    SecretsQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, names=("db-password",)),
-    BacklogsQuery(mqids=[HITS, TRACKS]),
-    TaskProfilesQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
-    ReserveQuery(
-        site=SITE, workflow_id=WORKFLOW, queue_aliases=[Alias("hits"), Alias("tracks")], public=[Alias("hits")]
-    ),
-    ActivateQuery(site=SITE, workflow_id=WORKFLOW, priority=60),
-    GroupQuery(site=SITE, workflow_id=WORKFLOW),
-    ProfileQuery(site=SITE, mqid=HITS),
-    SubscriptionQuery(subscription_id=SUBSCRIPTION.subscription_id),
-    SubscriptionsQuery(
-        wanted=SubscriptionFilter(
-            product_type="Node", statuses=(SubscriptionLifecycle.ACTIVE,), field="node_name", value="ams-1"
-        ),
-        after=SUBSCRIPTION.subscription_id,
-    ),
-    ProductsQuery(workflow=ENROLLMENT.name),
-    RegistrationQuery(hashes=(DefinitionHash("ab" * 32),), products=("Node Enrollment",)),
-    EvaluateStart(
-        definition="create_node",
-        definition_hash=DefinitionHash("ab" * 32),
-        run_uuid=RunUuid("0b7c1c52-9a3e-4f0c-8f0e-2d9b8a6f4e11"),
-        state={"reporter": "ada"},
-        pages=({"product": "node"}, {"name": "ams-1"}),
-        user=ActingUser(name="ada", roles=("org-member",)),
-    ),
-    EvaluateResume(
-        definition="create_node",
-        definition_hash=DefinitionHash("ab" * 32),
-        run_uuid=RunUuid("0b7c1c52-9a3e-4f0c-8f0e-2d9b8a6f4e11"),
-        node=NodeKey("3"),
-        state={"name": "ams-1"},
-        pages=({"approved_by": "bob"},),
-        user=ActingUser(name="ada"),
-        has_form=True,
-    ),
-    ReadGateRules(definition="create_node", definition_hash=DefinitionHash("ab" * 32)),
-)
-
-ANSWERS: tuple[Answer, ...] = (
-    VersionAnswer(version="0.1.0"),
-    SecretsAnswer(values={"db-password": SecretStr("only an answer has it")}),
-    ProfilesAnswer(
-        profiles=[
-            MQProfile(
-                mqid=HITS,
-                workflow_id=WORKFLOW,
-                timestamp=1795219615.31,
-                alias=Alias("hits"),
-                is_public=True,
-                is_activated=True,
-                auth_token="header.claims.signature",
-                broker_type="rabbitmq",
-                broker_address="user@broker.example.org:5672/ewms",
-            )
-        ]
-    ),
-    GrantAnswer(
-        token=SecretStr("header.claims.signature"),
-        expires_at=AT,
-        broker_type="rabbitmq",
-        broker_address="user@broker.example.org:5672/ewms",
-        aliases={"a72475165e05b4f83a948": "in"},
-    ),
-    DepthsAnswer(
-        queues=[
-            Depth(mqid=HITS, alias="hits", is_public=True, n_ready=12, n_unacknowledged=8, n_consumers=8),
-        ],
-        n_dead=1,
-    ),
-    HistoryAnswer(
-        workflow_id=WORKFLOW,
-        queues=[
-            QueueHistory(
-                mqid=HITS,
-                alias=Alias("hits"),
-                is_public=True,
-                points=QueuePoints(
-                    at_s=[1795219615],
-                    n_ready=[12],
-                    n_unacknowledged=[8],
-                    n_delayed=[0],
-                    n_consumers=[8],
-                    oldest_s=[30],
-                    in_per_s=[2.5],
-                    out_per_s=[1.0],
-                ),
-                sampled_at=AT,
-            )
-        ],
-    ),
-    BacklogsAnswer(queues={HITS: QueueBacklog(n_ready=12, n_unacknowledged=8, n_delayed=1, n_consumers=8)}),
-    GroupAnswer(
-        group=MQGroup(workflow_id=WORKFLOW, timestamp=1795219615.31, criteria={"priority": 60}),
-        profiles=[
-            MQProfile(
-                mqid=HITS,
-                workflow_id=WORKFLOW,
-                timestamp=1795219615.31,
-                alias=Alias("hits"),
-                is_public=True,
-                is_activated=False,
-            )
-        ],
-    ),
-    SubscriptionsAnswer(subscriptions=(SUBSCRIPTION,), has_more=True),
-    ProductsAnswer(products=(PRODUCT,)),
-    RegistrationAnswer(missing_hashes=(DefinitionHash("ab" * 32),), missing_products=("Node Enrollment",)),
-    Refusal(code=404, error="no such workflow", hint="check the id"),
-    FormEvaluated(
-        verdict=FormVerdict.INCOMPLETE,
-        form={"type": "object", "properties": {"name": {"type": "string"}}},
-        meta={"hasNext": True},
-    ),
-    GateRulesRead(
-        usable_map={"modify_node": ("active", "provisioning")},
-        blocked_by_users={"modify_node": True},
-        usable_out_of_sync=("modify_note",),
-    ),
-)
 
 
 #: What pilots publish for EWMS's own readers, on queues of the data vhost.

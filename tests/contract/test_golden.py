@@ -12,6 +12,8 @@ from schemas.events import PAYLOADS, ControlEvent, Fact, Order, UnknownType, lis
 from schemas.pilot.outcome_reading import outcome_from_bytes, piece_from_bytes
 from schemas.wire import answer_from_bytes, event_from_bytes, request_from_bytes
 from tests.contract import samples
+from tests.contract.question_samples import ANSWERS, REQUESTS
+from tests.contract.sample_objects import SCHEDD
 
 FILES = samples.golden_files()
 
@@ -36,13 +38,13 @@ def test_a_consumer_reads_the_golden_event_as_it_was_meant(name: str) -> None:
     assert event_from_bytes((samples.GOLDEN / "events" / f"{name}.json").read_bytes()) == samples.EVENTS[name]
 
 
-@pytest.mark.parametrize("request_", samples.REQUESTS, ids=lambda r: r.kind)
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda r: r.kind)
 def test_mqs_reads_the_golden_request(request_: object) -> None:
     path = samples.GOLDEN / "requests" / f"{request_.kind}.query.json"  # type: ignore[attr-defined]  # a union
     assert request_from_bytes(path.read_bytes()) == request_
 
 
-@pytest.mark.parametrize("answer", samples.ANSWERS, ids=lambda a: a.kind)
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: a.kind)
 def test_an_asker_reads_the_golden_answer(answer: object) -> None:
     path = samples.GOLDEN / "requests" / f"{answer.kind}.answer.json"  # type: ignore[attr-defined]  # a union
     assert answer_from_bytes(path.read_bytes()) == answer
@@ -99,7 +101,7 @@ ORDERS = {name: event for name, event in samples.EVENTS.items() if isinstance(ev
 
 @pytest.mark.parametrize("event", ORDERS.values(), ids=ORDERS)
 def test_every_order_is_routed_to_the_one_inbox_it_names(event: object) -> None:
-    services = ["wms", "mqs", tms_service(samples.SCHEDD), tms_service("another.example.org")]
+    services = ["wms", "mqs", tms_service(SCHEDD), tms_service("another.example.org")]
     services += [pool_service("default"), pool_service("another.pool")]
     key = event.routing_key  # type: ignore[attr-defined]  # parametrize loses the type
     taken_by = [s for s in services if (key + ".").startswith(inbox_pattern(s).removesuffix("#"))]

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
-from tests.integration.ewms.test_command import ewms, wait_for_events
+from tests.integration.ewms.test_command import ewms
+from tests.integration.ewms.test_queue_commands import wait_for_events
 
 ROOT = Path(__file__).parents[3]
 #: How many events each round adds.

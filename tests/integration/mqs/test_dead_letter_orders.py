@@ -42,7 +42,7 @@ from schemas.questions.queues import DepthsAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, drop_connections
 from tests.integration.mqs.test_dead_letters import depth, one_of, publish
 from tests.integration.mqs.test_endings import TICK, closing, take
-from tests.integration.mqs.test_groups import _start
+from tests.integration.mqs.test_group_crashes import _start
 from tests.waiting import eventually
 
 Expected = TypeVar("Expected", bound=Answer)

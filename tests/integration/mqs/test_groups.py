@@ -1,11 +1,7 @@
-"""A workflow's queues: they come up at once, wait for room, go when nobody needs them, and survive a crash."""
+"""A workflow's queues: they come up at once, wait for room, and go when nobody needs them."""
 
 import asyncio
-import os
-import signal
-import sys
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -17,7 +13,6 @@ from prometheus_client import REGISTRY
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.groups.repository import load_ledger
-from mqs.settings import MqsSettings
 from runtime.amqp import Connection, Unroutable
 from runtime.kernel.store import Store
 from schemas.events import QueuesActivated, QueuesDeferred
@@ -317,80 +312,6 @@ async def test_many_workflows_at_once_all_get_their_queues(run_mqs: RunMqs, wms:
         assert book.n_queues == 80
 
 
-#: The third and fourth transactions are the reservation and the activation; a start makes two.
-@pytest.mark.parametrize(
-    "point",
-    [
-        "store.before_commit:kill:3",
-        "mqs.reserved:kill",
-        "mqs.declared:kill",
-        "mqs.sealed:kill",
-        "store.before_commit:kill:4",
-    ],
-)
-async def test_a_crash_on_the_way_to_activation_is_healed_by_the_next_start(
-    point: str,
-    settings: Callable[..., MqsSettings],
-    run_mqs: RunMqs,
-    wms: Peer,
-) -> None:
-    plan = Plan()
-    process = await _start(settings(), failpoint=point)
-    try:
-        await wms.say(plan.requested)
-        async with asyncio.timeout(60):
-            assert await process.wait() == -signal.SIGKILL
-    finally:
-        if process.returncode is None:
-            process.kill()
-    await wms.nothing_more()
-    async with run_mqs() as mqs:
-        # The transaction that the kill left open keeps the documents locked for some seconds.
-        assert await wms.next(20) == QueuesActivated(workflow_id=plan.workflow_id)
-        assert (await group_of(mqs.store, plan.workflow_id))["state"] == GroupState.ACTIVE
-
-
-async def test_a_crash_while_queues_are_shut_is_healed_by_the_next_start(
-    settings: Callable[..., MqsSettings], run_mqs: RunMqs, wms: Peer
-) -> None:
-    plan = Plan()
-    process = await _start(settings(), failpoint="mqs.shut:kill")
-    try:
-        await wms.say(plan.requested)
-        await wms.next(20)
-        await wms.say(plan.over)
-        async with asyncio.timeout(60):
-            assert await process.wait() == -signal.SIGKILL
-    finally:
-        if process.returncode is None:
-            process.kill()
-    async with run_mqs(retire_look_s=0.1, retire_unused_s=0.2) as mqs:
-        await until(mqs.store, plan.workflow_id, GroupState.RETIRED)
-
-
-async def test_a_crash_while_queues_are_deleted_is_healed_by_the_next_start(
-    settings: Callable[..., MqsSettings],
-    run_mqs: RunMqs,
-    wms: Peer,
-    as_mqs: aio_pika.abc.AbstractConnection,
-) -> None:
-    plan = Plan()
-    quick = {"retire_look_s": 0.1, "retire_unused_s": 0.2}
-    process = await _start(settings(**quick), failpoint="mqs.removed:kill:2")
-    try:
-        await wms.say(plan.requested)
-        await wms.next(20)
-        await wms.say(plan.over)
-        async with asyncio.timeout(60):
-            assert await process.wait() == -signal.SIGKILL
-    finally:
-        if process.returncode is None:
-            process.kill()
-    async with run_mqs(**quick) as mqs:
-        await until(mqs.store, plan.workflow_id, GroupState.RETIRED)
-        assert not await exists(as_mqs, plan.queue_out)
-
-
 async def test_a_database_that_is_emptied_under_it_does_not_wedge_it(
     run_mqs: RunMqs, wms: Peer, mongo_url: str, mongo_database: str
 ) -> None:
@@ -407,22 +328,3 @@ async def test_a_database_that_is_emptied_under_it_does_not_wedge_it(
         await wms.say(second.requested)
         assert await wms.next() == QueuesActivated(workflow_id=second.workflow_id)
         assert len((await mqs.issuer.jwks_document())["keys"]) == 1
-
-
-async def _start(settings: MqsSettings, *, failpoint: str) -> asyncio.subprocess.Process:
-    environment = {
-        **os.environ,
-        "EWMS_FAILPOINT": failpoint,
-        "EWMS_MONGO_URL": settings.mongo_url.get_secret_value(),
-        "EWMS_MONGO_DATABASE": settings.mongo_database,
-        "EWMS_CONTROL_AMQP_URL": settings.control_amqp_url.get_secret_value(),
-        "EWMS_DATA_AMQP_URL": settings.data_amqp_url.get_secret_value(),
-        "EWMS_RABBITMQ_API_URL": settings.rabbitmq_api_url.get_secret_value(),
-        "EWMS_BROKER_ADDRESS": settings.broker_address,
-        "EWMS_BROKER_KEY_FILE": str(settings.broker_key_file),
-        "EWMS_BROKER_PUBLIC_KEY_FILE": str(settings.broker_public_key_file),
-        "EWMS_RETIRE_LOOK_S": str(settings.retire_look_s),
-        "EWMS_RETIRE_UNUSED_S": str(settings.retire_unused_s),
-        "EWMS_HTTP_PORT": "0",
-    }
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", "mqs", env=environment)

@@ -1,18 +1,14 @@
 """`runtime.amqp` against RabbitMQ: what pilots, clients and services rely on."""
 
 import asyncio
-import gc
 import signal
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 
 import pytest
-from aiormq.channel import Channel
 
 from runtime.amqp import (
     AccessRefused,
     Connection,
-    ConnectionLost,
-    Consumer,
     Delivery,
     EventProperties,
     NotDeclared,
@@ -274,89 +270,6 @@ async def test_the_prefetch_bounds_what_is_on_loan_and_can_be_changed(
     assert all([await delivery.ack() for delivery in got])
 
 
-async def test_a_token_that_is_renewed_carries_the_connection_past_the_old_expiry(
-    data: PlainDataVhost, stack: AsyncExitStack
-) -> None:
-    await data.add_queue(Q)
-
-    def token() -> str:
-        return data.token(read=Q, write=Q, life_s=3)
-
-    connection = await connect(stack, data.address, token=token())
-    dropped: list[str] = []
-    connection.on_lost.append(lambda error: dropped.append(error.reason))
-    received: set[str] = set()
-
-    def take(delivery: Delivery) -> None:
-        received.add(delivery.id)
-        acks.append(asyncio.create_task(delivery.ack()))
-
-    acks: list[asyncio.Task[bool]] = []
-    await connection.consume(Q, take, prefetch=10)
-    loop = asyncio.get_running_loop()
-    start, number, renewed_at = loop.time(), 0, loop.time()
-    while loop.time() < start + 5:
-        if loop.time() - renewed_at > 1:
-            await connection.renew_token(token())
-            renewed_at = loop.time()
-        number += 1
-        await publish(connection, number)
-        await asyncio.sleep(0.05)
-    assert dropped == []
-    await eventually(lambda: len(received) == number)
-    assert all(await asyncio.gather(*acks))
-    # The next connection has to log in with the newest token; the first one has long expired.
-    await connection.renew_token(token())
-    await data.drop_connections()
-    await eventually(lambda: dropped)
-    await publish(connection, number + 1)
-    await eventually(lambda: len(received) == number + 1)
-
-
-async def test_a_token_that_lapsed_is_out_until_a_new_one_comes(data: PlainDataVhost, stack: AsyncExitStack) -> None:
-    await data.add_queue(Q)
-    connection = await connect(stack, data.address, token=data.token(read=Q, write=Q, life_s=2))
-    got: list[Delivery] = []
-    await connection.consume(Q, got.append, prefetch=10)
-    await eventually(lambda: isinstance(connection.error, AccessRefused))
-    with pytest.raises(ConnectionLost):
-        await connection.publish(f"x.{Q}", Q, b"x", message_id="1", timeout_s=0.5)
-    await connection.renew_token(data.token(read=Q, write=Q))
-    await publish(connection, 2)
-    await eventually(lambda: len(got) == 1)
-
-
-async def test_a_renewal_for_somebody_else_is_refused(data: PlainDataVhost, stack: AsyncExitStack) -> None:
-    await data.add_queue(Q)
-    connection = await connect(stack, data.address, token=data.token(write=Q))
-    with pytest.raises(AccessRefused):
-        await connection.renew_token(data.token(write=Q, sub="another"))
-    await publish(connection, 1)
-
-
-async def test_a_token_source_is_asked_again_at_every_reconnect(data: PlainDataVhost, stack: AsyncExitStack) -> None:
-    await data.add_queue(Q)
-    tokens: list[str] = []
-
-    def fresh() -> str:
-        tokens.append(data.token(write=Q, life_s=3))
-        return tokens[-1]
-
-    connection = await connect(stack, data.address, token=fresh)
-    await eventually(lambda: not connection.is_connected)
-    await publish(connection, 1)
-    assert len(tokens) >= 2
-
-
-async def test_a_token_opens_its_own_queue_and_no_other(data: PlainDataVhost, stack: AsyncExitStack) -> None:
-    await data.add_queue(Q)
-    await data.add_queue(OTHER)
-    connection = await connect(stack, data.address, token=data.token(read=Q))
-    with pytest.raises(AccessRefused):
-        await connection.consume(OTHER, lambda _: None, prefetch=1)
-    await connection.consume(Q, lambda _: None, prefetch=1)
-
-
 async def test_a_queue_that_goes_and_comes_is_consumed_again(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
@@ -370,105 +283,6 @@ async def test_a_queue_that_goes_and_comes_is_consumed_again(data: PlainDataVhos
     await data.add_queue(Q)
     await publish(connection, 1)
     await eventually(lambda: len(got) == 1)
-
-
-async def test_channels_that_come_and_go_do_not_use_up_the_connections_numbers(
-    data: PlainDataVhost, stack: AsyncExitStack
-) -> None:
-    # The broker lets a connection have 16 channels and closes it at a higher number.
-    await data.add_queue(Q)
-    connection = await connect(stack, data.url)
-    dropped: list[EWMSError] = []
-    connection.on_lost.append(dropped.append)
-    await connection.consume(Q, lambda _: None, prefetch=1)
-    for number in range(40):
-        with pytest.raises(NotDeclared):
-            await connection.publish("x.nowhere", "a", b"x", message_id=str(number))
-        async with connection.lend_channel() as channel:
-            await channel.queue_declare(Q, passive=True)
-    assert dropped == []
-
-
-def n_live(kind: type) -> int:
-    """Return how many objects of `kind` there are in this process."""
-    gc.collect()
-    return sum(isinstance(found, kind) for found in gc.get_objects())
-
-
-async def test_a_connection_keeps_nothing_of_the_channels_it_has_lent(
-    data: PlainDataVhost, stack: AsyncExitStack
-) -> None:
-    await data.add_queue(Q)
-    connection = await connect(stack, data.url)
-
-    async def operate() -> None:
-        async with connection.lend_channel() as channel:
-            await channel.queue_declare(Q, passive=True)
-        # This one ends its channel, so the next needs another.
-        with suppress(NotDeclared):
-            async with connection.lend_channel() as channel:
-                await channel.queue_declare("nowhere", passive=True)
-
-    await operate()
-    # A channel that is kept costs 33 objects and 4 KB.
-    n_channels, n_objects = n_live(Channel), n_live(object)
-    for _ in range(200):
-        await operate()
-    assert n_live(Channel) <= n_channels
-    assert n_live(object) - n_objects < 200
-
-
-async def test_channels_that_came_back_in_order_are_lent_again_and_no_others(
-    data: PlainDataVhost, stack: AsyncExitStack
-) -> None:
-    await data.add_queue(Q)
-    connection = await connect(stack, data.url)
-
-    async def lent() -> Channel:
-        async with connection.lend_channel() as channel:
-            await channel.queue_declare(Q, passive=True)
-        return channel
-
-    first = await lent()
-    assert await lent() is first
-    # Who fails with a channel may have left it in the middle of something.
-    with pytest.raises(ZeroDivisionError):
-        async with connection.lend_channel():
-            raise ZeroDivisionError
-    second = await lent()
-    assert second is not first
-    assert first.is_closed
-    await data.drop_connections()
-    await eventually(lambda: second.is_closed and connection.is_connected)
-    assert await lent() is not second
-
-
-async def test_two_borrowers_at_the_same_time_have_two_channels(data: PlainDataVhost, stack: AsyncExitStack) -> None:
-    connection = await connect(stack, data.url)
-    async with connection.lend_channel() as first, connection.lend_channel() as second:
-        assert first is not second
-
-
-async def test_a_connection_keeps_nothing_of_the_consumers_that_were_closed(
-    data: PlainDataVhost, stack: AsyncExitStack
-) -> None:
-    await data.add_queue(Q)
-    connection = await connect(stack, data.url)
-    before = n_live(Consumer)
-    for _ in range(10):
-        await (await connection.consume(Q, lambda _: None, prefetch=1)).close()
-    assert n_live(Consumer) <= before + 1
-
-
-async def test_refused_credentials_and_an_absent_broker_are_told_apart(data: PlainDataVhost) -> None:
-    with pytest.raises(AccessRefused):
-        await Connection.connect(data.address, token="eyJ.no.token", wait_s=5)
-    with pytest.raises(AccessRefused):
-        await Connection.connect(data.address, token=data.token(read=Q, life_s=-60), wait_s=5)
-    with pytest.raises(AccessRefused):
-        await Connection.connect(data.rabbitmq.amqp_url("wms", data.vhost), wait_s=5)
-    with pytest.raises(ConnectionLost):
-        await Connection.connect("amqp://a:b@127.0.0.1:1/ewms", wait_s=0.2)
 
 
 @both_ways

@@ -1,7 +1,6 @@
 """The bus on a real broker: where events go, and what becomes of each."""
 
 import asyncio
-from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -14,10 +13,10 @@ from runtime.bus.dispatch import DispatchTable
 from runtime.bus.pools import declare_pool
 from runtime.bus.service_bus import Bus, Caller
 from schemas.broker import topology
-from schemas.errors import Broken, Conflict, EWMSError, NotFound, Rejected, Unavailable
+from schemas.errors import Broken, Conflict, EWMSError, Rejected, Unavailable
 from schemas.events import PAYLOADS, ControlEvent, Payload, QueuesActivated, WorkflowEnding, WorkflowOver
 from schemas.payloads.data_events import Header
-from schemas.questions.bases import Answer, Question, VersionAnswer, VersionQuery
+from schemas.questions.bases import Answer, Question
 from schemas.questions.queues import Depth, DepthsAnswer, DepthsQuery
 from schemas.wire import event_to_bytes
 from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf
@@ -310,83 +309,6 @@ async def test_services_go_on_after_a_restart_of_the_broker(bus_of: BusOf, rabbi
 async def answering(_: Question, __: Caller) -> Answer:
     """Answer the one question."""
     return ANSWER
-
-
-async def test_a_question_is_answered_and_the_answering_side_knows_who_asks(bus_of: BusOf) -> None:
-    mqs, wms, tms = await bus_of("mqs"), await bus_of("wms"), await bus_of(TMS)
-    callers: list[str] = []
-
-    async def noting(request: Question, caller: Caller) -> Answer:
-        assert request == QUESTION
-        callers.append(caller)
-        return ANSWER
-
-    await mqs.answer(noting)
-    assert await wms.ask(QUESTION) == ANSWER
-    assert await tms.ask(QUESTION) == ANSWER
-    # The bus answers by itself which version its service runs.
-    assert await wms.ask(VersionQuery(), to="mqs") == VersionAnswer(version=version("ewms"))
-    assert callers == ["wms", TMS]
-    answers = await asyncio.gather(*(wms.ask(QUESTION) for _ in range(100)))
-    assert answers == [ANSWER] * 100
-
-
-@pytest.mark.parametrize(
-    ("error", "seen"),
-    [(NotFound("no such workflow", hint="h"), NotFound), (Conflict("c"), Conflict), (KeyError("secret"), Broken)],
-)
-async def test_a_refusal_is_raised_as_its_family(bus_of: BusOf, error: Exception, seen: type[EWMSError]) -> None:
-    mqs, wms = await bus_of("mqs"), await bus_of("wms")
-
-    async def refusing(_: Any, __: Caller) -> Answer:
-        raise error
-
-    await mqs.answer(refusing)
-    with pytest.raises(seen) as raised:
-        await wms.ask(QUESTION)
-    assert "secret" not in raised.value.reason
-    if isinstance(error, EWMSError):
-        assert (raised.value.reason, raised.value.hint) == (error.reason, error.hint)
-
-
-async def test_a_question_that_nobody_takes_fails_at_once_and_one_without_an_answer_in_time(bus_of: BusOf) -> None:
-    mqs, wms = await bus_of("mqs"), await bus_of("wms")
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    with pytest.raises(Unavailable):
-        await wms.ask(QUESTION, timeout_s=60)
-    # At once is a part of a second, and seconds on a busy machine.
-    assert loop.time() - began < 20
-
-    async def silent(_: Any, __: Caller) -> Answer:
-        await asyncio.sleep(1)
-        return ANSWER
-
-    await mqs.answer(silent)
-    began = loop.time()
-    with pytest.raises(Unavailable):
-        await wms.ask(QUESTION, timeout_s=0.3)
-    assert loop.time() - began > 0.2
-
-
-async def test_nobody_can_ask_in_anothers_name(bus_of: BusOf, rabbitmq: RabbitMQ, control_vhost: str) -> None:
-    mqs = await bus_of("mqs")
-    asked: list[Caller] = []
-
-    async def noting(_: Any, caller: Caller) -> Answer:
-        asked.append(caller)
-        return ANSWER
-
-    await mqs.answer(noting)
-    impostor = await Bus.connect(rabbitmq.amqp_url(TMS, control_vhost), service=TMS, source="ewms/tms")
-    impostor._asker._user = "wms"
-    with pytest.raises(Unavailable):
-        await impostor.ask(QUESTION, timeout_s=1)
-    impostor._asker._user = ""
-    with pytest.raises(EWMSError):
-        await impostor.ask(QUESTION, timeout_s=1)
-    await impostor.close()
-    assert asked == []
 
 
 async def test_a_tms_waits_for_the_exchange_that_others_declare(

@@ -2,28 +2,22 @@
 
 import asyncio
 import os
-import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from ewms.steps import begin, step
 from ewms.steps.definitions import add_definition, keep_definitions
-from ewms.steps.registrations import keep_registrations
 from ewms.worker.offers import Offer, load_offers
 from ewms.worker.order_book import OrderBook, OrderVerdict
 from ewms.worker.orders import OrderIntake, WmsVoice
-from ewms.worker.presence import Presence
 from schemas.engine.runs import Outcome
 from schemas.engine.subscriptions import ProductDocument
-from schemas.errors import Rejected, Unavailable
+from schemas.errors import Unavailable
 from schemas.events import ControlEvent, NodeEnded, NodeReturned, NodeRun, Payload, build_event
 from schemas.ids import DefinitionHash, EventId, NodeKey, RunId, RunUuid
 from schemas.questions.bases import Answer, Question
-from schemas.questions.registrations import RegistrationAnswer, RegistrationQuery
 from schemas.questions.subscriptions import ProductsAnswer, ProductsQuery
 from schemas.wire import event_from_bytes, event_to_bytes
 from tests.unit.ewms.worker import notes
@@ -74,14 +68,6 @@ class Loan:
     async def release(self) -> bool:
         self._log.append("release")
         return True
-
-
-@pytest.fixture
-def offers() -> Iterator[dict[DefinitionHash, Offer]]:
-    with keep_definitions(), keep_registrations():
-        add_definition(notes.keep_notes)
-        found = load_offers(["tests.unit.ewms.worker.notes"], "default")
-        yield {key: offer for key, offer in found.items() if offer.sent.name == "keep_notes"}
 
 
 def order_for(offers: dict[DefinitionHash, Offer], node: str, attempt: int = 1, **fields: Any) -> NodeRun:
@@ -302,80 +288,6 @@ def test_an_order_that_was_sent_anew_since_is_left_alone_and_one_whose_worker_is
     assert (book.n_running, book.begin_order(late, NOW, is_redelivered=False)) == (0, OrderVerdict.REPEATED)
     assert book.begin_order(order_for(offers, "1", 2), NOW, is_redelivered=False) is OrderVerdict.CARRY_OUT
     assert book.begin_order(order_for(offers, "1", n_polls=1), NOW, is_redelivered=False) is OrderVerdict.CARRY_OUT
-
-
-async def test_a_worker_registers_once_and_is_ready_when_wms_has_everything(
-    offers: dict[DefinitionHash, Offer],
-) -> None:
-    [digest] = offers
-    product = ProductDocument(product_id=UUID(int=1), name="Note", tag="Note")
-    asked: list[Question] = []
-    answers = [
-        RegistrationAnswer(missing_hashes=(digest,), missing_products=("Note",)),
-        RegistrationAnswer(missing_products=("Note",)),
-        RegistrationAnswer(),
-    ]
-    lacks: list[str] = []
-
-    async def ask(question: Question) -> Answer:
-        with pytest.raises(Unavailable) as lacking:
-            await presence.check_registered()
-        lacks.append(lacking.value.reason)
-        asked.append(question)
-        return answers[len(asked) - 1]
-
-    heard = Heard()
-    voice = WmsVoice(heard, pool="default", worker="w1")
-    presence = Presence(
-        offers, voice, ask, OrderBook(), worker="w1", pool="default", every_s=0.01, products=[product, product]
-    )
-    presence.start()
-    async with asyncio.timeout(5):
-        while heard.log.count("worker.alive") < 5:
-            await asyncio.sleep(0.01)
-    await presence.check_registered()
-    await presence.leave()
-
-    assert asked == [RegistrationQuery(hashes=(digest,), products=("Note", "Note"))] * 3
-    assert lacks[0].startswith("WMS has not said yet")
-    assert lacks[1:] == ["WMS has not registered yet: Note, keep_notes", "WMS has not registered yet: Note"]
-    assert heard.log[:3] == ["product.registered", "product.registered", "definition.registered"]
-    assert (heard.log.count("product.registered"), heard.log.count("definition.registered")) == (2, 1)
-    registered, alive = heard.events[2].data, heard.events[-1].data
-    assert registered.hash == registered.definition.hash  # type: ignore[attr-defined]  # a DefinitionRegistered
-    assert alive.is_leaving  # type: ignore[attr-defined]  # a StepWorkerAlive
-    assert alive.hashes == (registered.hash,)  # type: ignore[attr-defined]  # as above
-
-
-def test_o9_a_module_that_cannot_be_imported_is_told(offers: dict[DefinitionHash, Offer]) -> None:
-    with pytest.raises(Rejected, match=r"the module 'no\.such' cannot be imported: ModuleNotFoundError"):
-        load_offers(["no.such"], "default")
-
-
-def test_two_definitions_of_one_name_are_refused(
-    offers: dict[DefinitionHash, Offer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def clash(name: str) -> Any:
-        from ewms.steps import task
-
-        def keep_notes() -> Any:
-            return begin >> step("Other")(lambda: None)
-
-        return task(keep_notes)
-
-    monkeypatch.setattr("importlib.import_module", clash)
-    with pytest.raises(Rejected, match="keep_notes is defined twice"):
-        load_offers(["clashing"], "default")
-
-
-def test_a_module_without_definitions_is_told() -> None:
-    with keep_definitions():
-        from ewms.steps import definitions
-
-        definitions._DEFINITIONS.clear()
-        with pytest.raises(Rejected, match="no workflow is defined in json"):
-            load_offers(["json"], "default")
-    assert "json" in sys.modules
 
 
 @pytest.mark.parametrize("is_still_lent", [True, False])

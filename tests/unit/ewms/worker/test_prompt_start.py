@@ -13,10 +13,7 @@ from ewms.worker.orders import OrderIntake, WmsVoice
 from ewms.worker.prompt_start import PromptStart, StartedLate, begin_promptly
 from schemas.events import NodeEnded
 from schemas.ids import DefinitionHash
-from tests.unit.ewms.worker import test_orders
 from tests.unit.ewms.worker.test_orders import Heard, Loan, body_of, order_for
-
-offers = test_orders.offers
 
 
 class StoppedThreads(ThreadPoolExecutor):
