@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from schemas.pilot.job_names import TOKEN_FILE
 from tests.integration.tms.conftest import Taskforce
 from tests.waiting import eventually
 from tms.pools.local import job_members
+from tms.pools.local.control_groups import ControlGroups
 from tms.pools.local.job import Job, MaxRuntimeReached, run
 from tms.pools.local.job_members import await_ends, find_members
 from tms.pools.local.pool import LocalPool
@@ -63,6 +65,18 @@ async def test_a_pilot_whose_start_cannot_be_logged_does_not_stay(tmp_path: Path
         await run(job(tmp_path, "sleep", "600"), started=started, chirped=lambda _: None)
     assert with_mark("1.0.test") == []
     assert list((tmp_path / "jobs").iterdir()) == []
+
+
+async def test_the_kernel_limits_the_memory_of_a_job_where_tms_may_make_control_groups(tmp_path: Path) -> None:
+    # Root may make groups on most machines. Where TMS may not, the pilot's looks are the only limit.
+    groups = ControlGroups.open_own()
+    takes_much = (sys.executable, "-S", "-c", "bytearray(200 * 2**20)")
+    limited = replace(job(tmp_path, *takes_much), group=groups.make_group(64 * 2**20))
+    ended = await run(limited, started=lambda: None, chirped=lambda _: None)
+    assert ended == (0 if limited.group is None else -signal.SIGKILL)
+    assert limited.group is None or not limited.group.directory.exists()
+    unlimited = replace(job(tmp_path, *takes_much), group=groups.make_group(400 * 2**20))
+    assert await run(unlimited, started=lambda: None, chirped=lambda _: None) == 0
 
 
 async def test_a_full_disk_costs_no_slot(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from runtime.telemetry import log
 from schemas.pilot.job_names import CHIRP_FD_VARIABLE, LOCAL_CHARGES, LOCAL_JOB, TOKEN_FILE
 from schemas.pilot.variables import PREFIX
+from tms.pools.local.control_groups import JobGroup
 from tms.pools.local.job_members import kill_members
 from tms.pools.local.token_delivery import keep_token_new
 
@@ -46,6 +47,8 @@ class Job:
     #: Words before the command that hide TMS's files. With these, the pilot sees its own directory and no other file of
     #: TMS.
     holder: tuple[str, ...] = ()
+    #: The control group that limits the job's memory, if there is one. It goes with the job.
+    group: JobGroup | None = None
 
     @property
     def sees_tms(self) -> bool:
@@ -81,7 +84,13 @@ async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str],
         finally:
             await asyncio.shield(asyncio.ensure_future(_end_pilot(process, job, chirps)))
     finally:
-        await asyncio.to_thread(shutil.rmtree, job.directory, ignore_errors=True)
+        await asyncio.to_thread(_remove_traces, job)
+
+
+def _remove_traces(job: Job) -> None:
+    shutil.rmtree(job.directory, ignore_errors=True)
+    if job.group is not None:
+        job.group.remove()
 
 
 def _prepare_directory(job: Job) -> None:
@@ -136,6 +145,8 @@ async def _spawn_pilot(
         os.close(write_fd)
         for fd in {stdout, stderr} - {asyncio.subprocess.DEVNULL}:
             os.close(fd)
+    if job.group is not None:
+        job.group.add_process(process.pid)
     return process, asyncio.create_task(_read_chirps(read_fd, chirped))
 
 

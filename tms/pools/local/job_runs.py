@@ -9,6 +9,7 @@ from pathlib import Path
 from tms.jobs.restarts import MACHINE_PAUSE_S, PAUSE_CODE, JobOver, StartAgain, mark_pause
 from tms.pools.local import event_log
 from tms.pools.local.cluster_files import ClusterFiles, read_clock
+from tms.pools.local.control_groups import ControlGroups
 from tms.pools.local.job import Job, MaxRuntimeReached, run
 from tms.pools.local.job_starts import JobStarts
 from tms.pools.local.queue import QueuedCluster
@@ -42,6 +43,7 @@ class JobRuns:
         self._first_account = first_account
         self._holder = tuple(holder)
         self._accounts_in_use: set[int] = set()
+        self._groups = ControlGroups.open_own()
         #: This machine's name, as pilots report it.
         self._machine = platform.node()
         #: Whether TMS ends. A job whose pilot ends now keeps its status in the log.
@@ -132,4 +134,5 @@ class JobRuns:
             account=account,
             charges_events=queued.charges_events,
             holder=self._holder,
+            group=self._groups.make_group(spec.memory_bytes),
         )
