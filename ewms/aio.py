@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ewms.inventories.async_hosts import AsyncHostClient
     from ewms.inventories.async_inventories import AsyncInventoryClient
     from ewms.jobs.async_jobs import AsyncHostJobClient
+    from ewms.operators.async_operators import AsyncOperatorClient
     from ewms.processes.async_processes import AsyncProcesses
     from ewms.processes.async_subscriptions import AsyncSubscriptionClient
     from ewms.secrets.async_secrets import AsyncSecretClient
@@ -60,8 +61,7 @@ class AsyncClient:
 
         `server` is an address such as "http://127.0.0.1:8080". `token` is the token itself; the client reads
         `token_file` again at each use. Tasks that name no place run at `cluster`. `timeout` (30 s) limits one call, its
-        repetitions included.
-        `ewms.gateway.server` lists the variables.
+        repetitions included. `ewms.gateway.server` lists the variables.
 
         Raises:
             Rejected: no server is named, or its address is malformed.
@@ -228,14 +228,14 @@ class AsyncClient:
         """Return the processes of step lists: start, list, resume and abort them."""
         from ewms.processes.async_processes import AsyncProcesses
 
-        return AsyncProcesses(self._open_processes_gateway)
+        return AsyncProcesses(lambda: self._open_gateway_below("/api"))
 
     @property
     def subscriptions(self) -> "AsyncSubscriptionClient":
         """Return the subscriptions that processes work on."""
         from ewms.processes.async_subscriptions import AsyncSubscriptionClient
 
-        return AsyncSubscriptionClient(self._open_processes_gateway)
+        return AsyncSubscriptionClient(lambda: self._open_gateway_below("/api"))
 
     @property
     def trees(self) -> "AsyncTreeClient":
@@ -279,8 +279,12 @@ class AsyncClient:
 
         return AsyncHostJobClient(lambda: self._opened_gateway)
 
-    def _open_processes_gateway(self) -> Gateway:
-        return self._open_gateway_below("/api")
+    @property
+    def operators(self) -> "AsyncOperatorClient":
+        """Return what operators do: drain places, and give users other quotas."""
+        from ewms.operators.async_operators import AsyncOperatorClient
+
+        return AsyncOperatorClient(lambda: self._opened_gateway)
 
     def _open_gateway_below(self, prefix: str) -> Gateway:
         _ = self._opened_gateway

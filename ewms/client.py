@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ewms.inventories.plain_hosts import HostClient
     from ewms.inventories.plain_inventories import InventoryClient
     from ewms.jobs.plain_jobs import HostJobClient
+    from ewms.operators.plain_operators import OperatorClient
     from ewms.processes.plain_processes import Processes
     from ewms.processes.plain_subscriptions import SubscriptionClient
     from ewms.secrets.plain_secrets import SecretClient
@@ -252,6 +253,13 @@ class Client:
         from ewms.jobs.plain_jobs import HostJobClient
 
         return HostJobClient(self._running_loop, self._client.jobs)
+
+    @property
+    def operators(self) -> "OperatorClient":
+        """Return what operators do: drain places, and give users other quotas."""
+        from ewms.operators.plain_operators import OperatorClient
+
+        return OperatorClient(self._running_loop, self._client.operators)
 
     @property
     def _running_loop(self) -> LoopThread:

@@ -23,9 +23,10 @@ from wms.census.census import Census
 from wms.engine.engine import Engine
 from wms.engine.engine_parts import run_engine
 from wms.engine.inputs import Inputs
+from wms.fleet.choices.fleet_settings import Quota
 from wms.fleet.choices.locations import LocationMap
 from wms.fleet.choices.policy import FleetPolicy
-from wms.fleet.fleet import Fleet, Quota
+from wms.fleet.fleet import Fleet
 from wms.fleet.fleet_parts import run_fleet
 from wms.fleet.stalls.stall_watch import StallWatch
 from wms.flows.flow_metrics import count_statuses
@@ -106,13 +107,14 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         relay.start()
         stack.push_async_callback(relay.stop)
 
+        quota = Quota(settings.caller_workflows, settings.caller_workflows_waiting)
         fleet_parts = await stack.enter_async_context(
             run_fleet(
                 store,
                 bus,
                 policy,
                 images=settings.make_images(),
-                quota=Quota(settings.caller_workflows, settings.caller_workflows_waiting),
+                quota=quota,
                 max_queues=max_queues(
                     for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server
                 ),
@@ -183,6 +185,8 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         views = WorkflowReader(fleet_parts.reader, bus)
         routes = catalogue.list_routes(
             fleet=fleet_parts.fleet,
+            settings=fleet_parts.settings,
+            quota=quota,
             taskforces=fleet_parts.taskforces,
             snapshots=fleet_parts.snapshots,
             offers=fleet_parts.offers,

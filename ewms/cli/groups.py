@@ -31,6 +31,7 @@ GROUPS: Mapping[str, str] = {
     "craton": "automation",
     "pool": "steps",
     "cluster": "system",
+    "quota": "system",
     "audit": "system",
     "image": "system",
 }

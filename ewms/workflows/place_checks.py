@@ -8,6 +8,7 @@ from ewms.gateway.queries import query_all, read_workflow
 from ewms.queues.queue_state import fetch_public_profiles
 from ewms.workflows.taskforces import fetch_health
 from runtime.amqp import Connection
+from schemas.api.operators import DrainSeen
 from schemas.api.workflows.health import ALL_FAILED, FAILING, StallCause, TaskforceHealth
 from schemas.api.workflows.requests import ClustersAnswer
 from schemas.errors import EWMSError
@@ -22,7 +23,7 @@ _BROKER_WAIT_S = 5.0
 _N_WORKFLOWS = 5
 
 #: The causes of missing workers that lie with the place and not with the task.
-_CAUSES_OF_PLACE = ("tms-silent", "start-failed", "no-slot")
+_CAUSES_OF_PLACE = ("tms-silent", "start-failed", "drained", "no-slot")
 
 #: The causes of missing workers that have begun and failed. The task or the place may be at fault.
 _CAUSES_OF_FAILURE = ("paused", "pilot-failed", "gone", "held", "all-bad")
@@ -85,14 +86,25 @@ async def check_clusters(gateway: Gateway) -> AsyncIterator[Finding]:
         yield Finding("clusters", False, error.reason, error.hint)
         return
     names: dict[str, list[str]] = {}
+    drains: dict[str, DrainSeen] = {}
     for cluster in clusters:
         if cluster.alias_of:
             continue
         names.setdefault(cluster.schedd, []).append(cluster.name)
+        if cluster.drain is not None:
+            drains[cluster.schedd] = cluster.drain
     for schedd, called in names.items():
-        yield await _check_cluster(
-            gateway, f"cluster {', '.join(called)}", [t for t in taskforces if t.schedd == schedd]
-        )
+        what = f"cluster {', '.join(called)}"
+        if schedd in drains:
+            yield describe_drained(what, drains[schedd])
+        else:
+            yield await _check_cluster(gateway, what, [t for t in taskforces if t.schedd == schedd])
+
+
+def describe_drained(what: str, drain: DrainSeen) -> Finding:
+    """Return a finding on a place where operators have stopped new workers."""
+    told = f"an operator has drained it, so no workers start there, {drain.sentence}"
+    return Finding(what, False, told, "name another place, or wait until the operator opens this one again")
 
 
 async def _check_cluster(gateway: Gateway, what: str, there: Collection[Taskforce]) -> Finding:

@@ -41,6 +41,12 @@ WORKER_CAUSES: Mapping[str, CauseEntry] = {
     "start-failed": CauseEntry(
         BLOCKED, "not started: {why}", "Correct what the text names, and submit the workflow again.", _SHOW
     ),
+    "location-drained": CauseEntry(
+        BLOCKED,
+        "not started: {why}",
+        "They start when the operator opens the place again. Wait, or add workers at another place.",
+        _ELSEWHERE,
+    ),
     "no-slot-memory": CauseEntry(BLOCKED, _UNMATCHED, f"No machine has that much memory. {_ASK_LESS}", _ELSEWHERE),
     "no-slot-cores": CauseEntry(BLOCKED, _UNMATCHED, f"No machine has that many cores. {_ASK_LESS}", _ELSEWHERE),
     "no-slot-disk": CauseEntry(BLOCKED, _UNMATCHED, f"No machine has that much disk. {_ASK_LESS}", _ELSEWHERE),

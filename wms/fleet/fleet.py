@@ -26,6 +26,7 @@ from schemas.ids import TaskId, WorkflowId
 from schemas.rules.limits import MAX_TASK_QUEUES
 from wms.audit.audit_log import AuditLog
 from wms.fleet import repository
+from wms.fleet.choices.fleet_settings import Quota
 from wms.fleet.choices.locations import UnknownLocation
 from wms.fleet.choices.pilot_images import PilotImages
 from wms.fleet.id_source import IdSource
@@ -40,7 +41,7 @@ from wms.fleet.life.stimuli import (
     Woken,
 )
 from wms.fleet.life.workflow_acts import UserAct, describe_act, describe_request
-from wms.fleet.life.workflow_requests import make_workflow
+from wms.fleet.life.workflow_requests import NewWorkflow, make_workflow
 from wms.fleet.ownership import Access, Owner
 from wms.fleet.transactions import FleetTransactions, find_workflow_id
 
@@ -59,17 +60,6 @@ class SubmittedWorkflow:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """How many workflows one user may have. 0 means no limit."""
-
-    #: The most workflows of one user that are not over.
-    max_workflows: int = 0
-    #: The most workflows of one user that wait for their queues. MQS creates queues in the order of the requests, so
-    #: many workflows of one user delay those of others.
-    max_waiting: int = 0
-
-
 class Fleet:
     """Changes the workflows of one store."""
 
@@ -81,7 +71,7 @@ class Fleet:
         max_queues: int = MAX_TASK_QUEUES,
         quota: Quota | None = None,
     ) -> None:
-        """If `quota` is None, a user may have any number of workflows."""
+        """If `quota` is None, a user for whom operators have set nothing may have any number of workflows."""
         self._transactions = transactions
         self._audit = AuditLog(transactions.store)
         self._locations = transactions.policy.locations
@@ -139,7 +129,16 @@ class Fleet:
             more = () if also is None else await also(tx, new.workflow.workflow_id)
             return replace(decision, changes=(*decision.changes, *more, *rows))
 
-        return SubmittedWorkflow((await self._transactions.run_step(step, once)).answer, new.hint)
+        answer = (await self._transactions.run_step(step, once)).answer
+        hints = [new.hint, self._describe_drained(new)]
+        return SubmittedWorkflow(answer, "; ".join(hint for hint in hints if hint))
+
+    def _describe_drained(self, new: NewWorkflow) -> str:
+        """Return which locations of a new workflow operators have drained, as a sentence. Return "" if none."""
+        settings = self._transactions.read_settings()
+        schedds = sorted({taskforce.schedd for taskforce in new.taskforces})
+        drains = [drain.sentence for schedd in schedds if (drain := settings.find_drain(schedd)) is not None]
+        return f"no workers start for now where {' and '.join(drains)}" if drains else ""
 
     async def find_submitted(self, once: Once) -> WorkflowId | None:
         """Return the workflow that `submit_workflow` made for `once`; None: it has made none."""
@@ -150,7 +149,8 @@ class Fleet:
         # These counts are outside the transaction: of two requests at once, both may pass as the last one allowed.
         mine = {"owner": owner.subject}
         store = self._transactions.store
-        n_waiting, n_all = self._quota.max_waiting, self._quota.max_workflows
+        quota = self._transactions.read_settings().find_quota(owner.subject, self._quota)
+        n_waiting, n_all = quota.max_waiting, quota.max_workflows
         n_unfinished = await store.count(WORKFLOWS, {**mine, **repository.UNFINISHED}) if n_waiting or n_all else 0
         # Workflows that wait are not over. So a user with few workflows costs one count.
         if 0 < n_waiting <= n_unfinished and n_waiting <= await store.count(WORKFLOWS, {**mine, **repository.WAITING}):

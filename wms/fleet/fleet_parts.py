@@ -9,10 +9,12 @@ from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
 from schemas.fleet.documents import WORKFLOWS
 from schemas.ids import WorkflowId
+from wms.fleet.choices.fleet_settings import FLEET_SETTINGS, FleetSettings, Quota
 from wms.fleet.choices.pilot_images import PilotImages
 from wms.fleet.choices.policy import FleetPolicy
+from wms.fleet.drain_watch import DrainWatch
 from wms.fleet.event_handlers import FleetHandlers
-from wms.fleet.fleet import Fleet, Quota
+from wms.fleet.fleet import Fleet
 from wms.fleet.launcher import Launcher
 from wms.fleet.reading.object_reader import ObjectReader
 from wms.fleet.stalls.stall_watch import StallWatch
@@ -21,6 +23,7 @@ from wms.fleet.status_snapshots import SnapshotWriter
 from wms.fleet.taskforce_control import TaskforceControl
 from wms.fleet.transactions import FleetTransactions
 from wms.fleet.work_offers import WorkOffers
+from wms.shared_document import SharedDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class FleetParts:
     """Workflows and their taskforces: what routes and events call, and the watch over stalled workflows."""
 
     fleet: Fleet
+    settings: SharedDocument[FleetSettings]
     taskforces: TaskforceControl
     snapshots: SnapshotWriter
     reader: ObjectReader
@@ -46,16 +50,32 @@ async def run_fleet(
     """
     locations = policy.locations
     async with AsyncExitStack() as stack:
-        transactions = FleetTransactions(store, policy)
+        settings = SharedDocument(store, FLEET_SETTINGS, "fleet", FleetSettings)
+        await settings.start()
+        stack.push_async_callback(settings.stop)
+
+        def read_settings() -> FleetSettings:
+            return settings.value
+
+        transactions = FleetTransactions(store, policy, read_settings)
         fleet = Fleet(transactions, images=images, quota=quota, max_queues=max_queues)
         taskforces = TaskforceControl(transactions)
         await taskforces.order_left_removals()
         snapshots = SnapshotWriter(store, locations)
         await snapshots.start()
         stack.push_async_callback(snapshots.stop)
-        launcher = Launcher(store, taskforces, locations)
+        launcher = Launcher(store, taskforces, locations, read_settings)
         await launcher.start()
         stack.push_async_callback(launcher.stop)
+        drain_watch = DrainWatch(store, transactions, read_settings)
+        drain_watch.start()
+        stack.push_async_callback(drain_watch.stop)
+
+        def apply_settings(_before: FleetSettings, _after: FleetSettings) -> None:
+            launcher.look_soon()
+            drain_watch.look_soon()
+
+        settings.on_change.append(apply_settings)
 
         async def wake(workflow_id: WorkflowId) -> None:
             await fleet.wake_workflow(workflow_id)
@@ -65,15 +85,16 @@ async def run_fleet(
         timers = Timers(store, WORKFLOWS, wake)
         timers.start()
         stack.push_async_callback(timers.stop)
-        stall_watch = StallWatch(store, bus, locations)
+        stall_watch = StallWatch(store, bus, locations, read_settings)
         await stall_watch.start()
         stack.push_async_callback(stall_watch.stop)
         yield FleetParts(
             fleet=fleet,
+            settings=settings,
             taskforces=taskforces,
             snapshots=snapshots,
-            reader=ObjectReader(store, locations),
-            offers=WorkOffers(store, bus, policy),
+            reader=ObjectReader(store, locations, read_settings),
+            offers=WorkOffers(store, bus, policy, read_settings),
             verdicts=VerdictRenewal(store, bus),
             handlers=FleetHandlers(fleet, taskforces, snapshots),
             stall_watch=stall_watch,

@@ -19,6 +19,7 @@ from schemas.fleet.documents import TASKFORCES
 from schemas.fleet.phases import Phase
 from schemas.ids import TaskforceUuid
 from wms.fleet import start_queries
+from wms.fleet.choices.fleet_settings import FleetSettings, ReadSettings
 from wms.fleet.choices.locations import LocationMap
 from wms.fleet.life import start_order
 from wms.fleet.life.conditions import BEFORE_SUBMISSION
@@ -37,10 +38,18 @@ _MAX_REMEMBERED = 10_000
 class Launcher:
     """The loop that starts taskforces. It sleeps until something wakes it."""
 
-    def __init__(self, store: Store, taskforces: TaskforceControl, locations: LocationMap) -> None:
+    def __init__(
+        self,
+        store: Store,
+        taskforces: TaskforceControl,
+        locations: LocationMap,
+        read_settings: ReadSettings = FleetSettings,
+    ) -> None:
+        """`read_settings` says which schedds operators have drained: there the launcher starts nothing."""
         self._store = store
         self._taskforces = taskforces
         self._locations = locations
+        self._read_settings = read_settings
         #: The schedds where something may wait. None: the launcher has not looked yet.
         self._schedds: frozenset[str] | None = None
         self._passed_over: dict[TaskforceUuid, datetime] = {}
@@ -95,7 +104,7 @@ class Launcher:
         if self._schedds is None:
             self._schedds = self._locations.schedds | await self._find_left_out()
         for schedd in sorted(self._schedds):
-            while await self._launch_at(schedd):
+            while self._read_settings().find_drain(schedd) is None and await self._launch_at(schedd):
                 pass
 
     async def _launch_at(self, schedd: str) -> bool:

@@ -15,6 +15,7 @@ from runtime.turns import Turns
 from schemas.events import OrderToTms, Payload
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
 from wms.fleet import repository
+from wms.fleet.choices.fleet_settings import FleetSettings, ReadSettings
 from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
 from wms.fleet.life.lifecycle import decide_stimulus, end_orphaned_queues, find_newly_ready, start_at_once
@@ -26,11 +27,12 @@ Step = Callable[[Transaction], Awaitable[Decision]]
 
 
 class FleetTransactions:
-    """Carries out the decisions about the workflows of one store, under one policy."""
+    """Carries out the decisions about the workflows of one store, under one policy and what operators have set."""
 
-    def __init__(self, store: Store, policy: FleetPolicy) -> None:
+    def __init__(self, store: Store, policy: FleetPolicy, read_settings: ReadSettings = FleetSettings) -> None:
         self.store = store
         self.policy = policy
+        self.read_settings = read_settings
         self._turns = Turns()
 
     async def run_step(self, step: Step, once: Once | None = None) -> Decision | Repeated:
@@ -81,10 +83,12 @@ class FleetTransactions:
         """Return `outcome` with starts of the taskforces that it makes ready, at schedds where no other taskforce
         waits.
         """
-        schedds = {taskforce.schedd for taskforce in find_newly_ready(draft.before, outcome)}
+        ready = {taskforce.schedd for taskforce in find_newly_ready(draft.before, outcome)}
+        settings = self.read_settings()
+        schedds = [schedd for schedd in sorted(ready) if settings.find_drain(schedd) is None]
         n_free = {
             schedd: await count_free_at_once(tx, schedd, draft.now, self.policy.locations.find_port(schedd))
-            for schedd in sorted(schedds)
+            for schedd in schedds
         }
         return start_at_once(draft, outcome, n_free)
 

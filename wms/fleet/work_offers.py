@@ -16,6 +16,7 @@ from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, TaskforceDocume
 from schemas.fleet.objects import MQProfile
 from schemas.questions.queues import ProfilesAnswer, TaskProfilesQuery
 from wms.fleet import repository
+from wms.fleet.choices.fleet_settings import FleetSettings, ReadSettings
 from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.life.conditions import filter_offered_starts, filter_offered_stops
 
@@ -38,18 +39,22 @@ class StartOffer:
 class WorkOffers:
     """Finds the work for TMSs that poll. It offers nothing to a TMS that takes orders."""
 
-    def __init__(self, store: Store, mqs: Asks, policy: FleetPolicy) -> None:
+    def __init__(
+        self, store: Store, mqs: Asks, policy: FleetPolicy, read_settings: ReadSettings = FleetSettings
+    ) -> None:
+        """`read_settings` says which schedds operators have drained: their TMSs get nothing to start."""
         self._store = store
         self._mqs = mqs
         self._policy = policy
+        self._read_settings = read_settings
 
     async def find_start(self, schedd: str) -> StartOffer | None:
-        """Return the next taskforce to submit at `schedd`. Return None if none waits.
+        """Return the next taskforce to submit at `schedd`. Return None if none waits, or if the schedd is drained.
 
         Raises:
             Unavailable: MQS does not answer about the queues of the waiting taskforces.
         """
-        if self._policy.locations.find_port(schedd).takes_orders:
+        if self._policy.locations.find_port(schedd).takes_orders or self._read_settings().find_drain(schedd):
             return None
         n_open = 0
         async for taskforce in self._find_offered(schedd):

@@ -17,6 +17,7 @@ from runtime.web.route import AnyRoute, OpenRoute, answer_json
 from wms.audit.audit_log import AuditLog
 from wms.catalogue.catalogue_parts import Catalogue
 from wms.engine.nested.workflow_queues import WorkflowQueues
+from wms.fleet.choices.fleet_settings import FleetSettings, Quota
 from wms.fleet.choices.locations import LocationMap
 from wms.fleet.fleet import Fleet
 from wms.fleet.reading.object_reader import ObjectReader
@@ -40,6 +41,7 @@ from wms.gateway.ewms.queues.event_routes import QueueEventRoutes
 from wms.gateway.ewms.queues.history import QueueHistoryRoutes
 from wms.gateway.ewms.queues.profiles import QueueRoutes
 from wms.gateway.ewms.queues.reservations import ReservationRoutes
+from wms.gateway.ewms.quotas import QuotaRoutes
 from wms.gateway.ewms.secrets import SecretRoutes
 from wms.gateway.ewms.services import ServiceRoutes
 from wms.gateway.ewms.tms.confirmations import ConfirmationRoutes
@@ -61,6 +63,7 @@ from wms.inventory.inventory_parts import Inventories
 from wms.jobs.job_parts import Jobs
 from wms.processes.process_parts import ProcessParts, SubscriptionParts
 from wms.secrets.secret_store import SecretStore
+from wms.shared_document import SharedDocument
 from wms.tenancy.organizations import Organizations
 from wms.trees.tree_parts import Trees
 
@@ -68,6 +71,8 @@ from wms.trees.tree_parts import Trees
 def list_routes(
     *,
     fleet: Fleet,
+    settings: SharedDocument[FleetSettings],
+    quota: Quota,
     taskforces: TaskforceControl,
     snapshots: SnapshotWriter,
     offers: WorkOffers,
@@ -102,7 +107,8 @@ def list_routes(
         *TmsRoutes(offers).routes(),
         *ConfirmationRoutes(taskforces, snapshots).routes(),
         *WorkerLogRoutes(reader, bus).routes(),
-        *LocationRoutes(locations).routes(),
+        *LocationRoutes(locations, settings, store).routes(),
+        *QuotaRoutes(settings, quota).routes(),
         *ServiceRoutes(locations, bus).routes(),
         *OrganizationRoutes(organizations).routes(),
         *SecretRoutes(organizations, secrets).routes(),

@@ -21,6 +21,8 @@ def list_bare_routes() -> Iterable[AnyRoute]:
     absent: Any = None
     return catalogue.list_routes(
         fleet=absent,
+        settings=absent,
+        quota=absent,
         taskforces=absent,
         snapshots=absent,
         offers=absent,

@@ -3,11 +3,13 @@
 a row about an object of an organization     the organization's admins and auditors
 a row about a template or its jobs           also those to whom the template's owners have delegated a role
 a row about a workflow of tasks              its owner, the members of its projects, and those who see all workflows
+a row about a cluster location or a quota    those who see all workflows
 every row, those of the server too           superusers and system auditors
 """
 
 from typing import Any
 
+from wms.fleet.choices.fleet_settings import CLUSTER_KIND, QUOTA_KIND
 from wms.fleet.ownership import Access
 from wms.tenancy.rights import Action, Principal, find_organizations
 from wms.tenancy.tree_rights import find_delegated
@@ -27,4 +29,6 @@ def make_audit_filter(principal: Principal, access: Access | None = None) -> dic
     if access is not None:
         # Rows without an owner are about other objects.
         seen.append({"$and": [{"owner": {"$gt": ""}}, access.owner_filter]})
+        if access.everything:
+            seen.append({"kind": {"$in": [CLUSTER_KIND, QUOTA_KIND]}})
     return {"$or": seen}

@@ -26,7 +26,8 @@ class StallCause(Object):
         str,
         Field(
             description="queues-awaited, broker-away, all-bad, failing, all-failed, paused, no-takers, takes-nothing; "
-            "or why no worker comes: tms-silent, start-failed, no-slot, held, pilot-failed, gone, suspended, ended"
+            "or why no worker comes: tms-silent, start-failed, drained, no-slot, held, pilot-failed, gone, suspended, "
+            "ended"
         ),
     ]
     text: str

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from schemas.api.fields import UNIQUE, Name, Unique
+from schemas.api.operators import DrainSeen
 from schemas.fleet.objects import (
     NWorkers,
     Object,
@@ -101,6 +102,9 @@ class ClusterLocation(Object):
     alias_of: Annotated[
         str, Field(description='The location that this is only another name of; "" for a location.')
     ] = ""
+    drain: Annotated[DrainSeen | None, Field(description="Why no workers start there; null: workers start there.")] = (
+        None
+    )
 
 
 class ClustersAnswer(Object):

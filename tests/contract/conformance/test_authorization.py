@@ -56,6 +56,8 @@ def made(contract_stack: Stack, http: httpx2.Client) -> dict[str, str]:
         "event_id": "00000000-0000-0000-0000-000000000000",
         "organization": "north",
         "secret": "db-password",
+        # A drain of a real location would hold up the other tests.
+        "location": "nowhere",
     }
 
 

@@ -17,6 +17,8 @@ from ewms.inventories.plain_hosts import HostClient
 from ewms.inventories.plain_inventories import InventoryClient
 from ewms.jobs.async_jobs import AsyncHostJobClient
 from ewms.jobs.plain_jobs import HostJobClient
+from ewms.operators.async_operators import AsyncOperatorClient
+from ewms.operators.plain_operators import OperatorClient
 from ewms.processes.async_processes import AsyncProcesses, AsyncProcessRun
 from ewms.processes.async_subscriptions import AsyncSubscriptionClient
 from ewms.processes.plain_processes import Processes, ProcessRun
@@ -52,6 +54,7 @@ FACES: tuple[tuple[type, type], ...] = (
     (CatalogueClient, AsyncCatalogueClient),
     (HostJobClient, AsyncHostJobClient),
     (SecretClient, AsyncSecretClient),
+    (OperatorClient, AsyncOperatorClient),
     (WorkflowViews, AsyncWorkflowViews),
 )
 

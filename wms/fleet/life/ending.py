@@ -1,8 +1,12 @@
-"""End a workflow for any reason, and stop its taskforces. (core)"""
+"""End a workflow for any reason, and stop its taskforces; stop those at a drained schedd alone. (core)"""
 
+from schemas.fleet.documents import TaskforceDocument
 from schemas.fleet.phases import WANTED, Deactivated, Phase
-from wms.fleet.life.aggregate import Draft
+from wms.fleet.life.aggregate import Draft, FleetDecision
+from wms.fleet.life.stimuli import EndDrained
 from wms.fleet.life.tms_requests import ask_to_stop
+
+OPERATOR = "Operator"
 
 
 def end_workflow(draft: Draft, label: Deactivated, *, by: str, context: str) -> int:
@@ -18,10 +22,22 @@ def end_workflow(draft: Draft, label: Deactivated, *, by: str, context: str) -> 
             draft.append_log_line(taskforce, Phase.PENDING_STOPPER, by=by, context=said)
             continue
         n_stopped += 1
-        stopped = draft.move_taskforce(taskforce, Phase.PENDING_STOPPER, by=by, context=context)
-        if taskforce.phase in (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH):
-            # No TMS has got this taskforce, so there is nothing to remove.
-            draft.change_taskforce(stopped, ended_at=draft.now)
-        else:
-            ask_to_stop(draft, draft.change_taskforce(stopped, stuck="", n_asked=0, n_remove_failures=0))
+        _stop_taskforce(draft, taskforce, by=by, context=context)
     return n_stopped
+
+
+def end_drained(draft: Draft, stimulus: EndDrained) -> FleetDecision:
+    """Stop the taskforces that have workers at a drained schedd. Those without workers go on waiting there."""
+    for taskforce in draft:
+        if taskforce.schedd == stimulus.schedd and taskforce.phase is Phase.CONDOR_SUBMIT:
+            _stop_taskforce(draft, taskforce, by=OPERATOR, context=f"Ended, because {stimulus.drained}")
+    return draft.settle_decision()
+
+
+def _stop_taskforce(draft: Draft, taskforce: TaskforceDocument, *, by: str, context: str) -> None:
+    stopped = draft.move_taskforce(taskforce, Phase.PENDING_STOPPER, by=by, context=context)
+    if taskforce.phase in (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH):
+        # No TMS has got this taskforce, so there is nothing to remove.
+        draft.change_taskforce(stopped, ended_at=draft.now)
+    else:
+        ask_to_stop(draft, draft.change_taskforce(stopped, stuck="", n_asked=0, n_remove_failures=0))

@@ -2,7 +2,7 @@
 
     user    Deactivate  AddWorkers  CloseInputs  ExpectResults      the last two -> `completion`
     MQS     QueuesActivated  QueuesDeferred  QueuesDrained  ResultsArrived      the last two -> `completion`
-    WMS     Launch (the launcher's choice)  Woken (a timer: repeat unanswered requests)
+    WMS     Launch (the launcher's choice)  Woken (a timer: repeat unanswered requests)  EndDrained -> `ending`
     TMS     TaskforceSubmitted  -SubmitFailed  -Removed  -RemoveFailed  -Completed     -> `tms_reports`
 
 A stimulus that comes twice, late or out of turn changes nothing, not even the log (ruling 9): the outcome is then
@@ -22,8 +22,17 @@ from schemas.rules.limits import MAX_CONFIGURATION_BYTES, MAX_TASKFORCES
 from wms.fleet.life import completion, start_order, tms_reports
 from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
 from wms.fleet.life.conditions import PATIENCE, find_queues_due_at, is_due, is_ready
-from wms.fleet.life.ending import end_workflow
-from wms.fleet.life.stimuli import AddWorkers, CloseInputs, Deactivate, ExpectResults, Launch, Stimulus, Woken
+from wms.fleet.life.ending import end_drained, end_workflow
+from wms.fleet.life.stimuli import (
+    AddWorkers,
+    CloseInputs,
+    Deactivate,
+    EndDrained,
+    ExpectResults,
+    Launch,
+    Stimulus,
+    Woken,
+)
 from wms.fleet.life.tms_requests import ask_to_start, ask_to_stop
 from wms.fleet.life.workflow_requests import configuration_bytes, make_queue_request
 
@@ -58,6 +67,8 @@ def decide_stimulus(draft: Draft, stimulus: Stimulus) -> FleetDecision:
             return _add_taskforce(draft, stimulus)
         case Launch():
             return _launch_taskforce(draft, stimulus)
+        case EndDrained():
+            return end_drained(draft, stimulus)
         case Woken():
             return _repeat_unanswered(draft)
         case QueuesActivated():

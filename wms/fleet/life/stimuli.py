@@ -60,6 +60,14 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
+class EndDrained:
+    """The workers at a drained schedd must end now. `drained` says who drained it, when and why."""
+
+    schedd: str
+    drained: str
+
+
+@dataclass(frozen=True, slots=True)
 class Woken:
     """The workflow's `wake_at` has come, or WMS checks the workflow earlier for another reason."""
 
@@ -70,4 +78,4 @@ Report = TaskforceSubmitted | TaskforceSubmitFailed | TaskforceRemoved | Taskfor
 #: The reports of MQS about a workflow's queues.
 QueueReport = QueuesActivated | QueuesDeferred | QueuesDrained | ResultsArrived
 
-Stimulus = Deactivate | AddWorkers | CloseInputs | ExpectResults | Launch | Woken | QueueReport | Report
+Stimulus = Deactivate | AddWorkers | CloseInputs | ExpectResults | Launch | EndDrained | Woken | QueueReport | Report

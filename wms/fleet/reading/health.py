@@ -9,6 +9,7 @@ from schemas.causes.failed_runs import advise_closed_run
 from schemas.explain.unmatched import complain_of_unmatched
 from schemas.fleet.endings import outcome_words
 from schemas.fleet.phases import Phase
+from wms.fleet.choices.fleet_settings import Drain
 from wms.fleet.choices.tms_port import TmsPort
 from wms.fleet.stalls.crew import read_crew
 from wms.fleet.stalls.staffing import find_missing_workers
@@ -31,15 +32,19 @@ def describe_workflow_health(workflow: Document) -> Document:
     return {**{name: workflow.get(name) for name in _WORKFLOW_FIELDS}, "stalled": describe_stall(workflow)}
 
 
-def describe_taskforce_health(taskforce: Document, workflow: Document | None, port: TmsPort, now: datetime) -> Document:
-    """Return the health of a stored `taskforce`. `port` is the TMS port of its schedd."""
+def describe_taskforce_health(
+    taskforce: Document, workflow: Document | None, port: TmsPort, now: datetime, drain: Drain | None = None
+) -> Document:
+    """Return the health of a stored `taskforce`. `port` is the TMS port of its schedd, `drain` the schedd's drain."""
     health: Document = {name: taskforce.get(name) for name in _TASKFORCE_FIELDS}
-    health["stuck"] = explain_stuck(taskforce, now)
+    # The TMS of a drained schedd gets nothing to start, so it is not to blame.
+    is_held_back = drain is not None and taskforce["phase"] == Phase.PENDING_STARTER
+    health["stuck"] = taskforce.get("stuck", "") if is_held_back else explain_stuck(taskforce, now)
     health["unmatched"], _ = complain_of_unmatched(taskforce.get("unmatched") or "", taskforce.get("task_index"))
     health["exit_codes"] = taskforce.get("exit_codes") or {}
     health["kills"] = taskforce.get("kills") or []
     health["stale"] = is_stale(taskforce, now)
-    health |= describe_staffing(taskforce, port, now)
+    health |= describe_staffing(taskforce, port, now, drain)
     health["ended"] = describe_end(workflow) if workflow is not None else ""
     if health["ended"]:
         health["missing"] = []
@@ -71,9 +76,9 @@ def is_stale(taskforce: Document, now: datetime) -> bool:
     return as_of is not None and taskforce["phase"] != Phase.CONDOR_COMPLETE and now - as_of > _FRESH
 
 
-def describe_staffing(taskforce: Document, port: TmsPort, now: datetime) -> Document:
+def describe_staffing(taskforce: Document, port: TmsPort, now: datetime, drain: Drain | None = None) -> Document:
     """Return how many workers a stored `taskforce` should have, how many take events, and why the others do not."""
-    crew = read_crew(taskforce, port)
+    crew = read_crew(taskforce, port, drain)
     missing = find_missing_workers(crew, now) if crew.n_at_work < crew.n_wanted else ()
     return {
         "n_wanted": crew.n_wanted,

@@ -9,6 +9,7 @@ from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS, Task
 from schemas.ids import WorkflowId
 from schemas.registry import Collection
 from wms.fleet import repository
+from wms.fleet.choices.fleet_settings import FleetSettings, ReadSettings
 from wms.fleet.choices.locations import LocationMap
 from wms.fleet.ownership import Access
 from wms.fleet.reading import query_pages
@@ -22,9 +23,10 @@ _LAST_LINES = 10
 class ObjectReader:
     """Reads the objects of one store."""
 
-    def __init__(self, store: Store, locations: LocationMap) -> None:
+    def __init__(self, store: Store, locations: LocationMap, read_settings: ReadSettings = FleetSettings) -> None:
         self._store = store
         self._locations = locations
+        self._read_settings = read_settings
 
     async def read_object(
         self, collection: Collection, key: str, access: Access, *, with_health: bool = False
@@ -84,8 +86,9 @@ class ObjectReader:
 
     def describe_health(self, taskforce: Document, workflow: Document | None) -> Document:
         """Return the health of a stored `taskforce` of a stored `workflow`."""
-        port = self._locations.find_port(taskforce["schedd"])
-        return describe_taskforce_health(taskforce, workflow, port, utc_now())
+        schedd = taskforce["schedd"]
+        port, drain = self._locations.find_port(schedd), self._read_settings().find_drain(schedd)
+        return describe_taskforce_health(taskforce, workflow, port, utc_now(), drain)
 
     async def _find_visible(self, collection: Collection, key: str, access: Access) -> Document | None:
         document = await self._store.find_one(collection, {"_id": key})

@@ -11,6 +11,7 @@ from typing import Any
 from schemas.fleet.phases import Phase
 from schemas.fleet.statuses import TAKING_EVENTS, CompoundStatuses, JobStatus
 from schemas.ids import TaskforceUuid
+from wms.fleet.choices.fleet_settings import Drain
 from wms.fleet.choices.tms_port import EVENTS, TmsPort
 
 #: How a pilot's error begins when the pilot has found its worker bad.
@@ -44,6 +45,8 @@ class Crew:
     all_bad: bool = False
     has_ended: bool = False
     port: TmsPort = EVENTS
+    #: Who drained its schedd, since when and why; empty: taskforces may start there.
+    drained: str = ""
 
     @property
     def n_at_work(self) -> int:
@@ -61,10 +64,10 @@ class Crew:
         return not self.n_at_work and n_bad >= self.n_wanted
 
 
-def read_crew(taskforce: Mapping[str, Any], port: TmsPort) -> Crew:
+def read_crew(taskforce: Mapping[str, Any], port: TmsPort, drain: Drain | None = None) -> Crew:
     """Return the crew of a stored `taskforce`. Of the taskforce's log, only the last line is needed.
 
-    `port` is the TMS port of its schedd.
+    `port` is the TMS port of its schedd, and `drain` says that an operator has drained the schedd.
     """
     log = taskforce.get("phase_change_log") or []
     since = log[-1]["timestamp"] if log else taskforce.get("timestamp", 0.0)
@@ -89,4 +92,5 @@ def read_crew(taskforce: Mapping[str, Any], port: TmsPort) -> Crew:
         all_bad=bool(taskforce.get("all_bad")),
         has_ended=taskforce.get("ended_at") is not None,
         port=port,
+        drained="" if drain is None else drain.sentence,
     )

@@ -37,6 +37,7 @@ class Lack(StrEnum):
 
     TMS_SILENT = "tms-silent"
     START_FAILED = "start-failed"
+    DRAINED = "drained"
     NO_SLOT = "no-slot"
     HELD = "held"
     GONE = "gone"
@@ -110,6 +111,8 @@ def _judge_phase(crew: Crew, now: datetime) -> tuple[Lack, str, dict[str, str]]:
         return Lack.STARTING, "phase-unknown", {"phase": str(crew.phase)}
     if crew.phase not in WANTED or crew.has_ended:
         return Lack.ENDED, "ended", {"ends": _describe_ends(crew.exit_codes)}
+    if crew.drained and (crew.phase is Phase.PRE_LAUNCH or _waits_for_order(crew)):
+        return Lack.DRAINED, "location-drained", {"why": crew.drained}
     if crew.phase is not Phase.PENDING_STARTER:
         return Lack.STARTING, "turn-awaited", {}
     if crew.stuck and crew.asked_at is not None:
@@ -127,6 +130,11 @@ def _judge_phase(crew: Crew, now: datetime) -> tuple[Lack, str, dict[str, str]]:
     if not crew.port.takes_orders and now - crew.since > ASKED_WITHIN:
         return Lack.TMS_SILENT, "tms-not-asking", {"since": _format_time(crew.since)}
     return Lack.STARTING, "turn-awaited", {}
+
+
+def _waits_for_order(crew: Crew) -> bool:
+    """Return whether WMS has not ordered the start yet, or not again after a failure."""
+    return crew.phase is Phase.PENDING_STARTER and not crew.stuck and crew.asked_at is None
 
 
 def _find_missing_in_pool(crew: Crew, now: datetime) -> list[WorkerShortage]:

@@ -23,6 +23,7 @@ from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS
 from schemas.ids import Mqid
 from schemas.questions.queues import MAX_BACKLOGS, BacklogsAnswer, BacklogsQuery
 from wms.fleet import repository
+from wms.fleet.choices.fleet_settings import FleetSettings, ReadSettings
 from wms.fleet.choices.locations import LocationMap
 from wms.fleet.stalls.crew import read_crew
 from wms.fleet.stalls.failure_look import FailureLook
@@ -71,12 +72,14 @@ class StallWatch:
         store: Store,
         mqs: Asks,
         locations: LocationMap,
+        read_settings: ReadSettings = FleetSettings,
         *,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._mqs = mqs
         self._locations = locations
+        self._read_settings = read_settings
         self._clock = clock
         self._failures = FailureLook(store, mqs)
         self._doubts: Doubts = {}
@@ -140,9 +143,11 @@ class StallWatch:
             projection={**dict.fromkeys(_TASKFORCE, 1), "phase_change_log": {"$slice": -1}},
         )
         await self._learn_inputs([workflow_id for workflow_id in ids if workflow_id not in self._inputs])
+        settings = self._read_settings()
         crews: dict[str, list[Any]] = {}
         for taskforce in taskforces:
-            crew = read_crew(taskforce, self._locations.find_port(taskforce["schedd"]))
+            schedd = taskforce["schedd"]
+            crew = read_crew(taskforce, self._locations.find_port(schedd), settings.find_drain(schedd))
             crews.setdefault(taskforce["workflow_id"], []).append(crew)
         return [
             WorkflowSight(

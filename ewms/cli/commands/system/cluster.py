@@ -1,17 +1,26 @@
-"""`ewms cluster`: where tasks can run."""
+"""`ewms cluster`: where tasks can run, and where operators stop new workers."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ewms.cli.context import GlobalOptions
+from ewms.cli.context import GlobalOptions, parse_option
 
-app = typer.Typer(help="See where tasks can run.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from schemas.api.operators import DrainStatus
+
+app = typer.Typer(help="See where tasks can run; operators drain these places.", no_args_is_help=True)
+
+Cluster = Annotated[str, typer.Argument(metavar="CLUSTER", help="A location of `ewms cluster list`, or its alias.")]
 
 
 @app.command("list")
 def list_clusters(context: typer.Context) -> None:
     """List the cluster locations that a task may name, and how many workers a task without `n_workers` gets there.
 
-    A location may have aliases: other names that a task may use too. `-o name` leaves them out.
+    A location may have aliases: other names that a task may use too. `-o name` leaves them out. At a drained location
+    no workers start.
     """
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
@@ -22,3 +31,48 @@ def list_clusters(context: typer.Context) -> None:
         from ewms.cli.text.fleet.tables import cluster_table
 
         given.make_console().print(cluster_table(clusters))
+
+
+@app.command("show")
+def show_cluster(context: typer.Context, cluster: Cluster) -> None:
+    """Show whether a location is drained, and how many taskforces are there. For operators and auditors."""
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        _print_status(given, ews.operators.read_drain(cluster))
+
+
+@app.command("drain")
+def drain_cluster(
+    context: typer.Context,
+    cluster: Cluster,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; users see it.")] = "",
+    end_workers_in: Annotated[
+        str | None, typer.Option(help="End the workers there after this time: 0s, 30m, 2h. Without: in their own time.")
+    ] = None,
+) -> None:
+    """Start no workers at a location, until `ewms cluster undrain`. For operators.
+
+    Workers that run there go on. Once more with other options, these count.
+    """
+    given: GlobalOptions = context.obj
+    wait_s = parse_option("--end-workers-in", end_workers_in)
+    end_at = None if wait_s is None else datetime.now(UTC) + timedelta(seconds=wait_s)
+    with given.make_client() as ews:
+        _print_status(given, ews.operators.drain(cluster, reason=reason, workers_end_at=end_at))
+
+
+@app.command("undrain")
+def undrain_cluster(context: typer.Context, cluster: Cluster) -> None:
+    """Let workers start at a location again. For operators."""
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        ews.operators.undrain(cluster)
+    given.tell_user(f"workers start at {cluster} again")
+
+
+def _print_status(given: GlobalOptions, status: "DrainStatus") -> None:
+    if not given.write_result(status.model_dump(mode="json"), [status.location]):
+        from ewms.cli.text.operators import describe_place
+
+        given.make_console().print(describe_place(status))

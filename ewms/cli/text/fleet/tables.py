@@ -47,7 +47,7 @@ def workflow_table(workflows: Sequence[WorkflowFound], tasks: Sequence[TaskDirec
 
 
 def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
-    """Return a table with a row for each cluster location. If any has aliases, a column names them."""
+    """Return a table with a row for each cluster location. If any has aliases or is drained, a column says so."""
     aliases: dict[str, list[str]] = {}
     for cluster in clusters:
         if cluster.alias_of:
@@ -57,10 +57,13 @@ def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
         table.add_column(column, overflow="fold")
     # How many workers a task gets that does not say how many it wants.
     table.add_column("workers by default", justify="right")
+    if any(cluster.drain for cluster in clusters):
+        table.add_column("drained", overflow="fold")
     for cluster in clusters:
         if not cluster.alias_of:
             others = (Text(", ".join(aliases.get(cluster.name, []))),) if aliases else ()
-            table.add_row(Text(cluster.name), Text(cluster.schedd), *others, str(cluster.n_workers))
+            drained = (Text(cluster.drain.sentence),) if cluster.drain else ()
+            table.add_row(Text(cluster.name), Text(cluster.schedd), *others, str(cluster.n_workers), *drained)
     return table
 
 

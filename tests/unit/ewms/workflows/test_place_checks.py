@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ewms.workflows.place_checks import describe_place
+from ewms.workflows.place_checks import describe_drained, describe_place
+from schemas.api.operators import DrainSeen
 from schemas.api.workflows.health import StallCause, TaskforceHealth
 
 AT = datetime(2026, 11, 28, 8, 0, tzinfo=UTC)
@@ -76,3 +77,10 @@ def test_workers_that_take_events_and_fail_on_each_are_not_well(cause: str, is_w
     assert finding.is_well is is_well
     assert is_well or finding.told.startswith("TF-1: every event fails; the task is at fault")
     assert is_well or finding.remedy == "ewms task errors WF-1"
+
+
+def test_a_drained_place_takes_no_work_and_says_since_when_and_why() -> None:
+    finding = describe_drained("cluster osg", DrainSeen(since=AT, reason="new disks", workers_end_at=None))
+    assert not finding.is_well
+    assert finding.told.endswith("no workers start there, since 2026-11-28 08:00:00 UTC: new disks")
+    assert "another place" in finding.remedy

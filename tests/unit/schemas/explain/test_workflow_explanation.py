@@ -227,6 +227,7 @@ CASES: list[tuple[str, WorkflowFacts]] = [
     ("statuses-missing", crew(as_of=later(seconds=-41), statuses=RUNNING)),
     ("tms-given-up", crew(Phase.PENDING_STARTER, stuck="no answer", asked_at=NOW)),
     ("start-failed", crew(Phase.PENDING_STARTER, stuck="no such image")),
+    ("location-drained", crew(Phase.PRE_LAUNCH, drained="an operator drained osg at 2026-11-30 08:00:00 UTC")),
     *(
         (
             cause,

@@ -1,6 +1,7 @@
 """The launcher's loop: a look that fails is taken again, though nothing more happens that would nudge it."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from runtime.kernel.store import Store
 from schemas.errors import Unavailable
 from tests.waiting import eventually
+from wms.fleet.choices.fleet_settings import Drain, FleetSettings
 from wms.fleet.choices.locations import Location, LocationMap
 from wms.fleet.launcher import Launcher
 from wms.fleet.taskforce_control import TaskforceControl
@@ -96,5 +98,32 @@ async def test_one_user_alone_has_the_whole_window() -> None:
     await launcher.start()
     try:
         await eventually(lambda: not crowd.waiting)
+    finally:
+        await launcher.stop()
+
+
+async def test_nothing_starts_at_a_drained_schedd_until_it_is_open_again() -> None:
+    crowd = Crowd(["ada"])
+    drain = Drain(schedd="ap1", location="osg", who="olga", at=datetime(2026, 11, 30, tzinfo=UTC))
+    settings = FleetSettings(drains=(drain,))
+    n_looks = 0
+
+    def read_settings() -> FleetSettings:
+        nonlocal n_looks
+        n_looks += 1
+        return settings
+
+    launcher = Launcher(
+        cast(Store, crowd), cast(TaskforceControl, crowd), LocationMap({"osg": Location(schedd="ap1")}), read_settings
+    )
+    await launcher.start()
+    try:
+        await eventually(lambda: n_looks == 1)
+        launcher.look_soon()
+        await eventually(lambda: n_looks == 2)
+        assert crowd.launched == []
+        settings = FleetSettings()
+        launcher.look_soon()
+        await eventually(lambda: crowd.launched == ["ada"])
     finally:
         await launcher.stop()

@@ -19,21 +19,23 @@ ROWS: dict[str, dict[str, Any]] = {
     "role in south": {"organization": SOUTH, "owner": "", "projects": [], "templates": []},
     "workflow of ann": {"organization": None, "owner": "ann", "projects": ["/p/one"], "templates": []},
     "workflow of bob": {"organization": None, "owner": "bob", "projects": [], "templates": []},
-    "the engine's lock": {"organization": None, "owner": "", "projects": [], "templates": []},
+    "the engine's lock": {"organization": None, "owner": "", "projects": [], "templates": [], "kind": "engine"},
+    "a drain": {"organization": None, "owner": "", "projects": [], "templates": [], "kind": "cluster"},
+    "a quota": {"organization": None, "owner": "", "projects": [], "templates": [], "kind": "quota"},
 }
 
 NOBODY = Access("x")
 CALLERS: dict[str, tuple[Principal, Access | None, str]] = {
-    "superuser": (Principal("x", frozenset({TenancyRole.SUPERUSER})), NOBODY, "YYYYYY"),
-    "system auditor": (Principal("x", frozenset({TenancyRole.SYSTEM_AUDITOR})), None, "YYYYYY"),
-    "admin of north": (Principal("x", roles={NORTH: frozenset({TenancyRole.ORG_ADMIN})}), NOBODY, "YY----"),
-    "auditor of north": (Principal("x", roles={NORTH: frozenset({TenancyRole.ORG_AUDITOR})}), NOBODY, "YY----"),
-    "member of north": (Principal("x", roles={NORTH: frozenset({TenancyRole.ORG_MEMBER})}), NOBODY, "------"),
-    "delegate": (Principal("x", delegated={TemplateId(7): frozenset({ObjectRole.READ})}), NOBODY, "-Y----"),
-    "ann": (Principal("ann"), Access("ann"), "---Y--"),
-    "ann's project": (Principal("x"), Access("x", frozenset({"/p/one"})), "---Y--"),
-    "operator": (Principal("x"), Access("x", everything=True), "---YY-"),
-    "ann in AWX's dialect": (Principal("ann"), None, "------"),
+    "superuser": (Principal("x", frozenset({TenancyRole.SUPERUSER})), NOBODY, "YYYYYYYY"),
+    "system auditor": (Principal("x", frozenset({TenancyRole.SYSTEM_AUDITOR})), None, "YYYYYYYY"),
+    "admin of north": (Principal("x", roles={NORTH: frozenset({TenancyRole.ORG_ADMIN})}), NOBODY, "YY------"),
+    "auditor of north": (Principal("x", roles={NORTH: frozenset({TenancyRole.ORG_AUDITOR})}), NOBODY, "YY------"),
+    "member of north": (Principal("x", roles={NORTH: frozenset({TenancyRole.ORG_MEMBER})}), NOBODY, "--------"),
+    "delegate": (Principal("x", delegated={TemplateId(7): frozenset({ObjectRole.READ})}), NOBODY, "-Y------"),
+    "ann": (Principal("ann"), Access("ann"), "---Y----"),
+    "ann's project": (Principal("x"), Access("x", frozenset({"/p/one"})), "---Y----"),
+    "operator": (Principal("x"), Access("x", everything=True), "---YY-YY"),
+    "ann in AWX's dialect": (Principal("ann"), None, "--------"),
 }
 
 

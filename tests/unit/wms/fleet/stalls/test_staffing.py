@@ -298,3 +298,29 @@ def test_a_phase_of_a_newer_version_is_no_end() -> None:
     (missing,) = find_missing_workers(crew(Phase("from-tomorrow")), NOW)
     assert (missing.lack, missing.n_workers, missing.command) == (Lack.STARTING, 4, SHOW)
     assert missing.text == "are in the phase from-tomorrow, which this version does not know"
+
+
+DRAINED = "an operator drained osg at 2026-11-21 08:00:00 UTC (new disks)"
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_drained"),
+    [
+        (crew(Phase.PRE_LAUNCH, drained=DRAINED), True),
+        (crew(Phase.PENDING_STARTER, drained=DRAINED), True),
+        (crew(Phase.PENDING_STARTER, drained=DRAINED, port=REST, since=later(hours=-5)), True),
+        (crew(Phase.PENDING_STARTER, drained=DRAINED, retry_at=later(seconds=30)), True),
+        # These wait for something else.
+        (crew(Phase.PRE_MQ_ACTIVATION, drained=DRAINED), False),
+        (crew(Phase.PENDING_STARTER, drained=DRAINED, asked_at=NOW, n_asked=1), False),
+        (crew(Phase.PENDING_STARTER, drained=DRAINED, stuck="no such image"), False),
+        (crew(Phase.PENDING_STOPPER, drained=DRAINED), False),
+        (jobs("IDLE", drained=DRAINED), False),
+    ],
+)
+def test_workers_that_wait_only_for_the_end_of_a_drain_say_so(seen: Crew, is_drained: bool) -> None:
+    (missing,) = find_missing_workers(seen, NOW)
+    assert (missing.lack is Lack.DRAINED) is is_drained
+    if is_drained:
+        assert (missing.cause, missing.text) == ("location-drained", f"not started: {DRAINED}")
+        assert (missing.command, missing.is_coming) == (PLACES, False)

@@ -1,0 +1,1 @@
+"""What operators change while the server runs: they drain places, and give users other quotas."""

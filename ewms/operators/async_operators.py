@@ -1,0 +1,63 @@
+"""What operators do, for programs with an event loop; `ewms.operators.plain_operators` is for all others."""
+
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import quote
+
+from ewms.gateway.http import Gateway
+from schemas.api.operators import DrainStatus, QuotasAnswer
+
+
+class AsyncOperatorClient:
+    """What operators change while the server runs. It needs a token with the role `ops`; auditors may look."""
+
+    def __init__(self, open_gateway: Callable[[], Gateway]) -> None:
+        self._open_gateway = open_gateway
+
+    async def read_drain(self, cluster: str) -> DrainStatus:
+        """Return whether a place is drained, and how many taskforces are there.
+
+        Raises:
+            NotThere: there is no such place.
+        """
+        return DrainStatus.model_validate(await self._open_gateway().get_json(_make_path(cluster)), extra="ignore")
+
+    async def drain(self, cluster: str, *, reason: str = "", workers_end_at: datetime | None = None) -> DrainStatus:
+        """Start no workers at a place any more, and return what is still there.
+
+        `workers_end_at`: when the workers that still run there end; it needs a time zone. None: in their own time.
+        For a drained place, the new reason and time count.
+
+        Raises:
+            NotThere: there is no such place.
+        """
+        end = None if workers_end_at is None else workers_end_at.isoformat()
+        answer = await self._open_gateway().put(_make_path(cluster), {"reason": reason, "workers_end_at": end})
+        return DrainStatus.model_validate(answer, extra="ignore")
+
+    async def undrain(self, cluster: str) -> None:
+        """Let workers start at a place again.
+
+        Raises:
+            NotThere: there is no such place.
+        """
+        await self._open_gateway().delete(_make_path(cluster))
+
+    async def list_quotas(self) -> QuotasAnswer:
+        """Return how many workflows users may have."""
+        return QuotasAnswer.model_validate(await self._open_gateway().get_json("/quotas"), extra="ignore")
+
+    async def set_quota(
+        self, user: str = "", *, workflows: int | None = None, workflows_waiting: int | None = None
+    ) -> QuotasAnswer:
+        """Say how many workflows a user may have, and return all quotas. 0 means any number.
+
+        `user` is the subject of the user's token; without it, every user gets this quota who has no own one. None means
+        as many as every user, or as the server's settings say.
+        """
+        body = {"user": user, "workflows": workflows, "workflows_waiting": workflows_waiting}
+        return QuotasAnswer.model_validate(await self._open_gateway().put("/quotas", body), extra="ignore")
+
+
+def _make_path(cluster: str) -> str:
+    return f"/clusters/{quote(cluster, safe='')}/drain"

@@ -1,0 +1,77 @@
+"""The bodies of the routes by which operators drain locations and change quotas while WMS runs."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from schemas.fleet.objects import Object
+
+#: Text for people, without control characters.
+Reason = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+#: The subject of a user's token; "" means every user.
+UserName = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+#: How many workflows. 0 means any number.
+Number = Annotated[int, Field(ge=0, le=1_000_000, strict=True)]
+
+
+class DrainRequest(Object):
+    """Why operators drain a location, and when its workers end."""
+
+    reason: Reason = Field("", description="What users see, for example in `ewms cluster list`.")
+    workers_end_at: AwareDatetime | None = Field(
+        None, description="When WMS ends the workers that still run there; null: they end in their own time."
+    )
+
+
+class DrainSeen(Object):
+    """A location where no workers start, as users see it."""
+
+    since: datetime
+    reason: str
+    workers_end_at: datetime | None
+
+    @property
+    def sentence(self) -> str:
+        """Since when and why the location is drained, and when its workers end."""
+        reason = f": {self.reason}" if self.reason else ""
+        end = f"; its workers end at {self.workers_end_at:%F %T} UTC" if self.workers_end_at is not None else ""
+        return f"since {self.since:%F %T} UTC{reason}{end}"
+
+
+class DrainStatus(Object):
+    """Whether a location is drained, and what is still there, as operators see it."""
+
+    location: str
+    schedd: str
+    drain: DrainSeen | None
+    who: str = Field(description="The subject of the operator who drained it; empty: it is not drained.")
+    n_waiting: int = Field(description="Taskforces that wait for their start.")
+    n_starting: int = Field(description="Taskforces that the TMS has been ordered to start.")
+    n_running: int = Field(description="Taskforces with workers, also those whose workers are being stopped.")
+
+
+class QuotaRequest(Object):
+    """How many workflows a user may have. Null: as many as every user, or as the settings of WMS say."""
+
+    user: UserName = Field("", description="The subject of the user's token; empty: every user without an own quota.")
+    workflows: Number | None = Field(None, description="The most workflows that are not over. 0: any number.")
+    workflows_waiting: Number | None = Field(
+        None, description="The most workflows that wait for their queues. 0: any number."
+    )
+
+
+class QuotaSeen(Object):
+    """A quota that operators have set."""
+
+    user: str
+    workflows: int | None
+    workflows_waiting: int | None
+
+
+class QuotasAnswer(Object):
+    """The quotas: those of the settings of WMS, and those that operators have set."""
+
+    workflows: int = Field(description="`EWMS_CALLER_WORKFLOWS`. 0: any number.")
+    workflows_waiting: int = Field(description="`EWMS_CALLER_WORKFLOWS_WAITING`. 0: any number.")
+    quotas: list[QuotaSeen]

@@ -1,0 +1,150 @@
+"""Operators drain locations and change quotas while WMS runs: who may, what it does, and that it lasts."""
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+
+from schemas.events import TaskforceStart, TaskforceStop
+from schemas.ids import TaskforceUuid
+from tests.integration.wms.conftest import REST_SCHEDD, SCHEDD, World, phases, request
+from tests.waiting import eventually
+from wms.app import run_wms
+
+OPS = {"ewms_role": "ops", "groups": []}
+
+
+async def drain(world: World, method: str, location: str, body: Any = None, **claims: Any) -> httpx2.Response:
+    """Call the route of a location's drain, by default as an operator."""
+    headers = world.as_user("olga", **(claims or OPS))
+    return await world.http.request(method, f"/v1/clusters/{location}/drain", json=body, headers=headers)
+
+
+def asked_for(world: World, uuid: str) -> bool:
+    """Return whether the TMS was ordered to start the taskforce."""
+    return any(isinstance(one, TaskforceStart) and one.taskforce_uuid == uuid for one in world.tms.heard)
+
+
+async def test_a_drained_location_starts_nothing_over_a_restart_and_goes_on_when_it_is_undrained(world: World) -> None:
+    running = (await world.submit())["taskforces"][0]["taskforce_uuid"]
+    await world.in_phase(running, "condor-submit")
+    # The alias means the same schedd.
+    drained = await drain(world, "PUT", "sub-2", {"reason": "new disks"})
+    assert drained.status_code == 200, drained.text
+    told = drained.json()
+    assert (told["location"], told["schedd"], told["who"]) == ("osg", SCHEDD, "olga")
+    assert (told["drain"]["reason"], told["drain"]["workers_end_at"]) == ("new disks", None)
+    await eventually(lambda: drain(world, "GET", "osg"), lambda seen: seen.json()["n_running"] == 1)
+    answer = await world.post("/v1/workflows", request())
+    assert "no workers start for now where an operator drained osg" in answer.headers["x-ewms-hint"]
+    waiting = answer.json()["taskforces"][0]["taskforce_uuid"]
+    await world.in_phase(waiting, "pre-launch")
+    health = (await world.get(f"/v1/taskforces/{waiting}?include=health")).json()["health"]
+    [missing] = health["missing"]
+    assert (missing["cause"], missing["is_coming"]) == ("drained", False)
+    assert missing["text"].startswith("not started: an operator drained osg at ")
+    assert missing["text"].endswith(" UTC (new disks)")
+    places = {one["name"]: one["drain"] for one in (await world.get("/v1/clusters")).json()["clusters"]}
+    assert {name: place is not None for name, place in places.items()} == {
+        "osg": True, "sub-2": True, "chicago": False, "test-alpha": False,
+    }  # fmt: skip
+    assert "olga" not in str(places), "users do not hear who it was"
+    # Another WMS on the same database, as after a restart: it knows the drain from its start on.
+    async with AsyncExitStack() as stack:
+        again = await stack.enter_async_context(run_wms(world.settings))
+        other = await stack.enter_async_context(httpx2.AsyncClient(base_url=again.gateway_url, timeout=60))
+        seen = (await other.get("/v1/clusters/osg/drain", headers=world.as_user("olga", **OPS))).json()
+        assert (seen["drain"]["reason"], seen["n_running"], seen["n_waiting"]) == ("new disks", 1, 1)
+        assert not asked_for(world, waiting)
+        assert phases(await world.taskforce(running))[-1] == "condor-submit", "what runs goes on"
+    assert (await drain(world, "DELETE", "osg")).json()["drain"] is None
+    await world.in_phase(waiting, "condor-submit")
+    assert (await drain(world, "DELETE", "osg")).status_code == 200, "once more changes nothing"
+    rows = (await world.http.get("/v1/audit?kind=cluster", headers=world.as_user("olga", **OPS))).json()["rows"]
+    assert [(row["who"], row["object_id"], row["changes"]["drained"]) for row in rows] == [
+        ("olga", "osg", [True, False]),
+        ("olga", "osg", [False, True]),
+    ]
+    assert (await world.get("/v1/audit?kind=cluster")).json()["rows"] == []
+
+
+async def test_at_the_deadline_the_workers_of_a_drained_location_are_stopped_and_the_workflow_goes_on(
+    world: World,
+) -> None:
+    made = await world.submit()
+    uuid = made["taskforces"][0]["taskforce_uuid"]
+    await world.in_phase(uuid, "condor-submit")
+    assert (await drain(world, "PUT", "osg", {"workers_end_at": "2999-01-01T00:00:00Z"})).status_code == 400
+    assert (await drain(world, "PUT", "osg", {"workers_end_at": "2026-12-01T00:00:00"})).status_code == 400
+    assert (await drain(world, "GET", "osg")).json()["drain"] is None
+    now = datetime.now(UTC).isoformat()
+    assert (await drain(world, "PUT", "osg", {"reason": "moved", "workers_end_at": now})).status_code == 200
+    ended = await world.in_phase(uuid, "condor-complete")
+    [line] = [line for line in ended["phase_change_log"] if line["target_phase"] == "pending-stopper"]
+    assert line["source_entity"] == "Operator"
+    assert line["context"].startswith("Ended, because an operator drained osg at ")
+    assert len(await world.tms.hear(TaskforceStop, lambda stop: stop.taskforce_uuid == TaskforceUuid(uuid))) == 1
+    workflow = (await world.get(f"/v1/workflows/{made['workflow']['workflow_id']}")).json()
+    assert workflow["deactivated"] is None, "its owner adds workers elsewhere"
+
+
+async def test_a_tms_that_polls_gets_nothing_to_start_from_a_drained_location(world: World) -> None:
+    at_rest = {"tasks": [{**request()["tasks"][0], "cluster_locations": ["test-alpha"]}]}
+    uuid = (await world.submit(**at_rest))["taskforces"][0]["taskforce_uuid"]
+    await world.in_phase(uuid, "pending-starter")
+
+    async def poll() -> Any:
+        path = f"/v1/tms/pending-starter/taskforces?schedd={REST_SCHEDD}"
+        return (await world.http.get(path, headers=world.as_tms())).json()
+
+    assert (await drain(world, "PUT", "test-alpha")).json()["n_waiting"] == 1
+    assert await poll() == {}
+    await drain(world, "DELETE", "test-alpha")
+    assert (await poll())["taskforce"]["taskforce_uuid"] == uuid
+
+
+async def test_only_operators_drain_and_set_quotas_and_what_is_not_there_or_not_good_is_refused(world: World) -> None:
+    for claims, code in (
+        ({"ewms_role": "user"}, 403),
+        ({"ewms_role": "auditor"}, 403),
+        ({"ewms_role": "superuser", "groups": []}, 403),
+    ):
+        assert (await drain(world, "PUT", "osg", {}, **claims)).status_code == code
+        assert (await drain(world, "DELETE", "osg", **claims)).status_code == code
+        headers = world.as_user("eve", **claims)
+        assert (await world.http.put("/v1/quotas", json={"workflows": 1}, headers=headers)).status_code == code
+    for location in ("nowhere", "a%20b"):
+        assert (await drain(world, "PUT", location, {})).status_code == 404
+    for body in ({"reason": "x" * 501}, {"reason": "a\nb"}, {"until": "now"}, {"workers_end_at": "soon"}):
+        assert (await drain(world, "PUT", "osg", body)).status_code == 400, body
+    assert (await drain(world, "GET", "osg", ewms_role="auditor")).json()["drain"] is None
+
+
+async def test_a_quota_counts_at_once_and_goes_back_when_it_is_taken_away(world: World) -> None:
+    async def set_quota(**body: Any) -> dict[str, Any]:
+        answer = await world.http.put("/v1/quotas", json=body, headers=world.as_user("olga", **OPS))
+        assert answer.status_code == 200, answer.text
+        quotas: dict[str, Any] = answer.json()
+        return quotas
+
+    await world.submit()
+    quotas = await set_quota(user="ada", workflows=1)
+    assert quotas == {
+        "workflows": world.settings.caller_workflows,
+        "workflows_waiting": world.settings.caller_workflows_waiting,
+        "quotas": [{"user": "ada", "workflows": 1, "workflows_waiting": None}],
+    }
+    refused = await world.post("/v1/workflows", request())
+    assert (refused.status_code, refused.json()["error"].startswith("you have 1 workflows")) == (429, True)
+    assert (await world.post("/v1/workflows", request(), subject="ben")).status_code == 200
+    await set_quota(workflows=1)
+    assert (await world.post("/v1/workflows", request(), subject="ben")).status_code == 429
+    await set_quota(user="ada", workflows=0)
+    assert (await world.post("/v1/workflows", request())).status_code == 200
+    assert (await set_quota())["quotas"] == [{"user": "ada", "workflows": 0, "workflows_waiting": None}]
+    assert (await world.post("/v1/workflows", request(), subject="ben")).status_code == 200
+    rows = (await world.http.get("/v1/audit?kind=quota", headers=world.as_user("olga", **OPS))).json()["rows"]
+    assert [(row["name"], row["changes"]["workflows"]) for row in rows] == [
+        ("every user", [1, None]), ("ada", [1, 0]), ("every user", [None, 1]), ("ada", [None, 1]),
+    ]  # fmt: skip
