@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx2
 
+from runtime.certificates import find_http_options
 from runtime.host_list import HostList
 
 
@@ -13,7 +14,8 @@ class ApiHosts:
     def __init__(self, address: HostList, *, timeout_s: float) -> None:
         # Use no proxy from the environment. It cannot reach the broker, and must not see MQS's password.
         self._clients = [
-            httpx2.AsyncClient(base_url=one, timeout=timeout_s, trust_env=False) for one in address.name_addresses()
+            httpx2.AsyncClient(base_url=one, timeout=timeout_s, trust_env=False, **find_http_options(one))
+            for one in address.name_addresses()
         ]
 
     async def request(self, method: str, path: str, **what: Any) -> httpx2.Response:

@@ -76,7 +76,12 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         state = StandbyState("mqs")
         checks: dict[str, Check] = {"mongodb": store.ping, "started": state.check_started}
         url = await stack.enter_async_context(
-            serve_routes([*health_routes(checks), jwks_route(issuer)], host=settings.http_host, port=settings.http_port)
+            serve_routes(
+                [*health_routes(checks), jwks_route(issuer)],
+                host=settings.http_host,
+                port=settings.http_port,
+                certificate=settings.certificate,
+            )
         )
         duty = await stack.enter_async_context(take_duty(store, Service.MQS.value, on_standby=state.stand_by))
         state.begin_start()

@@ -1,5 +1,6 @@
 """The settings of MQS, from its environment. The existing service's names work too."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from mqs.broker.topology import QueueLimits
 from mqs.groups.admission import Budget
 from mqs.groups.broker_steps import Rules
 from mqs.tokens.grants import Audience
+from runtime.host_list import parse_hosts
 from runtime.settings import Port, StoreSettings
 from schemas.broker.topology import EVENT_RETRY_MAX_S, EVENT_RETRY_S, RESOURCE_SERVER
 from schemas.rules.limits import MAX_WORKFLOW_QUEUES
@@ -113,8 +115,9 @@ class MqsSettings(StoreSettings):
 
     @property
     def profile_address(self) -> str:
-        """The address that queue profiles print: `user@host:port/vhost`."""
-        return self.broker_address if "@" in self.broker_address else f"{self.broker_user}@{self.broker_address}"
+        """The address that queue profiles print: `user@host:port/vhost`, or `amqps://user@host:port/vhost` with TLS."""
+        parts = parse_hosts(self.broker_address)
+        return self.broker_address if parts.login else replace(parts, login=self.broker_user).join_parts()
 
     @property
     def issuer(self) -> str:

@@ -78,7 +78,7 @@ def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSet
     """
     v = Variables(environment)
     told = read_fields(PilotProgram, v) | read_fields(PilotJob, v) | read_fields(PilotOptions, v)
-    for name in ("token_file", "data_dir_parent"):
+    for name in ("token_file", "data_dir_parent", *(("ca_file",) if told["ca_file"] else ())):
         told[name] = str(PurePosixPath(directory) / told[name])
     if told["first_timeout_s"] is None:
         told["first_timeout_s"] = told["idle_timeout_s"]

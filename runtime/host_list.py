@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 
 _END_OF_HOSTS = re.compile(r"[/?#]")
+_ENCRYPTED_SCHEMES = frozenset({"amqps", "https", "mongodb+srv"})
+_ENCRYPTED_OPTION = re.compile(r"[?&](?:tls|ssl)=true\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,16 @@ class HostList:
 
     def name_addresses(self) -> list[str]:
         """Return an address for each host, in their order. All other parts are the same."""
+        return [self._name_address(host) for host in self.hosts]
+
+    def join_parts(self) -> str:
+        """Return the whole address."""
+        return self._name_address(",".join(self.hosts))
+
+    def _name_address(self, hosts: str) -> str:
         scheme = f"{self.scheme}://" if self.scheme else ""
         login = f"{self.login}@" if self.login else ""
-        return [f"{scheme}{login}{host}{self.rest}" for host in self.hosts]
+        return f"{scheme}{login}{hosts}{self.rest}"
 
 
 def parse_hosts(address: str) -> HostList:
@@ -36,3 +45,8 @@ def parse_hosts(address: str) -> HostList:
     place = _END_OF_HOSTS.split(after, maxsplit=1)[0]
     login, _, hosts = place.rpartition("@")
     return HostList(scheme, login, tuple(hosts.split(",")), after[len(place) :])
+
+
+def is_encrypted(address: str) -> bool:
+    """Return whether a client of `address` uses TLS: its scheme says so, or an option of MongoDB's."""
+    return parse_hosts(address).scheme.lower() in _ENCRYPTED_SCHEMES or _ENCRYPTED_OPTION.search(address) is not None

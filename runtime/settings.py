@@ -4,12 +4,14 @@ A service's own settings derive from `ServiceSettings`, or from `StoreSettings` 
 with `EWMS_`; the names of the existing services work, too. Lists and mappings are JSON.
 """
 
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from runtime.certificates import ServerCertificate, make_tls_context
 from schemas.errors import Rejected
 
 PREFIX = "EWMS_"
@@ -52,6 +54,37 @@ class ServiceSettings(LogSettings):
     #: The address of the process's own health and metrics (WMS serves these on its gateway).
     http_host: str = "127.0.0.1"
     http_port: Port = 0
+
+    #: The certificate and the key with which this process serves https. Without them it serves http.
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    #: The authorities that this process trusts besides the system's. `runtime.certificates` reads the variable at each
+    #: connection; here it is only for `ewms-admin config check`.
+    ca_file: Path | None = None
+
+    @property
+    def certificate(self) -> ServerCertificate | None:
+        """The certificate of this process's own server; None: it serves http."""
+        if self.tls_cert_file is None or self.tls_key_file is None:
+            return None
+        return ServerCertificate(self.tls_cert_file, self.tls_key_file)
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("EWMS_TLS_CERT_FILE and EWMS_TLS_KEY_FILE need each other: set both, or none")
+        return self
+
+    def check_certificates(self) -> None:
+        """Check that the files hold what they must. A process finds that out when it first uses them.
+
+        Raises:
+            BadCertificate, BadAuthorities: a file cannot be used.
+        """
+        if self.certificate is not None:
+            self.certificate.make_context()
+        if self.ca_file is not None:
+            make_tls_context(self.ca_file)
 
 
 class StoreSettings(ServiceSettings):

@@ -53,7 +53,12 @@ async def run_tms(settings: TmsSettings) -> AsyncIterator[Tms]:
         # Serve health checks from the beginning: a TMS that waits for another TMS is alive but not ready.
         checks: dict[str, Check] = {"lock": _refuse_while_locked}
         await stack.enter_async_context(
-            serve_routes(health_routes(checks), host=settings.http_host, port=settings.http_port)
+            serve_routes(
+                health_routes(checks),
+                host=settings.http_host,
+                port=settings.http_port,
+                certificate=settings.certificate,
+            )
         )
         home = TmsDirectory(settings.tms_dir)
         epoch = await home.acquire_lock()

@@ -8,6 +8,7 @@ from datetime import timedelta
 import httpx2
 
 from runtime.bus.service_bus import Bus
+from runtime.certificates import find_http_options
 from runtime.kernel.indexes import IndexKeeper
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
@@ -177,7 +178,9 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         await bus.answer(SecretAnswers(store, secrets, processes.questions.answer_question).answer_question)
 
         # MQS engine next to us, so ignore the proxies of the environment.
-        http = httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0, trust_env=False)
+        http = httpx2.AsyncClient(
+            base_url=settings.mqs_url, timeout=5.0, trust_env=False, **find_http_options(settings.mqs_url)
+        )
         await stack.enter_async_context(http)
         streams = EventStreams()
         engine_parts.watch.start()
@@ -254,6 +257,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                 port=settings.gateway_port,
                 protocol=ReasonedProtocol,
                 limits=settings.connection_limits,
+                certificate=settings.certificate,
             )
         )
         # The server waits for open streams, so they end before it stops.

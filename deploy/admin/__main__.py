@@ -1,4 +1,4 @@
-"""`ewms-admin`, what operators run beside the services: it checks settings, makes the broker's users, saves databases.
+"""`ewms-admin`, what operators run beside the services: it checks settings, makes users and certificates, saves data.
 
 0   done, or the settings are right          1   the settings work, but something should be mended
 2   refused, or the service cannot start
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from deploy.admin.broker import write_broker_users
+from deploy.admin.certificates import make_certificates
 from deploy.admin.configuration import find_faults, find_unknown, list_assigned, list_settings, list_variables
 from runtime.settings import explain_error
 from schemas.broker.services import SERVICES
@@ -37,7 +38,7 @@ _WITH_DATABASE = [spec.name for spec in SERVICES.values() if spec.database]
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command with the arguments `words` (None: those of the process), and return the exit code."""
     parser = argparse.ArgumentParser(prog="ewms-admin", description="What operators run beside the services.")
-    groups = parser.add_subparsers(dest="group", required=True, metavar="config|broker|database")
+    groups = parser.add_subparsers(dest="group", required=True, metavar="config|broker|certificates|database")
     config = groups.add_parser("config", help="the settings of the services")
     verbs = config.add_subparsers(dest="verb", required=True, metavar="check")
     check = verbs.add_parser("check", help="print the settings of a service without secrets, and say what is wrong")
@@ -49,6 +50,9 @@ def main(words: Sequence[str] | None = None) -> int:
     users.add_argument("directory", type=Path)
     users.add_argument("--schedd", action="append", default=[], help="a schedd with a TMS; once for each")
     users.add_argument("--pool", action="append", default=[], help="a pool of step workers; once for each")
+    certificates = groups.add_parser("certificates", help="make an authority, and certificates that it signs")
+    certificates.add_argument("directory", type=Path)
+    certificates.add_argument("server", nargs="*", help="NAME=HOST,HOST: a server, with all its names and addresses")
     database = groups.add_parser("database", help="the documents of a service")
     verbs = database.add_subparsers(dest="verb", required=True, metavar="dump|restore")
     dump = verbs.add_parser("dump", help="write all documents into a new directory, as they are at one moment")
@@ -64,6 +68,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return check_configuration(given.service, given.env_file)
     if given.group == "database":
         return save_database(given.service, given.env_file, given.directory, given.verb, replaces=given.replace)
+    if given.group == "certificates":
+        return sign_certificates(given.directory, given.server)
     return make_broker_users(given.directory, given.schedd, given.pool)
 
 
@@ -72,9 +78,23 @@ def make_broker_users(directory: Path, schedds: Sequence[str], pools: Sequence[s
     try:
         passwords = write_broker_users(directory, schedds=schedds, pools=pools)
     except (Conflict, OSError) as error:
-        sys.stderr.write(f"broker users: {error}\n")
-        return EXIT_UNUSABLE
+        return _report_failure("broker users", error)
     sys.stdout.write("".join(f"{name}\n" for name in passwords))
+    return 0
+
+
+def sign_certificates(directory: Path, servers: Sequence[str]) -> int:
+    """Make the certificates of `servers` (`NAME=HOST,HOST`) in `directory`, and print which are new. Return the exit
+    code.
+    """
+    hosts = {
+        name: [host for host in listed.split(",") if host] for name, _, listed in (s.partition("=") for s in servers)
+    }
+    try:
+        made = make_certificates(directory, hosts)
+    except (EWMSError, OSError) as error:
+        return _report_failure("certificates", error)
+    sys.stdout.write("".join(f"{directory / name}.crt\n" for name in made))
     return 0
 
 
@@ -92,9 +112,7 @@ def save_database(service: str, env_file: Path | None, directory: Path, verb: st
         else:
             done = database.restore_database(url, name, directory, replaces=replaces)
     except (EWMSError, OSError) as error:
-        hint = f" ({error.hint})" if isinstance(error, EWMSError) and error.hint else ""
-        sys.stderr.write(f"database {verb}: {error}{hint}\n")
-        return EXIT_UNUSABLE
+        return _report_failure(f"database {verb}", error)
     sys.stdout.write("".join(f"{one.n_documents:>10} {collection}\n" for collection, one in sorted(done.items())))
     return 0
 
@@ -110,7 +128,8 @@ def check_configuration(service: str, env_file: Path | None) -> int:
         mark = "" if setting.is_set else "   (default)"
         sys.stdout.write(f"{setting.variable}={setting.value}{mark}\n")
     unknown = find_unknown(os.environ if env_file is None else list_assigned(env_file.read_text()), kind)
-    faults = list(find_faults(settings, unknown, _read_modes(settings)))
+    modes = _read_modes(settings)
+    faults = [*find_faults(settings, unknown, modes), *_find_certificate_faults(settings, modes)]
     if env_file is not None and (mode := stat.S_IMODE(env_file.stat().st_mode)) & 0o077:
         faults.append(f"{env_file}: other accounts can read its passwords (mode {mode:04o}); chmod 600")
     _print_faults(service, faults)
@@ -141,6 +160,22 @@ def _read_modes(settings: BaseSettings) -> dict[str, int | None]:
             variable = list_variables(type(settings), name)[0]
             modes[variable] = stat.S_IMODE(value.stat().st_mode) if value.exists() else None
     return modes
+
+
+def _find_certificate_faults(settings: Any, modes: Mapping[str, int | None]) -> Iterable[str]:
+    """Yield what is wrong with the content of the certificates. Missing files are reported elsewhere."""
+    if None in (modes.get(name, 0) for name in ("EWMS_TLS_CERT_FILE", "EWMS_TLS_KEY_FILE", "EWMS_CA_FILE")):
+        return
+    try:
+        settings.check_certificates()
+    except Rejected as error:
+        yield f"{error.reason}; {error.hint}"
+
+
+def _report_failure(what: str, error: EWMSError | OSError) -> int:
+    hint = f" ({error.hint})" if isinstance(error, EWMSError) and error.hint else ""
+    sys.stderr.write(f"{what}: {error}{hint}\n")
+    return EXIT_UNUSABLE
 
 
 def _report_refusal(service: str, reason: str) -> int:

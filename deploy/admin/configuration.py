@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic_core import to_json
 
-from runtime.host_list import parse_hosts
+from runtime.host_list import is_encrypted, parse_hosts
 
 #: Stands for a secret.
 MASK = "********"
@@ -17,7 +17,6 @@ MASK = "********"
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):.*@")
 #: The schemes that send passwords in clear.
 _PLAIN = frozenset({"amqp", "http", "mongodb"})
-_ENCRYPTED = re.compile(r"[?&](?:tls|ssl)=true\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def find_faults(settings: BaseModel, unknown: Collection[str], modes: Mapping[st
 def _find_plain_host(address: str) -> str:
     """Return the host to which `address` sends a password in clear; "" if there is none, or only this machine."""
     parts = parse_hosts(address)
-    if parts.scheme not in _PLAIN or _ENCRYPTED.search(address) or not parts.login:
+    if parts.scheme not in _PLAIN or is_encrypted(address) or not parts.login:
         return ""
     hosts = [one.rpartition(":")[0] or one for one in parts.hosts]
     return next((host for host in hosts if not _is_this_machine(host)), "")

@@ -27,6 +27,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from deploy.local.secret_files import replace_secret
+from runtime.certificates import find_mongo_options
 from runtime.kernel.mongo import translate_errors
 from schemas.errors import Conflict, Rejected, Unavailable
 
@@ -72,7 +73,7 @@ def dump_database(url: str, name: str, directory: Path) -> dict[str, DumpedColle
         raise Conflict(f"{directory} is not empty", hint="name a new directory for each dump")
     with (
         translate_errors(patience_s=_PATIENCE_S),
-        MongoClient[dict[str, Any]](url) as client,
+        MongoClient[dict[str, Any]](url, **find_mongo_options(url)) as client,
         client.start_session(snapshot=True) as session,
     ):
         raw = client[name].with_options(_RAW)
@@ -105,7 +106,7 @@ def restore_database(url: str, name: str, directory: Path, *, replaces: bool = F
         _check_file(directory / f"{collection}.bson", one)
     with (
         translate_errors(patience_s=_PATIENCE_S),
-        MongoClient[dict[str, Any]](url, w="majority", journal=True) as client,
+        MongoClient[dict[str, Any]](url, w="majority", journal=True, **find_mongo_options(url)) as client,
     ):
         database = client[name]
         if replaces:

@@ -24,6 +24,7 @@ from ewms.gateway.reach import http_client
 from ewms.gateway.retries import CAP_S, PASSING, retry_pause_s
 from ewms.gateway.server import Server
 from ewms.gateway.token_claims import find_token_fault
+from runtime.certificates import explain_distrust
 from schemas.errors import Forbidden, Rejected, Unauthenticated
 
 PREFIX = "/v1"
@@ -225,6 +226,9 @@ class Gateway:
             ) from error
 
     def _make_unreachable(self, error: httpx2.HTTPError) -> Unreachable:
+        distrust, remedy = explain_distrust(error)
+        if distrust:
+            return Unreachable(f"the certificate of {self._server.gateway} is refused: {distrust}", hint=remedy)
         return Unreachable(
             f"cannot reach {self._server.gateway}: {error or type(error).__name__}",
             hint=self._hint_for(error),

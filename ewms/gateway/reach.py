@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from runtime.certificates import find_http_options
 from schemas.errors import Rejected
 
 
@@ -26,10 +27,11 @@ def http_client(address: str, **options: Any) -> httpx2.AsyncClient:
     """Make an HTTP client for URLs at `address`. It uses the environment's proxy unless `address` is on loopback.
 
     Raises:
-        Rejected: the environment names a proxy that cannot be used.
+        Rejected: the environment names a proxy, or a file of authorities, that cannot be used.
     """
+    trusted = find_http_options(address)
     try:
-        return httpx2.AsyncClient(trust_env=not is_loopback(address), **options)
+        return httpx2.AsyncClient(trust_env=not is_loopback(address), **trusted, **options)
     except (ValueError, ImportError, httpx2.InvalidURL) as error:
         # Do not show the library's text: it may quote the proxy's address, and a password in it.
         why = "SOCKS needs the package socksio" if isinstance(error, ImportError) else "its address is not valid"

@@ -62,7 +62,9 @@ async def run_worker(settings: WorkerSettings) -> AsyncIterator[Presence]:
         presence: Presence | None = None
         checks: dict[str, Check] = {"control": ping, "registered": check_registered}
         routes = health_routes(checks)
-        await stack.enter_async_context(serve_routes(routes, host=settings.http_host, port=settings.http_port))
+        await stack.enter_async_context(
+            serve_routes(routes, host=settings.http_host, port=settings.http_port, certificate=settings.certificate)
+        )
         await _declare_queue(connection, pool)
 
         voice = WmsVoice(connection.open_publisher(), pool=pool, worker=name)

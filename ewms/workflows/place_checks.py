@@ -7,7 +7,7 @@ from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all, read_workflow
 from ewms.queues.queue_state import fetch_public_profiles
 from ewms.workflows.taskforces import fetch_health
-from runtime.amqp import Connection
+from runtime.amqp import CertificateRefused, Connection
 from schemas.api.operators import DrainSeen
 from schemas.api.workflows.health import ALL_FAILED, FAILING, StallCause, TaskforceHealth
 from schemas.api.workflows.requests import ClustersAnswer
@@ -70,7 +70,8 @@ async def check_broker(gateway: Gateway, workflows: Sequence[WorkflowId]) -> Fin
     try:
         connection = await Connection.connect(address, token=lambda: token, name="ewms doctor", wait_s=_BROKER_WAIT_S)
     except EWMSError as error:
-        remedy = "check the way from here (firewall, VPN); if it is open, tell the people who run the server"
+        way = "check the way from here (firewall, VPN); if it is open, tell the people who run the server"
+        remedy = error.hint if isinstance(error, CertificateRefused) else way
         return Finding("broker", False, f"{tried}: {error.reason}", remedy)
     await connection.close()
     return Finding("broker", True, f"{tried}: the broker lets you in")

@@ -13,6 +13,7 @@ import httpx2
 from mqs.api_hosts import ApiHosts
 from mqs.broker.owner_shares import name_pattern, split_names
 from mqs.broker.traffic import MANY_PROCESSES, BrokerLife, Counters
+from runtime.certificates import explain_distrust
 from runtime.host_list import parse_hosts
 from runtime.retry import call_until_there
 from runtime.telemetry import log
@@ -181,6 +182,9 @@ class Management:
         try:
             answer = await self._client.request(method, path, **what)
         except httpx2.TransportError as error:
+            why, remedy = explain_distrust(error)
+            if why:
+                raise Unavailable(f"the certificate of the management API is refused: {why}", hint=remedy) from error
             raise Unavailable(f"the broker's management API does not answer: {type(error).__name__}") from error
         if answer.is_success or (missing_ok and answer.status_code == 404):
             return answer

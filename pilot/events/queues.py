@@ -72,7 +72,7 @@ class PilotQueues:
             for key, connections in self._connections.items():
                 await self._spread_inputs(key, connections)
         except EWMSError as error:
-            raise BrokerAway(f"the broker cannot be used: {error.reason}") from error
+            raise BrokerAway(f"the broker cannot be used: {error.reason}", hint=error.hint) from error
         if self._token:
             self._renewing = asyncio.create_task(self._renew_token(), name="token renewal")
 
@@ -113,6 +113,7 @@ class PilotQueues:
             token=token or self._current_token,
             name=f"pilot {self._settings.taskforce_uuid}".strip(),
             wait_s=self._settings.reconnect_timeout_s,
+            ca_file=self._settings.ca_file,
         )
 
     def _current_token(self) -> str:

@@ -13,6 +13,7 @@ import httpx2
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from processes.builds.log_pieces import LogPieces
+from runtime.certificates import find_http_options
 from runtime.telemetry import log
 from schemas.automation.builds import REPORT_TOKEN_HEADER, BuildReport, BuildStage, LocationSync
 
@@ -79,7 +80,7 @@ class BuildReporter:
             self._locations[name] = state
 
     def _send_repeatedly(self) -> None:
-        with httpx2.Client(timeout=_TIMEOUT_S) as client:
+        with httpx2.Client(timeout=_TIMEOUT_S, **find_http_options(self._address)) as client:
             is_over = False
             while not is_over and self._is_wanted:
                 is_over = self._over.wait(_EVERY_S)

@@ -10,12 +10,13 @@ from runtime.amqp.backoff import full_jitter
 from runtime.amqp.connection import Connection
 from runtime.amqp.consumer import Consumer
 from runtime.amqp.delivery import Delivery
-from runtime.amqp.errors import AccessRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
+from runtime.amqp.errors import AccessRefused, CertificateRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
 from runtime.amqp.publisher import ConfirmedPublisher
 from runtime.amqp.wire.properties import EventProperties
 
 __all__ = [
     "AccessRefused",
+    "CertificateRefused",
     "ConfirmedPublisher",
     "Connection",
     "ConnectionLost",

@@ -14,10 +14,24 @@ class Connection(Link):
     """A link with its publishers and its consumers. Open it by `Connection.connect`."""
 
     def __init__(
-        self, address: str, *, token: Token, name: str, heartbeat_s: int, timeout_s: float, backoff_cap_s: float
+        self,
+        address: str,
+        *,
+        token: Token,
+        name: str,
+        heartbeat_s: int,
+        timeout_s: float,
+        backoff_cap_s: float,
+        ca_file: str = "",
     ) -> None:
         super().__init__(
-            address, token=token, name=name, heartbeat_s=heartbeat_s, timeout_s=timeout_s, backoff_cap_s=backoff_cap_s
+            address,
+            token=token,
+            name=name,
+            heartbeat_s=heartbeat_s,
+            timeout_s=timeout_s,
+            backoff_cap_s=backoff_cap_s,
+            ca_file=ca_file,
         )
         self._consumers: list[Consumer] = []
         self._publishers: list[ConfirmedPublisher] = []

@@ -18,6 +18,7 @@ from aiormq.exceptions import (
     PublishError,
 )
 
+from runtime.certificates import explain_distrust
 from schemas.errors import EWMSError, Rejected, Unavailable
 
 #: The errors that a call to the broker can raise because of the broker or the network. aiormq raises RuntimeError
@@ -51,6 +52,10 @@ class AccessRefused(Rejected):
     code: ClassVar[int] = 403
 
 
+class CertificateRefused(Rejected):
+    """The broker's certificate is not to be trusted."""
+
+
 def translate_error(error: BaseException | None) -> EWMSError:
     """Return the error of our families for `error`, an error of the library."""
     match error:
@@ -71,6 +76,9 @@ def translate_error(error: BaseException | None) -> EWMSError:
         case TimeoutError():
             return ConnectionLost("the broker did not answer in time")
         case _:
+            why, remedy = explain_distrust(error)
+            if why:
+                return CertificateRefused(f"the broker's certificate is refused: {why}", hint=remedy)
             return ConnectionLost(_error_text(error))
 
 

@@ -38,7 +38,15 @@ class Link:
     """A connection that is restored after each loss, until its owner closes it. Open it by `Link.connect`."""
 
     def __init__(
-        self, address: str, *, token: Token, name: str, heartbeat_s: int, timeout_s: float, backoff_cap_s: float
+        self,
+        address: str,
+        *,
+        token: Token,
+        name: str,
+        heartbeat_s: int,
+        timeout_s: float,
+        backoff_cap_s: float,
+        ca_file: str = "",
     ) -> None:
         accept_odd_properties()
         self._address = address
@@ -47,6 +55,7 @@ class Link:
         self._heartbeat_s = heartbeat_s
         self._timeout_s = timeout_s
         self._backoff_cap_s = backoff_cap_s
+        self._ca_file = ca_file
         self._transport: aio_pika.abc.AbstractConnection | None = None
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
@@ -74,6 +83,7 @@ class Link:
         timeout_s: float = 10.0,
         wait_s: float = 0.0,
         backoff_cap_s: float = 30.0,
+        ca_file: str = "",
     ) -> Self:
         """Open a connection to `address` (`[SCHEME://][USER[:PASS]@]HOST[:PORT][,HOST[:PORT]…][/VHOST]`), and return
         its link.
@@ -83,13 +93,23 @@ class Link:
         `token` is the password. If `token` is a callable, the link calls it at every connect, for example to read a
         file again. If no broker answers, try again for up to `wait_s` seconds. Do not retry refused credentials.
 
+        `ca_file` names authorities to trust besides the system's; "": those of the process (`runtime.certificates`).
+
         Raises:
             AccessRefused: the broker refuses the credentials, the token or the vhost.
+            CertificateRefused: the broker's certificate is not to be trusted.
+            BadAuthorities: the file of authorities cannot be used.
             ConnectionLost: no broker answers.
             Rejected: `address` is not the address of a broker.
         """
         self = cls(
-            address, token=token, name=name, heartbeat_s=heartbeat_s, timeout_s=timeout_s, backoff_cap_s=backoff_cap_s
+            address,
+            token=token,
+            name=name,
+            heartbeat_s=heartbeat_s,
+            timeout_s=timeout_s,
+            backoff_cap_s=backoff_cap_s,
+            ca_file=ca_file,
         )
         deadline = asyncio.get_running_loop().time() + wait_s
         attempt = 0
@@ -215,7 +235,7 @@ class Link:
         token = self._token() if callable(self._token) else self._token
         urls = broker_urls(self._address, token=token, heartbeat_s=self._heartbeat_s, name=self._name)
         try:
-            return await open_at_one(urls, timeout_s=self._timeout_s)
+            return await open_at_one(urls, timeout_s=self._timeout_s, ca_file=self._ca_file)
         except EWMSError as error:
             self.error = error
             raise

@@ -13,6 +13,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from runtime.certificates import find_mongo_options
 from runtime.kernel.decision import Document
 from runtime.kernel.mongo import Index, index_model, translate_errors
 from schemas.errors import Conflict
@@ -28,7 +29,11 @@ _AWAIT_CHANGE_MS = 1000
 
 
 def make_client(url: str, *, appname: str) -> Client:
-    """Return a client. A write returns when it is on the disks of a majority of the database's members."""
+    """Return a client. A write returns when it is on the disks of a majority of the database's members.
+
+    Raises:
+        BadAuthorities: the file of authorities cannot be used.
+    """
     return AsyncMongoClient(
         url,
         appname=appname,
@@ -40,6 +45,7 @@ def make_client(url: str, *, appname: str) -> Client:
         uuidRepresentation="standard",
         serverSelectionTimeoutMS=3000,
         connectTimeoutMS=3000,
+        **find_mongo_options(url),
     )
 
 

@@ -19,6 +19,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
+from runtime.certificates import explain_distrust
 from schemas.errors import Broken, Rejected, Unavailable
 
 _DUPLICATE_KEY = 11000
@@ -126,6 +127,9 @@ def translate_errors(within: object = None, *, patience_s: float = PATIENCE_S) -
         with pymongo.timeout(patience_s), _raise_lost_cancellation():
             yield
     except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
+        why, remedy = explain_distrust(error)
+        if why:
+            raise Unavailable(f"the database's certificate is refused: {why}", hint=remedy) from error
         raise Unavailable(f"the database is away: {type(error).__name__}") from error
     except (InvalidDocument, OverflowError, UnicodeEncodeError) as error:
         # No document can hold this: an integer over 64 bits, NUL in a key, half a surrogate pair. The driver raises the

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from runtime.certificates import ServerCertificate
 from runtime.shared_work import SharedWork
 from runtime.telemetry import fresh_gauge
 from runtime.web.server.serving import serve_app
@@ -103,10 +104,13 @@ async def _check_one(check: Check) -> str:
     return _OK
 
 
-def serve_routes(routes: Sequence[BaseRoute], *, host: str, port: int) -> AbstractAsyncContextManager[str]:
+def serve_routes(
+    routes: Sequence[BaseRoute], *, host: str, port: int, certificate: ServerCertificate | None = None
+) -> AbstractAsyncContextManager[str]:
     """Serve `routes` during the block, and give the block the URL. This is for a process without other HTTP routes.
 
     Raises:
         Unavailable: the address is in use, or is not an address of this machine.
+        BadCertificate: the certificate cannot be used.
     """
-    return serve_app(Starlette(routes=list(routes)), host=host, port=port)
+    return serve_app(Starlette(routes=list(routes)), host=host, port=port, certificate=certificate)

@@ -243,6 +243,8 @@ class PilotOptions:
     )
     #: A relative path starts from the job's directory.
     data_dir_parent: str = field(metadata=_describe_operator_option("DATA_DIR_PARENT_PATH_ON_HOST", _text_reader(".")))
+    #: The authority of the site, which the pilot trusts besides the system's; "": none. A path may be relative, too.
+    ca_file: str = field(metadata=_describe_operator_option("CA_FILE", _text_reader()))
     #: The operator's rules for this worker: directories below which tasks may see files, directories below which images
     #: must lie, and directories that no task may touch.
     external_roots: tuple[str, ...] = field(metadata=_describe_operator_option("EXTERNAL_ROOTS", _words_reader(",")))

@@ -15,6 +15,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt import PyJWK
 
+from runtime.certificates import find_http_options
 from runtime.telemetry import counter, log
 from runtime.web.callers.remembered_tokens import RememberedTokens, Standing, judge_keys
 from schemas.errors import Unauthenticated, Unavailable
@@ -69,7 +70,7 @@ class TokenVerifier:
         self._pause_s = min(_PAUSE_S, keys_life_s)
         self._issuer = issuer.rstrip("/")
         self._audience = audience
-        self._http = http or httpx2.AsyncClient(timeout=_FETCH_TIMEOUT_S, trust_env=False)
+        self._http = http or httpx2.AsyncClient(timeout=_FETCH_TIMEOUT_S, trust_env=False, **find_http_options(issuer))
         self._keys: dict[str, PyJWK] = {}
         self._iss = ""
         self._fetched_at = float("-inf")

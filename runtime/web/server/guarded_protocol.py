@@ -122,8 +122,9 @@ class GuardedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Accept the connection, and wait for its first request. To make room, close this or another connection."""
         super().connection_made(transport)
-        # With this limit the protocol learns of every byte that the peer has not read.
-        transport.set_write_buffer_limits(high=0)
+        # With this limit the protocol learns of every byte that the peer has not read. asyncio's TLS pauses at the
+        # limit itself, so with 0 the protocol could never write. Source: CPython 3.11, asyncio/sslproto.py.
+        transport.set_write_buffer_limits(high=1 if transport.get_extra_info("ssl_object") else 0)
         self._start_head_timeout()
         self._abort_connection(self._table.add_connection(self, self.client[0] if self.client else ""))
 

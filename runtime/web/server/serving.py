@@ -10,6 +10,7 @@ from dataclasses import replace
 import uvicorn
 from starlette.types import ASGIApp
 
+from runtime.certificates import ServerCertificate
 from runtime.web.server.connections import ConnectionLimits
 from runtime.web.server.guarded_protocol import GuardedConfig, GuardedProtocol
 from schemas.errors import Unavailable
@@ -35,14 +36,18 @@ async def serve_app(
     port: int,
     protocol: type[GuardedProtocol] = GuardedProtocol,
     limits: ConnectionLimits | None = None,
+    certificate: ServerCertificate | None = None,
 ) -> AsyncIterator[str]:
     """Serve `app` during the block, which gets the URL. After the block accept no request, and let open ones end.
 
-    `protocol` handles HTTP/1.1. Port 0 means any free port.
+    `protocol` handles HTTP/1.1. Port 0 means any free port. With a `certificate` the server speaks https.
 
     Raises:
         Unavailable: the address is in use, or is not an address of this machine.
+        BadCertificate: the certificate cannot be used.
     """
+    # uvicorn loads a certificate in its own task, where an error would stay unseen.
+    context = None if certificate is None else certificate.make_context()
     limits = _limit_to_open_files(limits or ConnectionLimits())
     config = GuardedConfig(
         app,
@@ -57,13 +62,15 @@ async def serve_app(
         proxy_headers=bool(limits.trusted_proxies),
         forwarded_allow_ips=sorted(limits.trusted_proxies),
         timeout_graceful_shutdown=_DRAIN_S,
+        ssl_context_factory=None if context is None else lambda *_: context,
     )
     listener = _open_listener(host, port)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         actual: int = listener.getsockname()[1]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{actual}"
+        scheme = "http" if context is None else "https"
+        yield f"{scheme}://{f'[{host}]' if ':' in host else host}:{actual}"
     finally:
         server.should_exit = True
         await task

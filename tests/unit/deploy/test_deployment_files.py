@@ -12,6 +12,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from deploy.local.servers.condor_config import PoolPlan, pool_configuration
+from deploy.local.servers.mongodb import MongoDB
+from deploy.local.servers.rabbitmq_config import configuration_text
 from wms.gateway.roles import Role
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -101,3 +104,111 @@ def test_the_realm_gives_the_claims_that_the_gateway_reads() -> None:
     clients = {client["clientId"]: client for client in realm["clients"]}
     assert clients["ewms-cli"]["attributes"]["oauth2.device.authorization.grant.enabled"] == "true"
     assert not [name for name, client in clients.items() if client.get("secret")]
+
+
+def read_settings(text: str) -> dict[str, str]:
+    """Return the lines `name = value` of a configuration file; lines that end with a backslash go on."""
+    lines = re.sub(r"\\\n\s*", "", text).splitlines()
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def test_the_broker_of_a_cluster_has_the_settings_of_ours_and_no_port_without_tls() -> None:
+    settings = read_settings((DEPLOY / "rabbitmq/rabbitmq.conf").read_text())
+    ports = {"amqp": 1, "management": 2, "jwks": 3}
+    ours = read_settings(
+        configuration_text(ports, kid="k", public_key=Path("p"), definitions_file=Path("d"), channels=16, tick_s=5)
+    )
+    shared = {
+        name
+        for name in ours
+        if name.startswith(
+            ("auth_backends", "auth_oauth2.resource", "auth_oauth2.algorithms", "max_message", "consumer")
+        )
+    }
+    assert len(shared) > 7
+    assert {name: settings[name] for name in shared} == {name: ours[name] for name in shared}
+    assert settings["listeners.tcp"] == "none"
+    assert not [name for name in settings if re.match(r"(listeners\.tcp|management\.tcp|prometheus\.tcp)\.", name)]
+    for part in ("ssl_options", "management.ssl", "prometheus.ssl"):
+        assert [settings[f"{part}.{file}"] for file in ("cacertfile", "certfile", "keyfile")] == [
+            "/etc/ewms/tls/ca.crt", "/etc/ewms/tls/broker.crt", "/etc/ewms/tls/broker.key",
+        ]  # fmt: skip
+    assert settings["auth_oauth2.jwks_uri"].startswith("https://")
+    assert settings["auth_oauth2.https.peer_verification"] == "verify_peer"
+    nodes = [value for name, value in settings.items() if name.startswith("cluster_formation.classic_config.nodes.")]
+    assert len(set(nodes)) == 3
+    assert settings["queue_leader_locator"] == "balanced"
+    compose = read_settings((DEPLOY / "compose/rabbitmq.conf").read_text())
+    assert {name: compose[name] for name in shared} == {name: ours[name] for name in shared}
+
+
+def test_nodes_of_the_broker_speak_tls_with_each_other() -> None:
+    environment = read_settings((DEPLOY / "rabbitmq/rabbitmq-env.conf").read_text())
+    for name in ("SERVER_ADDITIONAL_ERL_ARGS", "CTL_ERL_ARGS"):
+        assert environment[name] == ('"-proto_dist inet_tls -ssl_dist_optfile /etc/rabbitmq/inter_node_tls.config"')
+    terms = re.sub(r"%.*", "", (DEPLOY / "rabbitmq/inter_node_tls.config").read_text())
+    assert (terms.count("{verify, verify_peer}"), terms.count("{fail_if_no_peer_cert, true}")) == (2, 1)
+    for opening, closing in ("{}", "[]"):
+        assert terms.count(opening) == terms.count(closing)
+    assert terms.rstrip().endswith("].")
+
+
+def test_the_database_of_a_cluster_requires_tls_and_passwords_and_has_the_settings_of_ours() -> None:
+    settings = yaml.safe_load((DEPLOY / "mongodb/mongod.conf").read_text())
+    tls = settings["net"]["tls"]
+    assert (tls["mode"], tls["CAFile"]) == ("requireTLS", "/etc/ewms/tls/ca.crt")
+    assert tls["certificateKeyFile"] == "/etc/ewms/tls/database.pem"
+    assert settings["security"]["authorization"] == "enabled"
+    absent: Any = None
+    ours = MongoDB(absent, absent, home=Path("h"), data=Path("d"), log=Path("l"), port=1).build_arguments(Path("k"))
+    for name in ("transactionLifetimeLimitSeconds", "authenticationMechanisms"):
+        assert f"{name}={settings['setParameter'][name]}" in ours
+    name = settings["replication"]["replSetName"]
+    script = (DEPLOY / "mongodb/initiate.js").read_text()
+    assert f'_id: "{name}"' in script
+    assert len(set(re.findall(r'host: "([^"]+)"', script))) == 3
+    for service in ("wms", "mqs"):
+        assert f'db.getSiblingDB("{service.upper()}_DB").createUser({{ user: "{service}"' in script
+        assert f"replicaSet={name}&tls=true" in (DEPLOY / f"systemd/{service}.env.example").read_text()
+    assert not re.search(r"pwd: \"", script), "passwords are asked for"
+
+
+def test_an_access_point_lets_no_job_change_what_ours_forbids_and_encrypts_everything() -> None:
+    settings = read_settings((DEPLOY / "htcondor/60-ewms.conf").read_text())
+    here = Path("here")
+    plan = PoolPlan(
+        tree=here, home=here, work=here, spool=here, key=here, logs=here, port=1, schedd="s", ids="1.1",
+        has_accounts=False, client=here,
+    )  # fmt: skip
+    ours = read_settings(pool_configuration(plan))
+    same = ["IMMUTABLE_JOB_ATTRS", *(name for name in ours if "CHIRP" in name)]
+    same += [name for name in ours if re.fullmatch("SEC_DEFAULT_(AUTHENTICATION|ENCRYPTION|INTEGRITY)", name)]
+    assert len(same) == 8
+    assert {name: settings[name] for name in same} == {name: ours[name] for name in same}
+
+
+def test_the_proxy_encrypts_and_checks_both_hops_and_passes_streams_on_at_once() -> None:
+    text = (DEPLOY / "proxy/nginx.conf").read_text()
+    for line in (
+        "listen 443 ssl;",
+        "proxy_pass https://ewms_gateway;",
+        "proxy_ssl_verify on;",
+        "proxy_ssl_trusted_certificate /etc/ewms/tls/ca.crt;",
+        "proxy_buffering off;",
+        # The gateway counts connections by this header, so a client must not choose it.
+        "proxy_set_header X-Forwarded-For $remote_addr;",
+    ):
+        assert line in text
+    assert not re.search(r"listen (?!443 ssl)", text)
+    assert text.count("{") == text.count("}")
+
+
+def test_the_examples_of_settings_send_nothing_in_clear_to_another_machine() -> None:
+    for example in sorted((DEPLOY / "systemd").glob("*.env.example")):
+        for line in example.read_text().splitlines():
+            found = re.search(r"(\w+)=.*?(amqp|http|mongodb)://", line)
+            if found and not line.startswith("#"):
+                assert found[2] == "mongodb", line
+                assert "tls=true" in line
+        assert "\nEWMS_CA_FILE=/etc/ewms/tls/ca.crt\n" in example.read_text()

@@ -87,3 +87,8 @@ def test_existing_clients_get_no_address_with_several_hosts() -> None:
     assert MqsSettings(**several).profile_address == "user@one:5672,two:5672/ewms"
     with pytest.raises(ValidationError, match="EWMS_BROKER_ADDRESS has several hosts"):
         MqsSettings(**several, legacy_clients=True)
+
+
+def test_an_address_with_tls_keeps_its_scheme_in_front_of_the_user() -> None:
+    several = {**OURS, **KEYS, "EWMS_BROKER_ADDRESS": "amqps://one:5671,two:5671/ewms"}
+    assert MqsSettings(**several).profile_address == "amqps://user@one:5671,two:5671/ewms"

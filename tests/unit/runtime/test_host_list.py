@@ -1,6 +1,6 @@
 import pytest
 
-from runtime.host_list import HostList, parse_hosts
+from runtime.host_list import HostList, is_encrypted, parse_hosts
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,30 @@ from runtime.host_list import HostList, parse_hosts
     ],
 )
 def test_each_host_gets_the_same_login_and_path(address: str, addresses: list[str]) -> None:
-    assert parse_hosts(address).name_addresses() == addresses
+    parts = parse_hosts(address)
+    assert parts.name_addresses() == addresses
+    assert parts.join_parts() == address
 
 
 def test_the_parts_stand_alone() -> None:
     assert parse_hosts("mongodb://u:p@one:1,[::1]:2/db?tls=true#x") == HostList(
         "mongodb", "u:p", ("one:1", "[::1]:2"), "/db?tls=true#x"
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("amqps://wms:x@h:5671/ewms-control", True),
+        ("amqp://wms:x@h/ewms-control", False),
+        ("user@h:5672/ewms", False),
+        ("https://h", True),
+        ("http://h?tls=false", False),
+        ("mongodb://wms:x@db1,db2/WMS_DB?replicaSet=ewms&tls=true", True),
+        ("mongodb://h/?ssl=true", True),
+        ("mongodb://h/?replicaSet=r", False),
+        ("mongodb+srv://h/", True),
+    ],
+)
+def test_an_address_says_whether_it_needs_tls(address: str, expected: bool) -> None:
+    assert is_encrypted(address) is expected

@@ -38,7 +38,7 @@ def test_users_of_a_whole_system_are_written_and_kept(tmp_path: Path, capsys: py
 @pytest.mark.parametrize("path", sorted((ROOT / "deploy/systemd").glob("*.env.example")), ids=lambda path: path.name)
 def test_the_examples_of_settings_name_the_vhosts_of_these_users_and_of_tokens(path: Path) -> None:
     addresses = re.findall(r"amqps?://\S+?/(\S+)", path.read_text()) + re.findall(
-        r"^EWMS_BROKER_ADDRESS=[^/\s]+/(\S+)$", path.read_text(), re.MULTILINE
+        r"^EWMS_BROKER_ADDRESS=(?:amqps?://)?[^/\s]+/(\S+)$", path.read_text(), re.MULTILINE
     )
     assert set(addresses) <= {CONTROL_VHOST, DATA_VHOST}
 

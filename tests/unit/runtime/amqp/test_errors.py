@@ -1,5 +1,7 @@
 """What the broker answers, as the family that says who acts."""
 
+from ssl import SSLError
+
 import pytest
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import (
@@ -17,7 +19,7 @@ from aiormq.exceptions import (
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from runtime.amqp import AccessRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
+from runtime.amqp import AccessRefused, CertificateRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
 from runtime.amqp.channel_loss import find_error_of_event
 from runtime.amqp.errors import DeclaredOtherwise, translate_error
 from schemas.errors import EWMSError, Rejected, TooLarge, Unavailable
@@ -43,6 +45,11 @@ RETURNED = Basic.Return(312, "NO_ROUTE", "x.a", "a")
         (ConnectionClosed(320, "CONNECTION_FORCED - credential expired"), ConnectionLost),
         (ChannelInvalidStateError("closed"), ConnectionLost),
         (ConnectionResetError("reset"), ConnectionLost),
+        (
+            SSLError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer"),
+            CertificateRefused,
+        ),
+        (SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1000)"), ConnectionLost),
         (TimeoutError(), ConnectionLost),
         (None, ConnectionLost),
     ],

@@ -122,6 +122,7 @@ def test_who_sets_a_quarantine_gets_a_pilot_that_stops_at_errors() -> None:
         "EWMS_PILOT_EXTERNAL_ROOTS",
         "EWMS_PILOT_IMAGE_ROOTS",
         "EWMS_PILOT_PROTECTED_DIRECTORIES",
+        "EWMS_PILOT_CA_FILE",
         "_EWMS_PILOT_APPTAINER_BUILD_WORKDIR",
     ],
 )
