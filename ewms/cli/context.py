@@ -11,6 +11,7 @@ from ewms.cli.text.terminal.streams import json_text, print_to_stderr
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from ewms.client import Client
     from ewms.flows.service import WorkflowService
@@ -79,6 +80,13 @@ class GlobalOptions:
         if self.is_wide:
             return open_console(width=_WIDE)
         return open_console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+
+    def print_list(self, table: "Table", none: str) -> None:
+        """Print `table` as a result. If it has no rows, tell the user `none` instead."""
+        if table.row_count:
+            self.make_console().print(table)
+        else:
+            self.tell_user(none)
 
     def make_client(self) -> "Client":
         """Make a client for the server that the options, the environment or the endpoints file name."""

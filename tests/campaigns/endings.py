@@ -43,6 +43,8 @@ from tests.waiting import holds_within
 
 #: A run must be over within this time, whatever its trouble: quarantines and leases take minutes.
 _PATIENCE_S = 600.0
+#: All results must be there within this time after the end: a loop that ends again and again opens its queue often.
+_RESULTS_S = 120.0
 _LOOK_S = 2.0
 _N_AT_ONCE = 3
 
@@ -123,7 +125,7 @@ def _carry_out(stack: Stack, planned: PlannedRun, directory: Path) -> Ending:
             outcome = ""
             with suppress(EWMSError):
                 outcome = run.wait("over", timeout=_PATIENCE_S).word
-            holds_within(lambda: planned.good <= collector.counts.keys(), 30, pause_s=0.3)
+            holds_within(lambda: planned.good <= collector.counts.keys(), _RESULTS_S, pause_s=0.3)
             dead, faults = _read_dead_letters(run)
             if planned.trouble is Trouble.ALL_FAIL and not {"all-bad", FAILING} & watcher.causes:
                 faults = (*faults, f"nobody was told that the task fails on everything: {sorted(watcher.causes)}")

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,16 @@ def test_a_table_has_no_colours_outside_a_terminal(gateway: FakeGateway) -> None
     done = ewms(gateway, "workflow", "show", WORKFLOW)
     assert "condor-submit" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_a_watch_without_news_ends_when_its_reader_does(gateway: FakeGateway) -> None:
+    shows(gateway, (None, {}))
+    command = f"{sys.executable} -m ewms.cli --server {gateway.url} workflow watch {WORKFLOW} 2>&1 | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=150, env={**os.environ, "EWMS_TOKEN": "t"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
 
 
 def test_watching_writes_changes_and_ends_with_the_outcome(gateway: FakeGateway) -> None:

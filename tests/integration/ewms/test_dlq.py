@@ -197,6 +197,15 @@ def test_letters_that_are_not_there_are_told_by_the_status_and_all_of_none_is_no
     assert ewms(gateway, "dlq", action, WORKFLOW, "--all", *yes).returncode == 0
 
 
+@pytest.mark.parametrize("which", [["--each"], ["--signature", "ffff"], ["--event", "e-1"]])
+def test_a_list_without_letters_is_a_sentence_and_no_table(gateway: FakeGateway, which: list[str]) -> None:
+    for query in ("", "?signature=ffff", "?event_id=e-1"):
+        gateway.on(f"GET {LETTERS}{query}", page())
+        gateway.on(f"GET /v1/workflows/{WORKFLOW}/failed-attempts{query}", (200, {"attempts": []}, {}))
+    done = ewms(gateway, "dlq", "list", WORKFLOW, *which)
+    assert (done.returncode, done.stdout, "has no such dead letters" in done.stderr) == (0, "", True)
+
+
 def test_no_server_names_a_file_outside_of_the_directory(gateway: FakeGateway, tmp_path: Path) -> None:
     gateway.on(f"GET {LETTERS}/whole", page(letter(1, letter="../evil", body="YWJj", headers={})))
     done = ewms(gateway, "dlq", "export", WORKFLOW, "--to", str(tmp_path / "out"))

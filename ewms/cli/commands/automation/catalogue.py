@@ -86,7 +86,7 @@ def list_tasks(
     if not given.write_result({"tasks": listed}, [str(one.id) for one in found]):
         from ewms.cli.text.automation.catalogue import task_table
 
-        given.make_console().print(task_table(found))
+        given.print_list(task_table(found), "no such tasks")
 
 
 @app.command()

@@ -31,7 +31,7 @@ def list_hosts(
     with given.make_client() as ews:
         found = ews.hosts.list_hosts(inventory=inventory, labels=labels or (), group=group)
     if not given.write_result([dict(each) for each in found], [str(each["id"]) for each in found]):
-        given.make_console().print(host_table(found))
+        given.print_list(host_table(found), "no such hosts")
 
 
 @app.command()

@@ -33,7 +33,7 @@ def list_inventories(
     with given.make_client() as ews:
         found = ews.inventories.list_inventories(organization=organization)
     if not given.write_result([dict(each) for each in found], [str(each["id"]) for each in found]):
-        given.make_console().print(inventory_table(found))
+        given.print_list(inventory_table(found), "no inventories")
 
 
 @app.command()
@@ -165,7 +165,7 @@ def match(
     with given.make_client() as ews:
         found = ews.inventories.match(inventory, limit)
     if not given.write_result([dict(each) for each in found], [str(each["name"]) for each in found]):
-        given.make_console().print(host_table(found))
+        given.print_list(host_table(found), "no such hosts")
         given.tell_user(f"{len(found)} host(s)")
 
 

@@ -116,7 +116,7 @@ def list_jobs(
         found = ews.jobs.list_latest(number, inventory=place)
     listed = [one.model_dump(mode="json") for one in found]
     if not given.write_result({"jobs": listed}, [str(one.id) for one in found]):
-        given.make_console().print(job_table(found))
+        given.print_list(job_table(found), "no jobs")
 
 
 @app.command()
@@ -150,7 +150,7 @@ def list_hosts(
         found = ews.jobs.list_hosts(job, state=state)
     listed = [one.model_dump(mode="json") for one in found]
     if not given.write_result({"hosts": listed}, [one.name for one in found]):
-        given.make_console().print(job_host_table(found))
+        given.print_list(job_host_table(found), "no such hosts")
 
 
 @app.command("logs")

@@ -39,7 +39,7 @@ def list_secrets(context: typer.Context, *, organization: Organization = "defaul
     with given.make_client() as ews:
         found = ews.secrets.list_secrets(organization=organization)
     if not given.write_result(found, [str(each["name"]) for each in found]):
-        given.make_console().print(secret_table(found))
+        given.print_list(secret_table(found), "no secrets")
 
 
 @app.command("delete")

@@ -47,7 +47,7 @@ def list_all(context: typer.Context) -> None:
     with given.make_client() as ews:
         found = ews.trees.schedules.list_all()
     if not given.write_result([dict(each) for each in found], [str(each["id"]) for each in found]):
-        given.make_console().print(schedule_table(found))
+        given.print_list(schedule_table(found), "no schedules")
 
 
 @app.command()

@@ -55,7 +55,7 @@ def list_letters(
             letters = list(failures.dead_letters(**which))
             found = {"dead_letters": [letter.model_dump(mode="json") for letter in letters]}
             if not given.write_result(found, [letter.letter for letter in letters]):
-                given.make_console().print(letter_table(letters, wide=given.is_wide))
+                given.print_list(letter_table(letters, wide=given.is_wide), f"{workflow} has no such dead letters")
             return
         groups = failures.groups()
         if given.write_result(groups.model_dump(mode="json"), [group.signature for group in groups.groups]):

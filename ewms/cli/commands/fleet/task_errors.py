@@ -65,8 +65,10 @@ def show_errors(
         reported = {"attempts": [attempt.model_dump(mode="json") for attempt in attempts]}
         if given.write_result(reported, [attempt.event_id for attempt in attempts]):
             return
-        if event is None:
-            given.make_console().print(attempt_table(attempts, wide=given.is_wide))
+        if event is None or not attempts:
+            given.print_list(
+                attempt_table(attempts, wide=given.is_wide), f"no worker has reported such an attempt of {workflow}"
+            )
             if uncounted := explain_uncounted(sum(not attempt.counts for attempt in attempts)):
                 given.tell_user(f"*: {uncounted}")
             return

@@ -143,7 +143,7 @@ def list_workflows(
         return
     from ewms.cli.text.fleet.tables import workflow_table
 
-    given.make_console().print(workflow_table(workflows, tasks))
+    given.make_console().print(workflow_table(workflows, tasks, wide=given.is_wide))
 
 
 @app.command()

@@ -73,7 +73,7 @@ def list_flows(
         )
     listed = [one.model_dump(mode="json", by_alias=True) for one in found.work_flows]
     if not given.write_result(listed, [one.id for one in found.work_flows]):
-        given.make_console().print(flow_table(found.work_flows))
+        given.print_list(flow_table(found.work_flows), "no such flows")
         if page.total > len(listed):
             given.tell_user(f"these are {len(listed)} of {page.total}; see more: -n {min(page.total, 1000)}")
 

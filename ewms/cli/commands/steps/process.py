@@ -96,7 +96,7 @@ def list_processes(
     with given.make_client() as ews:
         found = ews.processes.find({name: value for name, value in wanted.items() if value is not None}, n=n)
     if not given.write_result([one.model_dump(mode="json") for one in found], [one.process_id for one in found]):
-        given.make_console().print(process_table(found))
+        given.print_list(process_table(found), "no such processes")
 
 
 @app.command()

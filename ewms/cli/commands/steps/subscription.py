@@ -30,7 +30,7 @@ def list_subscriptions(
         found = ews.subscriptions.find({name: value for name, value in wanted.items() if value is not None}, n=n)
     listed = [one.model_dump(mode="json") for one in found]
     if not given.write_result(listed, [str(one.subscription_id) for one in found]):
-        given.make_console().print(subscription_table(found))
+        given.print_list(subscription_table(found), "no such subscriptions")
 
 
 @app.command()
@@ -46,7 +46,7 @@ def show(context: typer.Context, subscription: Subscription) -> None:
     listed = [one.model_dump(mode="json") for one in processes]
     if not given.write_result({"subscription": found, "processes": listed}, [subscription]):
         typer.echo(yaml_text(found), nl=False)
-        given.make_console().print(process_table(processes))
+        given.print_list(process_table(processes), "it has no processes")
 
 
 @app.command()

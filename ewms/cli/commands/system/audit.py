@@ -40,4 +40,4 @@ def list_changes(
     if not given.write_result(found, [str(row.id) for row in rows]):
         from ewms.cli.text.audit_log import audit_table
 
-        given.make_console().print(audit_table(rows))
+        given.print_list(audit_table(rows), "no such changes")

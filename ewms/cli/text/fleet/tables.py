@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MAX_TASKS = 24
 
 
-def workflow_table(workflows: Sequence[WorkflowFound], tasks: Sequence[TaskDirective]) -> Table:
+def workflow_table(workflows: Sequence[WorkflowFound], tasks: Sequence[TaskDirective], *, wide: bool = False) -> Table:
     """Return a table with a row for each workflow. It names the outcome as `ewms workflow show` does.
 
     `tasks` are the workflows' tasks: a workflow has no name, so its tasks show which one it is.
@@ -33,6 +33,8 @@ def workflow_table(workflows: Sequence[WorkflowFound], tasks: Sequence[TaskDirec
     table = make_table()
     for column in ("workflow", "made (UTC)", "priority", "outcome"):
         table.add_column(column, no_wrap=column != "outcome")
+    if wide:
+        table.add_column("tasks", no_wrap=True)
     names: dict[str, list[str]] = {}
     for task in tasks:
         names.setdefault(task.workflow_id, []).append(name_task(task))
@@ -40,6 +42,9 @@ def workflow_table(workflows: Sequence[WorkflowFound], tasks: Sequence[TaskDirec
         outcome = workflow.outcome or outcome_words(workflow.deactivated, None)
         made, priority = _format_time(workflow.timestamp), str(workflow.priority)
         what = ", ".join(dict.fromkeys(names.get(workflow.workflow_id, [])))
+        if wide:
+            table.add_row(workflow.workflow_id, made, priority, outcome, Text(what))
+            continue
         shown = what if len(what) <= _MAX_TASKS else f"{what[: _MAX_TASKS - 1]}…"
         name = Text.assemble(workflow.workflow_id, *((("\n  " + shown, "dim"),) if shown else ()))
         table.add_row(name, made, priority, outcome)

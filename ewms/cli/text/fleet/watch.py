@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from ewms.cli.text.terminal.streams import check_reader
 from ewms.workflows.progress import Observation, Progress, compute_progress
 
 if TYPE_CHECKING:
@@ -65,10 +66,12 @@ class LiveDisplay:
 
         if self._live is not None:
             self._live.update(render_progress(now), refresh=True)
-        elif not self._quiet and (self._last is None or is_worth_a_line(self._last, now)):
-            sys.stderr.write(format_progress(now, self._last) + "\n")
-            self._last = now
-            sys.stderr.flush()
+        elif not self._quiet:
+            check_reader(sys.stderr)
+            if self._last is None or is_worth_a_line(self._last, now):
+                sys.stderr.write(format_progress(now, self._last) + "\n")
+                self._last = now
+                sys.stderr.flush()
 
 
 def is_worth_a_line(told: Progress, now: Progress) -> bool:

@@ -1,8 +1,10 @@
 """Use standard input, output and error, which a shell may have closed, and which may be full, endless or not UTF-8."""
 
 import codecs
+import errno
 import json
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,6 +49,22 @@ def print_to_stderr(text: str) -> None:
     except OSError:
         # Python would try again at its end, and exit with 120 instead of the command's status.
         abandon_output(sys.stderr)
+
+
+def check_reader(stream: TextIO) -> None:
+    """Check that somebody can read `stream`: a command that follows something may have nothing to write for hours.
+
+    Raises:
+        BrokenPipeError: `stream` is a pipe or a socket, and its reader has ended.
+    """
+    poll = select.poll()
+    try:
+        poll.register(stream.fileno(), 0)
+    except (OSError, ValueError):
+        # The stream is closed, or has no file descriptor.
+        return
+    if any(found & (select.POLLERR | select.POLLHUP) for _, found in poll.poll(0)):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def abandon_output(stream: TextIO | None = None) -> None:

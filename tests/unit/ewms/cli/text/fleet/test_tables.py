@@ -24,6 +24,7 @@ from ewms.workflows.worker_logs import LogInfo
 from schemas.api.queries import WorkflowFound
 from schemas.api.workflows.health import TaskforceHealth
 from schemas.api.workflows.requests import ClusterLocation
+from schemas.explain.task_names import name_task
 from schemas.fleet.phases import Phase
 from schemas.fleet.pilot_kills import EVENTS_OF_KILLED, PilotKill, PilotKills, describe_kills
 from schemas.questions.worker_logs import LogStream
@@ -87,6 +88,10 @@ def test_a_list_of_workflows_shows_which_one_is_which_by_their_tasks(image: str,
     task = state(taskforce()).task_directives[0].model_copy(update={"task_image": image, "task_args": args})
     found = WorkflowFound(**state(taskforce()).workflow.model_dump(), outcome="done with failures")
     assert f"  {name} " in on_80_columns(workflow_table([found], [task, task]))
+    wide = StringIO()
+    Console(file=wide, width=200).print(workflow_table([found], [task, task], wide=True))
+    (row,) = [line for line in wide.getvalue().splitlines() if found.workflow_id in line]
+    assert name_task(task) in row
 
 
 @pytest.mark.parametrize(
