@@ -99,7 +99,7 @@ def test_json_is_the_rest_model(gateway: FakeGateway) -> None:
 
 
 def test_where_tasks_can_run_is_listed(gateway: FakeGateway) -> None:
-    clusters = [{"name": "osg", "schedd": "s.example.org", "n_workers": 5, "alias_of": ""}]
+    clusters = [{"name": "osg", "schedd": "s.example.org", "n_workers": 5, "alias_of": "", "drain": None}]
     gateway.on("GET /v1/clusters", (200, {"clusters": clusters}, {}))
     assert json.loads(ewms(gateway, "cluster", "list", "-o", "json").stdout) == {"clusters": clusters}
     assert ewms(gateway, "cluster", "list", "-o", "name").stdout == "osg\n"

@@ -16,8 +16,8 @@ PLACES = tuple(str(ROOT / place) for place in ("wms", "runtime/kernel", "runtime
 
 STARTED = """
     Store.connect IndexKeeper.start Bus.connect Relay.start
-    SnapshotWriter.start Launcher.start Timers.start StallWatch.start Census.start
-    LockKeeper.start ChildWorkflows.start StepWorkers.start Timers.start
+    SharedDocument.start SnapshotWriter.start Launcher.start DrainWatch.start Timers.start StallWatch.start Census.start
+    LockKeeper.start SharedDocument.start ChildWorkflows.start StepWorkers.start Timers.start
     TreeTurns.start OrphanedApprovals.start NotificationParts.start NotificationWatch.start NotificationSender.start
     Timers.start ScheduleRunner.start Timers.start BuildWatch.start Jobs.start WorkWatch.start LeftoverHosts.start
     Bus.consume Bus.answer RunWatch.start
@@ -28,7 +28,8 @@ STOPPED = """
     NotificationParts.stop NotificationWatch.stop NotificationSender.stop Timers.stop WebhookSender.close
     OrphanedApprovals.stop TreeTurns.stop
     Timers.stop StepWorkers.stop SecretRotation.stop Effects.stop ChildWorkflows.stop LockKeeper.stop
-    Census.stop StallWatch.stop Timers.stop Launcher.stop SnapshotWriter.stop
+    SharedDocument.stop Census.stop StallWatch.stop Timers.stop DrainWatch.stop Launcher.stop SnapshotWriter.stop
+    SharedDocument.stop
     Relay.stop Bus.close IndexKeeper.stop Database.close
 """
 
