@@ -227,6 +227,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                     trees=trees,
                     notifications=notifications.service,
                     jobs=JobReader(store),
+                    explainer=processes.explainer,
                     numbers=OrganizationNumbers(store),
                     organizations=organizations,
                     users=Users(store),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ewms.cli.commands import explain
 from ewms.cli.commands.events import trace
 from ewms.cli.commands.fleet import simulate
 from ewms.cli.commands.steps import worker
@@ -29,6 +30,7 @@ app.command("doctor")(doctor.show_checkup)
 app.command("login")(login.log_in_user)
 app.command("logout")(login.log_out_user)
 app.command("whoami")(login.show_user)
+app.command()(explain.explain)
 app.command("trace")(trace.show_trace)
 app.command("simulate")(simulate.simulate_workflow)
 app.command("worker")(worker.run_step_worker)

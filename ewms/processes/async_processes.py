@@ -11,6 +11,7 @@ from ewms.durations import Duration, parse_seconds
 from ewms.errors import FormNotComplete, TimedOut
 from ewms.gateway.http import Gateway
 from schemas.api.processes import ProcessDetail, ProcessStep, ProcessSummary
+from schemas.api.workflows.explanation import ObjectExplanation
 from schemas.engine.processes import ProcessStatus
 from schemas.errors import Rejected
 
@@ -131,6 +132,15 @@ class AsyncProcessRun:
     async def show(self) -> ProcessDetail:
         """Return the process with its steps, its state, and the form that it waits for."""
         return ProcessDetail.model_validate(await self._open_gateway().get_json(self._path))
+
+    async def explain(self) -> ObjectExplanation:
+        """Return why the process stands as it does: causes with remedies, the most serious first.
+
+        Raises:
+            NotThere: the process does not exist, or you may not see it.
+        """
+        answer = await self._open_gateway().get_json(f"{self._path}/explain")
+        return ObjectExplanation.model_validate(answer, extra="ignore")
 
     async def log(self) -> list[ProcessStep]:
         """Return the steps that have begun, with every failed attempt, in order."""

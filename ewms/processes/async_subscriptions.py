@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from ewms.gateway.http import Gateway
 from ewms.processes.async_processes import join_filters
 from schemas.api.processes import ProcessSummary
+from schemas.api.workflows.explanation import ObjectExplanation
 from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument
 
 _MAX_LISTED = 250
@@ -54,6 +55,15 @@ class AsyncSubscriptionClient:
             f"/subscriptions/workflows/{_quote(subscription_id)}"
         )
         return found
+
+    async def explain(self, subscription_id: str) -> ObjectExplanation:
+        """Return why workflows may not start on the subscription: causes with remedies, all of them for each workflow.
+
+        Raises:
+            NotThere: the subscription does not exist, or you may not see it.
+        """
+        answer = await self._open_gateway().get_json(f"/subscriptions/{_quote(subscription_id)}/explain")
+        return ObjectExplanation.model_validate(answer, extra="ignore")
 
     async def processes(self, subscription_id: str) -> list[ProcessSummary]:
         """Return the processes that have worked on a subscription, the latest first."""

@@ -7,6 +7,7 @@ from ewms.durations import Duration
 from ewms.loop_thread import LoopThread
 from ewms.processes.async_processes import AsyncProcesses, AsyncProcessRun, Page
 from schemas.api.processes import ProcessDetail, ProcessStep, ProcessSummary
+from schemas.api.workflows.explanation import ObjectExplanation
 
 
 class Processes:
@@ -101,6 +102,14 @@ class ProcessRun:
     def show(self) -> ProcessDetail:
         """Return the process with its steps, its state, and the form that it waits for."""
         return self._portal.run_coroutine(self._run.show)
+
+    def explain(self) -> ObjectExplanation:
+        """Return why the process stands as it does: causes with remedies, the most serious first.
+
+        Raises:
+            NotThere: the process does not exist, or you may not see it.
+        """
+        return self._portal.run_coroutine(self._run.explain)
 
     def log(self) -> list[ProcessStep]:
         """Return the steps that have begun, with every failed attempt, in order."""

@@ -6,6 +6,7 @@ from typing import Any
 from ewms.loop_thread import LoopThread
 from ewms.processes.async_subscriptions import AsyncSubscriptionClient
 from schemas.api.processes import ProcessSummary
+from schemas.api.workflows.explanation import ObjectExplanation
 from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument
 
 
@@ -43,6 +44,14 @@ class SubscriptionClient:
         `reason`.
         """
         return self._portal.run_coroutine(lambda: self._subscriptions.workflows(subscription_id))
+
+    def explain(self, subscription_id: str) -> ObjectExplanation:
+        """Return why workflows may not start on the subscription: causes with remedies, all of them for each workflow.
+
+        Raises:
+            NotThere: the subscription does not exist, or you may not see it.
+        """
+        return self._portal.run_coroutine(lambda: self._subscriptions.explain(subscription_id))
 
     def processes(self, subscription_id: str) -> list[ProcessSummary]:
         """Return the processes that have worked on a subscription, the latest first."""

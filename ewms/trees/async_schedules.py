@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ewms.gateway.http import Gateway
+from schemas.api.workflows.explanation import ObjectExplanation
 from schemas.errors import NotFound
 
 
@@ -48,6 +49,16 @@ class AsyncScheduleClient:
             n = "several schedules are" if found else "no schedule is"
             raise NotFound(f"{n} called {schedule!r}", hint="give the number of one" if found else "")
         return found[0]
+
+    async def explain(self, schedule: str) -> ObjectExplanation:
+        """Return why the schedule launches nothing, or when it does: causes with remedies, the most serious first.
+
+        Raises:
+            NotFound: there is no such schedule, or several have the name.
+        """
+        found = await self.find(schedule)
+        answer = await self._open_gateway().get_json(f"/schedules/{found['id']}/explain/")
+        return ObjectExplanation.model_validate(answer, extra="ignore")
 
     async def list_all(self, *, template: int | None = None) -> list[Mapping[str, Any]]:
         """Return the first 200 schedules, by their numbers; with `template`, those of the template with this number."""

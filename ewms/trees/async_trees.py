@@ -13,6 +13,7 @@ from ewms.durations import Duration, parse_seconds
 from ewms.errors import ServerAnswer, TimedOut, Unreachable
 from ewms.gateway.http import Gateway
 from ewms.trees.async_schedules import AsyncScheduleClient
+from schemas.api.workflows.explanation import ObjectExplanation
 from schemas.errors import NotFound, Rejected
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
@@ -147,6 +148,16 @@ class AsyncTreeRun:
         """Return the tree's job as the JSON object of the REST API. Its key `graph` has the nodes and edges."""
         job = await self._open_gateway().get_json(f"{self._path}/")
         return {**job, "graph": await self._open_gateway().get_json(f"{self._path}/graph/")}
+
+    async def explain(self) -> ObjectExplanation:
+        """Return why the tree stands as it does: causes with remedies, the most serious first. They are also those of
+        the jobs and processes below it.
+
+        Raises:
+            NotThere: the tree does not exist, or you may not see it.
+        """
+        answer = await self._open_gateway().get_json(f"{self._path}/explain/")
+        return ObjectExplanation.model_validate(answer, extra="ignore")
 
     async def list_notifications(self) -> list[Mapping[str, Any]]:
         """Return the notifications about the tree, each with its status. Leave out notifications about the jobs of its

@@ -5,6 +5,7 @@ from typing import Any
 
 from ewms.loop_thread import LoopThread
 from ewms.trees.async_schedules import AsyncScheduleClient
+from schemas.api.workflows.explanation import ObjectExplanation
 
 
 class ScheduleClient:
@@ -43,6 +44,14 @@ class ScheduleClient:
             NotFound: there is no such schedule, or several have the name.
         """
         return self._portal.run_coroutine(lambda: self._schedules.find(schedule))
+
+    def explain(self, schedule: str) -> ObjectExplanation:
+        """Return why the schedule launches nothing, or when it does: causes with remedies, the most serious first.
+
+        Raises:
+            NotFound: there is no such schedule, or several have the name.
+        """
+        return self._portal.run_coroutine(lambda: self._schedules.explain(schedule))
 
     def list_all(self, *, template: int | None = None) -> list[Mapping[str, Any]]:
         """Return the first 200 schedules, by their numbers; with `template`, those of the template with this number."""

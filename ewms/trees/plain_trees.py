@@ -7,6 +7,7 @@ from ewms.durations import Duration
 from ewms.loop_thread import LoopThread
 from ewms.trees.async_trees import AsyncTreeClient, AsyncTreeRun
 from ewms.trees.plain_schedules import ScheduleClient
+from schemas.api.workflows.explanation import ObjectExplanation
 
 
 class TreeClient:
@@ -84,6 +85,15 @@ class TreeRun:
     def show(self) -> Mapping[str, Any]:
         """Return the tree's job as the JSON object of the REST API. Its key `graph` has the nodes and edges."""
         return self._portal.run_coroutine(self._run.show)
+
+    def explain(self) -> ObjectExplanation:
+        """Return why the tree stands as it does: causes with remedies, the most serious first. They are also those of
+        the jobs and processes below it.
+
+        Raises:
+            NotThere: the tree does not exist, or you may not see it.
+        """
+        return self._portal.run_coroutine(self._run.explain)
 
     def list_notifications(self) -> list[Mapping[str, Any]]:
         """Return the notifications about the tree, each with its status. Leave out notifications about the jobs of its

@@ -10,10 +10,21 @@ from typing import Any
 from schemas.causes.entry import CauseEntry
 from schemas.causes.failures import FAILURE_CAUSES
 from schemas.causes.holds import HOLD_CAUSES
+from schemas.causes.nodes import NODE_CAUSES
 from schemas.causes.queues import QUEUE_CAUSES
+from schemas.causes.runs import RUN_CAUSES
+from schemas.causes.starts import GATE_CAUSES, SCHEDULE_CAUSES
 from schemas.causes.workers import WORKER_CAUSES
 
-CAUSES: Mapping[str, CauseEntry] = {**QUEUE_CAUSES, **FAILURE_CAUSES, **HOLD_CAUSES, **WORKER_CAUSES}
+#: The causes of workflows on the fleet. The other tables are those of processes, trees, schedules and subscriptions.
+WORKFLOW_CAUSES: Mapping[str, CauseEntry] = {**QUEUE_CAUSES, **FAILURE_CAUSES, **HOLD_CAUSES, **WORKER_CAUSES}
+CAUSES: Mapping[str, CauseEntry] = {
+    **WORKFLOW_CAUSES,
+    **RUN_CAUSES,
+    **NODE_CAUSES,
+    **SCHEDULE_CAUSES,
+    **GATE_CAUSES,
+}
 
 #: The causes whose text goes on after `3 worker(s) `.
 ABOUT_WORKERS = frozenset({*WORKER_CAUSES, *HOLD_CAUSES})

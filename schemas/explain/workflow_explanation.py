@@ -8,9 +8,10 @@ from schemas.api.workflows.explanation import ExplainedCause, Explanation
 from schemas.causes.failures import find_exit_cause
 from schemas.causes.queues import find_deferral_cause
 from schemas.causes.table import CAUSES
+from schemas.explain.named_cause import name_cause
 from schemas.explain.progress import EventsDone, count_done
 from schemas.explain.workflow_facts import WorkflowFacts, is_all_failed, is_taskforce_over, name_standing
-from schemas.explain.workflow_problems import find_next_step, find_problems, name_cause
+from schemas.explain.workflow_problems import find_next_step, find_problems
 from schemas.fleet.endings import Completion
 from schemas.fleet.objects import TaskDirective, Taskforce
 from schemas.fleet.phases import WANTED, Deactivated, Phase

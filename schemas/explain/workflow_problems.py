@@ -1,7 +1,6 @@
 """Find the problems of a workflow that a person must look at, and what lets it end."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from schemas.api.workflows.explanation import ExplainedCause
 from schemas.api.workflows.health import FAILING, StallCause
@@ -9,8 +8,9 @@ from schemas.causes.failed_runs import advise_failed_run
 from schemas.causes.failures import find_error_cause
 from schemas.causes.holds import find_hold_cause
 from schemas.causes.queues import find_deferral_cause
-from schemas.causes.table import ABOUT_WORKERS, CAUSES, write_command, write_text
+from schemas.causes.table import ABOUT_WORKERS, CAUSES
 from schemas.causes.workers import find_kill_cause
+from schemas.explain.named_cause import name_cause
 from schemas.explain.progress import EventsDone, task_levels
 from schemas.explain.workflow_facts import WorkflowFacts, count_events, find_stall_causes, is_all_failed
 from schemas.fleet.endings import Completion
@@ -21,21 +21,6 @@ _MOST_ERRORS = 3
 
 #: The causes of stalls whose names in the table differ. A stall's own name is a part of the REST API.
 _STALL_CAUSES = {"paused": "waits-for-restart", FAILING: "failing"}
-
-
-def name_cause(cause: str, n: int = 0, *, command: str | None = None, task: str = "", **values: Any) -> ExplainedCause:
-    """Return `cause` with its values. A text about workers begins with their number `n`. `command` replaces its own."""
-    text = write_text(cause, n=n, task=task, **values)
-    return ExplainedCause(
-        cause=cause,
-        severity=CAUSES[cause].severity,
-        text=f"{n} worker(s) {text}" if cause in ABOUT_WORKERS else text,
-        remedy=CAUSES[cause].remedy,
-        command=write_command(cause, n=n, task=task, **values) if command is None else command,
-        task_id=task,
-        taskforce_uuid=values.get("taskforce", ""),
-        n=n,
-    )
 
 
 def find_problems(facts: WorkflowFacts, done: EventsDone | None = None) -> list[ExplainedCause]:

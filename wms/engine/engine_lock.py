@@ -61,7 +61,11 @@ class LockKeeper:
 
     async def read_lock(self) -> bool:
         """Read from the database whether the engine is locked, and return that."""
-        return (await self._settings.read()).is_locked
+        return (await self.read_settings()).is_locked
+
+    async def read_settings(self) -> EngineSettings:
+        """Read from the database whether the engine is locked, who changed that last, and when."""
+        return await self._settings.read()
 
     def _note_change(self, before: EngineSettings, after: EngineSettings) -> None:
         if before.is_locked and not after.is_locked:

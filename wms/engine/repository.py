@@ -5,7 +5,7 @@ outdated write changes nothing. The same write adds log rows to the run. Later t
 in batches.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -140,6 +140,12 @@ async def load_run(store: Store, run_id: RunId) -> RunDocument | None:
     """Return the run `run_id`. Return None if there is no such run."""
     document = await store.find_one(RUNS, {"_id": run_id})
     return None if document is None else parse_run(document)
+
+
+async def load_runs(store: Store, ids: Iterable[RunId]) -> dict[RunId, RunDocument]:
+    """Return the runs `ids`, by id. Leave out those that do not exist."""
+    found = await store.find(RUNS, {"_id": {"$in": sorted(set(ids))}})
+    return {run.id: run for run in map(parse_run, found)}
 
 
 async def find_run_id(store: Store, uuid: RunUuid) -> RunId | None:

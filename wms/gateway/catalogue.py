@@ -152,6 +152,7 @@ def list_bare_dialects() -> list[Served]:
         feed=absent,
         subscriptions=subscriptions,
         questions=absent,
+        explainer=absent,
     )
     trees = AwxParts(
         trees=Trees(
@@ -167,6 +168,7 @@ def list_bare_dialects() -> list[Served]:
         ),
         notifications=absent,
         jobs=absent,
+        explainer=absent,
         numbers=absent,
         organizations=absent,
         users=absent,

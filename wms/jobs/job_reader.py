@@ -11,7 +11,7 @@ from schemas.engine.runs import NODE_OPEN, RUN_OVER, RunStatus
 from schemas.fleet.documents import TASKFORCES, WORKFLOWS
 from schemas.fleet.phases import Phase
 from wms.engine import repository
-from wms.fleet.reading.health import describe_stall
+from wms.fleet.reading.health import list_stall_texts
 from wms.jobs.plans.job_graph import read_node_tasks
 from wms.jobs.plans.judging import judge_job, judge_task, show_host_state
 from wms.jobs.stored.job_store import JobStore
@@ -113,8 +113,7 @@ class HostJobReader:
             return f"{unreadable}; cancel the job, or ask the operator to mend it"
         query = {"_id": {"$in": _list_open_workflows(run)}, "stalled": {"$ne": None}}
         found = await self._jobs.store.find(WORKFLOWS, query)
-        causes = [cause for each in found if (stall := describe_stall(each)) is not None for cause in stall["causes"]]
-        return "; ".join(dict.fromkeys(str(cause["text"]) for cause in causes))
+        return "; ".join(dict.fromkeys(text for each in found for text in list_stall_texts(each)))
 
 
 def _list_open_workflows(run: RunDocument) -> list[str]:

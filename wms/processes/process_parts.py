@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from wms.engine.engine_parts import EngineParts
+from wms.insight.runs.run_explainer import RunExplainer
 from wms.processes.callback_answers import CallbackAnswers
 from wms.processes.definition_reader import DefinitionReader
 from wms.processes.engine_switch import EngineSwitch
@@ -44,6 +45,7 @@ class ProcessParts:
     feed: ProcessFeed
     subscriptions: SubscriptionParts
     questions: StepQuestions
+    explainer: RunExplainer
 
 
 def build_processes(
@@ -67,4 +69,5 @@ def build_processes(
             rules=GateRules(runs.questions),
         ),
         questions=StepQuestions(store, subscriptions, products),
+        explainer=RunExplainer(store, runs.workers, runs.lock),
     )

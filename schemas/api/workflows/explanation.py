@@ -1,4 +1,4 @@
-"""Why a workflow stands as it does: the causes with what helps, and the progress that the command shows."""
+"""Why a workflow, a process or a tree stands as it does: the causes with what helps; and how far a workflow is."""
 
 from typing import Annotated
 
@@ -24,6 +24,10 @@ class ExplainedCause(Object):
     command: str = ""
     task_id: Annotated[str, Field(description="The task that it concerns; empty: the whole workflow.")] = ""
     taskforce_uuid: str = ""
+    node: Annotated[
+        str,
+        Field(description="The step, or the node of a tree, that it concerns, after those above it: `build / test`."),
+    ] = ""
     n: Annotated[int, Field(description="How many workers or events it concerns; 0: unknown, or none.")] = 0
 
 
@@ -33,6 +37,17 @@ class Explanation(Object):
     workflow_id: str
     standing: Annotated[str, Field(description="How the workflow stands in a few words, such as `stalled`.")]
     causes: list[ExplainedCause]
+
+
+class ObjectExplanation(Object):
+    """Why a process, a tree or another object stands as it does: the causes, the most serious first."""
+
+    kind: Annotated[str, Field(description="What it is, in the word of its commands: `process`, `tree`, ...")]
+    id: Annotated[str, Field(description="Its id in commands: the UUID of a process, the number of a tree.")]
+    name: str
+    standing: Annotated[str, Field(description="Its status, as other answers show it.")]
+    causes: list[ExplainedCause]
+    n_left_out: Annotated[int, Field(description="How many further causes there are of kinds that come often.")] = 0
 
 
 class WorkflowStanding(Object):

@@ -5,6 +5,7 @@ import type { ProcessDetail, ProcessStep } from "../api/generated/processes.ts";
 import { usePolled } from "../api/polling.ts";
 import { Action } from "../parts/actions.tsx";
 import { Ago, Badge, Card, Facts, Json, PageHead } from "../parts/basics.tsx";
+import { Explained } from "../parts/explained.tsx";
 import { Shown } from "../parts/states.tsx";
 import { chooseTone, describeInstant } from "../parts/texts.ts";
 import { writePlace } from "../routing/routes.ts";
@@ -58,6 +59,7 @@ export function ProcessPage({ id }: { id: string }): VNode {
                 />
               </Card>
             ) : null}
+            <Explained path={`${path}/explain`} />
             <div class="columns">
               <Card title="Steps">
                 <ol class="steps">

@@ -6,6 +6,7 @@ import { usePolled } from "../api/polling.ts";
 import { GraphView } from "../graph/graph_view.tsx";
 import { Action } from "../parts/actions.tsx";
 import { Badge, Card, Facts, PageHead, Table } from "../parts/basics.tsx";
+import { Explained } from "../parts/explained.tsx";
 import { Empty, Shown } from "../parts/states.tsx";
 import { describeInstant, describeSpan } from "../parts/texts.ts";
 import { goTo } from "../routing/place.ts";
@@ -67,6 +68,7 @@ export function TreeRunPage({ id }: { id: string }): VNode {
               />
             </Card>
             {OVER.has(found.status) ? null : <ApprovalTable run={found.id} />}
+            <Explained path={`${path}explain/`} />
           </>
         )}
       </Shown>

@@ -4,13 +4,13 @@ import type { VNode } from "preact";
 import type { Ending, WorkflowSeen } from "../api/generated/ewms.ts";
 import { usePolled } from "../api/polling.ts";
 import { Ago, Badge, Card, Facts, PageHead, Tabs } from "../parts/basics.tsx";
+import { Explained } from "../parts/explained.tsx";
 import { Shown } from "../parts/states.tsx";
 import { describeInstant } from "../parts/texts.ts";
 import { usePlace } from "../routing/place.ts";
 import { useApi } from "../session/session.ts";
 import { EndingActions } from "./ending_actions.tsx";
 import { EventTraceView } from "./event_trace.tsx";
-import { Explained } from "./explained.tsx";
 import { Letters } from "./letters.tsx";
 import { ErrorList } from "./error_list.tsx";
 import { ProgressBar } from "./progress.tsx";
@@ -63,7 +63,7 @@ export function WorkflowPage({ id }: { id: string }): VNode {
             {tab === "overview" ? (
               <>
                 <WorkflowGraphCard path={path} isOver={over} />
-                <Explained path={path} />
+                <Explained path={`${path}/explain`} />
                 <div class="columns">
                   <Card title="Progress">
                     <ProgressBar progress={seen.progress ?? null} />

@@ -120,3 +120,9 @@ def describe_stall(workflow: Document) -> Document | None:
         if cause["cause"] == ALL_FAILED and workflow.get("inputs_closed_at") is not None:
             cause["text"], cause["command"] = advise_closed_run(workflow["_id"], cause["text"])
     return {"since": stall["since"], "causes": causes}
+
+
+def list_stall_texts(workflow: Document) -> list[str]:
+    """Return the texts that say why a stored `workflow` is stalled, each once. Return [] if it is not, or has ended."""
+    stall = describe_stall(workflow)
+    return [] if stall is None else list(dict.fromkeys(str(cause["text"]) for cause in stall["causes"]))

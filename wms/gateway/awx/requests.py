@@ -16,6 +16,7 @@ from wms.gateway.awx.lists import Fields, ListWish, Pairs, make_page, read_wish
 from wms.gateway.awx.relations import Relations
 from wms.gateway.awx.rows import select_rows
 from wms.gateway.awx.shapes.job_words import NODE_FIELDS
+from wms.insight.runs.run_explainer import RunExplainer
 from wms.notifications.notification_service import NotificationService
 from wms.schedules.schedule_service import ScheduleService
 from wms.tenancy.organization_numbers import OrganizationNumbers
@@ -38,6 +39,7 @@ class AwxParts:
     trees: Trees
     notifications: NotificationService
     jobs: JobReader
+    explainer: RunExplainer
     numbers: OrganizationNumbers
     organizations: Organizations
     users: Users

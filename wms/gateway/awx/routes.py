@@ -8,6 +8,7 @@ from wms.gateway.awx.people.role_routes import RoleRoutes
 from wms.gateway.awx.people.user_routes import UserRoutes
 from wms.gateway.awx.requests import AwxParts, Requests
 from wms.gateway.awx.resources.activity import ActivityRoutes
+from wms.gateway.awx.resources.explanations import ExplanationRoutes
 from wms.gateway.awx.resources.jobs import JobRoutes
 from wms.gateway.awx.resources.labels import LabelRoutes
 from wms.gateway.awx.resources.nodes import NodeRoutes
@@ -30,6 +31,7 @@ def list_awx_routes(parts: AwxParts) -> list[Route]:
         *NodeRoutes(parts, requests).routes(),
         *jobs.routes(),
         *TreeFeedRoutes(parts, requests, jobs).routes(),
+        *ExplanationRoutes(parts, requests).routes(),
         *ActivityRoutes(parts, requests).routes(),
         *LabelRoutes(parts, requests).routes(),
         *RoleRoutes(parts, requests).routes(),

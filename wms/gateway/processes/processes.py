@@ -8,8 +8,10 @@ from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.api.processes import ProcessDetail, ProcessSummary
+from schemas.api.workflows.explanation import ObjectExplanation
 from wms.gateway.processes.bodies import NoteBody
 from wms.gateway.processes.callers import Callers
+from wms.insight.runs.run_explainer import RunExplainer
 from wms.processes.process_documents import describe_process, summarize_process, view_run
 from wms.processes.process_filters import FILTER_FIELDS, MAX_PAGE, SORT_FIELDS, parse_page
 from wms.processes.process_reader import ProcessReader
@@ -38,10 +40,13 @@ class StatusCounts(BaseModel):
 class ProcessRoutes:
     """Handlers of /processes and of what they show."""
 
-    def __init__(self, callers: Callers, reader: ProcessReader, service: ProcessService) -> None:
+    def __init__(
+        self, callers: Callers, reader: ProcessReader, service: ProcessService, explainer: RunExplainer
+    ) -> None:
         self._callers = callers
         self._reader = reader
         self._service = service
+        self._explainer = explainer
 
     def routes(self) -> list[Route]:
         """Return the routes. What has a name of its own comes before `{process_id}`."""
@@ -67,6 +72,16 @@ class ProcessRoutes:
                 answer=StatusCounts,
             ),
             Route("GET", of_one, self.get_process, "Get a process with its steps", roles=sees, answer=ProcessDetail),
+            Route(
+                "GET",
+                f"{of_one}/explain",
+                self.get_explanation,
+                "Get why a process stands as it does: causes and remedies, the most serious first",
+                roles=sees,
+                is_heavy=True,
+                answer=ObjectExplanation,
+                errors=(404,),
+            ),
             Route(
                 "DELETE",
                 of_one,
@@ -106,6 +121,12 @@ class ProcessRoutes:
             children=await self._reader.list_children(run),
         )
         return answer_json(document)
+
+    async def get_explanation(self, call: Call) -> Response:
+        _, run = await self._callers.find_process(call, Action.SEE_PROCESS)
+        seen = summarize_process(view_run(run))
+        found = await self._explainer.explain_run(run, standing=seen.status.value, why=seen.explanation)
+        return answer_json(found)
 
     async def delete_process(self, call: Call) -> Response:
         principal, run = await self._callers.find_process(call, Action.DELETE_PROCESS)

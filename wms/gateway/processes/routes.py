@@ -18,7 +18,7 @@ def list_process_routes(parts: ProcessParts, organizations: Organizations, strea
     callers = Callers(organizations, parts.reader)
     return [
         *FeedRoutes(callers, parts.feed, streams).routes(),
-        *ProcessRoutes(callers, parts.reader, parts.service).routes(),
+        *ProcessRoutes(callers, parts.reader, parts.service, parts.explainer).routes(),
         *ProcessControlRoutes(callers, parts).routes(),
         *StartableRoutes(callers, parts.starts, parts.definitions).routes(),
         *SubscriptionRoutes(callers, parts.reader, parts.subscriptions).routes(),

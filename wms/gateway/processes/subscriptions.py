@@ -8,10 +8,12 @@ from pydantic import BaseModel, ConfigDict, RootModel
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json
+from schemas.api.workflows.explanation import ObjectExplanation
 from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument
 from schemas.errors import NotFound
 from wms.gateway.processes.callers import Callers
 from wms.gateway.processes.processes import ProcessList, answer_page
+from wms.insight.runs.start_explanation import explain_gates
 from wms.processes.process_parts import SubscriptionParts
 from wms.processes.process_reader import ProcessReader
 from wms.processes.subscriptions.start_gate import AttachedWorkflow
@@ -110,6 +112,15 @@ class SubscriptionRoutes:
                 answer=SubscriptionWorkflows,
             ),
             Route(
+                "GET",
+                f"{of_one}/explain",
+                self.get_explanation,
+                "Get why workflows may not start on a subscription: causes and remedies",
+                roles=sees,
+                answer=ObjectExplanation,
+                errors=(404,),
+            ),
+            Route(
                 "PUT",
                 f"{of_one}/set_in_sync",
                 self.set_in_sync,
@@ -155,10 +166,12 @@ class SubscriptionRoutes:
         return answer_json(await self._reader.describe_subscription(subscription_id, visible))
 
     async def list_workflows(self, call: Call) -> Response:
+        return answer_json(group_workflows(await self._list_attached(await self._find_one(call))))
+
+    async def get_explanation(self, call: Call) -> Response:
         subscription = await self._find_one(call)
-        product = await self._products.get_product(subscription.product.product_id) or subscription.product
-        settings = await self._rules.read_settings(await self._products.list_workflows(product))
-        return answer_json(group_workflows(await self._gate.list_workflows(subscription, settings)))
+        attached = await self._list_attached(subscription)
+        return answer_json(explain_gates(subscription, {each.definition.name: each.obstacles for each in attached}))
 
     async def set_in_sync(self, call: Call) -> Response:
         subscription = await self._find_one(call)
@@ -185,6 +198,11 @@ class SubscriptionRoutes:
         if product is None:
             raise NotFound(f"no product found with id: {product_id}")
         return answer_json(product)
+
+    async def _list_attached(self, subscription: SubscriptionDocument) -> list[AttachedWorkflow]:
+        product = await self._products.get_product(subscription.product.product_id) or subscription.product
+        settings = await self._rules.read_settings(await self._products.list_workflows(product))
+        return await self._gate.list_workflows(subscription, settings)
 
     async def _find_one(self, call: Call) -> SubscriptionDocument:
         subscription_id = call.read_uuid("subscription_id")

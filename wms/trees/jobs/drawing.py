@@ -10,10 +10,10 @@ from typing import Any
 
 from schemas.engine.graph import EdgeKind, Graph
 from schemas.engine.run_documents import RunDocument
-from schemas.engine.runs import NodeState, NodeStatus
-from wms.engine.life.branching import is_satisfied
+from schemas.engine.runs import NodeStatus
 from wms.engine.life.graph import find_layout
 from wms.graph_text import LineStyle, TextEdge, TextNode, write_dot, write_mermaid
+from wms.insight.runs.node_reasons import explain_node
 from wms.trees.jobs.explain import number_node
 
 _COLORS: Mapping[str, str] = {
@@ -77,7 +77,7 @@ def draw_run(run: RunDocument) -> Drawing:
             identifier=spec.key,
             name=spec.name,
             status=state.status.value,
-            why=_explain_node(run, state, incoming[place]),
+            why=explain_node(run, state, incoming[place]),
             job=state.child_run,
             reused_from=state.reused_from,
             started=state.started_at,
@@ -86,25 +86,6 @@ def draw_run(run: RunDocument) -> Drawing:
         for place, (spec, state) in enumerate(zip(run.graph.nodes, run.nodes, strict=True))
     )
     return Drawing(nodes, _list_edges(run.graph))
-
-
-def _explain_node(run: RunDocument, state: NodeState, sources: Iterable[tuple[int, EdgeKind]]) -> str:
-    """Return why a node ran, waits, or did not run."""
-    own = state.explanation or ("" if state.error is None else state.error.message)
-    if state.reused_from is not None:
-        return f"reused from job {state.reused_from}"
-    ends = [(run.graph.nodes[source].name, run.nodes[source].status, kind) for source, kind in sources]
-    if not ends:
-        return own or ("" if state.status in (NodeStatus.PENDING, NodeStatus.PASSED) else "a root")
-    told = [
-        f"{kind} of {name} ({status})"
-        for name, status, kind in ends
-        if (state.status is NodeStatus.PENDING) == (is_satisfied(run.graph.profile, status, kind) is None)
-        and (state.status is NodeStatus.PASSED) == (is_satisfied(run.graph.profile, status, kind) is False)
-    ]
-    begin = {NodeStatus.PENDING: "waits for ", NodeStatus.PASSED: "not after "}.get(state.status, "after ")
-    text = begin + ", ".join(told) if told else ""
-    return f"{text}: {own}" if own and text else own or text
 
 
 def show_drawing(drawing: Drawing) -> dict[str, Any]:

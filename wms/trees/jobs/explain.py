@@ -1,11 +1,9 @@
 """Explain how a run of a template ended, with the nodes by their numbers and names. (core)"""
 
-from collections.abc import Iterable
-
-from schemas.engine.graph import EdgeKind, NodeKind
+from schemas.engine.graph import NodeKind
 from schemas.engine.run_documents import RunDocument
 from schemas.engine.runs import NodeStatus, RunStatus
-from wms.engine.life.branching import judge_run
+from wms.insight.runs.node_reasons import find_unhandled, read_own_reason
 
 #: The nodes of run r have the numbers from r times this on, so a number alone tells run and node.
 NODE_STRIDE = 20_000
@@ -20,19 +18,6 @@ def number_node(run_id: int, place: int) -> int:
 def split_number(number: int) -> tuple[int, int]:
     """Return the run and the place of the node with this number."""
     return divmod(number, NODE_STRIDE)
-
-
-def find_unhandled(run: RunDocument) -> list[int]:
-    """Return the places in the graph of the nodes that made the run fail, as the branching profile judges."""
-    found = []
-    for place, (spec, state) in enumerate(zip(run.graph.nodes, run.nodes, strict=True)):
-        kinds: Iterable[EdgeKind] = [edge.kind for edge in spec.edges]
-        judged, _ = judge_run(
-            run.graph.profile, [(spec.key, state.status, kinds)], any_failure_fails=run.graph.any_failure_fails
-        )
-        if judged is RunStatus.FAILED:
-            found.append(place)
-    return found
 
 
 def count_handled(run: RunDocument) -> int:
@@ -61,6 +46,6 @@ def _explain_skipped(run: RunDocument) -> str:
 
 def _describe_end(run: RunDocument, place: int) -> str:
     spec, state = run.graph.nodes[place], run.nodes[place]
-    why = state.explanation or ("" if state.error is None else state.error.message)
+    why = read_own_reason(state)
     what = "has no template" if spec.kind is NodeKind.EMPTY else str(state.status)
     return f"node #{number_node(run.id, place)} {spec.name!r} {what}{f' ({why})' if why else ''}"

@@ -56,8 +56,7 @@ class JobReader:
 
     async def load_jobs(self, ids: Iterable[RunId]) -> dict[RunId, RunDocument]:
         """Return the jobs `ids`, by id. Leave out those that do not exist."""
-        found = await self._store.find(RUNS, {"_id": {"$in": sorted(set(ids))}})
-        return {run.id: run for run in map(repository.parse_run, found)}
+        return await repository.load_runs(self._store, ids)
 
     async def restore_logs(self, runs: Iterable[RunDocument]) -> list[RunDocument]:
         """Return these jobs with all rows of their logs, those included that the engine has moved out of them."""

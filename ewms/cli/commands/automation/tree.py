@@ -1,4 +1,4 @@
-"""`ewms tree`: launch, show, watch and draw decision trees."""
+"""`ewms tree`: launch, show, explain, watch and draw decision trees."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ewms.cli.commands.automation import tree_schedule
+from ewms.cli.commands.explain import explain
 from ewms.cli.context import GlobalOptions, parse_settings
 from ewms.cli.text.terminal.plain import escape_controls
 
@@ -55,6 +56,9 @@ def show(context: typer.Context, job: Job) -> None:
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
         _show_tree(given, ews.trees.get(job).show())
+
+
+app.command()(explain)
 
 
 @app.command()

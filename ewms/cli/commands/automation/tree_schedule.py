@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ewms.cli.commands.explain import print_explanation
 from ewms.cli.context import GlobalOptions, parse_settings
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ def show(
         found = ews.trees.schedules.find(schedule)
         following = ews.trees.schedules.preview(found["rrule"], count=count) if found["enabled"] else []
     _show_schedule(given, found, following)
+
+
+@app.command()
+def explain(context: typer.Context, schedule: Schedule) -> None:
+    """Explain why a schedule launches nothing, or when it does: causes and what helps."""
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        found = ews.trees.schedules.explain(schedule)
+    print_explanation(given, found)
 
 
 @app.command()

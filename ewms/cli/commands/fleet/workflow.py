@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ewms.cli.commands.explain import explain
 from ewms.cli.commands.fleet import ending, workflow_views
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, OutputFormat, can_ask, parse_option, parse_settings
@@ -274,6 +275,6 @@ def _read_json(file: Path) -> Any:
 app.command("close-inputs")(ending.close_inputs)
 app.command("expect")(ending.expect_results)
 app.command("graph")(workflow_views.draw_workflow)
-app.command("explain")(workflow_views.explain_workflow)
+app.command()(explain)
 app.command("report")(workflow_views.report_workflow)
 app.command("events")(workflow_views.follow_workflow)

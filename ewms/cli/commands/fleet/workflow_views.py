@@ -1,4 +1,4 @@
-"""`ewms workflow graph`, `explain`, `report` and `events`: look at one workflow as a whole."""
+"""`ewms workflow graph`, `report` and `events`: look at one workflow as a whole."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,19 +30,6 @@ def draw_workflow(
         to.write_text(drawing)
     else:
         typer.echo(escape_controls(drawing), nl=False)
-
-
-def explain_workflow(context: typer.Context, workflow: Id) -> None:
-    """Explain why a workflow stands as it does: causes and what helps, the most serious first."""
-    given: GlobalOptions = context.obj
-    with given.make_client() as ews:
-        found = ews.run(workflow).views.explain()
-    if not given.write_result(found.model_dump(mode="json"), [each.cause for each in found.causes]):
-        from ewms.cli.text.fleet.explanation import explanation_lines
-
-        console = given.make_console()
-        for line in explanation_lines(found):
-            console.print(line)
 
 
 def report_workflow(

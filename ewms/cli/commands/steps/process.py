@@ -1,10 +1,11 @@
-"""`ewms process`: start, list, show, watch, resume, retry and abort processes of step lists, and read their log."""
+"""`ewms process`: start, list, show, explain, watch, resume, retry and abort processes, and read their log."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ewms.cli.commands.explain import explain
 from ewms.cli.context import GlobalOptions, can_ask
 from ewms.cli.text.terminal.plain import escape_controls
 
@@ -105,6 +106,9 @@ def show(context: typer.Context, process: Process) -> None:
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
         _show_detail(given, ews.processes.get(process).show())
+
+
+app.command()(explain)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ewms.cli.commands.explain import print_explanation
 from ewms.cli.context import GlobalOptions
 from ewms.cli.text.terminal.plain import escape_controls
 
@@ -63,6 +64,15 @@ def workflows(context: typer.Context, subscription: Subscription) -> None:
             typer.echo(escape_controls(line))
         if startable:
             given.tell_user(f"start one: ewms process start {startable[0]} --subscription {subscription}")
+
+
+@app.command()
+def explain(context: typer.Context, subscription: Subscription) -> None:
+    """Explain why workflows may not start on a subscription: all causes, and what helps."""
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        found = ews.subscriptions.explain(subscription)
+    print_explanation(given, found)
 
 
 @app.command()

@@ -1,8 +1,10 @@
-"""Show why a workflow stands as it does. (core)"""
+"""Show why a workflow, a process or a tree stands as it does. (core)"""
+
+from collections.abc import Iterable
 
 from rich.text import Text
 
-from schemas.api.workflows.explanation import Explanation, WorkflowStanding
+from schemas.api.workflows.explanation import ExplainedCause, Explanation, ObjectExplanation, WorkflowStanding
 from schemas.causes.entry import Severity
 
 _STYLES = {
@@ -14,10 +16,22 @@ _STYLES = {
 }
 
 
-def explanation_lines(found: Explanation) -> list[Text]:
-    """Return a line that says how the workflow stands, then for each cause its text, what helps, and the command."""
-    lines = [Text.assemble((found.workflow_id, "cyan"), f"  {found.standing}")]
-    for each in found.causes:
+def explanation_lines(found: Explanation | ObjectExplanation) -> list[Text]:
+    """Return a line that says how it stands, then for each cause its text, what helps, and the command."""
+    if isinstance(found, Explanation):
+        return [Text.assemble((found.workflow_id, "cyan"), f"  {found.standing}"), *_list_causes(found.causes)]
+    lines = [
+        Text.assemble((found.name, "cyan"), f"  {found.kind} {found.id}  {found.standing}"),
+        *_list_causes(found.causes),
+    ]
+    if found.n_left_out:
+        lines.append(Text(f"{found.n_left_out} more cause(s) of the same kinds are left out", style="dim"))
+    return lines
+
+
+def _list_causes(causes: Iterable[ExplainedCause]) -> list[Text]:
+    lines = []
+    for each in causes:
         lines.append(Text.assemble((f"{each.severity}: ", "dim"), (each.text, _STYLES.get(each.severity, ""))))
         lines.append(Text(f"    {each.remedy}"))
         if each.command:

@@ -291,6 +291,10 @@ async def test_o24_o28_r12_to_r14_r18_subscriptions_are_shown_with_what_may_star
     usable = (await story.send("GET", f"/subscriptions/workflows/{found.subscription_id}")).json()
     assert usable["modify"][0]["reason"] == "not_in_sync"
     assert "reason" not in usable["validate"][0]
+    why = (await story.send("GET", f"{of_one}/explain")).json()
+    assert (why["kind"], why["standing"]) == ("subscription", "active, out of sync")
+    assert ("gate-out-of-sync", "modify_node") in [(each["cause"], each["node"]) for each in why["causes"]]
+    assert why["causes"][-1]["cause"] == "gates-open"
 
     state = {"subscription_id": str(found.subscription_id), "workflow_target": "MODIFY"}
     run = await story.world.launch("modify_node", state=state)

@@ -19,11 +19,13 @@ from runtime.web.server.serving import serve_app
 from schemas.engine.run_documents import RUNS, RunDocument
 from schemas.ids import RunId, RunUuid
 from wms.engine import repository
+from wms.engine.engine_lock import LockKeeper
 from wms.engine.run_watch import RunWatch
 from wms.engine.step_workers import StepWorkers
 from wms.gateway.processes.dialect import PROCESSES
 from wms.gateway.processes.routes import list_process_routes
 from wms.gateway.roles import make_gatekeeper
+from wms.insight.runs.run_explainer import RunExplainer
 from wms.processes.acting_user import Pages
 from wms.processes.definition_reader import DefinitionReader
 from wms.processes.engine_switch import EngineLock
@@ -153,6 +155,7 @@ async def rest(store: Store) -> AsyncIterator[RestWorld]:
             feed=feed,
             subscriptions=subscriptions,
             questions=absent,
+            explainer=RunExplainer(store, workers, LockKeeper(store)),
         )
         routes = list_process_routes(parts, organizations, streams)
         gatekeeper = make_gatekeeper(Believer(), organizations=organizations)

@@ -13,6 +13,7 @@ from schemas.events import StepWorkerAlive
 from tests.integration.wms.processes.conftest import RestWorld
 from tests.unit.wms.processes.process_runs import make_error, make_node, make_process, make_row
 from wms.engine import repository
+from wms.engine.engine_lock import LockKeeper
 
 N = NodeStatus
 ABSENT = str(UUID(int=5))
@@ -105,6 +106,21 @@ async def test_r2_to_r4_resume_abort_and_resume_all(rest: RestWorld) -> None:
     for verb in ("resume", "abort"):
         assert (await rest.send("PUT", f"/processes/{ABSENT}/{verb}")).status_code == 404
         assert (await rest.send("PUT", f"/processes/no-id/{verb}")).status_code == 404
+
+
+async def test_a_process_says_why_it_does_not_move_to_those_who_may_see_it(rest: RestWorld) -> None:
+    nodes = [N.DUE, N.PENDING, N.PENDING, N.PENDING]
+    run = await rest.put(make_process(nodes, RunStatus.RUNNING, organization="north"))
+    path = f"/processes/{run.uuid}/explain"
+    found = (await rest.send("GET", path)).json()
+    assert (found["kind"], found["id"], found["standing"]) == ("process", run.uuid, "running")
+    assert [each["cause"] for each in found["causes"]] == ["step-queued"]
+    await LockKeeper(rest.store).set_locked(is_locked=True, who="olga")
+    (locked,) = (await rest.send("GET", path)).json()["causes"]
+    assert (locked["cause"], locked["severity"]) == ("engine-locked", "blocked")
+    assert "olga locked it at " in locked["text"]
+    assert (await rest.send("GET", path, token="eve/south/auditor")).status_code == 404
+    assert (await rest.send("GET", f"/processes/{ABSENT}/explain")).status_code == 404
 
 
 async def test_r5_r6_a_callback_needs_its_token_and_no_other(rest: RestWorld) -> None:

@@ -82,6 +82,19 @@ async def test_a_tree_whose_process_has_halted_tells_which_one_and_what_to_do(aw
     assert (await ada.get(f"/workflow_jobs/{run}/"))["status"] == "running"
     assert (await ada.get("/jobs/?name=build"))["results"][0]["job_explanation"] == ""
 
+    why = await ada.get(f"/workflow_jobs/{run}/explain/")
+    assert (why["kind"], why["id"], why["name"], why["standing"]) == ("tree", str(run), "outer", "running")
+    halted, failed = why["causes"][:2]
+    assert (halted["cause"], halted["node"]) == ("run-halted", "inner / stuck")
+    assert halted["command"].startswith("ewms process retry ")
+    assert (failed["cause"], failed["text"]) == (
+        "step-failed",
+        "inner / stuck / do-stuck: failed: Broken: no disk",
+    )
+    build_job = (await ada.get("/jobs/?name=build"))["results"][0]["id"]
+    await ada.get(f"/workflow_jobs/{build_job}/explain/", code=404)
+    await ada.get("/workflow_jobs/999999/explain/", code=404)
+
 
 class Keyed:
     """Posts as an admin with an `Idempotency-Key`."""

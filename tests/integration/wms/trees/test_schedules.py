@@ -213,6 +213,10 @@ async def test_a_schedule_whose_maker_lost_the_right_shows_why_it_did_not_run(aw
     shown = await awx.ada.get(f"/schedules/{made['id']}/")
     assert shown["last_occurrence"]["job"] is None
     assert shown["last_occurrence"]["refusal"].startswith("ada made this schedule and may not launch")
+    why = await awx.ada.get(f"{shown['url'].removeprefix('/api/v2')}explain/")
+    assert (why["kind"], why["id"]) == ("schedule", str(shown["id"]))
+    assert why["causes"][0]["cause"] == "launch-refused"
+    assert "ada made this schedule and may not launch" in why["causes"][0]["text"]
     assert (shown["enabled"], await find_runs(wms.store, made["id"])) == (True, [])
     assert datetime.fromisoformat(shown["next_run"]) > datetime.now(UTC)
     # Its maker saves it again with the right: the next occurrence runs.

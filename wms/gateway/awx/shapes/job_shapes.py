@@ -14,6 +14,7 @@ from wms.engine.life.open_run import find_inherited, open_run
 from wms.engine.life.variables import mask_values
 from wms.gateway.awx.shapes.object_paths import make_url
 from wms.gateway.awx.shapes.template_shapes import show_time
+from wms.insight.runs.node_reasons import read_own_reason
 from wms.trees.graphs.tree_definitions import find_template_id
 from wms.trees.inputs.launch_values import mask_extra_data
 from wms.trees.jobs.explain import count_handled, explain_run, number_node
@@ -112,7 +113,8 @@ def show_job(
 def _list_related(kind: str) -> tuple[str, ...]:
     match kind:
         case "workflow_job":
-            return ("workflow_nodes", "cancel", "relaunch", "graph", "labels", "activity_stream", "notifications")
+            names = ("workflow_nodes", "cancel", "relaunch", "graph", "explain", "labels")
+            return (*names, "activity_stream", "notifications")
         case "workflow_approval":
             return ("approve", "deny", "notifications")
         case _:
@@ -213,7 +215,7 @@ def show_job_node(
         "all_parents_must_converge": spec.convergence == "all",
         "do_not_run": state.status is NodeStatus.PASSED,
         "status": state.status.value,
-        "explanation": state.explanation or ("" if state.error is None else state.error.message),
+        "explanation": read_own_reason(state),
         "reused_from": state.reused_from,
         "ancestor_artifacts": mask_values(find_inherited(open_run(run), place), run.masked),
         **show_job_edges(run, place),

@@ -32,7 +32,7 @@ CLIENT = SimpleNamespace(
     "command",
     [
         "workflow events WF-1",
-        "workflow explain WF-1",
+        "explain WF-1",
         "workflow graph WF-1",
         "tree graph 7",
         "process log P-1",

@@ -1,18 +1,25 @@
-/** Why a workflow stands as it does, and what helps. The gateway explains; the page only shows it. */
+/** Why a workflow, a process or a tree stands as it does, and what helps. The gateway explains; the page shows it. */
 
 import type { VNode } from "preact";
-import type { ExplainedCause, Explanation } from "../api/generated/ewms.ts";
+import type { ExplainedCause } from "../api/generated/ewms.ts";
 import { usePolled } from "../api/polling.ts";
-import { Card } from "../parts/basics.tsx";
-import { Shown } from "../parts/states.tsx";
 import { useApi } from "../session/session.ts";
+import { Card } from "./basics.tsx";
 import { chooseNotice } from "./severities.ts";
+import { Shown } from "./states.tsx";
 
 const SLOW_MS = 8_000;
 
+interface Explaining {
+  standing: string;
+  causes: ExplainedCause[];
+  n_left_out?: number;
+}
+
+/** Show what the route `path` explains. */
 export function Explained({ path }: { path: string }): VNode {
   const api = useApi();
-  const explained = usePolled(`${path}/explain`, () => api.get<Explanation>(`${path}/explain`), SLOW_MS);
+  const explained = usePolled(path, () => api.get<Explaining>(path), SLOW_MS);
   return (
     <Card title={explained.value ? `Why it is ${explained.value.standing}` : "Why it stands as it does"}>
       <Shown of={explained} what="the explanation">
@@ -24,6 +31,7 @@ export function Explained({ path }: { path: string }): VNode {
               {found.causes.map((cause) => (
                 <Cause key={`${cause.cause} ${cause.task_id} ${cause.taskforce_uuid} ${cause.text}`} cause={cause} />
               ))}
+              {found.n_left_out ? <p class="quiet">{found.n_left_out} more of the same kinds are left out.</p> : null}
             </>
           )
         }
