@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ewms.durations import Duration, parse_seconds
 from ewms.errors import CannotRun
+from ewms.gateway.event_following import follow_over_breaks
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
 from ewms.gateway.server import find_server
 from ewms.workflows.definition import Workflow
+from ewms.workflows.news import WorkflowChanges, read_changes
 from ewms.workflows.run import AsyncRun
-from ewms.workflows.taskforces import add_workers, fetch_health, fetch_task, fetch_taskforces
+from ewms.workflows.taskforces import add_workers, fetch_health, fetch_task, fetch_taskforces, fetch_tasks
 from ewms.workflows.worker_logs import LogInfo, list_logs, read_stretches
 from schemas.api.queries import WorkflowFound
 from schemas.api.workflows.health import TaskforceHealth
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
     from ewms.trees.async_trees import AsyncTreeClient
     from ewms.workflows.place_checks import Finding
     from schemas.api.audit import AuditRowSeen
-
-#: About how many workflows one request asks for their tasks.
-_WORKFLOWS_AT_ONCE = 200
 
 
 class AsyncClient:
@@ -143,6 +142,14 @@ class AsyncClient:
             self._opened_gateway, "workflows?include=outcome", "workflows", WorkflowFound, dict(query or {})
         )
 
+    def follow_workflows(self, *, after: str = "") -> AsyncIterator[WorkflowChanges]:
+        """Yield how the workflows stand that you may see, then each change. `after` is the `id` of the last known one.
+
+        Raises:
+            Refused, Unreachable, ServerDown: you have too many streams, or the server is away for about a minute.
+        """
+        return read_changes(follow_over_breaks(self._opened_gateway, "/events", after=after))
+
     async def clusters(self) -> list[ClusterLocation]:
         """Return the places where tasks can run; `Task.clusters` takes their names."""
         return ClustersAnswer.model_validate(await self._opened_gateway.get_json("/clusters"), extra="ignore").clusters
@@ -170,13 +177,7 @@ class AsyncClient:
 
     async def tasks(self, workflows: Sequence[str]) -> list[objects.TaskDirective]:
         """Return the tasks of these workflows (WF-...), oldest first."""
-        found: list[objects.TaskDirective] = []
-        for at in range(0, len(workflows), _WORKFLOWS_AT_ONCE):
-            query = {"workflow_id": {"$in": list(workflows[at : at + _WORKFLOWS_AT_ONCE])}}
-            found += await query_all(
-                self._opened_gateway, "task-directives", "task_directives", objects.TaskDirective, query
-            )
-        return found
+        return await fetch_tasks(self._opened_gateway, workflows)
 
     async def taskforces(self, id_: str) -> list[objects.Taskforce]:
         """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...).

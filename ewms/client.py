@@ -23,6 +23,7 @@ from ewms.gateway.server import Server
 from ewms.loop_thread import LoopThread
 from ewms.run_client import Run
 from ewms.workflows.definition import Workflow
+from ewms.workflows.news import WorkflowChanges
 from ewms.workflows.worker_logs import LogInfo
 from schemas.api.queries import WorkflowFound
 from schemas.api.workflows.health import TaskforceHealth
@@ -127,6 +128,14 @@ class Client:
         docs/api.md lists the operators that the server accepts.
         """
         return self._running_loop.run_coroutine(lambda: self._client.workflows(query))
+
+    def follow_workflows(self, *, after: str = "") -> Iterator[WorkflowChanges]:
+        """Yield how the workflows stand that you may see, then each change. `after` is the `id` of the last known one.
+
+        Raises:
+            Refused, Unreachable, ServerDown: you have too many streams, or the server is away for about a minute.
+        """
+        return self._running_loop.run_iterator(self._client.follow_workflows(after=after))
 
     def clusters(self) -> list[ClusterLocation]:
         """Return the places where tasks can run; `Task.clusters` takes their names."""

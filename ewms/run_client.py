@@ -1,6 +1,6 @@
 """One workflow for programs without an event loop: watch it, read its failures and end it. See `ewms.client`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ewms.durations import Duration
@@ -58,6 +58,19 @@ class Run:
         return self._portal.run_coroutine(
             lambda: self._run.look(n_sent=n_sent, n_received=n_received, n_expected=n_expected)
         )
+
+    def observe(self, *, again_s: float = 1.0) -> Iterator[Observation]:
+        """Yield what is seen of the workflow until it is over: now, after each change, and the same every `again_s`
+        seconds between changes.
+
+        A stream of the server tells when something has changed. While there is none, this looks every `again_s`
+        seconds.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+            Unreachable, ServerDown: the server did not answer for as long as the client repeats a call.
+        """
+        return self._portal.run_iterator(self._run.observe(again_s=again_s))
 
     @property
     def failures(self) -> "Failures":

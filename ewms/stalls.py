@@ -1,9 +1,10 @@
 """Tell the user why a workflow needs them: events wait in vain, fail on every worker, or have all failed. (core)"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ewms.errors import RunStalled
 from schemas.api.workflows.health import Stall
+from schemas.ids import WorkflowId
 
 
 def make_stall_error(workflow: str, stall: Stall) -> RunStalled:
@@ -35,3 +36,26 @@ class StallNotices:
         if not stall.is_stalled:
             return f"{self._workflow}: {told}"
         return f"{self._workflow} has been stalled since {stall.since:%H:%M:%S} UTC: {told}"
+
+
+class StallListener:
+    """Report changes of a workflow's stalls, or raise at the first stall."""
+
+    def __init__(self, workflow: WorkflowId, on_notice: Callable[[str], None], *, fail: bool) -> None:
+        self._workflow = workflow
+        self._on_notice = on_notice
+        self._fail = fail
+        self._notices = StallNotices(workflow)
+
+    def report_stall(self, stall: Stall | None, *, is_ending: bool = False) -> None:
+        """Report `stall`, the latest that was seen (None: not stalled), if it differs from the one before.
+
+        `is_ending` says whether the workflow has ended, and its taskforces end too.
+
+        Raises:
+            RunStalled: the workflow is stalled, and the caller wants that as a failure.
+        """
+        if stall is not None and self._fail:
+            raise make_stall_error(self._workflow, stall)
+        if news := self._notices.next_notice(stall, is_ending=is_ending):
+            self._on_notice(news)

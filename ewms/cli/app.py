@@ -9,7 +9,7 @@ import typer
 
 from ewms.cli.commands import explain
 from ewms.cli.commands.events import trace
-from ewms.cli.commands.fleet import simulate
+from ewms.cli.commands.fleet import simulate, workflow_news
 from ewms.cli.commands.steps import worker
 from ewms.cli.commands.system import doctor, login, up
 from ewms.cli.context import GlobalOptions, OutputFormat
@@ -31,6 +31,7 @@ app.command("login")(login.log_in_user)
 app.command("logout")(login.log_out_user)
 app.command("whoami")(login.show_user)
 app.command()(explain.explain)
+app.command("events")(workflow_news.follow_all)
 app.command("trace")(trace.show_trace)
 app.command("simulate")(simulate.simulate_workflow)
 app.command("worker")(worker.run_step_worker)

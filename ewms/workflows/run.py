@@ -3,17 +3,19 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from ewms.durations import Duration, parse_seconds
 from ewms.ends import close_inputs, fetch_ending
 from ewms.errors import AlreadyThere, NotThere, TimedOut
+from ewms.gateway.event_following import ChangeWatch
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import Model, fetch_depths, query_all, read_workflow
 from ewms.polling import Polling
 from ewms.queues.queue_state import fetch_public_profiles
-from ewms.stalls import StallNotices, make_stall_error
+from ewms.stalls import StallListener
 from ewms.workflows.progress import Observation
 from ewms.workflows.state import WorkflowOutcome, WorkflowState
 from schemas.api.queues.profiles import QueueDepths
@@ -103,6 +105,29 @@ class AsyncRun:
             time.monotonic(), state, depths, n_sent, n_received, n_expected, title=self.name, ending=ending
         )
 
+    async def observe(self, *, again_s: float = 1.0) -> AsyncIterator[Observation]:
+        """Yield what is seen of the workflow until it is over: now, after each change, and the same every `again_s`
+        seconds between changes.
+
+        A stream of the server tells when something has changed. While there is none, this looks every `again_s`
+        seconds.
+
+        Raises:
+            NotThere: the workflow does not exist, or belongs to another user.
+            Unreachable, ServerDown: the server did not answer for as long as the client repeats a call.
+        """
+        changes = ChangeWatch(self._gateway, f"/workflows/{self.id}/events")
+        try:
+            while True:
+                seen = await self.look()
+                yield seen
+                if seen.state.over:
+                    return
+                while not await changes.wait_for_look(again_s):
+                    yield replace(seen, at_s=time.monotonic())
+        finally:
+            await changes.close()
+
     @property
     def failures(self) -> "AsyncFailures":
         """Return the failures of this workflow: failed attempts, errors and dead letters."""
@@ -150,14 +175,14 @@ class AsyncRun:
             # A request to a gateway that is away may take longer than the caller wants to wait.
             async with asyncio.timeout(None if timeout_s is None else timeout_s + _LAST_LOOK_S):
                 return await self._poll_until(
-                    until, looks, _StallListener(self.id, on_notice or log.warning, fail=fail_if_stalled)
+                    until, looks, StallListener(self.id, on_notice or log.warning, fail=fail_if_stalled)
                 )
         except TimeoutError:
             raise TimedOut(
                 f"{self.id} is not {until}: the server did not answer within {timeout_s:g} s", hint="see: ewms doctor"
             ) from None
 
-    async def _poll_until(self, until: Until, looks: Polling, listener: "_StallListener") -> WorkflowOutcome:
+    async def _poll_until(self, until: Until, looks: Polling, listener: "StallListener") -> WorkflowOutcome:
         if until == "active":
             while not await self._is_active():
                 listener.report_stall(await self.stall())
@@ -260,26 +285,3 @@ def _parse_phase(name: str) -> Phase:
     if not (phase := Phase(name)).is_known:
         raise ValueError(f"{name!r} is not a phase; phases are {', '.join(Phase)}, and there are 'active' and 'over'")
     return phase
-
-
-class _StallListener:
-    """Report changes of a workflow's stalls, or raise at the first stall."""
-
-    def __init__(self, workflow: WorkflowId, on_notice: Callable[[str], None], *, fail: bool) -> None:
-        self._workflow = workflow
-        self._on_notice = on_notice
-        self._fail = fail
-        self._notices = StallNotices(workflow)
-
-    def report_stall(self, stall: Stall | None, *, is_ending: bool = False) -> None:
-        """Report `stall`, the latest that was seen (None: not stalled), if it differs from the one before.
-
-        `is_ending` says whether the workflow has ended, and its taskforces end too.
-
-        Raises:
-            RunStalled: the workflow is stalled, and the caller wants that as a failure.
-        """
-        if stall is not None and self._fail:
-            raise make_stall_error(self._workflow, stall)
-        if news := self._notices.next_notice(stall, is_ending=is_ending):
-            self._on_notice(news)

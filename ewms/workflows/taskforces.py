@@ -1,11 +1,16 @@
 """Find tasks and taskforces by their ids alone, and give a task more workers."""
 
+from collections.abc import Sequence
+
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
 from schemas.api.workflows.health import TaskforceHealth
 from schemas.errors import Rejected
 from schemas.fleet.objects import TaskDirective, Taskforce
 from schemas.ids import TASK_ID, TASKFORCE_UUID, WORKFLOW_ID
+
+#: About how many workflows one request asks for their tasks.
+_WORKFLOWS_AT_ONCE = 200
 
 
 async def fetch_taskforces(gateway: Gateway, id_: str) -> list[Taskforce]:
@@ -53,6 +58,15 @@ async def fetch_task(gateway: Gateway, id_: str) -> TaskDirective:
             hint="an id looks like TK-6b00e09f-926a610b-485d2fc0; `ewms task list WORKFLOW` shows a workflow's",
         )
     return TaskDirective.model_validate(await gateway.get_json(f"/task-directives/{id_}"), extra="ignore")
+
+
+async def fetch_tasks(gateway: Gateway, workflows: Sequence[str]) -> list[TaskDirective]:
+    """Return the tasks of these workflows, oldest first."""
+    found: list[TaskDirective] = []
+    for at in range(0, len(workflows), _WORKFLOWS_AT_ONCE):
+        query = {"workflow_id": {"$in": list(workflows[at : at + _WORKFLOWS_AT_ONCE])}}
+        found += await query_all(gateway, "task-directives", "task_directives", TaskDirective, query)
+    return found
 
 
 async def add_workers(gateway: Gateway, id_: str, n_workers: int, cluster: str | None = None) -> Taskforce:

@@ -1,11 +1,11 @@
 """Views of one workflow as a whole, as the server makes them: its graph, its progress, why it stands so, its report."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
-from ewms.errors import ServerDown, Unreachable
+from ewms.gateway.event_following import follow_over_breaks
 from ewms.gateway.http import Gateway
 from schemas.api.event_trace import EventTrace, TracedFamilies
 from schemas.api.queues.history import QueueHistories
@@ -14,10 +14,6 @@ from schemas.api.workflows.graph import WorkflowGraph
 from schemas.api.workflows.report import WorkflowReport
 from schemas.attempts.done_history import TracedFamily
 from schemas.ids import WorkflowId
-
-#: How long to wait before a broken stream is opened again, and how often in a row, before `follow` gives up.
-_RECONNECT_S = 2.0
-_MOST_BREAKS = 30
 
 
 class AsyncWorkflowViews:
@@ -114,18 +110,8 @@ class AsyncWorkflowViews:
             NotThere: the workflow does not exist, or belongs to another user.
             Unreachable, ServerDown: the server did not answer several times in a row.
         """
-        last_id, n_breaks = "", 0
-        while True:
-            try:
-                query = urlencode({"last_event_id": last_id}) if last_id else ""
-                async for event in self._gateway.follow(f"{self._path}/events?{query}"):
-                    n_breaks = 0
-                    if event.name == "end":
-                        return
-                    last_id = event.id
-                    yield WorkflowStanding.model_validate_json(event.data, extra="ignore")
-            except (Unreachable, ServerDown):
-                n_breaks += 1
-                if n_breaks > _MOST_BREAKS:
-                    raise
-            await asyncio.sleep(_RECONNECT_S)
+        async with aclosing(follow_over_breaks(self._gateway, f"{self._path}/events")) as events:
+            async for event in events:
+                if event.name == "end":
+                    return
+                yield WorkflowStanding.model_validate_json(event.data, extra="ignore")

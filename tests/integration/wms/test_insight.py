@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx2
 
+from ewms.aio import AsyncClient
+from ewms.workflows.progress import Observation
 from schemas.events import Snapshot, TaskforceStatuses
 from schemas.fleet.worker_times import WorkerTimes
 from schemas.questions.queues import HistoryAnswer, QueueHistory, QueuePoints
@@ -41,6 +43,11 @@ async def follow(world: World, path: str, *, after: str = "", subject: str = "ad
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield Stream(answer)
+
+
+async def observe_whole(ews: AsyncClient, workflow_id: str) -> list[Observation]:
+    async with asyncio.timeout(120):
+        return [seen async for seen in ews.run(workflow_id).observe()]
 
 
 async def test_a_workflow_is_shown_as_a_whole(world: World) -> None:
@@ -155,7 +162,14 @@ async def test_a_workflow_is_shown_as_a_whole(world: World) -> None:
         world.mqs.depths = world.mqs.depths.model_copy(update={"n_dead": 5})
         later, name, data = await stream.next()
         assert (name, data["n_dead"], later != place) == ("workflow", 5, True)
-    async with follow(world, f"{of_one}/events", after=later) as stream, follow(world, "/v1/events") as all_:
+    async with (
+        follow(world, f"{of_one}/events", after=later) as stream,
+        follow(world, "/v1/events") as all_,
+        AsyncClient(world.wms.gateway_url, token=world.as_user()["Authorization"].split()[1]) as ews,
+    ):
+        watching = asyncio.create_task(observe_whole(ews, workflow_id))
+        listed = await anext(news := ews.follow_workflows())
+        assert (listed.is_whole, [each.workflow_id for each in listed.workflows]) == (True, [workflow_id])
         _, name, data = await all_.next()
         assert (name, [each["workflow_id"] for each in data["workflows"]]) == ("list", [workflow_id])
         assert (await world.post(f"{of_one}/actions/abort")).status_code == 200
@@ -167,5 +181,11 @@ async def test_a_workflow_is_shown_as_a_whole(world: World) -> None:
                 assert data["standing"] in ("ending", "aborted"), "a resumed stream does not repeat what is known"
         _, name, data = await all_.next()
         assert (name, data["outcome"]) == ("workflow", "aborted")
+        changed = await anext(news)
+        assert (changed.is_whole, changed.workflows[0].outcome, changed.id != listed.id) == (False, "aborted", True)
+        since = await anext(ews.follow_workflows(after=listed.id))
+        assert since.is_whole, "the client goes on where it was, and gets what is new"
+        seen = await watching
+        assert [each.state.over for each in seen] == [False] * (len(seen) - 1) + [True]
     async with follow(world, "/v1/events", subject="eve") as foreign_stream:
         assert (await foreign_stream.next())[2] == {"workflows": []}

@@ -29,11 +29,9 @@ def watch_until_over(run: "Run", *, quiet: bool = False) -> None:
     """Show the progress of `run` until it is over."""
     history: deque[Observation] = deque(maxlen=_HISTORY)
     with LiveDisplay(quiet=quiet) as show:
-        for _ in tick_regularly(forever=True):
-            history.append(run.look())
+        for seen in run.observe(again_s=INTERVAL_S):
+            history.append(seen)
             show(compute_progress(tuple(history)))
-            if history[-1].state.over:
-                return
 
 
 class LiveDisplay:
