@@ -24,6 +24,7 @@ from deploy.local.services import Servers, Services, running_services
 from tests.certificates import load_certificates_once
 from tests.examples import register_profiles
 from tests.kept_databases import KeptDatabase, KeptDatabases
+from tests.kept_vhosts import KeptVhosts
 from tests.limits import find_unlimited, repeat_alarm
 from tests.route_patterns import compile_paths_once
 from tests.scheduling import PARTS, DurationRecorder, LongestFirst, is_in_part, load_durations, sort_longest_first
@@ -241,12 +242,31 @@ def broker_admin(rabbitmq: RabbitMQ) -> Iterator[BrokerAdmin]:
         yield admin
 
 
+@pytest.fixture(scope="session")
+def kept_vhosts(rabbitmq: RabbitMQ, broker_admin: BrokerAdmin) -> KeptVhosts:
+    """The control vhosts that tests of WMS use one after the other. They go with their broker."""
+    return KeptVhosts(broker_admin, list(rabbitmq.users))
+
+
 @pytest.fixture
-def control_vhost(rabbitmq: RabbitMQ, broker_admin: BrokerAdmin) -> Iterator[str]:
-    """A fresh control vhost with the rights of a real system; deleted after the test.
+def keeps_vhost() -> bool:
+    """Whether the test's control vhost may have the inboxes of tests before, empty. Otherwise it is new."""
+    return False
+
+
+@pytest.fixture
+def control_vhost(
+    rabbitmq: RabbitMQ, broker_admin: BrokerAdmin, keeps_vhost: bool, kept_vhosts: KeptVhosts
+) -> Iterator[str]:
+    """A control vhost with the rights of a real system, without messages.
 
     Example: `rabbitmq.amqp_url("wms", control_vhost)`.
     """
+    if keeps_vhost:
+        vhost = kept_vhosts.take_vhost()
+        yield vhost
+        kept_vhosts.return_vhost(vhost)
+        return
     vhost = f"control-{secrets.token_hex(6)}"
     broker_admin.add_control_vhost(list(rabbitmq.users), vhost)
     yield vhost

@@ -1,6 +1,6 @@
 """Administer the broker for a launcher or a test: make vhosts with EWMS's rights, and delete them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -56,6 +56,21 @@ class BrokerAdmin:
         answer = self._client.get(f"/api/vhosts/{quote(vhost, safe='')}/connections").raise_for_status()
         for connection in answer.json():
             self._client.delete(f"/api/connections/{quote(connection['name'], safe='')}")
+
+    def empty_vhost(self, vhost: str, *, keep: Collection[str]) -> None:
+        """Close the connections of `vhost`, empty the queues that `keep` names, and delete the other queues.
+
+        Exchanges, bindings of the kept queues and rights stay.
+        """
+        self.close_connections(vhost)
+        queues = f"/api/queues/{quote(vhost, safe='')}"
+        found = self._client.get(queues, params={"columns": "name"}).raise_for_status()
+        for name in (queue["name"] for queue in found.json()):
+            path = f"{queues}/{quote(name, safe='')}"
+            answer = self._client.delete(f"{path}/contents" if name in keep else path)
+            # An exclusive queue has gone with its connection.
+            if answer.status_code != httpx2.codes.NOT_FOUND:
+                answer.raise_for_status()
 
     def _import_definitions(self, definitions: dict[str, list[Any]]) -> None:
         self._client.post("/api/definitions", json=definitions).raise_for_status()

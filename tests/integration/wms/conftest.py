@@ -102,6 +102,12 @@ def database_of() -> str:
 
 
 @pytest.fixture
+def keeps_vhost() -> bool:
+    """The control vhosts of these tests have inboxes of tests before."""
+    return True
+
+
+@pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
     """An OpenID issuer."""
     async with Issuer().serving() as serving:
