@@ -14,7 +14,7 @@ from schemas.engine.runs import NODE_OVER, RUN_OVER, NodeState, NodeStatus, RunS
 from schemas.explain.named_cause import name_cause
 from wms.engine.life.open_run import calls_function
 from wms.insight.runs.node_reasons import explain_node, read_own_reason
-from wms.insight.runs.run_facts import RunFacts, append_reason, format_time, name_in_commands, shorten_reason
+from wms.insight.runs.run_situation import RunSituation, append_reason, format_time, name_in_commands, shorten_reason
 
 #: What the details of an error say about its kind -> the cause.
 _BY_STATUS = {
@@ -41,7 +41,7 @@ class PlacedNode:
         return name_cause(cause, n, node=self.name, **{**name_in_commands(self.run), **values})
 
 
-def explain_placed_node(facts: RunFacts, node: PlacedNode) -> Iterator[ExplainedCause]:
+def explain_placed_node(facts: RunSituation, node: PlacedNode) -> Iterator[ExplainedCause]:
     """Yield the causes that a node shows by itself. The run that it has started, if any, is explained elsewhere."""
     state = node.state
     match state.status:
@@ -68,7 +68,7 @@ def explain_placed_node(facts: RunFacts, node: PlacedNode) -> Iterator[Explained
         yield node.name_cause("step-sent-again", state.n_lost)
 
 
-def _explain_due(facts: RunFacts, node: PlacedNode) -> Iterator[ExplainedCause]:
+def _explain_due(facts: RunSituation, node: PlacedNode) -> Iterator[ExplainedCause]:
     state, pool = node.state, node.spec.pool or node.run.pool
     if facts.lock.is_locked:
         # The run as a whole says so.
@@ -88,7 +88,7 @@ def _explain_due(facts: RunFacts, node: PlacedNode) -> Iterator[ExplainedCause]:
         )
 
 
-def _explain_wait(facts: RunFacts, node: PlacedNode, wait: Wait) -> Iterator[ExplainedCause]:
+def _explain_wait(facts: RunSituation, node: PlacedNode, wait: Wait) -> Iterator[ExplainedCause]:
     until = "" if wait.deadline is None else f", until {format_time(wait.deadline)} at the latest"
     told: dict[str, Any] = {"at": format_time(wait.armed_at), "until": until}
     match wait.kind:
@@ -111,7 +111,7 @@ def _explain_wait(facts: RunFacts, node: PlacedNode, wait: Wait) -> Iterator[Exp
             yield from _explain_child(facts, node)
 
 
-def _explain_child(facts: RunFacts, node: PlacedNode) -> Iterator[ExplainedCause]:
+def _explain_child(facts: RunSituation, node: PlacedNode) -> Iterator[ExplainedCause]:
     """Yield what a node waits for below it: a workflow, or a run that was not read."""
     workflow, child = node.state.workflow_id, node.state.child_run
     if workflow is not None:

@@ -15,7 +15,7 @@ from wms.engine.life.open_run import calls_function
 from wms.engine.step_workers import StepWorkers
 from wms.fleet.reading.health import list_stall_texts
 from wms.insight.runs.run_explanation import STARTED_BELOW, explain_run
-from wms.insight.runs.run_facts import FORM, RunFacts
+from wms.insight.runs.run_situation import FORM, RunSituation
 
 #: The most runs below a run that an explanation reads.
 _MOST_BELOW = 200
@@ -36,7 +36,7 @@ class RunExplainer:
         below = await self._read_below(run)
         runs = [run, *below.values()]
         return explain_run(
-            RunFacts(
+            RunSituation(
                 run=run,
                 standing=standing,
                 why=why,

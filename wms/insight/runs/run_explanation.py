@@ -17,7 +17,14 @@ from schemas.explain.named_cause import name_cause
 from wms.engine.life.graph import find_layout
 from wms.insight.runs.node_explanation import PlacedNode, explain_placed_node
 from wms.insight.runs.node_reasons import find_unhandled
-from wms.insight.runs.run_facts import FORM, RunFacts, append_reason, format_time, name_in_commands, shorten_reason
+from wms.insight.runs.run_situation import (
+    FORM,
+    RunSituation,
+    append_reason,
+    format_time,
+    name_in_commands,
+    shorten_reason,
+)
 
 #: An explanation has at most so many causes of one kind.
 MOST_OF_KIND = 20
@@ -27,7 +34,7 @@ _MOST_LEVELS = 20
 STARTED_BELOW = frozenset({NodeStatus.WAITING, NodeStatus.FAILED, NodeStatus.ERROR, NodeStatus.HALTED})
 
 
-def explain_run(facts: RunFacts) -> ObjectExplanation:
+def explain_run(facts: RunSituation) -> ObjectExplanation:
     """Return the causes that the facts show. A run that moves has the cause `moving`."""
     run = facts.run
     found = [*_explain_end(facts), *_explain_lock(facts), *_explain_occurrence(run), *_explain_tree(facts, run, "")]
@@ -48,7 +55,7 @@ def explain_run(facts: RunFacts) -> ObjectExplanation:
     )
 
 
-def _explain_end(facts: RunFacts) -> Iterator[ExplainedCause]:
+def _explain_end(facts: RunSituation) -> Iterator[ExplainedCause]:
     run, values = facts.run, {**name_in_commands(facts.run), "why": append_reason(facts.why)}
     match run.status:
         case RunStatus.SUCCESSFUL:
@@ -65,7 +72,7 @@ def _explain_end(facts: RunFacts) -> Iterator[ExplainedCause]:
             pass
 
 
-def _explain_lock(facts: RunFacts) -> Iterator[ExplainedCause]:
+def _explain_lock(facts: RunSituation) -> Iterator[ExplainedCause]:
     runs = [facts.run, *facts.below.values()]
     is_due = any(state.status is NodeStatus.DUE for run in runs for state in run.nodes)
     if facts.lock.is_locked and is_due:
@@ -79,7 +86,7 @@ def _explain_occurrence(run: RunDocument) -> Iterator[ExplainedCause]:
         yield name_cause("occurrences-skipped", run.occurrence.skipped, schedule=run.occurrence.name)
 
 
-def _explain_tree(facts: RunFacts, run: RunDocument, path: str, level: int = 0) -> Iterator[ExplainedCause]:
+def _explain_tree(facts: RunSituation, run: RunDocument, path: str, level: int = 0) -> Iterator[ExplainedCause]:
     """Yield the causes of a run and of those below it. `path` has the names of the nodes above it."""
     yield from _explain_whole(facts, run, path)
     layout, unhandled = find_layout(run.graph), set(find_unhandled(run))
@@ -96,7 +103,7 @@ def _explain_tree(facts: RunFacts, run: RunDocument, path: str, level: int = 0) 
         yield from explain_placed_node(facts, placed)
 
 
-def _explain_whole(facts: RunFacts, run: RunDocument, path: str) -> Iterator[ExplainedCause]:
+def _explain_whole(facts: RunSituation, run: RunDocument, path: str) -> Iterator[ExplainedCause]:
     """Yield what holds up a run as a whole."""
     values: dict[str, Any] = {**name_in_commands(run), "node": path}
     if run.status in RUN_OVER:
@@ -113,7 +120,7 @@ def _explain_whole(facts: RunFacts, run: RunDocument, path: str) -> Iterator[Exp
         yield name_cause("run-halted", n_halted, **values)
 
 
-def _explain_beginning(facts: RunFacts, run: RunDocument, values: dict[str, Any]) -> Iterator[ExplainedCause]:
+def _explain_beginning(facts: RunSituation, run: RunDocument, values: dict[str, Any]) -> Iterator[ExplainedCause]:
     if run.pages is not None:
         if why := facts.refusals.get((run.id, FORM), ""):
             yield name_cause(

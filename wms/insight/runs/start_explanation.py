@@ -9,7 +9,7 @@ from schemas.causes.starts import find_gate_cause
 from schemas.engine.start_gates import StartObstacle
 from schemas.engine.subscriptions import SubscriptionDocument
 from schemas.explain.named_cause import name_cause
-from wms.insight.runs.run_facts import format_time, shorten_reason
+from wms.insight.runs.run_situation import format_time, shorten_reason
 
 #: WMS decides about an occurrence within this time.
 _PATIENCE = timedelta(minutes=1)

@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[4]
 PAGE = (ROOT / "docs/reference/processes.md").read_text()
 TESTED = {
     number.upper()
-    for path in Path(__file__).parent.glob("test_*.py")
+    for path in Path(__file__).parent.rglob("test_*.py")
     for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
     for number in re.findall(r"_([os]\d+)(?=_)", name)
 }

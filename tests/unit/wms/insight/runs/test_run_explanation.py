@@ -18,7 +18,7 @@ from tests.unit.wms.engine.graphs import make_graph
 from tests.unit.wms.engine.walking import NOW, Walk
 from wms.engine.life.stimuli import Unserved, Wish
 from wms.insight.runs.run_explanation import MOST_OF_KIND, explain_run
-from wms.insight.runs.run_facts import FORM, RunFacts
+from wms.insight.runs.run_situation import FORM, RunSituation
 
 S, F, A = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS
 TREE, DAG = BranchingProfile.TREE, BranchingProfile.DAG
@@ -35,10 +35,10 @@ def wait(kind: str, **fields: Any) -> dict[str, Any]:
     return {"kind": "wait", "function": "", "wait": {"kind": kind, **fields}}
 
 
-def see(walk: Walk, *, facts: dict[str, Any] | None = None, **fields: Any) -> RunFacts:
+def see(walk: Walk, *, facts: dict[str, Any] | None = None, **fields: Any) -> RunSituation:
     """Return the facts of a walked run. `fields` change the run."""
     run = walk.facts.model_copy(update={"nodes": tuple(walk.run.nodes), **fields})
-    return RunFacts(run=run, standing=run.status.value, why=run.explanation, **(facts or {}))
+    return RunSituation(run=run, standing=run.status.value, why=run.explanation, **(facts or {}))
 
 
 def walk_chain(*nodes: dict[str, Any]) -> Walk:
@@ -74,22 +74,22 @@ def walk_tree(*edges: tuple[int, EdgeKind, int], n: int = 2, of: BranchingProfil
     return Walk(make_graph(of, n, *edges, fields=fields.get("nodes"))).begin()
 
 
-def as_tree(walk: Walk, run: int = 7, **more: Any) -> RunFacts:
+def as_tree(walk: Walk, run: int = 7, **more: Any) -> RunSituation:
     return see(walk, kind=DefinitionKind.TEMPLATE, id=RunId(run), title="Release", **more)
 
 
-def stalled(why: str) -> RunFacts:
+def stalled(why: str) -> RunSituation:
     walk = walk_tree(n=1, nodes={0: {"kind": "workflow", "function": ""}})
     walk.start_child("n0")
     state = walk.node("n0").model_copy(update={"child_run": None, "workflow_id": "WF-1-00000001"})
     return as_tree(walk, nodes=(state,), facts={"stalls": {"WF-1-00000001": why} if why else {}})
 
 
-def created(kind: DefinitionKind, **more: Any) -> RunFacts:
+def created(kind: DefinitionKind, **more: Any) -> RunSituation:
     return see(Walk(chain({})), kind=kind, facts=more)
 
 
-def form_of(**refusals: str) -> RunFacts:
+def form_of(**refusals: str) -> RunSituation:
     walk = Walk(chain({}), pages=({},))
     return see(walk, facts={"refusals": {(RunId(1), FORM): why for why in refusals.values()}})
 
@@ -97,7 +97,7 @@ def form_of(**refusals: str) -> RunFacts:
 OCCURRENCE = Occurrence(schedule=ScheduleId(3), name="nightly", at=NOW, skipped=2)
 RUN_NODE = {"kind": "run", "function": "", "definition": "template/9"}
 
-CASES: list[tuple[str, RunFacts]] = [
+CASES: list[tuple[str, RunSituation]] = [
     # The run as a whole
     ("engine-locked", see(walk_chain(), facts={"lock": LOCKED})),
     ("form-unchecked", form_of()),
@@ -181,7 +181,7 @@ CASES: list[tuple[str, RunFacts]] = [
 
 
 @pytest.mark.parametrize(("cause", "facts"), CASES, ids=[cause for cause, _ in CASES])
-def test_facts_show_their_cause_with_text_remedy_and_command(cause: str, facts: RunFacts) -> None:
+def test_facts_show_their_cause_with_text_remedy_and_command(cause: str, facts: RunSituation) -> None:
     found = {each.cause: each for each in explain_run(facts).causes}
     assert cause in found, f"found {sorted(found)}"
     shown = found[cause]
@@ -216,7 +216,7 @@ def test_the_most_serious_cause_comes_first_with_what_to_type() -> None:
     assert (found.kind, found.id, found.standing, found.n_left_out) == ("process", "u-1", "halted", 0)
 
 
-def make_release() -> RunFacts:
+def make_release() -> RunSituation:
     """Return a tree whose node runs an approval, and another one a process that has halted."""
     top = act(
         Walk(

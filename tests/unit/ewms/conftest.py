@@ -1,4 +1,4 @@
-"""What each test of the command gets."""
+"""What each test of the command and the client gets."""
 
 import logging
 from collections.abc import Iterator

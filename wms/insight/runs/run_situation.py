@@ -9,13 +9,13 @@ from schemas.engine.graph import DefinitionKind
 from schemas.engine.run_documents import EngineSettings, RunDocument, StepWorkerDocument
 from schemas.ids import NodeKey, RunId
 
-#: In `RunFacts.refusals`, the key of a run's form, which is no node.
+#: In `RunSituation.refusals`, the key of a run's form, which is no node.
 FORM = NodeKey("")
 _LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
+class RunSituation:
     """A run, the runs below it, and what is known about them."""
 
     run: RunDocument
