@@ -12,12 +12,12 @@ from schemas.errors import EWMSError
 #: How long to wait before a broken stream is opened again, and how often in a row `follow_over_breaks` does that.
 _RECONNECT_S = 2.0
 _MOST_BREAKS = 30
-#: A stream that the server has refused, or does not know, is asked for again after this time.
+#: After this time we ask again for a stream that the server refused or did not know.
 _REFUSED_AGAIN_S = 60.0
 
 
 class SendsEvents(Protocol):
-    """A gateway, of which this module needs only the streams."""
+    """The part of a gateway's client that this module needs: its streams of events."""
 
     def follow(self, path: str) -> AsyncIterator[StreamedEvent]: ...
 

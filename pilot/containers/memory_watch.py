@@ -14,12 +14,15 @@ from pathlib import Path
 from pilot.containers.memory_limit import MemoryExcess, ProcessMemory, find_excess
 from pilot.containers.processes import TaskProcess, TaskProcesses
 from pilot.failures.container_failures import kernel_out_of_memory, worker_memory_exceeded
+from schemas.pilot.memory_groups import list_memory_groups
 
 log = logging.getLogger(__name__)
 
 _INTERVAL_S = 0.5
 #: If the watch fails many times in a row, it logs the first failure, and then every hundredth.
 _LOG_EVERY = 100
+#: The file with the count of kernel kills, by the version of the control groups.
+_COUNTERS = {1: "memory.oom_control", 2: "memory.events"}
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -106,23 +109,8 @@ def count_kernel_kills(proc: str = "/proc/self/cgroup", root: str = "/sys/fs/cgr
 
     `proc` is the file that names the groups; `root` is the directory in which the kernel shows them.
     """
-    return max((_read_kill_count(path) for path in _counter_files(_read_text(proc), root)), default=0)
-
-
-def _counter_files(groups: str, root: str) -> Iterator[str]:
-    """Yield the path of each file that counts kernel kills.
-
-    `groups` is the text of /proc/PID/cgroup, with lines like `0::/path` or `4:memory:/path`.
-    """
-    for line in groups.splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        # In a container the path may be the machine's. Only its root is visible then.
-        for place in (path.rstrip("/"), ""):
-            if not controllers:
-                yield f"{root}{place}/memory.events"
-            elif "memory" in controllers.split(","):
-                yield f"{root}/memory{place}/memory.oom_control"
+    groups = list_memory_groups(_read_text(proc), root)
+    return max((_read_kill_count(f"{directory}/{_COUNTERS[version]}") for version, directory in groups), default=0)
 
 
 def _read_kill_count(path: str) -> int:

@@ -12,13 +12,13 @@ limited subgroups, so TMS moves into a subgroup of its own first, if no other pr
 import itertools
 import os
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from runtime.telemetry import log
+from schemas.pilot.memory_groups import list_memory_groups
 
 #: The kernel's limit is a job's memory and this part more: the pilot comes first, because it chooses what must end and
 #: says why.
@@ -114,7 +114,8 @@ class ControlGroups:
 
 def _find_own_group(groups_file: Path, root: Path) -> tuple[Path, int] | None:
     """Return the directory of this process's group that can limit memory, and the version of the control groups."""
-    for version, directory in _list_groups(_read_text(groups_file), root):
+    for version, name in list_memory_groups(_read_text(groups_file), str(root)):
+        directory = Path(name)
         if str(os.getpid()) not in _read_text(directory / "cgroup.procs").split():
             continue
         if version == 1 and _read_text(directory / "memory.use_hierarchy").strip() == "1":
@@ -125,27 +126,11 @@ def _find_own_group(groups_file: Path, root: Path) -> tuple[Path, int] | None:
     return None
 
 
-def _list_groups(groups: str, root: Path) -> Iterator[tuple[int, Path]]:
-    """Yield the version and the directory of each group that may limit memory.
-
-    `groups` is the text of /proc/PID/cgroup, with lines like `0::/path` or `4:memory:/path`.
-    """
-    for line in groups.splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        # In a container the path may be the machine's. Only its root is visible then.
-        for place in dict.fromkeys((path.strip("/"), "")):
-            if not controllers:
-                yield 2, root / place
-            elif "memory" in controllers.split(","):
-                yield 1, root / "memory" / place
-
-
 def _let_limit_memory(directory: Path) -> None:
     """Let subgroups of `directory` limit memory (version 2). If no other process is in it, move this one away first.
 
     Raises:
-        OSError: the kernel allows it not, most often because of other processes.
+        OSError: the kernel does not allow it, most often because of other processes.
     """
     switch = directory / "cgroup.subtree_control"
     if "memory" in _read_text(switch).split():
