@@ -16,6 +16,8 @@ Source: CPython, `traceback.TracebackException.format`.
 import re
 from collections.abc import Sequence
 
+from pilot.failures.language_errors import RUNTIME_LINE
+
 _HEAD = "Traceback (most recent call last):"
 _GROUP_HEAD = f"+ Exception Group {_HEAD}"
 #: Python prints one of these lines between two exceptions of a chain.
@@ -37,7 +39,7 @@ def find_traceback(lines: Sequence[str]) -> tuple[str, list[str]] | None:
 
     A traceback that did not end the program counts only if there is no other. Return None if there is no traceback.
     """
-    heads = [n for n, line in enumerate(lines) if line.strip() in (_HEAD, _GROUP_HEAD)]
+    heads = [n for n, line in enumerate(lines) if _is_head(line)]
     ending = [n for n in heads if not _is_aside(lines, n)]
     for head in reversed(ending or heads):
         group = lines[head].strip() == _GROUP_HEAD
@@ -73,19 +75,23 @@ def _find_end(lines: Sequence[str], head: int) -> tuple[int, str]:
 
 
 def _join_text(lines: Sequence[str], n: int, indent: int) -> tuple[int, str]:
-    """Return the index after the exception's line at index `n`, and that line.
+    """Return the index after the text of the exception whose line is at index `n`, and that line.
 
-    If the line ends with a colon, append the next line that is not empty.
+    An exception's text may have many lines. Nothing marks its end, so what the program printed next counts as text, too.
+    If the exception's line ends with a colon, append the next line that is not empty.
     """
     said = _without_margin(lines[n], indent)
     end = n + 1
-    while end < len(lines) and end - n <= _MAX_MORE and lines[end].strip() and lines[end].strip() != _HEAD:
+    while end < len(lines) and end - n <= _MAX_MORE and not _is_head(lines[end]) and not RUNTIME_LINE.match(lines[end]):
         end += 1
-    if not said.endswith(":"):
-        # The next lines may belong to the exception's text, or the program may have printed them later.
-        return n + 1, said
+    while not lines[end - 1].strip():
+        end -= 1
     more = next((line.strip() for line in lines[n + 1 : end] if line.strip()), "")
-    return (end if more else n + 1), f"{said} {more}".strip()
+    return end, f"{said} {more}".strip() if said.endswith(":") else said
+
+
+def _is_head(line: str) -> bool:
+    return line.strip() in (_HEAD, _GROUP_HEAD)
 
 
 def _find_group_end(lines: Sequence[str], head: int) -> tuple[int, str]:

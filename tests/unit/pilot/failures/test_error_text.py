@@ -222,15 +222,30 @@ def test_the_line_that_says_best_why(stderr: str, line: str) -> None:
     assert last_words(stderr)[0] == line
 
 
-def test_the_traceback_is_kept_for_those_who_look_closer() -> None:
-    _, traceback = last_words("noise\n" + TRACEBACK + "more noise\n")
-    assert traceback == TRACEBACK.strip()
-
-
-@pytest.mark.parametrize("report", [TRACEBACK + HANDLING + WORSE, TRACEBACK + CAUSED + WORSE, GROUP, NESTED])
+@pytest.mark.parametrize("report", [TRACEBACK, TRACEBACK + HANDLING + WORSE, TRACEBACK + CAUSED + WORSE])
 def test_a_traceback_is_kept_whole_with_all_that_belongs_to_it(report: str) -> None:
+    _, traceback = last_words(TRACEBACK + "went on\n" + report + "INFO:    Cleaning up\n")
+    assert traceback == report.strip()
+
+
+@pytest.mark.parametrize("report", [GROUP, NESTED])
+def test_the_tree_of_an_exception_group_is_kept_whole(report: str) -> None:
     _, traceback = last_words(TRACEBACK + "went on\n" + report + "more noise\n")
     assert traceback == report.rstrip()
+
+
+def test_all_lines_of_an_exceptions_text_are_kept_and_its_first_line_tells_failures_apart() -> None:
+    text = "2 validation errors for Job\nsteps\n  Field required [type=missing]\n\nname\n  Input should be a string"
+    report = TRACEBACK.replace("ValueError: bad pixel", f"ValueError: {text}")
+    line, traceback = last_words("noise\n" + report + "\n\nINFO:    Cleaning up\n")
+    assert line == "ValueError: 2 validation errors for Job"
+    assert traceback == report.strip()
+    # The program may print a lot after the exception, and the text of an exception may be a file.
+    _, traceback = last_words(TRACEBACK + "more\n" * 5000)
+    assert traceback == TRACEBACK.strip() + "\nmore" * 20
+    # An exception in the middle of a chain may have a long text, too.
+    _, traceback = last_words(report + HANDLING + WORSE)
+    assert traceback == (report + HANDLING + WORSE).strip()
 
 
 @pytest.mark.parametrize("report", [JAVA, RUST, GO, JULIA])
