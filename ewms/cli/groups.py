@@ -1,72 +1,93 @@
 """The groups of commands, such as `ewms queue`. The module of a group is imported when the user names the group.
 
-A group's name is the name of its module in a room of `ewms.cli.commands`, and `app` there is the group.
+A group's name is the name of its module in a room of `ewms.cli.commands`, and `app` there has its commands.
+`ewms --help` imports no group: to import all of them and to build their parsers takes longer than all else it does.
 """
 
-from collections import UserDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-#: Group -> the room of its module. In the order of `ewms --help`.
-GROUPS: Mapping[str, str] = {
-    "workflow": "fleet",
-    "task": "fleet",
-    "taskforce": "fleet",
-    "queue": "events",
-    "dlq": "events",
-    "process": "steps",
-    "flow": "steps",
-    "subscription": "steps",
-    "tree": "automation",
-    "inventory": "automation",
-    "host": "automation",
-    "secret": "automation",
-    "catalogue": "automation",
-    "job": "automation",
-    "craton": "automation",
-    "pool": "steps",
-    "cluster": "system",
-    "quota": "system",
-    "audit": "system",
-    "image": "system",
+
+class Group(NamedTuple):
+    """A group of commands."""
+
+    #: The room of its module in `ewms.cli.commands`.
+    room: str
+    #: What its commands are for.
+    help: str
+
+
+#: By name, in the order of `ewms --help`.
+GROUPS: Mapping[str, Group] = {
+    "workflow": Group("fleet", "Submit, follow and end workflows."),
+    "task": Group("fleet", "See tasks and their errors, add workers, read what workers wrote."),
+    "taskforce": Group("fleet", "See the state of taskforces, and read what workers wrote."),
+    "queue": Group("events", "Publish, consume, look into queues, and see how full they are."),
+    "dlq": Group("events", "List, show, replay, discard and export dead letters: the events that EWMS gave up."),
+    "process": Group("steps", "Run step lists on subscriptions, and see every step."),
+    "flow": Group("steps", "Run flows of nodes with success and failure edges, and see every node."),
+    "subscription": Group("steps", "See subscriptions, and what can be run on them."),
+    "tree": Group("automation", "Launch decision trees, and see every node."),
+    "inventory": Group("automation", "Keep the hosts on which tasks run: groups, labels, variables."),
+    "host": Group("automation", "The hosts of inventories."),
+    "secret": Group("automation", "The secrets that jobs give to their tasks, as files."),
+    "catalogue": Group("automation", "Register tasks from git, approve them, and follow their builds."),
+    "job": Group("automation", "Run tasks of the catalogue on hosts of an inventory."),
+    "craton": Group("automation", "Commands in Craton's words."),
+    "pool": Group("steps", "See which step workers are there, and what they offer."),
+    "cluster": Group("system", "See where tasks can run; operators drain these places."),
+    "quota": Group("system", "How many workflows users may have. For operators."),
+    "audit": Group("system", "See who changed what and when."),
+    "image": Group("system", "Make images for tasks."),
 }
 
 
 class CommandGroups(TyperGroup):
-    """The parser of the whole command. It builds the parser of a group at the group's first use.
-
-    To build all of them takes a sixth of the CPU time of a short command.
-    """
+    """The parser of the whole command."""
 
     def __init__(self, *, commands: Mapping[str, Any], **options: Any) -> None:
         """`commands` are those without a group. Help shows them first."""
         super().__init__(**options)
-        self.commands = _Commands(commands)
+        self.commands = {**commands, **{name: _make_parser(name) for name in GROUPS}}
 
 
-class _Commands(UserDict[str, Any]):
-    """Commands and groups by name."""
+def _make_parser(name: str) -> TyperGroup:
+    """Return the parser of a group. It reads its commands at their first use."""
+    parser = TyperGroup(name=name, help=GROUPS[name].help, no_args_is_help=True, rich_markup_mode=None)
+    parser.commands = _GroupCommands(name)  # type: ignore[assignment]  # the parser reads them only
+    return parser
 
-    def __init__(self, commands: Mapping[str, Any]) -> None:
-        super().__init__({**commands, **dict.fromkeys(GROUPS)})
+
+class _GroupCommands(Mapping[str, Any]):
+    """The commands of a group by name."""
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+        self._built: Mapping[str, Any] | None = None
+
+    def _build(self) -> Mapping[str, Any]:
+        if self._built is None:
+            parent = typer.Typer(rich_markup_mode=None)
+            parent.add_typer(import_module(name_module(self._group)).app, name=self._group)
+            built: Any = get_group(parent).commands[self._group]
+            self._built = built.commands
+        return self._built
 
     def __getitem__(self, name: str) -> Any:
-        if self.data[name] is None:
-            self.data[name] = _build_group(name)
-        return self.data[name]
+        return self._build()[name]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._build())
 
-def _build_group(name: str) -> Any:
-    parent = typer.Typer(rich_markup_mode=None)
-    parent.add_typer(import_module(name_module(name)).app, name=name)
-    return get_group(parent).commands[name]
+    def __len__(self) -> int:
+        return len(self._build())
 
 
 def name_module(group: str) -> str:
     """Return the dotted name of the module of `group`."""
-    return f"ewms.cli.commands.{GROUPS[group]}.{group}"
+    return f"ewms.cli.commands.{GROUPS[group].room}.{group}"

@@ -11,7 +11,7 @@ from ewms.cli.context import GlobalOptions, can_ask
 if TYPE_CHECKING:
     from schemas.api.automation.tasks import TaskSeen
 
-app = typer.Typer(help="Register tasks from git, approve them, and follow their builds.", no_args_is_help=True)
+app = typer.Typer()
 
 app.command("test")(catalogue_trial.try_task)
 

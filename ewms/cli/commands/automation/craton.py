@@ -6,7 +6,7 @@ import typer
 
 from ewms.cli.context import GlobalOptions, parse_secrets, parse_settings
 
-app = typer.Typer(help="Commands in Craton's words.", no_args_is_help=True)
+app = typer.Typer()
 
 
 @app.command("task-show")

@@ -9,7 +9,7 @@ from ewms.cli.context import GlobalOptions, parse_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-app = typer.Typer(help="The hosts of inventories.", no_args_is_help=True)
+app = typer.Typer()
 
 Host = Annotated[str, typer.Argument(metavar="HOST", help="The host's id, or INVENTORY/NAME.")]
 Labels = Annotated[list[str], typer.Argument(metavar="LABEL...", help="Labels, which a limit names as label=LABEL.")]

@@ -11,7 +11,7 @@ from ewms.cli.context import GlobalOptions, parse_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-app = typer.Typer(help="Keep the hosts on which tasks run: groups, labels, variables.", no_args_is_help=True)
+app = typer.Typer()
 app.add_typer(inventory_group.app, name="group")
 
 Inventory = Annotated[str, typer.Argument(metavar="INVENTORY", help="The inventory's name, or its id.")]

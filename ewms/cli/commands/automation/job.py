@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ewms.client import Client
     from schemas.api.automation.jobs import JobSeen
 
-app = typer.Typer(help="Run tasks of the catalogue on hosts of an inventory.", no_args_is_help=True)
+app = typer.Typer()
 
 Job = Annotated[int, typer.Argument(metavar="ID", min=1, help="The job's id.")]
 _PAYLOAD_HINT = """write --payload '{"version": "1.2"}', or @ and the name of a file"""

@@ -6,7 +6,7 @@ import typer
 
 from ewms.cli.context import GlobalOptions
 
-app = typer.Typer(help="The secrets that jobs give to their tasks, as files.", no_args_is_help=True)
+app = typer.Typer()
 
 Organization = Annotated[str, typer.Option(help="The organization that has the secret.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, '_', '-' and '.'; also the file's name.")]

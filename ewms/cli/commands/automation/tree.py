@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ewms.trees.plain_trees import TreeRun
 
-app = typer.Typer(help="Launch decision trees, and see every node.", no_args_is_help=True)
+app = typer.Typer()
 app.add_typer(tree_schedule.app, name="schedule")
 
 Job = Annotated[int, typer.Argument(metavar="JOB", help="The number of the launched tree.")]

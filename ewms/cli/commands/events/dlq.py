@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from ewms.client import Run
     from ewms.workflows.dead_letters import FailureFilter, Progress
 
-app = typer.Typer(
-    help="List, show, replay, discard and export dead letters: the events that EWMS gave up.",
-    no_args_is_help=True,
-)
+app = typer.Typer()
 
 Letter = Annotated[str, typer.Argument(metavar="LETTER", help="A dead letter, or the id of its event.")]
 Letters = Annotated[

@@ -13,7 +13,7 @@ from schemas.attempts.trace_sampling import DEFAULT_ONE_IN
 if TYPE_CHECKING:
     from ewms.queues.payloads import Event
 
-app = typer.Typer(help="Publish, consume, look into queues, and see how full they are.", no_args_is_help=True)
+app = typer.Typer()
 
 Alias = Annotated[str, typer.Argument(metavar="ALIAS", help="The queue's alias, as the workflow names it.")]
 

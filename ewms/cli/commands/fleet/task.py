@@ -9,7 +9,7 @@ from ewms.cli.commands.fleet.task_errors import show_errors
 from ewms.cli.commands.workflow_argument import Id
 from ewms.cli.context import GlobalOptions, write_json
 
-app = typer.Typer(help="See tasks and their errors, add workers, read what workers wrote.", no_args_is_help=True)
+app = typer.Typer()
 app.command("logs")(show_logs)
 app.command("errors")(show_errors)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ewms.client import Run
     from schemas.api.workflows.explanation import ExplainedCause
 
-app = typer.Typer(help="See the state of taskforces, and read what workers wrote.", no_args_is_help=True)
+app = typer.Typer()
 app.command("logs")(show_logs)
 
 

@@ -14,7 +14,7 @@ from ewms.cli.context import GlobalOptions, OutputFormat, can_ask, parse_option,
 if TYPE_CHECKING:
     from ewms.client import Client, Run
 
-app = typer.Typer(help="Submit, follow and end workflows.", no_args_is_help=True)
+app = typer.Typer()
 
 #: For how many taskforces `show` tells why they are stuck, and which pilots were killed, the waiting ones first;
 #: `ewms taskforce show` tells it for any.

@@ -10,7 +10,7 @@ from ewms.cli.context import GlobalOptions, parse_settings
 if TYPE_CHECKING:
     from ewms.flows.service import WorkflowService
 
-app = typer.Typer(help="Run flows of nodes with success and failure edges, and see every node.", no_args_is_help=True)
+app = typer.Typer()
 
 Flow = Annotated[str, typer.Argument(metavar="FLOW", help="The flow's id.")]
 

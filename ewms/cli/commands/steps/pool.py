@@ -4,7 +4,7 @@ import typer
 
 from ewms.cli.context import GlobalOptions
 
-app = typer.Typer(help="See which step workers are there, and what they offer.", no_args_is_help=True)
+app = typer.Typer()
 
 
 @app.command("list")

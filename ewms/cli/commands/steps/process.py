@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ewms.processes.plain_processes import ProcessRun
     from schemas.api.processes import ProcessDetail
 
-app = typer.Typer(help="Run step lists on subscriptions, and see every step.", no_args_is_help=True)
+app = typer.Typer()
 
 Process = Annotated[str, typer.Argument(metavar="PROCESS", help="The process's id.")]
 Input = Annotated[

@@ -8,7 +8,7 @@ from ewms.cli.commands.explain import print_explanation
 from ewms.cli.context import GlobalOptions
 from ewms.cli.text.terminal.plain import escape_controls
 
-app = typer.Typer(help="See subscriptions, and what can be run on them.", no_args_is_help=True)
+app = typer.Typer()
 
 Subscription = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="The subscription's id.")]
 

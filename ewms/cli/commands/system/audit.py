@@ -7,7 +7,7 @@ import typer
 
 from ewms.cli.context import GlobalOptions, parse_option
 
-app = typer.Typer(help="See who changed what and when.", no_args_is_help=True)
+app = typer.Typer()
 
 #: The longest time to look back.
 _LONGEST = timedelta(days=366)

@@ -10,7 +10,7 @@ from ewms.cli.context import GlobalOptions, parse_option
 if TYPE_CHECKING:
     from schemas.api.operators import DrainStatus
 
-app = typer.Typer(help="See where tasks can run; operators drain these places.", no_args_is_help=True)
+app = typer.Typer()
 
 Cluster = Annotated[str, typer.Argument(metavar="CLUSTER", help="A location of `ewms cluster list`, or its alias.")]
 

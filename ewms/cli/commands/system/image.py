@@ -7,7 +7,7 @@ import typer
 
 from ewms.cli.commands.system.up import run_launcher
 
-app = typer.Typer(help="Make images for tasks.", no_args_is_help=True)
+app = typer.Typer()
 
 
 @app.command()

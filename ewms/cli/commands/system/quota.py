@@ -9,7 +9,7 @@ from ewms.cli.context import GlobalOptions
 if TYPE_CHECKING:
     from schemas.api.operators import QuotasAnswer
 
-app = typer.Typer(help="How many workflows users may have. For operators.", no_args_is_help=True)
+app = typer.Typer()
 
 User = Annotated[
     str,

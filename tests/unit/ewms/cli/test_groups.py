@@ -47,6 +47,12 @@ def test_a_command_loads_its_own_group_and_what_it_shows() -> None:
     }
 
 
+def test_the_help_of_the_whole_command_loads_no_group() -> None:
+    loaded = list_loaded(["--help"])
+    assert "ewms.cli.groups" in loaded
+    assert not loaded & {name_module(name) for name in GROUPS}
+
+
 @pytest.mark.parametrize(("typo", "wanted"), [("wrokflow", "'workflow'"), ("docter", "'doctor'")])
 def test_a_typo_is_answered_with_groups_and_commands_of_that_kind(
     typo: str, wanted: str, capsys: pytest.CaptureFixture[str]
