@@ -77,7 +77,7 @@ def _find_end(lines: Sequence[str], head: int) -> tuple[int, str]:
 def _join_text(lines: Sequence[str], n: int, indent: int) -> tuple[int, str]:
     """Return the index after the text of the exception whose line is at index `n`, and that line.
 
-    An exception's text may have many lines. Nothing marks its end, so what the program printed next counts as text, too.
+    An exception's text may have many lines. Nothing marks its end, so what the program printed next counts as text.
     If the exception's line ends with a colon, append the next line that is not empty.
     """
     said = _without_margin(lines[n], indent)
