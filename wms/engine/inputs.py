@@ -13,7 +13,7 @@ from schemas.engine.run_documents import InputDocument
 from schemas.engine.runs import NodeState, NodeStatus, WaitAnswer
 from schemas.errors import Conflict
 from schemas.ids import NodeKey, RunId
-from wms.engine import repository
+from wms.engine import input_repository
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun
 from wms.engine.life.waiting import AnswerVerdict
@@ -37,12 +37,12 @@ class Inputs:
         Raises:
             Conflict: another event with this id is stored.
         """
-        kept = await repository.keep_input(self._store, given)
+        kept = await input_repository.keep_input(self._store, given)
         if _tells(kept) != _tells(given):
             raise Conflict("there is another event with this id", hint="give each event an id of its own")
         failpoint("engine.input_kept")
         n_ended = 0
-        found = await repository.find_waiting_nodes(self._store, kept.organization, kept.name, kept.correlation)
+        found = await input_repository.find_waiting_nodes(self._store, kept.organization, kept.name, kept.correlation)
         for run_id, state in found:
             if kept.consumed_by is None or _has_waited(state, kept):
                 n_ended += await self._give_input(kept, run_id, state.key)
@@ -54,20 +54,20 @@ class Inputs:
         if state.wait is None or state.status is not NodeStatus.WAITING:
             return
         wanted = (run.facts.organization, state.wait.name, state.wait.correlation)
-        while (early := await repository.find_early_input(self._store, *wanted)) is not None:
-            consumer = await repository.find_consumer(self._store, early)
+        while (early := await input_repository.find_early_input(self._store, *wanted)) is not None:
+            consumer = await input_repository.find_consumer(self._store, early)
             if consumer is None or (consumer[0] != run.facts.id and _has_waited(state, early)):
                 await self._give_input(early, run.facts.id, state.key)
                 return
             # The end of that wait is stored, and the note about it is not yet there, or was lost in a crash.
-            await repository.note_consumption(self._store, early.id, *consumer)
+            await input_repository.note_consumption(self._store, early.id, *consumer)
 
     async def _give_input(self, given: InputDocument, run_id: RunId, node: NodeKey) -> bool:
         answer = WaitAnswer(id=given.id, body=given.body, who=given.who, at=given.at)
         verdict = await self._engine.answer_wait(run_id, node, answer)
         if verdict not in (AnswerVerdict.ENDS, AnswerVerdict.DUPLICATE):
             return False
-        await repository.note_consumption(self._store, given.id, run_id, node)
+        await input_repository.note_consumption(self._store, given.id, run_id, node)
         return verdict is AnswerVerdict.ENDS
 
 

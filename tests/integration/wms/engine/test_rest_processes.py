@@ -20,7 +20,7 @@ from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.engine.rest_story import RestStory, open_story
 from tests.integration.wms.peers import Issuer
 from tests.waiting import eventually
-from wms.engine import repository
+from wms.engine import input_repository, repository
 from wms.processes.subscriptions.subscription_documents import make_insert
 
 MODULE = "tests.integration.wms.engine.diary"
@@ -206,14 +206,14 @@ async def test_an_event_ends_one_wait_of_a_process_though_the_note_about_it_was_
 ) -> None:
     store = story.world.wms.store
     notes: list[str] = []
-    note_consumption = repository.note_consumption
+    note_consumption = input_repository.note_consumption
 
     async def lose_first_note(store: Store, input_id: str, run_id: RunId, node: str) -> None:
         notes.append(node)
         if len(notes) > 1:
             await note_consumption(store, input_id, run_id, node)
 
-    monkeypatch.setattr(repository, "note_consumption", lose_first_note)
+    monkeypatch.setattr(input_repository, "note_consumption", lose_first_note)
     first = await story.start("measure_twice", [{}])
     await story.until_status(first, "awaiting_callback")
     event = {"name": "measured", "correlation": "7", "body": 1, "id": "m1"}
