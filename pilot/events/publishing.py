@@ -10,7 +10,7 @@ from typing import Any
 
 from pilot.events.carried_headers import has_bad_trace, read_trace, split_headers
 from pilot.events.payloads import encode_for_legacy
-from pilot.events.queues import PilotQueues, output_event_id
+from pilot.events.queues import PilotQueues
 from pilot.events.traced_attempts import TracedAttempt
 from pilot.failures.event_failures import output_refused
 from pilot.failures.failure import Failure
@@ -24,8 +24,8 @@ from runtime.amqp import ConnectionLost, Delivery, QueueFull
 from schemas.attempts.trace_sampling import is_sampled, mark_headers
 from schemas.broker.queue_format import Wire
 from schemas.errors import EWMSError
-from schemas.ids import EventId
-from schemas.payloads.data_events import JSON, DataEvent, Header, HeaderValue
+from schemas.ids import EventId, TaskId
+from schemas.payloads.data_events import JSON, DataEvent, Header, HeaderValue, output_id
 from schemas.pilot.outcomes import RunEnding, outcome_event_id, outcome_to_bytes
 from schemas.pilot.pilot_wire import QueueEndpoint
 
@@ -207,7 +207,7 @@ class Publishing:
             headers[Header.TRACE] = trace
         elif run.event and has_bad_trace(run.event.headers):
             log.warning("event %s has an invalid traceparent header; its output goes without it", parent)
-        event_id = output_event_id(parent, self._settings.task_id, index)
+        event_id = _make_output_id(parent, self._settings.task_id, index)
         root = run.traced.root if run.traced else EventId("")
         if not parent and is_sampled(event_id, self._settings.trace_one_in):
             root = event_id
@@ -240,5 +240,13 @@ class Publishing:
             worker=platform.node(),
             now=read_now(),
         )
-        event_id = delivery.id or output_event_id(EventId(""), self._settings.task_id, 0)
+        event_id = delivery.id or _make_output_id(EventId(""), self._settings.task_id, 0)
         await self._queues.publish_dead(queue, DataEvent(delivery.body, event_id, delivery.content_type, headers))
+
+
+def _make_output_id(parent: EventId, task: TaskId, index: int) -> EventId:
+    """Return the id of an output event.
+
+    It is derived from `parent`, the id of the input event. Without a usable `parent`, it is random.
+    """
+    return (output_id(parent, task, index) if parent else None) or EventId(str(uuid.uuid4()))

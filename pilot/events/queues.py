@@ -5,7 +5,6 @@ There is one connection for each broker and token, and more connections if the p
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -19,8 +18,8 @@ from runtime.amqp import Connection, ConnectionLost, Consumer, Delivery, NotDecl
 from schemas.attempts.failed_reports import ATTEMPTS_KEY
 from schemas.broker.topology import dead_exchange, event_exchange
 from schemas.errors import EWMSError
-from schemas.ids import EventId, Mqid, TaskId
-from schemas.payloads.data_events import DataEvent, output_id
+from schemas.ids import Mqid
+from schemas.payloads.data_events import DataEvent
 from schemas.pilot.pilot_wire import QueueEndpoint
 
 log = logging.getLogger(__name__)
@@ -287,14 +286,6 @@ class PilotQueues:
 def inputs_per_connection(max_channels: int) -> int:
     """Return how many input queues one connection can serve if the broker allows it `max_channels` channels."""
     return max(1, max_channels - _OTHER_CHANNELS)
-
-
-def output_event_id(parent: EventId, task: TaskId, index: int) -> EventId:
-    """Return the id of an output event.
-
-    It is derived from `parent`, the id of the input event. Without a usable `parent`, it is random.
-    """
-    return (output_id(parent, task, index) if parent else None) or EventId(str(uuid.uuid4()))
 
 
 def _connection_key(queue: QueueEndpoint) -> _Key:
