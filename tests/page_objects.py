@@ -56,13 +56,19 @@ def _make_tree(admin: Client, endpoints: dict[str, object]) -> dict[str, str]:
 
 
 def _make_process(admin: Client) -> dict[str, str]:
-    """Enroll a node, and return the addresses of the process and of its subscription."""
+    """Return the addresses of the process and of its subscription."""
+    process, subscription = enroll_node(admin)
+    return {"process": f"#/processes/{process}", "subscription": f"#/processes/subscriptions/{subscription}"}
+
+
+def enroll_node(admin: Client) -> tuple[str, str]:
+    """Enroll a node with the example, and return the ids of the process and of its subscription."""
     [product] = [str(each.product_id) for each in admin.subscriptions.products() if each.name == "Node Enrollment"]
     pages = [{"product": product}, {"organisation": "default", "select_node": "ams-1"}]
     process = admin.processes.start("create_node_enrollment", pages=pages)
     seen = process.wait(timeout=_PATIENCE_S)
     [subscription] = seen.subscription_ids
-    return {"process": f"#/processes/{process.id}", "subscription": f"#/processes/subscriptions/{subscription}"}
+    return str(process.id), str(subscription)
 
 
 def _make_job(admin: Client, stack: Stack) -> dict[str, str]:

@@ -113,7 +113,8 @@ def run_demonstration(console: Console, stack: Stack, ews: Client) -> None:
     console.print()
     _show(console, done)
     _judge(done, network)
-    (subscription,) = ews.subscriptions.find()
+    made = done.subscription_ids
+    (subscription,) = (each for each in ews.subscriptions.find() if str(each.subscription_id) in made)
     console.print(f"the subscription is {subscription.status}, in sync: {subscription.insync}", markup=False)
     _expect(subscription.status == "provisioning" and subscription.insync, "the subscription is not as it should be")
     console.print("nothing was lost, and each step has cleared once", style="green")

@@ -4,6 +4,7 @@ import type { VNode } from "preact";
 import type { Answers, ProcessSummary } from "../api/generated/processes.ts";
 import { usePolled } from "../api/polling.ts";
 import { Ago, Badge, Card, Facts, Json, PageHead, Table } from "../parts/basics.tsx";
+import { Explained } from "../parts/explained.tsx";
 import { Empty, Shown } from "../parts/states.tsx";
 import { writePlace } from "../routing/routes.ts";
 import { useApi } from "../session/session.ts";
@@ -66,6 +67,7 @@ export function SubscriptionPage({ id }: { id: string }): VNode {
           </Card>
         )}
       </Shown>
+      <Explained path={`/api/subscriptions/${path}/explain`} title="What may start on it" nothing="No workflow belongs to its product." />
       <Card title="Its history">
         <Shown of={history} what="its processes">
           {(found) =>

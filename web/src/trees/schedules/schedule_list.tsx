@@ -4,8 +4,10 @@ import type { VNode } from "preact";
 import { usePolled } from "../../api/polling.ts";
 import { Action } from "../../parts/actions.tsx";
 import { Badge, Card, Table } from "../../parts/basics.tsx";
+import { Explained } from "../../parts/explained.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { describeInstant } from "../../parts/texts.ts";
+import { replaceQuery, usePlace } from "../../routing/place.ts";
 import { useApi } from "../../session/session.ts";
 import type { Page, Schedule, Template } from "../awx_objects.ts";
 import { ScheduleForm } from "./schedule_form.tsx";
@@ -14,8 +16,10 @@ const EVERY_MS = 8_000;
 
 export function ScheduleList({ template }: { template: Template }): VNode {
   const api = useApi();
+  const asked = usePlace().query["schedule"] ?? "";
   const path = `/api/v2/workflow_job_templates/${template.id}/schedules/?page_size=200&order_by=name`;
   const schedules = usePolled(path, () => api.get<Page<Schedule>>(path), EVERY_MS);
+  const explained = schedules.value?.results.find((each) => String(each.id) === asked);
   const maySchedule = template.summary_fields.user_capabilities?.["schedule"] === true;
   const change = (schedule: Schedule, enabled: boolean) => async (): Promise<string> => {
     await api.send("PATCH", `/api/v2/schedules/${schedule.id}/`, { enabled });
@@ -45,6 +49,7 @@ export function ScheduleList({ template }: { template: Template }): VNode {
                   { title: "Next run", cell: (row) => (row.enabled ? describeInstant(row.next_run) : "–") },
                   { title: "Rule", cell: (row) => <code>{row.rrule}</code> },
                   { title: "Last time", cell: (row) => <LastOccurrence schedule={row} /> },
+                  { title: "Why", cell: (row) => <WhyButton schedule={row} isOpen={row === explained} /> },
                   { title: "Made by", cell: (row) => row.summary_fields.created_by?.username ?? "–" },
                   {
                     title: "Change",
@@ -64,12 +69,29 @@ export function ScheduleList({ template }: { template: Template }): VNode {
           }
         </Shown>
       </Card>
+      {explained ? (
+        // A schedule that has changed is explained anew, and at once.
+        <Explained
+          key={`${explained.id} ${explained.enabled} ${explained.next_run}`}
+          path={`/api/v2/schedules/${explained.id}/explain/`}
+          title={`Why “${explained.name}” stands as it does`}
+        />
+      ) : null}
       {maySchedule ? (
         <ScheduleForm template={template.id} onMade={schedules.refresh} />
       ) : (
         <p class="quiet">Who may launch this template may also schedule it. Your roles do not allow it.</p>
       )}
     </>
+  );
+}
+
+/** Show and hide why a schedule launches or does not. The address keeps which one is shown. */
+function WhyButton({ schedule, isOpen }: { schedule: Schedule; isOpen: boolean }): VNode {
+  return (
+    <button type="button" aria-label={`Why ${schedule.name} stands as it does`} aria-expanded={isOpen} onClick={() => replaceQuery({ schedule: isOpen ? undefined : String(schedule.id) })}>
+      Why?
+    </button>
   );
 }
 
