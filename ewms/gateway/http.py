@@ -18,6 +18,7 @@ from typing import Any, Self
 import httpx2
 
 from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, error_from_answer
+from ewms.gateway.caller_trace import find_caller_trace
 from ewms.gateway.event_reader import StreamedEvent, read_events
 from ewms.gateway.login_renewal import is_due, load_latest_login, renew_if_due
 from ewms.gateway.reach import http_client
@@ -165,6 +166,8 @@ class Gateway:
         content = None if body is None else _encode_json(body)
         if content is not None:
             headers["Content-Type"] = "application/json"
+        if trace := find_caller_trace():
+            headers["traceparent"] = trace
         attempt = 0
         while True:
             # Get the token again for each attempt: it may have been renewed in its file meanwhile.

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from ewms.ends import close_inputs
 from ewms.errors import PublishFailed
+from ewms.gateway.caller_trace import find_caller_trace
 from ewms.gateway.http import Gateway
 from ewms.queues.queue_access import QueueAccess
 from runtime.amqp import EventProperties, Unroutable
@@ -19,6 +20,7 @@ from schemas.broker.queue_format import Wire
 from schemas.broker.topology import event_exchange
 from schemas.errors import Broken, Conflict, EWMSError
 from schemas.ids import EventId, WorkflowId
+from schemas.payloads.data_events import Header
 from schemas.payloads.payload_codec import PreparedEvent, event_id, prepare_event
 
 #: How many events may be unconfirmed before `send` waits.
@@ -117,16 +119,22 @@ class AsyncPublisher:
     def prepare_event(
         self, payload: Any, *, key: object | None = None, content_type: str | None = None
     ) -> PreparedEvent:
-        """Return the event for `payload`, ready to be sent. `send` describes the arguments and errors."""
+        """Return the event for `payload`, ready to be sent. `send` describes the arguments and errors.
+
+        Call this in the caller's thread and task: the event carries the trace that is current there.
+        """
         access = self._opened_access
         id_ = event_id(access.mqid, key) or EventId(str(uuid.uuid4()))
-        return prepare_event(payload, id_, key=key, content_type=content_type, wire=access.wire)
+        event = prepare_event(payload, id_, key=key, content_type=content_type, wire=access.wire)
+        # Existing message clients set no headers, so their queues carry none.
+        if access.wire is Wire.EWMS and (trace := find_caller_trace()):
+            event = event._replace(headers={**event.headers, Header.TRACE.value: trace})
+        return event
 
     def start_sending(self, event: PreparedEvent, done: Callable[[], None]) -> None:
         """Start to send `event`. Call `done` when it is confirmed or has failed, after the timeout at the latest."""
         access = self._opened_access
         mqid, headers = access.mqid, event.headers
-        # Existing message clients set no headers, so their queues carry none.
         if access.wire is Wire.EWMS and is_marked_by_publisher(event.id, self._n_started, self._trace_one_in):
             headers = {**headers, **mark_headers(event.id, datetime.now(UTC))}
         properties = EventProperties(event.id, event.content_type, headers)

@@ -10,6 +10,7 @@ from ewms import AsyncClient
 from ewms.errors import NotSignedIn, NotThere, Refused, ServerDown, ServerFailed, TimedOut, Unreachable
 from ewms.gateway.http import Gateway
 from ewms.gateway.server import Server
+from runtime.tracing import continue_trace
 from tests.integration.ewms.conftest import FakeGateway
 from tests.integration.wms.proxy import Proxy
 
@@ -27,6 +28,19 @@ async def test_a_post_that_meets_a_passing_failure_is_repeated_under_one_key(gat
     assert [asked.body for asked in gateway.asked] == [{"tasks": []}] * 3
     assert len({asked.headers["idempotency-key"] for asked in gateway.asked}) == 1
     assert {asked.headers["authorization"] for asked in gateway.asked} == {"Bearer secret"}
+
+
+async def test_a_call_carries_the_trace_of_its_caller(gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace, other = f"00-{'a' * 32}-{'b' * 16}-01", f"00-{'c' * 32}-{'d' * 16}-01"
+    monkeypatch.setenv("TRACEPARENT", other)
+    gateway.on("GET /v1/x", (200, {}, {}))
+    async with to(gateway) as client:
+        with continue_trace(trace):
+            await client.get_json("/x")
+        await client.get_json("/x")
+        monkeypatch.setenv("TRACEPARENT", "oops\r\nX-Mine: 1")
+        await client.get_json("/x")
+    assert [asked.headers.get("traceparent") for asked in gateway.asked] == [trace, other, None]
 
 
 async def test_a_gateway_that_has_answered_is_waited_for_while_it_restarts(gateway: FakeGateway) -> None:

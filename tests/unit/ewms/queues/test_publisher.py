@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ewms.errors import PublishFailed
+from ewms.loop_thread import LoopThread
+from ewms.queue_client import Publisher
 from ewms.queues.publisher import AsyncPublisher, PreparedEvent
 from runtime.amqp import QueueFull
+from runtime.tracing import continue_trace
 from schemas.attempts.trace_sampling import N_FIRST
 from schemas.broker.queue_format import Wire
 from schemas.ids import EventId, WorkflowId
+
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+OTHER = f"00-{'c' * 32}-{'d' * 16}-01"
 
 
 class Unable:
@@ -125,6 +131,34 @@ def test_a_publisher_marks_its_first_events_for_a_trace_and_of_the_others_a_samp
     marked = [headers for headers in broker.headers if "x-ewms-root" in headers]
     assert [headers["x-ewms-root"] for headers in marked] == [f"e-{n}" for n in range(n_marked)]
     assert all(headers["x-ewms-key"] == "k" for headers in broker.headers)
+
+
+@pytest.mark.parametrize(("wire", "carried"), [(Wire.EWMS, [TRACE, OTHER, None]), (Wire.LEGACY, [None, None, None])])
+def test_an_event_carries_the_trace_that_is_current_where_it_is_sent(
+    wire: Wire, carried: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop has a thread of its own, which knows no trace of the caller."""
+    monkeypatch.delenv("TRACEPARENT", raising=False)
+    inner, broker, portal = AsyncPublisher(cast(Any, None), WorkflowId("WF-1"), "photons"), Noting(wire), LoopThread()
+    inner._access = inner._publisher = cast(Any, broker)
+    publisher = Publisher(portal, inner, window=10)
+    for trace in (TRACE, OTHER, None):
+        with continue_trace(trace):
+            publisher.send({"id": 7}, key=7)
+    publisher.flush()
+    portal.close()
+    assert [headers.get("traceparent") for headers in broker.headers] == carried
+    assert all(("x-ewms-key" in headers) == (wire is Wire.EWMS) for headers in broker.headers)
+
+
+async def test_a_faulty_trace_costs_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    publisher, broker = AsyncPublisher(cast(Any, None), WorkflowId("WF-1"), "photons"), Noting(Wire.EWMS)
+    publisher._access = publisher._publisher = cast(Any, broker)
+    for text in ("", "00-zz", "x" * 100_000, TRACE):
+        monkeypatch.setenv("TRACEPARENT", text)
+        await publisher.send("event")
+    await publisher.flush()
+    assert [headers.get("traceparent") for headers in broker.headers] == [None, None, None, TRACE]
 
 
 def test_a_sample_cannot_be_less_than_none() -> None:
