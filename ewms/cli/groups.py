@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 
-class Group(NamedTuple):
+class CommandGroup(NamedTuple):
     """A group of commands."""
 
     #: The room of its module in `ewms.cli.commands`.
@@ -23,27 +23,27 @@ class Group(NamedTuple):
 
 
 #: By name, in the order of `ewms --help`.
-GROUPS: Mapping[str, Group] = {
-    "workflow": Group("fleet", "Submit, follow and end workflows."),
-    "task": Group("fleet", "See tasks and their errors, add workers, read what workers wrote."),
-    "taskforce": Group("fleet", "See the state of taskforces, and read what workers wrote."),
-    "queue": Group("events", "Publish, consume, look into queues, and see how full they are."),
-    "dlq": Group("events", "List, show, replay, discard and export dead letters: the events that EWMS gave up."),
-    "process": Group("steps", "Run step lists on subscriptions, and see every step."),
-    "flow": Group("steps", "Run flows of nodes with success and failure edges, and see every node."),
-    "subscription": Group("steps", "See subscriptions, and what can be run on them."),
-    "tree": Group("automation", "Launch decision trees, and see every node."),
-    "inventory": Group("automation", "Keep the hosts on which tasks run: groups, labels, variables."),
-    "host": Group("automation", "The hosts of inventories."),
-    "secret": Group("automation", "The secrets that jobs give to their tasks, as files."),
-    "catalogue": Group("automation", "Register tasks from git, approve them, and follow their builds."),
-    "job": Group("automation", "Run tasks of the catalogue on hosts of an inventory."),
-    "craton": Group("automation", "Commands in Craton's words."),
-    "pool": Group("steps", "See which step workers are there, and what they offer."),
-    "cluster": Group("system", "See where tasks can run; operators drain these places."),
-    "quota": Group("system", "How many workflows users may have. For operators."),
-    "audit": Group("system", "See who changed what and when."),
-    "image": Group("system", "Make images for tasks."),
+GROUPS: Mapping[str, CommandGroup] = {
+    "workflow": CommandGroup("fleet", "Submit, follow and end workflows."),
+    "task": CommandGroup("fleet", "See tasks and their errors, add workers, read what workers wrote."),
+    "taskforce": CommandGroup("fleet", "See the state of taskforces, and read what workers wrote."),
+    "queue": CommandGroup("events", "Publish, consume, look into queues, and see how full they are."),
+    "dlq": CommandGroup("events", "List, show, replay, discard and export dead letters: the events that EWMS gave up."),
+    "process": CommandGroup("steps", "Run step lists on subscriptions, and see every step."),
+    "flow": CommandGroup("steps", "Run flows of nodes with success and failure edges, and see every node."),
+    "subscription": CommandGroup("steps", "See subscriptions, and what can be run on them."),
+    "tree": CommandGroup("automation", "Launch decision trees, and see every node."),
+    "inventory": CommandGroup("automation", "Keep the hosts on which tasks run: groups, labels, variables."),
+    "host": CommandGroup("automation", "The hosts of inventories."),
+    "secret": CommandGroup("automation", "The secrets that jobs give to their tasks, as files."),
+    "catalogue": CommandGroup("automation", "Register tasks from git, approve them, and follow their builds."),
+    "job": CommandGroup("automation", "Run tasks of the catalogue on hosts of an inventory."),
+    "craton": CommandGroup("automation", "Commands in Craton's words."),
+    "pool": CommandGroup("steps", "See which step workers are there, and what they offer."),
+    "cluster": CommandGroup("system", "See where tasks can run; operators drain these places."),
+    "quota": CommandGroup("system", "How many workflows users may have. For operators."),
+    "audit": CommandGroup("system", "See who changed what and when."),
+    "image": CommandGroup("system", "Make images for tasks."),
 }
 
 
