@@ -89,6 +89,57 @@ def test_every_target_and_copied_directory_of_the_images_is_there() -> None:
     assert last_users == ["10001"]
 
 
+def list_mounted(service: dict[str, Any]) -> set[str]:
+    """Return the paths that a service of the compose file has from files outside."""
+    return {volume.split(":")[1] for volume in service["volumes"]}
+
+
+def test_in_containers_every_hop_has_tls_with_files_that_are_mounted() -> None:
+    text = (DEPLOY / "compose/compose.yaml").read_text()
+    made = {
+        word.partition("=")[0]
+        for word in re.findall(r"\w+=[\w,]+", text.split("ewms-admin certificates")[1].splitlines()[0])
+    }
+    services = COMPOSE["services"]
+    for name in ("wms", "mqs", "steps"):
+        environment = services[name]["environment"]
+        files = {environment[f"EWMS_{part}_FILE"] for part in ("CA", "TLS_CERT", "TLS_KEY")}
+        assert files == {f"/etc/ewms/tls/{file}" for file in ("ca.crt", f"{name}.crt", f"{name}.key")}
+        assert files <= list_mounted(services[name])
+        assert name in made
+    assert services["wms"]["environment"]["EWMS_MQS_URL"].startswith("https://mqs:")
+    broker = read_settings((DEPLOY / "compose/rabbitmq.conf").read_text())
+    files = {value for value in broker.values() if value.startswith("/etc/ewms/tls/")}
+    assert files == {f"/etc/ewms/tls/{file}" for file in ("ca.crt", "broker.crt", "broker.key")}
+    assert files <= list_mounted(services["rabbitmq"])
+    assert broker["listeners.tcp"] == "none"
+    assert not [name for name in broker if re.match(r"(listeners|management)\.tcp\.", name)]
+    assert services["rabbitmq"]["ports"] == [f"127.0.0.1:{broker['listeners.ssl.default']}:5671"]
+    assert broker["auth_oauth2.jwks_uri"].startswith(f"https://mqs:{services['mqs']['environment']['EWMS_HTTP_PORT']}/")
+    assert broker["auth_oauth2.https.peer_verification"] == "verify_peer"
+    database = dict(word.removeprefix("--").partition("=")[::2] for word in services["mongodb"]["command"])
+    assert database["tlsMode"] == "requireTLS"
+    assert {database["tlsCAFile"], database["tlsCertificateKeyFile"]} <= list_mounted(services["mongodb"])
+    assert {"broker", "database"} <= made
+
+
+def test_on_kubernetes_every_port_speaks_https_with_a_secret_that_is_mounted() -> None:
+    deployments = [one for one in MANIFESTS if one["kind"] == "Deployment"]
+    for one in deployments:
+        pod = one["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        environment = {each["name"]: each["value"] for each in container["env"]}
+        files = [environment[f"EWMS_{part}_FILE"] for part in ("CA", "TLS_CERT", "TLS_KEY")]
+        assert files == [f"/etc/ewms/tls/{file}" for file in ("ca.crt", "tls.crt", "tls.key")]
+        assert {"name": "tls", "mountPath": "/etc/ewms/tls", "readOnly": True} in container["volumeMounts"]
+        [secret] = [volume["secret"] for volume in pod["volumes"] if volume["name"] == "tls"]
+        assert secret["secretName"] == f"{one['metadata']['name']}-tls"
+        assert {container[f"{kind}Probe"]["httpGet"]["scheme"] for kind in ("liveness", "readiness")} == {"HTTPS"}
+        assert not [value for value in environment.values() if value.startswith("http://")]
+    ports = [port for one in MANIFESTS if one["kind"] == "Service" for port in one["spec"]["ports"]]
+    assert [port["targetPort"] for port in ports] == ["https"] * len(deployments)
+
+
 def test_compose_publishes_ports_on_loopback_alone() -> None:
     ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", ())]
     assert ports
