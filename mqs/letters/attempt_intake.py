@@ -11,7 +11,7 @@ from itertools import islice
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.groups import repository
-from mqs.letters.attempt_spans import describe_attempt
+from mqs.letters.attempt_export import AttemptSpanExport
 from mqs.letters.reported_attempts import (
     document_id,
     document_of,
@@ -24,10 +24,8 @@ from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.loops import BackgroundLoop
-from runtime.span_export import current_sender
 from runtime.telemetry import counter, log
 from schemas.attempts.documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
-from schemas.attempts.done_history import DoneAttempt
 from schemas.attempts.done_reports import DONE_REPORT_TYPE
 from schemas.attempts.failed_reports import attempt_from_bytes
 from schemas.errors import Rejected
@@ -66,6 +64,7 @@ class AttemptsIntake:
         self._broker = broker
         self._limits = {FAILED_ATTEMPTS: max_failed, DONE_ATTEMPTS: max_done}
         self._retention = retention
+        self._spans = AttemptSpanExport()
         self._waiting: deque[Delivery] = deque()
         #: By collection and workflow.
         self._n_untrimmed: Counter[tuple[Collection, WorkflowId]] = Counter()
@@ -142,22 +141,15 @@ class AttemptsIntake:
             await self._store.insert_new(collection, documents)
         for delivery in batch:
             await delivery.ack()
-        self._export_spans(found[DONE_ATTEMPTS])
         _stored.inc(len(found[FAILED_ATTEMPTS]))
         _traced.inc(len(found[DONE_ATTEMPTS]))
         for document in found[FAILED_ATTEMPTS]:
             if document["gave_up"]:
                 _dead.labels(document["reason"] if document["reason"] in _REASONS else "other").inc()
+        self._spans.export_attempts(failed=found[FAILED_ATTEMPTS], done=found[DONE_ATTEMPTS])
         for collection, documents in found.items():
             for workflow_id, n in Counter(WorkflowId(document["workflow_id"]) for document in documents).items():
                 await self._trim_attempts(collection, workflow_id, n)
-
-    def _export_spans(self, documents: Sequence[Document]) -> None:
-        """Send the attempts at traced events as spans, if a collector is configured."""
-        if (sender := current_sender()) is not None:
-            for document in documents:
-                attempt = DoneAttempt.model_validate(document)
-                sender.send_spans(describe_attempt(WorkflowId(document["workflow_id"]), attempt))
 
     def _build_document(self, delivery: Delivery) -> tuple[Collection, Document]:
         """Return the document of a report, and its collection."""

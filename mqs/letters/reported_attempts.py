@@ -77,6 +77,8 @@ def document_of(
         took_s=attempt.took_s,
         published_at=_read_instant(attempt.published_at, now),
         taken_at=_read_instant(attempt.taken_at, now),
+        root=attempt.root,
+        traceparent=attempt.traceparent,
         n_bytes=attempt.n_bytes,
         content_type=attempt.content_type,
         digest=attempt.digest,

@@ -8,9 +8,9 @@ import asyncio
 import logging
 import uuid
 
+from pilot.events.carried_headers import read_trace
 from pilot.events.publishing import TaskRun
 from pilot.events.queues import PilotQueues
-from pilot.events.report_rate import ReportAllowance, take_one
 from pilot.events.traced_attempts import TracedAttempt, describe_done
 from pilot.failures.failure import Failure
 from pilot.life.attempts import failed_attempt
@@ -18,6 +18,7 @@ from pilot.settings import PilotSettings
 from pilot.wall_time import to_instant
 from pilot.whereabouts import Whereabouts
 from runtime.amqp import Delivery, NotDeclared
+from schemas.attempts.allowance import Allowance, take_one
 from schemas.attempts.done_reports import DONE_REPORT_TYPE, done_report_to_bytes
 from schemas.attempts.failed_reports import attempt_to_bytes
 from schemas.errors import EWMSError, Unavailable
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
 _LAST_WAIT_S = 2.0
 
+#: How many reports a pilot sends.
+_ALLOWANCE = Allowance(burst=20, per_s=2)
+
 
 class AttemptReports:
     """Reports the failed attempts of one pilot, and those at traced events that ended well."""
@@ -41,9 +45,9 @@ class AttemptReports:
         self._whereabouts = whereabouts
         #: A random name of this pilot.
         self.pilot = uuid.uuid4().hex
-        self._allowance = ReportAllowance()
+        self._allowance = _ALLOWANCE
         #: Reports of traced events take nothing from those of failures.
-        self._allowance_for_done = ReportAllowance()
+        self._allowance_for_done = _ALLOWANCE
         #: Whether the broker has refused a report. An older MQS has no queue for reports.
         self._refused = False
         self._under_way: set[asyncio.Task[None]] = set()
@@ -51,7 +55,7 @@ class AttemptReports:
     def report_attempt(
         self, queue: QueueEndpoint, delivery: Delivery, run: TaskRun, *, failure: Failure, gave_up: bool, counts: bool
     ) -> None:
-        """Begin to send a report of a failed attempt, unless the pilot has sent too many (`ReportAllowance`).
+        """Begin to send a report of a failed attempt, unless the pilot has sent too many (`_ALLOWANCE`).
 
         Do nothing if the broker has refused a report, or if the workflow is unknown.
         """
@@ -76,6 +80,8 @@ class AttemptReports:
             took_s=run.ended_s - run.started_s,
             now=to_instant(run.ended_s),
             taken_at=to_instant(run.traced.taken_s) if run.traced is not None else None,
+            root=run.traced.root if run.traced is not None else "",
+            traceparent=read_trace(delivery.event.headers),
         )
         self._begin_sending(queue, attempt_to_bytes(found), JSON)
 

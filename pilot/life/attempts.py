@@ -75,10 +75,13 @@ def failed_attempt(
     took_s: float,
     now: datetime,
     taken_at: datetime | None = None,
+    root: str = "",
+    traceparent: str = "",
 ) -> FailedAttempt:
     """Return the report of one failed attempt at `event`. `took_s` is for how many seconds the task ran.
 
-    `counts` is whether the attempt counts against the event. `taken_at` is when the pilot got it, if it is traced.
+    `counts` is whether the attempt counts against the event. `taken_at` is when the pilot got it, and `root`
+    the first event of its family, if it is traced. `traceparent` is the valid trace that it carries, or "".
     """
     published_at = None if taken_at is None else read_sent_at(event.headers)
     key, parent = event.headers.get(Header.KEY, ""), event.headers.get(Header.PARENT, "")
@@ -103,6 +106,8 @@ def failed_attempt(
         took_s=round(took_s, 3),
         published_at="" if published_at is None else published_at.isoformat(),
         taken_at="" if taken_at is None else taken_at.isoformat(),
+        root=root,
+        traceparent=traceparent,
         n_replays=replays if isinstance(replays := event.headers.get(Header.REPLAYS), int) else 0,
         gave_up=gave_up,
         counts=counts,

@@ -51,6 +51,9 @@ class FailedAttemptDocument(BaseModel):
     took_s: float
     published_at: datetime | None = None
     taken_at: datetime | None = None
+    #: The first event of the event's family, if the event is traced, and the W3C trace context that it carried.
+    root: str = ""
+    traceparent: str = ""
     n_bytes: int
     content_type: str
     digest: str

@@ -61,6 +61,10 @@ class FailedAttempt:
     #: Of traced events: when the event was published, and when the pilot got it (ISO 8601 in UTC); empty if unknown.
     published_at: str = ""
     taken_at: str = ""
+    #: The first event of the event's family, if the event is traced; else empty.
+    root: str = ""
+    #: The W3C trace context that the event carried; empty if none.
+    traceparent: str = ""
     #: How many replays the event has had. After a replay, attempts count from 1 again.
     n_replays: int = 0
     #: Whether the pilot gave the event up after this attempt, so that it is a dead letter.

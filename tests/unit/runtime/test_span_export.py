@@ -2,12 +2,9 @@
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -17,36 +14,10 @@ from opentelemetry.trace import SpanKind
 from runtime import tracing
 from runtime.span_export import current_sender, start_export, stop_export
 from schemas.attempts.finished_span import FinishedSpan
+from tests.span_collector import collector, list_spans
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 AT = datetime(2026, 11, 30, 8, tzinfo=UTC)
-
-
-@contextmanager
-def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
-    """Run a receiver of OTLP on loopback. Yield its address, and what it has received."""
-    received: list[ExportTraceServiceRequest] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            assert (self.path, self.headers["Content-Type"]) == ("/v1/traces", "application/x-protobuf")
-            received.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Write nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", received
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -55,14 +26,8 @@ def _no_export_is_left() -> Iterator[None]:
     stop_export()
 
 
-def list_spans(received: list[ExportTraceServiceRequest]) -> dict[str, Span]:
-    return {
-        span.name: span
-        for request in received
-        for of_process in request.resource_spans
-        for of_scope in of_process.scope_spans
-        for span in of_scope.spans
-    }
+def by_name(received: list[ExportTraceServiceRequest]) -> dict[str, Span]:
+    return {span.name: span for span in list_spans(received)}
 
 
 def test_a_request_and_what_it_causes_are_spans_of_the_callers_trace() -> None:
@@ -74,7 +39,7 @@ def test_a_request_and_what_it_causes_are_spans_of_the_callers_trace() -> None:
         with tracing.continue_trace(sent_on, "workflow.requested", kind=SpanKind.CONSUMER):
             pass
         stop_export()
-    spans = list_spans(received)
+    spans = by_name(received)
     request, event = spans["POST /v1/workflows"], spans["workflow.requested"]
     assert request.trace_id.hex() == event.trace_id.hex() == PARENT.split("-")[1]
     assert (request.parent_span_id.hex(), event.parent_span_id) == (PARENT.split("-")[2], request.span_id)
@@ -92,7 +57,7 @@ def test_the_work_of_other_processes_keeps_its_ids_and_times() -> None:
         assert sender is not None
         sender.send_spans([span, backwards])
         stop_export()
-    sent, other = list_spans(received)["attempt 1"], list_spans(received)["event"]
+    sent, other = by_name(received)["attempt 1"], by_name(received)["event"]
     assert [int.from_bytes(each, "big") for each in (sent.trace_id, sent.span_id, sent.parent_span_id)] == [7, 8, 9]
     assert sent.end_time_unix_nano - sent.start_time_unix_nano == 2_000_000_000
     assert (sent.attributes[0].value.string_value, sent.status.message) == ("node7", "exit code 1")

@@ -96,5 +96,7 @@ def test_a_failure_of_a_traced_event_has_when_it_was_published_and_taken() -> No
     report = failed_attempt(
         event, container_failed("task", 3, "boom"), attempt=1, gave_up=False, counts=True, queue="a",
         settings=SETTINGS, whereabouts=Whereabouts(), pilot="p", last_lines="", took_s=1.0, now=at, taken_at=at,
+        root="e", traceparent="00-1",
     )  # fmt: skip
     assert report.published_at == report.taken_at == "2026-11-21T00:00:00+00:00"
+    assert (report.root, report.traceparent) == ("e", "00-1")
