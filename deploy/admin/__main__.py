@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings
 from deploy.admin.broker import write_broker_users
 from deploy.admin.certificates import make_certificates
 from deploy.admin.configuration import find_faults, find_unknown, list_assigned, list_settings, list_variables
+from ewms.cli.exits import is_output_error
+from ewms.cli.text.terminal.streams import abandon_output, flush_stderr, prepare_streams, print_to_stderr
 from runtime.settings import explain_error
 from schemas.broker.services import SERVICES
 from schemas.errors import Conflict, EWMSError, Rejected
@@ -174,23 +176,40 @@ def _find_certificate_faults(settings: Any, modes: Mapping[str, int | None]) -> 
 
 def _report_failure(what: str, error: EWMSError | OSError) -> int:
     hint = f" ({error.hint})" if isinstance(error, EWMSError) and error.hint else ""
-    sys.stderr.write(f"{what}: {error}{hint}\n")
+    print_to_stderr(f"{what}: {error}{hint}")
     return EXIT_UNUSABLE
 
 
 def _report_refusal(service: str, reason: str) -> int:
-    sys.stderr.write(f"{service} cannot start: {reason}\n")
+    print_to_stderr(f"{service} cannot start: {reason}")
     return EXIT_UNUSABLE
 
 
 def _print_faults(service: str, faults: Iterable[str]) -> None:
     for fault in faults:
-        sys.stderr.write(f"{service}: {fault}\n")
+        print_to_stderr(f"{service}: {fault}")
 
 
 def run() -> None:
-    """Run the command and exit."""
-    sys.exit(main())
+    """Run the command, and exit with its status, whether or not stdout and stderr can be written."""
+    status = 0
+    try:
+        prepare_streams()
+        try:
+            status = main()
+        except SystemExit as leaving:
+            # The parser has printed the help, or what is wrong with the arguments.
+            status = int(leaving.code or 0)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has left because it has all that it wanted.
+        abandon_output()
+    except (Rejected, OSError) as error:
+        if is_output_error(error):
+            abandon_output()
+        status = _report_failure("ewms-admin", error)
+    flush_stderr()
+    sys.exit(status)
 
 
 if __name__ == "__main__":

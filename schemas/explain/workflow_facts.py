@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from schemas.api.queues.profiles import QueueDepth, QueueDepths
 from schemas.api.workflows.health import ALL_FAILED, Stall, StallCause, TaskforceHealth
-from schemas.explain.progress import has_all_failed
+from schemas.explain.progress import EventsDone, count_done, has_all_failed
 from schemas.explain.worker_counts import WorkerCounts, sum_statuses
 from schemas.fleet.endings import Ending, outcome_words
 from schemas.fleet.objects import TaskDirective, Taskforce, Workflow
@@ -79,8 +79,17 @@ def name_standing(facts: WorkflowFacts) -> str:
     if WorkerCounts.from_statuses(facts.workers).running:
         return "running"
     if all(taskforce.phase is Phase.CONDOR_SUBMIT for taskforce in facts.taskforces):
-        return "waiting for workers"
+        # The last report of the workers' states may be older than the counts of the events.
+        return "running" if is_all_settled(facts, _count_done(facts)) else "waiting for workers"
     return "starting"
+
+
+def is_all_settled(facts: WorkflowFacts, done: EventsDone | None) -> bool:
+    """Return whether events have come, and every one of them is done or has failed. `done` is how many are settled."""
+    if facts.depths is None or done is None or not done.n_done or done.n_done + done.n_failed < done.n_all:
+        return False
+    inputs = {mqid for task in facts.tasks for mqid in task.input_queues}
+    return not any(count_events(queue) for queue in facts.depths.queues if queue.mqid in inputs)
 
 
 def is_all_failed(facts: WorkflowFacts) -> bool:
@@ -110,3 +119,8 @@ def find_stall_causes(facts: WorkflowFacts) -> list[StallCause]:
 def count_events(queue: QueueDepth) -> int:
     """Return how many events a queue holds: ready, unacknowledged and delayed ones."""
     return queue.n_ready + queue.n_unacknowledged + queue.n_delayed
+
+
+def _count_done(facts: WorkflowFacts) -> EventsDone | None:
+    is_ended = facts.workflow.deactivated is not None
+    return count_done(facts.tasks, facts.depths, facts.ending, is_ended=is_ended)

@@ -12,7 +12,7 @@ from schemas.causes.table import ABOUT_WORKERS, CAUSES
 from schemas.causes.workers import find_kill_cause
 from schemas.explain.named_cause import name_cause
 from schemas.explain.progress import EventsDone, task_levels
-from schemas.explain.workflow_facts import WorkflowFacts, count_events, find_stall_causes, is_all_failed
+from schemas.explain.workflow_facts import WorkflowFacts, find_stall_causes, is_all_failed, is_all_settled
 from schemas.fleet.endings import Completion
 from schemas.fleet.phases import Phase
 from schemas.fleet.statuses import HOLD_OF_KILL, HOLD_OF_PAUSE, JobStatus, PilotStatus
@@ -52,13 +52,10 @@ def find_next_step(facts: WorkflowFacts, done: EventsDone | None) -> ExplainedCa
     open. Return None for any other run. `done` is how many events are settled.
     """
     ending, workflow = facts.ending, facts.workflow
-    if ending is None or done is None or facts.depths is None or workflow.deactivated is not None:
+    if ending is None or done is None or workflow.deactivated is not None:
         return None
     waits_for_more = ending.inputs_closed_at is None and ending.expected_results is None
-    if not waits_for_more or not done.n_done or done.n_done + done.n_failed < done.n_all:
-        return None
-    inputs = {mqid for task in facts.tasks for mqid in task.input_queues}
-    if any(count_events(queue) for queue in facts.depths.queues if queue.mqid in inputs):
+    if not waits_for_more or not is_all_settled(facts, done):
         return None
     settled = "is done or a dead letter" if done.n_failed else "is done"
     return name_cause("inputs-open", settled=settled, workflow=workflow.workflow_id)

@@ -40,9 +40,9 @@ from schemas.events import QueuesDrained
 from schemas.questions.bases import Answer, Question
 from schemas.questions.queues import DepthsAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, drop_connections
+from tests.integration.mqs.doomed_mqs import start_doomed_mqs
 from tests.integration.mqs.test_dead_letters import depth, one_of, publish
 from tests.integration.mqs.test_endings import TICK, closing, take
-from tests.integration.mqs.test_group_crashes import _start
 from tests.waiting import eventually
 
 Expected = TypeVar("Expected", bound=Answer)
@@ -268,7 +268,7 @@ async def test_a_crash_in_a_replay_loses_nothing_and_the_next_one_keeps_its_rate
     point: str, settings: Callable[..., MqsSettings], run_mqs: RunMqs, wms: Peer, as_mqs: AbstractConnection
 ) -> None:
     plan = Plan()
-    process = await _start(settings(), failpoint=point)
+    process = await start_doomed_mqs(settings(), failpoint=point)
     try:
         await wms.say(plan.requested)
         await wms.next(20)

@@ -1,9 +1,7 @@
 """A crash of MQS while it makes or deletes queues is healed by the next start."""
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import Callable
 
 import aio_pika
@@ -13,6 +11,7 @@ from mqs.settings import MqsSettings
 from schemas.events import QueuesActivated
 from schemas.fleet.queue_documents import GroupState
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
+from tests.integration.mqs.doomed_mqs import start_doomed_mqs
 from tests.integration.mqs.test_groups import exists, group_of, until
 
 
@@ -34,7 +33,7 @@ async def test_a_crash_on_the_way_to_activation_is_healed_by_the_next_start(
     wms: Peer,
 ) -> None:
     plan = Plan()
-    process = await _start(settings(), failpoint=point)
+    process = await start_doomed_mqs(settings(), failpoint=point)
     try:
         await wms.say(plan.requested)
         async with asyncio.timeout(60):
@@ -53,7 +52,7 @@ async def test_a_crash_while_queues_are_shut_is_healed_by_the_next_start(
     settings: Callable[..., MqsSettings], run_mqs: RunMqs, wms: Peer
 ) -> None:
     plan = Plan()
-    process = await _start(settings(), failpoint="mqs.shut:kill")
+    process = await start_doomed_mqs(settings(), failpoint="mqs.shut:kill")
     try:
         await wms.say(plan.requested)
         await wms.next(20)
@@ -75,7 +74,7 @@ async def test_a_crash_while_queues_are_deleted_is_healed_by_the_next_start(
 ) -> None:
     plan = Plan()
     quick = {"retire_look_s": 0.1, "retire_unused_s": 0.2}
-    process = await _start(settings(**quick), failpoint="mqs.removed:kill:2")
+    process = await start_doomed_mqs(settings(**quick), failpoint="mqs.removed:kill:2")
     try:
         await wms.say(plan.requested)
         await wms.next(20)
@@ -88,22 +87,3 @@ async def test_a_crash_while_queues_are_deleted_is_healed_by_the_next_start(
     async with run_mqs(**quick) as mqs:
         await until(mqs.store, plan.workflow_id, GroupState.RETIRED)
         assert not await exists(as_mqs, plan.queue_out)
-
-
-async def _start(settings: MqsSettings, *, failpoint: str) -> asyncio.subprocess.Process:
-    environment = {
-        **os.environ,
-        "EWMS_FAILPOINT": failpoint,
-        "EWMS_MONGO_URL": settings.mongo_url.get_secret_value(),
-        "EWMS_MONGO_DATABASE": settings.mongo_database,
-        "EWMS_CONTROL_AMQP_URL": settings.control_amqp_url.get_secret_value(),
-        "EWMS_DATA_AMQP_URL": settings.data_amqp_url.get_secret_value(),
-        "EWMS_RABBITMQ_API_URL": settings.rabbitmq_api_url.get_secret_value(),
-        "EWMS_BROKER_ADDRESS": settings.broker_address,
-        "EWMS_BROKER_KEY_FILE": str(settings.broker_key_file),
-        "EWMS_BROKER_PUBLIC_KEY_FILE": str(settings.broker_public_key_file),
-        "EWMS_RETIRE_LOOK_S": str(settings.retire_look_s),
-        "EWMS_RETIRE_UNUSED_S": str(settings.retire_unused_s),
-        "EWMS_HTTP_PORT": "0",
-    }
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", "mqs", env=environment)

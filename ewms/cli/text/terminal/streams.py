@@ -43,11 +43,18 @@ def prepare_streams() -> None:
 
 def print_to_stderr(text: str) -> None:
     """Write `text` to stderr. Ignore an error: the command should not fail because stderr cannot be written."""
-    try:
+    with suppress(OSError):
         sys.stderr.write(text + "\n")
+    flush_stderr()
+
+
+def flush_stderr() -> None:
+    """Flush stderr. If it cannot be written, drop its text: Python would try again at its end, and exit with 120
+    instead of the command's status.
+    """
+    try:
         sys.stderr.flush()
     except OSError:
-        # Python would try again at its end, and exit with 120 instead of the command's status.
         abandon_output(sys.stderr)
 
 

@@ -83,6 +83,25 @@ def test_one_word_says_how_it_stands(seen: object, word: str) -> None:
     assert compute_progress([facts(0, seen)]).phase == word  # type: ignore[arg-type]  # parametrize erases the type
 
 
+@pytest.mark.parametrize(
+    ("lying", "how", "word"),
+    [
+        (depths(0, 40, arrived=40), ending(), "running"),
+        (depths(0, 40, arrived=40), ending(is_closed=True), "running"),
+        (depths(0, 39, arrived=40, dead=1, failed=1), ending(), "running"),
+        (depths(1, 39, arrived=40), ending(), "waiting for workers"),
+        (depths(40, arrived=40), ending(), "waiting for workers"),
+        (depths(0, arrived=0), ending(), "waiting for workers"),
+        (None, None, "waiting for workers"),
+    ],
+)
+def test_a_run_whose_events_are_all_done_waits_for_no_workers_although_none_is_reported_yet(
+    lying: QueueDepths | None, how: Ending | None, word: str
+) -> None:
+    seen = state(taskforce(statuses={"IDLE": {"null": 4}}))
+    assert compute_progress([facts(0, seen, lying, ending=how)]).phase == word
+
+
 def test_every_problem_comes_with_the_next_command() -> None:
     stuck = taskforce(
         Phase.PENDING_STARTER,
