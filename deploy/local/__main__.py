@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.console import Console
 from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.children.processes import await_end
 from deploy.local.down import down
-from deploy.local.errors import LaunchError
+from deploy.local.errors import LaunchError, WrongUse
 from deploy.local.fetch import packages
 from deploy.local.fetch.on_demand import write_builder_programs, write_tree_path
 from deploy.local.launch_options import read_launch_options
@@ -23,18 +24,36 @@ from deploy.local.services import Services, running_services
 from deploy.local.task_image import build_image, say_how_to_use
 from deploy.local.task_trial import TaskTrial
 from deploy.local.up import prepare_servers, say_notices, up
+from schemas.errors import EWMSError, Rejected
 
 
 def launch(words: Sequence[str]) -> int:
     """Run the command `words` of the `ewms` command, and return the exit status.
 
     The entry point group `ewms.launcher` names this function.
+
+    Raises:
+        Rejected: the arguments are wrong.
+        EWMSError: this machine keeps the command from its work. `up` and `down` print that themselves.
     """
-    return main(words)
+    try:
+        return _run_command(words)
+    except LaunchError as error:
+        kind = Rejected if isinstance(error, WrongUse) else EWMSError
+        log = f"; the log is {error.log}" if error.log is not None else ""
+        raise kind(error.what, hint=f"{error.remedy}{log}") from error
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command `words` (None: the process's own arguments), and return the exit status."""
+    try:
+        return _run_command(words)
+    except LaunchError as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        return 2 if isinstance(error, WrongUse) else 1
+
+
+def _run_command(words: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     up_verb = verbs.add_parser("up", help="start the whole system and keep it running until Ctrl-C")
@@ -110,10 +129,8 @@ def main(words: Sequence[str] | None = None) -> int:
                 sys.stdout.flush()
                 raise await_end(server.child for server in servers.servers).describe_failure("has ended")
     except Interrupted:
-        return 0
-    except LaunchError as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        # Only the servers have done all their work when a signal comes.
+        return 0 if arguments.verb == "services" else 128 + signal.SIGINT
     return 0
 
 

@@ -20,6 +20,10 @@ class LaunchError(Exception):
         return "\n".join(lines)
 
 
+class WrongUse(LaunchError):
+    """The command's arguments are wrong."""
+
+
 class PortTaken(LaunchError):
     """Another process took a port after the launcher had chosen it and before the server used it. Another try may
     succeed.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.local.errors import LaunchError
+from deploy.local.errors import LaunchError, WrongUse
 from deploy.local.fetch import packages
 from deploy.local.fetch.cache import Installed
 from deploy.local.fetch.images import UnpackedApptainer
@@ -35,16 +35,16 @@ def check_build(source: Path, destination: Path) -> None:
     """Check that an image can be built from `source` at `destination`.
 
     Raises:
-        LaunchError: `source` is missing or of another kind, or `destination` exists or lies inside of `source`.
+        WrongUse: `source` is missing or of another kind, or `destination` exists or lies inside of `source`.
     """
     if not source.exists():
-        raise LaunchError(f"{source} does not exist", _TOO_LITTLE)
+        raise WrongUse(f"{source} does not exist", _TOO_LITTLE)
     if not source.is_dir() and source.suffix != ".def":
-        raise LaunchError(f"{source} is neither a directory nor a definition file", _TOO_LITTLE)
+        raise WrongUse(f"{source} is neither a directory nor a definition file", _TOO_LITTLE)
     if destination.exists():
-        raise LaunchError(f"{destination} exists already", "remove it, or choose another name")
+        raise WrongUse(f"{destination} exists already", "remove it, or choose another name")
     if source.is_dir() and source.resolve() in destination.resolve().parents:
-        raise LaunchError(f"{destination} lies inside {source}", "choose a place outside of it")
+        raise WrongUse(f"{destination} lies inside {source}", "choose a place outside of it")
 
 
 def build_image(source: Path, destination: Path, console: Console, environment: Mapping[str, str]) -> Path:
@@ -53,6 +53,7 @@ def build_image(source: Path, destination: Path, console: Console, environment: 
     If the name of `destination` ends in `.sif`, the image is one file, else a directory.
 
     Raises:
+        WrongUse: the arguments are wrong.
         LaunchError: the build failed; the message quotes apptainer.
     """
     check_build(source, destination)
@@ -83,9 +84,7 @@ def _build_with_python(installed: Installed, source: Path, destination: Path) ->
 
 
 def say_how_to_use(image: Path, source: Path) -> None:
-    """Write the image's path to stdout, and to stderr the task fields that run it."""
-    sys.stdout.write(f"{image}\n")
-    sys.stdout.flush()
+    """Write to stderr the task fields that run the image."""
     if source.is_dir() and not is_root(source):
         scripts = sorted(source.glob("*.py"))
         name = scripts[0].name if scripts else "PROGRAM"

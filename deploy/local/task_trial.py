@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.local.errors import LaunchError
+from deploy.local.errors import LaunchError, WrongUse
 from deploy.local.fetch import packages
 from deploy.local.fetch.cache import Installed, cache_directory
 from deploy.local.fetch.on_demand import PYTHON_BASE
@@ -48,7 +48,8 @@ class TaskTrial:
         The builder's log goes to stderr, the task's output to this process's own output.
 
         Raises:
-            LaunchError: the arguments are wrong, or the build failed.
+            WrongUse: the arguments are wrong.
+            LaunchError: the build failed.
         """
         words = self._read_command()
         installed = prepare_servers(console, environment, packages.BUILDER_SETS)
@@ -68,23 +69,23 @@ class TaskTrial:
 
     def _read_command(self) -> list[str]:
         if not (self.directory / "Dockerfile").is_file():
-            raise LaunchError(f"{self.directory} has no Dockerfile", "name a directory that has one")
+            raise WrongUse(f"{self.directory} has no Dockerfile", "name a directory that has one")
         if self.keep is not None and self.keep.exists():
-            raise LaunchError(f"{self.keep} exists already", "remove it, or choose another name")
+            raise WrongUse(f"{self.keep} exists already", "remove it, or choose another name")
         try:
             words = shlex.split(self.command)
         except ValueError as error:
-            raise LaunchError(f"--command {self.command!r} cannot be read: {error}", "close its quotes") from error
+            raise WrongUse(f"--command {self.command!r} cannot be read: {error}", "close its quotes") from error
         if not words:
-            raise LaunchError("--command is empty", "name the command to run, as --command 'python3 /craton/task.py'")
+            raise WrongUse("--command is empty", "name the command to run, as --command 'python3 /craton/task.py'")
         try:
             is_object = isinstance(json.loads(self.payload), dict)
         except ValueError:
             is_object = False
         if not is_object:
-            raise LaunchError("--payload is no JSON object", """give one, as --payload '{"host": {"name": "a"}}'""")
+            raise WrongUse("--payload is no JSON object", """give one, as --payload '{"host": {"name": "a"}}'""")
         if len(self.payload.encode()) > MAX_PAYLOAD_BYTES:
-            raise LaunchError(
+            raise WrongUse(
                 f"--payload takes more than {MAX_PAYLOAD_BYTES} bytes, the limit of one argument", "make it smaller"
             )
         return words

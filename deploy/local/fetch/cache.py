@@ -36,6 +36,8 @@ FALLBACK_SUITE = "trixie"
 # Raise this number when unpacking changes: trees with another number are unpacked again.
 _RECIPE = "3"
 
+_MONGOD = "mongod"
+
 
 @dataclass(frozen=True, slots=True)
 class Installed:
@@ -44,11 +46,15 @@ class Installed:
     A property raises `KeyError` if the caller of `prepare_cache` did not ask for its software.
     """
 
-    mongod: Path
-    #: Keyed by the name of the package set.
+    #: Keyed by the name of the package set; mongod's by `mongod`.
     trees: Mapping[str, Path]
     suite: str
     versions: Mapping[str, str]
+
+    @property
+    def mongod(self) -> Path:
+        """The database's program, which comes with the broker."""
+        return self.trees[_MONGOD] / "bin/mongod"
 
     @property
     def broker(self) -> Path:
@@ -95,8 +101,9 @@ def prepare_cache(
     mirror: str | None = None,
     allow_fallback: bool = False,
 ) -> Installed:
-    """Return the paths of mongod and the sets `wanted`. Download the missing ones into `cache` first.
+    """Return the paths of the sets `wanted`. Download the missing ones into `cache` first.
 
+    With the broker comes mongod, because no part of EWMS starts one without the other.
     If `allow_fallback`, take older servers from another Debian suite when the right suite is unreachable, and print a
     notice. Processes that call this at the same time wait for one another. The call takes under 0.1 s if nothing is
     missing.
@@ -127,17 +134,17 @@ def prepare_cache(
 
 
 def _find_installed(cache: Path, wanted: Collection[PackageSet], *, allow_fallback: bool) -> Installed | None:
-    if not is_filled(_mongod_directory(cache)):
+    mongod = _name_mongod(cache, wanted)
+    if not all(map(is_filled, mongod.values())):
         return None
     for suite in (SUITE, FALLBACK_SUITE) if allow_fallback else (SUITE,):
         found = {one.name: there for one in wanted if (there := _find_set(cache, suite, one)) is not None}
         if len(found) == len(wanted):
             versions = {name: version for there in found.values() for name, version in read_versions(there).items()}
             return Installed(
-                mongod=_mongod_directory(cache) / "bin/mongod",
-                trees={name: there / TREE for name, there in found.items()},
+                trees={name: there / TREE for name, there in found.items()} | mongod,
                 suite=suite,
-                versions={**versions, "mongod": mongodb_wheel.MONGOD_VERSION},
+                versions=versions | ({_MONGOD: mongodb_wheel.MONGOD_VERSION} if mongod else {}),
             )
     return None
 
@@ -158,15 +165,15 @@ def _list_complete(cache: Path, suite: str, one: PackageSet) -> list[Path]:
 def _all_directories(cache: Path, wanted: Collection[PackageSet]) -> list[Path]:
     """Return the directories in the cache that may hold mongod and the sets `wanted`."""
     sets = [there for suite in (SUITE, FALLBACK_SUITE) for one in wanted for there in _list_complete(cache, suite, one)]
-    return [_mongod_directory(cache), *sets]
+    return [*_name_mongod(cache, wanted).values(), *sets]
 
 
 def _fill_cache(
     cache: Path, console: Console, wanted: Collection[PackageSet], *, mirror: str | None, allow_fallback: bool
 ) -> None:
-    mongod = _mongod_directory(cache)
+    mongod = [there for there in _name_mongod(cache, wanted).values() if not is_filled(there)]
     missing = [one for one in wanted if _find_set(cache, SUITE, one) is None]
-    parts = [*([] if is_filled(mongod) else ["mongod"]), *(one.name for one in missing)]
+    parts = [*(_MONGOD for _ in mongod), *(one.name for one in missing)]
     check_disk_space(cache, parts, free_mb=free_mb(cache))
     # End the helper programs before waiting for the threads, so that an interruption or one failure ends both threads.
     with (
@@ -197,8 +204,8 @@ def _fill_cache(
                 lacking = [one for one in wanted if _find_set(cache, FALLBACK_SUITE, one) is None]
                 _fill_sets(cache, lacking, older, bar)
 
-        fills = (pool.submit(fill_mongod, mongod, steps.add_step("mongod"), helpers), pool.submit(fill_packages))
-        for one in as_completed(fills):
+        fills = [pool.submit(fill_mongod, there, steps.add_step(_MONGOD), helpers) for there in mongod]
+        for one in as_completed([*fills, pool.submit(fill_packages)]):
             one.result()
 
 
@@ -225,6 +232,11 @@ def _fallback_notice(error: LaunchError) -> str:
         f"[yellow]Notice:[/] cannot get servers from Debian's suite {SUITE} ({escape(error.what)}). Taking older ones "
         f"from {FALLBACK_SUITE}; tests and the demo do not run on those."
     )
+
+
+def _name_mongod(cache: Path, wanted: Collection[PackageSet]) -> dict[str, Path]:
+    """Return mongod's name and directory if the sets `wanted` need it, else nothing."""
+    return {_MONGOD: _mongod_directory(cache)} if packages.BROKER.name in {one.name for one in wanted} else {}
 
 
 def _mongod_directory(cache: Path) -> Path:

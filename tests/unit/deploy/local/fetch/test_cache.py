@@ -12,7 +12,7 @@ from deploy.local.errors import LaunchError, PoolCannotStart
 from deploy.local.fetch import cache, filling
 from deploy.local.fetch.cache import cache_directory
 from deploy.local.fetch.moved_cache import adopt_moved
-from deploy.local.fetch.packages import ALL, BROKER, POOL, PYTHON_IMAGE, PackageSet
+from deploy.local.fetch.packages import ALL, BROKER, BUILDER_SETS, CONTAINERS, POOL, PYTHON_IMAGE, PackageSet
 
 
 def _filled(root: Path, suite: str = "sid", sets: Collection[PackageSet] = ALL) -> None:
@@ -56,6 +56,19 @@ def test_only_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         _ = found.pool
     assert cache._find_installed(tmp_path, (BROKER, POOL), allow_fallback=True) is None
+
+
+def test_mongod_comes_with_the_broker_and_with_nothing_else(tmp_path: Path) -> None:
+    _filled(tmp_path)
+    for stamp in tmp_path.glob("mongod-*/.ok"):
+        stamp.unlink()
+    found = cache._find_installed(tmp_path, (CONTAINERS, PYTHON_IMAGE), allow_fallback=False)
+    assert found is not None
+    assert "mongod" not in found.versions
+    with pytest.raises(KeyError):
+        _ = found.mongod
+    assert cache._find_installed(tmp_path, (BROKER,), allow_fallback=False) is None
+    assert not cache._name_mongod(tmp_path, BUILDER_SETS)
 
 
 @pytest.mark.parametrize("torn", ["mongod-", "pool-"])

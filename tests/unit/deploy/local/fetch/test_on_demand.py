@@ -82,7 +82,7 @@ def test_the_builder_s_programs_come_by_a_command_that_names_no_secret(tmp_path:
 
 def test_the_builder_s_programs_and_base_images_are_known_by_their_paths(tmp_path: Path) -> None:
     trees = {name: Path("/cache", name) for name in ("builder", "containers", "python-image")}
-    write_builder_programs(Installed(Path("/cache/mongod"), trees, "sid", {}), tmp_path / "programs.json")
+    write_builder_programs(Installed(trees, "sid", {}), tmp_path / "programs.json")
     assert json.loads((tmp_path / "programs.json").read_text()) == {
         "builder": "/cache/builder",
         "containers": "/cache/containers",
