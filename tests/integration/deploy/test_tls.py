@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import jwt
@@ -14,20 +18,25 @@ from pydantic import SecretStr
 from deploy.local.children.processes import LaunchedProcesses
 from deploy.local.data_directory import throwaway_data
 from deploy.local.fetch.cache import Installed
+from deploy.local.launch_options import SCHEDD
 from deploy.local.ports import Ports
 from deploy.local.run_directory import make_empty
 from deploy.local.servers.broker import PORTS
 from deploy.local.servers.rabbitmq import BrokerPlan
-from ewms import aio
+from ewms import Task, Workflow, aio
 from ewms.errors import Unreachable
+from mqs.app import run_mqs
 from mqs.broker.management import Management
+from mqs.settings import MqsSettings
 from runtime.amqp import CertificateRefused, Connection
 from runtime.certificates import VARIABLE, make_tls_context
 from runtime.kernel.store import Store
-from schemas.broker.topology import CONTROL_VHOST, DATA_VHOST
+from schemas.broker.topology import CONTROL_VHOST, DATA_VHOST, tms_service
 from schemas.errors import EWMSError, Unavailable
 from tests.integration.deploy.tls_servers import SiteCertificates, TlsBroker, TlsDatabase
+from tests.integration.tms.process import TmsProcess
 from wms.app import run_wms
+from wms.fleet.choices.locations import Location
 from wms.settings import WmsSettings
 
 
@@ -37,6 +46,7 @@ class Site:
 
     broker: TlsBroker
     mongo_url: str
+    mqs_mongo_url: str
     certificates: SiteCertificates
 
 
@@ -53,7 +63,7 @@ def site(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iter
             installed.broker,
             make_empty(run / "rabbitmq"),
             run / "rabbitmq.log",
-            BrokerPlan(schedds=()),
+            BrokerPlan(schedds=(SCHEDD,)),
             ports=ports.take_ports(PORTS),
             data=data.make_place("rabbitmq"),
             secrets=data.secrets,
@@ -61,9 +71,9 @@ def site(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iter
         broker.certificates = certificates
         home = make_empty(run / "mongodb")
         database = TlsDatabase(children, installed.mongod, home, ports.take_one("mongodb"), certificates)
-        mongo_url = database.start()
+        mongo_urls = database.start()
         broker.start()
-        yield Site(broker, mongo_url, certificates)
+        yield Site(broker, *mongo_urls, certificates)
         broker.stop()
 
 
@@ -75,19 +85,91 @@ def make_token(broker: TlsBroker) -> str:
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": broker.key_files.kid})
 
 
-async def test_services_clients_and_pilots_reach_everything_over_tls(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, str(site.certificates.ca))
-    settings = WmsSettings(
+def make_wms_settings(site: Site) -> WmsSettings:
+    """Return the settings of a WMS that serves https."""
+    return WmsSettings(
         mongo_url=SecretStr(site.mongo_url),
         control_amqp_url=SecretStr(site.broker.amqp_url("wms", CONTROL_VHOST)),
+        clusters={"osg": Location(schedd=SCHEDD)},
         gateway_port=0,
         auth="off",
         tls_cert_file=site.certificates.find("gateway.crt"),
         tls_key_file=site.certificates.find("gateway.key"),
     )
-    async with run_wms(settings) as wms:
+
+
+def make_mqs_settings(site: Site) -> MqsSettings:
+    """Return the settings of an MQS that serves https."""
+    environment: dict[str, Any] = {
+        "mongo_url": site.mqs_mongo_url,
+        "control_amqp_url": site.broker.amqp_url("mqs", CONTROL_VHOST),
+        "data_amqp_url": site.broker.amqp_url("mqs", DATA_VHOST),
+        "rabbitmq_api_url": site.broker.api_url,
+        "EWMS_BROKER_ADDRESS": f"amqps://127.0.0.1:{site.broker.ports['amqp']}/{DATA_VHOST}",
+        "EWMS_BROKER_KEY_FILE": site.broker.key_files.private,
+        "EWMS_BROKER_PUBLIC_KEY_FILE": site.broker.key_files.public,
+        "tls_cert_file": site.certificates.find("gateway.crt"),
+        "tls_key_file": site.certificates.find("gateway.key"),
+    }
+    return MqsSettings(**environment)
+
+
+async def test_a_whole_workflow_runs_over_tls(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(VARIABLE, str(site.certificates.ca))
+    # As docs/howto/encrypt.md says: TMS sends the authority along with the pilot.
+    tms = TmsProcess(
+        {
+            "PATH": os.environ["PATH"],
+            VARIABLE: str(site.certificates.ca),
+            "EWMS_CONTROL_AMQP_URL": site.broker.amqp_url(tms_service(SCHEDD), CONTROL_VHOST),
+            "EWMS_SCHEDD": SCHEDD,
+            "EWMS_POOL": "local",
+            "EWMS_TMS_DIR": str(tmp_path / "tms"),
+            "EWMS_ALLOWED_PLATFORMS": '["none"]',
+            "EWMS_PILOT_COMMAND": json.dumps([sys.executable, "-m", "pilot"]),
+            "EWMS_PILOT_FILES": json.dumps([str(site.certificates.ca)]),
+            "EWMS_PILOT_ENVIRONMENT": json.dumps({"EWMS_PILOT_CA_FILE": site.certificates.ca.name}),
+            "EWMS_TLS_CERT_FILE": str(site.certificates.find("gateway.crt")),
+            "EWMS_TLS_KEY_FILE": str(site.certificates.find("gateway.key")),
+        },
+        tmp_path / "tms.log",
+    )
+    task = Task(
+        image="none",
+        args="sh -c 'tr a-z A-Z < {{INFILE}} > {{OUTFILE}}'",
+        inputs=["words"],
+        outputs=["loud"],
+        clusters=["osg"],
+        n_workers=1,
+        memory="64M",
+        disk="64M",
+        pilot={"_EWMS_PILOT_CONTAINER_PLATFORM": "none"},
+    )
+    async with run_mqs(make_mqs_settings(site)) as mqs, run_wms(make_wms_settings(site)) as wms:
+        assert mqs.url.startswith("https://127.0.0.1:")
+        await tms.start()
+        try:
+            async with aio.AsyncClient(wms.gateway_url) as ews:
+                run = await ews.submit(Workflow(public=["words", "loud"], tasks=[task]))
+                async with run.queue("words").publisher() as publisher:
+                    for number in range(20):
+                        await publisher.send(f"word-{number}")
+                results = [event.body async for event in run.queue("loud").results(n=20, idle_timeout=60)]
+                assert sorted(results) == sorted(f"WORD-{number}" for number in range(20))
+                await run.close_inputs()
+                await run.wait("over", timeout="60s")
+        except BaseException:
+            print(tms.log.read_text()[-3000:])
+            raise
+        finally:
+            await tms.stop()
+
+
+async def test_services_clients_and_pilots_reach_everything_over_tls(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(site.certificates.ca))
+    async with run_wms(make_wms_settings(site)) as wms:
         assert wms.gateway_url.startswith("https://127.0.0.1:")
         async with aio.AsyncClient(wms.gateway_url) as ews:
             assert "osg" in {place.name for place in await ews.clusters()}

@@ -21,6 +21,7 @@ from deploy.local.servers.rabbitmq import RabbitMQ
 DEPLOY = Path(__file__).parents[3] / "deploy"
 HERE = ["localhost", "127.0.0.1"]
 _PATIENCE_S = 180.0
+_ACCOUNTS = ("wms", "mqs")
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class TlsBroker(RabbitMQ):
 
 @dataclass
 class TlsDatabase:
-    """A mongod with `deploy/mongodb/mongod.conf`, the only member of its set, and the account `wms`."""
+    """A mongod with `deploy/mongodb/mongod.conf`, the only member of its set, and the accounts `wms` and `mqs`."""
 
     children: LaunchedProcesses
     mongod: Path
@@ -102,8 +103,8 @@ class TlsDatabase:
     port: int
     certificates: SiteCertificates
 
-    def start(self) -> str:
-        """Start it, and return the address for WMS."""
+    def start(self) -> tuple[str, str]:
+        """Start it, and return the addresses for WMS and for MQS."""
         write_secret(self.home / "mongo-keyfile", secrets.token_hex(64).encode())
         (self.home / "data").mkdir(mode=0o700)
         changes = {
@@ -127,9 +128,13 @@ class TlsDatabase:
         ]
         child = self.children.launch("mongod", command, log=self.home / "out.log", environment=environment)
         password = secrets.token_hex(16)
-        for step in (self._is_initiated, self._has_admin, self._has_wms):
+        for step in (self._is_initiated, self._has_admin, self._has_accounts):
             await_ready(child, lambda step=step: step(password), timeout_s=_PATIENCE_S)  # type: ignore[misc]
-        return f"mongodb://wms:{password}@127.0.0.1:{self.port}/WMS_DB?replicaSet=ewms&tls=true"
+        wms, mqs = (
+            f"mongodb://{name}:{password}@127.0.0.1:{self.port}/{name.upper()}_DB?replicaSet=ewms&tls=true"
+            for name in _ACCOUNTS
+        )
+        return wms, mqs
 
     def _is_initiated(self, _: str) -> bool:
         member: Mapping[str, Any] = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
@@ -139,10 +144,12 @@ class TlsDatabase:
         # From the machine itself the first account may be made without another one.
         return self._run("admin", "createUser", "admin", done_before=13, pwd=password, roles=["root"])
 
-    def _has_wms(self, password: str) -> bool:
+    def _has_accounts(self, password: str) -> bool:
         admin = {"username": "admin", "password": password}
-        return self._run(
-            "WMS_DB", "createUser", "wms", login=admin, done_before=51003, pwd=password, roles=["readWrite"]
+        rights: Mapping[str, Any] = {"pwd": password, "roles": ["readWrite"]}
+        return all(
+            self._run(f"{name.upper()}_DB", "createUser", name, login=admin, done_before=51003, **rights)
+            for name in _ACCOUNTS
         )
 
     def _run(
