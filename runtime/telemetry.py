@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Gauge, Histogram
 
 from runtime import tracing
+from runtime.counted_histogram import CountedHistogram
 from runtime.fresh_gauge import FreshGauge
 from runtime.redaction import redact
 from schemas.events import ControlEvent
@@ -140,6 +141,18 @@ def histogram(
 ) -> Histogram:
     """Create the histogram `ewms_<name>`, and return it. Call this once for each name, at module level."""
     return Histogram(_declare(name, "histogram", help, labels), help, labels, buckets=buckets)
+
+
+def counted_histogram(
+    name: str,
+    help: str,  # noqa: A002 - Prometheus' own word
+    ends: Sequence[float],
+) -> CountedHistogram:
+    """Create the histogram `ewms_<name>` of times that others have counted, and return it. Its buckets end at `ends`.
+
+    Call this once for each name, at module level.
+    """
+    return CountedHistogram(_declare(name, "histogram", help, ()), help, ends)
 
 
 _build = gauge("build_info", "1 for the running process: its service, and the version of EWMS.", ["service", "version"])

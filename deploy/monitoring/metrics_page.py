@@ -28,6 +28,12 @@ at `EWMS_HTTP_HOST` and `EWMS_HTTP_PORT`. No label is an id of a workflow, a run
 - Gauges about documents and queues (`ewms_workflows`, `ewms_runs`, `ewms_mqs_events`, ...) are counted in the database
   or on the broker. Each replica shows the same number: combine them by `max`, never by `sum`. If a replica cannot
   count, its values disappear after 90 s.
+- `ewms_task_events_total` and `ewms_task_seconds` come from what pilots chirp about their own work, once a minute or
+  sooner. They count runs of the task: an event that fails twice and then succeeds is two `failed` and one `done`. They
+  leave out runs that were interrupted, what a killed pilot did after its last report, pilots with
+  `EWMS_PILOT_HTCHIRP=False`, those of a TMS that polls over REST, and those above 5 000 at once in a taskforce. If a
+  job event log is replaced, its runs count again. User code on a worker can chirp too: watch these numbers, and bill
+  nobody by them.
 
 | Metric | Kind | Labels | Meaning |
 |---|---|---|---|

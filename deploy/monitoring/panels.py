@@ -53,6 +53,11 @@ FLEET = Dashboard(
         Panel("Taskforces by phase", (("sum by (phase) (max by (cluster, phase) (ewms_taskforces))", "{{phase}}"),)),
         Panel("Holds per hour", (("sum by (reason) (rate(ewms_workers_held_total[1h])) * 3600", "{{reason}}"),)),
         Panel("Seconds to the first worker", quantiles("ewms_worker_start_seconds"), "s"),
+        Panel(
+            "Runs of tasks per minute",
+            (("sum by (outcome) (rate(ewms_task_events_total[5m])) * 60", "{{outcome}}"),),
+        ),
+        Panel("Seconds of a task for an event", quantiles("ewms_task_seconds", "cluster"), "s"),
         Panel("Seconds of a submit", quantiles("ewms_submit_seconds"), "s"),
         Panel("Seconds of calls of the schedd", quantiles("ewms_schedd_seconds", "call"), "s"),
         Panel(

@@ -12,6 +12,7 @@ from tms.files import TaskforceFiles, keep_output, write_private
 from tms.log.checkpoint import Checkpoint, checkpoint_from_bytes, checkpoint_to_bytes
 from tms.log.job_events import parse_log
 from tms.log.statuses import Tally
+from tms.log.work_metrics import record_work
 
 #: The size of one read: large enough to be cheap, and small enough that a busy log does not delay the others.
 SLICE_BYTES = 4 * 1024 * 1024
@@ -131,7 +132,9 @@ class JobLog:
             self.offset += len(data)
             self.n_corrupt += 1
             return
+        before = self.tally.times.sum_work()
         self.tally.fold_events(parsed.events)
+        record_work(before, self.tally.times.sum_work())
         self._cluster_id = self.tally.cluster_id
         if self._keeps_output and not is_read_again:
             self._keep_output(self.offset + parsed.n_bytes)

@@ -15,6 +15,7 @@ from schemas.fleet.statuses import SILENT, PilotStatus
 from schemas.fleet.worker_times import Activity, TimeSum, WorkerTimes
 from schemas.pilot.work_report import WorkReport, merge_reports, report_from_text, report_to_text
 from tms.log.log_rules import MAX_SLOTS, ON_A_WORKER, RUNNING
+from tms.log.reported_work import ReportedWork
 
 #: What a running worker does, by the last status of its pilot. A pilot without a status is starting.
 ACTIVITY_OF: Mapping[str, Activity] = {
@@ -108,6 +109,15 @@ class WorkerTimeTally:
             self.sums[name] += getattr(merged, name) - getattr(base, name)
         for bucket, n in merged.durations.items():
             self.durations[bucket] += n - base.durations.get(bucket, 0)
+
+    def sum_work(self) -> ReportedWork:
+        """Return what the pilots have done so far, as their reports say."""
+        return ReportedWork(
+            n_done=self.sums["n_done"],
+            n_failed=self.sums["n_failed"],
+            done_ms=self.sums["done_ms"],
+            durations=dict(self.durations),
+        )
 
     def summarize(self) -> WorkerTimes | None:
         """Return the sums, as a snapshot has them. Return None if they are not known."""
