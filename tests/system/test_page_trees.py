@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -60,6 +61,48 @@ def test_an_engineer_builds_a_tree_launches_it_and_approves(engineer: Watched) -
     page.get_by_role("button", name="Approve").press("Enter")
     page.get_by_role("dialog").get_by_role("button", name="Approve").press("Enter")
     expect(page.locator("h1 + .spacer + .badge")).to_have_text("successful")
+
+
+def test_an_engineer_changes_a_node_in_place_and_sees_refusals_at_it(engineer: Watched, with_worker: Stack) -> None:
+    page = engineer.page
+    headers = {"Authorization": f"Bearer {with_worker.list_endpoints()['tokens']['org-admin']}"}
+    with httpx2.Client(base_url=f"{with_worker.gateway}/api/v2", headers=headers, timeout=60) as api:
+        make_tree(page, "leaf")
+        expect(page).to_have_url(re.compile("templates/[0-9]+$"))
+        asks = {f"ask_{each}_on_launch": True for each in ("variables", "limit", "labels")}
+        api.patch(f"/workflow_job_templates/{page.url.rsplit('/', 1)[1]}/", json=asks).raise_for_status()
+        engineer.open("#/trees")
+        make_tree(page, "outer", "first")
+        page.get_by_role("button", name="Change the node").press("Enter")
+        page.get_by_label("It runs").select_option(label="outer")
+        page.get_by_role("button", name="Save").press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("The change of first is refused.")
+        expect(page.locator(".graph").get_by_text("refused: recursion")).to_be_visible()
+        page.get_by_label("It runs").select_option(label="leaf")
+        page.get_by_label("Its name").fill("compile")
+        page.get_by_label("Its variables").fill("version: 2")
+        page.get_by_label("Limit of hosts").fill("web")
+        expect(page.get_by_label("Tags to run")).to_have_count(0)
+        page.keyboard.press("Enter")
+        panel = page.get_by_role("region", name="Node compile")
+        expect(panel).to_contain_text("leaf")
+        expect(page.get_by_role("alert")).to_have_count(0)
+        page.get_by_label("Give its job the label").fill("nightly")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Remove the label nightly")).to_be_visible()
+        template = page.url.rsplit("/", 1)[1]
+        [node] = api.get(f"/workflow_job_templates/{template}/workflow_nodes/").json()["results"]
+        assert (node["identifier"], node["extra_data"], node["limit"]) == ("compile", {"version": 2}, "web")
+        [label] = api.get(f"/workflow_job_template_nodes/{node['id']}/labels/").json()["results"]
+        assert label["name"] == "nightly"
+        page.get_by_role("button", name="Remove the label nightly").press("Enter")
+        expect(page.get_by_role("button", name="Remove the label nightly")).to_have_count(0)
+        page.get_by_label("It runs").select_option(label="(an approval by a person)")
+        page.get_by_label("Its approval is called").fill("Sign it")
+        page.keyboard.press("Enter")
+        expect(panel).to_contain_text("approval: Sign it")
+        [now] = api.get(f"/workflow_job_templates/{template}/workflow_nodes/").json()["results"]
+        assert now["id"] == node["id"]
 
 
 def test_a_schedule_shows_its_next_runs_is_paused_and_deleted(engineer: Watched) -> None:

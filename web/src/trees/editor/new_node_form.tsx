@@ -2,16 +2,12 @@
 
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import { usePolled } from "../../api/polling.ts";
 import { describeFailure } from "../../parts/actions.tsx";
 import { useApi } from "../../session/session.ts";
-import type { Page } from "../awx_objects.ts";
+import { APPROVAL, NOTHING } from "./node_fields.ts";
 import { addNode, type Work } from "./tree_calls.ts";
 import type { EdgeKind, TemplateNode } from "./tree_parts.ts";
-
-const TEMPLATES = "/api/v2/unified_job_templates/?page_size=200&order_by=name&not__type=workflow_approval_template";
-const APPROVAL = "approval";
-const NOTHING = "nothing";
+import { useTemplates, WorkChoice } from "./work_choice.tsx";
 
 interface NewNodeProps {
   path: string;
@@ -23,7 +19,7 @@ interface NewNodeProps {
 
 export function NewNodeForm({ path, nodes, chosen, kind, onAdded }: NewNodeProps): VNode {
   const api = useApi();
-  const templates = usePolled(TEMPLATES, () => api.get<Page<{ id: number; name: string }>>(TEMPLATES), 60_000);
+  const templates = useTemplates();
   const [identifier, setIdentifier] = useState("");
   const [runs, setRuns] = useState("");
   const [timeout, setTimeoutS] = useState("0");
@@ -52,25 +48,7 @@ export function NewNodeForm({ path, nodes, chosen, kind, onAdded }: NewNodeProps
           <label for="node-name">Name</label>
           <input id="node-name" required autocomplete="off" value={identifier} onInput={(event) => setIdentifier(event.currentTarget.value)} />
         </div>
-        <div class="field">
-          <label for="node-runs">Runs</label>
-          <select id="node-runs" required value={runs} onChange={(event) => setRuns(event.currentTarget.value)}>
-            <option value="">Choose a template</option>
-            {(templates.value?.results ?? []).map((each) => (
-              <option key={each.id} value={String(each.id)}>
-                {each.name}
-              </option>
-            ))}
-            <option value={APPROVAL}>(an approval by a person)</option>
-            <option value={NOTHING}>(nothing)</option>
-          </select>
-        </div>
-        {runs === APPROVAL ? (
-          <div class="field">
-            <label for="node-timeout">Fails after seconds (0: never)</label>
-            <input id="node-timeout" type="number" min="0" value={timeout} onInput={(event) => setTimeoutS(event.currentTarget.value)} />
-          </div>
-        ) : null}
+        <WorkChoice id="node" label="Runs" templates={templates.value?.results ?? []} runs={runs} timeout={timeout} onRuns={setRuns} onTimeout={setTimeoutS} />
         <button type="submit" disabled={isBusy}>
           Add the node
         </button>

@@ -1,12 +1,13 @@
-/** All that can be done with the chosen node: its edges, its convergence, its removal. */
+/** All that can be done with the chosen node: its fields, its edges, its convergence, its removal. */
 
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import { Action, describeFailure } from "../../parts/actions.tsx";
+import { Action } from "../../parts/actions.tsx";
 import { Facts } from "../../parts/basics.tsx";
 import { useApi } from "../../session/session.ts";
+import { NodeForm } from "./node_form.tsx";
 import { disconnectNodes, removeNode, setConvergence } from "./tree_calls.ts";
-import { type Connection, describeWork, type EdgeKind, listConnections, type TemplateNode } from "./tree_parts.ts";
+import { type Connection, describeWork, type EdgeKind, listConnections, type Reason, type TemplateNode } from "./tree_parts.ts";
 
 interface NodePanelProps {
   node: TemplateNode;
@@ -15,24 +16,28 @@ interface NodePanelProps {
   kind: EdgeKind;
   mayEdit: boolean;
   connect: (connection: Connection) => Promise<void>;
+  /** Why the server did not take the last change of this node. */
+  refusal: Reason | null;
   onChanged: () => void;
+  onRefused: (failure: unknown) => void;
   close: () => void;
 }
 
-export function NodePanel({ node, nodes, kind, mayEdit, connect, onChanged, close }: NodePanelProps): VNode {
+export function NodePanel({ node, nodes, kind, mayEdit, connect, refusal, onChanged, onRefused, close }: NodePanelProps): VNode {
   const api = useApi();
   const [target, setTarget] = useState("");
-  const [problem, setProblem] = useState("");
+  const [isChanging, setChanging] = useState(false);
   const connections = listConnections(nodes);
   const name = (id: number): string => nodes.find((each) => each.id === id)?.identifier ?? `#${id}`;
-  const change = async (act: Promise<void>): Promise<void> => {
-    setProblem("");
+  const change = async (act: Promise<unknown>): Promise<boolean> => {
     try {
       await act;
     } catch (failure) {
-      setProblem(describeFailure(failure));
+      onRefused(failure);
+      return false;
     }
     onChanged();
+    return true;
   };
   const remove = async (): Promise<string> => {
     await removeNode(api, node.id);
@@ -61,16 +66,22 @@ export function NodePanel({ node, nodes, kind, mayEdit, connect, onChanged, clos
       <div class="head">
         <h3>{node.identifier}</h3>
         <span class="spacer" />
+        {mayEdit ? (
+          <button type="button" aria-expanded={isChanging} onClick={() => setChanging(!isChanging)}>
+            Change the node
+          </button>
+        ) : null}
         {mayEdit ? <Action text="Remove the node" isDanger act={remove} question="Its edges go with it. The nodes after it become roots, and begin with the tree." /> : null}
         <button type="button" onClick={close}>
           Close
         </button>
       </div>
-      {problem ? (
+      {refusal ? (
         <div class="notice bad" role="alert">
-          {problem}
+          <b>The change of {node.identifier} is refused.</b> {refusal.text}
         </div>
       ) : null}
+      {isChanging ? <NodeForm node={node} change={change} /> : null}
       <Facts
         of={[
           ["Runs", describeWork(node)],

@@ -2,6 +2,7 @@
 
 import type { ApiClient } from "../../api/client.ts";
 import type { Page } from "../awx_objects.ts";
+import { type NodeChange, runsApproval } from "./node_fields.ts";
 import type { Connection, EdgeKind, TemplateNode } from "./tree_parts.ts";
 
 const NODES = "/api/v2/workflow_job_template_nodes/";
@@ -33,6 +34,36 @@ export async function removeNode(api: ApiClient, id: number): Promise<void> {
 
 export async function setConvergence(api: ApiClient, id: number, all: boolean): Promise<void> {
   await api.send("PATCH", `${NODES}${id}/`, { all_parents_must_converge: all });
+}
+
+/** Change a node's fields, then the approval that it waits for. A refused approval leaves the fields changed. */
+export async function changeNode(api: ApiClient, node: TemplateNode, { fields, approval }: NodeChange): Promise<void> {
+  if (Object.keys(fields).length) {
+    await api.send("PATCH", `${NODES}${node.id}/`, fields);
+  }
+  if (approval && runsApproval(node)) {
+    await api.send("PATCH", `/api/v2/workflow_approval_templates/${node.unified_job_template}/`, approval);
+  } else if (approval) {
+    await api.send("POST", `${NODES}${node.id}/create_approval_template/`, approval);
+  }
+}
+
+export interface Label {
+  id: number;
+  name: string;
+}
+
+/** Return the labels that a node gives to its job. */
+export async function listLabels(api: ApiClient, id: number): Promise<Label[]> {
+  return (await api.get<Page<Label>>(`${NODES}${id}/labels/?page_size=${PAGE_SIZE}`)).results;
+}
+
+export async function addLabel(api: ApiClient, id: number, name: string): Promise<void> {
+  await api.send("POST", `${NODES}${id}/labels/`, { name });
+}
+
+export async function removeLabel(api: ApiClient, id: number, label: number): Promise<void> {
+  await api.send("POST", `${NODES}${id}/labels/`, { id: label, disassociate: true });
 }
 
 /** What a new node runs: a template, an approval of its own, or nothing. */

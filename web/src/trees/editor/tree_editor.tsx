@@ -14,7 +14,7 @@ import { EdgeKindChoice } from "./edge_kind_choice.tsx";
 import { NewNodeForm } from "./new_node_form.tsx";
 import { NodePanel } from "./node_panel.tsx";
 import { connectNodes, loadNodes } from "./tree_calls.ts";
-import { type Connection, type EdgeKind, makeEditedParts, type Refusal, type TemplateNode } from "./tree_parts.ts";
+import { type Connection, type EdgeKind, makeEditedParts, type NodeRefusal, type Reason, type Refusal, type TemplateNode } from "./tree_parts.ts";
 
 const EVERY_MS = 15_000;
 
@@ -42,15 +42,19 @@ function EditedGraph({ path, nodes, mayEdit, refresh }: EditedGraphProps): VNode
   const api = useApi();
   const [chosen, setChosen] = useState<number | null>(null);
   const [kind, setKind] = useState<EdgeKind>("success");
-  const [refusal, setRefusal] = useState<Refusal | null>(null);
+  const [refusal, setRefusal] = useState<Refusal | NodeRefusal | null>(null);
   const name = (id: number): string => nodes.find((node) => node.id === id)?.identifier ?? `#${id}`;
   const connect = async (connection: Connection): Promise<void> => {
     setRefusal(null);
     try {
       await connectNodes(api, connection);
     } catch (failure) {
-      setRefusal(makeRefusal(connection, failure));
+      setRefusal({ ...connection, ...readReason(failure) });
     }
+    refresh();
+  };
+  const noteRefusal = (node: number) => (failure: unknown): void => {
+    setRefusal({ node, ...readReason(failure) });
     refresh();
   };
   const noteChange = (): void => {
@@ -75,7 +79,7 @@ function EditedGraph({ path, nodes, mayEdit, refresh }: EditedGraphProps): VNode
           {...(mayEdit ? { onLink: (source: string, target: string) => void connect({ source: Number(source), target: Number(target), kind }) } : {})}
         />
       )}
-      {refusal ? (
+      {refusal && "source" in refusal ? (
         <div class="notice bad" role="alert">
           <p>
             <b>
@@ -89,7 +93,18 @@ function EditedGraph({ path, nodes, mayEdit, refresh }: EditedGraphProps): VNode
         </div>
       ) : null}
       {chosenNode ? (
-        <NodePanel node={chosenNode} nodes={nodes} kind={kind} mayEdit={mayEdit} connect={connect} onChanged={noteChange} close={() => setChosen(null)} />
+        <NodePanel
+          key={chosenNode.id}
+          node={chosenNode}
+          nodes={nodes}
+          kind={kind}
+          mayEdit={mayEdit}
+          connect={connect}
+          refusal={refusal && "node" in refusal && refusal.node === chosenNode.id ? refusal : null}
+          onChanged={noteChange}
+          onRefused={noteRefusal(chosenNode.id)}
+          close={() => setChosen(null)}
+        />
       ) : mayEdit && nodes.length ? (
         <p class="quiet">Draw from one box to another to connect them, or choose a box (Enter) for all that can be done with it.</p>
       ) : null}
@@ -98,8 +113,8 @@ function EditedGraph({ path, nodes, mayEdit, refresh }: EditedGraphProps): VNode
   );
 }
 
-function makeRefusal(connection: Connection, failure: unknown): Refusal {
+function readReason(failure: unknown): Reason {
   const body = failure instanceof ApiError ? failure.body : null;
   const rule = isRecord(body) && typeof body["rule"] === "string" ? body["rule"] : "";
-  return { ...connection, rule, text: describeFailure(failure) };
+  return { rule, text: describeFailure(failure) };
 }

@@ -18,6 +18,11 @@ export interface TemplateNode {
   success_nodes: number[];
   failure_nodes: number[];
   always_nodes: number[];
+  extra_data: Record<string, unknown>;
+  limit: string;
+  scm_branch: string;
+  job_tags: string;
+  skip_tags: string;
   summary_fields: { unified_job_template?: { id: number; name: string; unified_job_type: string } };
 }
 
@@ -28,11 +33,19 @@ export interface Connection {
   kind: EdgeKind;
 }
 
-/** An edge that the server did not take, and why. */
-export interface Refusal extends Connection {
+/** Why the server did not take something. */
+export interface Reason {
   /** The broken rule, such as `cycle`; "" if it was not a rule of graphs, but for example a right. */
   rule: string;
   text: string;
+}
+
+/** An edge that the server did not take, and why. */
+export interface Refusal extends Connection, Reason {}
+
+/** A change of a node that the server did not take, and why. */
+export interface NodeRefusal extends Reason {
+  node: number;
 }
 
 /** Return all edges of `nodes`. */
@@ -59,18 +72,20 @@ export function describeConvergence(node: TemplateNode, nParents: number): strin
   return node.all_parents_must_converge ? "waits for all parents" : "begins after any parent";
 }
 
-/** Return boxes and lines. `refusal` is drawn as a line of its own, with its reason. */
-export function makeEditedParts(nodes: readonly TemplateNode[], refusal: Refusal | null): { nodes: GraphNode[]; edges: GraphEdge[] } {
+/** Return boxes and lines. `refusal` is drawn as a line of its own, with its reason, or in the box of its node. */
+export function makeEditedParts(nodes: readonly TemplateNode[], refusal: Refusal | NodeRefusal | null): { nodes: GraphNode[]; edges: GraphEdge[] } {
   const connections = listConnections(nodes);
+  const refused = refusal === null ? "" : refusal.rule ? `refused: ${refusal.rule}` : "refused";
   const boxes = nodes.map((node) => {
     const convergence = describeConvergence(node, connections.filter((each) => each.target === node.id).length);
     const work = describeWork(node);
+    const fault = refusal !== null && "node" in refusal && refusal.node === node.id ? refused : "";
     return {
       id: String(node.id),
       title: node.identifier,
-      lines: [work !== node.identifier ? work : "", convergence].filter(Boolean),
-      tone: "" as Tone,
-      spoken: [`Node ${node.identifier}`, work, convergence].filter(Boolean).join(", "),
+      lines: [work !== node.identifier ? work : "", convergence, fault].filter(Boolean),
+      tone: (fault ? "bad" : "") as Tone,
+      spoken: [`Node ${node.identifier}`, work, convergence, fault].filter(Boolean).join(", "),
     };
   });
   const lines: GraphEdge[] = connections.map((each) => ({
@@ -79,9 +94,8 @@ export function makeEditedParts(nodes: readonly TemplateNode[], refusal: Refusal
     label: each.kind,
     tone: EDGE_TONES[each.kind],
   }));
-  if (refusal) {
-    const label = refusal.rule ? `refused: ${refusal.rule}` : "refused";
-    lines.push({ source: String(refusal.source), target: String(refusal.target), label, tone: "bad", isRefused: true });
+  if (refusal !== null && "source" in refusal) {
+    lines.push({ source: String(refusal.source), target: String(refusal.target), label: refused, tone: "bad", isRefused: true });
   }
   return { nodes: boxes, edges: lines };
 }
