@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from pilot.errors import SettingsInvalid
+from schemas.attempts.trace_context import ENV_TRACE, read_traceparent
 from schemas.pilot.names import asked_platform
 from schemas.pilot.options import Chirp, PilotOptions, Platform, TaskMode
 from schemas.pilot.outcome_rules import find_outcome_problems
@@ -40,6 +41,9 @@ class PilotSettings(PilotProgram, PilotJob, PilotOptions):
     chirp: Chirp
     #: Variables that begin with `EWMS_PILOT_` and that the pilot does not know: most likely typing errors.
     unknown: tuple[str, ...]
+    #: The W3C trace context of the request that started the taskforce; empty if it has no valid one. It is that of a
+    #: source. Events bring their own.
+    traceparent: str = ""
 
     @property
     def task(self) -> Program:
@@ -90,6 +94,7 @@ def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSet
         outputs=read_queues(v, OUTGOING),
         chirp=Chirp(**read_fields(Chirp, v)),
         unknown=v.list_unread(),
+        traceparent=trace if read_traceparent(trace := environment.get(ENV_TRACE, "")) is not None else "",
     )
     if result.refuses_unknown:
         v.problems += [f"{name}: this pilot does not know it; give the pool a newer pilot" for name in result.unknown]

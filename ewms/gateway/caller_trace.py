@@ -9,7 +9,7 @@ OpenTelemetry describes the variable for commands: a job of a build server sets 
 import os
 import sys
 
-from schemas.attempts.trace_context import read_traceparent
+from schemas.attempts.trace_context import ENV_TRACE, read_traceparent
 
 
 def find_caller_trace() -> str:
@@ -17,7 +17,7 @@ def find_caller_trace() -> str:
 
     Return "" if neither has a valid one. The trace of an event matters less than the event, so this never raises.
     """
-    return choose_trace(_read_current_span(), os.environ.get("TRACEPARENT", ""))
+    return choose_trace(_read_current_span(), os.environ.get(ENV_TRACE, ""))
 
 
 def choose_trace(*candidates: str) -> str:

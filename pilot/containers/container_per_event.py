@@ -26,13 +26,10 @@ from pilot.failures.error_text import is_runtimes_own, last_lines, last_words
 from pilot.failures.failure import Failure
 from pilot.logs.run_logs import LoggedRun, LogPublisher, RunLogs
 from pilot.settings import PilotSettings
+from schemas.attempts.trace_context import ENV_TRACE
 from schemas.ids import EventId
 from schemas.payloads.data_events import DataEvent
 from schemas.pilot.outcomes import TaskStream
-
-#: The variable in which a program finds the trace that it continues. Source: OpenTelemetry, "Environment Variables as
-#: Context Propagation Carriers".
-ENV_TRACE = "TRACEPARENT"
 
 
 @dataclass(slots=True)
@@ -88,7 +85,7 @@ class ContainerPerEvent:
                 files.task_io, files.infile, files.outfile, self._work.data_hub, files.home, self._work.secrets
             )
             program = self._settings.task
-            if event is not None and (trace := read_trace(event.headers)):
+            if trace := self._settings.traceparent if event is None else read_trace(event.headers):
                 program = replace(program, environment={**program.environment, ENV_TRACE: trace})
             command = task_command(self._runtime, program, self._external, place, f"ewms-{files.name}", payload=payload)
             if self._settings.logs_queue is None:

@@ -203,7 +203,7 @@ class Publishing:
         headers: dict[str, HeaderValue] = {}
         if parent:
             headers[Header.PARENT] = parent
-        if run.event and (trace := read_trace(run.event.headers)):
+        if trace := read_trace(run.event.headers) if run.event else self._settings.traceparent:
             headers[Header.TRACE] = trace
         elif run.event and has_bad_trace(run.event.headers):
             log.warning("event %s has an invalid traceparent header; its output goes without it", parent)

@@ -98,6 +98,9 @@ class TaskforceStart(OrderToTms):
     worker_config: WorkerConfig
     pilot_config: PilotConfig
     task: TaskOrder
+    #: The W3C trace context of the request that made the taskforce; empty if it had none. The event's own is that of
+    #: the moment at which WMS sends it.
+    traceparent: str = ""
 
 
 class TaskforceRelease(OrderToTms):

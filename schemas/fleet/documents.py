@@ -105,6 +105,8 @@ class TaskforceDocument(Taskforce):
     default_n_workers: int | None = None
     #: The index of the taskforce's task in the request; None if an older version stored the taskforce.
     task_index: int | None = None
+    #: The W3C trace context of the request that made the taskforce; empty if it had none.
+    traceparent: str = ""
     #: When WMS last asked the TMS to start or stop the taskforce; None if no request waits for an answer.
     asked_at: datetime | None = None
     #: How many times WMS has asked without an answer. The pauses between requests grow with this number.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
 
+from schemas.attempts.trace_context import ENV_TRACE, read_traceparent
 from schemas.events import TaskforceStart
 from schemas.pilot.job_names import TOKEN_FILE
 from schemas.pilot.names import OF_OPERATORS, asked_platform
@@ -105,7 +106,8 @@ def pilot_environment(
         )
     _check_directories(users.get(EXTERNAL_DIRECTORIES, ""), profile)
     _check_images(order, asked or profile.platform, profile)
-    chosen = _operator_variables(profile) | users | ({PLATFORM: asked} if asked else {})
+    traced = {ENV_TRACE: order.traceparent} if read_traceparent(order.traceparent) is not None else {}
+    chosen = traced | _operator_variables(profile) | users | ({PLATFORM: asked} if asked else {})
     environment = _default_variables(order, chosen) | chosen | _ewms_variables(order, grant, token_source)
     for name, value in environment.items():
         if "\0" in name or "\0" in value:

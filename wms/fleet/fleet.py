@@ -17,6 +17,7 @@ from runtime.clock import stored_now
 from runtime.kernel.decision import Change, Decision, Document
 from runtime.kernel.store import Transaction
 from runtime.once import Once
+from runtime.tracing import current_traceparent
 from schemas.api.workflows.requests import WorkflowRequest
 from schemas.errors import NotFound, OverQuota
 from schemas.events import QueuesActivated, ResultsArrived
@@ -119,6 +120,7 @@ class Fleet:
             mint=IdSource(os.urandom(32), now),
             now=now,
             max_queues=self._max_queues,
+            traceparent=current_traceparent() or "",
         )
         decision = repository.make_creation(new)
 
@@ -243,6 +245,7 @@ class Fleet:
                 n_workers=n_workers,
                 by=caller.role_name,
                 mint=IdSource(os.urandom(32), draft.now),
+                traceparent=current_traceparent() or "",
             )
             outcome = decide_stimulus(draft, stimulus)
             added: TaskforceDocument = outcome.answer

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ewms import AsyncClient
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
 from tests.integration.ewms.test_command import ROOT, ewms, health, workflow
 from tests.waiting import wait_until
@@ -24,6 +25,23 @@ def test_events_go_in_by_line_and_come_out_by_line(gateway: FakeGateway, public_
     done = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "--idle", "1s", "-q")
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(json.loads(line)["id"] for line in done.stdout.splitlines()) == list(range(50))
+
+
+def test_published_events_carry_the_trace_of_the_environment_if_it_is_valid(
+    gateway: FakeGateway, public_queue: PublicQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    for text in (trace, "oops"):
+        monkeypatch.setenv("TRACEPARENT", text)
+        done = ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, stdin=json.dumps(text) + "\n")
+        assert done.returncode == 0, done.stderr
+
+    async def take() -> dict[str, str | None]:
+        async with AsyncClient(gateway.url, token="t") as client:
+            events = client.run(WORKFLOW).queue(ALIAS).results(n=2)
+            return {event.body: event.headers.get("traceparent") async for event in events}
+
+    assert asyncio.run(take()) == {trace: trace, "oops": None}
 
 
 def test_a_bad_line_is_named_and_what_was_sent_before_it_is_safe(

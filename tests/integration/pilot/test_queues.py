@@ -59,6 +59,16 @@ async def test_a_source_sends_an_event_and_takes_none(workflow: Field) -> None:
     (output,) = await workflow.take(sink, 1)
     assert output.body == b"made\n"
     assert Header.PARENT not in output.headers
+    assert Header.TRACE not in output.headers
+
+
+async def test_a_source_goes_on_in_the_trace_of_the_request_that_started_it(workflow: Field) -> None:
+    sink, trace = await workflow.queue(), f"00-{'a' * 32}-{'b' * 16}-01"
+    task = {"EWMS_PILOT_TASK_ARGS": "sh -c 'printf %s $TRACEPARENT > {{OUTFILE}}'", "TRACEPARENT": trace}
+    pilot = await workflow.pilot(task, outputs=[sink])
+    assert await pilot.ended() == 0, pilot.log
+    (output,) = await workflow.take(sink, 1)
+    assert (output.body.decode(), output.headers[Header.TRACE]) == (trace, trace)
 
 
 async def test_a_full_output_queue_holds_the_pilot_and_loses_nothing(workflow: Field) -> None:

@@ -189,9 +189,15 @@ class Peers:
         await self._mqs.answer(self._answer)
         await self._wms.answer(self._answer_secrets)
 
-    async def order(self, payload: Payload) -> None:
+    async def order(self, payload: Payload, *, traceparent: str | None = None) -> None:
         """Send an order to the TMS, as an outbox does: until it has an inbox for it."""
-        event = build_event(payload, event_id=EventId(str(uuid.uuid4())), source="test/wms", time=datetime.now(UTC))
+        event = build_event(
+            payload,
+            event_id=EventId(str(uuid.uuid4())),
+            source="test/wms",
+            time=datetime.now(UTC),
+            traceparent=traceparent,
+        )
         async with asyncio.timeout(60):
             while True:
                 try:

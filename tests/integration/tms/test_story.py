@@ -101,6 +101,21 @@ async def test_a_running_taskforce_is_stopped(
     )
 
 
+async def test_a_trace_goes_on_through_tms_to_its_reports_and_to_its_pilots(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str]
+) -> None:
+    """The event's own trace goes on in the answer. That of the request is in the pilots' variables."""
+    await tms.start()
+    peers.answers = False
+    sent, requested = f"00-{'a' * 32}-{'b' * 16}-01", f"00-{'c' * 32}-{'d' * 16}-01"
+    await peers.order(start(traceparent=requested), traceparent=sent)
+    await eventually(lambda: peers.said(TaskforceSubmitted, UUID))
+    assert {event.traceparent for event in peers.heard if isinstance(event.data, TaskforceSubmitted)} == {sent}
+    directory = Path(environment["EWMS_TMS_DIR"]) / "taskforces" / UUID
+    told = json.loads((directory / "ewms_pilot_task.json").read_text())["environment"]
+    assert told["TRACEPARENT"] == requested
+
+
 async def test_a_stop_without_a_cluster_forbids_a_late_start(tms: TmsProcess, peers: Peers) -> None:
     await tms.start()
     await tms.ready()

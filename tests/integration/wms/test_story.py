@@ -68,6 +68,22 @@ async def test_the_example_of_the_first_documents_runs_word_for_word(world: Worl
     assert workflow["deactivated"] == "FINISHED"
 
 
+async def test_each_taskforce_is_started_with_the_trace_of_the_request_that_made_it(world: World) -> None:
+    """MQS answers later, without it."""
+    first, more = f"00-{'a' * 32}-{'b' * 16}-01", f"00-{'c' * 32}-{'d' * 16}-01"
+    made = (await world.post("/v1/workflows", request(), traceparent=first)).json()
+    assert "traceparent" not in made["taskforces"][0]
+    task_id = made["task_directives"][0]["task_id"]
+    path, wish = f"/v1/task-directives/{task_id}/actions/add-workers", {"cluster_location": "osg", "n_workers": 2}
+    added = [
+        (await world.post(path, wish, **({"traceparent": trace} if trace else {}))).json()
+        for trace in (more, "oops", "")
+    ]
+    starts = {start.taskforce_uuid: start.traceparent for start in await world.tms.hear(TaskforceStart, n=4)}
+    assert starts[made["taskforces"][0]["taskforce_uuid"]] == first
+    assert [starts[taskforce["taskforce_uuid"]] for taskforce in added] == [more, "", ""]
+
+
 async def test_public_profiles_are_inactive_until_mqs_has_them_then_they_bear_tokens(world: World) -> None:
     world.mqs.activates = False
     made = await world.submit()

@@ -133,6 +133,7 @@ def _add_taskforce(draft: Draft, stimulus: AddWorkers) -> FleetDecision:
         n_workers=stimulus.n_workers,
         default_n_workers=stimulus.location.n_workers,
         task_index=template.task_index,
+        traceparent=stimulus.traceparent,
         worker_config=template.worker_config,
         pilot_config=template.pilot_config,
         phase_change_log=[

@@ -36,6 +36,8 @@ class AddWorkers:
     n_workers: int | None
     by: str
     mint: IdSource
+    #: The trace of the request; "" if it has none.
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

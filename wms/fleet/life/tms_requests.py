@@ -35,6 +35,7 @@ def ask_to_start(draft: Draft, taskforce: TaskforceDocument) -> None:
                 input_queues=task.input_queues,
                 output_queues=task.output_queues,
             ),
+            traceparent=taskforce.traceparent,
         )
     )
 

@@ -54,10 +54,11 @@ def make_workflow(
     mint: IdSource,
     now: datetime,
     max_queues: int = MAX_TASK_QUEUES,
+    traceparent: str = "",
 ) -> NewWorkflow:
     """Return the workflow that `request` asks for. `tags` are today's tags of the pilot's image.
 
-    A task may have at most `max_queues` queues.
+    A task may have at most `max_queues` queues. `traceparent` is the trace of the request, "" if it has none.
 
     Raises:
         Rejected: the request names an unknown location or tag, sets a forbidden field, or its queues break a rule.
@@ -107,6 +108,7 @@ def make_workflow(
                 n_workers=task_request.n_workers,
                 default_n_workers=location.n_workers,
                 task_index=task_index,
+                traceparent=traceparent,
                 worker_config=task_request.worker_config,
                 pilot_config=_resolve_tag(task_request.pilot_config, tags),
                 phase_change_log=[

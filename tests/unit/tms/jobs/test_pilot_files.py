@@ -20,6 +20,9 @@ from tms.jobs.pilot_files import PilotProfile, list_secrets, pilot_environment, 
 PROFILE = PilotProfile(allowed_platforms=frozenset({"apptainer", "none"}))
 TOKEN_SOURCE = f"{DIRECTORY}/ewms_pilot_token"
 
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+OTHER = f"00-{'c' * 32}-{'d' * 16}-01"
+
 
 def told(profile: PilotProfile = PROFILE, **changes: Any) -> dict[str, str]:
     return pilot_environment(order(**changes), GRANT, profile, token_source=TOKEN_SOURCE)
@@ -39,6 +42,25 @@ def test_the_pilot_understands_all_of_it() -> None:
     assert (read.chirp.wanted, read.stop_on_error, read.max_failures_in_a_row) == (True, False, 3)
     assert read.first_timeout_s == read.idle_timeout_s == 7200
     assert read.unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("orders", "users_own", "found"),
+    [
+        ("", None, ""),
+        (TRACE, None, TRACE),
+        (TRACE, OTHER, OTHER),
+        ("", OTHER, OTHER),
+        ("00-1", None, ""),
+        (TRACE, "mine", ""),
+    ],
+)
+def test_the_pilot_finds_the_trace_of_the_request_unless_the_user_sets_another(
+    orders: str, users_own: str | None, found: str
+) -> None:
+    environment = told(traceparent=orders, **(users(TRACEPARENT=users_own) if users_own else {}))
+    assert pilot_settings(environment, directory="/job").traceparent == found
+    assert ("TRACEPARENT" in environment) == (orders == TRACE or users_own is not None)
 
 
 @pytest.mark.parametrize("wire", Wire)
