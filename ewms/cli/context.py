@@ -159,10 +159,30 @@ def parse_settings(words: Iterable[str], option: str = "--set", name: str = "PAT
     return settings
 
 
-def parse_secrets(words: Iterable[str]) -> list[dict[str, str]]:
-    """Return the secrets that `words` such as `NAME` or `NAME=FILE` name, as a request has them."""
-    named = [word.partition("=") for word in words]
-    return [{"name": name, "file": file or name} for name, _, file in named]
+def parse_secrets(words: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the secrets that `words` such as `NAME`, `NAME=FILE` and `NAME=FILE:7,8` name, as a request has them.
+
+    Raises:
+        Rejected: what follows the colon is not the ids of tasks.
+    """
+    return [_parse_secret(word) for word in words]
+
+
+def _parse_secret(word: str) -> dict[str, Any]:
+    from schemas.errors import Rejected
+
+    secret, colon, tasks = word.partition(":")
+    name, _, file = secret.partition("=")
+    # An older WMS refuses fields that it does not know.
+    if not colon:
+        return {"name": name, "file": file or name}
+    ids = tasks.split(",")
+    if not all(each.isascii() and each.isdecimal() for each in ids):
+        raise Rejected(
+            f"--secret: {tasks!r} after the colon is not the ids of tasks",
+            hint="--secret db-password:7,8, without blanks",
+        )
+    return {"name": name, "file": file or name, "tasks": [int(each) for each in ids]}
 
 
 def write_json(value: Any) -> None:

@@ -1,12 +1,12 @@
 """The stored secrets of organizations, and which of them the tasks of a workflow may have."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from schemas.engine.runs import RunModel
-from schemas.ids import OrganizationId, WorkflowId
+from schemas.ids import CatalogueTaskId, OrganizationId, WorkflowId
 from schemas.registry import register_collection
 from schemas.stored_enum import StoredEnum
 
@@ -39,16 +39,22 @@ ORGANIZATION_SECRETS = register_collection("organization_secrets", SecretDocumen
 
 
 class SecretFile(RunModel):
-    """A secret that the tasks of a job get, and the name of the file in which they find it."""
+    """A secret that tasks of a job get, and the name of the file in which they find it."""
 
     name: str
     file: str
+    #: The tasks that get it; None: all tasks of the job.
+    tasks: Annotated[tuple[CatalogueTaskId, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _name_file(cls, given: Any) -> Any:
         """Without another name, the file is named as the secret."""
         return {"file": given.get("name"), **given} if isinstance(given, dict) else given
+
+    def is_for(self, task: CatalogueTaskId) -> bool:
+        """Return whether this task of the job gets the secret."""
+        return self.tasks is None or task in self.tasks
 
 
 class WorkflowSecrets(RunModel):

@@ -90,13 +90,14 @@ class JobService:
             NotFound: the inventory, a task or a secret does not exist for the principal.
             Forbidden: the principal may not run on the inventory, may not run a task, or may not use a secret.
             Conflict: a task is not Ready, or `once` was used for another request.
-            Rejected: the limit chooses no host, variables do not fit a task, or there are too many batches.
+            Rejected: the limit chooses no host, variables do not fit a task, there are too many batches, or a secret is
+                for a task that the job has not.
             TooLarge: a payload is too large.
             Unavailable: the same request was under way elsewhere.
         """
         inventory, content = await self._inventories.load_content(principal, wish.inventory, Action.RUN_ON_INVENTORY)
         check_variable_names(wish.payload)
-        await self._secrets.check_files(principal, inventory.organization, wish.secrets)
+        await self._secrets.check_files(principal, inventory.organization, wish.secrets, wish.tasks)
         pinned = [await self._tasks.pin_task(principal, task) for task in wish.tasks]
         run_uuid = (None if below is None else below.uuid) or name_launched_run(once) or RunUuid(str(uuid.uuid4()))
         # Thousands of hosts take seconds.

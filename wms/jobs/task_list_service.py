@@ -81,6 +81,7 @@ class TaskListService:
             NotFound: the organization, a task or a secret does not exist for the principal.
             Forbidden: the principal may save no lists there, or may not use a secret.
             Conflict: the organization has a list of this name, or `once` was used for another request.
+            Rejected: the name of a secret breaks its rule, or it is for a task that the list has not.
         """
         await self._organizations.check_named(principal, organization)
         owner = choose_organization(principal, Action.CHANGE_TASK_LIST, organization)
@@ -96,7 +97,7 @@ class TaskListService:
             **fields,
         )
 
-        await self._secrets.check_files(principal, saved.organization, saved.secrets)
+        await self._secrets.check_files(principal, saved.organization, saved.secrets, saved.tasks)
 
         async def step(tx: Transaction) -> Decision:
             await _check_name(tx, saved)
@@ -115,6 +116,7 @@ class TaskListService:
             NotFound: as `get_list`; a task or a secret does not exist for the principal.
             Forbidden: as `get_list`; the principal changes what gets a secret that they may not use.
             Conflict: the organization has a list of this name.
+            Rejected: as `create_list`; also if a task goes for which alone a secret is.
         """
         await self.get_list(principal, list_id, Action.CHANGE_TASK_LIST)
         if "tasks" in fields:
@@ -129,7 +131,7 @@ class TaskListService:
             changed = {"changed_at": stored_now(), "changed_by": principal.subject}
             after = before.model_copy(update={**fields, **changed})
             if _GIVING_SECRETS & fields.keys():
-                await self._secrets.check_files(principal, after.organization, after.secrets)
+                await self._secrets.check_files(principal, after.organization, after.secrets, after.tasks)
             if after.name != before.name:
                 await _check_name(tx, after)
             kept = {name: value for name, value in make_stored(after).items() if name not in ("_id", "rev")}

@@ -27,7 +27,7 @@ class TemplateRights:
 
         Raises:
             FieldsRefused: the inventory, a task or a secret does not exist for the principal, the inventory is another
-                organization's, or the name of a secret breaks its rule.
+                organization's, the name of a secret breaks its rule, or a secret is for another task.
             Forbidden: the principal may not run on the inventory, may not run a task, or may not use a secret.
         """
         if not isinstance(work, HostsWork):
@@ -36,9 +36,10 @@ class TemplateRights:
             inventory = await self._inventories.get_inventory(
                 principal, InventoryId(work.inventory), Action.RUN_ON_INVENTORY
             )
-            for task in work.tasks:
-                await self._tasks.get_task(principal, CatalogueTaskId(task), Action.RUN_TASK)
-            await self._secrets.check_files(principal, inventory.organization, work.secrets)
+            tasks = tuple(map(CatalogueTaskId, work.tasks))
+            for task in tasks:
+                await self._tasks.get_task(principal, task, Action.RUN_TASK)
+            await self._secrets.check_files(principal, inventory.organization, work.secrets, tasks)
         except Forbidden as error:
             raise Forbidden(f"work: {error.reason}", hint=error.hint) from error
         except Rejected as error:

@@ -24,7 +24,8 @@ Variables = Annotated[dict[str, Any], Field(description="Variables for the paylo
 Secrets = Annotated[
     tuple[SecretNamed, ...],
     Field(
-        max_length=MAX_SECRETS, description="Secrets of the inventory's organization. Every task gets them as files."
+        max_length=MAX_SECRETS,
+        description="Secrets of the inventory's organization. Each task gets those that are for it, as files.",
     ),
 ]
 JobTimeout = Annotated[

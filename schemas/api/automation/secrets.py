@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from schemas.automation.jobs import MAX_JOB_TASKS
 from schemas.automation.stored_secrets import SecretUsers
 from schemas.fleet.objects import Object
 from schemas.rules.secret_names import MAX_SECRET_BYTES, SECRET_NAME
@@ -45,11 +46,17 @@ class SecretNamesAnswer(Object):
 
 
 class SecretNamed(Object):
-    """A secret that the tasks of a job get, and the file in which they find it."""
+    """A secret that tasks of a job get, and the file in which they find it."""
 
     name: str = Field(pattern=f"^{SECRET_NAME.pattern}$")
     file: str | None = Field(
         None,
         pattern=f"^{SECRET_NAME.pattern}$",
         description="The file's name in `$EWMS_TASK_SECRETS_DIR`; absent: the secret's name.",
+    )
+    tasks: tuple[Annotated[int, Field(strict=True, ge=1, le=2**53)], ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_JOB_TASKS,
+        description="The tasks of the job that get it, by their ids; absent: all of them.",
     )

@@ -8,6 +8,7 @@ from schemas.api.automation.secrets import SecretNamed
 from schemas.automation.jobs import HostState, JobDocument, JobHostDocument, TaskListDocument
 from schemas.automation.stored_secrets import SecretFile
 from schemas.engine.runs import RunStatus
+from schemas.ids import CatalogueTaskId
 from wms.jobs.job_reader import JobView
 from wms.jobs.plans.judging import show_host_state
 
@@ -71,7 +72,14 @@ def _show_counts(counts: Mapping[HostState, int]) -> dict[str, int]:
 
 def read_secrets(named: Sequence[SecretNamed]) -> tuple[SecretFile, ...]:
     """Return the secrets that a request names, as they are stored."""
-    return tuple(SecretFile(name=each.name, file=each.file or each.name) for each in named)
+    return tuple(
+        SecretFile(
+            name=each.name,
+            file=each.file or each.name,
+            tasks=None if each.tasks is None else tuple(map(CatalogueTaskId, each.tasks)),
+        )
+        for each in named
+    )
 
 
 def show_job_host(job: JobDocument, host: JobHostDocument, run: RunStatus) -> JobHostSeen:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from schemas.api.workflows.requests import TaskRequest, WorkflowRequest
 from schemas.automation.catalogue import FanOut
 from schemas.automation.jobs import JobWorkDocument, PinnedTask
+from schemas.automation.stored_secrets import SecretFile
 from schemas.fleet.documents import TaskDirectiveDocument, WorkflowDocument
 from schemas.fleet.objects import PilotConfig, PilotValue, WorkerConfig
 from schemas.ids import EventId, TaskId, WorkflowId
@@ -62,12 +63,12 @@ def gets_inventory(tasks: Sequence[PinnedTask]) -> bool:
 
 
 def make_fleet_request(
-    tasks: Sequence[PinnedTask], *, n_hosts: int, max_workers: int, secrets: Sequence[str] = ()
+    tasks: Sequence[PinnedTask], *, n_hosts: int, max_workers: int, secrets: Sequence[SecretFile] = ()
 ) -> WorkflowRequest:
     """Return the request for a workflow that runs `tasks` one after the other on each of `n_hosts` hosts.
 
-    At most `max_workers` workers run a task at one location. `secrets` are the names of the files of secrets that each
-    task gets.
+    At most `max_workers` workers run a task at one location. Each task gets those of the job's `secrets` that are for
+    it.
     """
     n_events = 1 if gets_inventory(tasks) else n_hosts
     once = needs_at_most_once(tasks)
@@ -81,13 +82,18 @@ def make_fleet_request(
                 n_events=n_events,
                 max_workers=max_workers,
                 is_at_most_once=once,
-                secrets=secrets,
+                secrets=[each.file for each in choose_secrets(secrets, [task])],
             )
             for place, task in enumerate(tasks)
             for image, locations in _group_locations(task.images).items()
         ],
         public_queue_aliases=[HOSTS, OUTCOMES, LOGS],
     )
+
+
+def choose_secrets(secrets: Iterable[SecretFile], tasks: Sequence[PinnedTask]) -> tuple[SecretFile, ...]:
+    """Return those of a job's secrets that at least one of `tasks` gets."""
+    return tuple(each for each in secrets if any(each.is_for(task.task) for task in tasks))
 
 
 def _group_locations(images: Mapping[str, str]) -> dict[str, list[str]]:

@@ -4,12 +4,15 @@ A node that begins chooses its hosts: without any it is skipped. Each attempt of
 it is started.
 """
 
+from collections.abc import Sequence
+
 from runtime.clock import stored_now
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Change
 from runtime.kernel.store import Transaction
 from runtime.once import Once
 from schemas.automation.jobs import JobDocument, JobWorkDocument
+from schemas.automation.stored_secrets import SecretFile
 from schemas.engine.runs import NodeState, Outcome
 from schemas.errors import Conflict, OverQuota, Rejected
 from schemas.fleet.phases import Deactivated
@@ -19,7 +22,7 @@ from wms.engine.life.open_run import OpenRun
 from wms.engine.life.stimuli import ChildEnded, ChildStarted
 from wms.fleet.fleet import ChangesWithWorkflow, Fleet
 from wms.fleet.ownership import Owner
-from wms.jobs.plans.fleet_requests import make_fleet_request, name_runner, needs_at_most_once
+from wms.jobs.plans.fleet_requests import choose_secrets, make_fleet_request, name_runner, needs_at_most_once
 from wms.jobs.plans.host_choice import choose_hosts, name_host
 from wms.jobs.plans.job_graph import NodeTasks, read_node_tasks
 from wms.jobs.plans.stopping import describe_limit, is_out_of_time
@@ -93,17 +96,17 @@ class WorkRunner:
     ) -> JobWorkDocument | None:
         """Return the work of the node's attempt; None: the fleet has refused it, and the node is over."""
         pinned, owner = job.tasks[tasks.first : tasks.last + 1], name_runner(job.owner)
-        once = _name_request(job.uuid, state)
+        once, secrets = _name_request(job.uuid, state), choose_secrets(job.secrets, pinned)
         try:
             request = make_fleet_request(
                 pinned,
                 n_hosts=len(places),
                 max_workers=self._max_workers,
-                secrets=[each.file for each in job.secrets],
+                secrets=secrets,
             )
             answer = (
                 await self._fleet.submit_workflow(
-                    request, Owner(owner), once, also=self._give_secrets(job), for_run=True
+                    request, Owner(owner), once, also=self._give_secrets(job, secrets), for_run=True
                 )
             ).answer
         except OverQuota:
@@ -138,13 +141,13 @@ class WorkRunner:
         await self._jobs.settle_states(job.uuid, places, len(job.tasks))
         await self._end_node(job.id, state, Outcome.ERROR, reason)
 
-    def _give_secrets(self, job: JobDocument) -> ChangesWithWorkflow | None:
-        """Return what lets the tasks of a workflow have the secrets of its job."""
-        if not job.secrets:
+    def _give_secrets(self, job: JobDocument, secrets: Sequence[SecretFile]) -> ChangesWithWorkflow | None:
+        """Return what lets the tasks of a workflow have these secrets of its job."""
+        if not secrets:
             return None
 
         async def give(tx: Transaction, workflow_id: WorkflowId) -> tuple[Change, ...]:
-            return (await self._secrets.make_gift(tx, workflow_id, job.organization, job.secrets),)
+            return (await self._secrets.make_gift(tx, workflow_id, job.organization, secrets),)
 
         return give
 

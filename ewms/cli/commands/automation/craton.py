@@ -28,7 +28,11 @@ Workflow = Annotated[int, typer.Argument(metavar="ID", min=1, help="The saved wo
 Strategy = Annotated[str | None, typer.Option(help="linear: task by task. free: each host by itself.")]
 Secrets = Annotated[
     list[str] | None,
-    typer.Option("--secret", metavar="NAME[=FILE]", help="A secret that its tasks get as a file. Repeatable."),
+    typer.Option(
+        "--secret",
+        metavar="NAME[=FILE][:TASK,...]",
+        help="A secret that its tasks get as a file; after a colon, the ids of the only ones that get it. Repeatable.",
+    ),
 ]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A variable of its jobs. Repeatable.")

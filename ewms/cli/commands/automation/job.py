@@ -18,7 +18,11 @@ _PAYLOAD_HINT = """write --payload '{"version": "1.2"}', or @ and the name of a 
 
 Secrets = Annotated[
     list[str] | None,
-    typer.Option("--secret", metavar="NAME[=FILE]", help="A secret that the tasks get as a file. Repeatable."),
+    typer.Option(
+        "--secret",
+        metavar="NAME[=FILE][:TASK,...]",
+        help="A secret that the tasks get as a file; after a colon, the ids of the only ones that get it. Repeatable.",
+    ),
 ]
 Watch = Annotated[bool, typer.Option("--watch", help="Watch it until it is over.")]
 

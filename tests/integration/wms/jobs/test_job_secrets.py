@@ -4,23 +4,30 @@ from typing import Any
 
 import pytest
 
+from runtime.bus.questions import Caller
 from schemas.automation.jobs import JOB_WORKS
 from schemas.automation.trees import ObjectRole, TemplateKind
-from schemas.errors import Forbidden, NotFound
+from schemas.broker.topology import tms_service
+from schemas.errors import Forbidden, NotFound, Rejected
 from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES
+from schemas.fleet.phases import Phase
 from schemas.ids import OrganizationId, WorkflowId
 from schemas.pilot.outcomes import RunEnding
+from schemas.questions.bases import Answer, Question
+from schemas.questions.secrets import SecretsQuery
 from tests.integration.wms.jobs.conftest import JobWorld
 from tests.waiting import eventually
 from wms.audit.audit_facts import AUDIT_ROWS
 from wms.jobs.plans.fleet_requests import make_unit_id
+from wms.secrets.secret_answers import SecretAnswers
 from wms.secrets.secret_store import SecretStore
 from wms.tenancy.rights import Principal, TenancyRole
 from wms.trees.template_errors import FieldsRefused
 
 VALUE = "S3cret-of-the-lab"
 MEMBER, ADMIN = "ada/north/member", "boss/north/admin"
-SECRET = {"name": "db-password", "file": "password"}
+NAMED = {"name": "db-password", "file": "password"}
+SECRET = {"name": "db-password", "file": "password", "tasks": None}
 
 
 async def set_secret(jobs: JobWorld, name: str, *, caller: str = ADMIN, **fields: str) -> None:
@@ -36,6 +43,11 @@ def open_secrets(jobs: JobWorld) -> SecretStore:
     return SecretStore(jobs.world.wms.store, jobs.world.settings.make_secret_keys())
 
 
+async def refuse(question: Question, _: Caller) -> Answer:
+    """Refuse each question that is not for secrets."""
+    raise Rejected(question.kind)
+
+
 async def dump_database(jobs: JobWorld) -> str:
     """Return all documents of the database as one text."""
     store = jobs.world.wms.store
@@ -47,11 +59,11 @@ async def test_c33_the_tasks_of_a_job_get_its_secrets_and_those_of_no_other_work
     task, inventory = await jobs.add_task("patch"), await jobs.add_inventory("web1\nweb2\n")
     await set_secret(jobs, "db-password", open_to="members")
     saved = await jobs.send(
-        "POST", "/workflow", {"name": "night", "organization": "north", "tasks": [task], "secrets": [SECRET]}
+        "POST", "/workflow", {"name": "night", "organization": "north", "tasks": [task], "secrets": [NAMED]}
     )
     assert saved.json()["secrets"] == [SECRET], saved.text
     made = await jobs.start(workflow=saved.json()["id"], inventory=inventory, secrets=[{"name": "db-password"}])
-    both = [SECRET, {"name": "db-password", "file": "db-password"}]
+    both = [SECRET, {**SECRET, "file": "db-password"}]
     assert made["secrets"] == both
     await jobs.until_over(made["id"])
     plain = await jobs.start(task=task, inventory=inventory)
@@ -82,6 +94,43 @@ async def test_c33_the_tasks_of_a_job_get_its_secrets_and_those_of_no_other_work
     await jobs.until_over(again["id"])
 
 
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+async def test_c33_a_task_of_a_job_gets_its_own_secrets_only(jobs: JobWorld, strategy: str) -> None:
+    drain, patch = [await jobs.add_task(name) for name in ("drain", "patch")]
+    inventory = await jobs.add_inventory("web1\n")
+    for name in ("of-drain", "of-both"):
+        await set_secret(jobs, name, open_to="members")
+    named = [{"name": "of-drain", "tasks": [drain]}, {"name": "of-both", "tasks": [drain, patch]}]
+    made = await jobs.start(tasks=[drain, patch], inventory=inventory, strategy=strategy, secrets=named)
+    assert made["secrets"] == [{**each, "file": each["name"]} for each in named]
+    await jobs.until_over(made["id"])
+
+    store, secrets = jobs.world.wms.store, open_secrets(jobs)
+    images = {each["task_id"]: each["task_image"] for each in await store.find(TASK_DIRECTIVES, {})}
+    taskforces = await store.find(TASKFORCES, {})
+    own = {images[each["task_id"]]: each["pilot_config"]["environment"]["EWMS_PILOT_SECRETS"] for each in taskforces}
+    assert own == {"/images/drain": "of-drain,of-both", "/images/patch": "of-both"}
+    # Nobody who starts the task gets the secret of the other one.
+    (of_patch,) = [each for each in taskforces if images[each["task_id"]] == "/images/patch"]
+    phase = {"$set": {"phase": Phase.PENDING_STARTER.value}}
+    await store.bulk_update(TASKFORCES, [({"taskforce_uuid": of_patch["taskforce_uuid"]}, phase)])
+    answers, caller = SecretAnswers(store, secrets, refuse), Caller(tms_service(of_patch["schedd"]))
+    query = SecretsQuery(
+        workflow_id=of_patch["workflow_id"], taskforce_uuid=of_patch["taskforce_uuid"], names=("of-both",)
+    )
+    assert set((await answers.find_secrets(query, caller)).values) == {"of-both"}
+    with pytest.raises(Forbidden, match="does not get the secret 'of-drain'"):
+        await answers.find_secrets(query.model_copy(update={"names": ("of-drain", "of-both")}), caller)
+    if strategy == "linear":
+        # Its workflow is another one, which was not given the secret at all.
+        with pytest.raises(NotFound, match="was not given"):
+            await secrets.read_values(of_patch["workflow_id"], ["of-drain"])
+
+    again = (await jobs.send("POST", f"/jobs/{made['id']}/actions/rerun", {"hosts": "all"})).json()
+    assert again["secrets"] == made["secrets"]
+    await jobs.until_over(again["id"])
+
+
 #: To whom the secret is open -> caller -> the status code of the start of a job with it.
 MATRIX = {
     "admins": {"root": 201, ADMIN: 201, MEMBER: 403, "al/north/auditor": 403, "eve/south/admin": 404},
@@ -107,6 +156,8 @@ async def test_c26_c33_each_cell_of_the_rights_to_use_a_secret(jobs: JobWorld, s
         (400, [{"name": "../up"}]),
         (400, [{"name": "key", "file": "a/b"}]),
         (400, [{"name": "key"}, {"name": "key"}]),
+        (400, [{"name": "key", "tasks": []}]),
+        (400, [{"name": "key", "tasks": [task, task + 1000]}]),
         (400, [{"name": f"key-{number}"} for number in range(33)]),
     ):
         with subtests.test(str(named)[:40]):
@@ -154,6 +205,7 @@ async def test_c33_only_a_person_who_may_use_a_secret_saves_a_job_template_with_
         (member, [{"name": "key"}], Forbidden),
         (boss, [{"name": "unknown"}], FieldsRefused),
         (boss, [{"name": "../up"}], FieldsRefused),
+        (boss, [{"name": "key", "tasks": [task + 1000]}], FieldsRefused),
     ):
         changed = {"work": {**work, "secrets": secrets, "limit": "web1"}}
         with pytest.raises(error, match="work"):

@@ -121,8 +121,9 @@ async def test_c33_only_the_starting_tms_gets_what_was_given_to_the_workflow(sto
         assert VALUE not in repr(answer)
         return {name: value.get_secret_value() for name, value in answer.values.items()}
 
-    async def be_in(phase: Phase) -> None:
+    async def be_in(phase: Phase, named: str | list[str] = "db-password,south-key") -> None:
         taskforce = {"workflow_id": WORKFLOW, "schedd": "here.example.org", "phase": phase.value}
+        taskforce |= {"pilot_config": {"environment": {"EWMS_PILOT_SECRETS": named}}}
         await store.bulk_update(TASKFORCES, [({"taskforce_uuid": TASKFORCE}, {"$set": taskforce})], upsert=True)
 
     with pytest.raises(NotFound):
@@ -138,6 +139,14 @@ async def test_c33_only_the_starting_tms_gets_what_was_given_to_the_workflow(sto
         await ask("south-key")
     with pytest.raises(NotFound):
         await ask("db-password", workflow=WorkflowId("WF-2"))
+    # The workflow was given it for another task of the job.
+    for named in ("", "south-key", ["south-key"]):
+        await be_in(Phase.PENDING_STARTER, named)
+        with pytest.raises(Forbidden, match="the task of this taskforce does not get the secret 'db-password'"):
+            await ask("db-password")
+    await be_in(Phase.PENDING_STARTER, ["db-password"])
+    assert await ask("db-password") == {"db-password": VALUE}
+    await be_in(Phase.PENDING_STARTER)
     for caller in (OTHER, Caller("steps.default"), Caller("mqs")):
         with pytest.raises(Forbidden):
             await ask("db-password", caller=caller)

@@ -4,14 +4,26 @@ from pilot.settings import read_settings
 from schemas.api.workflows.requests import WorkflowRequest
 from schemas.automation.catalogue import FanOut, TaskResources
 from schemas.automation.jobs import PinnedTask
+from schemas.automation.stored_secrets import SecretFile
 from schemas.fleet.objects import PilotConfig
-from schemas.ids import WorkflowId
+from schemas.ids import CatalogueTaskId, WorkflowId
 from tests.unit.tms.orders import GRANT, order
 from tests.unit.wms.jobs.making import make_pinned_task
 from tms.jobs.pilot_files import PilotProfile, pilot_environment
-from wms.jobs.plans.fleet_requests import make_fleet_request, make_unit_id, name_runner, needs_at_most_once
+from wms.jobs.plans.fleet_requests import (
+    choose_secrets,
+    make_fleet_request,
+    make_unit_id,
+    name_runner,
+    needs_at_most_once,
+)
 
 OPTION = "EWMS_PILOT_"
+
+
+def make_file(name: str, *tasks: int) -> SecretFile:
+    """Return a secret for these tasks of a job; without any, for all."""
+    return SecretFile(name=name, file=name, tasks=tuple(map(CatalogueTaskId, tasks)) or None)
 
 
 def request(*tasks: PinnedTask, n_hosts: int = 20, max_workers: int = 8) -> WorkflowRequest:
@@ -106,8 +118,21 @@ def test_an_event_has_the_same_id_each_time_and_another_one_in_each_workflow() -
 
 def test_c33_each_task_names_the_files_of_the_jobs_secrets_and_without_secrets_none() -> None:
     tasks = [make_pinned_task("drain"), make_pinned_task("patch")]
-    given = make_fleet_request(tasks, n_hosts=2, max_workers=5, secrets=["password", "api-key"])
+    given = make_fleet_request(tasks, n_hosts=2, max_workers=5, secrets=[make_file("password"), make_file("api-key")])
     named = [task.pilot_config.environment.get("EWMS_PILOT_SECRETS") for task in given.tasks]
     assert named == ["password,api-key"] * 2
     without = make_fleet_request(tasks, n_hosts=2, max_workers=5)
     assert "EWMS_PILOT_SECRETS" not in str(without)
+
+
+def test_c33_a_task_of_a_chain_names_the_files_of_its_own_secrets_only() -> None:
+    drain, patch, check = (make_pinned_task(name, task=number) for number, name in enumerate("abc", 1))
+    secrets = [make_file("for-all"), make_file("of-patch", 2), make_file("of-both", 1, 2)]
+    given = make_fleet_request([drain, patch, check], n_hosts=2, max_workers=5, secrets=secrets)
+    named = [task.pilot_config.environment.get("EWMS_PILOT_SECRETS") for task in given.tasks]
+    assert named == ["for-all,of-both", "for-all,of-patch,of-both", "for-all"]
+    # What the workflow of one node may have: without a secret for it, nothing.
+    assert choose_secrets(secrets, [drain, check]) == (secrets[0], secrets[2])
+    assert choose_secrets(secrets[1:], [check]) == ()
+    (alone,) = make_fleet_request([check], n_hosts=2, max_workers=5, secrets=secrets[1:]).tasks
+    assert "EWMS_PILOT_SECRETS" not in alone.pilot_config.environment

@@ -8,7 +8,7 @@ import pytest
 from runtime.kernel.decision import Insert
 from schemas.automation.stored_secrets import SecretFile, SecretUsers
 from schemas.errors import Forbidden, NotFound, Rejected
-from schemas.ids import OrganizationId, TaskListId
+from schemas.ids import CatalogueTaskId, OrganizationId, TaskListId
 from wms.jobs.task_list_service import TaskListService
 from wms.secrets.secret_use import SecretUse
 from wms.tenancy.rights import Principal, TenancyRole
@@ -88,3 +88,16 @@ async def test_c33_the_owner_does_not_change_what_gets_a_secret_that_an_admin_ha
         await world.change(ADA, **fields)
     await world.change(ADA, description="at night")
     await world.change(ADA, secrets=(), **fields)
+
+
+async def test_a_list_keeps_each_task_for_which_alone_it_has_a_secret() -> None:
+    for_seven = SecretFile(name="lab-key", file="lab", tasks=(CatalogueTaskId(7),))
+    world = World()
+    with pytest.raises(Rejected, match="'lab-key' names task 7"):
+        await world.create(ADA, for_seven)
+    assert world.saved == {}
+    await world.create(ADA)
+    await world.change(ADA, tasks=(1, 7), secrets=(for_seven,))
+    with pytest.raises(Rejected, match="'lab-key' names task 7"):
+        await world.change(ADA, tasks=(1,))
+    await world.change(ADA, tasks=(1,), secrets=())

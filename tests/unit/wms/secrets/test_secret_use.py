@@ -1,11 +1,15 @@
 """Which secrets a job names, and under which names of files."""
 
 import pytest
+from pydantic import ValidationError
 
 from schemas.automation.stored_secrets import SecretFile, SecretUsers
 from schemas.errors import Rejected
+from schemas.ids import CatalogueTaskId
 from schemas.rules.secret_names import MAX_SECRETS
-from wms.secrets.secret_use import check_file_names, merge_files
+from wms.secrets.secret_use import check_secret_files, merge_files
+
+SEVEN, EIGHT = CatalogueTaskId(7), CatalogueTaskId(8)
 
 
 def name_secrets(*words: str) -> tuple[SecretFile, ...]:
@@ -30,9 +34,32 @@ def test_the_secrets_of_a_job_come_on_top_of_those_of_its_list() -> None:
 )
 def test_names_that_break_a_rule_are_refused(words: tuple[str, ...]) -> None:
     with pytest.raises(Rejected):
-        check_file_names(name_secrets(*words))
+        check_secret_files(name_secrets(*words), [SEVEN])
 
 
 def test_names_within_the_rules_pass_and_a_word_of_a_later_version_is_not_members() -> None:
-    check_file_names(name_secrets("a", "b=c", "a=d"))
+    check_secret_files(name_secrets("a", "b=c", "a=d"), [SEVEN])
     assert SecretUsers("everybody") not in (SecretUsers.MEMBERS, SecretUsers.ADMINS)
+
+
+def test_a_secret_is_for_the_tasks_that_it_names_or_else_for_all() -> None:
+    for_all = SecretFile(name="a", file="a")
+    for_one = SecretFile(name="b", file="b", tasks=(EIGHT,))
+    assert [for_all.is_for(SEVEN), for_all.is_for(EIGHT)] == [True, True]
+    assert [for_one.is_for(SEVEN), for_one.is_for(EIGHT)] == [False, True]
+    with pytest.raises(ValidationError, match="tasks"):
+        SecretFile.model_validate({"name": "a", "tasks": []})
+
+
+def test_a_secret_for_a_task_that_the_job_does_not_have_is_refused() -> None:
+    for_both = SecretFile(name="key", file="key", tasks=(SEVEN, EIGHT))
+    check_secret_files([for_both], [EIGHT, SEVEN, EIGHT])
+    with pytest.raises(Rejected, match=r"^'secrets': 'tasks' of 'key' names task 8, which the job does not") as refused:
+        check_secret_files([for_both], [SEVEN, SEVEN])
+    assert refused.value.hint == "name some of 7, or leave 'tasks' out for all"
+
+
+def test_a_jobs_secret_replaces_that_of_its_list_for_the_same_file_with_its_tasks() -> None:
+    of_list = SecretFile(name="a", file="key", tasks=(SEVEN,))
+    of_job = SecretFile(name="b", file="key")
+    assert merge_files([of_list], [of_job]) == (of_job,)
