@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POOL ?= condor
-TEST_JOBS ?= 4
+TEST_JOBS ?= 6
 ARGS ?=
 
 # Without compiled files each worker of pytest rewrites the assertions of 500 modules again: 6 s of a core for each.
@@ -38,7 +38,7 @@ page: $(READY) ## build the web page, unless it is up to date; without npm's reg
 down: $(READY) ## end the system that `make up` runs in this folder, and wait until it has ended  [DATA=dir]
 	@$(BIN)/python -m deploy.local down $(if $(filter command,$(origin DATA)),--data "$(DATA)")
 
-test: $(READY) page ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=4]
+test: $(READY) page ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=8]
 	@$(BIN)/python -m deploy.local prepare
 	@$(BIN)/python -m tests.whole_run --numprocesses=$(TEST_JOBS) $(ARGS)
 
