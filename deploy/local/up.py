@@ -34,6 +34,7 @@ from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
 from deploy.local.wiring import N_SLOTS, PoolName
+from deploy.page.building import has_page
 from schemas.pilot.job_names import TOKEN_FILE
 
 #: The packages to download before each pool starts. The local pool rarely runs containers, so it fetches them later.
@@ -256,13 +257,20 @@ def _claim_folder(folder: Path) -> Iterator[None]:
         yield
 
 
+def describe_page(gateway: str, *, is_built: bool) -> str:
+    """Return where the web page is, and how to sign in. If it is not built, return how to build it."""
+    if not is_built:
+        return "left out (`make page` builds it, and says what it lacks)"
+    return f"{gateway}/ui/   (sign in with the token that `ewms whoami --token` prints)"
+
+
 def _describe_use(stack: Stack, endpoints: Path) -> str:
     others = "".join(f"\n               {gateway}   (another WMS)" for gateway in stack.gateways[1:])
     second = f" and [bold]{SECOND_LOCATION}[/bold]" if others else ""
     return f"""
 [bold green]EWMS is up.[/bold green]  Ctrl-C, or `make down` in another terminal, stops it cleanly; the data stay.
 
-  page         {stack.gateway}/ui/   (sign in with the token that `ewms whoami --token` prints)
+  page         {describe_page(stack.gateway, is_built=has_page())}
   gateway      {stack.gateway}   (documents: {stack.gateway}/v1/schema/openapi){others}
   workers      {N_SLOTS} at once, on {_POOLS[stack.pool]}; cluster location [bold]{LOCATION}[/bold]{second}
   data         {escape(str(stack.services.data.root))}

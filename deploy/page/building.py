@@ -106,6 +106,11 @@ def build_page(root: Path = ROOT) -> bool:
     return True
 
 
+def has_page(root: Path = ROOT) -> bool:
+    """Return whether there is a built page below `root`, if perhaps an older one."""
+    return (root / "wms" / "page" / "index.html").exists()
+
+
 def digest_source(root: Path) -> str:
     """Return the digest of all files from which the page is built."""
     summed = hashlib.sha256()

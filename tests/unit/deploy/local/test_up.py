@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from deploy.local.errors import LaunchError
-from deploy.local.up import _claim_folder, say_notices
+from deploy.local.up import _claim_folder, describe_page, say_notices
+from deploy.page.building import has_page
 
 
 def test_a_folder_belongs_to_one_launch_until_that_ends(tmp_path: Path) -> None:
@@ -28,3 +29,11 @@ def test_what_lets_others_in_is_told_at_the_start(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == ""
     say_notices(Console(stderr=True), {"EWMS_MONGO_AUTH": "off"})
     assert capsys.readouterr().err.startswith("Notice: EWMS_MONGO_AUTH=off: every account of this machine")
+
+
+def test_a_page_that_was_left_out_has_no_address(tmp_path: Path) -> None:
+    assert "http" not in describe_page("http://localhost:8080", is_built=has_page(tmp_path))
+    assert "make page" in describe_page("http://localhost:8080", is_built=has_page(tmp_path))
+    (tmp_path / "wms/page").mkdir(parents=True)
+    (tmp_path / "wms/page/index.html").touch()
+    assert describe_page("http://localhost:8080", is_built=has_page(tmp_path)).startswith("http://localhost:8080/ui/ ")
