@@ -33,7 +33,7 @@ POOL = "default"
 
 #: The examples with a step worker's functions: the directory of each, and its module.
 EXAMPLES_DIRECTORY = Path(__file__).parents[2] / "docs" / "examples"
-EXAMPLES = {"enrollment": "enrollment", "flow": "create_cluster", "release": "release_work"}
+EXAMPLES = {"enrollment": "enrollment", "flow": "create_cluster", "release": "release_work", "quakes": "quakes"}
 
 #: The variables that each process inherits from the launcher, besides EWMS's settings.
 _KEPT = ("HOME", "LANG", "TMPDIR", "TZ")
