@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractConnection
 
 from mqs.groups import repository
 from runtime.clock import utc_now
+from runtime.span_export import start_export, stop_export
 from schemas.attempts.documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
 from schemas.attempts.done_history import TracedFamiliesAnswer, TracedFamiliesQuery, TracedFamily
 from schemas.attempts.done_reports import DONE_REPORT_TYPE, DoneReport, done_report_to_bytes
@@ -25,6 +26,7 @@ from schemas.attempts.failed_reports import ATTEMPTS_KEY, ATTEMPTS_QUEUE, Failed
 from schemas.broker.topology import dead_exchange
 from schemas.questions.queues import GrantAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
+from tests.span_collector import collector, list_spans
 from tests.waiting import eventually
 
 REPORT = FailedAttempt(
@@ -157,3 +159,31 @@ async def test_reports_of_workflows_from_before_there_were_any_are_heard_and_wai
     async with run_mqs() as running:
         of_it = {"workflow_id": plan.workflow_id}
         await eventually(lambda: running.store.count(FAILED_ATTEMPTS, of_it), lambda n: n >= 301)
+
+
+async def test_what_is_stored_reaches_a_collector_and_a_collector_that_is_away_costs_no_report(
+    run_mqs: RunMqs, wms: Peer, tms: Peer
+) -> None:
+    plan, trace = Plan(), f"00-{'a' * 32}-{'b' * 16}-01"
+    async with run_mqs():
+        await wms.say(plan.requested)
+        await wms.next()
+        try:
+            start_export("mqs", "http://127.0.0.1:9")
+            await report(tms, plan, attempt_to_bytes(replace(REPORT, event_id="away")))
+            assert len(await attempts(wms, plan, n=1)) == 1
+        finally:
+            await asyncio.to_thread(stop_export)
+        with collector() as (endpoint, received):
+            try:
+                start_export("mqs", endpoint)
+                await report(tms, plan, attempt_to_bytes(replace(REPORT, traceparent=trace, parent="", gave_up=True)))
+                assert len(await attempts(wms, plan, n=2)) == 2
+                # The SDK sends what it has every five seconds.
+                await eventually(lambda: any(span.trace_id.hex() == "a" * 32 for span in list_spans(received)))
+            finally:
+                await asyncio.to_thread(stop_export)
+    spans = {span.name: span for span in list_spans(received) if span.trace_id.hex() == "a" * 32}
+    event, attempt = spans["event TK"], spans["attempt 1"]
+    assert (attempt.status.code, attempt.status.message) == (2, "ValueError: bad 17")  # 2: an error
+    assert (event.parent_span_id.hex(), attempt.parent_span_id) == ("b" * 16, event.span_id)

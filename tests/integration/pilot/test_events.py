@@ -66,7 +66,8 @@ async def test_each_attempt_at_a_marked_event_is_reported_with_its_output_and_th
     outputs = {message.body: message for message in await workflow.take(sink, 2)}
     failed, done = await workflow.take(ATTEMPTS_QUEUE, 2)
     assert await pilot.ended() == 1, pilot.log
-    assert attempt_from_bytes(failed.body).published_at == sent_at.isoformat()
+    failure = attempt_from_bytes(failed.body)
+    assert (failure.published_at, failure.root, failure.traceparent) == (sent_at.isoformat(), "root", TRACE)
     assert done.content_type == DONE_REPORT_TYPE
     report = DoneAttempt.model_validate_json(done.body)
     assert (report.event_id, report.root, report.attempt, report.queue) == (traced, "root", 2, source)
