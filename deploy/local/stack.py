@@ -12,7 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -106,6 +106,16 @@ class Stack:
         """
         self._children[name].stop(grace_s=_STOP_GRACE_S)
         self.start(name)
+
+    def set_variables(self, name: str, variables: Mapping[str, str]) -> None:
+        """Give process `name` these environment variables at its next start, besides those that it has."""
+        spec = self._specs[name]
+        changed = replace(spec, environment={**spec.environment, **variables})
+        self._specs = {**self._specs, name: changed}
+
+    def get_variables(self, name: str) -> Mapping[str, str]:
+        """Return the environment variables with which process `name` starts."""
+        return self._specs[name].environment
 
     def restart_broker(self) -> None:
         """Stop RabbitMQ, start it again on the same ports and data, and wait until users can log in.

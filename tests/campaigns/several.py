@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -47,15 +48,16 @@ _NODE = "ams-1"
 _REST_S, _PATIENCE_S = 6.0, 120.0
 
 
-class _OfStack:
+class ProcessOfStack:
     """A process of EWMS, killed and started again like a server."""
 
-    def __init__(self, stack: Stack, name: str) -> None:
+    def __init__(self, stack: Stack, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         self._stack = stack
         self.name = name
+        self._number = number
 
     def kill(self) -> None:
-        self._stack.kill(self.name, signal.SIGKILL)
+        self._stack.kill(self.name, self._number)
 
     def relaunch(self) -> object:
         return self._stack.begin(self.name)
@@ -64,7 +66,7 @@ class _OfStack:
         return self._stack.is_ready(self.name)
 
 
-def find_part(stack: Stack, part: str) -> "_OfStack | Supervised":
+def find_part(stack: Stack, part: str) -> "ProcessOfStack | Supervised":
     """Return the server or process that `part` of `LIMITS_S` means at this moment."""
     services = stack.services
     if part == "the primary mongod":
@@ -73,12 +75,12 @@ def find_part(stack: Stack, part: str) -> "_OfStack | Supervised":
             primary = client.primary
         return next(one for one in (services.mongodb, *services.mongodb.peers) if primary == ("127.0.0.1", one.port))
     if part == "mqs on duty":
-        return _OfStack(stack, next(name for name in ("mqs", "mqs-2") if _is_on_duty(stack, name)))
+        return ProcessOfStack(stack, next(name for name in ("mqs", "mqs-2") if _is_on_duty(stack, name)))
     nodes = (services.rabbitmq, *services.rabbitmq.peers)
     if part in LEADERS:
         leader = _find_leader(services.rabbitmq.management_url(BROKER_ADMIN), LEADERS[part])
         return next(node for node in nodes if node.node_name == leader)
-    return next((node for node in nodes if node.name == part), None) or _OfStack(stack, part)
+    return next((node for node in nodes if node.name == part), None) or ProcessOfStack(stack, part)
 
 
 def _find_leader(management_url: str, queue: str) -> str:
@@ -99,12 +101,16 @@ def _is_on_duty(stack: Stack, name: str) -> bool:
 
 
 async def strike_part(stack: Stack, part: str, ews: AsyncClient) -> Strike:
-    """Kill `part`, bring it back, and return when it is ready and the process that began meanwhile is over."""
-    victim = await asyncio.to_thread(find_part, stack, part)
+    """Kill `part`, and bring it back as `take_away` does."""
+    return await take_away(part, await asyncio.to_thread(find_part, stack, part), choose_away_s(part), ews)
+
+
+async def take_away(part: str, victim: "ProcessOfStack | Supervised", away_s: float, ews: AsyncClient) -> Strike:
+    """End `victim`, bring it back after `away_s`, and return when it is ready and the process of meanwhile is over."""
     strike = Strike(part, time.monotonic())
     await asyncio.to_thread(victim.kill)  # type: ignore[union-attr]
     working = asyncio.create_task(_run_process(ews))
-    await asyncio.sleep(choose_away_s(part))
+    await asyncio.sleep(away_s)
     await asyncio.to_thread(victim.relaunch)
     async with asyncio.timeout(_PATIENCE_S):
         while not await asyncio.to_thread(victim.is_ready):
@@ -181,9 +187,9 @@ async def in_background(*works: Awaitable[None]) -> AsyncIterator[None]:
 
 
 async def run_strikes(
-    stack: Stack, parts: Sequence[str], rate: float, tell: Callable[[str], None]
+    stack: Stack, blows: Sequence[Callable[[AsyncClient], Awaitable[Strike]]], rate: float, tell: Callable[[str], None]
 ) -> tuple[Ledger, list[Strike]]:
-    """Strike the `parts` one after the other while users work, and return what was seen."""
+    """Strike one `blow` after the other while users work, and return what was seen."""
     ledger, strikes, ended = Ledger(), list[Strike](), asyncio.Event()
     token = stack.token
     gateways = stack.gateways
@@ -198,8 +204,8 @@ async def run_strikes(
             async with asyncio.timeout(_PATIENCE_S):
                 while len(ledger.received) < 10:
                     await asyncio.sleep(0.2)
-            for part in parts:
-                strike = await strike_part(stack, part, ews)
+            for strike_once in blows:
+                strike = await strike_once(ews)
                 strikes.append(strike)
                 tell(_describe_strike(strike, ledger))
             ended.set()
@@ -257,15 +263,21 @@ def main(words: Sequence[str] | None = None) -> int:
         ):
             tell(f"load {os.getloadavg()[0]:.1f}; logs: {run}")
             Path(stack.list_endpoints()["examples"], "network").mkdir(exist_ok=True)
-            ledger, strikes = asyncio.run(run_strikes(stack, parts, arguments.rate, tell))
+            blows = [partial(strike_part, stack, part) for part in parts]
+            ledger, strikes = asyncio.run(run_strikes(stack, blows, arguments.rate, tell))
             faults = find_faults(ledger, strikes)
     except (Interrupted, EWMSError) as error:
         tell(f"the campaign stopped: {error!r}")
         return 1
+    return print_verdict(console, strikes, ledger, faults)
+
+
+def print_verdict(console: Console, strikes: Sequence[Strike], ledger: Ledger, faults: Sequence[str]) -> int:
+    """Print what was seen, and return the exit status: 1 if there are faults."""
     console.print(_make_table(strikes, ledger))
-    tell(f"{len(ledger.sent_at_s)} events confirmed, {len(ledger.lost)} lost, {len(ledger.repeated)} repeated")
-    for fault in faults:
-        tell(f"FAULT {fault}")
+    lines = [f"{len(ledger.sent_at_s)} events confirmed, {len(ledger.lost)} lost, {len(ledger.repeated)} repeated"]
+    for line in (*lines, *(f"FAULT {fault}" for fault in faults)):
+        console.print(line, markup=False, soft_wrap=True)
     return 1 if faults else 0
 
 
