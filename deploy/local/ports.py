@@ -182,3 +182,17 @@ def why_unavailable(port: int) -> str:
         except OSError as error:
             return error.strerror or str(error)
     return ""
+
+
+def check_chosen(chosen: Mapping[str, int | None]) -> None:
+    """Check that the ports that the caller chose are free. The keys are the names of the variables that choose them.
+
+    Raises:
+        LaunchError: another process listens on one of them.
+    """
+    for name, port in chosen.items():
+        if port is not None and (reason := await_free(port)):
+            raise LaunchError(
+                f"{name} is {port}, and the launcher cannot listen on that port ({reason})",
+                f"end the process that uses it (`ss -ltnp 'sport = :{port}'` shows it), or choose another {name}",
+            )

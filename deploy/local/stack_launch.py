@@ -12,14 +12,14 @@ from deploy.local.children import accounts
 from deploy.local.children.seclusion import is_covering
 from deploy.local.children.side_by_side import ParallelStarts
 from deploy.local.data_directory import DataDirectory
-from deploy.local.errors import LaunchError, PortTaken
+from deploy.local.errors import PortTaken
 from deploy.local.fetch.cache import Installed
 from deploy.local.fetch.images import UnpackedApptainer
 from deploy.local.fetch.on_demand import write_builder_download, write_stand_ins
 from deploy.local.fetch.packages import CONTAINERS
 from deploy.local.launch_options import LaunchOptions, read_launch_options
 from deploy.local.numbering import NODE_COUNTS, count_instances, number_names
-from deploy.local.ports import Ports, await_free
+from deploy.local.ports import Ports, check_chosen
 from deploy.local.run_directory import make_empty
 from deploy.local.secret_files import load_or_make
 from deploy.local.servers.mongo_accounts import list_databases
@@ -59,6 +59,7 @@ def running_stack(
     with_examples: bool = False,
     with_builder: bool = False,
     n_nodes: int = 1,
+    before_start: Callable[[Stack], None] = lambda _: None,
 ) -> Iterator[Stack]:
     """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
 
@@ -68,13 +69,15 @@ def running_stack(
     The launcher calls `report_step` with a line for each start. Tasks with accounts of their own can use the
     directories `shared`. Tasks that run as an ordinary user cannot see the directories `hidden`. If `with_examples`, a
     step worker calls the functions of the examples in docs/examples. If `with_builder`, a step worker builds the images
-    of catalogue tasks. With three nodes (`n_nodes`) of broker and database, there are two of each service.
+    of catalogue tasks. With three nodes (`n_nodes`) of broker and database, there are two of each service. The launcher
+    calls `before_start` when the servers run and no process of EWMS does.
 
     Raises:
         LaunchError: a part did not start. The other parts are stopped, and the error names the log.
     """
     wanted = read_launch_options(environment, n_nodes=n_nodes)
-    _check_ports(wanted)
+    chosen = {"EWMS_GATEWAY_PORT": wanted.gateway_port, "EWMS_AMQP_PORT": wanted.amqp_port}
+    check_chosen(chosen)
     ports = _choose_ports(wanted, data, report_step)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -94,10 +97,11 @@ def running_stack(
                     hidden=hidden,
                     with_examples=with_examples,
                     with_builder=with_builder,
+                    before_start=before_start,
                 )
             )
         except PortTaken as error:
-            _check_ports(wanted)
+            check_chosen(chosen)
             if attempt == _ATTEMPTS:
                 raise
             report_step(f"another process took a port ({error.what.splitlines()[0]}); starting again with other ports")
@@ -137,6 +141,7 @@ def _start_once(
     hidden: Iterable[Path],
     with_examples: bool,
     with_builder: bool,
+    before_start: Callable[[Stack], None],
 ) -> Iterator[Stack]:
     several = f" ({wanted.n_nodes} nodes each)" if wanted.n_nodes > 1 else ""
     report_step("starting RabbitMQ, MongoDB" + several + (" and HTCondor" if pool == "condor" else ""))
@@ -169,6 +174,7 @@ def _start_once(
             workers = ", and step workers" if with_examples or with_builder else ""
             many = ", two of each" if count_instances(wanted.n_nodes) > 1 else ""
             report_step(f"starting the issuer, MQS, WMS and TMS{workers}{many}")
+            before_start(stack)
             # Start all at once: each process waits by itself for the others that it needs.
             with ParallelStarts(services.children) as starts:
                 for name in stack.names:
@@ -283,17 +289,3 @@ def _find_apptainer(installed: Installed, data: DataDirectory, environment: Mapp
     if CONTAINERS.name in installed.trees:
         return UnpackedApptainer(installed.containers).program
     return write_stand_ins(make_empty(data.make_place("programs")), environment)
-
-
-def _check_ports(wanted: LaunchOptions) -> None:
-    """Check that the ports that the caller chose are free.
-
-    Raises:
-        LaunchError: another process listens on one of them.
-    """
-    for name, port in (("EWMS_GATEWAY_PORT", wanted.gateway_port), ("EWMS_AMQP_PORT", wanted.amqp_port)):
-        if port is not None and (reason := await_free(port)):
-            raise LaunchError(
-                f"{name} is {port}, and the launcher cannot listen on that port ({reason})",
-                f"end the process that uses it (`ss -ltnp 'sport = :{port}'` shows it), or choose another {name}",
-            )

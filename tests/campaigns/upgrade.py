@@ -1,6 +1,6 @@
 """`make upgrade`: upgrade a running system from an earlier commit, process by process, and roll it back.
 
-    make upgrade [ARGS='--from HEAD~20 --rate 4']
+    make upgrade [ARGS='--from HEAD~20 --rate 4 --one-way']
 
 Two of each service run, with three nodes of the broker and the database. All processes begin with the earlier version.
 Then each is stopped (SIGTERM) and started with the version here, while a user sends events at a steady rate, another
@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -82,16 +82,38 @@ class UpgradedProcess(ProcessOfStack):
         return super().relaunch()
 
 
-async def _replace_process(
-    stack: Stack, name: str, part: str, variables: Mapping[str, str], ews: AsyncClient
-) -> Strike:
-    return await take_away(part, UpgradedProcess(stack, name, variables), 0.0, ews)
+class Versions:
+    """The variables of each process with the earlier version, which lies in `earlier`, and with the one here."""
+
+    def __init__(self, earlier: Path) -> None:
+        self._earlier = earlier
+        self.old: dict[str, dict[str, str]] = {}
+        self.new: dict[str, dict[str, str]] = {}
+
+    def begin_earlier(self, stack: Stack) -> None:
+        """Let all processes begin with the earlier version."""
+        for name in PROCESSES:
+            variables = stack.get_variables(name)
+            self.old[name] = choose_variables(name, variables, self._earlier)
+            self.new[name] = choose_variables(name, variables, None)
+            stack.set_variables(name, self.old[name])
+
+    def list_blows(self, stack: Stack, *, one_way: bool) -> list[Callable[[AsyncClient], Awaitable[Strike]]]:
+        """Return the replacements of processes in their order: of each by the version here, and of each back."""
+        there = [(f"{name}: upgrade", UpgradedProcess(stack, name, self.new[name])) for name in PROCESSES]
+        back = [(f"{name}: way back", UpgradedProcess(stack, name, self.old[name])) for name in PROCESSES]
+        return [partial(_replace_process, *each) for each in (there if one_way else [*there, *back])]
+
+
+async def _replace_process(part: str, process: UpgradedProcess, ews: AsyncClient) -> Strike:
+    return await take_away(part, process, 0.0, ews)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the campaign, and return the exit status."""
     parser = argparse.ArgumentParser(prog="make upgrade")
     parser.add_argument("--from", dest="revision", default="HEAD~1", help="the earlier version, as git names it")
+    parser.add_argument("--one-way", action="store_true", help="upgrade, and do not roll back")
     parser.add_argument("--rate", type=float, default=3.0, help="how many events a second are sent")
     arguments = parser.parse_args(words)
     console = Console(highlight=False)
@@ -106,22 +128,21 @@ def main(words: Sequence[str] | None = None) -> int:
             earlier = run / "earlier"
             earlier.mkdir(mode=0o755)
             commit = unpack_version(arguments.revision, earlier)
+            versions = Versions(earlier)
             installed = prepare_servers(console, os.environ)
             with running_stack(
-                installed, run, pool="local", report_step=tell, shared=[earlier], with_examples=True, n_nodes=3
+                installed,
+                run,
+                pool="local",
+                report_step=tell,
+                shared=[earlier],
+                with_examples=True,
+                n_nodes=3,
+                before_start=versions.begin_earlier,
             ) as stack:
-                tell(f"load {os.getloadavg()[0]:.1f}; logs: {run}; every process goes back to {commit}")
-                began_with = {name: dict(stack.get_variables(name)) for name in PROCESSES}
-                old = {name: choose_variables(name, began_with[name], earlier) for name in PROCESSES}
-                new = {name: choose_variables(name, began_with[name], None) for name in PROCESSES}
-                for name in PROCESSES:
-                    stack.set_variables(name, old[name])
-                    stack.restart(name)
+                tell(f"load {os.getloadavg()[0]:.1f}; logs: {run}; every process has the version {commit}")
                 Path(stack.list_endpoints()["examples"], "network").mkdir(exist_ok=True)
-                blows = [
-                    *(partial(_replace_process, stack, name, f"{name}: upgrade", new[name]) for name in PROCESSES),
-                    *(partial(_replace_process, stack, name, f"{name}: way back", old[name]) for name in PROCESSES),
-                ]
+                blows = versions.list_blows(stack, one_way=arguments.one_way)
                 ledger, strikes = asyncio.run(run_strikes(stack, blows, arguments.rate, tell))
                 faults = find_faults(ledger, strikes, dict.fromkeys((strike.part for strike in strikes), OTHERS_S))
     except subprocess.CalledProcessError as error:
