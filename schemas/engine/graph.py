@@ -253,6 +253,9 @@ class Definition(GraphModel):
     #: The node's own answers to prompts, and the prompts that a launch may answer instead.
     prompts: dict[str, Any] = Field(default_factory=dict)
     asks: tuple[str, ...] = ()
+    #: The labels of its runs, and the organization that has them.
+    labels: tuple[str, ...] = ()
+    organization: str = ""
     #: Whether a launch only creates the run. WMS begins the run when the earlier runs are over.
     runs_alone: bool = False
 

@@ -139,7 +139,7 @@ class Children:
             masked=masked,
             organization=facts.organization,
             launch_type="workflow",
-            labels=facts.graph.nodes[here.node].labels if _LABELS in found[1].asks else (),
+            labels=find_child_labels(facts, facts.graph.nodes[here.node], found[1]),
             parent=here,
             root=facts.root,
             ancestors=(*facts.ancestors, facts.definition),
@@ -223,6 +223,14 @@ def find_child_prompts(parent: RunDocument, node: Node, child: Definition) -> di
         return dict(parent.prompts)
     of_run = {name: value for name, value in parent.prompts.items() if name != _LABELS}
     return find_prompts(child.prompts, node.prompts, of_run, child.asks)
+
+
+def find_child_labels(parent: RunDocument, node: Node, child: Definition) -> tuple[str, ...]:
+    """Return the labels of the child of a node: those of its definition, then those of the node, if the definition asks
+    for labels. A label belongs to one organization, so those of another one stay there.
+    """
+    own = child.labels if child.organization == parent.organization else ()
+    return tuple(dict.fromkeys((*own, *(node.labels if _LABELS in child.asks else ()))))
 
 
 def seal_child_variables(

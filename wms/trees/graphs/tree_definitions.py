@@ -70,6 +70,8 @@ def make_definition(template: TemplateDocument, names: Mapping[TemplateId, str])
         masked=tuple(sorted({*template.masked, *(() if survey is None else survey.passwords)})),
         prompts=spell_prompts(template.prompts),
         asks=tuple(prompt.value for prompt in template.asks if prompt is not Prompt.VARIABLES),
+        labels=template.labels,
+        organization=template.organization or "",
         runs_alone=template.kind is TemplateKind.WORKFLOW and not template.allow_simultaneous,
     )
 

@@ -79,6 +79,7 @@ async def test_1_3_a_node_gives_its_labels_to_its_job_if_the_template_asks_for_t
     plain, tree = await awx.make_job("test"), await awx.make_tree()
     node = await awx.add_node(tree, unified_job_template=build, identifier="b")
     other = await awx.add_node(tree, unified_job_template=plain, identifier="t")
+    own = await ada.post(f"/job_templates/{build}/labels/", {"name": "stable", "organization": "default"})
     path = f"/workflow_job_template_nodes/{node}/labels/"
     assert (await ada.get(f"/workflow_job_template_nodes/{node}/"))["related"]["labels"] == f"{V2}{path}"
     made = await ada.post(path, {"name": "nightly", "organization": "default"})
@@ -93,7 +94,14 @@ async def test_1_3_a_node_gives_its_labels_to_its_job_if_the_template_asks_for_t
 
     run = (await ada.post(f"/workflow_job_templates/{tree}/launch/"))["id"]
     job = (await awx.trees.until_job(run, 0)).id
-    assert [each["id"] for each in (await ada.get(f"/jobs/{job}/labels/"))["results"]] == [made["id"]]
+    # The job has the labels of its template, too.
+    labels = (await ada.get(f"/jobs/{job}/labels/"))["results"]
+    assert sorted(each["id"] for each in labels) == sorted((own["id"], made["id"]))
+    assert (await ada.get(f"/jobs/{job}/"))["summary_fields"]["labels"]["results"] == [
+        {"name": "stable"},
+        {"name": "weekly"},
+    ]
+    assert (await ada.get("/jobs/?labels__name=stable"))["count"] == 1
     nodes = (await ada.get(f"/workflow_jobs/{run}/workflow_nodes/"))["results"]
     counts = [(await ada.get(each["related"]["labels"].removeprefix(V2)))["count"] for each in nodes]
     assert counts == [1, 0]

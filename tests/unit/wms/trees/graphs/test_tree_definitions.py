@@ -48,6 +48,14 @@ def test_a_template_allows_one_run_at_a_time_unless_it_says_otherwise() -> None:
     assert not make_definition(leaf, {}).runs_alone
 
 
+def test_a8_a_definition_has_the_labels_of_its_template() -> None:
+    template = make_template(labels=("nightly", "stable"), organization="north")
+    definition = make_definition(template, {})
+    assert (definition.labels, definition.organization) == (("nightly", "stable"), "north")
+    # A new label is no new definition, as a new title is none.
+    assert definition.hash == make_definition(template.model_copy(update={"labels": ()}), {}).hash
+
+
 def test_the_name_of_a_definition_names_its_template() -> None:
     assert find_template_id(name_definition(TemplateId(17))) == 17
     assert find_template_id("create_cluster") is None
