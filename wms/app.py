@@ -10,6 +10,7 @@ import httpx2
 from runtime.bus.service_bus import Bus
 from runtime.certificates import find_http_options
 from runtime.kernel.indexes import IndexKeeper
+from runtime.kernel.outbox import EffectKind
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
 from runtime.web.app import DoorLimits
@@ -29,6 +30,7 @@ from wms.fleet.choices.locations import LocationMap
 from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.fleet import Fleet
 from wms.fleet.fleet_parts import run_fleet
+from wms.fleet.order_carrier import OrderCarrier
 from wms.fleet.stalls.stall_watch import StallWatch
 from wms.flows.flow_metrics import count_statuses
 from wms.flows.flow_service import FlowService
@@ -104,7 +106,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
 
         bus = await Bus.connect(settings.control_amqp_url.get_secret_value(), service=Service.WMS.value, source=SOURCE)
         stack.push_async_callback(bus.close)
-        relay = Relay(store, bus)
+        relay = Relay(store, bus, carriers={EffectKind.TELL: OrderCarrier(bus, keys)})
         relay.start()
         stack.push_async_callback(relay.stop)
 
@@ -119,6 +121,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                 max_queues=max_queues(
                     for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server
                 ),
+                keys=keys,
             )
         )
         silence = timedelta(seconds=settings.step_worker_silence_s)

@@ -3,6 +3,7 @@
     templates, schedules, the
     catalogue's tasks, the
     organizations' secrets   at each start; secrets from before there was encryption become encrypted, too
+    texts of task directives if there are several keys
     runs, and their logs     if there are several keys, in the background: there may be very many
 
 A worker or another WMS may still leave an older secret meanwhile. So the runs are read until none is found.
@@ -24,6 +25,7 @@ from schemas.automation.surveys import QuestionType
 from schemas.automation.trees import TEMPLATES, TemplateDocument, TemplateNode
 from schemas.engine.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
 from schemas.errors import Broken
+from schemas.fleet.documents import TASK_DIRECTIVES
 from schemas.ids import TemplateId
 from wms.encryption import SecretKeys, is_sealed
 from wms.engine import repository
@@ -60,6 +62,8 @@ class SecretRotation:
         await self.encrypt_templates()
         await self.encrypt_texts(CATALOGUE_TASKS, "secret")
         await self.encrypt_texts(ORGANIZATION_SECRETS, "value")
+        if self._keys.has_old_keys:
+            await self.encrypt_texts(TASK_DIRECTIVES, "sealed_texts", {"sealed_texts": {"$gt": ""}})
 
     async def encrypt_templates(self) -> None:
         """Encrypt the secrets of all templates and schedules with the first key."""
@@ -86,8 +90,11 @@ class SecretRotation:
         schedules = [{"template": of_password}, {"masked": with_secrets}]
         await self._change_all(SCHEDULES, {"$or": schedules}, change_schedule)
 
-    async def encrypt_texts(self, collection: str, field: str) -> None:
-        """Encrypt the secret that each document of a collection has in `field` with the first key."""
+    async def encrypt_texts(self, collection: str, field: str, query: Mapping[str, Any] | None = None) -> None:
+        """Encrypt the secret that each document of a collection has in `field` with the first key.
+
+        `query` selects the documents that have one; None: all have.
+        """
         if not self._keys.has_keys:
             return
 
@@ -95,7 +102,7 @@ class SecretRotation:
             after = self._reseal(raw[field])
             return None if after == raw[field] else {field: after}
 
-        await self._change_all(collection, {}, change_text)
+        await self._change_all(collection, query or {}, change_text)
 
     async def encrypt_runs(self) -> None:
         """Encrypt the secrets of all runs with the first key, if there are several. The log says when it is done."""
@@ -186,7 +193,8 @@ class SecretRotation:
             if after is None:
                 break
             fields = {key: value for key, value in after.items() if key not in ("_id", "rev")}
-            update = Update(collection, document_id, set=fields, rev=raw["rev"])
+            # Task directives have no `rev`: nothing else changes them.
+            update = Update(collection, document_id, set=fields, rev=raw.get("rev"))
             if await self._store.compare_and_set(collection, change_filter(update), update_operators(update)):
                 self._n_changed += 1
                 break

@@ -83,6 +83,8 @@ class TaskOrder(TaskProgram):
     task_id: TaskId
     input_queues: list[Mqid]
     output_queues: list[Mqid]
+    #: The fields of the program that have masks for secrets, encrypted by WMS; always "" when a TMS gets the order.
+    sealed_texts: str = ""
 
 
 class TaskforceStart(OrderToTms):

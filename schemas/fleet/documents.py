@@ -88,6 +88,8 @@ class TaskDirectiveDocument(TaskDirective, TaskProgram):
     owner: str = ""
     projects: list[str] = Field(default_factory=list)
     cursor: str = ""
+    #: The fields of the program that have masks for secrets, as they are: an encrypted JSON object.
+    sealed_texts: str = ""
 
 
 TASK_DIRECTIVES = register_collection("TaskDirectiveColl", TaskDirectiveDocument)

@@ -33,6 +33,7 @@ from wms.fleet.choices.pilot_images import PilotImages
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate, FleetDecision
 from wms.fleet.life.lifecycle import decide_stimulus, no_such_active_workflow
+from wms.fleet.life.sealed_texts import SealedTexts, hide_texts
 from wms.fleet.life.stimuli import (
     AddWorkers,
     CloseInputs,
@@ -98,12 +99,14 @@ class Fleet:
         *,
         also: ChangesWithWorkflow | None = None,
         for_run: bool = False,
+        sealed: Mapping[int, SealedTexts] | None = None,
     ) -> SubmittedWorkflow:
         """Make a workflow for `owner`. Return the contract's answer with the workflow, its tasks and its taskforces.
 
         If `once` was used for the same request before, make nothing, and return the first answer. The changes that
         `also` returns are stored in the same transaction as the workflow. If `also` raises, no workflow is made. What a
-        run requests (`for_run`) makes no row of the audit log, as the start of the run has one.
+        run requests (`for_run`) makes no row of the audit log, as the start of the run has one. `sealed` has the texts
+        of tasks that documents may not have in clear, by the places of the tasks.
 
         Raises:
             Rejected: the request breaks a rule.
@@ -122,6 +125,7 @@ class Fleet:
             max_queues=self._max_queues,
             traceparent=current_traceparent() or "",
         )
+        new = hide_texts(new, sealed or {})
         decision = repository.make_creation(new)
 
         async def step(tx: Transaction) -> Decision:

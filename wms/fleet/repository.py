@@ -51,6 +51,8 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         Index(("cursor",)),
         Index(("owner", "cursor")),
         Index(("projects", "cursor")),
+        # For a new key of secrets.
+        Index(("sealed_texts",), partial={"sealed_texts": {"$gt": ""}}),
     ),
     TASKFORCES: (
         Index(("taskforce_uuid",), unique=True),

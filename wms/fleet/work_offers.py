@@ -15,6 +15,7 @@ from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, TaskforceDocument
 from schemas.fleet.objects import MQProfile
 from schemas.questions.queues import ProfilesAnswer, TaskProfilesQuery
+from wms.encryption import NoKey, SecretKeys
 from wms.fleet import repository
 from wms.fleet.choices.fleet_settings import FleetSettings, ReadSettings
 from wms.fleet.choices.policy import FleetPolicy
@@ -40,12 +41,20 @@ class WorkOffers:
     """Finds the work for TMSs that poll. It offers nothing to a TMS that takes orders."""
 
     def __init__(
-        self, store: Store, mqs: Asks, policy: FleetPolicy, read_settings: ReadSettings = FleetSettings
+        self,
+        store: Store,
+        mqs: Asks,
+        policy: FleetPolicy,
+        keys: SecretKeys,
+        read_settings: ReadSettings = FleetSettings,
     ) -> None:
-        """`read_settings` says which schedds operators have drained: their TMSs get nothing to start."""
+        """`keys` are those of the secrets in programs. `read_settings` says which schedds operators have drained: their
+        TMSs get nothing to start.
+        """
         self._store = store
         self._mqs = mqs
         self._policy = policy
+        self._keys = keys
         self._read_settings = read_settings
 
     async def find_start(self, schedd: str) -> StartOffer | None:
@@ -66,19 +75,28 @@ class WorkOffers:
                 if n_open == _PATIENCE:
                     raise
                 continue
-            if task is None or profiles is None:
+            if task is None or profiles is None or (program := self._open_program(task)) is None:
                 continue
             shown = repository.select_public(TASKFORCES, taskforce)
             shown["n_workers"] = self._policy.count_workers(TaskforceDocument.model_validate(taskforce))
             return StartOffer(
                 taskforce=shown,
-                task=repository.select_public(TASK_DIRECTIVES, task),
+                task=repository.select_public(TASK_DIRECTIVES, {**task, **program}),
                 profiles=profiles,
                 owner=taskforce.get("owner", ""),
             )
         if n_open:
             raise Unavailable("MQS does not answer about the queues of the waiting taskforces; ask again")
         return None
+
+    def _open_program(self, task: Document) -> Document | None:
+        """Return the fields of a task's program that have secrets, as they are. Return None if no key fits."""
+        sealed = task.get("sealed_texts", "")
+        try:
+            return self._keys.unseal(sealed) if sealed else {}
+        except (NoKey, Broken) as error:
+            log.error("task passed over", task_id=task["_id"], reason=error.reason, hint=error.hint)
+            return None
 
     async def _find_offered(self, schedd: str) -> AsyncIterator[Document]:
         """Yield the taskforces to submit at `schedd`, in the contract's order."""

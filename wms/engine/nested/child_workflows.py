@@ -30,9 +30,10 @@ from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun
 from wms.engine.life.stimuli import ChildEnded, ChildStarted
-from wms.engine.life.variables import Values, fill_values
+from wms.engine.life.variables import Values, fill_values, mask_values
 from wms.engine.nested.workflow_queues import WorkflowQueues, find_first_input, find_first_output
 from wms.fleet.fleet import Fleet
+from wms.fleet.life.sealed_texts import SealedTexts, seal_texts
 from wms.fleet.life.stimuli import CloseInputs
 from wms.fleet.ownership import Access, Owner
 
@@ -67,14 +68,15 @@ class ChildWorkflows:
             if wanted.events:
                 find_first_input(request)
             once = _name_request(facts.uuid, state)
-            answer = (await self._fleet.submit_workflow(request, Owner(facts.owner), once, for_run=True)).answer
+            sealed = self._seal_secrets(run, number, wanted)
+            made = await self._fleet.submit_workflow(request, Owner(facts.owner), once, for_run=True, sealed=sealed)
         except OverQuota:
             raise  # at the run's `wake_at` the engine tries again
         except (Rejected, ValidationError) as error:
             reason = error.reason if isinstance(error, Rejected) else _describe_faults(error)
             await self._end_node(facts.id, state, Outcome.ERROR, f"the fleet refused the request: {reason}")
             return
-        workflow_id = WorkflowId(answer["workflow"]["workflow_id"])
+        workflow_id = WorkflowId(made.answer["workflow"]["workflow_id"])
         try:
             await self._engine.apply_stimulus(facts.id, ChildStarted(state.key, state.attempt, workflow_id=workflow_id))
         except Conflict:
@@ -171,6 +173,18 @@ class ChildWorkflows:
         keys, facts = self._engine.effects.keys, run.facts
         # A request can name `${limit}` as it names a variable, which is the stronger one.
         return find_wanted(run, number, {**facts.prompts, **keys.unseal_values(facts.params, facts.masked)})
+
+    def _seal_secrets(self, run: OpenRun, number: int, wanted: WantedWorkflow) -> dict[int, SealedTexts]:
+        """Return the texts of the tasks that have secrets of the run, by the places of the tasks.
+
+        Raises:
+            Rejected: a secret is where it cannot be kept encrypted.
+        """
+        keys, facts = self._engine.effects.keys, run.facts
+        if not keys.has_keys or not facts.masked:
+            return {}
+        shown = find_wanted(run, number, {**facts.prompts, **mask_values(facts.params, facts.masked)})
+        return seal_texts(wanted.request, shown.request, keys.seal)
 
     async def _read_results(self, workflow: WorkflowDocument, owner: str, wanted: WantedWorkflow) -> list[Any]:
         alias = find_first_output(WorkflowRequest.model_validate(wanted.request))

@@ -34,6 +34,7 @@ def ask_to_start(draft: Draft, taskforce: TaskforceDocument) -> None:
                 task_id=task.task_id,
                 input_queues=task.input_queues,
                 output_queues=task.output_queues,
+                sealed_texts=task.sealed_texts,
             ),
             traceparent=taskforce.traceparent,
         )
