@@ -161,13 +161,13 @@ class Fleet:
         # Workflows that wait are not over. So a user with few workflows costs one count.
         if 0 < n_waiting <= n_unfinished and n_waiting <= await store.count(WORKFLOWS, {**mine, **repository.WAITING}):
             raise OverQuota(
-                f"{n_waiting} of your workflows wait for their queues; no more may wait at a time",
+                f"as many of your workflows wait for their queues as may wait at a time: {n_waiting}",
                 hint="come again when some of them are active",
                 retry_after_s=2,
             )
         if 0 < n_all <= n_unfinished:
             raise OverQuota(
-                f"you have {n_all} workflows that are not over, the most that one user may have",
+                f"you have as many workflows that are not over as one user may have: {n_all}",
                 hint="end workflows that you no longer need, and come again once their workers are gone",
                 retry_after_s=60,
             )

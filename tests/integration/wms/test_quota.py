@@ -21,7 +21,7 @@ async def test_a_user_at_the_quota_hears_so_until_a_workflow_is_over_and_others_
     second = await world.post("/v1/workflows", request(), **key)
     refused = await world.post("/v1/workflows", request())
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
-    assert refused.json()["error"] == "you have 2 workflows that are not over, the most that one user may have"
+    assert refused.json()["error"] == "you have as many workflows that are not over as one user may have: 2"
     assert "end workflows" in refused.headers["x-ewms-hint"]
     assert (await world.post("/v1/workflows", request(), **key)).json() == second.json(), (
         "a repetition is none too many"
@@ -39,7 +39,7 @@ async def test_a_user_whose_workflows_wait_for_queues_comes_again_when_these_are
     made = await world.submit()
     refused = await world.post("/v1/workflows", request())
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
-    assert refused.json()["error"] == "1 of your workflows wait for their queues; no more may wait at a time"
+    assert refused.json()["error"] == "as many of your workflows wait for their queues as may wait at a time: 1"
     await world.mqs.say(QueuesActivated(workflow_id=WorkflowId(made["workflow"]["workflow_id"])))
     await eventually(
         lambda: world.post("/v1/workflows", request()), lambda answer: answer.status_code != 429, within_s=20
