@@ -25,6 +25,7 @@ BENCHES = (
     "trees",
     "jobs",
     "simulate",
+    "page",
 )
 
 
