@@ -6,9 +6,9 @@ not have. Unknown fields are left out; a known field with a wrong value is refus
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.automation.jobs import JobStrategy
 from schemas.automation.trees import (
@@ -36,7 +36,15 @@ from wms.trees.template_errors import FieldsRefused
 _MAX_NAME = 512
 #: An id, as a number or as a text.
 _ID = re.compile(r"[1-9][0-9]{0,14}|'[1-9][0-9]{0,14}'")
-_WORK: TypeAdapter[FleetWork | ProcessWork | HostsWork] = TypeAdapter(FleetWork | ProcessWork | HostsWork)
+#: What we say of faults for which pydantic has other words.
+_TEXTS = {
+    "extra_forbidden": "there is no such field",
+    "union_tag_invalid": "'kind' is none of fleet, process and hosts",
+    "union_tag_not_found": "'kind' is missing",
+}
+_WORK: TypeAdapter[FleetWork | ProcessWork | HostsWork] = TypeAdapter(
+    Annotated[FleetWork | ProcessWork | HostsWork, Field(discriminator="kind")]
+)
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
 #: A field of a request -> the prompt that it allows.
@@ -207,11 +215,12 @@ def _read_topology(raw: Any) -> Topology:
 
 def _read_work(raw: Any) -> FleetWork | ProcessWork | HostsWork:
     try:
-        work = _WORK.validate_python(raw)
+        # A misspelt field, for example of a secret for some tasks only, must not do something else in silence.
+        work = _WORK.validate_python(raw, extra="forbid")
     except ValidationError as error:
         first = error.errors()[0]
         raise Rejected(
-            f"{'.'.join(map(str, first['loc'][1:])) or 'work'}: {first['msg']}; "
+            f"{'.'.join(map(str, first['loc'][1:])) or 'work'}: {_TEXTS.get(first['type'], first['msg'])}; "
             'give {"kind": "fleet", "request": {...}}, {"kind": "process", "definition": "..."} or '
             '{"kind": "hosts", "tasks": [...], "inventory": ...}'
         ) from error

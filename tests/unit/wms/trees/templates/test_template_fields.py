@@ -32,6 +32,21 @@ def test_a_process_is_no_template(name: str) -> None:
     assert "not a process" in refuse_job({"kind": "process", "definition": name})
 
 
+@pytest.mark.parametrize(
+    ("work", "fault"),
+    [
+        # The secret would be for all tasks.
+        ({"secrets": [{"name": "a", "task": [1]}]}, "secrets.0.task: there is no such field"),
+        ({"limitt": "web*"}, "limitt: there is no such field"),
+        ({"tasks": []}, "tasks: Tuple should have at least 1 item"),
+        ({"kind": "host"}, "work: 'kind' is none of fleet, process and hosts"),
+    ],
+)
+def test_a_fault_of_a_works_field_is_named(work: dict[str, Any], fault: str) -> None:
+    assert refuse_job({"kind": "hosts", "tasks": [1], "inventory": 1, **work}).startswith(fault)
+    assert refuse_job({"tasks": [1]}).startswith("work: 'kind' is missing; give ")
+
+
 @pytest.mark.parametrize("seconds", [*TOO_LONG, float("inf"), float("nan")])
 def test_a_time_that_no_calendar_holds_is_refused(seconds: Any) -> None:
     refuse_job({"kind": "process", "definition": "p", "timeout_s": seconds})
