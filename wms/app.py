@@ -31,6 +31,7 @@ from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.fleet import Fleet
 from wms.fleet.fleet_parts import run_fleet
 from wms.fleet.order_carrier import OrderCarrier
+from wms.fleet.stalls.depth_questions import SharedDepths
 from wms.fleet.stalls.stall_watch import StallWatch
 from wms.flows.flow_metrics import count_statuses
 from wms.flows.flow_service import FlowService
@@ -188,7 +189,9 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         streams = EventStreams()
         engine_parts.watch.start()
         stack.push_async_callback(engine_parts.watch.stop)
-        views = WorkflowReader(fleet_parts.reader, bus)
+        # A page asks for a workflow, its graph and its causes at once, and all of them count the same queues.
+        depths = SharedDepths(bus)
+        views = WorkflowReader(fleet_parts.reader, depths)
         routes = catalogue.list_routes(
             fleet=fleet_parts.fleet,
             settings=fleet_parts.settings,
@@ -206,6 +209,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
             feed=WorkflowFeed(store, views),
             streams=streams,
             views=views,
+            depths=depths,
             queues=engine_parts.queues,
             store=store,
             audit=trees.audit,

@@ -8,6 +8,7 @@ import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runtime.bus.questions import Asks
 from runtime.bus.service_bus import Bus
 from runtime.kernel.store import Store
 from runtime.web.dialects import Served
@@ -86,6 +87,7 @@ def list_routes(
     feed: WorkflowFeed,
     streams: EventStreams,
     views: WorkflowReader,
+    depths: Asks,
     queues: WorkflowQueues,
     store: Store,
     audit: AuditLog,
@@ -93,7 +95,7 @@ def list_routes(
 ) -> Iterable[AnyRoute]:
     """Return all routes except those of health and of the OpenAPI document."""
     return [
-        *WorkflowRoutes(fleet, reader, bus).routes(),
+        *WorkflowRoutes(fleet, reader, depths).routes(),
         *WorkflowViewRoutes(views).routes(),
         *WorkflowFeedRoutes(reader, feed, streams).routes(),
         *EndingRoutes(fleet, reader).routes(),

@@ -36,6 +36,7 @@ def list_bare_routes() -> Iterable[AnyRoute]:
         feed=absent,
         streams=absent,
         views=absent,
+        depths=absent,
         queues=absent,
         store=absent,
         audit=absent,

@@ -57,12 +57,13 @@ export function WorkflowPage({ id }: { id: string }): VNode {
         ) : null}
       </PageHead>
       <Tabs tabs={TABS} chosen={tab} />
+      {/* The graph does not wait for the workflow: both need the counts of the queues, and the gateway counts them once. */}
+      {tab === "overview" && (workflow.value || !workflow.failure) ? <WorkflowGraphCard path={path} isOver={over} /> : null}
       <Shown of={workflow} what="the workflow">
         {({ seen, ending }) => (
           <>
             {tab === "overview" ? (
               <>
-                <WorkflowGraphCard path={path} isOver={over} />
                 <Explained path={`${path}/explain`} />
                 <div class="columns">
                   <Card title="Progress">
