@@ -4,6 +4,7 @@ import pytest
 
 from pilot.errors import SettingsInvalid
 from pilot.settings import read_settings
+from schemas.attempts.trace_context import ENV_TRACE
 from schemas.pilot import names
 from schemas.pilot.variables import full_name
 
@@ -50,7 +51,8 @@ class Recording(dict[str, str]):
 def test_the_table_has_the_names_that_a_pilot_reads_and_no_others() -> None:
     recording = Recording()
     read_settings(recording, directory="/")
-    assert recording.asked == names.KNOWN
+    # The trace has the name that OpenTelemetry gives it.
+    assert recording.asked == {*names.KNOWN, ENV_TRACE}
 
 
 #: Variables that a pilot also refuses because of others -> the rule of their own; "" for none.
