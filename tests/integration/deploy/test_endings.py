@@ -139,8 +139,16 @@ def _stub(directory: Path, script: str) -> Path:
     return program
 
 
+def _stub_mongod(installed: Installed, directory: Path, script: str) -> Installed:
+    """Return what is installed, with a `mongod` that is `script`."""
+    programs = directory / "mongod" / "bin"
+    programs.mkdir(parents=True)
+    _stub(programs, script).rename(programs / "mongod")
+    return dataclasses.replace(installed, trees={**installed.trees, "mongod": programs.parent})
+
+
 def test_a_failing_start_names_the_log_and_leaves_nothing(installed: Installed, scratch: Path) -> None:
-    broken = dataclasses.replace(installed, mongod=_stub(scratch, "echo the disk is on fire >&2; exit 3"))
+    broken = _stub_mongod(installed, scratch, "echo the disk is on fire >&2; exit 3")
     before = below(os.getpid())
     with pytest.raises(LaunchError) as raised, run_directory() as run, running_services(broken, run):
         pytest.fail("it started")
@@ -156,7 +164,7 @@ def test_a_failing_start_names_the_log_and_leaves_nothing(installed: Installed, 
 def test_a_taken_port_is_tried_again_with_others(installed: Installed, scratch: Path) -> None:
     real = installed.mongod
     script = f'[ -e {scratch}/tried ] && exec {real} "$@"; touch {scratch}/tried; echo Address already in use; exit 48'
-    flaky = dataclasses.replace(installed, mongod=_stub(scratch, script))
+    flaky = _stub_mongod(installed, scratch, script)
     with run_directory() as run, running_services(flaky, run, with_condor=False) as servers:
         assert servers.mongodb.child.is_running
     assert (scratch / "tried").exists()
