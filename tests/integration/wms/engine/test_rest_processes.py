@@ -233,6 +233,12 @@ async def test_an_event_ends_one_wait_of_a_process_though_the_note_about_it_was_
 
     assert (await story.send("POST", "/events", event | {"body": 2, "id": "m2"})).json()["n_ended"] == 2
     assert (await story.until_status(first, "completed"))["current_state"]["second"] == 2
+
+    async def waits_again() -> bool:
+        seen = (await story.send("GET", f"/processes/{second}")).json()
+        return seen["status"] == "awaiting_callback" and seen["current_state"].get("first") == 2
+
+    await eventually(waits_again)
     assert (await story.send("POST", "/events", event | {"body": 3, "id": "m3"})).json()["n_ended"] == 1
     state = (await story.until_status(second, "completed"))["current_state"]
     assert (state["first"], state["second"]) == (2, 3)
