@@ -58,7 +58,7 @@ class TaskTrial:
         images = trials / f"images-{secrets.token_hex(4)}"
         images.mkdir()
         try:
-            image = self._build(installed, trials, images, console, environment)
+            image = self._build_image(installed, trials, images, console, environment)
             status = _run_task(installed, image, [*words, self.payload])
             if self.keep is not None:
                 shutil.move(image, self.keep)
@@ -90,7 +90,7 @@ class TaskTrial:
             )
         return words
 
-    def _build(
+    def _build_image(
         self, installed: Installed, trials: Path, images: Path, console: Console, environment: Mapping[str, str]
     ) -> Path:
         directory = self.directory.resolve()

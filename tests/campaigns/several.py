@@ -28,6 +28,7 @@ from rich.table import Table
 
 from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.children.supervisor import Supervised
+from deploy.local.errors import LaunchError
 from deploy.local.launch_options import LOCATION, SECOND_LOCATION
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.broker_definitions import ADMIN as BROKER_ADMIN
@@ -266,7 +267,7 @@ def main(words: Sequence[str] | None = None) -> int:
             blows = [partial(strike_part, stack, part) for part in parts]
             ledger, strikes = asyncio.run(run_strikes(stack, blows, arguments.rate, tell))
             faults = find_faults(ledger, strikes)
-    except (Interrupted, EWMSError) as error:
+    except (Interrupted, EWMSError, LaunchError) as error:
         tell(f"the campaign stopped: {error!r}")
         return 1
     return print_verdict(console, strikes, ledger, faults)

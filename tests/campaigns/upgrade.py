@@ -27,6 +27,7 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.local.children.interruption import Interrupted, raise_on_signals
+from deploy.local.errors import LaunchError
 from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
@@ -148,7 +149,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except subprocess.CalledProcessError as error:
         tell(f"git cannot unpack {arguments.revision!r}: {(error.stderr or b'').strip()!r}; name a commit with --from")
         return 2
-    except (Interrupted, EWMSError) as error:
+    except (Interrupted, EWMSError, LaunchError) as error:
         tell(f"the campaign stopped: {error!r}")
         return 1
     return print_verdict(console, strikes, ledger, faults)

@@ -1,4 +1,4 @@
-"""Measure the intensity of a detector's frame. A broken pixel that nobody has masked fails the event.
+"""Measure the intensity of a detector's frame. If a pixel has gone wild and no mask names it, the task fails.
 
     python3 measure.py INFILE OUTFILE       the task: one frame in, its intensity out
 

@@ -21,10 +21,10 @@ SPEED = 6.0
 LOCATE = """
 import json, math, sys
 quake = json.load(open(sys.argv[1]))
-def misfit(x, y):
+def measure_misfit(x, y):
     begins = [at - math.dist((x, y), station) / quake["speed"] for station, at in quake["arrivals"]]
     return max(begins) - min(begins)
-x, y = min(((x, y) for x in range(101) for y in range(101)), key=lambda place: misfit(*place))
+x, y = min(((x, y) for x in range(101) for y in range(101)), key=lambda place: measure_misfit(*place))
 json.dump({"quake": quake["quake"], "x_km": x, "y_km": y}, open(sys.argv[2], "w"))
 """
 

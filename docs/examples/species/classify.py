@@ -26,11 +26,11 @@ def learn_species() -> dict[str, list[tuple[float, float]]]:
 def name_bird(learned: dict[str, list[tuple[float, float]]], bird: dict) -> str:
     """Return the species that the bird's measures fit best."""
 
-    def misfit(name: str) -> float:
+    def measure_misfit(name: str) -> float:
         pairs = zip((bird["wing_mm"], bird["mass_g"]), learned[name], strict=True)
         return sum(((value - mean) / spread) ** 2 + 2 * math.log(spread) for value, (mean, spread) in pairs)
 
-    return min(learned, key=misfit)
+    return min(learned, key=measure_misfit)
 
 
 def main() -> None:
