@@ -47,7 +47,9 @@ class DrainStatus(Object):
     drain: DrainSeen | None
     who: str = Field(description="The subject of the operator who drained it; empty: it is not drained.")
     n_waiting: int = Field(description="Taskforces that wait for their start.")
-    n_starting: int = Field(description="Taskforces that the TMS has been ordered to start.")
+    n_starting: int = Field(
+        description="Taskforces that the TMS has been ordered to start, also those that are called back."
+    )
     n_running: int = Field(description="Taskforces with workers, also those whose workers are being stopped.")
 
 

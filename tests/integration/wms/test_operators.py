@@ -69,24 +69,55 @@ async def test_a_drained_location_starts_nothing_over_a_restart_and_goes_on_when
     assert (await world.get("/v1/audit?kind=cluster")).json()["rows"] == []
 
 
-async def test_at_the_deadline_the_workers_of_a_drained_location_are_stopped_and_the_workflow_goes_on(
+async def test_a_drain_calls_starts_back_and_ends_workers_and_undrain_brings_both_back_over_a_restart(
     world: World,
 ) -> None:
     made = await world.submit()
-    uuid = made["taskforces"][0]["taskforce_uuid"]
-    await world.in_phase(uuid, "condor-submit")
+    running = made["taskforces"][0]["taskforce_uuid"]
+    await world.in_phase(running, "condor-submit")
+    world.tms.reacts = False
+    late = await world.submit()
+    ordered = late["taskforces"][0]["taskforce_uuid"]
+    await world.in_phase(ordered, "pending-starter")
     assert (await drain(world, "PUT", "osg", {"workers_end_at": "2999-01-01T00:00:00Z"})).status_code == 400
     assert (await drain(world, "PUT", "osg", {"workers_end_at": "2026-12-01T00:00:00"})).status_code == 400
     assert (await drain(world, "GET", "osg")).json()["drain"] is None
+    assert (await drain(world, "PUT", "osg", {"reason": "moved"})).status_code == 200
+    called_back = await world.in_phase(ordered, "pending-stopper")
+    assert called_back["phase_change_log"][-1]["context"].startswith("Called back, because an operator drained osg at ")
+    assert phases(await world.taskforce(running))[-1] == "condor-submit", "what runs goes on until the deadline"
+    counts = (await drain(world, "GET", "osg")).json()
+    assert (counts["n_running"], counts["n_starting"], counts["n_waiting"]) == (1, 1, 1)
+    world.tms.reacts = True
     now = datetime.now(UTC).isoformat()
     assert (await drain(world, "PUT", "osg", {"reason": "moved", "workers_end_at": now})).status_code == 200
-    ended = await world.in_phase(uuid, "condor-complete")
+    ended = await world.in_phase(running, "condor-complete")
     [line] = [line for line in ended["phase_change_log"] if line["target_phase"] == "pending-stopper"]
     assert line["source_entity"] == "Operator"
     assert line["context"].startswith("Ended, because an operator drained osg at ")
-    assert len(await world.tms.hear(TaskforceStop, lambda stop: stop.taskforce_uuid == TaskforceUuid(uuid))) == 1
+    assert len(await world.tms.hear(TaskforceStop, lambda stop: stop.taskforce_uuid == TaskforceUuid(running))) == 1
+
+    async def find_replacements() -> dict[str, dict[str, Any]]:
+        """Return each taskforce that the drain has replaced, with what is in its place."""
+        found: dict[str, dict[str, Any]] = {}
+        for workflow in (made, late):
+            query = {"query": {"workflow_id": workflow["workflow"]["workflow_id"]}}
+            first, *others = (await world.post("/v1/query/taskforces", query)).json()["taskforces"]
+            assert len(others) == 1, "one in its place, however often and by whom the drain is looked at"
+            found[first["taskforce_uuid"]] = others[0]
+        return found
+
+    for replacement in (await find_replacements()).values():
+        await world.in_phase(replacement["taskforce_uuid"], "pre-launch")
+    # Another WMS on the same database, as after a restart.
+    async with run_wms(world.settings):
+        assert {one["phase"] for one in (await find_replacements()).values()} == {"pre-launch"}
+    assert (await drain(world, "DELETE", "osg")).status_code == 200
+    for uuid, replacement in (await find_replacements()).items():
+        back = await world.in_phase(replacement["taskforce_uuid"], "condor-submit")
+        assert back["n_workers"] == (await world.taskforce(uuid))["n_workers"]
     workflow = (await world.get(f"/v1/workflows/{made['workflow']['workflow_id']}")).json()
-    assert workflow["deactivated"] is None, "its owner adds workers elsewhere"
+    assert workflow["deactivated"] is None
 
 
 async def test_a_tms_that_polls_gets_nothing_to_start_from_a_drained_location(world: World) -> None:

@@ -60,16 +60,20 @@ def filter_ready(port: TmsPort, now: datetime) -> Filter:
     return {"$or": [first, again] if port.takes_orders else [first]}
 
 
+def is_ordered_start(taskforce: TaskforceDocument) -> bool:
+    """Return whether a TMS has the order to start `taskforce`, and has not answered."""
+    return taskforce.phase is Phase.PENDING_STARTER and taskforce.asked_at is not None
+
+
+ORDERED_START: Filter = {"phase": Phase.PENDING_STARTER, "asked_at": {"$ne": None}}
+
+
 def is_unanswered_start(taskforce: TaskforceDocument) -> bool:
     """Return whether the order to start `taskforce` is open, and counts in the window of its schedd."""
-    return taskforce.phase is Phase.PENDING_STARTER and taskforce.asked_at is not None and taskforce.n_asked <= PATIENCE
+    return is_ordered_start(taskforce) and taskforce.n_asked <= PATIENCE
 
 
-UNANSWERED_START: Filter = {
-    "phase": Phase.PENDING_STARTER,
-    "asked_at": {"$ne": None},
-    "n_asked": {"$lte": PATIENCE},
-}
+UNANSWERED_START: Filter = {**ORDERED_START, "n_asked": {"$lte": PATIENCE}}
 
 
 def has_given_up(taskforce: TaskforceDocument) -> bool:

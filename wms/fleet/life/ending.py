@@ -1,8 +1,10 @@
-"""End a workflow for any reason, and stop its taskforces; stop those at a drained schedd alone. (core)"""
+"""End a workflow for any reason, and stop its taskforces; replace those at a drained schedd alone. (core)"""
 
 from schemas.fleet.documents import TaskforceDocument
 from schemas.fleet.phases import WANTED, Deactivated, Phase
+from wms.fleet.life.added_taskforces import describe_fullness, replace_taskforce
 from wms.fleet.life.aggregate import Draft, FleetDecision
+from wms.fleet.life.conditions import is_ordered_start
 from wms.fleet.life.stimuli import EndDrained
 from wms.fleet.life.tms_requests import ask_to_stop
 
@@ -27,10 +29,24 @@ def end_workflow(draft: Draft, label: Deactivated, *, by: str, context: str) -> 
 
 
 def end_drained(draft: Draft, stimulus: EndDrained) -> FleetDecision:
-    """Stop the taskforces that have workers at a drained schedd. Those without workers go on waiting there."""
+    """Stop the taskforces at a drained schedd that have an order to start, that HTCondor has only queued, and at the
+    deadline those with workers.
+
+    Another taskforce takes the place of each. It waits, like all others there, until the schedd is drained no more.
+    """
     for taskforce in draft:
-        if taskforce.schedd == stimulus.schedd and taskforce.phase is Phase.CONDOR_SUBMIT:
-            _stop_taskforce(draft, taskforce, by=OPERATOR, context=f"Ended, because {stimulus.drained}")
+        is_queued = taskforce.taskforce_uuid in stimulus.queued
+        is_submitted = taskforce.phase is Phase.CONDOR_SUBMIT
+        is_to_end = is_submitted and (stimulus.ends_workers or is_queued)
+        if taskforce.schedd != stimulus.schedd or not (is_to_end or is_ordered_start(taskforce)):
+            continue
+        full = describe_fullness(draft, taskforce)
+        context = f"{'Ended' if is_to_end and not is_queued else 'Called back'}, because {stimulus.drained}"
+        said = f"{context}; nothing takes its place: {full}" if full else context
+        _stop_taskforce(draft, taskforce, by=OPERATOR, context=said)
+        if not full:
+            told = f"Created to take the place of {taskforce.taskforce_uuid}, because {stimulus.drained}"
+            replace_taskforce(draft, taskforce, mint=stimulus.mint, by=OPERATOR, context=told)
     return draft.settle_decision()
 
 

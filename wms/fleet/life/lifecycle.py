@@ -1,6 +1,6 @@
 """Turn a workflow's aggregate and a stimulus into moves, log lines and events to send. (core)
 
-    user    Deactivate  AddWorkers  CloseInputs  ExpectResults      the last two -> `completion`
+    user    Deactivate  AddWorkers -> `added_taskforces`  CloseInputs  ExpectResults -> `completion`
     MQS     QueuesActivated  QueuesDeferred  QueuesDrained  ResultsArrived      the last two -> `completion`
     WMS     Launch (the launcher's choice)  Woken (a timer: repeat unanswered requests)  EndDrained -> `ending`
     TMS     TaskforceSubmitted  -SubmitFailed  -Removed  -RemoveFailed  -Completed     -> `tms_reports`
@@ -13,13 +13,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from schemas.errors import Broken, NotFound, Rejected, Unprocessable
+from schemas.errors import NotFound
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, QueuesDrained, ResultsArrived, WorkflowOver
 from schemas.fleet.documents import TaskforceDocument
-from schemas.fleet.objects import PhaseChange
 from schemas.fleet.phases import Phase
-from schemas.rules.limits import MAX_CONFIGURATION_BYTES, MAX_TASKFORCES
-from wms.fleet.life import completion, start_order, tms_reports
+from wms.fleet.life import added_taskforces, completion, tms_reports
 from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
 from wms.fleet.life.conditions import PATIENCE, find_queues_due_at, is_due, is_ready
 from wms.fleet.life.ending import end_drained, end_workflow
@@ -34,17 +32,13 @@ from wms.fleet.life.stimuli import (
     Woken,
 )
 from wms.fleet.life.tms_requests import ask_to_start, ask_to_stop
-from wms.fleet.life.workflow_requests import configuration_bytes, make_queue_request
+from wms.fleet.life.workflow_requests import make_queue_request
 
 ACTIVATOR = "Workflow MQ Activator"
 LAUNCHER = "Taskforce Launch Control"
 USER = "User"
 
 AUTO_ADVANCED = "Auto-advanced because workflow has already been mq-activated."
-ADDED = "Created when adding more workers for this task directive."
-
-#: How much higher the priority of an added taskforce is than its workflow's. Adding more does not raise it further.
-ADDED_PRIORITY = 100
 
 #: Shown while MQS has not answered about a workflow's queues.
 MQS_SILENT = "MQS does not answer; WMS asks it again and again"
@@ -64,7 +58,7 @@ def decide_stimulus(draft: Draft, stimulus: Stimulus) -> FleetDecision:
         case Deactivate():
             return _deactivate_workflow(draft, stimulus)
         case AddWorkers():
-            return _add_taskforce(draft, stimulus)
+            return added_taskforces.add_workers(draft, stimulus)
         case Launch():
             return _launch_taskforce(draft, stimulus)
         case EndDrained():
@@ -98,61 +92,6 @@ def _deactivate_workflow(draft: Draft, stimulus: Deactivate) -> FleetDecision:
 def no_such_active_workflow(workflow_id: str) -> NotFound:
     """Return the error for a workflow that is unknown, not the caller's, or deactivated already."""
     return NotFound(f"no non-deactivated workflow found with workflow_id='{workflow_id}'")
-
-
-def _add_taskforce(draft: Draft, stimulus: AddWorkers) -> FleetDecision:
-    workflow = draft.workflow
-    if workflow.deactivated is not None:
-        raise Unprocessable(f"cannot add a taskforce to a deactivated workflow ({workflow.workflow_id})")
-    if len(draft.taskforces) >= MAX_TASKFORCES:
-        raise Rejected(f"a workflow can have at most {MAX_TASKFORCES} taskforces")
-    siblings = [t for t in draft.taskforces.values() if t.task_id == stimulus.task.task_id]
-    if not siblings:
-        raise Broken(f"task {stimulus.task.task_id} has no taskforce to copy")
-    template = min(siblings, key=lambda t: t.cursor)
-    n_bytes = sum(map(configuration_bytes, (template, *draft.taskforces.values())))
-    if n_bytes > MAX_CONFIGURATION_BYTES:
-        raise Rejected(
-            f"a workflow can have at most {MAX_CONFIGURATION_BYTES} bytes of 'worker_config' and 'pilot_config', once "
-            f"for each taskforce, and would have {n_bytes}",
-            hint="request another workflow",
-        )
-    priority = workflow.priority + ADDED_PRIORITY
-    timestamp = draft.now.timestamp()
-    added = TaskforceDocument(
-        taskforce_uuid=stimulus.mint.make_taskforce_uuid(template.task_id),
-        task_id=template.task_id,
-        workflow_id=workflow.workflow_id,
-        timestamp=timestamp,
-        owner=template.owner,
-        projects=template.projects,
-        cursor=stimulus.mint.make_cursor(),
-        priority=priority,
-        launch_rank=start_order.start_rank(priority=priority, n_failures=0, timestamp=timestamp),
-        schedd=stimulus.location.schedd,
-        n_workers=stimulus.n_workers,
-        default_n_workers=stimulus.location.n_workers,
-        task_index=template.task_index,
-        traceparent=stimulus.traceparent,
-        worker_config=template.worker_config,
-        pilot_config=template.pilot_config,
-        phase_change_log=[
-            PhaseChange(
-                target_phase=Phase.PRE_MQ_ACTIVATION,
-                timestamp=timestamp,
-                was_successful=True,
-                source_event_time=None,
-                source_entity=stimulus.by,
-                context=ADDED,
-            )
-        ],
-    )
-    draft.taskforces[added.taskforce_uuid] = added
-    schedds = {t.schedd for t in draft.before.taskforces.values()}
-    if added.schedd not in schedds:
-        # MQS grants pilots' tokens only to TMSs at the schedds that WMS names to it.
-        draft.add_event(make_queue_request(workflow, schedds | {added.schedd}))
-    return draft.settle_decision(answer=added)
 
 
 def end_orphaned_queues(stimulus: Stimulus) -> tuple[Payload, ...]:

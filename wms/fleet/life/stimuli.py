@@ -63,10 +63,16 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class EndDrained:
-    """The workers at a drained schedd must end now. `drained` says who drained it, when and why."""
+    """Starts that were ordered at a drained schedd are called back, and so are the submitted taskforces `queued`, none
+    of whose jobs runs. `drained` says who drained it, when and why.
+    """
 
     schedd: str
     drained: str
+    #: Whether the workers that run there must end too.
+    ends_workers: bool
+    mint: IdSource
+    queued: frozenset[TaskforceUuid] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from schemas.fleet.documents import TASKFORCES
 from schemas.fleet.phases import Phase
-from wms.fleet.life.conditions import NOT_OVER
+from wms.fleet.life.conditions import NOT_OVER, ORDERED_START, Filter
 
-_WITH_WORKERS = (Phase.CONDOR_SUBMIT, Phase.PENDING_STOPPER, Phase.CONDOR_RM)
+#: The filter of the taskforces whose start was called back, and whose TMS has not answered.
+_CALLED_BACK: Filter = {"phase": Phase.PENDING_STOPPER, "cluster_id": None, "ended_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +24,17 @@ class PlaceCounts:
 
 async def count_taskforces(store: Store, schedd: str) -> PlaceCounts:
     """Return how many taskforces are at `schedd`."""
-    ordered: Document = {"phase": Phase.PENDING_STARTER, "asked_at": {"$ne": None}}
     waiting: Document = {
         "$or": [
             {"phase": {"$in": [Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH]}},
             {"phase": Phase.PENDING_STARTER, "asked_at": None},
         ]
     }
-    running: Document = {"$and": [NOT_OVER, {"phase": {"$in": list(_WITH_WORKERS)}}]}
+    starting: Document = {"$or": [ORDERED_START, _CALLED_BACK]}
+    with_cluster: Document = {"phase": {"$in": [Phase.CONDOR_SUBMIT, Phase.CONDOR_RM]}}
+    with_workers = {"$or": [with_cluster, {"phase": Phase.PENDING_STOPPER, "cluster_id": {"$ne": None}}]}
+    running: Document = {"$and": [NOT_OVER, with_workers]}
     n_waiting, n_starting, n_running = await asyncio.gather(
-        *(store.count(TASKFORCES, {"schedd": schedd, **each}) for each in (waiting, ordered, running))
+        *(store.count(TASKFORCES, {"schedd": schedd, **each}) for each in (waiting, starting, running))
     )
     return PlaceCounts(n_waiting, n_starting, n_running)

@@ -53,7 +53,7 @@ def drain_cluster(
 ) -> None:
     """Start no workers at a location, until `ewms cluster undrain`. For operators.
 
-    Workers that run there go on. Once more with other options, these count.
+    Workers that run there go on. What this stops comes back after `undrain`. Once more with other options, these count.
     """
     given: GlobalOptions = context.obj
     wait_s = parse_option("--end-workers-in", end_workers_in)

@@ -29,7 +29,9 @@ def _matches_key(document: Mapping[str, Any], key: str, wanted: Any) -> bool:
         case _ if key.startswith("$"):
             raise NotImplementedError(key)
     # A field that is missing is like one that is null.
-    value = document.get(key)
+    value: Any = document
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
     if isinstance(wanted, Mapping):
         return all(_meets(value, operator, operand) for operator, operand in wanted.items())
     return bool(value == wanted)
@@ -46,6 +48,8 @@ def _meets(value: Any, operator: str, operand: Any) -> bool:
             return value not in operand
         case "$not":
             return not all(_meets(value, inner, bound) for inner, bound in operand.items())
+        case "$exists":
+            return (value is not None) is operand
         case "$type":
             return operand == "null" and value is None
         case _ if operator in _ORDERS:

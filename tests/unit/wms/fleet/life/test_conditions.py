@@ -56,6 +56,7 @@ PAIRS: dict[str, tuple[Callable[[TaskforceDocument], bool], Filter]] = {
     "before submission": (conditions.is_before_submission, conditions.BEFORE_SUBMISSION),
     "ready, with orders": (lambda t: conditions.is_ready(t, EVENTS, NOW), conditions.filter_ready(EVENTS, NOW)),
     "ready, without orders": (lambda t: conditions.is_ready(t, REST, NOW), conditions.filter_ready(REST, NOW)),
+    "ordered start": (conditions.is_ordered_start, conditions.ORDERED_START),
     "unanswered start": (conditions.is_unanswered_start, conditions.UNANSWERED_START),
     "offered start": (
         lambda t: conditions.is_offered_start(t, MAX_FAILURES),

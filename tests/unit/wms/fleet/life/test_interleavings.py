@@ -27,7 +27,7 @@ from wms.fleet.choices.locations import Location
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate, FleetDecision
 from wms.fleet.life.conditions import is_over
-from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
+from wms.fleet.life.stimuli import AddWorkers, Deactivate, EndDrained, Launch, Report, Stimulus, Woken
 
 #: Mostly the same cluster, or nothing would ever get to its end.
 CLUSTERS = st.sampled_from([1, 1, 1, 1, 2])
@@ -43,6 +43,7 @@ class Interleaving(RuleBasedStateMachine):
         self.now: datetime = NOW
         self.past: list[Stimulus] = []
         self.n_over = 0
+        self.n_drains = 0
         self.released: dict[TaskforceUuid, set[int]] = {}
         self.recorded: dict[TaskforceUuid, int] = {}
         self.started: set[TaskforceUuid] = set()
@@ -71,6 +72,15 @@ class Interleaving(RuleBasedStateMachine):
             mint=IdSource(bytes([n, len(self.past) % 256]), self.now),
         )
         assert self.apply(stimulus, remember=False) == (self.state.workflow.deactivated is None)
+
+    @rule(schedd=st.sampled_from(["S1", "S2"]), ends_workers=st.booleans())
+    @precondition(lambda self: len(self.state.taskforces) < 6)
+    def operator_drains(self, schedd: str, ends_workers: bool) -> None:
+        mint = IdSource(self.n_drains.to_bytes(4, "big"), self.now)
+        self.n_drains += 1
+        before = self.count_wanted()
+        assert self.apply(EndDrained(schedd, "olga", ends_workers=ends_workers, mint=mint), remember=False)
+        assert self.count_wanted() == before, "what a drain stops is replaced"
 
     @rule()
     def queues_are_activated(self) -> None:
@@ -124,6 +134,9 @@ class Interleaving(RuleBasedStateMachine):
         self.apply(self.past[nth % len(self.past)], remember=False)
 
     # ---- what each step must satisfy
+
+    def count_wanted(self) -> int:
+        return sum(taskforce.phase in WANTED for taskforce in self.state.taskforces.values())
 
     def uuid(self, nth: int) -> TaskforceUuid:
         return list(self.state.taskforces)[nth % len(self.state.taskforces)]
@@ -179,7 +192,9 @@ class Interleaving(RuleBasedStateMachine):
                     assert outcome.after.taskforces[uuid].phase is Phase.PENDING_STARTER
                     self.started.add(uuid)
                 case TaskforceStop(taskforce_uuid=uuid):
-                    assert before.workflow.deactivated is not None or isinstance(stimulus, Deactivate | Woken)
+                    assert before.workflow.deactivated is not None or isinstance(
+                        stimulus, Deactivate | EndDrained | Woken
+                    )
                     assert outcome.after.taskforces[uuid].phase in (Phase.PENDING_STOPPER, Phase.CONDOR_RM)
                 case WorkflowOver():
                     # Told again only to who has not heard of it.

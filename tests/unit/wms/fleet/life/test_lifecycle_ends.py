@@ -28,7 +28,7 @@ from tests.unit.wms.fleets import (
 )
 from wms.fleet.life.aggregate import Aggregate
 from wms.fleet.life.lifecycle import end_orphaned_queues
-from wms.fleet.life.stimuli import Deactivate, EndDrained, Launch, Woken
+from wms.fleet.life.stimuli import Deactivate, Launch, Woken
 
 STAGES: list[tuple[Callable[[Aggregate, TaskforceUuid], Aggregate], Phase]] = [
     (lambda s, _: s, Phase.PRE_MQ_ACTIVATION),
@@ -139,25 +139,3 @@ def test_a_decision_about_a_part_ends_the_workflow_only_if_the_rest_is_over() ->
     for others_open, events in ((True, []), (False, [WorkflowOver])):
         part = Aggregate(state.workflow, state.taskforces, others_open=others_open)
         assert kinds(decide(part, completed(uuid), NOW).events) == events
-
-
-@pytest.mark.parametrize(("reach", "phase"), STAGES, ids=[phase for _, phase in STAGES])
-def test_the_end_of_a_drain_stops_the_workers_there_and_leaves_what_waits(
-    reach: Callable[[Aggregate, TaskforceUuid], Aggregate], phase: Phase
-) -> None:
-    state = aggregate(task_request())
-    uuid = first(state)
-    state = reach(state, uuid)
-    schedd = state.taskforces[uuid].schedd
-    assert decide(state, EndDrained("elsewhere", "an operator drained it"), NOW).after == state
-    outcome = decide(state, EndDrained(schedd, "an operator drained it"), NOW)
-    assert outcome.after.workflow.deactivated is None
-    if phase is not Phase.CONDOR_SUBMIT:
-        assert outcome.after == state
-        return
-    assert outcome.after.taskforces[uuid].phase is Phase.PENDING_STOPPER
-    assert kinds(outcome.events) == [TaskforceStop]
-    line = last_line(outcome, uuid)
-    assert (line.source_entity, line.context) == ("Operator", "Ended, because an operator drained it")
-    again = decide(outcome.after, EndDrained(schedd, "an operator drained it"), NOW)
-    assert (again.after, again.events) == (outcome.after, ())
