@@ -35,6 +35,9 @@ InventoryId = NewType("InventoryId", int)
 HostId = NewType("HostId", int)
 TaskListId = NewType("TaskListId", int)
 
+#: The organization of all customer ids that no other organization has, and of runs and workflows that name none.
+DEFAULT_ORGANIZATION = OrganizationId("default")
+
 WORKFLOW_ID = re.compile(r"WF-[0-9a-f]{1,16}-[0-9a-f]{8}")
 TASK_ID = re.compile(r"TK-[0-9a-f]{1,16}-[0-9a-f]{8}-[0-9a-f]{8}")
 TASKFORCE_UUID = re.compile(r"TF-[0-9a-f]{1,16}-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}")

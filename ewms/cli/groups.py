@@ -41,7 +41,7 @@ GROUPS: Mapping[str, CommandGroup] = {
     "craton": CommandGroup("automation", "Commands in Craton's words."),
     "pool": CommandGroup("steps", "See which step workers are there, and what they offer."),
     "cluster": CommandGroup("system", "See where tasks can run; operators drain these places."),
-    "quota": CommandGroup("system", "How many workflows users may have. For operators."),
+    "quota": CommandGroup("system", "How many workflows users and organizations may have. For operators."),
     "audit": CommandGroup("system", "See who changed what and when."),
     "image": CommandGroup("system", "Make images for tasks."),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from ewms.gateway.http import Gateway
@@ -44,18 +45,27 @@ class AsyncOperatorClient:
         await self._open_gateway().delete(_make_path(cluster))
 
     async def list_quotas(self) -> QuotasAnswer:
-        """Return how many workflows users may have."""
+        """Return how many workflows users and organizations may have."""
         return QuotasAnswer.model_validate(await self._open_gateway().get_json("/quotas"), extra="ignore")
 
     async def set_quota(
-        self, user: str = "", *, workflows: int | None = None, workflows_waiting: int | None = None
+        self,
+        user: str = "",
+        *,
+        organization: str = "",
+        workflows: int | None = None,
+        workflows_waiting: int | None = None,
     ) -> QuotasAnswer:
-        """Say how many workflows a user may have, and return all quotas. 0 means any number.
+        """Say how many workflows a user or an organization may have, and return all quotas. 0 means any number.
 
         `user` is the subject of the user's token; without it, every user gets this quota who has no own one. None means
-        as many as every user, or as the server's settings say.
+        as many as every user, or as the server's settings say. With `organization` it is the quota of all that belongs
+        to this organization, and None means any number.
         """
-        body = {"user": user, "workflows": workflows, "workflows_waiting": workflows_waiting}
+        body: dict[str, Any] = {"user": user, "workflows": workflows, "workflows_waiting": workflows_waiting}
+        if organization:
+            # An older server does not know the field.
+            body["organization"] = organization
         return QuotasAnswer.model_validate(await self._open_gateway().put("/quotas", body), extra="ignore")
 
 

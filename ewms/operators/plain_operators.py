@@ -46,17 +46,25 @@ class OperatorClient:
         self._portal.run_coroutine(lambda: self._operators.undrain(cluster))
 
     def list_quotas(self) -> QuotasAnswer:
-        """Return how many workflows users may have."""
+        """Return how many workflows users and organizations may have."""
         return self._portal.run_coroutine(self._operators.list_quotas)
 
     def set_quota(
-        self, user: str = "", *, workflows: int | None = None, workflows_waiting: int | None = None
+        self,
+        user: str = "",
+        *,
+        organization: str = "",
+        workflows: int | None = None,
+        workflows_waiting: int | None = None,
     ) -> QuotasAnswer:
-        """Say how many workflows a user may have, and return all quotas. 0 means any number.
+        """Say how many workflows a user or an organization may have, and return all quotas. 0 means any number.
 
         `user` is the subject of the user's token; without it, every user gets this quota who has no own one. None means
-        as many as every user, or as the server's settings say.
+        as many as every user, or as the server's settings say. With `organization` it is the quota of all that belongs
+        to this organization, and None means any number.
         """
         return self._portal.run_coroutine(
-            lambda: self._operators.set_quota(user, workflows=workflows, workflows_waiting=workflows_waiting)
+            lambda: self._operators.set_quota(
+                user, organization=organization, workflows=workflows, workflows_waiting=workflows_waiting
+            )
         )

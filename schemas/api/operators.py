@@ -11,6 +11,8 @@ from schemas.fleet.objects import Object
 Reason = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 #: The subject of a user's token; "" means every user.
 UserName = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+#: The name of an organization, as organizations are named; "" means none.
+QuotaOrganization = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,62})?$")]
 #: How many workflows. 0 means any number.
 Number = Annotated[int, Field(ge=0, le=1_000_000, strict=True)]
 
@@ -54,9 +56,15 @@ class DrainStatus(Object):
 
 
 class QuotaRequest(Object):
-    """How many workflows a user may have. Null: as many as every user, or as the settings of WMS say."""
+    """How many workflows a user or an organization may have.
+
+    Null: a user may have as many as every user, or as the settings of WMS say; an organization any number.
+    """
 
     user: UserName = Field("", description="The subject of the user's token; empty: every user without an own quota.")
+    organization: QuotaOrganization = Field(
+        "", description="An organization instead of a user; `default`: the one of users and runs without another."
+    )
     workflows: Number | None = Field(None, description="The most workflows that are not over. 0: any number.")
     workflows_waiting: Number | None = Field(
         None, description="The most workflows that wait for their queues. 0: any number."
@@ -71,9 +79,20 @@ class QuotaSeen(Object):
     workflows_waiting: int | None
 
 
+class OrganizationQuotaSeen(Object):
+    """The quota of an organization, which operators have set."""
+
+    organization: str
+    workflows: int | None
+    workflows_waiting: int | None
+
+
 class QuotasAnswer(Object):
-    """The quotas: those of the settings of WMS, and those that operators have set."""
+    """The quotas: those of the settings of WMS, and those that operators have set for users and organizations."""
 
     workflows: int = Field(description="`EWMS_CALLER_WORKFLOWS`. 0: any number.")
     workflows_waiting: int = Field(description="`EWMS_CALLER_WORKFLOWS_WAITING`. 0: any number.")
-    quotas: list[QuotaSeen]
+    quotas: list[QuotaSeen] = Field(description="Those of users.")
+    organizations: list[OrganizationQuotaSeen] = Field(
+        default_factory=list, description="Those of organizations. One that is not here may have any number."
+    )

@@ -46,6 +46,8 @@ class WorkflowDocument(Workflow):
     #: The subject of the user who posted the workflow, and the projects (groups) whose members share it.
     owner: str = ""
     projects: list[str] = Field(default_factory=list)
+    #: The organizations in whose quotas the workflow counts. Empty: an older version stored it, so it counts in none.
+    organizations: list[str] = Field(default_factory=list)
     cursor: str = ""
     queues: list[QueuePlan] = Field(default_factory=list)
     #: When WMS last asked MQS for the queues, and how often; why MQS deferred them; when they became ready.

@@ -19,9 +19,9 @@ from runtime.kernel.store import Transaction
 from runtime.once import Once
 from runtime.tracing import current_traceparent
 from schemas.api.workflows.requests import WorkflowRequest
-from schemas.errors import NotFound, OverQuota
+from schemas.errors import NotFound
 from schemas.events import QueuesActivated, ResultsArrived
-from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS, TaskDirectiveDocument, TaskforceDocument
+from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, TaskDirectiveDocument, TaskforceDocument
 from schemas.fleet.phases import Deactivated
 from schemas.ids import TaskId, WorkflowId
 from schemas.rules.limits import MAX_TASK_QUEUES
@@ -45,6 +45,7 @@ from wms.fleet.life.stimuli import (
 from wms.fleet.life.workflow_acts import UserAct, describe_act, describe_request
 from wms.fleet.life.workflow_requests import NewWorkflow, make_workflow
 from wms.fleet.ownership import Access, Owner
+from wms.fleet.quota_check import QuotaCheck
 from wms.fleet.transactions import FleetTransactions, find_workflow_id
 
 #: Returns further changes to store with a new workflow. It may run several times.
@@ -79,7 +80,7 @@ class Fleet:
         self._locations = transactions.policy.locations
         self._images = images
         self._max_queues = max_queues
-        self._quota = quota or Quota()
+        self._quotas = QuotaCheck(transactions.store, quota or Quota(), transactions.read_settings)
 
     @property
     def location_names(self) -> Mapping[str, str]:
@@ -111,7 +112,7 @@ class Fleet:
         Raises:
             Rejected: the request breaks a rule.
             Conflict: `once` was used for another request.
-            OverQuota: the owner has as many workflows under way, or waiting, as one user may have.
+            OverQuota: the owner, or an organization of the owner, has as many workflows as it may have.
         """
         tags = await self._images.list_tags()
         now = stored_now()
@@ -130,7 +131,7 @@ class Fleet:
 
         async def step(tx: Transaction) -> Decision:
             # Check the quota here, not earlier: a repeated request gets its first answer, even if the quota is used up.
-            await self._check_quota(owner)
+            await self._quotas.check_new(owner)
             rows = [] if for_run else await self._audit.make_inserts(owner.subject, [describe_request(new)])
             more = () if also is None else await also(tx, new.workflow.workflow_id)
             return replace(decision, changes=(*decision.changes, *more, *rows))
@@ -150,27 +151,6 @@ class Fleet:
         """Return the workflow that `submit_workflow` made for `once`; None: it has made none."""
         repeated = await self._transactions.store.find_repeated(once.inbox_id, once.digest)
         return None if repeated is None else WorkflowId(repeated.answer["workflow"]["workflow_id"])
-
-    async def _check_quota(self, owner: Owner) -> None:
-        # These counts are outside the transaction: of two requests at once, both may pass as the last one allowed.
-        mine = {"owner": owner.subject}
-        store = self._transactions.store
-        quota = self._transactions.read_settings().find_quota(owner.subject, self._quota)
-        n_waiting, n_all = quota.max_waiting, quota.max_workflows
-        n_unfinished = await store.count(WORKFLOWS, {**mine, **repository.UNFINISHED}) if n_waiting or n_all else 0
-        # Workflows that wait are not over. So a user with few workflows costs one count.
-        if 0 < n_waiting <= n_unfinished and n_waiting <= await store.count(WORKFLOWS, {**mine, **repository.WAITING}):
-            raise OverQuota(
-                f"as many of your workflows wait for their queues as may wait at a time: {n_waiting}",
-                hint="come again when some of them are active",
-                retry_after_s=2,
-            )
-        if 0 < n_all <= n_unfinished:
-            raise OverQuota(
-                f"you have as many workflows that are not over as one user may have: {n_all}",
-                hint="end workflows that you no longer need, and come again once their workers are gone",
-                retry_after_s=60,
-            )
 
     async def deactivate_workflow(
         self,

@@ -10,6 +10,8 @@ class Owner:
 
     subject: str
     projects: tuple[str, ...] = ()
+    #: The organizations in whose quotas the owner's new workflow counts.
+    organizations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

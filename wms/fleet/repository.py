@@ -36,8 +36,9 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         Index(("workflow_id",), unique=True),
         Index(("cursor",)),
         Index(("owner", "cursor")),
-        # For counting a user's quota.
+        # For counting the quotas of users and of organizations.
         Index(("owner", "queues_active_at"), partial=UNFINISHED),
+        Index(("organizations", "queues_active_at"), partial=UNFINISHED),
         Index(("projects", "cursor")),
         # For the watch over stalled workflows.
         Index(("deactivated",), partial=UNFINISHED),

@@ -95,7 +95,7 @@ def list_routes(
 ) -> Iterable[AnyRoute]:
     """Return all routes except those of health and of the OpenAPI document."""
     return [
-        *WorkflowRoutes(fleet, reader, depths).routes(),
+        *WorkflowRoutes(fleet, reader, depths, organizations).routes(),
         *WorkflowViewRoutes(views).routes(),
         *WorkflowFeedRoutes(reader, feed, streams).routes(),
         *EndingRoutes(fleet, reader).routes(),

@@ -15,7 +15,7 @@ from schemas.automation.notifications import (
     NotificationType,
 )
 from schemas.errors import NotFound
-from schemas.ids import OrganizationId
+from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId
 from wms.audit.audit_facts import AuditFacts
 from wms.notifications.messages.message_rendering import Rendered, find_body_fault, render_texts
 from wms.notifications.messages.sample_context import make_sample_context
@@ -24,7 +24,7 @@ from wms.notifications.notification_watch import find_recipients, write_notifica
 from wms.notifications.template_secrets import TemplateSecrets
 from wms.notifications.templates.notification_fields import read_notification_fields
 from wms.tenancy.organizations import Organizations
-from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal
+from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, make_tree_filter
 from wms.trees.template_errors import FieldsRefused
 

@@ -13,14 +13,14 @@ from schemas.engine.processes import ProcessStatus
 from schemas.engine.run_documents import RUN_LOG, RUNS, LogRow, RunDocument
 from schemas.engine.runs import NODE_OPEN, RUN_OVER, NodeStatus
 from schemas.errors import Conflict, NotFound, Rejected
-from schemas.ids import RunId, RunUuid
+from schemas.ids import DEFAULT_ORGANIZATION, RunId, RunUuid
 from wms.audit.audit_log import AuditLog
 from wms.engine import repository
 from wms.engine.life.run_acts import describe_run
 from wms.processes.process_documents import LISTED_KEYS, RunView, is_task, read_target, summarize_process
 from wms.processes.process_filters import PageWish, Query, join_queries, make_task_query
 from wms.processes.process_status import find_process_status, make_status_query
-from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal, check_right, find_organizations
+from wms.tenancy.rights import Action, Principal, check_right, find_organizations
 
 #: The indexes for lists of processes, beside the engine's own.
 INDEXES: Mapping[str, tuple[Index, ...]] = {

@@ -3,7 +3,7 @@
 a row about an object of an organization     the organization's admins and auditors
 a row about a template or its jobs           also those to whom the template's owners have delegated a role
 a row about a workflow of tasks              its owner, the members of its projects, and those who see all workflows
-a row about a cluster location or a quota    those who see all workflows
+a row about a cluster location or a quota    those who see all workflows (of an organization: also as above)
 every row, those of the server too           superusers and system auditors
 """
 

@@ -19,7 +19,7 @@ from schemas.automation.schedules import Identity
 from schemas.automation.stored_secrets import ORGANIZATION_SECRETS
 from schemas.automation.trees import LABELS, TEMPLATES
 from schemas.errors import Conflict, NotFound
-from schemas.ids import OrganizationId
+from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId
 from wms.tenancy.claims import (
     DEFAULT_TENANCY_RULES,
     TenancyRule,
@@ -37,7 +37,6 @@ from wms.tenancy.documents import (
 )
 from wms.tenancy.member_changes import MemberChanges, compare_settings
 from wms.tenancy.rights import (
-    DEFAULT_ORGANIZATION,
     Action,
     Principal,
     TenancyRole,

@@ -15,10 +15,7 @@ from enum import StrEnum
 
 from schemas.automation.trees import ObjectRole
 from schemas.errors import Forbidden, NotFound, Rejected
-from schemas.ids import OrganizationId, TemplateId
-
-#: The organization of all customer ids that no other organization has, and of runs that name no organization.
-DEFAULT_ORGANIZATION = OrganizationId("default")
+from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId, TemplateId
 
 
 class TenancyRole(StrEnum):
@@ -239,6 +236,15 @@ def find_organizations(principal: Principal, action: Action) -> frozenset[Organi
     if may_everywhere(principal, action):
         return None
     return frozenset(each for each in principal.roles if may(principal, action, each))
+
+
+def find_charged_organizations(principal: Principal) -> tuple[OrganizationId, ...]:
+    """Return the organizations in whose quotas the workflows count that `principal` requests itself, sorted.
+
+    These are all in which it has a role that may run tasks. Without such a role it is the default organization.
+    """
+    found = (each for each, roles in principal.roles.items() if not RIGHTS[Action.RUN_TASK].isdisjoint(roles))
+    return tuple(sorted(found)) or (DEFAULT_ORGANIZATION,)
 
 
 class HasStrongerRole(Rejected):

@@ -17,13 +17,16 @@ def describe_place(status: DrainStatus) -> Text:
 def quota_table(found: QuotasAnswer) -> Table:
     """Return a table with a row for the settings of the server, and one for each quota that operators have set."""
     table = make_table()
-    table.add_column("user", overflow="fold")
+    table.add_column("user or organization" if found.organizations else "user", overflow="fold")
     for column in ("workflows", "waiting for queues"):
         table.add_column(column, justify="right")
     table.add_row("(settings)", _write_number(found.workflows), _write_number(found.workflows_waiting))
     for quota in found.quotas:
         user = Text(quota.user or "(every user)")
         table.add_row(user, _write_number(quota.workflows), _write_number(quota.workflows_waiting))
+    for each in found.organizations:
+        organization = Text(f"organization {each.organization}")
+        table.add_row(organization, _write_number(each.workflows), _write_number(each.workflows_waiting))
     return table
 
 

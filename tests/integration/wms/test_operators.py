@@ -145,6 +145,16 @@ async def test_only_operators_drain_and_set_quotas_and_what_is_not_there_or_not_
         assert (await drain(world, "DELETE", "osg", **claims)).status_code == code
         headers = world.as_user("eve", **claims)
         assert (await world.http.put("/v1/quotas", json={"workflows": 1}, headers=headers)).status_code == code
+        organization = {"organization": "north", "workflows": 1}
+        assert (await world.http.put("/v1/quotas", json=organization, headers=headers)).status_code == code
+    for body in (
+        {"organization": "north", "user": "ada", "workflows": 1},
+        {"organization": "a b", "workflows": 1},
+        {"organization": "north", "workflows": -1},
+    ):
+        answer = await world.http.put("/v1/quotas", json=body, headers=world.as_user("olga", **OPS))
+        assert answer.status_code == 400, body
+        assert "organization" in answer.text or "workflows" in answer.text
     for location in ("nowhere", "a%20b"):
         assert (await drain(world, "PUT", location, {})).status_code == 404
     for body in ({"reason": "x" * 501}, {"reason": "a\nb"}, {"until": "now"}, {"workers_end_at": "soon"}):
@@ -165,6 +175,7 @@ async def test_a_quota_counts_at_once_and_goes_back_when_it_is_taken_away(world:
         "workflows": world.settings.caller_workflows,
         "workflows_waiting": world.settings.caller_workflows_waiting,
         "quotas": [{"user": "ada", "workflows": 1, "workflows_waiting": None}],
+        "organizations": [],
     }
     refused = await world.post("/v1/workflows", request())
     assert refused.status_code == 429
@@ -180,3 +191,42 @@ async def test_a_quota_counts_at_once_and_goes_back_when_it_is_taken_away(world:
     assert [(row["name"], row["changes"]["workflows"]) for row in rows] == [
         ("every user", [1, None]), ("ada", [1, 0]), ("every user", [None, 1]), ("ada", [None, 1]),
     ]  # fmt: skip
+
+
+async def test_the_quota_of_an_organization_counts_what_its_members_and_runs_have_and_no_others(world: World) -> None:
+    async def set_quota(**body: Any) -> Any:
+        headers = world.as_user("olga", **OPS)
+        answer = await world.http.put("/v1/quotas", json={"organization": "north", **body}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["organizations"]
+
+    async def submit(subject: str, *groups: str) -> httpx2.Response:
+        headers = world.as_user(subject, groups=[f"/organizations/{group}" for group in groups])
+        return await world.http.post("/v1/workflows", json=request(), headers=headers)
+
+    assert (await submit("ada", "north/member")).status_code == 200
+    assert (await submit("amy", "north/auditor")).status_code == 200, "auditors only look, so theirs count elsewhere"
+    row = {"organization": "north", "workflows": 2, "workflows_waiting": None}
+    assert await set_quota(workflows=2) == [row]
+    assert (await submit("ben", "north/admin", "south/member")).status_code == 200
+    refused = await submit("cid", "south/member", "north/member")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert refused.json()["error"] == (
+        "the organization 'north' has as many workflows that are not over as it may have: 2; "
+        "those of its members, of its jobs and of its runs count together"
+    )
+    assert "an operator can raise its quota" in refused.headers["x-ewms-hint"]
+    for subject, groups in (("cid", ("south/member",)), ("amy", ("north/auditor",)), ("eve", ())):
+        assert (await submit(subject, *groups)).status_code == 200
+    world.mqs.activates = False
+    assert (await set_quota(workflows_waiting=1))[0]["workflows"] is None
+    assert (await submit("cid", "north/member")).status_code == 200
+    refused = await submit("ada", "north/member")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
+    assert refused.json()["error"].startswith("as many workflows of the organization 'north' wait for their queues")
+    assert await set_quota() == []
+    assert (await submit("ada", "north/member")).status_code == 200
+    headers = world.as_user("nora", groups=["/organizations/north/admin"])
+    rows = (await world.http.get("/v1/audit?kind=quota", headers=headers)).json()["rows"]
+    assert {(row["name"], row["organization"]) for row in rows} == {("organization north", "north")}
+    assert [row["changes"].get("workflows") for row in rows] == [None, [2, None], [None, 2]]

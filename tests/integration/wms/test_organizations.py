@@ -10,10 +10,10 @@ from runtime.kernel.decision import Decision, Insert
 from runtime.kernel.store import Store, Transaction
 from runtime.web.callers.gatekeeper import Caller
 from schemas.errors import Conflict, NotFound
-from schemas.ids import OrganizationId
+from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId
 from wms.audit.audit_facts import AUDIT_ROWS
 from wms.tenancy.organizations import INDEXES, Organizations
-from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, HasStrongerRole, TenancyRole, may
+from wms.tenancy.rights import Action, HasStrongerRole, TenancyRole, may
 
 NORTH, SOUTH = OrganizationId("north"), OrganizationId("south")
 MEMBER, ADMIN = TenancyRole.ORG_MEMBER, TenancyRole.ORG_ADMIN

@@ -25,7 +25,7 @@ from schemas.errors import Conflict, OverQuota, Rejected
 from schemas.fleet.documents import WORKFLOWS, WorkflowDocument
 from schemas.fleet.endings import Completion, outcome_words
 from schemas.fleet.phases import Deactivated
-from schemas.ids import RunId, RunUuid, WorkflowId
+from schemas.ids import DEFAULT_ORGANIZATION, RunId, RunUuid, WorkflowId
 from wms.engine import repository
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun
@@ -69,7 +69,8 @@ class ChildWorkflows:
                 find_first_input(request)
             once = _name_request(facts.uuid, state)
             sealed = self._seal_secrets(run, number, wanted)
-            made = await self._fleet.submit_workflow(request, Owner(facts.owner), once, for_run=True, sealed=sealed)
+            owner = Owner(facts.owner, organizations=(facts.organization or DEFAULT_ORGANIZATION,))
+            made = await self._fleet.submit_workflow(request, owner, once, for_run=True, sealed=sealed)
         except OverQuota:
             raise  # at the run's `wake_at` the engine tries again
         except (Rejected, ValidationError) as error:

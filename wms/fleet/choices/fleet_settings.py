@@ -1,7 +1,8 @@
-"""What operators set while WMS runs: they drain locations, and give users other quotas. (core)
+"""What operators set while WMS runs: they drain locations, and give users and organizations other quotas. (core)
 
     {"drains": [{"schedd": "ap1.example.org", "location": "osg", "who": "olga", "reason": "new disks", ...}],
-     "quotas": [{"user": "alice", "workflows": 20000, "workflows_waiting": null}]}
+     "quotas": [{"user": "alice", "workflows": 20000, "workflows_waiting": null}],
+     "organization_quotas": [{"organization": "north", "workflows": 50000, "workflows_waiting": 200}]}
 
 All of it is one document. Locations and usual quotas are settings of the process.
 """
@@ -14,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import Rejected
+from schemas.ids import OrganizationId
 from schemas.registry import register_collection
 from wms.audit.audit_facts import AuditFacts, compare_fields
 
@@ -23,17 +25,17 @@ CLUSTER_KIND, QUOTA_KIND = "cluster", "quota"
 #: The user of the quota that all users have who have none of their own.
 EVERY_USER = ""
 
-#: More users than this cannot have quotas of their own: all of them are one document.
+#: More users than this cannot have quotas of their own, nor more organizations: all of them are one document.
 MAX_QUOTAS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many workflows one user may have. 0 means no limit."""
+    """How many workflows a user or an organization may have. 0 means no limit."""
 
-    #: The most workflows of one user that are not over.
+    #: The most workflows that are not over.
     max_workflows: int = 0
-    #: The most workflows of one user that wait for their queues. MQS creates queues in the order of the requests, so
+    #: The most workflows that wait for their queues. MQS creates queues in the order of the requests, so
     #: many workflows of one user delay those of others.
     max_waiting: int = 0
 
@@ -63,12 +65,23 @@ class Drain(StoredSetting):
         return f"an operator drained {self.location} at {self.at:%F %T} UTC{reason}"
 
 
-class UserQuota(StoredSetting):
+class StoredQuota(StoredSetting):
+    """How many workflows somebody may have. None: the operators have set nothing."""
+
+    workflows: int | None = None
+    workflows_waiting: int | None = None
+
+
+class UserQuota(StoredQuota):
     """How many workflows a user may have. None: as many as all users."""
 
     user: str
-    workflows: int | None = None
-    workflows_waiting: int | None = None
+
+
+class OrganizationQuota(StoredQuota):
+    """How many workflows may count for an organization. None: any number."""
+
+    organization: str
 
 
 class FleetSettings(StoredSetting):
@@ -76,6 +89,7 @@ class FleetSettings(StoredSetting):
 
     drains: tuple[Drain, ...] = ()
     quotas: tuple[UserQuota, ...] = ()
+    organization_quotas: tuple[OrganizationQuota, ...] = ()
 
     def find_drain(self, schedd: str) -> Drain | None:
         """Return the drain of `schedd`. Return None if taskforces may start there."""
@@ -92,6 +106,16 @@ class FleetSettings(StoredSetting):
             max_workflows=_choose(own.workflows, all_users.workflows, usual.max_workflows),
             max_waiting=_choose(own.workflows_waiting, all_users.workflows_waiting, usual.max_waiting),
         )
+
+    def find_organization_setting(self, organization: str) -> OrganizationQuota:
+        """Return what operators have set for `organization`. Without a setting, both numbers are None."""
+        found = (quota for quota in self.organization_quotas if quota.organization == organization)
+        return next(found, OrganizationQuota(organization=organization))
+
+    def find_organization_quota(self, organization: str) -> Quota:
+        """Return the quota of `organization`. Without a setting it has no limit."""
+        own = self.find_organization_setting(organization)
+        return Quota(max_workflows=own.workflows or 0, max_waiting=own.workflows_waiting or 0)
 
 
 FLEET_SETTINGS = register_collection("fleet_settings", FleetSettings)
@@ -140,20 +164,52 @@ def set_quota(settings: FleetSettings, quota: UserQuota) -> Changed:
     if before == quota:
         return settings, []
     others = [one for one in settings.quotas if one.user != quota.user]
-    is_set = quota.workflows is not None or quota.workflows_waiting is not None
-    if is_set and len(others) >= MAX_QUOTAS:
-        raise Rejected(
-            f"at most {MAX_QUOTAS} users can have quotas of their own", hint="set one for every user, or take some away"
-        )
-    quotas = sorted([*others, quota] if is_set else others, key=lambda one: one.user)
+    _check_room(quota, len(others), "users", remedy="set one for every user, or take some away")
+    quotas = sorted([*others, quota] if _has_number(quota) else others, key=lambda one: one.user)
     facts = AuditFacts(
         operation="update",
         kind=QUOTA_KIND,
         object_id=quota.user,
         name=quota.user or "every user",
-        changes=compare_fields(before, quota, shown=("workflows", "workflows_waiting")),
+        changes=_compare_quotas(before, quota),
     )
     return settings.model_copy(update={"quotas": tuple(quotas)}), [facts]
+
+
+def set_organization_quota(settings: FleetSettings, quota: OrganizationQuota) -> Changed:
+    """Return `settings` with `quota`. A quota without numbers goes.
+
+    Raises:
+        Rejected: too many organizations have quotas.
+    """
+    before = settings.find_organization_setting(quota.organization)
+    if before == quota:
+        return settings, []
+    others = [one for one in settings.organization_quotas if one.organization != quota.organization]
+    _check_room(quota, len(others), "organizations", remedy="take some away")
+    quotas = sorted([*others, quota] if _has_number(quota) else others, key=lambda one: one.organization)
+    facts = AuditFacts(
+        operation="update",
+        kind=QUOTA_KIND,
+        object_id=quota.organization,
+        name=f"organization {quota.organization}",
+        organization=OrganizationId(quota.organization),
+        changes=_compare_quotas(before, quota),
+    )
+    return settings.model_copy(update={"organization_quotas": tuple(quotas)}), [facts]
+
+
+def _check_room(quota: StoredQuota, n_others: int, whose: str, *, remedy: str) -> None:
+    if _has_number(quota) and n_others >= MAX_QUOTAS:
+        raise Rejected(f"at most {MAX_QUOTAS} {whose} can have quotas of their own", hint=remedy)
+
+
+def _has_number(quota: StoredQuota) -> bool:
+    return quota.workflows is not None or quota.workflows_waiting is not None
+
+
+def _compare_quotas(before: StoredQuota, after: StoredQuota) -> dict[str, Any]:
+    return compare_fields(before, after, shown=("workflows", "workflows_waiting"))
 
 
 def _describe_drain(drain: Drain, changes: dict[str, Any]) -> AuditFacts:

@@ -76,6 +76,7 @@ def make_workflow(
     }
     workflow = WorkflowDocument(
         **shared,
+        organizations=list(owner.organizations),
         priority=priority,
         cursor=mint.make_cursor(),
         queues=plan,

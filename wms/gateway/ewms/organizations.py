@@ -12,11 +12,11 @@ from schemas.api.organizations import (
     OrganizationSeen,
 )
 from schemas.errors import NotFound, Rejected
-from schemas.ids import OrganizationId
+from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId
 from wms.tenancy.claims import is_organization_name
 from wms.tenancy.documents import OrganizationDocument
 from wms.tenancy.organizations import Organizations
-from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal, TenancyRole, check_right, roles_for
+from wms.tenancy.rights import Action, Principal, TenancyRole, check_right, roles_for
 
 _NAME = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"}
 

@@ -1,12 +1,20 @@
-"""The routes of quotas: how many workflows users may have. Operators change them while WMS runs."""
+"""The routes of quotas: how many workflows users and organizations may have. Operators change them while WMS runs."""
 
 from functools import partial
 
 from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json
-from schemas.api.operators import QuotaRequest, QuotasAnswer, QuotaSeen
-from wms.fleet.choices.fleet_settings import FleetSettings, Quota, UserQuota, set_quota
+from schemas.api.operators import OrganizationQuotaSeen, QuotaRequest, QuotasAnswer, QuotaSeen
+from schemas.errors import Rejected
+from wms.fleet.choices.fleet_settings import (
+    FleetSettings,
+    OrganizationQuota,
+    Quota,
+    UserQuota,
+    set_organization_quota,
+    set_quota,
+)
 from wms.gateway.roles import Role
 from wms.shared_document import SharedDocument
 
@@ -25,7 +33,7 @@ class QuotaRoutes:
                 "GET",
                 "/quotas",
                 self.list_quotas,
-                "List how many workflows users may have",
+                "List how many workflows users and organizations may have",
                 roles=frozenset({Role.OPS, Role.AUDITOR}),
                 answer=QuotasAnswer,
             ),
@@ -33,7 +41,7 @@ class QuotaRoutes:
                 "PUT",
                 "/quotas",
                 self.set_quota,
-                "Say how many workflows one user may have, or every user",
+                "Say how many workflows one user, every user or an organization may have",
                 roles=frozenset({Role.OPS}),
                 body=QuotaRequest,
                 answer=QuotasAnswer,
@@ -46,8 +54,17 @@ class QuotaRoutes:
 
     async def set_quota(self, call: Call) -> Response:
         body: QuotaRequest = call.body
-        quota = UserQuota(user=body.user, workflows=body.workflows, workflows_waiting=body.workflows_waiting)
-        return self._answer_quotas(await self._settings.change(call.caller.subject, partial(set_quota, quota=quota)))
+        who, numbers = call.caller.subject, {"workflows": body.workflows, "workflows_waiting": body.workflows_waiting}
+        if not body.organization:
+            user_quota = UserQuota(user=body.user, **numbers)
+            return self._answer_quotas(await self._settings.change(who, partial(set_quota, quota=user_quota)))
+        if body.user:
+            raise Rejected(
+                "'organization': must not be there with 'user': a quota is of a user or of an organization",
+                hint="send two requests",
+            )
+        quota = OrganizationQuota(organization=body.organization, **numbers)
+        return self._answer_quotas(await self._settings.change(who, partial(set_organization_quota, quota=quota)))
 
     def _answer_quotas(self, settings: FleetSettings) -> Response:
         return answer_json(
@@ -55,5 +72,6 @@ class QuotaRoutes:
                 workflows=self._usual.max_workflows,
                 workflows_waiting=self._usual.max_waiting,
                 quotas=[QuotaSeen(**quota.model_dump()) for quota in settings.quotas],
+                organizations=[OrganizationQuotaSeen(**quota.model_dump()) for quota in settings.organization_quotas],
             )
         )

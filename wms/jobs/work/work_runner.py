@@ -16,7 +16,7 @@ from schemas.automation.stored_secrets import SecretFile
 from schemas.engine.runs import NodeState, Outcome
 from schemas.errors import Conflict, OverQuota, Rejected
 from schemas.fleet.phases import Deactivated
-from schemas.ids import RunId, RunUuid, WorkflowId
+from schemas.ids import DEFAULT_ORGANIZATION, RunId, RunUuid, WorkflowId
 from wms.engine.engine import Engine
 from wms.engine.life.open_run import OpenRun
 from wms.engine.life.stimuli import ChildEnded, ChildStarted
@@ -106,7 +106,11 @@ class WorkRunner:
             )
             answer = (
                 await self._fleet.submit_workflow(
-                    request, Owner(owner), once, also=self._give_secrets(job, secrets), for_run=True
+                    request,
+                    Owner(owner, organizations=(job.organization or DEFAULT_ORGANIZATION,)),
+                    once,
+                    also=self._give_secrets(job, secrets),
+                    for_run=True,
                 )
             ).answer
         except OverQuota:

@@ -25,13 +25,12 @@ from schemas.engine.subscriptions import (
     expand_document,
 )
 from schemas.errors import NotFound, Unprocessable
-from schemas.ids import OrganizationId
+from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId
 from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog
 from wms.processes.process_filters import PageWish, Query, join_queries, make_task_query
 from wms.processes.subscriptions.subscription_documents import parse_subscription
 from wms.processes.subscriptions.subscription_store import Subscriptions
-from wms.tenancy.rights import DEFAULT_ORGANIZATION
 
 _PATIENCE_MS = 3000
 _MAX_NAMED = 5

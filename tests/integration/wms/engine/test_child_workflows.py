@@ -41,6 +41,8 @@ async def test_a_workflow_that_its_user_finishes_ends_its_node_well(both: tuple[
     run = await engine.launch("wf")
     started = await engine.until(run, lambda document: document.nodes[0].workflow_id is not None)
     workflow_id = started.nodes[0].workflow_id
+    (stored,) = await world.wms.store.find(WORKFLOWS, {"_id": workflow_id})
+    assert stored["organizations"] == ["default"], "it counts for the run's organization, not for its owner's"
     (taskforce,) = [t async for t in taskforces_of(world, str(workflow_id))]
     await world.in_phase(taskforce, "condor-submit")
     assert (await engine.load(run)).status == "running"

@@ -6,10 +6,10 @@ import pytest
 
 from schemas.automation.trees import ObjectRole, TemplateKind
 from schemas.errors import Forbidden
-from schemas.ids import OrganizationId
+from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId
 from tests.integration.wms.jobs.conftest import JobWorld
 from tests.waiting import eventually
-from wms.tenancy.rights import DEFAULT_ORGANIZATION, Principal, TenancyRole
+from wms.tenancy.rights import Principal, TenancyRole
 from wms.trees.template_errors import FieldsRefused
 
 CALLERS = {

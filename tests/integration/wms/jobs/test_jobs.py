@@ -29,7 +29,7 @@ async def test_c2_c4_c10_c21_a_task_runs_once_on_every_host_with_its_payload(job
     }
     # The person who has started the job gets no tokens of its queues.
     (workflow,) = await jobs.world.wms.store.find(WORKFLOWS, {})
-    assert workflow["owner"] == "ewms-jobs/ada"
+    assert (workflow["owner"], workflow["organizations"]) == ("ewms-jobs/ada", [made["organization"]])
     assert (await jobs.world.get(f"/v1/workflows/{workflow['_id']}", subject="ada")).status_code == 404
 
 

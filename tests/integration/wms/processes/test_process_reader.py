@@ -12,13 +12,13 @@ from schemas.engine.processes import ProcessStatus
 from schemas.engine.run_documents import RUNS, RunDocument
 from schemas.engine.runs import NodeState, NodeStatus, RunStatus
 from schemas.errors import Forbidden, NotFound, Rejected
-from schemas.ids import OrganizationId, RunId, RunUuid
+from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId, RunId, RunUuid
 from tests.unit.wms.processes.process_runs import make_error, make_node, make_process
 from wms.engine import repository
 from wms.processes.process_documents import describe_process
 from wms.processes.process_filters import parse_page
 from wms.processes.process_reader import ProcessReader
-from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal, TenancyRole
+from wms.tenancy.rights import Action, Principal, TenancyRole
 
 N = NodeStatus
 ROOT = Principal("root", frozenset({TenancyRole.SUPERUSER}))

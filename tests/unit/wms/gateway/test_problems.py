@@ -19,6 +19,7 @@ from wms.fleet.id_source import IdSource
 from wms.fleet.life.workflow_requests import make_workflow
 from wms.fleet.ownership import Owner
 from wms.gateway.ewms.workflows.requests import WorkflowRoutes
+from wms.tenancy.rights import Principal
 
 
 class TakesAll:
@@ -37,12 +38,18 @@ class TakesAll:
         return SubmittedWorkflow({}, new.hint)
 
 
+class NoOrganizations:
+    async def find_principal(self, caller: Any) -> Principal:
+        return Principal(caller.subject)
+
+
 async def hint(**changes: Any) -> str | None:
     caller = SimpleNamespace(subject="ada", projects=())
     call: Any = SimpleNamespace(body=request(**changes), caller=caller, once=None)
     absent: Any = None
     fleet: Any = TakesAll()
-    return (await WorkflowRoutes(fleet, absent, absent).request_workflow(call)).headers.get(HINT_HEADER)
+    organizations: Any = NoOrganizations()
+    return (await WorkflowRoutes(fleet, absent, absent, organizations).request_workflow(call)).headers.get(HINT_HEADER)
 
 
 def refused(**changes: Any) -> tuple[str, str]:
@@ -52,7 +59,9 @@ def refused(**changes: Any) -> tuple[str, str]:
     absent: Any = None
     fleet: Any = TakesAll()
     (route,) = [
-        r for r in WorkflowRoutes(fleet, absent, absent).routes() if (r.method, r.path) == ("POST", "/workflows")
+        r
+        for r in WorkflowRoutes(fleet, absent, absent, absent).routes()
+        if (r.method, r.path) == ("POST", "/workflows")
     ]
     with pytest.raises(BadBody) as caught:
         parse_body(json.dumps(body).encode(), "application/json", WorkflowRequest, explain=route.explain)

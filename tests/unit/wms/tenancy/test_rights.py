@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import Forbidden, NotFound
-from schemas.ids import OrganizationId
+from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId
 from wms.tenancy.rights import (
-    DEFAULT_ORGANIZATION,
     ORGANIZATION_ROLES,
     RIGHTS,
     SYSTEM_ROLES,
@@ -18,6 +17,7 @@ from wms.tenancy.rights import (
     TenancyRole,
     check_right,
     choose_organization,
+    find_charged_organizations,
     find_organizations,
     may,
     may_everywhere,
@@ -131,6 +131,21 @@ def test_what_names_no_organization_is_the_default_ones() -> None:
     member = Principal("ada", roles={DEFAULT_ORGANIZATION: frozenset({TenancyRole.ORG_MEMBER})})
     assert may(member, Action.SEE_PROCESS, "")
     assert not may(holder(TenancyRole.ORG_MEMBER), Action.SEE_PROCESS, "")
+
+
+def test_a_users_workflows_count_for_each_organization_where_it_may_run_tasks_or_for_the_default_one() -> None:
+    roles = {
+        SOUTH: frozenset({TenancyRole.ORG_MEMBER}),
+        NORTH: frozenset({TenancyRole.ORG_ADMIN}),
+        OrganizationId("east"): frozenset({TenancyRole.ORG_AUDITOR}),
+    }
+    superuser = frozenset({TenancyRole.SUPERUSER})
+    assert find_charged_organizations(Principal("ada", roles=roles)) == (NORTH, SOUTH)
+    assert find_charged_organizations(Principal("ada", superuser, {SOUTH: roles[SOUTH]})) == (SOUTH,)
+    assert find_charged_organizations(Principal("ada", superuser)) == (DEFAULT_ORGANIZATION,)
+    assert find_charged_organizations(Principal("ada", roles={NORTH: roles[OrganizationId("east")]})) == (
+        DEFAULT_ORGANIZATION,
+    )
 
 
 def test_a_new_object_goes_to_the_wanted_the_default_or_the_only_organization() -> None:

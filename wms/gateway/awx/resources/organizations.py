@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.errors import Conflict, NotFound
-from schemas.ids import OrganizationId
+from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId
 from wms.gateway.awx.kinds.others import ORGANIZATION_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_rows, read_id, route_list, route_object
 from wms.gateway.awx.shapes.object_paths import make_url, relate_lists
@@ -15,7 +15,7 @@ from wms.gateway.awx.shapes.role_words import RoleTarget, list_keys, summarize_r
 from wms.gateway.awx.shapes.template_shapes import show_time
 from wms.tenancy.claims import is_organization_name
 from wms.tenancy.documents import OrganizationDocument
-from wms.tenancy.rights import DEFAULT_ORGANIZATION, Action, Principal
+from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.template_errors import FieldsRefused
 

@@ -26,15 +26,18 @@ from wms.fleet.reading.object_reader import ObjectReader
 from wms.gateway.ewms.workflows.objects import read_object, read_wanted_parts
 from wms.gateway.ewms.workflows.progress import find_progress
 from wms.gateway.roles import ACTORS, READERS, USERS, find_access
+from wms.tenancy.organizations import Organizations
+from wms.tenancy.rights import find_charged_organizations
 
 
 class WorkflowRoutes:
     """Handlers of /workflows."""
 
-    def __init__(self, fleet: Fleet, reader: ObjectReader, mqs: Asks) -> None:
+    def __init__(self, fleet: Fleet, reader: ObjectReader, mqs: Asks, organizations: Organizations) -> None:
         self._fleet = fleet
         self._reader = reader
         self._mqs = mqs
+        self._organizations = organizations
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -88,7 +91,8 @@ class WorkflowRoutes:
         ]
 
     async def request_workflow(self, call: Call) -> Response:
-        owner = Owner(call.caller.subject, call.caller.projects)
+        principal = await self._organizations.find_principal(call.caller)
+        owner = Owner(call.caller.subject, call.caller.projects, find_charged_organizations(principal))
         submitted = await self._fleet.submit_workflow(call.body, owner, call.once)
         answer = answer_json(submitted.answer)
         # The contract accepts these requests, but the workflow cannot do its work. The header says why.

@@ -21,8 +21,9 @@ from deploy.local.servers.token_issuer import (
     role_tokens,
     write_issuer,
 )
+from schemas.ids import DEFAULT_ORGANIZATION
 from wms.tenancy.claims import DEFAULT_TENANCY_RULES, make_principal
-from wms.tenancy.rights import DEFAULT_ORGANIZATION, TenancyRole
+from wms.tenancy.rights import TenancyRole
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 
 from ewms.cli.text.fleet.tables import cluster_table
 from ewms.cli.text.operators import describe_place, quota_table
-from schemas.api.operators import DrainSeen, DrainStatus, QuotasAnswer, QuotaSeen
+from schemas.api.operators import DrainSeen, DrainStatus, OrganizationQuotaSeen, QuotasAnswer, QuotaSeen
 from schemas.api.workflows.requests import ClusterLocation
 
 AT = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
@@ -51,3 +51,7 @@ def test_quotas_show_zero_as_any_number_and_nothing_where_another_counts() -> No
     assert ["(settings)", "100", "10"] in rows
     assert ["(every", "user)", "any", "number"] in rows
     assert ["ann", "5", "7"] in rows
+    assert "organization" not in show(quota_table(found))
+    north = OrganizationQuotaSeen(organization="north", workflows=50, workflows_waiting=None)
+    table = show(quota_table(found.model_copy(update={"organizations": [north]})))
+    assert ["organization", "north", "50"] in [line.split() for line in table.splitlines()]

@@ -13,9 +13,11 @@ from wms.fleet.choices.fleet_settings import (
     MAX_QUOTAS,
     Drain,
     FleetSettings,
+    OrganizationQuota,
     Quota,
     UserQuota,
     drain_location,
+    set_organization_quota,
     set_quota,
     undrain_location,
 )
@@ -85,6 +87,25 @@ def test_a_quota_without_numbers_goes_and_the_log_says_what_it_was() -> None:
     assert set_quota(gone, UserQuota(user="ann")) == (NEW, [])
     _, [row] = set_quota(NEW, UserQuota(user=EVERY_USER, workflows=7))
     assert row.name == "every user"
+
+
+def test_an_organization_has_no_limit_until_operators_set_one_and_its_admins_see_the_row() -> None:
+    assert NEW.find_organization_quota("north") == Quota()
+    quota = OrganizationQuota(organization="north", workflows=7)
+    settings, [row] = set_organization_quota(NEW, quota)
+    assert settings.find_organization_quota("north") == Quota(max_workflows=7)
+    assert settings.find_organization_quota("south") == Quota()
+    assert settings.find_quota("north", Quota(5)) == Quota(5), "a user of that name is somebody else"
+    assert (row.kind, row.name, row.organization) == ("quota", "organization north", "north")
+    assert row.changes == {"workflows": [None, 7]}
+    assert set_organization_quota(settings, quota) == (settings, [])
+    gone, [row] = set_organization_quota(settings, OrganizationQuota(organization="north"))
+    assert (gone, row.changes) == (NEW, {"workflows": [7, None]})
+    full = FleetSettings(
+        organization_quotas=tuple(OrganizationQuota(organization=f"o{n}", workflows=1) for n in range(MAX_QUOTAS))
+    )
+    with pytest.raises(Rejected, match="at most 1000 organizations"):
+        set_organization_quota(full, quota)
 
 
 def test_more_quotas_than_one_document_holds_are_refused_and_a_full_one_can_be_emptied() -> None:

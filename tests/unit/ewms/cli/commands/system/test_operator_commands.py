@@ -48,10 +48,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         (["quota", "list"], ("list_quotas", (), {})),
         (
             ["quota", "set", "ada", "--workflows", "5"],
-            ("set_quota", ("ada",), {"workflows": 5, "workflows_waiting": None}),
+            ("set_quota", ("ada",), {"organization": "", "workflows": 5, "workflows_waiting": None}),
         ),
-        (["quota", "set", "--waiting", "0"], ("set_quota", ("",), {"workflows": None, "workflows_waiting": 0})),
-        (["quota", "reset", "ada"], ("set_quota", ("ada",), {})),
+        (
+            ["quota", "set", "--waiting", "0"],
+            ("set_quota", ("",), {"organization": "", "workflows": None, "workflows_waiting": 0}),
+        ),
+        (
+            ["quota", "set", "--organization", "north", "--workflows", "9"],
+            ("set_quota", ("",), {"organization": "north", "workflows": 9, "workflows_waiting": None}),
+        ),
+        (["quota", "reset", "ada"], ("set_quota", ("ada",), {"organization": ""})),
+        (["quota", "reset", "--organization", "north"], ("set_quota", ("",), {"organization": "north"})),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, list) else "",
 )
