@@ -1,12 +1,13 @@
 """Send news about workflows as streams of events. All watchers share the work.
 
-While anybody watches, WMS reads a followed workflow every two seconds, once for all watchers, and the list once for all
-watchers with the same rights. A watcher costs only the comparison with what it knows. `feed_events` says which events
-there are.
+While anybody watches, WMS reads a followed workflow every two seconds, once for all watchers. It reads, compares and
+encodes the list once for all watchers with the same rights: such a watcher costs only the sending of shared bytes.
+`feed_events` says which events there are.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,8 @@ from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.shared_work import SharedWork
 from runtime.web.news.event_streams import follow_object
-from runtime.web.news.sse_format import StreamEvent
+from runtime.web.news.shared_feed import SharedFeed
+from runtime.web.news.sse_format import StreamEvent, format_event, format_events
 from schemas.api.workflows.news import WorkflowNews
 from schemas.fleet.documents import WORKFLOWS
 from schemas.fleet.endings import outcome_words
@@ -23,6 +25,7 @@ from wms.fleet import repository
 from wms.fleet.ownership import Access
 from wms.fleet.reading.health import describe_stall
 from wms.insight.feed_events import (
+    NewsItem,
     NewsList,
     ProgressState,
     list_changes,
@@ -53,7 +56,8 @@ class WorkflowFeed:
     def __init__(self, store: Store, reader: WorkflowReader) -> None:
         self._store = store
         self._reader = reader
-        self._lists = SharedWork(kept_for_s=LOOK_S / 2)
+        #: By the rights of the watchers.
+        self._lists: dict[Hashable, SharedFeed[NewsList]] = {}
         self._states = SharedWork(kept_for_s=LOOK_S / 2)
 
     def follow_workflow(self, workflow_id: str, access: Access, after: str) -> AsyncIterator[StreamEvent]:
@@ -71,35 +75,64 @@ class WorkflowFeed:
 
         return follow_object(read_after, after=after, wait=_wait, is_over=lambda event: event.name == "end")
 
-    async def follow_all(self, access: Access, after: str) -> AsyncIterator[StreamEvent]:
-        """Yield the list of workflows that a caller may see, then each one that changes. `after` is the last id.
+    async def follow_all(self, access: Access, after: str) -> AsyncIterator[bytes]:
+        """Yield the list of workflows that a caller may see, then each one that changes, as the bytes of a stream.
+        `after` is the last id.
 
         Raises:
             Unavailable: the database is away.
         """
-        news = await self._list_visible(access)
-        if news.id != after:
-            yield make_list_event(news)
-        while True:
-            before = news
-            await _wait()
-            news = await self._list_visible(access)
-            for event in list_changes(before, news):
-                yield event
-
-    async def _list_visible(self, access: Access) -> NewsList:
         key = None if access.everything else (access.subject, access.projects)
-        return await self._lists.find_result(key, lambda: self._read_list(access))
+        feed = self._lists.get(key)
+        if feed is None or feed.is_over:
+            feed = self._lists[key] = self._make_feed(access)
+        try:
+            async with aclosing(feed.follow(after)) as parts:
+                async for part in parts:
+                    yield part
+        finally:
+            if feed.is_over and self._lists.get(key) is feed:
+                del self._lists[key]
 
-    async def _read_list(self, access: Access) -> NewsList:
+    def _make_feed(self, access: Access) -> SharedFeed[NewsList]:
+        return SharedFeed(
+            NewsReader(self._store, access).read_list,
+            encode_whole=lambda news: format_event(make_list_event(news)),
+            encode_change=lambda before, news: format_events(list_changes(before, news)),
+            pause_s=LOOK_S,
+        )
+
+
+class NewsReader:
+    """Reads the list of workflows that a caller may see. It describes and encodes only those that have changed."""
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self._store = store
+        self._access = access
+        #: What was read of each workflow of the last list, and how it was told.
+        self._last: dict[str, tuple[Document, NewsItem]] = {}
+
+    async def read_list(self) -> NewsList:
+        """Return the list as it is now.
+
+        Raises:
+            Unavailable: the database is away.
+        """
         documents = await self._store.find(
             WORKFLOWS,
-            select_news(access, (utc_now() - _SHOWN_FOR).timestamp()),
+            select_news(self._access, (utc_now() - _SHOWN_FOR).timestamp()),
             projection=dict.fromkeys(_FIELDS, 1),
             sort=[("cursor", -1)],
             limit=_MOST,
         )
-        return make_list(make_item(_describe_news(each)) for each in documents)
+        self._last = {each["_id"]: (each, self._find_item(each)) for each in documents}
+        return make_list(item for _, item in self._last.values())
+
+    def _find_item(self, workflow: Document) -> NewsItem:
+        last = self._last.get(workflow["_id"])
+        if last is not None and last[0] == workflow:
+            return last[1]
+        return make_item(_describe_news(workflow))
 
 
 def select_news(access: Access, ended_after: float) -> dict[str, Any]:

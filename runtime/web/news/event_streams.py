@@ -15,13 +15,14 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from runtime.clock import utc_now
 from runtime.telemetry import gauge, log
-from runtime.web.news.sse_format import HEARTBEAT, StreamEvent, format_event, format_pause, is_event_id
+from runtime.web.news.sse_format import HEARTBEAT, StreamEvent, StreamPart, format_event, format_pause, is_event_id
 from runtime.web.route import Call
 from schemas.errors import EWMSError, OverQuota, Rejected, Unavailable
 
@@ -51,7 +52,7 @@ class EventStreams:
         """The number of open streams."""
         return self._n_open.total()
 
-    def open_stream(self, call: Call, events: AsyncIterator[StreamEvent]) -> StreamingResponse:
+    def open_stream(self, call: Call, events: AsyncIterator[StreamPart]) -> StreamingResponse:
         """Return the answer that sends `events`.
 
         Raises:
@@ -83,52 +84,78 @@ class EventStreams:
             del self._n_open[caller]
 
     async def send_events(
-        self, events: AsyncIterator[StreamEvent], receive: Receive, send: Send, *, life_s: float
+        self, events: AsyncIterator[StreamPart], receive: Receive, send: Send, *, life_s: float
     ) -> None:
         """Send `events` until the iterator ends, the client disconnects, the process stops, or `life_s` is over."""
-        watches = [
-            asyncio.create_task(_wait_for_disconnect(receive), name="stream's client"),
-            asyncio.create_task(self._stopping.wait(), name="streams' end"),
-        ]
-        coming: asyncio.Task[StreamEvent] | None = None
+        line = _StreamLine(send)
         ends_at = time.monotonic() + life_s
+        watches: list[asyncio.Task[Any]] = []
         try:
-            await _send_chunk(send, format_pause(_RECONNECT_S))
+            await line.send_chunk(format_pause(_RECONNECT_S))
+            # One task sends all events, and this one only watches it: an event costs no new task and no new wait.
+            watches = [
+                asyncio.create_task(_send_all(events, line), name="stream's events"),
+                asyncio.create_task(_wait_for_disconnect(receive), name="stream's client"),
+                asyncio.create_task(self._stopping.wait(), name="streams' end"),
+            ]
             while (left_s := ends_at - time.monotonic()) > 0:
-                # A heartbeat must not disturb the iterator, so this task goes on waiting for the next event.
-                coming = coming or asyncio.ensure_future(anext(events))
-                await asyncio.wait(
-                    [coming, *watches],
-                    timeout=min(self._heartbeat_s, left_s),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if any(watch.done() for watch in watches):
-                    break
-                if not coming.done():
-                    await _send_chunk(send, HEARTBEAT)
+                quiet_s = line.measure_quiet_s()
+                if quiet_s >= self._heartbeat_s:
+                    await line.send_chunk(HEARTBEAT)
                     continue
-                done, coming = coming, None
-                if (event := _take_event(done)) is None:
+                done, _ = await asyncio.wait(
+                    watches, timeout=min(self._heartbeat_s - quiet_s, left_s), return_when=asyncio.FIRST_COMPLETED
+                )
+                if done:
                     break
-                await _send_chunk(send, format_event(event))
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            for task in (*watches, coming):
-                if task is not None:
-                    task.cancel()
-                    with suppress(asyncio.CancelledError, StopAsyncIteration, Exception):
-                        await task
+            for task in watches:
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
             close = getattr(events, "aclose", None)
             if close is not None:
                 await close()
 
 
+class _StreamLine:
+    """The way to the client of one stream, and since when it is quiet."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._n_sending = 0
+        self._quiet_since = time.monotonic()
+
+    def measure_quiet_s(self) -> float:
+        """Return for how many seconds nothing was sent. A client that has not taken the last chunk hears enough."""
+        return 0.0 if self._n_sending else time.monotonic() - self._quiet_since
+
+    async def send_chunk(self, chunk: bytes) -> None:
+        """Send `chunk`, and wait while the client takes too little."""
+        self._n_sending += 1
+        try:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        finally:
+            self._n_sending -= 1
+            self._quiet_since = time.monotonic()
+
+
+async def _send_all(events: AsyncIterator[StreamPart], line: _StreamLine) -> None:
+    """Send `events` until the iterator ends or fails. After that the stream ends, and the client connects again."""
+    try:
+        async for event in events:
+            await line.send_chunk(event if isinstance(event, bytes) else format_event(event))
+    except EWMSError as error:
+        log.warning("stream ended", reason=error.reason)
+    except Exception as error:  # noqa: BLE001 - the answer has begun, so that no error can be answered any more
+        log.error("stream ended", error=repr(error), exc_info=True)
+
+
 class _EventStreamResponse(StreamingResponse):
     """The answer with the events of one stream."""
 
-    def __init__(
-        self, events: AsyncIterator[StreamEvent], streams: EventStreams, caller: str, *, life_s: float
-    ) -> None:
+    def __init__(self, events: AsyncIterator[StreamPart], streams: EventStreams, caller: str, *, life_s: float) -> None:
         # No proxy may collect the events.
         super().__init__((), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
         self._events = events
@@ -210,27 +237,10 @@ async def follow_object(
         await wait()
 
 
-def _take_event(done: asyncio.Task[StreamEvent]) -> StreamEvent | None:
-    """Return the event that came. Return None if the stream must end; the client then connects again."""
-    try:
-        return done.result()
-    except StopAsyncIteration:
-        return None
-    except EWMSError as error:
-        log.warning("stream ended", reason=error.reason)
-    except Exception as error:  # noqa: BLE001 - the answer has begun, so that no error can be answered any more
-        log.error("stream ended", error=repr(error), exc_info=True)
-    return None
-
-
 def _token_life_s(call: Call) -> float:
     """Return for how many seconds the caller's token is still valid; infinity without an end."""
     expires_at = call.caller.claims.get("exp")
     return float(expires_at) - utc_now().timestamp() if isinstance(expires_at, int | float) else float("inf")
-
-
-async def _send_chunk(send: Send, chunk: bytes) -> None:
-    await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:

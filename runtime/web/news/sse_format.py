@@ -8,6 +8,7 @@ A blank line ends an event, and a line that begins with a colon is a comment. So
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: A comment, which shows both sides that the connection is still open.
@@ -28,6 +29,10 @@ class StreamEvent:
     name: str = ""
 
 
+#: What a stream sends: an event, or the bytes of events that several streams share.
+StreamPart = StreamEvent | bytes
+
+
 def format_event(event: StreamEvent) -> bytes:
     """Return the bytes of `event`.
 
@@ -41,6 +46,15 @@ def format_event(event: StreamEvent) -> bytes:
     lines += [f"event: {event.name}"] if event.name else []
     lines += [f"data: {line}" for line in _LINE_ENDS.split(event.data)]
     return "\n".join((*lines, "\n")).encode()
+
+
+def format_events(events: Iterable[StreamEvent]) -> bytes:
+    """Return the bytes of `events`, one after the other.
+
+    Raises:
+        ValueError: the id or the name of an event has a line end or a NUL.
+    """
+    return b"".join(map(format_event, events))
 
 
 def format_pause(pause_s: float) -> bytes:
