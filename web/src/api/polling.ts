@@ -13,8 +13,8 @@ export interface Polled<T> extends Look<T> {
 export const EVERY_MS = 4_000;
 
 /**
- * Return what `look` last answered. It is called at once, then every `intervalMs`. A change of `key` begins anew.
- * An empty `key` looks at nothing.
+ * Return what `look` last answered. It is called at once, then every `intervalMs`, or more rarely while the answer stays
+ * the same. A change of `key` begins anew. An empty `key` looks at nothing.
  */
 export function usePolled<T>(key: string, look: () => Promise<T>, intervalMs = EVERY_MS): Polled<T> {
   const [seen, setSeen] = useState<{ key: string; look: Look<T> }>({ key, look: UNSEEN });
@@ -44,7 +44,7 @@ export function usePolled<T>(key: string, look: () => Promise<T>, intervalMs = E
       }
       isLooking = true;
       try {
-        current = noteAnswer(await latest.current(), Date.now());
+        current = noteAnswer(await latest.current(), Date.now(), current);
       } catch (failure) {
         current = noteFailure(current, failure);
       }
@@ -58,7 +58,7 @@ export function usePolled<T>(key: string, look: () => Promise<T>, intervalMs = E
         isAnotherWanted = false;
         void lookOnce();
       } else if (!isFinal(current.failure)) {
-        timer = window.setTimeout(lookOnce, choosePause(intervalMs, current.nFailures, document.hidden));
+        timer = window.setTimeout(lookOnce, choosePause(intervalMs, current, document.hidden));
       }
     };
     const lookWhenSeen = (): void => {
@@ -67,7 +67,11 @@ export function usePolled<T>(key: string, look: () => Promise<T>, intervalMs = E
       }
     };
 
-    refresh.current = () => void lookOnce();
+    refresh.current = () => {
+      // Who asks for a look expects a change.
+      current = { ...current, nSame: 0 };
+      void lookOnce();
+    };
     document.addEventListener("visibilitychange", lookWhenSeen);
     window.addEventListener("online", lookWhenSeen);
     const clock = window.setInterval(() => setNow(Date.now()), 1_000);

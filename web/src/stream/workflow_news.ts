@@ -1,7 +1,7 @@
 /** The news of all workflows in this tab. They come through a worker that all tabs of the browser share. */
 
 import { createContext } from "preact";
-import { useContext, useEffect, useState } from "preact/hooks";
+import { useCallback, useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ALIVE_EVERY_MS, type FromTab, type FromWorker } from "./messages.ts";
 import { type News, takeEvent } from "./news.ts";
 
@@ -11,18 +11,40 @@ export interface HeardNews {
   heardAt: number;
 }
 
-/** null: there is no stream, for example because the browser has no shared workers. Then the page polls. */
-export const NewsContext = createContext<HeardNews | null>(null);
-
-export function useWorkflowNews(): HeardNews | null {
-  return useContext(NewsContext);
+/** Where the parts of the page get the news. `heard` is null without a stream, for example in a browser without shared workers. */
+export interface NewsSource {
+  heard: HeardNews | null;
+  /** Say that a part needs the stream. The result says that it does no more. */
+  join: () => () => void;
 }
 
-/** Follow the stream with `token`. */
-export function useSharedStream(token: string): HeardNews | null {
+/** The stream stays open for so long after the last part that needed it: people go back and forth. */
+const LINGER_MS = 30_000;
+
+export const NewsContext = createContext<NewsSource>({ heard: null, join: () => () => {} });
+
+/** Return the news, and keep the stream open meanwhile; null: there is no stream, and the page polls. */
+export function useWorkflowNews(): HeardNews | null {
+  const { heard, join } = useContext(NewsContext);
+  useEffect(join, [join]);
+  return heard;
+}
+
+/** Follow the stream with `token` while a part of the page needs it. A part that does not costs the gateway no stream. */
+export function useSharedStream(token: string): NewsSource {
+  const [isWanted, setWanted] = useState(false);
   const [heard, setHeard] = useState<HeardNews | null>(null);
+  const nParts = useRef(0);
+  const join = useCallback(() => {
+    nParts.current += 1;
+    setWanted(true);
+    return () => {
+      nParts.current -= 1;
+      window.setTimeout(() => nParts.current === 0 && setWanted(false), LINGER_MS);
+    };
+  }, []);
   useEffect(() => {
-    if (!("SharedWorker" in window)) {
+    if (!isWanted || !("SharedWorker" in window)) {
       return;
     }
     const worker = new SharedWorker(new URL("./stream_worker.ts", import.meta.url), { type: "module", name: "ewms-stream" });
@@ -41,8 +63,8 @@ export function useSharedStream(token: string): HeardNews | null {
       worker.port.close();
       setHeard(null);
     };
-  }, [token]);
-  return heard;
+  }, [token, isWanted]);
+  return useMemo(() => ({ heard, join }), [heard, join]);
 }
 
 function takeMessage(old: HeardNews | null, message: FromWorker, now: number): HeardNews | null {
