@@ -83,6 +83,17 @@ class Call:
             raise Rejected(f"'{name}': must be a whole number, at least {minimum}{most}")
         return number
 
+    def read_flag(self, name: str, *, default: bool) -> bool:
+        """Return whether the parameter `name` of the query is `true`. Return `default` if the query does not have it.
+
+        Raises:
+            Rejected: the text is neither `true` nor `false`.
+        """
+        text = self.read_query(name)
+        if text not in (None, "true", "false"):
+            raise Rejected(f"'{name}': must be 'true' or 'false'")
+        return default if text is None else text == "true"
+
     @property
     def once(self) -> Once | None:
         """The identity of a request with an `Idempotency-Key`, the same for each repetition. None without a key.

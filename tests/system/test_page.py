@@ -150,6 +150,14 @@ def test_while_the_server_is_killed_the_page_says_so_and_goes_on_by_itself(tab: 
     expect(tab.page.get_by_role("alert")).to_have_count(0, timeout=2 * PATIENCE_MS)
 
 
+def test_a_part_whose_script_does_not_come_says_so(tab: Watched) -> None:
+    # The scripts of all parts come a while after the sign-in; this one is asked for before.
+    tab.page.route("**/assets/catalogue_parts-*.js", lambda route: route.abort())
+    tab.open("#/catalogue")
+    expect(tab.page.get_by_role("alert")).to_contain_text("The script of this part did not come.")
+    expect(tab.page.get_by_role("button", name="Load the page again")).to_be_visible()
+
+
 def test_an_expired_token_asks_for_another_one_and_shows_the_same_place(tab: Watched) -> None:
     tab.open("#/operators?tab=places")
     expect(tab.page.get_by_role("heading", name="Places where workers run")).to_be_visible()

@@ -8,7 +8,12 @@ import { type Claims, readClaims, type SignInConfig } from "./session/pkce.ts";
 import { finishSignIn, loadConfig, type Session, SessionContext } from "./session/session.ts";
 import { SignInForm } from "./session/sign_in.tsx";
 import { Frame } from "./frame.tsx";
+import { fetchAllParts, fetchPart } from "./pages.tsx";
+import { parsePlace } from "./routing/routes.ts";
 import { NewsContext, useSharedStream } from "./stream/workflow_news.ts";
+
+/** The scripts of all other parts come so long after the sign-in, when the first part has drawn itself. */
+const REST_AFTER_MS = 5_000;
 
 export function App(): VNode {
   const [config, setConfig] = useState<SignInConfig | null>(null);
@@ -22,6 +27,8 @@ export function App(): VNode {
       try {
         const found = await loadConfig();
         setConfig(found);
+        // Meanwhile people sign in. The script must not keep the form from being painted.
+        window.requestAnimationFrame(() => window.setTimeout(() => fetchPart(parsePlace(window.location.hash))));
         // Without an issuer the gateway believes every request.
         setToken(found.issuer ? await finishSignIn(found) : "");
       } catch (failure) {
@@ -29,6 +36,15 @@ export function App(): VNode {
       }
     })();
   }, []);
+
+  const isSignedIn = token !== null;
+  useEffect(() => {
+    if (isSignedIn) {
+      const timer = window.setTimeout(fetchAllParts, REST_AFTER_MS);
+      return () => window.clearTimeout(timer);
+    }
+    return;
+  }, [isSignedIn]);
 
   const signOut = useMemo(() => () => setToken(null), []);
   const api = useMemo(

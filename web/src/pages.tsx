@@ -2,22 +2,16 @@
 
 import type { VNode } from "preact";
 import type { Place } from "./routing/routes.ts";
-import { Catalogue } from "./catalogue/catalogue.tsx";
-import { InventoryPage } from "./catalogue/inventory_page.tsx";
-import { JobPage } from "./catalogue/job_page.tsx";
-import { TaskPage } from "./catalogue/task_page.tsx";
-import { Home } from "./home/home.tsx";
-import { Operators } from "./operators/operators.tsx";
+import { type Later, makeLater } from "./parts/later.tsx";
 import { Empty } from "./parts/states.tsx";
-import { ProcessList } from "./processes/process_list.tsx";
-import { ProcessPage } from "./processes/process_page.tsx";
-import { ProcessStart } from "./processes/process_start.tsx";
-import { SubscriptionPage } from "./processes/subscription_list.tsx";
-import { TreeList } from "./trees/tree_list.tsx";
-import { TreeRunPage } from "./trees/tree_run_page.tsx";
-import { TemplatePage } from "./trees/template_page.tsx";
-import { WorkflowList } from "./workflow/workflow_list.tsx";
-import { WorkflowPage } from "./workflow/workflow_page.tsx";
+
+const HOME = makeLater(async () => (await import("./home/home.tsx")).Home);
+const WORKFLOWS = makeLater(async () => (await import("./workflow/workflow_list.tsx")).WorkflowList);
+const WORKFLOW = makeLater(async () => (await import("./workflow/workflow_page.tsx")).WorkflowPage);
+const PROCESSES = makeLater(async () => (await import("./processes/process_parts.tsx")).ProcessParts);
+const TREES = makeLater(async () => (await import("./trees/tree_parts.tsx")).TreeParts);
+const CATALOGUE = makeLater(async () => (await import("./catalogue/catalogue_parts.tsx")).CatalogueParts);
+const OPERATORS = makeLater(async () => (await import("./operators/operators.tsx")).Operators);
 
 export const PARTS: ReadonlyArray<{ path: string; title: string }> = [
   { path: "", title: "Home" },
@@ -33,17 +27,17 @@ export function findPart(place: Place): VNode {
   const [part = "", id = "", below = ""] = place.parts;
   switch (part) {
     case "":
-      return <Home />;
+      return <HOME.Part />;
     case "workflows":
-      return id ? <WorkflowPage key={id} id={id} /> : <WorkflowList />;
+      return id ? <WORKFLOW.Part key={id} id={id} /> : <WORKFLOWS.Part />;
     case "processes":
-      return findProcessPart(id, below);
+      return <PROCESSES.Part id={id} below={below} />;
     case "trees":
-      return id === "templates" && below ? <TemplatePage key={below} id={below} /> : id === "runs" && below ? <TreeRunPage key={below} id={below} /> : <TreeList />;
+      return <TREES.Part kind={id} id={below} />;
     case "catalogue":
-      return findCataloguePart(id, below);
+      return <CATALOGUE.Part kind={id} id={below} />;
     case "operators":
-      return <Operators />;
+      return <OPERATORS.Part />;
     default:
       return (
         <Empty>
@@ -53,25 +47,16 @@ export function findPart(place: Place): VNode {
   }
 }
 
-function findProcessPart(id: string, below: string): VNode {
-  if (id === "start" && below) {
-    return <ProcessStart key={below} name={below} />;
-  }
-  if (id === "subscriptions" && below) {
-    return <SubscriptionPage key={below} id={below} />;
-  }
-  return id ? <ProcessPage key={id} id={id} /> : <ProcessList />;
+/** Fetch the script of the part that `place` names. */
+export function fetchPart(place: Place): void {
+  const [part = "", id = ""] = place.parts;
+  const scripts: Record<string, Pick<Later<object>, "fetch">> = { "": HOME, processes: PROCESSES, trees: TREES, catalogue: CATALOGUE, operators: OPERATORS };
+  (part === "workflows" ? (id ? WORKFLOW : WORKFLOWS) : scripts[part])?.fetch();
 }
 
-function findCataloguePart(kind: string, id: string): VNode {
-  switch (id ? kind : "") {
-    case "tasks":
-      return <TaskPage key={id} id={id} />;
-    case "jobs":
-      return <JobPage key={id} id={id} />;
-    case "inventories":
-      return <InventoryPage key={id} id={id} />;
-    default:
-      return <Catalogue />;
+/** Fetch the scripts of all parts, so that none is missing when somebody wants it. */
+export function fetchAllParts(): void {
+  for (const part of [HOME, WORKFLOWS, WORKFLOW, PROCESSES, TREES, CATALOGUE, OPERATORS]) {
+    part.fetch();
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawCurve, placeGraph } from "../src/graph/layout.ts";
+import { drawCurve, nameShape, placeGraph } from "../src/graph/layout.ts";
 import { fitDrawing, pan, zoom } from "../src/graph/viewport.ts";
 import { makeGraphParts } from "../src/workflow/graph_parts.ts";
 import type { WorkflowGraph } from "../src/api/generated/ewms.ts";
@@ -32,6 +32,17 @@ test("a public queue has a stub where users publish or fetch, and its line says 
     ["stub:q1:in", "T1", "3 ready, 1 in work", "busy"],
     ["T1", "stub:q2:out", "empty", ""],
   ]);
+});
+
+test("before the queues are counted, the lines say so, and no box moves when the counts come", () => {
+  const uncounted = makeGraphParts({ ...makeGraph(), queues: [] } as WorkflowGraph, false);
+  assert.deepEqual(uncounted.edges.map((edge) => [edge.label, edge.tone]), [["…", ""], ["…", ""]]);
+  assert.match(uncounted.nodes[1]!.spoken, /Not counted yet/);
+  const counted = makeGraph();
+  counted.queues.forEach((queue) => Object.assign(queue, { n_ready: 0, n_unacknowledged: 0 }));
+  const parts = makeGraphParts(counted);
+  assert.deepEqual(parts.edges.map((edge) => edge.label), ["empty", "empty"]);
+  assert.equal(nameShape(uncounted.nodes, uncounted.edges), nameShape(parts.nodes, parts.edges));
 });
 
 test("a task with a problem or held workers looks bad", () => {

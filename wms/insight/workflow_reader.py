@@ -1,5 +1,8 @@
 """Read all that the views of one workflow need: once for callers that ask at the same time."""
 
+import asyncio
+from dataclasses import replace
+
 from runtime.bus.questions import Asks
 from runtime.shared_work import SharedWork
 from schemas.api.queues.profiles import QueueDepths
@@ -22,20 +25,32 @@ class WorkflowReader:
         self._mqs = mqs
         self._shared = shared or SharedWork()
 
-    async def read_workflow(self, workflow_id: str, access: Access) -> WorkflowReading:
-        """Return a workflow with its parts.
+    async def read_workflow(self, workflow_id: str, access: Access, *, counts: bool = True) -> WorkflowReading:
+        """Return a workflow with its parts. Without `counts`, nobody counts the events in its queues.
 
         Raises:
             NotFound: the workflow is unknown, or not the caller's.
         """
         workflow = await self._reader.get_workflow(workflow_id, access)
-        return await self._shared.find_result(workflow.workflow_id, lambda: self._read_parts(workflow))
+        return await (self._share_counted(workflow) if counts else self._share_stored(workflow))
 
-    async def _read_parts(self, workflow: WorkflowDocument) -> WorkflowReading:
+    async def _share_counted(self, workflow: WorkflowDocument) -> WorkflowReading:
+        return await self._shared.find_result(("counted", workflow.workflow_id), lambda: self._read_counted(workflow))
+
+    async def _share_stored(self, workflow: WorkflowDocument) -> WorkflowReading:
+        return await self._shared.find_result(("stored", workflow.workflow_id), lambda: self._read_stored(workflow))
+
+    async def _read_counted(self, workflow: WorkflowDocument) -> WorkflowReading:
+        # The broker takes longest, so the database is read meanwhile.
+        (depths, unseen), stored = await asyncio.gather(
+            self._count_queues(WorkflowId(workflow.workflow_id)), self._share_stored(workflow)
+        )
+        return replace(stored, depths=depths, unseen=unseen)
+
+    async def _read_stored(self, workflow: WorkflowDocument) -> WorkflowReading:
         workflow_id = WorkflowId(workflow.workflow_id)
         document = {"_id": workflow_id, **workflow.model_dump()}
         taskforces = await self._reader.list_taskforces(workflow_id)
-        depths, unseen = await self._count_queues(workflow_id)
         stall = describe_stall(document)
         return WorkflowReading(
             workflow=workflow,
@@ -46,8 +61,6 @@ class WorkflowReader:
                 for each in taskforces
             },
             stall=None if stall is None else Stall.model_validate(stall),
-            depths=depths,
-            unseen=unseen,
         )
 
     async def _count_queues(self, workflow_id: WorkflowId) -> tuple[QueueDepths | None, str]:

@@ -1,6 +1,6 @@
 /** Look at something again and again while a part of the page shows it. */
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "./client.ts";
 import { choosePause, isStale, type Look, noteAnswer, noteFailure, UNSEEN } from "./looks.ts";
 
@@ -25,7 +25,8 @@ export function usePolled<T>(key: string, look: () => Promise<T>, intervalMs = E
   // Another interval must not forget what was seen.
   const kept = useRef<{ key: string; look: Look<T> }>({ key, look: UNSEEN });
 
-  useEffect(() => {
+  // It does not wait until "Loading" is painted: the request goes out before.
+  useLayoutEffect(() => {
     if (!key) {
       return;
     }

@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Link, useLinking } from "./linking.ts";
-import { cutText, type GraphEdge, type GraphNode, type Placed, placeGraph } from "./layout.ts";
+import { cutText, type GraphEdge, type GraphNode, nameShape, type Placed, placeGraph } from "./layout.ts";
 import { fitDrawing, pan, type Size, type Viewport, writeViewBox, zoom } from "./viewport.ts";
 
 interface GraphProps {
@@ -19,14 +19,6 @@ interface GraphProps {
 }
 
 const STEP = 60;
-
-/** The shape of a graph: only if that changes, its boxes get new places, and not with each new number. */
-function nameShape(nodes: readonly GraphNode[], edges: readonly GraphEdge[]): string {
-  return JSON.stringify([
-    nodes.map((node) => [node.id, Math.max(...[node.title, ...node.lines].map((text) => Math.ceil(text.length / 6))), node.lines.length]),
-    edges.map((edge) => [edge.source, edge.target, Math.ceil(edge.label.length / 6)]),
-  ]);
-}
 
 export function GraphView({ title, nodes, edges, direction = "LR", onChoose, chosen, onLink }: GraphProps): VNode {
   const pane = useRef<HTMLDivElement>(null);
@@ -81,6 +73,7 @@ export function GraphView({ title, nodes, edges, direction = "LR", onChoose, cho
     }
   };
   const live = new Map(nodes.map((node) => [node.id, node]));
+  const drawn = edges.filter((edge) => live.has(edge.source) && live.has(edge.target));
   const linking = useLinking(onLink);
   return (
     <div class="graph" ref={pane} onKeyDown={press}>
@@ -117,10 +110,9 @@ export function GraphView({ title, nodes, edges, direction = "LR", onChoose, cho
             <path class="arrow" d="M0,0 L8,4 L0,8 z" />
           </marker>
         </defs>
-        {placed.edges.map((edge, place) => {
-          const now = edges.filter((one) => live.has(one.source) && live.has(one.target))[place] ?? edge;
-          return <EdgeView key={place} path={edge.path} x={edge.labelX} y={edge.labelY} edge={now} />;
-        })}
+        {placed.edges.map((edge, place) => (
+          <EdgeView key={place} path={edge.path} x={edge.labelX} y={edge.labelY} edge={drawn[place] ?? edge} />
+        ))}
         {placed.nodes.map((node) => {
           const now = live.get(node.id) ?? node;
           const texts = [now.title, ...now.lines];

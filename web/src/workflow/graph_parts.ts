@@ -4,12 +4,19 @@ import type { GraphTask, QueueDepth, WorkflowGraph } from "../api/generated/ewms
 import type { GraphEdge, GraphNode } from "../graph/layout.ts";
 import { countOf, describeNumber, type Tone } from "../parts/texts.ts";
 
-/** Return a box for each task, and a stub for each end of a public queue where users publish or fetch. */
-export function makeGraphParts(graph: WorkflowGraph): { nodes: GraphNode[]; edges: GraphEdge[] } {
+/** Stands where the number of events will: as wide as most numbers, so that no box moves when they come. */
+const UNCOUNTED = "…";
+
+/**
+ * Return a box for each task, and a stub for each end of a public queue where users publish or fetch. If the queues are
+ * not counted yet, their lines say so.
+ */
+export function makeGraphParts(graph: WorkflowGraph, isCounted = true): { nodes: GraphNode[]; edges: GraphEdge[] } {
   const depths = new Map(graph.queues.map((queue) => [queue.mqid, queue]));
   const nodes: GraphNode[] = graph.tasks.map(describeTask);
   const edges: GraphEdge[] = [];
   const joints = new Set(graph.joints ?? []);
+  const describe = (depth: QueueDepth | undefined): string => (isCounted ? describeDepth(depth) : UNCOUNTED);
   for (const edge of graph.edges) {
     if (joints.has(edge.mqid)) {
       nodes.push({ id: edge.mqid, title: edge.alias, lines: [], tone: "", isStub: true, spoken: `Queue ${edge.alias} between many tasks` });
@@ -20,13 +27,13 @@ export function makeGraphParts(graph: WorkflowGraph): { nodes: GraphNode[]; edge
     // One shared stub would pull all queues to one point, so each queue has its own.
     const stub = `stub:${edge.mqid}:${isIn ? "in" : "out"}`;
     if (isIn || isOut) {
-      const spoken = `Public queue ${edge.alias}: ${isIn ? "you publish here" : "you fetch results here"}. ${describeDepth(depth)}`;
+      const spoken = `Public queue ${edge.alias}: ${isIn ? "you publish here" : "you fetch results here"}. ${isCounted ? describeDepth(depth) : "Not counted yet"}`;
       nodes.push({ id: stub, title: edge.alias, lines: [], tone: "", isStub: true, spoken });
     }
     edges.push({
       source: edge.source ?? stub,
       target: edge.target ?? stub,
-      label: isIn || isOut ? describeDepth(depth) : [edge.is_public ? edge.alias : "", describeDepth(depth)].filter(Boolean).join(": "),
+      label: isIn || isOut ? describe(depth) : [edge.is_public ? edge.alias : "", describe(depth)].filter(Boolean).join(": "),
       tone: depth && (depth.n_unacknowledged > 0 || (depth.n_ready > 0 && !isOut)) ? "busy" : "",
     });
   }

@@ -3,23 +3,25 @@
 import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 import type { WorkflowGraph } from "../api/generated/ewms.ts";
-import { usePolled } from "../api/polling.ts";
+import type { Polled } from "../api/polling.ts";
 import { GraphView } from "../graph/graph_view.tsx";
 import { Badge, Card, Table } from "../parts/basics.tsx";
 import { Empty, Shown } from "../parts/states.tsx";
 import { describeNumber } from "../parts/texts.ts";
 import { goTo, replaceQuery, usePlace } from "../routing/place.ts";
 import { writePlace } from "../routing/routes.ts";
-import { useApi } from "../session/session.ts";
 import { chooseTaskTone, describeDepth, makeGraphParts } from "./graph_parts.ts";
 
 const MOST_DRAWN = 150;
-const SLOW_MS = 15_000;
 
-export function WorkflowGraphCard({ path, isOver }: { path: string; isOver: boolean }): VNode {
-  const api = useApi();
+interface GraphCardProps {
+  graph: Polled<WorkflowGraph>;
+  /** Whether the events in the queues are counted. */
+  isCounted: boolean;
+}
+
+export function WorkflowGraphCard({ graph, isCounted }: GraphCardProps): VNode {
   const place = usePlace();
-  const graph = usePolled(`${path}/graph`, () => api.get<WorkflowGraph>(`${path}/graph`), isOver ? SLOW_MS : undefined);
   const nTasks = graph.value?.tasks.length ?? 0;
   const view = place.query["view"] ?? (nTasks > MOST_DRAWN ? "list" : "graph");
   const other = view === "graph" ? "list" : "graph";
@@ -36,8 +38,13 @@ export function WorkflowGraphCard({ path, isOver }: { path: string; isOver: bool
       <Shown of={graph} what="the graph">
         {(found) => (
           <>
+            {isCounted ? null : (
+              <p class="quiet" role="status">
+                Counting the events …
+              </p>
+            )}
             {found.unseen ? <div class="notice warn">The queues cannot be counted now: {found.unseen}</div> : null}
-            {found.tasks.length === 0 ? <Empty>This workflow has no tasks.</Empty> : view === "graph" ? <Drawn graph={found} id={id} /> : <Listed graph={found} />}
+            {found.tasks.length === 0 ? <Empty>This workflow has no tasks.</Empty> : view === "graph" ? <Drawn graph={found} id={id} isCounted={isCounted} /> : <Listed graph={found} />}
             {found.n_dead ? (
               <p>
                 <a href={writePlace(["workflows", id], { tab: "letters" })}>{describeNumber(found.n_dead)} dead letters</a>
@@ -50,8 +57,8 @@ export function WorkflowGraphCard({ path, isOver }: { path: string; isOver: bool
   );
 }
 
-function Drawn({ graph, id }: { graph: WorkflowGraph; id: string }): VNode {
-  const parts = useMemo(() => makeGraphParts(graph), [graph]);
+function Drawn({ graph, id, isCounted }: { graph: WorkflowGraph; id: string; isCounted: boolean }): VNode {
+  const parts = useMemo(() => makeGraphParts(graph, isCounted), [graph, isCounted]);
   const choose = (node: string): void => {
     const tab = node.startsWith("stub:") ? "queues" : "taskforces";
     goTo(writePlace(["workflows", id], { tab, task: tab === "taskforces" ? node : undefined }));

@@ -3,24 +3,24 @@
 import type { VNode } from "preact";
 import type { Ending, WorkflowSeen } from "../api/generated/ewms.ts";
 import { usePolled } from "../api/polling.ts";
-import { Ago, Badge, Card, Facts, PageHead, Tabs } from "../parts/basics.tsx";
-import { Explained } from "../parts/explained.tsx";
+import { Badge, PageHead, Tabs } from "../parts/basics.tsx";
+import { makeLater } from "../parts/later.tsx";
 import { Shown } from "../parts/states.tsx";
-import { describeInstant } from "../parts/texts.ts";
 import { usePlace } from "../routing/place.ts";
 import { useApi } from "../session/session.ts";
 import { EndingActions } from "./ending_actions.tsx";
 import { EventTraceView } from "./event_trace.tsx";
 import { Letters } from "./letters.tsx";
 import { ErrorList } from "./error_list.tsx";
-import { ProgressBar } from "./progress.tsx";
 import { QueueEvents } from "./queue_events.tsx";
-import { QueueTable } from "./queue_table.tsx";
 import { Report } from "./report.tsx";
 import { RequestView } from "./request_view.tsx";
 import { TaskforceTable } from "./taskforce_table.tsx";
-import { WorkflowGraphCard } from "./workflow_graph_card.tsx";
+import { WorkflowOverview } from "./workflow_overview.tsx";
 import { nameState } from "./workflow_rows.ts";
+
+/** It plots, which takes a large script. */
+const QUEUES = makeLater(async () => (await import("./queue_table.tsx")).QueueTable);
 
 const TABS: ReadonlyArray<readonly [string, string]> = [
   ["overview", "Overview"],
@@ -39,10 +39,7 @@ export function WorkflowPage({ id }: { id: string }): VNode {
   const tab = place.query["tab"] ?? "overview";
   const path = `/v1/workflows/${encodeURIComponent(id)}`;
   const workflow = usePolled(path, async () => {
-    const [seen, ending] = await Promise.all([
-      api.get<WorkflowSeen>(`${path}?include=health,progress`),
-      api.get<Ending>(`${path}/ending`),
-    ]);
+    const [seen, ending] = await Promise.all([api.get<WorkflowSeen>(`${path}?include=health`), api.get<Ending>(`${path}/ending`)]);
     return { seen, ending };
   });
   const over = workflow.value ? workflow.value.seen.deactivated !== null : false;
@@ -57,31 +54,14 @@ export function WorkflowPage({ id }: { id: string }): VNode {
         ) : null}
       </PageHead>
       <Tabs tabs={TABS} chosen={tab} />
-      {/* The graph does not wait for the workflow: both need the counts of the queues, and the gateway counts them once. */}
-      {tab === "overview" && (workflow.value || !workflow.failure) ? <WorkflowGraphCard path={path} isOver={over} /> : null}
-      <Shown of={workflow} what="the workflow">
-        {({ seen, ending }) => (
-          <>
-            {tab === "overview" ? (
-              <>
-                <Explained path={`${path}/explain`} />
-                <div class="columns">
-                  <Card title="Progress">
-                    <ProgressBar progress={seen.progress ?? null} />
-                    {ending.reason ? <p>{ending.reason}</p> : null}
-                  </Card>
-                  <Card title="About it">
-                    <Facts of={listFacts(seen, ending)} />
-                  </Card>
-                </div>
-              </>
-            ) : null}
-          </>
-        )}
-      </Shown>
+      {tab === "overview" && (workflow.value || !workflow.failure) ? (
+        <WorkflowOverview path={path} workflow={workflow} />
+      ) : (
+        <Shown of={workflow} what="the workflow">{() => null}</Shown>
+      )}
       {tab === "queues" ? (
         <>
-          <QueueTable path={path} />
+          <QUEUES.Part path={path} />
           <QueueEvents path={path} isOver={over} />
         </>
       ) : null}
@@ -93,23 +73,4 @@ export function WorkflowPage({ id }: { id: string }): VNode {
       {tab === "request" ? <RequestView id={id} isOver={over} /> : null}
     </>
   );
-}
-
-function listFacts(seen: WorkflowSeen, ending: Ending): Array<[string, VNode | string]> {
-  const facts: Array<[string, VNode | string]> = [
-    ["Requested", <Ago at={seen.timestamp} />],
-    ["Priority", String(seen.priority)],
-    ["Queues made", describeInstant(seen.health?.queues_active_at)],
-    ["Inputs closed", describeInstant(ending.inputs_closed_at)],
-  ];
-  if (seen.health?.queues_deferred) {
-    facts.push(["Queues wait", seen.health.queues_deferred]);
-  }
-  if (ending.expected_results !== null) {
-    facts.push(["Expected results", String(ending.expected_results)]);
-  }
-  if (seen.deactivated_ts !== null) {
-    facts.push(["Ended", <Ago at={seen.deactivated_ts} />]);
-  }
-  return facts;
 }

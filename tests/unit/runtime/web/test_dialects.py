@@ -63,7 +63,8 @@ async def fail(call: Call) -> Response:
 
 
 async def find(call: Call) -> Response:
-    return answer_json({"id": str(call.read_uuid("process_id")), "page": call.read_number("page", 1, minimum=1)})
+    numbered = {"id": str(call.read_uuid("process_id")), "page": call.read_number("page", 1, minimum=1)}
+    return answer_json(numbered | {"whole": True} if call.read_flag("whole", default=False) else numbered)
 
 
 PROCESS_ROUTES = [
@@ -80,7 +81,7 @@ PROCESS_ROUTES = [
     ),
     Route("PATCH", "/subscriptions/{process_id}", find, "Patch", roles=USERS),
     Route("DELETE", "/processes/{name}", remove, "Remove", roles=USERS, codes=(204,)),
-    Route("GET", "/processes/{process_id}", find, "Get", roles=READERS, query={"page": False}),
+    Route("GET", "/processes/{process_id}", find, "Get", roles=READERS, query={"page": False, "whole": False}),
     Route("POST", "/processes/{name}/callback/{token}", echo, "Call back", roles=ANYBODY, body=FormPages),
     Route("GET", "/fail/{how}", fail, "Fail", roles=READERS),
 ]
@@ -187,6 +188,10 @@ async def test_numbers_of_the_query_are_read_within_their_limits(http: httpx2.As
     for wrong in ("0", "-1", "x", "", "1.5", "٣", "9" * 5000):
         refused = await http.get(path, params={"page": wrong})
         assert (refused.status_code, refused.json()["detail"]) == (400, "'page': must be a whole number, at least 1")
+    assert (await http.get(path, params={"whole": "true"})).json()["whole"] is True
+    assert "whole" not in (await http.get(path, params={"whole": "false"})).json()
+    refused = await http.get(path, params={"whole": "yes"})
+    assert (refused.status_code, refused.json()["detail"]) == (400, "'whole': must be 'true' or 'false'")
 
 
 async def test_a_route_for_anybody_needs_no_token_and_reads_its_body_as_all_do(http: httpx2.AsyncClient) -> None:

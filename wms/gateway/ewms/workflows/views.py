@@ -45,8 +45,11 @@ class WorkflowViewRoutes:
                 answer=WorkflowGraph,
                 text_forms=tuple(form for form in MEDIA_TYPES.values() if form != JSON),
                 errors=(404,),
-                query={"format": False},
-                parameters={"format": {"type": "string", "enum": list(MEDIA_TYPES)}},
+                query={"format": False, "counts": False},
+                parameters={
+                    "format": {"type": "string", "enum": list(MEDIA_TYPES)},
+                    "counts": {"type": "string", "enum": ["true", "false"]},
+                },
             ),
             Route(
                 "GET",
@@ -82,7 +85,8 @@ class WorkflowViewRoutes:
 
     async def get_graph(self, call: Call) -> Response:
         form = choose_form(call.read_query("format"), call.request.headers.get("accept", ""))
-        seen = await self._reader.read_workflow(call.read_path("workflow_id"), find_access(call.caller))
+        counts = call.read_flag("counts", default=True)
+        seen = await self._reader.read_workflow(call.read_path("workflow_id"), find_access(call.caller), counts=counts)
         graph = make_graph(seen)
         if form == "json":
             answer = answer_json(graph)
