@@ -150,6 +150,25 @@ def test_while_the_server_is_killed_the_page_says_so_and_goes_on_by_itself(tab: 
     expect(tab.page.get_by_role("alert")).to_have_count(0, timeout=2 * PATIENCE_MS)
 
 
+def test_an_operator_drains_a_place_and_undrains_it(context: BrowserContext, with_worker: Stack) -> None:
+    watched = open_page(context, with_worker.gateway)
+    page = watched.page
+    watched.open("#/operators?tab=places")
+    watched.sign_in(with_worker.list_endpoints()["admin_token"])
+    row = page.get_by_role("row").filter(has_text=CLUSTER)
+    row.get_by_role("button", name="Drain").press("Enter")
+    page.get_by_label("Reason, for users").fill("new disks")
+    page.keyboard.press("Enter")
+    expect(row).to_contain_text("drained")
+    expect(row).to_contain_text(": new disks")
+    expect(row.get_by_role("status")).to_contain_text("No workers start there any more.")
+    row.get_by_role("button", name="Undrain").press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="Undrain").press("Enter")
+    expect(row.get_by_role("status")).to_contain_text("Workers start there again.")
+    expect(row).to_contain_text("open")
+    assert watched.faults == []
+
+
 def test_a_part_whose_script_does_not_come_says_so(tab: Watched) -> None:
     # The scripts of all parts come a while after the sign-in; this one is asked for before.
     tab.page.route("**/assets/catalogue_parts-*.js", lambda route: route.abort())

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sumByPlace } from "../src/operators/places.ts";
+import { describeDrain, sumByPlace, writeDrain } from "../src/operators/places.ts";
 import { readFields, readValue } from "../src/processes/form_fields.ts";
 import { makeLaunchBody, readSurvey } from "../src/trees/survey.ts";
 import { makeTreeParts } from "../src/trees/tree_graph.ts";
@@ -59,4 +59,13 @@ test("a tree's nodes say their status and why", () => {
 test("workers are summed by place", () => {
   const one = { schedd: "a", compound_statuses: { RUNNING: { null: 2 } } };
   assert.deepEqual(sumByPlace([one, one]).get("a"), { nTaskforces: 2, idle: 0, running: 4, held: 0, over: 0 });
+});
+
+test("a drain says why, and when its workers end if they must", () => {
+  assert.deepEqual(writeDrain("new disks", "", 0), { reason: "new disks", workers_end_at: null });
+  assert.deepEqual(writeDrain("", "90", 0), { reason: "", workers_end_at: "1970-01-01T01:30:00.000Z" });
+  assert.deepEqual(writeDrain("", "0", 0).workers_end_at, "1970-01-01T00:00:00.000Z");
+  const drain = { since: "A", reason: "new disks", workers_end_at: null };
+  assert.equal(describeDrain(drain, (instant) => instant), "since A: new disks");
+  assert.equal(describeDrain({ ...drain, reason: "", workers_end_at: "B" }, (instant) => instant), "since A; its workers end at B");
 });

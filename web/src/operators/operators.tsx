@@ -1,7 +1,7 @@
 /** For operators: the services, the places where workers run, the taskforces that need help, step workers. */
 
 import type { VNode } from "preact";
-import type { ClustersAnswer, ServicesAnswer, TaskforceSeen } from "../api/generated/ewms.ts";
+import type { ServicesAnswer } from "../api/generated/ewms.ts";
 import type { LockStatus, WorkerStatus } from "../api/generated/processes.ts";
 import { usePolled } from "../api/polling.ts";
 import { Action } from "../parts/actions.tsx";
@@ -13,8 +13,9 @@ import { writePlace } from "../routing/routes.ts";
 import { useApi } from "../session/session.ts";
 import { countWorkers, listHoldReasons } from "../workflow/worker_counts.ts";
 import { AuditLog } from "./audit_log.tsx";
-import { sumByPlace } from "./places.ts";
+import { PlaceList } from "./place_list.tsx";
 import { Stuck } from "./stuck.tsx";
+import { useTaskforces } from "./taskforces.ts";
 
 const TABS: ReadonlyArray<readonly [string, string]> = [
   ["services", "Services"],
@@ -24,8 +25,6 @@ const TABS: ReadonlyArray<readonly [string, string]> = [
   ["pools", "Step workers"],
   ["audit", "Audit log"],
 ];
-
-type Taskforce = Pick<TaskforceSeen, "taskforce_uuid" | "workflow_id" | "schedd" | "phase" | "compound_statuses" | "n_workers">;
 
 export function Operators(): VNode {
   const place = usePlace();
@@ -42,7 +41,7 @@ export function Operators(): VNode {
 function findTab(tab: string): VNode {
   switch (tab) {
     case "places":
-      return <Places />;
+      return <PlaceList />;
     case "stuck":
       return <Stuck />;
     case "taskforces":
@@ -119,50 +118,6 @@ function Services(): VNode {
         </Shown>
       </Card>
     </div>
-  );
-}
-
-function useTaskforces(): ReturnType<typeof usePolled<Taskforce[]>> {
-  const api = useApi();
-  return usePolled(
-    "operators/taskforces",
-    async () => {
-      const projection = ["taskforce_uuid", "workflow_id", "schedd", "phase", "compound_statuses", "n_workers"];
-      const query = { phase: { $in: ["pending-starter", "condor-submit", "pending-stopper", "condor-rm"] } };
-      return (await api.query<{ taskforces: Taskforce[] }>("/v1/query/taskforces", { query, projection })).taskforces;
-    },
-    8_000,
-  );
-}
-
-function Places(): VNode {
-  const api = useApi();
-  const clusters = usePolled("clusters", () => api.get<ClustersAnswer>("/v1/clusters"), 60_000);
-  const taskforces = useTaskforces();
-  return (
-    <Card title="Places where workers run">
-      <Shown of={clusters} what="the places">
-        {(found) => {
-          const sums = sumByPlace(taskforces.value ?? []);
-          return (
-            <Table
-              caption="Places with their taskforces and workers"
-              rows={found.clusters.filter((each) => !each.alias_of)}
-              keyOf={(row) => row.name}
-              columns={[
-                { title: "Place", cell: (row) => <b>{row.name}</b> },
-                { title: "Schedd", cell: (row) => row.schedd },
-                { title: "Taskforces", isNumber: true, cell: (row) => describeNumber(sums.get(row.schedd)?.nTaskforces ?? 0) },
-                { title: "Running", isNumber: true, cell: (row) => describeNumber(sums.get(row.schedd)?.running ?? 0) },
-                { title: "Waiting", isNumber: true, cell: (row) => describeNumber(sums.get(row.schedd)?.idle ?? 0) },
-                { title: "Held", isNumber: true, cell: (row) => describeNumber(sums.get(row.schedd)?.held ?? 0) },
-                { title: "Workers by default", isNumber: true, cell: (row) => row.n_workers },
-              ]}
-            />
-          );
-        }}
-      </Shown>
-    </Card>
   );
 }
 

@@ -1,5 +1,6 @@
-/** Sum the workers of taskforces by the schedd on which they run. (core) */
+/** The places where workers run: the sums of their workers, and how they are drained. (core) */
 
+import type { DrainRequest, DrainSeen } from "../api/generated/ewms.ts";
 import { countWorkers, NO_WORKERS, type Statuses, type WorkerCounts } from "../workflow/worker_counts.ts";
 
 export interface PlaceSum extends WorkerCounts {
@@ -20,4 +21,15 @@ export function sumByPlace(taskforces: ReadonlyArray<{ schedd: string; compound_
     });
   }
   return sums;
+}
+
+/** Return the body of a drain. `minutes` is what a person typed: after how long the workers end, or nothing. */
+export function writeDrain(reason: string, minutes: string, now: number): DrainRequest {
+  return { reason, workers_end_at: minutes.trim() === "" ? null : new Date(now + Number(minutes) * 60_000).toISOString() };
+}
+
+/** Return since when a place is drained, why, and when its workers end. `describe` makes text of an instant. */
+export function describeDrain(drain: DrainSeen, describe: (instant: string) => string): string {
+  const end = drain.workers_end_at ? `; its workers end at ${describe(drain.workers_end_at)}` : "";
+  return `since ${describe(drain.since)}${drain.reason ? `: ${drain.reason}` : ""}${end}`;
 }
