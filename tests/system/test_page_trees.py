@@ -82,6 +82,7 @@ def test_an_engineer_changes_a_node_in_place_and_sees_refusals_at_it(engineer: W
         page.get_by_label("Its name").fill("compile")
         page.get_by_label("Its variables").fill("version: 2")
         page.get_by_label("Limit of hosts").fill("web")
+        page.get_by_label("Fails after seconds (empty: never)").fill("900")
         expect(page.get_by_label("Tags to run")).to_have_count(0)
         page.keyboard.press("Enter")
         panel = page.get_by_role("region", name="Node compile")
@@ -93,6 +94,7 @@ def test_an_engineer_changes_a_node_in_place_and_sees_refusals_at_it(engineer: W
         template = page.url.rsplit("/", 1)[1]
         [node] = api.get(f"/workflow_job_templates/{template}/workflow_nodes/").json()["results"]
         assert (node["identifier"], node["extra_data"], node["limit"]) == ("compile", {"version": 2}, "web")
+        assert node["timeout"] == 900
         [label] = api.get(f"/workflow_job_template_nodes/{node['id']}/labels/").json()["results"]
         assert label["name"] == "nightly"
         page.get_by_role("button", name="Remove the label nightly").press("Enter")

@@ -7,7 +7,7 @@ import { makeLaunchBody, readSurvey } from "../src/trees/survey.ts";
 
 function makeNode(id: number, more: Partial<TemplateNode> = {}): TemplateNode {
   const lists = { success_nodes: [], failure_nodes: [], always_nodes: [] };
-  const given = { extra_data: {}, limit: "", scm_branch: "", job_tags: "", skip_tags: "" };
+  const given = { extra_data: {}, limit: "", scm_branch: "", job_tags: "", skip_tags: "", timeout: null };
   return { id, identifier: `n${id}`, unified_job_template: null, all_parents_must_converge: false, summary_fields: {}, ...lists, ...given, ...more };
 }
 
@@ -63,6 +63,8 @@ test("of a changed node only what differs is sent", () => {
   const rows: Array<[NodeFields, Partial<NodeFields>, Record<string, unknown>, unknown]> = [
     [ofTemplate, {}, {}, null],
     [ofTemplate, { identifier: "compile" }, { identifier: "compile" }, null],
+    [ofTemplate, { jobTimeout: "60" }, { timeout: 60 }, null],
+    [{ ...ofTemplate, jobTimeout: "60" }, { jobTimeout: "" }, { timeout: null }, null],
     [ofTemplate, { runs: "9", variables: "n: 4" }, { unified_job_template: 9, extra_data: "n: 4" }, null],
     [ofTemplate, { runs: NOTHING, job_tags: "" }, { unified_job_template: null, job_tags: "" }, null],
     // A new approval has the node's name unless it gets one.

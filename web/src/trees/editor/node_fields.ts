@@ -35,6 +35,8 @@ export interface NodeFields extends Record<PromptName, string> {
   runs: string;
   approval: string;
   timeout: string;
+  /** After how many seconds the node's job counts as failed; "": never. An approval has a limit of its own. */
+  jobTimeout: string;
   variables: string;
 }
 
@@ -57,6 +59,7 @@ export function readNodeFields(node: TemplateNode, approval: ApprovalTemplate | 
     runs,
     approval: approval?.name ?? "",
     timeout: String(approval?.timeout ?? 0),
+    jobTimeout: node.timeout === null ? "" : String(node.timeout),
     variables: Object.keys(node.extra_data).length ? JSON.stringify(node.extra_data, null, 2) : "",
     limit: node.limit,
     scm_branch: node.scm_branch,
@@ -77,6 +80,9 @@ export function writeNodeChange(before: NodeFields, after: NodeFields): NodeChan
   if (after.variables !== before.variables) {
     // The server reads JSON and YAML, and keeps a password of which it has shown only a mask.
     fields["extra_data"] = after.variables;
+  }
+  if (after.jobTimeout !== before.jobTimeout) {
+    fields["timeout"] = after.jobTimeout === "" ? null : Number(after.jobTimeout);
   }
   for (const [name] of PROMPTS) {
     if (after[name] !== before[name]) {

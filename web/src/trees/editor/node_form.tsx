@@ -57,6 +57,7 @@ export function NodeForm({ node, change }: NodeFormProps): VNode {
           </div>
         ) : null}
         <div class="row fields">
+          {isTemplate || fields.jobTimeout ? <TextField id="changed-timeout" label="Fails after seconds (empty: never)" isNumber value={fields.jobTimeout} onInput={type("jobTimeout")} /> : null}
           {listOfferedPrompts(fields, template).map((name) => (
             <TextField key={name} id={`changed-${name}`} label={PROMPTS.find(([each]) => each === name)?.[1] ?? name} value={fields[name]} onInput={type(name)} />
           ))}
@@ -82,14 +83,15 @@ interface TextFieldProps {
   value: string;
   placeholder?: string;
   isNeeded?: boolean;
+  isNumber?: boolean;
   onInput: (text: string) => void;
 }
 
-function TextField({ id, label, value, placeholder, isNeeded, onInput }: TextFieldProps): VNode {
+function TextField({ id, label, value, placeholder, isNeeded, isNumber, onInput }: TextFieldProps): VNode {
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <input id={id} autocomplete="off" required={isNeeded} placeholder={placeholder} value={value} onInput={(event) => onInput(event.currentTarget.value)} />
+      <input id={id} inputMode={isNumber ? "numeric" : undefined} pattern={isNumber ? "[1-9][0-9]*" : undefined} autocomplete="off" required={isNeeded} placeholder={placeholder} value={value} onInput={(event) => onInput(event.currentTarget.value)} />
     </div>
   );
 }

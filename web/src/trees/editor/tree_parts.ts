@@ -23,6 +23,8 @@ export interface TemplateNode {
   scm_branch: string;
   job_tags: string;
   skip_tags: string;
+  /** After how many seconds its job counts as failed; null: never. */
+  timeout: number | null;
   summary_fields: { unified_job_template?: { id: number; name: string; unified_job_type: string } };
 }
 
