@@ -20,7 +20,7 @@ from pilot.containers.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_p
 from pilot.containers.own_process import prepare_process, process_began_s
 from pilot.containers.processes import TaskProcesses
 from pilot.containers.run_files import DATA_DIRECTORY, WorkDirectory, read_tail, remove_tree
-from pilot.containers.secret_files import read_secrets, write_secrets
+from pilot.containers.secret_files import fill_program, read_secrets, write_secrets
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.events.queues import PilotQueues
 from pilot.failures.secret_mask import SecretMask
@@ -57,7 +57,7 @@ def main() -> int:
     prepare_process(directory)
     proxy = take_proxy(os.environ, directory)
     try:
-        told = read_settings(environment, directory=directory)
+        told = read_settings(fill_program(environment, directory), directory=directory)
     except SettingsInvalid as error:
         for problem in error.problems:
             log.critical("%s", problem)

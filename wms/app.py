@@ -10,7 +10,6 @@ import httpx2
 from runtime.bus.service_bus import Bus
 from runtime.certificates import find_http_options
 from runtime.kernel.indexes import IndexKeeper
-from runtime.kernel.outbox import EffectKind
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
 from runtime.web.app import DoorLimits
@@ -30,7 +29,6 @@ from wms.fleet.choices.locations import LocationMap
 from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.fleet import Fleet
 from wms.fleet.fleet_parts import run_fleet
-from wms.fleet.order_carrier import OrderCarrier
 from wms.fleet.stalls.depth_questions import SharedDepths
 from wms.fleet.stalls.stall_watch import StallWatch
 from wms.flows.flow_metrics import count_statuses
@@ -107,7 +105,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
 
         bus = await Bus.connect(settings.control_amqp_url.get_secret_value(), service=Service.WMS.value, source=SOURCE)
         stack.push_async_callback(bus.close)
-        relay = Relay(store, bus, carriers={EffectKind.TELL: OrderCarrier(bus, keys)})
+        relay = Relay(store, bus)
         relay.start()
         stack.push_async_callback(relay.stop)
 
@@ -122,7 +120,6 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
                 max_queues=max_queues(
                     for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server
                 ),
-                keys=keys,
             )
         )
         silence = timedelta(seconds=settings.step_worker_silence_s)
@@ -142,7 +139,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         schedules = build_schedules(store, trees, organizations, Teams(store), keys)
         inventories = build_inventories(store, organizations)
         tasks = build_catalogue(store, engine, organizations, locations, settings.catalogue_settings)
-        secrets = SecretStore(store, settings.make_secret_keys())
+        secrets = SecretStore(store, keys)
         jobs = build_jobs(
             store,
             engine,
@@ -179,7 +176,7 @@ async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
         engine_parts.handlers.add_to(table)
         products.add_to(table)
         await bus.consume(table)
-        await bus.answer(SecretAnswers(store, secrets, processes.questions.answer_question).answer_question)
+        await bus.answer(SecretAnswers(store, secrets, keys, processes.questions.answer_question).answer_question)
 
         # MQS engine next to us, so ignore the proxies of the environment.
         http = httpx2.AsyncClient(

@@ -4,6 +4,9 @@
         ──► <work>/secrets/db-password          0600, mounted read-only at $EWMS_TASK_SECRETS_DIR
 
 The values stand in no argument and no variable. The pilot removes the files when it ends.
+
+One secret is no file: `PROGRAM_SECRET` has the texts of the program that have masks elsewhere. A request put them into
+arguments and variables, so the pilot puts them there, too.
 """
 
 import json
@@ -12,21 +15,54 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pilot.containers.run_files import remove_tree
-from pilot.errors import SecretsUnusable
+from pilot.errors import SecretsUnusable, SettingsInvalid
 from pilot.events.private_files import read_private_file
 from pilot.settings import PilotSettings
 from schemas.pilot.job_names import SECRETS_FILE
-from schemas.rules.secret_names import MAX_SECRETS_BYTES, SECRET_NAME
+from schemas.pilot.options import read_secret_names
+from schemas.pilot.pilot_wire import read_program_secret
+from schemas.pilot.variables import Variables
+from schemas.rules.secret_names import MAX_SECRETS_BYTES, PROGRAM_SECRET, SECRET_NAME
 
 
 def read_secrets(settings: PilotSettings, directory: str) -> dict[str, str]:
-    """Return name -> value of the secrets that the task names, from the file that came with the job.
+    """Return name -> value of the secrets that the task gets as files, from the file that came with the job.
 
     Raises:
         SecretsUnusable: the file is missing, is no JSON object of texts, lacks a secret, or others can read it.
     """
-    if not settings.secrets:
-        return {}
+    names = [name for name in settings.secrets if name != PROGRAM_SECRET]
+    values = _read_values(directory) if names else {}
+    for name in names:
+        if name not in values or not SECRET_NAME.fullmatch(name):
+            raise SecretsUnusable(f"the job came without the secret {name[:100]!r}; store it, and start the job again")
+    return {name: values[name] for name in names}
+
+
+def fill_program(environment: Mapping[str, str], directory: str) -> dict[str, str]:
+    """Return the pilot's variables with the hidden texts of the program in place of their masks, if it has some.
+
+    Raises:
+        SettingsInvalid: the job came without these texts, or they cannot be read.
+    """
+    if PROGRAM_SECRET not in read_secret_names(Variables(environment), "SECRETS"):
+        return dict(environment)
+    try:
+        hidden = read_program_secret(_read_values(directory)[PROGRAM_SECRET])
+    except SecretsUnusable as error:
+        raise SettingsInvalid([error.reason]) from error
+    except (KeyError, ValueError, RecursionError):
+        problem = f"{SECRETS_FILE} must have the texts of the program that are hidden; use a TMS of WMS's version"
+        raise SettingsInvalid([problem]) from None
+    return {**environment, **hidden}
+
+
+def _read_values(directory: str) -> dict[str, str]:
+    """Return the file with the task's secrets.
+
+    Raises:
+        SecretsUnusable: it is missing, is no JSON object of texts, or others can read it.
+    """
     body = read_private_file(
         f"{directory}/{SECRETS_FILE}",
         named="the task's secrets are in",
@@ -42,10 +78,7 @@ def read_secrets(settings: PilotSettings, directory: str) -> dict[str, str]:
     # No error here may show what is in the file.
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise SecretsUnusable(f"{SECRETS_FILE} must be a JSON object of texts; transfer it again")
-    for name in settings.secrets:
-        if name not in values or not SECRET_NAME.fullmatch(name):
-            raise SecretsUnusable(f"the job came without the secret {name[:100]!r}; store it, and start the job again")
-    return {name: values[name] for name in settings.secrets}
+    return values
 
 
 def write_secrets(values: Mapping[str, str], directory: Path, *, shared: bool) -> str:

@@ -83,7 +83,7 @@ class TaskOrder(TaskProgram):
     task_id: TaskId
     input_queues: list[Mqid]
     output_queues: list[Mqid]
-    #: The fields of the program that have masks for secrets, encrypted by WMS; always "" when a TMS gets the order.
+    #: Only a WMS that does not name hidden texts as a secret sends these. Then the program has masks, so TMS refuses.
     sealed_texts: str = ""
 
 

@@ -13,7 +13,7 @@ from schemas.attempts.trace_sampling import DEFAULT_ONE_IN
 from schemas.pilot.job_names import CHIRP_FD
 from schemas.pilot.variables import Reader, ReadVariable, Variables, describe_field
 from schemas.rules.limits import MAX_EXTENSION_BYTES
-from schemas.rules.secret_names import MAX_SECRETS, SECRET_NAME
+from schemas.rules.secret_names import MAX_SECRETS, PROGRAM_SECRET, SECRET_NAME
 
 
 class Platform(StrEnum):
@@ -140,7 +140,7 @@ def _read_trace_one_in(v: Variables, name: str) -> int:
 def read_secret_names(v: Variables, name: str) -> tuple[str, ...]:
     """Return the names of a task's secrets. A request may join a list by `;`, as it joins all lists."""
     names = tuple(word for part in v.read_words(name, ";") for word in part.replace(",", " ").split())
-    if any(not SECRET_NAME.fullmatch(secret) for secret in names):
+    if any(not SECRET_NAME.fullmatch(secret) and secret != PROGRAM_SECRET for secret in names):
         v.note_problem(name, f"must be names that match {SECRET_NAME.pattern}", "write it like db-password,api-key")
     elif len(names) > MAX_SECRETS or len(set(names)) < len(names):
         v.note_problem(name, f"must be at most {MAX_SECRETS} different names", "leave some out")

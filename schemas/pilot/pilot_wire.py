@@ -83,6 +83,9 @@ def list_variables(kind: Told) -> dict[str, PilotVariable]:
     return list_described(kind)
 
 
+_PROGRAM = list_variables(PilotProgram)
+
+
 def write_variables(kind: Told, source: object) -> dict[str, str]:
     """Return variable name -> value: the fields of `kind`, which a pilot reads. `source` has the values under the
     fields' names.
@@ -91,6 +94,26 @@ def write_variables(kind: Told, source: object) -> dict[str, str]:
         PREFIX + variable.name: variable.write(getattr(source, name)) for name, variable in list_variables(kind).items()
     }
     return {name: text for name, text in written.items() if text is not None}
+
+
+def write_program_secret(fields: Mapping[str, Any]) -> str:
+    """Return the value of the secret `PROGRAM_SECRET`: the variables of these fields of the program, as JSON."""
+    written = {PREFIX + _PROGRAM[name].name: _PROGRAM[name].write(value) for name, value in fields.items()}
+    return json.dumps({name: text for name, text in written.items() if text is not None})
+
+
+def read_program_secret(value: str) -> dict[str, str]:
+    """Return the variables that `write_program_secret` has made `value` from. They replace those with masks.
+
+    Raises:
+        ValueError: it is no JSON object of texts, or has other variables than those of the program.
+    """
+    found = json.loads(value)
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise ValueError("no JSON object of texts")
+    if not found.keys() <= {PREFIX + variable.name for variable in _PROGRAM.values()}:
+        raise ValueError("has other variables than those of the program")
+    return found
 
 
 INCOMING, OUTGOING = "QUEUE_INCOMING", "QUEUE_OUTGOING"

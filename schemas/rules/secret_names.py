@@ -1,4 +1,7 @@
-"""The rules for the names and the values of secrets. A name becomes the name of a file. (core)"""
+"""The rules for the names and the values of secrets. A name becomes the name of a file. (core)
+
+One name is not of this form: that of the texts of a task's program which nobody may see. They become no file.
+"""
 
 import re
 
@@ -6,6 +9,9 @@ from schemas.errors import Rejected
 
 #: What the name of a secret must match.
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+#: The name of the secret with the program's hidden texts, for example arguments with a password. No secret that a user
+#: stores and no file of one has this name.
+PROGRAM_SECRET = "ewms:program"  # noqa: S105 - a name
 #: How many bytes a value may have, and how many secrets a task may name, with how many bytes in all.
 MAX_SECRET_BYTES = 64 * 1024
 MAX_SECRETS = 32

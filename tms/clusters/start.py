@@ -27,7 +27,7 @@ from schemas.questions.secrets import SecretsAnswer, SecretsQuery
 from tms.clusters.input_files import InputFiles
 from tms.clusters.renew import TokenRenewal, ask_for_grant
 from tms.clusters.stopped_taskforces import StoppedTaskforces
-from tms.errors import ClusterGone
+from tms.errors import ClusterGone, Unsubmittable
 from tms.files import TaskforceFiles, TmsDirectory, write_private
 from tms.jobs.pilot_files import (
     PilotProfile,
@@ -171,6 +171,7 @@ class Starter:
         ]
 
     async def _submit_cluster(self, order: TaskforceStart, files: TaskforceFiles) -> Cluster:
+        check_texts(order)
         await asyncio.to_thread(files.create_directory)
         input_files = await asyncio.to_thread(
             self._input_files.copy_files, order.pilot_config.input_files, files.inputs
@@ -211,6 +212,19 @@ class Starter:
         await asyncio.to_thread(files.write_submission, kept)
         log.info("cluster submitted", cluster_id=submitted.cluster_id, n_workers=submitted.n_workers)
         return submitted
+
+
+def check_texts(order: TaskforceStart) -> None:
+    """Refuse an order whose program has masks for texts that nobody can ask for.
+
+    Raises:
+        Unsubmittable: the order is of this kind.
+    """
+    if order.task.sealed_texts:
+        raise Unsubmittable(
+            "the order has masks in place of the task's passwords, because an older WMS made it",
+            hint="restart all WMSs with one version; WMS then orders it again",
+        )
 
 
 async def ask_for_secrets(bus: Bus, order: TaskforceStart, names: tuple[str, ...]) -> SecretsAnswer:

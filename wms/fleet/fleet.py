@@ -33,7 +33,7 @@ from wms.fleet.choices.pilot_images import PilotImages
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate, FleetDecision
 from wms.fleet.life.lifecycle import decide_stimulus, no_such_active_workflow
-from wms.fleet.life.sealed_texts import SealedTexts, hide_texts
+from wms.fleet.life.sealed_texts import SealedTexts, hide_texts, refuse_polling_locations
 from wms.fleet.life.stimuli import (
     AddWorkers,
     CloseInputs,
@@ -127,6 +127,7 @@ class Fleet:
             traceparent=current_traceparent() or "",
         )
         new = hide_texts(new, sealed or {})
+        refuse_polling_locations(new, self._locations)
         decision = repository.make_creation(new)
 
         async def step(tx: Transaction) -> Decision:

@@ -9,7 +9,6 @@ from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
 from schemas.fleet.documents import WORKFLOWS
 from schemas.ids import WorkflowId
-from wms.encryption import SecretKeys
 from wms.fleet.choices.fleet_settings import FLEET_SETTINGS, FleetSettings, Quota
 from wms.fleet.choices.pilot_images import PilotImages
 from wms.fleet.choices.policy import FleetPolicy
@@ -51,7 +50,6 @@ async def run_fleet(
     images: PilotImages,
     quota: Quota,
     max_queues: int,
-    keys: SecretKeys,
 ) -> AsyncIterator[FleetParts]:
     """Run the fleet during the block: it writes snapshots, launches taskforces, wakes workflows and watches for stalled
     ones.
@@ -102,7 +100,7 @@ async def run_fleet(
             taskforces=taskforces,
             snapshots=snapshots,
             reader=ObjectReader(store, locations, read_settings),
-            offers=WorkOffers(store, bus, policy, keys, read_settings),
+            offers=WorkOffers(store, bus, policy, read_settings),
             verdicts=VerdictRenewal(store, bus),
             handlers=FleetHandlers(fleet, taskforces, snapshots),
             stall_watch=stall_watch,

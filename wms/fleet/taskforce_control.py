@@ -76,7 +76,7 @@ class TaskforceControl:
         """
 
         async def step(tx: Transaction) -> Decision:
-            before = await repository.load_for_taskforce(tx, uuid)
+            before = await repository.load_for_taskforce(tx, uuid, with_task=True)
             taskforce = before.taskforces[uuid] if before is not None else None
             if before is None or taskforce is None or (schedds is not None and taskforce.schedd not in schedds):
                 raise no_such_taskforce(uuid)

@@ -15,11 +15,11 @@ from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, TaskforceDocument
 from schemas.fleet.objects import MQProfile
 from schemas.questions.queues import ProfilesAnswer, TaskProfilesQuery
-from wms.encryption import NoKey, SecretKeys
 from wms.fleet import repository
 from wms.fleet.choices.fleet_settings import FleetSettings, ReadSettings
 from wms.fleet.choices.policy import FleetPolicy
 from wms.fleet.life.conditions import filter_offered_starts, filter_offered_stops
+from wms.fleet.life.tms_requests import POLLING_GETS_NO_SECRETS
 
 #: How many taskforces to read at a time. If MQS refuses the queues of one, the next has its turn.
 _AT_ONCE = 20
@@ -45,16 +45,12 @@ class WorkOffers:
         store: Store,
         mqs: Asks,
         policy: FleetPolicy,
-        keys: SecretKeys,
         read_settings: ReadSettings = FleetSettings,
     ) -> None:
-        """`keys` are those of the secrets in programs. `read_settings` says which schedds operators have drained: their
-        TMSs get nothing to start.
-        """
+        """`read_settings` says which schedds operators have drained: their TMSs get nothing to start."""
         self._store = store
         self._mqs = mqs
         self._policy = policy
-        self._keys = keys
         self._read_settings = read_settings
 
     async def find_start(self, schedd: str) -> StartOffer | None:
@@ -68,6 +64,10 @@ class WorkOffers:
         n_open = 0
         async for taskforce in self._find_offered(schedd):
             task = await self._store.find_one(TASK_DIRECTIVES, {"_id": taskforce["task_id"]})
+            if task is not None and task.get("sealed_texts"):
+                # It became ready before WMS refused such tasks here, or before this TMS began to poll.
+                log.warning("taskforce passed over", taskforce_uuid=taskforce["_id"], reason=POLLING_GETS_NO_SECRETS)
+                continue
             try:
                 profiles = await self._ask_profiles(taskforce, task) if task is not None else None
             except Unavailable:
@@ -75,28 +75,19 @@ class WorkOffers:
                 if n_open == _PATIENCE:
                     raise
                 continue
-            if task is None or profiles is None or (program := self._open_program(task)) is None:
+            if task is None or profiles is None:
                 continue
             shown = repository.select_public(TASKFORCES, taskforce)
             shown["n_workers"] = self._policy.count_workers(TaskforceDocument.model_validate(taskforce))
             return StartOffer(
                 taskforce=shown,
-                task=repository.select_public(TASK_DIRECTIVES, {**task, **program}),
+                task=repository.select_public(TASK_DIRECTIVES, task),
                 profiles=profiles,
                 owner=taskforce.get("owner", ""),
             )
         if n_open:
             raise Unavailable("MQS does not answer about the queues of the waiting taskforces; ask again")
         return None
-
-    def _open_program(self, task: Document) -> Document | None:
-        """Return the fields of a task's program that have secrets, as they are. Return None if no key fits."""
-        sealed = task.get("sealed_texts", "")
-        try:
-            return self._keys.unseal(sealed) if sealed else {}
-        except (NoKey, Broken) as error:
-            log.error("task passed over", task_id=task["_id"], reason=error.reason, hint=error.hint)
-            return None
 
     async def _find_offered(self, schedd: str) -> AsyncIterator[Document]:
         """Yield the taskforces to submit at `schedd`, in the contract's order."""

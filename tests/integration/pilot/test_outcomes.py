@@ -1,5 +1,6 @@
 """What a pilot publishes about every event: its outcome, its log while it runs, and the event for the next task."""
 
+import hashlib
 import json
 import signal
 from collections import defaultdict
@@ -8,7 +9,10 @@ from typing import Any
 from schemas.ids import EventId, Mqid
 from schemas.pilot.outcome_reading import outcome_from_bytes, piece_from_bytes
 from schemas.pilot.outcomes import EventOutcome, LogPiece, RunEnding, TaskStream, outcome_event_id
+from schemas.pilot.pilot_wire import write_program_secret
+from schemas.rules.secret_names import PROGRAM_SECRET
 from tests.integration.pilot.field import Field, PilotProcess
+from tests.live_files import walk_live
 from tests.waiting import eventually
 
 ASKS = {
@@ -191,3 +195,28 @@ async def test_c33_secrets_are_files_that_only_the_task_sees_and_no_log_shows(wo
     assert await pilot.ended() == 0, pilot.log
     assert "S3cret" not in pilot.log
     assert not (pilot.directory / "ewms-pilot-data" / "secrets").exists()
+
+
+async def test_the_hidden_texts_of_a_program_reach_the_task_and_no_file_of_the_pilot_has_them(workflow: Field) -> None:
+    world = await World(workflow).open()
+    await workflow.put(world.source, b"host")
+    task = """sh -c 'printf "%s/%s" "$2" "$PW" | sha256sum > "$1"' {{INFILE}} {{OUTFILE}} """
+    told = {
+        "EWMS_PILOT_TASK_ARGS": f"{task} $encrypted$",
+        "EWMS_PILOT_TASK_ENV_JSON": '{"PW": "$encrypted$"}',
+        "EWMS_PILOT_SECRETS": PROGRAM_SECRET,
+    }
+    without = await world.pilot("true", **told)
+    assert await without.ended() != 0
+    assert "ewms_pilot_secrets" in without.log
+    await without.until(lambda pilot: "FatalError" in pilot.statuses())
+
+    texts = write_program_secret({"task_args": f"{task} S3cret-of-args", "task_env": {"PW": "S3cret-of-env"}})
+    pilot = await world.pilot("true", secrets=json.dumps({PROGRAM_SECRET: texts}), **told)
+    (outcome,) = (await world.take_outcomes(1)).values()
+    assert outcome.is_success, outcome
+    assert outcome.output == f"{hashlib.sha256(b'S3cret-of-args/S3cret-of-env').hexdigest()}  -\n"
+    pilot.signal(signal.SIGTERM)
+    assert await pilot.ended() == 0, pilot.log
+    holding = {path.name for path in walk_live(pilot.directory) if path.is_file() and b"S3cret" in path.read_bytes()}
+    assert holding == {"ewms_pilot_secrets"}, "only the file that came with the job, which goes with it"

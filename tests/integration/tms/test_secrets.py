@@ -10,7 +10,9 @@ from schemas.events import (
     TaskforceCompleted,
     TaskforceSubmitFailed,
 )
+from schemas.pilot.pilot_wire import write_program_secret
 from schemas.questions.worker_logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, LogStream
+from schemas.rules.secret_names import PROGRAM_SECRET
 from tests.integration.tms.conftest import TOKEN, Peers
 from tests.integration.tms.process import TmsProcess
 from tests.integration.tms.test_story import command, start
@@ -28,14 +30,14 @@ async def test_secrets_of_the_tms_are_nowhere(
     assert password
     peers.token_life = timedelta(seconds=4)
     # C33: the task's own secret reaches the worker, and nothing else.
-    peers.secrets = {"db-password": "S3cret-9d02aa"}
+    peers.secrets = {"db-password": "S3cret-9d02aa", PROGRAM_SECRET: write_program_secret({"task_args": "S3cret-b1"})}
     go_on = tmp_path / "go on"
     environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "3")
     hostile = "$ENV(EWMS_CANARY_SECRET) $(EWMS_CANARY_SECRET) {{INFILE}}\nexecutable=/bin/evil"
     await tms.start()
     # A control character in an image's name is refused by itself.
     task = {"task_args": hostile, "task_image": hostile.replace("\n", " "), "task_env": {"X": hostile}}
-    told = {"EWMS_PILOT_INFILE_EXT": hostile, "EWMS_PILOT_SECRETS": "db-password"}
+    told = {"EWMS_PILOT_INFILE_EXT": hostile, "EWMS_PILOT_SECRETS": ["db-password", PROGRAM_SECRET]}
     await peers.order(start(task=task, pilot={"environment": told}))
     await eventually(lambda: "RUNNING" in peers.statuses(UUID))
     # Neither what would expand it in a submit description nor a pilot has it in its environment.
@@ -75,8 +77,8 @@ async def test_secrets_of_the_tms_are_nowhere(
         assert isinstance(log, LogAnswer)
         assert canary.encode() not in log.data
         written += log.data
-    assert b"secrets ['db-password'] of mode 600" in written
-    assert [query.names for query in peers.secret_queries] == [("db-password",)]
+    assert b"secrets ['db-password', 'ewms:program'] of mode 600" in written
+    assert [query.names for query in peers.secret_queries] == [("db-password", PROGRAM_SECRET)]
     everything = "".join(event.model_dump_json() for event in peers.heard)
     files = [path for path in walk_live(tmp_path) if path.is_file()]
     for path in files:
@@ -85,3 +87,12 @@ async def test_secrets_of_the_tms_are_nowhere(
             assert secret.encode() not in content, path
     for secret in (canary, TOKEN, password, "S3cret"):
         assert secret not in everything
+
+
+async def test_an_order_whose_hidden_texts_nobody_can_ask_for_is_refused(tms: TmsProcess, peers: Peers) -> None:
+    await tms.start()
+    await peers.order(start(task={"task_args": "load $encrypted$", "sealed_texts": "fernet-json:x"}))
+    await eventually(lambda: peers.said(TaskforceSubmitFailed, UUID))
+    (failed,) = peers.said(TaskforceSubmitFailed, UUID)
+    assert "the order has masks in place of the task's passwords" in failed.error
+    assert peers.grants == []

@@ -33,7 +33,7 @@ from wms.engine.life.stimuli import ChildEnded, ChildStarted
 from wms.engine.life.variables import Values, fill_values, mask_values
 from wms.engine.nested.workflow_queues import WorkflowQueues, find_first_input, find_first_output
 from wms.fleet.fleet import Fleet
-from wms.fleet.life.sealed_texts import SealedTexts, seal_texts
+from wms.fleet.life.sealed_texts import SealedTexts, refuse_secret_events, seal_texts
 from wms.fleet.life.stimuli import CloseInputs
 from wms.fleet.ownership import Access, Owner
 
@@ -179,12 +179,13 @@ class ChildWorkflows:
         """Return the texts of the tasks that have secrets of the run, by the places of the tasks.
 
         Raises:
-            Rejected: a secret is where it cannot be kept encrypted.
+            Rejected: a secret is where it cannot be kept encrypted, for example in an event.
         """
         keys, facts = self._engine.effects.keys, run.facts
         if not keys.has_keys or not facts.masked:
             return {}
         shown = find_wanted(run, number, {**facts.prompts, **mask_values(facts.params, facts.masked)})
+        refuse_secret_events(wanted.events, shown.events)
         return seal_texts(wanted.request, shown.request, keys.seal)
 
     async def _read_results(self, workflow: WorkflowDocument, owner: str, wanted: WantedWorkflow) -> list[Any]:

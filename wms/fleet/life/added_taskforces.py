@@ -12,6 +12,7 @@ from wms.fleet.id_source import IdSource
 from wms.fleet.life import start_order
 from wms.fleet.life.aggregate import Draft, FleetDecision
 from wms.fleet.life.stimuli import AddWorkers
+from wms.fleet.life.tms_requests import POLLING_GETS_NO_SECRETS
 from wms.fleet.life.workflow_requests import configuration_bytes, make_queue_request
 
 ADDED = "Created when adding more workers for this task directive."
@@ -25,11 +26,15 @@ def add_workers(draft: Draft, stimulus: AddWorkers) -> FleetDecision:
 
     Raises:
         Unprocessable: the workflow is deactivated.
-        Rejected: the workflow has no room for another taskforce.
+        Rejected: the workflow has no room for another taskforce, or the location's TMS cannot get the task's passwords.
     """
     workflow = draft.workflow
     if workflow.deactivated is not None:
         raise Unprocessable(f"cannot add a taskforce to a deactivated workflow ({workflow.workflow_id})")
+    if stimulus.task.sealed_texts and not stimulus.location.port.takes_orders:
+        raise Rejected(
+            f"no workers can be added there: {POLLING_GETS_NO_SECRETS}", hint="choose a location whose TMS takes events"
+        )
     siblings = [t for t in draft.taskforces.values() if t.task_id == stimulus.task.task_id]
     if not siblings:
         raise Broken(f"task {stimulus.task.task_id} has no taskforce to copy")

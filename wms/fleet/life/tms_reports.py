@@ -32,6 +32,9 @@ from wms.fleet.life.stimuli import Report
 
 TMS = "TMS"
 
+#: What stands in a report of a TMS that polls, for each text, if the task has passwords.
+HIDDEN = "hidden, because the task has passwords"
+
 #: The statuses of jobs that have left HTCondor's queue.
 _LEFT = (JobStatus.REMOVED, JobStatus.COMPLETED)
 
@@ -86,16 +89,26 @@ def _record_submitted(draft: Draft, taskforce: TaskforceDocument, report: Taskfo
     if recorded is not None:
         return draft.leave_unchanged(release)
     moved = draft.move_taskforce(taskforce, Phase.CONDOR_SUBMIT, by=TMS)
-    draft.change_taskforce(moved, **_submission_fields(report), asked_at=None, n_asked=0, retry_at=None, stuck="")
+    fields = _submission_fields(draft, taskforce, report)
+    draft.change_taskforce(moved, **fields, asked_at=None, n_asked=0, retry_at=None, stuck="")
     draft.add_event(release)
     return draft.settle_decision(answer=True)
 
 
-def _submission_fields(report: TaskforceSubmitted) -> dict[str, Any]:
+def _submission_fields(draft: Draft, taskforce: TaskforceDocument, report: TaskforceSubmitted) -> dict[str, Any]:
+    """Return what to note of a submission.
+
+    A TMS of ours has no program in its submit commands. One that polls may have, in any form. It gets no task with
+    hidden texts any more, but an older WMS may have given it one.
+    """
+    task = draft.before.tasks.get(taskforce.task_id)
+    commands = report.submit_dict
+    if task is not None and task.sealed_texts and not draft.find_port(taskforce).takes_orders:
+        commands = {name: HIDDEN if isinstance(value, str) else value for name, value in commands.items()}
     return {
         "cluster_id": report.cluster_id,
         "n_workers": report.n_workers,
-        "submit_dict": report.submit_dict,
+        "submit_dict": commands,
         "job_event_log_fpath": report.job_event_log_fpath,
     }
 
@@ -103,7 +116,7 @@ def _submission_fields(report: TaskforceSubmitted) -> dict[str, Any]:
 def _record_late_submission(draft: Draft, taskforce: TaskforceDocument, report: TaskforceSubmitted) -> FleetDecision:
     if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.cluster_id is not None:
         return draft.leave_unchanged(answer=False)
-    draft.change_taskforce(taskforce, **_submission_fields(report), retry_at=None, stuck="")
+    draft.change_taskforce(taskforce, **_submission_fields(draft, taskforce, report), retry_at=None, stuck="")
     return draft.settle_decision(answer=False)
 
 

@@ -18,6 +18,7 @@ from schemas.questions.secrets import SecretsQuery
 from tests.integration.wms.jobs.conftest import JobWorld
 from tests.waiting import eventually
 from wms.audit.audit_facts import AUDIT_ROWS
+from wms.encryption import SecretKeys
 from wms.jobs.plans.fleet_requests import make_unit_id
 from wms.secrets.secret_answers import SecretAnswers
 from wms.secrets.secret_store import SecretStore
@@ -114,7 +115,7 @@ async def test_c33_a_task_of_a_job_gets_its_own_secrets_only(jobs: JobWorld, str
     (of_patch,) = [each for each in taskforces if images[each["task_id"]] == "/images/patch"]
     phase = {"$set": {"phase": Phase.PENDING_STARTER.value}}
     await store.bulk_update(TASKFORCES, [({"taskforce_uuid": of_patch["taskforce_uuid"]}, phase)])
-    answers, caller = SecretAnswers(store, secrets, refuse), Caller(tms_service(of_patch["schedd"]))
+    answers, caller = SecretAnswers(store, secrets, SecretKeys([]), refuse), Caller(tms_service(of_patch["schedd"]))
     query = SecretsQuery(
         workflow_id=of_patch["workflow_id"], taskforce_uuid=of_patch["taskforce_uuid"], names=("of-both",)
     )

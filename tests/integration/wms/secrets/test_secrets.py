@@ -15,7 +15,7 @@ from schemas.fleet.phases import Phase
 from schemas.ids import OrganizationId, TaskforceUuid, WorkflowId
 from schemas.questions.bases import Answer, Question
 from schemas.questions.secrets import SecretsAnswer, SecretsQuery
-from schemas.rules.secret_names import MAX_SECRET_BYTES
+from schemas.rules.secret_names import MAX_SECRET_BYTES, PROGRAM_SECRET
 from schemas.wire import answer_from_bytes, answer_to_bytes
 from wms.audit.audit_facts import AUDIT_ROWS
 from wms.encryption import NoKey, SecretKeys, make_key
@@ -110,7 +110,7 @@ async def test_c33_a_server_without_a_key_stores_no_secret(store: Store) -> None
 
 async def test_c33_only_the_starting_tms_gets_what_was_given_to_the_workflow(store: Store) -> None:
     secrets = SecretStore(store, SecretKeys([make_key()]))
-    answers = SecretAnswers(store, secrets, answer_others)
+    answers = SecretAnswers(store, secrets, SecretKeys([]), answer_others)
     await secrets.set_secret(NORTH, "db-password", VALUE, by="ada")
     await secrets.set_secret(SOUTH, "south-key", "of the south", by="eve")
 
@@ -122,7 +122,7 @@ async def test_c33_only_the_starting_tms_gets_what_was_given_to_the_workflow(sto
         return {name: value.get_secret_value() for name, value in answer.values.items()}
 
     async def be_in(phase: Phase, named: str | list[str] = "db-password,south-key") -> None:
-        taskforce = {"workflow_id": WORKFLOW, "schedd": "here.example.org", "phase": phase.value}
+        taskforce = {"workflow_id": WORKFLOW, "task_id": "TK-1", "schedd": "here.example.org", "phase": phase.value}
         taskforce |= {"pilot_config": {"environment": {"EWMS_PILOT_SECRETS": named}}}
         await store.bulk_update(TASKFORCES, [({"taskforce_uuid": TASKFORCE}, {"$set": taskforce})], upsert=True)
 
@@ -150,6 +150,13 @@ async def test_c33_only_the_starting_tms_gets_what_was_given_to_the_workflow(sto
     for caller in (OTHER, Caller("steps.default"), Caller("mqs")):
         with pytest.raises(Forbidden):
             await ask("db-password", caller=caller)
+    # No gift gives the hidden texts of a program, and a task without them has none.
+    await be_in(Phase.PENDING_STARTER, PROGRAM_SECRET)
+    with pytest.raises(NotFound, match="was not given"):
+        await ask(PROGRAM_SECRET)
+    await be_in(Phase.PENDING_STARTER)
+    with pytest.raises(Forbidden, match="does not get the secret 'ewms:program'"):
+        await ask(PROGRAM_SECRET)
     # A second gift is refused: nobody adds a secret to a workflow that runs.
     with pytest.raises(Conflict):
         await give(store, secrets, SOUTH, "south-key")

@@ -1,5 +1,6 @@
 """What TMS writes into a pilot's variables is what the pilot reads."""
 
+import json
 import shlex
 from types import SimpleNamespace
 from typing import Any
@@ -17,12 +18,14 @@ from schemas.pilot.pilot_wire import (
     PilotProgram,
     QueueEndpoint,
     list_variables,
+    read_program_secret,
     read_queues,
+    write_program_secret,
     write_queues,
     write_variables,
     write_wire,
 )
-from schemas.pilot.variables import Variables, read_fields
+from schemas.pilot.variables import Variables, full_name, read_fields
 
 #: Texts without NUL, and lists' separators. A pilot takes the blanks around a value off, and "None" for an unset one.
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])).map(str.strip)
@@ -58,6 +61,25 @@ def test_a_pilot_reads_what_tms_has_written(kind: type[PilotProgram] | type[Pilo
         is_arguments = by_name[name].read is Variables.read_arguments
         assert read[name] == (tuple(shlex.split(value)) if is_arguments else value), name
     assert v.list_unread() == ()
+
+
+@given(said=values(PilotProgram), data=st.data())
+def test_the_hidden_fields_of_a_program_become_the_variables_that_tms_would_write(
+    said: dict[str, Any], data: st.DataObject
+) -> None:
+    hidden = data.draw(st.sets(st.sampled_from(sorted(said))))
+    secret = read_program_secret(write_program_secret({name: said[name] for name in hidden}))
+    whole = write_variables(PilotProgram, SimpleNamespace(**said))
+    names = {full_name(list_variables(PilotProgram)[name].name) for name in hidden}
+    assert secret == {name: text for name, text in whole.items() if name in names}
+
+
+@pytest.mark.parametrize(
+    "value", ["", "{", "[]", "3", json.dumps({"EWMS_PILOT_TASK_ARGS": 3}), json.dumps({"EWMS_PILOT_TOKEN_FILE": "x"})]
+)
+def test_a_secret_with_anything_but_texts_of_a_program_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        read_program_secret(value)
 
 
 def test_no_two_fields_share_a_variable() -> None:

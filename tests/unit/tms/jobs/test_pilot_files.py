@@ -12,6 +12,7 @@ from pilot.settings import read_settings as pilot_settings
 from schemas.broker.queue_format import Wire
 from schemas.pilot.options import PLATFORM
 from schemas.questions.secrets import SecretsAnswer
+from schemas.rules.secret_names import PROGRAM_SECRET
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, GRANT, order
 from tms.errors import Unsubmittable
@@ -260,6 +261,15 @@ def test_pilots_know_what_users_call_their_queues_and_what_the_worker_may_use() 
         asked, GRANT.model_copy(update={"aliases": split}), PROFILE, token_source=TOKEN_SOURCE
     )
     assert "EWMS_PILOT_QUEUE_INCOMING_ALIAS" not in environment
+
+
+def test_hidden_texts_of_a_program_are_named_like_a_secret_and_the_task_file_has_their_masks() -> None:
+    named = ["db-password", PROGRAM_SECRET]
+    asked = order(task={"task_args": "load $encrypted$"}, **users(EWMS_PILOT_SECRETS=named))
+    assert list_secrets(asked) == tuple(named)
+    environment = pilot_environment(asked, GRANT, PROFILE, token_source=TOKEN_SOURCE)
+    assert environment["EWMS_PILOT_TASK_ARGS"] == "load $encrypted$"
+    assert pilot_settings(environment, directory="/job").secrets == tuple(named)
 
 
 @pytest.mark.parametrize("written", ["db-password,api-key", "db-password; api-key", ["db-password", "api-key"]])

@@ -1,22 +1,41 @@
-"""Texts with secrets: masks wherever the workflow is stored or shown, and the secrets in the order that leaves."""
+"""Texts with secrets: masks wherever a workflow is stored, shown or sent, and a name by which its TMS asks for them."""
 
 import json
 from typing import Any
 
 import pytest
 
-from runtime.kernel.outbox import EffectKind, OutboxRow, make_row
-from schemas.errors import Broken, Rejected
+from runtime.kernel.outbox import make_row
+from schemas.errors import Rejected
 from schemas.events import TaskforceStart
-from schemas.wire import event_from_bytes
-from tests.unit.wms.fleets import NOW, activated, after, decide, first, made, task_request
+from schemas.fleet.phases import Deactivated
+from schemas.rules.secret_names import PROGRAM_SECRET
+from tests.unit.wms.fleets import (
+    CLUSTERS,
+    NOW,
+    POLICY,
+    POLLING,
+    activated,
+    after,
+    aggregate,
+    decide,
+    first,
+    made,
+    submitted,
+    task_request,
+)
 from wms.encryption import SecretKeys, make_key
 from wms.engine.life.variables import MASK, fill_values
 from wms.fleet import repository
+from wms.fleet.choices.locations import Location, LocationMap, ServedBy
+from wms.fleet.choices.policy import FleetPolicy
+from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate
-from wms.fleet.life.sealed_texts import hide_texts, seal_texts
-from wms.fleet.life.stimuli import Launch, Woken
-from wms.fleet.order_carrier import open_order
+from wms.fleet.life.conditions import is_offered_start
+from wms.fleet.life.sealed_texts import hide_texts, refuse_polling_locations, refuse_secret_events, seal_texts
+from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Woken
+from wms.fleet.life.tms_reports import HIDDEN
+from wms.fleet.life.workflow_requests import NewWorkflow
 
 VALUE = "correct ${horse} $encrypted$"
 KEYS = SecretKeys([make_key()])
@@ -81,44 +100,125 @@ def test_a_secret_where_it_cannot_be_kept_encrypted_is_refused_by_its_place(
     assert refused.value.hint == "a request may have secrets in task_args, task_env, init_args, init_env of its tasks"
 
 
-def order_start(keys: SecretKeys = KEYS) -> tuple[str, OutboxRow]:
-    """Return what the database gets of a workflow with secrets, and the order to start its first taskforce."""
-    fields = {"task_args": "a ${pw}", "task_env": {"PW": "${pw}"}}
-    real, shown = fill(task_request(**fields))
+def build_aggregate(keys: SecretKeys = KEYS, **more: Any) -> tuple[NewWorkflow, Aggregate]:
+    """Return a new workflow of one task with secrets, and its aggregate with active queues."""
+    real, shown = fill(task_request(task_args="a ${pw}", task_env={"PW": "${pw}"}, **more))
     new = hide_texts(made(*real["tasks"]), seal_texts(real, shown, keys.seal))
     state = Aggregate(
         workflow=new.workflow,
         taskforces={taskforce.taskforce_uuid: taskforce for taskforce in new.taskforces},
         tasks={task.task_id: task for task in new.tasks},
     )
-    state = after(state, activated(state), Woken())
+    return new, after(state, activated(state), Woken())
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, [PROGRAM_SECRET]),
+        ({"EWMS_PILOT_SECRETS": "db-password"}, ["db-password", PROGRAM_SECRET]),
+        ({"EWMS_PILOT_SECRETS": ["a", "b"]}, ["a", "b", PROGRAM_SECRET]),
+    ],
+)
+def test_nothing_that_is_stored_answered_or_sent_has_the_secret_and_the_order_names_it(
+    given: dict[str, Any], named: list[str]
+) -> None:
+    new, state = build_aggregate(pilot_config={"environment": given})
     (order,) = decide(state, Launch(first(state)), NOW).events
     row = make_row(order, NOW, source="ewms/wms")
-    creation = repository.make_creation(new)
-    return repr((creation, new, row)), row
+    everything = repr((repository.make_creation(new), new, row))
+    assert "correct" not in everything
+    assert f"a {MASK}" in everything
+    assert isinstance(order, TaskforceStart)
+    assert (order.task.task_args, order.task.task_env, order.task.sealed_texts) == (f"a {MASK}", {"PW": MASK}, "")
+    assert order.pilot_config.environment["EWMS_PILOT_SECRETS"] == named
+    (task,) = new.tasks
+    assert KEYS.unseal(task.sealed_texts) == {"task_args": f"a {VALUE}", "task_env": {"PW": VALUE}}
 
 
-def test_nothing_that_is_stored_or_answered_has_the_secret_and_the_order_that_leaves_has_it() -> None:
-    stored, row = order_start()
-    assert "correct" not in stored
-    assert f"a {MASK}" in stored
-    assert row.kind is EffectKind.TELL
-    sent = event_from_bytes(open_order(row, KEYS)).data
-    assert isinstance(sent, TaskforceStart)
-    assert (sent.task.task_args, sent.task.task_env) == (f"a {VALUE}", {"PW": VALUE})
-    assert sent.task.sealed_texts == ""
-    assert sent.task.task_image == "/images/reco"
-    before = event_from_bytes(row.body)
-    assert event_from_bytes(open_order(row, KEYS)).model_copy(update={"data": before.data}) == before
+def test_an_order_without_secrets_names_none() -> None:
+    state = aggregate(task_request())
+    state = after(state, activated(state), Woken())
+    (order,) = decide(state, Launch(first(state)), NOW).events
+    assert isinstance(order, TaskforceStart)
+    assert order.pilot_config.environment == {}
 
 
-def test_an_order_that_no_key_fits_does_not_leave() -> None:
-    _, row = order_start()
-    with pytest.raises(Broken):
-        open_order(row, SecretKeys([make_key()]))
+def test_fields_with_secrets_that_are_too_large_for_a_worker_are_refused() -> None:
+    many = {f"N{n}": "x" * 100_000 for n in range(6)}
+    with pytest.raises(Rejected, match=r"'tasks\.1': its fields with secrets have 6\d{5} bytes as JSON, and may have"):
+        seal_texts(*fill(task_request(), task_request(task_env={"PW": "${pw}", **many})), seal_as_json)
 
 
-def test_other_orders_leave_as_they_are() -> None:
-    _, row = order_start()
-    for body, key in ((b"{}", "mqs.workflow.requested"), (b"not an event", "tms.x.taskforce.stop")):
-        assert open_order(OutboxRow(row.id, EffectKind.TELL, key, body), KEYS) == body
+@pytest.mark.parametrize(
+    ("events", "place"),
+    [
+        (["plain ${plain}", {"a": ["${pw}"]}], "events.1.a.0"),
+        (["x${pw}"], "events.0"),
+        (["${plain} ${unknown}", 3, None], None),
+        ([], None),
+    ],
+)
+def test_a_secret_in_an_event_is_refused_by_its_place(events: list[Any], place: str | None) -> None:
+    real, shown = (fill_values(events, {"plain": "1", "pw": each}) for each in (VALUE, MASK))
+    if place is None:
+        refuse_secret_events(real, shown)
+        return
+    with pytest.raises(Rejected) as refused:
+        refuse_secret_events(tuple(real), tuple(shown))
+    assert refused.value.reason == f"{place!r} has a secret, and whoever reads the queue would see it"
+    assert refused.value.hint == "give it to the task: task_args, task_env, init_args, init_env"
+    assert "correct" not in repr(refused.value)
+
+
+def test_a_task_with_secrets_is_refused_where_the_tms_polls() -> None:
+    new, _ = build_aggregate(cluster_locations=["osg", "chicago"])
+    refuse_polling_locations(new, CLUSTERS)
+    polled = LocationMap({"osg": Location(schedd="S1"), "chicago": Location(schedd="S2", served_by=ServedBy.REST)})
+    with pytest.raises(Rejected, match=r"'tasks\.0\.cluster_locations': names chicago, whose TMS polls over REST"):
+        refuse_polling_locations(new, polled)
+    refuse_polling_locations(made(task_request(cluster_locations=["chicago"])), polled)
+
+
+def test_a_tms_that_polls_gets_no_workers_of_such_a_task_and_is_not_offered_those_that_wait() -> None:
+    new, state = build_aggregate()
+    waiting = after(state, Launch(first(state)), policy=POLLING)
+    taskforce = waiting.taskforces[first(state)]
+    assert taskforce.stuck == "its task has passwords, which a TMS that polls over REST cannot get"
+    assert not is_offered_start(taskforce, POLLING.max_failures)
+    more = AddWorkers(
+        task=new.tasks[0],
+        location=POLLING.locations.find_location("S1"),
+        n_workers=1,
+        by="USER",
+        mint=IdSource(b"more", NOW),
+    )
+    with pytest.raises(Rejected, match="its task has passwords"):
+        decide(state, more, NOW, POLLING)
+    plain = aggregate(task_request())
+    assert (
+        after(plain, activated(plain), Woken(), Launch(first(plain)), policy=POLLING).taskforces[first(plain)].stuck
+        == ""
+    )
+
+
+@pytest.mark.parametrize(("policy", "shown"), [(POLLING, HIDDEN), (POLICY, "pilot")])
+def test_what_a_polling_tms_reports_of_such_a_task_has_masks(policy: FleetPolicy, shown: str) -> None:
+    _, state = build_aggregate()
+    uuid = first(state)
+    # An older WMS has offered it.
+    state = after(state, Launch(uuid))
+    report = submitted(state, uuid).model_copy(update={"submit_dict": {"executable": "pilot", "max_idle": 3}})
+    recorded = after(state, report, policy=policy).taskforces[uuid]
+    assert recorded.submit_dict == {"executable": shown, "max_idle": 3}
+    plain = aggregate(task_request())
+    plain = after(plain, activated(plain), Launch(first(plain)), submitted(plain, first(plain)), policy=POLLING)
+    assert plain.taskforces[first(plain)].submit_dict == {"executable": "pilot"}
+
+
+def test_a_late_report_of_a_polling_tms_has_masks_too() -> None:
+    _, state = build_aggregate()
+    uuid = first(state)
+    state = after(state, Launch(uuid))
+    late = after(state, Deactivate(Deactivated.ABORTED), submitted(state, uuid), policy=POLLING).taskforces[uuid]
+    assert (late.cluster_id, late.submit_dict) == (7, {"executable": HIDDEN})
