@@ -8,7 +8,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from pilot.chirp.log_copy import LogCopy, open_own_log
@@ -57,7 +57,8 @@ def main() -> int:
     prepare_process(directory)
     proxy = take_proxy(os.environ, directory)
     try:
-        told = read_settings(fill_program(environment, directory), directory=directory)
+        filled = fill_program(environment, directory)
+        told = read_settings(filled.environment, directory=directory)
     except SettingsInvalid as error:
         for problem in error.problems:
             log.critical("%s", problem)
@@ -68,7 +69,7 @@ def main() -> int:
         logging.getLogger(name).setLevel(told.log_level)
     for name in told.unknown:
         log.warning("this pilot knows no variable %s and ignores it: look for a typing error", name)
-    return asyncio.run(run_pilot(told, os.environ, proxy))
+    return asyncio.run(run_pilot(told, os.environ, proxy, filled.hidden))
 
 
 def gather_variables(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
@@ -95,14 +96,19 @@ def scrub_variables(environment: MutableMapping[str, str]) -> None:
         del environment[name]
 
 
-async def run_pilot(told: PilotSettings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> int:
-    """Build the pilot's parts, run the pilot until it leaves, and close the parts. Return the exit status."""
+async def run_pilot(
+    told: PilotSettings, environment: Mapping[str, str], proxy: ChirpProxy | None, hidden: Sequence[str] = ()
+) -> int:
+    """Build the pilot's parts, run the pilot until it leaves, and close the parts. Return the exit status.
+
+    `hidden` are the secrets in the program's texts.
+    """
     loop = asyncio.get_running_loop()
     chirper = Chirper(choose_channel(told.chirp, proxy), told.chirp.interval_s)
     chirper.start_chirping()
     queues = PilotQueues(told, clock=time.time, proxy=proxy)
     copy = begin_log_copy(told, environment, proxy)
-    building = loop.create_task(_build_pilot(told, environment, queues, chirper))
+    building = loop.create_task(_build_pilot(told, environment, queues, chirper, hidden))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, building.cancel)
     status = 1
@@ -176,7 +182,11 @@ async def wait_until_built(building: "asyncio.Task[Pilot]", runtime_s: float | N
 
 
 async def _build_pilot(
-    told: PilotSettings, environment: Mapping[str, str], queues: PilotQueues, chirper: Chirper
+    told: PilotSettings,
+    environment: Mapping[str, str],
+    queues: PilotQueues,
+    chirper: Chirper,
+    hidden: Sequence[str],
 ) -> Pilot:
     if any(queue.wire is Wire.LEGACY for queue in told.outputs):
         check_codec()
@@ -196,7 +206,7 @@ async def _build_pilot(
             )
         work.make_directories()
         secrets = read_secrets(told, str(Path.cwd()))
-        work.mask = SecretMask(value.encode() for value in secrets.values())
+        work.mask = SecretMask(value.encode() for value in (*secrets.values(), *hidden))
         work.secrets = write_secrets(secrets, Path(work.path, "secrets"), shared=work.shared)
         if not task.runtime.on_host:
             check_path(work.path)

@@ -6,17 +6,20 @@
 The values stand in no argument and no variable. The pilot removes the files when it ends.
 
 One secret is no file: `PROGRAM_SECRET` has the texts of the program that have masks elsewhere. A request put them into
-arguments and variables, so the pilot puts them there, too.
+arguments and variables, so the pilot puts them there, too. It masks them like secrets in what the task writes.
 """
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilot.containers.run_files import remove_tree
 from pilot.errors import SecretsUnusable, SettingsInvalid
 from pilot.events.private_files import read_private_file
+from pilot.failures.secret_mask import find_hidden_parts
 from pilot.settings import PilotSettings
 from schemas.pilot.job_names import SECRETS_FILE
 from schemas.pilot.options import read_secret_names
@@ -39,22 +42,52 @@ def read_secrets(settings: PilotSettings, directory: str) -> dict[str, str]:
     return {name: values[name] for name in names}
 
 
-def fill_program(environment: Mapping[str, str], directory: str) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class FilledProgram:
+    """The pilot's variables with the hidden texts, and what of these texts is secret."""
+
+    environment: Mapping[str, str]
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+
+def fill_program(environment: Mapping[str, str], directory: str) -> FilledProgram:
     """Return the pilot's variables with the hidden texts of the program in place of their masks, if it has some.
 
     Raises:
         SettingsInvalid: the job came without these texts, or they cannot be read.
     """
     if PROGRAM_SECRET not in read_secret_names(Variables(environment), "SECRETS"):
-        return dict(environment)
+        return FilledProgram(environment)
     try:
-        hidden = read_program_secret(_read_values(directory)[PROGRAM_SECRET])
+        texts = read_program_secret(_read_values(directory)[PROGRAM_SECRET])
     except SecretsUnusable as error:
         raise SettingsInvalid([error.reason]) from error
     except (KeyError, ValueError, RecursionError):
         problem = f"{SECRETS_FILE} must have the texts of the program that are hidden; use a TMS of WMS's version"
         raise SettingsInvalid([problem]) from None
-    return {**environment, **hidden}
+    pairs = [pair for name, text in texts.items() for pair in _pair_texts(environment.get(name, ""), text)]
+    hidden = dict.fromkeys(part for shown, real in pairs for part in find_hidden_parts(shown, real))
+    return FilledProgram({**environment, **texts}, tuple(hidden))
+
+
+def _pair_texts(shown: str, real: str) -> list[tuple[str, str]]:
+    """Return the values, or the arguments, of a variable with masks and of the same without, beside each other."""
+    masked, values = _read_object(shown), _read_object(real)
+    if values is not None:
+        return [((masked or {}).get(name, ""), value) for name, value in values.items()]
+    try:
+        return list(zip(shlex.split(shown), shlex.split(real), strict=True))
+    except ValueError:
+        # A secret with blanks is several arguments.
+        return [(shown, real)]
+
+
+def _read_object(text: str) -> dict[str, str] | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return {name: str(each) for name, each in value.items()} if isinstance(value, dict) else None
 
 
 def _read_values(directory: str) -> dict[str, str]:

@@ -4,11 +4,15 @@
     mask.mask_text("login with s3cret failed")      "login with *** failed"
 
 Mask a text before it is shortened: a part of a secret is not found any more.
+
+    find_hidden_parts("--password=$encrypted$", "--password=s3cret")      ("s3cret",)
 """
 
 import re
 from collections.abc import Iterable
 from typing import Any
+
+from schemas.rules.secret_names import MASK as HIDDEN
 
 #: What stands in a text instead of a secret. A shorter value is not masked: it would stand in every second line.
 MASK = "***"
@@ -54,6 +58,34 @@ class SecretMask:
                 return {self.mask_text(key): self.mask_json(each) for key, each in value.items()}
             case _:
                 return value
+
+
+def find_hidden_parts(shown: str, real: str) -> tuple[str, ...]:
+    """Return what `real` has where `shown`, which is the same text for people, has `$encrypted$`.
+
+    If a text has several different secrets, and one contains the words between them, the parts may begin and end at
+    other places. If `shown` is of another text, return the whole `real`.
+    """
+    between = shown.split(HIDDEN)
+    n_masks = len(between) - 1
+    if not n_masks:
+        return () if shown == real else (real,)
+    length, rest = divmod(len(real) - sum(map(len, between)), n_masks)
+    same = real[len(between[0]) :][: max(length, 0)]
+    if not rest and same.join(between) == real:
+        return (same,)
+    if len(real) < len(between[0]) + len(between[-1]) or not (
+        real.startswith(between[0]) and real.endswith(between[-1])
+    ):
+        return (real,)
+    end = len(real) - len(between[-1])
+    found, at = [], len(between[0])
+    for words in between[1:-1]:
+        if (next_at := real.find(words, at, end)) < 0:
+            return (real,)
+        found.append(real[at:next_at])
+        at = next_at + len(words)
+    return (*found, real[at:end])
 
 
 def _find_overlap(secret: str, text: str) -> int:

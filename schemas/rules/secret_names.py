@@ -9,6 +9,8 @@ from schemas.errors import Rejected
 
 #: What the name of a secret must match.
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+#: What people see in place of a secret, and what stands in the program of a task in place of a hidden text.
+MASK = "$encrypted$"
 #: The name of the secret with the program's hidden texts, for example arguments with a password. No secret that a user
 #: stores and no file of one has this name.
 PROGRAM_SECRET = "ewms:program"  # noqa: S105 - a name

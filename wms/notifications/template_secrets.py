@@ -7,8 +7,8 @@ from typing import Any
 from runtime.telemetry import log
 from schemas.automation.notifications import NotificationTemplateDocument, NotificationTemplateId, NotificationType
 from schemas.errors import Broken, Conflict
+from schemas.rules.secret_names import MASK
 from wms.encryption import NoKey, SecretKeys
-from wms.engine.life.variables import MASK
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.templates.configurations import map_secrets, split_url
 

@@ -200,7 +200,7 @@ async def test_c33_secrets_are_files_that_only_the_task_sees_and_no_log_shows(wo
 async def test_the_hidden_texts_of_a_program_reach_the_task_and_no_file_of_the_pilot_has_them(workflow: Field) -> None:
     world = await World(workflow).open()
     await workflow.put(world.source, b"host")
-    task = """sh -c 'printf "%s/%s" "$2" "$PW" | sha256sum > "$1"' {{INFILE}} {{OUTFILE}} """
+    task = """sh -c 'printf "%s/%s" "$2" "$PW" | sha256sum > "$1"; echo "I am $2 $PW"' {{INFILE}} {{OUTFILE}} """
     told = {
         "EWMS_PILOT_TASK_ARGS": f"{task} $encrypted$",
         "EWMS_PILOT_TASK_ENV_JSON": '{"PW": "$encrypted$"}',
@@ -216,6 +216,8 @@ async def test_the_hidden_texts_of_a_program_reach_the_task_and_no_file_of_the_p
     (outcome,) = (await world.take_outcomes(1)).values()
     assert outcome.is_success, outcome
     assert outcome.output == f"{hashlib.sha256(b'S3cret-of-args/S3cret-of-env').hexdigest()}  -\n"
+    log = await world.take_log(outcome.stdout.n_pieces)
+    assert read(log[outcome.event_id, TaskStream.STDOUT]) == "I am *** ***\n"
     pilot.signal(signal.SIGTERM)
     assert await pilot.ended() == 0, pilot.log
     holding = {path.name for path in walk_live(pilot.directory) if path.is_file() and b"S3cret" in path.read_bytes()}

@@ -15,8 +15,7 @@ from typing import Any
 
 from schemas.engine.runs import MAX_STATE_BYTES, WANTED_WORKFLOW
 from schemas.errors import TooLarge
-
-MASK = "$encrypted$"
+from schemas.rules.secret_names import MASK
 
 Values = Mapping[str, Any]
 

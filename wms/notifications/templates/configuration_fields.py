@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from schemas.errors import Rejected
-from wms.engine.life.variables import MASK
+from schemas.rules.secret_names import MASK
 from wms.trees.template_errors import FieldsRefused
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from schemas.automation.notifications import NotificationType
-from wms.engine.life.variables import MASK
+from schemas.rules.secret_names import MASK
 from wms.notifications.templates.configuration_fields import (
     ConfigurationReader,
     read_address,

@@ -15,7 +15,8 @@ from typing import Any
 from schemas.automation.surveys import Survey
 from schemas.automation.trees import Prompt, TemplateDocument
 from schemas.errors import Rejected
-from wms.engine.life.variables import MASK, mask_values
+from schemas.rules.secret_names import MASK
+from wms.engine.life.variables import mask_values
 from wms.trees.inputs.surveys import find_defaults, find_survey_faults
 from wms.trees.template_errors import FieldsRefused
 

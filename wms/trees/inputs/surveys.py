@@ -14,7 +14,7 @@ from typing import Any
 
 from schemas.automation.surveys import QuestionType, Survey, SurveyQuestion
 from schemas.errors import Rejected
-from wms.engine.life.variables import MASK
+from schemas.rules.secret_names import MASK
 
 _TEXTS = frozenset({QuestionType.TEXT, QuestionType.TEXTAREA, QuestionType.PASSWORD})
 _NUMBERS = frozenset({QuestionType.INTEGER, QuestionType.FLOAT})

@@ -10,9 +10,9 @@ from schemas.automation.surveys import Survey
 from schemas.automation.trees import TemplateDocument, TemplateKind, Work, name_edge_list
 from schemas.errors import Broken
 from schemas.ids import DEFAULT_ORGANIZATION, OrganizationId, TemplateId, TemplateNodeId
+from schemas.rules.secret_names import MASK
 from wms.encryption import NoKey, SecretKeys
 from wms.engine.life.graph import list_broken_rules
-from wms.engine.life.variables import MASK
 from wms.tenancy.organizations import Organizations
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, find_delegated, make_tree_filter

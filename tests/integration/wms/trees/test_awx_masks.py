@@ -1,7 +1,7 @@
 """Passwords of surveys over REST: a node of a template keeps them, and shows them to nobody."""
 
+from schemas.rules.secret_names import MASK
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
-from wms.engine.life.variables import MASK
 
 __all__ = ["awx"]
 

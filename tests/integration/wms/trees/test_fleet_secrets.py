@@ -12,14 +12,13 @@ from schemas.errors import Forbidden
 from schemas.events import TaskforceStart
 from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS
 from schemas.questions.secrets import SecretsAnswer, SecretsQuery
-from schemas.rules.secret_names import PROGRAM_SECRET
+from schemas.rules.secret_names import MASK, PROGRAM_SECRET
 from tests.integration.wms.conftest import REST_SCHEDD
 from tests.integration.wms.conftest import request as example
 from tests.integration.wms.trees.test_awx_routes import AwxWorld, awx
 from tests.integration.wms.trees.test_secrets_at_rest import ask, dump_database
 from tests.waiting import eventually
 from wms.encryption import SecretKeys, make_key
-from wms.engine.life.variables import MASK
 from wms.fleet.life.tms_reports import HIDDEN as HIDDEN_REPORT
 from wms.secret_rotation import SecretRotation
 

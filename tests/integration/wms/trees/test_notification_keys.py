@@ -10,10 +10,10 @@ from pymongo import AsyncMongoClient
 from schemas.automation.notifications import NotificationTemplateDocument, NotificationTemplateId
 from schemas.engine.run_documents import RUNS
 from schemas.ids import OrganizationId
+from schemas.rules.secret_names import MASK
 from tests.integration.wms.trees.conftest import ADA
 from wms.app import Wms, run_wms
 from wms.encryption import SecretKeys, make_key
-from wms.engine.life.variables import MASK
 from wms.notifications.notification_store import NotificationStore
 from wms.notifications.notification_watch import UNTOLD
 from wms.notifications.template_secrets import TemplateSecrets

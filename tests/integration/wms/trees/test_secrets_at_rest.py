@@ -13,13 +13,13 @@ from runtime.clock import utc_now
 from schemas.automation.trees import TemplateKind
 from schemas.engine.run_documents import RUNS, LogRow
 from schemas.ids import RunId, TemplateId
+from schemas.rules.secret_names import MASK
 from tests.integration.wms.trees.conftest import ADA, NORTH
 from tests.integration.wms.trees.test_awx_routes import V2, AwxWorld, awx
 from tests.waiting import eventually
 from wms.app import run_wms
 from wms.encryption import NoKey, SecretKeys, is_sealed, make_key
 from wms.engine import repository
-from wms.engine.life.variables import MASK
 from wms.settings import WmsSettings
 from wms.trees.jobs.tree_runs import TreeLaunch
 

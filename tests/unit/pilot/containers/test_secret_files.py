@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pilot.containers.secret_files import fill_program, read_secrets
+from pilot.containers.secret_files import FilledProgram, fill_program, read_secrets
 from pilot.errors import SettingsInvalid
 from pilot.settings import read_settings
 from schemas.pilot.job_names import SECRETS_FILE
@@ -33,7 +33,10 @@ def put(directory: Path, values: object, mode: int = 0o600) -> None:
 
 def test_the_hidden_texts_replace_the_masks_and_become_no_file(tmp_path: Path) -> None:
     put(tmp_path, {"db-password": "of a file", PROGRAM_SECRET: write_program_secret(TEXTS)})
-    filled = fill_program(MASKED, str(tmp_path))
+    found = fill_program(MASKED, str(tmp_path))
+    assert "S3cret" not in repr(found.hidden and FilledProgram({}, found.hidden))
+    assert found.hidden == ("S3cret word",)
+    filled = found.environment
     changed = {name for name in filled if filled[name] != MASKED.get(name)}
     assert changed == {"EWMS_PILOT_TASK_ARGS", "EWMS_PILOT_TASK_ENV_JSON"}
     settings = read_settings(filled, directory=str(tmp_path))
@@ -45,11 +48,29 @@ def test_the_hidden_texts_replace_the_masks_and_become_no_file(tmp_path: Path) -
 def test_a_program_without_hidden_texts_stays_as_it_is(tmp_path: Path) -> None:
     for names in ("db-password", ""):
         told = {**MASKED, "EWMS_PILOT_SECRETS": names}
-        assert fill_program(told, str(tmp_path)) == told
+        assert fill_program(told, str(tmp_path)) == FilledProgram(told)
     only = {**MASKED, "EWMS_PILOT_SECRETS": PROGRAM_SECRET}
     put(tmp_path, {PROGRAM_SECRET: write_program_secret(TEXTS)})
-    settings = read_settings(fill_program(only, str(tmp_path)), directory=str(tmp_path))
+    settings = read_settings(fill_program(only, str(tmp_path)).environment, directory=str(tmp_path))
     assert read_secrets(settings, str(tmp_path)) == {}
+
+
+@pytest.mark.parametrize(
+    ("shown", "real", "hidden"),
+    [
+        ("a --pw=$encrypted$ b", "a --pw=S3cret b", ("S3cret",)),
+        ("a $encrypted$ b", "a S3cret word b", ("S3cret word",)),
+        ("a '$encrypted$' $encrypted$", "a 'S3cret word' other", ("S3cret word", "other")),
+        ("a '$encrypted$", "a 'S3cret", ("S3cret",)),
+        ("a b", "a b", ()),
+    ],
+)
+def test_the_secrets_in_arguments_are_known_so_that_what_the_task_writes_is_masked(
+    tmp_path: Path, shown: str, real: str, hidden: tuple[str, ...]
+) -> None:
+    put(tmp_path, {PROGRAM_SECRET: write_program_secret({"init_args": real})})
+    told = {**MASKED, "EWMS_PILOT_INIT_ARGS": shown}
+    assert fill_program(told, str(tmp_path)).hidden == hidden
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from runtime.kernel.outbox import make_row
 from schemas.errors import Rejected
 from schemas.events import TaskforceStart
 from schemas.fleet.phases import Deactivated
-from schemas.rules.secret_names import PROGRAM_SECRET
+from schemas.rules.secret_names import MASK, PROGRAM_SECRET
 from tests.unit.wms.fleets import (
     CLUSTERS,
     NOW,
@@ -25,7 +25,7 @@ from tests.unit.wms.fleets import (
     task_request,
 )
 from wms.encryption import SecretKeys, make_key
-from wms.engine.life.variables import MASK, fill_values
+from wms.engine.life.variables import fill_values
 from wms.fleet import repository
 from wms.fleet.choices.locations import Location, LocationMap, ServedBy
 from wms.fleet.choices.policy import FleetPolicy

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.automation.notifications import NotificationType
-from wms.engine.life.variables import MASK
+from schemas.rules.secret_names import MASK
 from wms.notifications.templates.configurations import (
     describe_recipients,
     join_url,

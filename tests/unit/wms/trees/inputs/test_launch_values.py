@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from schemas.automation.surveys import QuestionType, Survey, SurveyQuestion
 from schemas.automation.trees import Prompt, TemplateDocument
+from schemas.rules.secret_names import MASK
 from tests.unit.wms.trees.template_samples import make_template
-from wms.engine.life.variables import MASK, find_variables
+from wms.engine.life.variables import find_variables
 from wms.gateway.awx.shapes.template_shapes import show_own_variables
 from wms.trees.inputs.launch_values import (
     LaunchRefused,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.automation.surveys import QuestionType, Survey, SurveyQuestion
-from wms.engine.life.variables import MASK
+from schemas.rules.secret_names import MASK
 from wms.trees.inputs.surveys import (
     SurveyRefused,
     find_answer_fault,
