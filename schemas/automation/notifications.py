@@ -137,6 +137,9 @@ class NotificationDocument(NotificationRecord):
     status: NotificationStatus = NotificationStatus.PENDING
     #: Why the latest attempt failed.
     error: str = ""
+    #: Which addresses of its template have it already, by their places from 1, and the template's `rev` then.
+    done: tuple[int, ...] = ()
+    done_rev: int = 0
     n_attempts: int = 0
     max_attempts: int = 1
     wake_at: datetime | None = None

@@ -27,6 +27,10 @@ class SendOutcome:
     error: str = ""
     #: Whether another attempt may do better.
     may_repeat: bool = False
+    #: Which of several addresses have it now, by their places from 1. Another attempt leaves them out.
+    done: tuple[int, ...] = ()
+    #: The `rev` of the notification template with these addresses.
+    done_rev: int = 0
 
 
 def find_pause(n_attempts: int, first: timedelta = _FIRST_PAUSE) -> timedelta:

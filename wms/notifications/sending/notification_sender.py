@@ -130,6 +130,8 @@ class NotificationSender:
             now=stored_now(),
             first_pause=self._first_pause,
         )
+        if outcome.done:
+            settled = {**settled, "done": outcome.done, "done_rev": outcome.done_rev}
         if await self._notifications.change_notification(notification, settled) and settled.get("wake_at"):
             self._timers.wake_by(settled["wake_at"])
 
@@ -148,6 +150,8 @@ class NotificationSender:
     async def _send_by_child(
         self, notification: NotificationDocument, template: NotificationTemplateDocument, configuration: dict[str, Any]
     ) -> SendOutcome:
+        if notification.done and notification.done_rev != template.rev:
+            return SendOutcome("its notification template was changed when some of its addresses had it already")
         order = {
             "type": template.notification_type.value,
             "configuration": configuration,
@@ -155,8 +159,10 @@ class NotificationSender:
             "subject": notification.subject,
             "body": notification.body,
             "allows_local": self._allows_local,
+            "done": notification.done,
         }
         try:
-            return SendOutcome(**await ask_child(_CHILD, order, timeout_s=self._timeout_s))
+            answer = await ask_child(_CHILD, order, timeout_s=self._timeout_s)
+            return SendOutcome(**{**answer, "done": tuple(answer.get("done", ())), "done_rev": template.rev})
         except ChildFailed as error:
             return SendOutcome(error.reason, may_repeat=True)

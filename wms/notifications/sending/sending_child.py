@@ -1,8 +1,9 @@
 """Send one mail, or one notification by apprise, as a process of its own:
 `python -m wms.notifications.sending.sending_child`.
 
-Standard input has the order; standard output gets {"error": ..., "may_repeat": ...}. In this process nothing connects
-to a forbidden address, whatever a server answers, and nothing starts another program: an audit hook sees each attempt.
+Standard input has the order; standard output gets {"error": ..., "may_repeat": ..., "done": [...]}. In this process
+nothing connects to a forbidden address, whatever a server answers, and nothing starts another program: an audit hook
+sees each attempt.
 """
 
 import json
@@ -11,6 +12,7 @@ import re
 import smtplib
 import ssl
 import sys
+from collections.abc import Collection
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any
@@ -72,24 +74,31 @@ def send_mail(configuration: dict[str, Any], subject: str, body: str, notificati
         raise smtplib.SMTPRecipientsRefused(refused)
 
 
-def send_by_apprise(configuration: dict[str, Any], subject: str, body: str) -> None:
-    """Send to each address of apprise. If one fails, apprise logs why.
+def send_by_apprise(
+    configuration: dict[str, Any], subject: str, body: str, done: Collection[int]
+) -> tuple[list[int], list[str]]:
+    """Send to each address of apprise but those in `done`, which are places from 1. If one fails, apprise logs why.
 
-    Raises:
-        RuntimeError: at least one address failed.
+    Return the places of the addresses that have it now, and why the others failed.
     """
     import apprise  # noqa: PLC0415 - it takes a third of a second, and mails need none of it
 
     # Each address is asked by itself, so that the error can say which one failed.
-    faults = []
+    reached, faults = sorted(done), []
     for number, url in enumerate(configuration["urls"], 1):
+        if number in done:
+            continue
         with apprise.LogCapture(level=logging.WARNING) as lines:  # type: ignore[no-untyped-call]
             sender = apprise.Apprise()
-            is_sent = sender.add(url) and sender.notify(body=body, title=subject)
-            if not is_sent:
-                faults.append(f"address {number} failed: {hide_parts(lines.getvalue(), url)}")
-    if faults:
-        raise RuntimeError("; ".join(faults))
+            try:
+                is_sent, why = sender.add(url) and sender.notify(body=body, title=subject), ""
+            except (ForbiddenAddress, OSError) as error:
+                is_sent, why = False, f"{type(error).__name__}: {error}"
+            if is_sent:
+                reached.append(number)
+            else:
+                faults.append(f"address {number} failed: {hide_parts(why or lines.getvalue(), url)}")
+    return reached, faults
 
 
 def hide_parts(text: str, url: str) -> str:
@@ -102,15 +111,19 @@ def hide_parts(text: str, url: str) -> str:
 
 
 def carry_out(order: dict[str, Any]) -> dict[str, Any]:
-    """Send the notification in `order`. Return a JSON object with the keys `error` and `may_repeat`.
+    """Send the notification in `order`. Return a JSON object with the keys `error` and `may_repeat`, and for apprise
+    `done`.
 
     `error` says why it failed ("": it did not), and `may_repeat` whether another attempt with the same order can help.
+    `done` has the addresses that have it, by their places: give them with the order of another attempt.
     """
     try:
         if order["type"] == "email":
             send_mail(order["configuration"], order["subject"], order["body"], order["id"])
         else:
-            send_by_apprise(order["configuration"], order["subject"], order["body"])
+            done = order.get("done", ())
+            reached, faults = send_by_apprise(order["configuration"], order["subject"], order["body"], done)
+            return {"error": "; ".join(faults), "may_repeat": bool(faults), "done": reached}
     except ForbiddenAddress as error:
         return {"error": f"{error.reason}; {error.hint}", "may_repeat": False}
     except smtplib.SMTPRecipientsRefused as error:
@@ -121,8 +134,6 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
         return {"error": f"the mail server answered {error.smtp_code}: {text}", "may_repeat": error.smtp_code < 500}
     except (smtplib.SMTPException, OSError) as error:
         return {"error": f"{type(error).__name__}: {error}", "may_repeat": True}
-    except RuntimeError as error:
-        return {"error": str(error), "may_repeat": len(order["configuration"]["urls"]) == 1}
     return {"error": "", "may_repeat": False}
 
 

@@ -207,6 +207,50 @@ async def test_a_failing_receiver_fails_no_tree_is_tried_again_with_one_id_and_i
     assert "not followed" in recent[0]["error"]
 
 
+async def make_apprise(awx: AwxWorld, hook: HookReceiver, name: str) -> str:
+    """Create a notification template with two addresses, attach it to a new tree, and return the tree's path."""
+    tree = await awx.make_tree(name)
+    await awx.add_node(tree, identifier="a")
+    urls = [hook.url.replace("http://", "json://").replace("/hook", f"/{each}") for each in ("one", "two")]
+    raw = {"name": name, "organization": "default", "notification_type": "apprise"}
+    made = await awx.ada.post("/notification_templates/", {**raw, "notification_configuration": {"urls": urls}})
+    await attach(awx, f"/workflow_job_templates/{tree}", made["id"], "success")
+    return f"/workflow_job_templates/{tree}"
+
+
+async def test_of_several_addresses_those_that_fail_are_tried_again_and_the_others_are_not(
+    awx: AwxWorld, hook: HookReceiver
+) -> None:
+    path = await make_apprise(awx, hook, "many")
+    hook.codes = [200, 503, 503]
+    run = (await awx.ada.post(f"{path}/launch/"))["id"]
+    [sent] = await until_sent(awx, f"/workflow_jobs/{run}/notifications/", 1)
+    assert (sent["status"], sent["attempts"], sent["error"]) == ("successful", 3, "")
+    assert [hit.path for hit in hook.hits] == ["/one", "/two", "/two", "/two"]
+    # All fail at first.
+    hook.codes = [503, 503]
+    run = (await awx.ada.post(f"{path}/launch/"))["id"]
+    [sent] = await until_sent(awx, f"/workflow_jobs/{run}/notifications/", 1)
+    assert (sent["status"], sent["attempts"]) == ("successful", 2)
+    assert [hit.path for hit in hook.hits[4:]] == ["/one", "/two", "/one", "/two"]
+
+
+async def test_no_address_gets_a_notification_twice_because_the_addresses_have_changed_meanwhile(
+    awx: AwxWorld, hook: HookReceiver
+) -> None:
+    path = await make_apprise(awx, hook, "moved")
+    hook.codes = [200, *[503] * 20]
+    run = (await awx.ada.post(f"{path}/launch/"))["id"]
+    await hook.until(2)
+    [template] = (await awx.ada.get("/notification_templates/"))["results"]
+    turned = {"urls": [hook.url.replace("http://", "json://").replace("/hook", f"/{each}") for each in ("two", "one")]}
+    await awx.ada.call("PATCH", f"{V2}{template['url'].removeprefix(V2)}", {"notification_configuration": turned})
+    [failed] = await until_sent(awx, f"/workflow_jobs/{run}/notifications/", 1)
+    assert failed["status"] == "failed"
+    assert failed["error"] == "its notification template was changed when some of its addresses had it already"
+    assert [hit.path for hit in hook.hits].count("/one") == 1
+
+
 async def test_secrets_are_stored_encrypted_and_never_shown_and_a_new_receiver_does_not_get_them(
     awx: AwxWorld, hook: HookReceiver
 ) -> None:
