@@ -1,6 +1,6 @@
 """Load and store templates. A change of a template, its nodes included, is one write that `rev` guards."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from runtime.kernel.decision import Change, Decision, Delete, Document, Insert, Update
@@ -16,6 +16,7 @@ from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog
 from wms.trees.graphs.tree_definitions import name_definition
 from wms.trees.template_errors import FieldsRefused, TemplateInUse
+from wms.trees.templates.recursion_check import TURNS, list_wrapped, refuse_recursion, take_turn
 from wms.trees.templates.template_changes import describe_change
 from wms.trees.templates.template_links import delete_foreign_links, delete_links
 from wms.trees.templates.template_schedules import delete_schedules, move_schedules
@@ -94,19 +95,13 @@ class TemplateStore:
         found = await self._store.find(TEMPLATES, {"_id": {"$in": list(ids)}}, projection={"nodes.id": 1})
         return [TemplateNodeId(node["id"]) for each in found for node in each.get("nodes", ())]
 
-    async def map_wrapped(self, start: TemplateId) -> dict[TemplateId, tuple[TemplateId, ...]]:
-        """Return the ids of the templates that each workflow template wraps, by its id: for `start`, and for all that
-        it leads to.
+    async def refuse_recursion(self, template: TemplateId, wrapped: Collection[TemplateId]) -> None:
+        """Check that no template of `wrapped` leads back to `template`. `save` checks it again, for edits at once.
+
+        Raises:
+            TreeRefused: one does.
         """
-        wraps: dict[TemplateId, tuple[TemplateId, ...]] = {}
-        frontier = {start}
-        while frontier:
-            query = {"_id": {"$in": sorted(frontier)}, "kind": TemplateKind.WORKFLOW.value}
-            for each in await self._store.find(TEMPLATES, query, projection={"nodes.template": 1}):
-                named = (node.get("template") for node in each.get("nodes", ()))
-                wraps[TemplateId(each["_id"])] = tuple(dict.fromkeys(TemplateId(one) for one in named if one))
-            frontier = {child for here in frontier for child in wraps.get(here, ())} - wraps.keys()
-        return wraps
+        await refuse_recursion(self._store, template, wrapped)
 
     async def take_template_id(self) -> TemplateId:
         """Return the next id of a template."""
@@ -135,7 +130,9 @@ class TemplateStore:
         Raises:
             FieldsRefused: another template of the organization has the name.
             Conflict: a template has changed meanwhile, or `once` was used for another request.
+            TreeRefused: with what others have stored meanwhile, a changed template would run within itself.
         """
+        turn = await self._store.count_up(COUNTERS, TURNS) if any(map(list_wrapped, changed)) else 0
 
         async def step(tx: Transaction) -> Decision:
             changes: list[Change] = []
@@ -149,7 +146,11 @@ class TemplateStore:
                     raise Conflict("the template has changed meanwhile", hint="read it again, and repeat the change")
                 if current.get("organization") != template.organization:
                     changes += await delete_foreign_links(tx, template)
-                facts += describe_change(parse_template(current), template)
+                before = parse_template(current)
+                facts += describe_change(before, template)
+                added = list_wrapped(template) - list_wrapped(before)
+                if added and await refuse_recursion(tx, template.id, added):
+                    changes.append(take_turn(turn))
                 fields = make_template_document(template)
                 unset = tuple(name for name in _OPTIONAL if name not in fields)
                 set_fields = {key: value for key, value in fields.items() if key not in ("_id", "rev")}

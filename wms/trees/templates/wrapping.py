@@ -7,8 +7,6 @@ from schemas.ids import TemplateId
 from wms.encryption import SecretKeys
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right
-from wms.trees.graphs.graph_rules import TreeRefused
-from wms.trees.graphs.recursion import find_recursion
 from wms.trees.inputs.launch_values import check_saved_values, restore_passwords, spell_prompts
 from wms.trees.object_ids import MAX_ID, is_like_id, read_object_id
 from wms.trees.template_errors import FieldsRefused
@@ -97,15 +95,4 @@ class Wrapping:
         if wrapped is None or wrapped.kind is TemplateKind.APPROVAL:
             return
         check_saved_values(wrapped, extra_data=node.extra_data, prompts=spell_prompts(node.answers))
-        await self._check_recursion(template, wrapped.id)
-
-    async def _check_recursion(self, template: TemplateDocument, wrapped: TemplateId) -> None:
-        way = find_recursion(template.id, await self._templates.map_wrapped(wrapped), wrapped)
-        if way:
-            named = await self._templates.name_templates(way)
-            shown = " > ".join(f"template #{each} {named.get(each, '')!r}" for each in way)
-            raise TreeRefused(
-                f"the template would run within itself: {shown} (the rule 'recursion')",
-                rule="recursion",
-                hint="wrap another template; no topology allows recursion",
-            )
+        await self._templates.refuse_recursion(template.id, [wrapped.id])
