@@ -123,6 +123,40 @@ async def test_1_9_who_holds_the_role_approves_but_not_what_it_has_started_if_th
     await kim.post(f"/workflow_approvals/{pending}/approve/", code=204)
 
 
+async def test_1_7_who_sees_a_job_by_a_delegated_role_sees_what_was_sent_about_it_and_nothing_else(
+    awx: AwxWorld,
+) -> None:
+    ada, joe = awx.ada, Guest(awx, "joe")
+    raw = {"name": "hook", "organization": "default", "notification_type": "webhook"}
+    # WMS sends nothing to this machine, so the notification fails.
+    hook = await ada.post(
+        "/notification_templates/", {**raw, "notification_configuration": {"url": "http://127.0.0.1:1"}}
+    )
+    runs = []
+    for topology in ("dag", "tree"):
+        tree = await awx.make_tree(topology, topology=topology)
+        await awx.add_node(tree, unified_job_template=await awx.make_job(f"of-{topology}"), identifier="b")
+        path = f"/workflow_job_templates/{tree}/"
+        await ada.post(f"{path}notification_templates_started/", {"id": hook["id"]}, code=204)
+        runs.append((await ada.post(f"{path}launch/"))["id"])
+    dag = (await ada.get("/workflow_job_templates/?name=dag"))["results"][0]["id"]
+    role = await find_role(awx, f"/workflow_job_templates/{dag}/", "read_role")
+    await ada.post(f"/roles/{role}/users/", {"id": await number_user(joe)}, code=204)
+
+    async def find_sent(run: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await ada.get(f"/workflow_jobs/{run}/notifications/"))["results"]
+        return found
+
+    seen, other = [(await eventually(lambda run=run: find_sent(run)))[0] for run in runs]  # type: ignore[misc]
+    [listed] = (await joe.get(f"/workflow_jobs/{runs[0]}/notifications/"))["results"]
+    assert listed["id"] == seen["id"]
+    assert (await joe.get(f"/notifications/{seen['id']}/"))["job"] == runs[0]
+    await joe.get(f"/workflow_jobs/{runs[1]}/notifications/", code=403)
+    await joe.get(f"/notifications/{other['id']}/", code=403)
+    assert (await joe.get("/notifications/"))["count"] == 0
+    await joe.get(f"/notification_templates/{hook['id']}/", code=403)
+
+
 async def test_k4_22_teams_have_users_and_roles_and_the_access_list_tells_why(awx: AwxWorld) -> None:
     ada, joe, kim = awx.ada, Guest(awx, "joe"), Guest(awx, "kim")
     [_, _, joe_id, kim_id] = [await number_user(each) for each in (ada, awx.eve, joe, kim)]

@@ -186,11 +186,16 @@ class NotificationRoutes:
     async def list_notifications(self, call: Call) -> Response:
         return await self._list_notifications(call, {})
 
-    async def _list_notifications(self, call: Call, query: Mapping[str, Any]) -> Response:
+    async def _list_notifications(self, call: Call, query: Mapping[str, Any], *, sees_job: bool = False) -> Response:
         principal = await self._requests.find_principal(call)
         pairs, wish = await self._requests.read_list(call, NOTIFICATION_FIELDS, searched=("subject",))
         found, count = await self._service.list_notifications(
-            principal, {"$and": [wish.query, query]}, sort=wish.sort, skip=wish.skip, limit=wish.page_size
+            principal,
+            {"$and": [wish.query, query]},
+            sort=wish.sort,
+            skip=wish.skip,
+            limit=wish.page_size,
+            sees_job=sees_job,
         )
         return answer_page(call, pairs, wish, await self._show_notifications(found), count)
 
@@ -200,7 +205,12 @@ class NotificationRoutes:
 
     async def get_notification(self, call: Call) -> Response:
         principal = await self._requests.find_principal(call)
-        found = await self._service.get_notification(principal, read_id(call))
+        found = await self._service.find_notification(read_id(call))
+        if found.run is None or may_on_tree(principal, Action.SEE_TREE, found.organization):
+            check_tree_right(principal, Action.SEE_TREE, found.organization)
+        else:
+            # Who sees the job, for example by a delegated role, sees what was sent about it.
+            await self._parts.trees.runs.find_job(principal, found.run)
         [shown] = await self._show_notifications([found])
         return answer_json(shown)
 
@@ -214,7 +224,7 @@ class NotificationRoutes:
         run = await self._parts.trees.runs.find_job(principal, RunId(read_id(call)))
         if find_job_type(run) != kind:
             raise NotFound("Not found.")
-        return await self._list_notifications(call, {"run": run.id})
+        return await self._list_notifications(call, {"run": run.id}, sees_job=True)
 
     async def _find_target(self, target: str, call: Call, action: Action) -> tuple[Principal, str, AuditFacts]:
         """Return the caller, who may do `action` to the object of a list, its name in links, and the facts about it."""
