@@ -1,9 +1,10 @@
 """Decide which queues on the broker belong to no workflow, and when to delete them. (core)
 
-Each of our queues has a profile that is not retired, from before the queue is created until after it is deleted. A
-queue without such a profile is an orphan. There are two reasons for orphans. The database was emptied. Or an existing
-message client, which declares its queue whenever it opens a channel, has created the queue again after its workflow was
-over. No new token can reach an orphan.
+Each of our queues has a profile that is not retired, from the moment after its creation until after it is deleted. A
+queue without such a profile is an orphan. There are three reasons for orphans. The database was emptied. MQS died
+between the creation and the commit of the profile (`mqs.groups.early_creation`), and the request never came again. Or
+an existing message client, which declares its queue whenever it opens a channel, has created the queue again after its
+workflow was over. No new token can reach an orphan.
 """
 
 import re

@@ -8,7 +8,7 @@ MQS keeps no room for such a group.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from schemas.ids import WorkflowId
@@ -42,6 +42,11 @@ class Usage:
     n_connections: int = 0
     #: Owner -> number of queues, at least for the owners of the applicants.
     n_queues_of: Mapping[str, int] = field(default_factory=dict)
+
+    def add_queues(self, owner: str, n_queues: int) -> "Usage":
+        """Return the load when `owner` has `n_queues` more."""
+        of_owner = {**self.n_queues_of, owner: self.n_queues_of.get(owner, 0) + n_queues}
+        return replace(self, n_queues=self.n_queues + n_queues, n_queues_of=of_owner)
 
 
 @dataclass(frozen=True, slots=True)

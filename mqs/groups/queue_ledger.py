@@ -5,6 +5,7 @@ Only one task at a time may use the ledger, so that two groups never get the sam
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from mqs.broker.management import Load
@@ -31,6 +32,8 @@ class QueueLedger:
         self._store = store
         self._budget = budget
         self._rules = rules
+        #: The load after the last decision: None before the first one, and while groups wait.
+        self._last_usage: Usage | None = None
         #: The lock of the task that may give out room.
         self.turn = asyncio.Lock()
         #: Bytes and connections on the broker at the last sample; see `mqs.depths`.
@@ -55,17 +58,17 @@ class QueueLedger:
 
         async def step(tx: Transaction) -> Decision:
             now = utc_now()
-            found = await repository.find_group(tx, workflow_id)
+            found, others = await repository.find_contest(tx, workflow_id)
             book = await repository.load_ledger(tx)
-            others = [
-                _applicant_of(group) for group in await repository.find_waiting(tx) if group.workflow_id != workflow_id
-            ]
-            applicants = [*others, applicant(found, now)]
+            asking = applicant(found, now)
+            applicants = [*map(_applicant_of, others), asking]
             usage = await self._measure_usage(tx, applicants, book.n_queues if book else 0)
             verdict = judge_applicants(applicants, usage, self._budget, now)[workflow_id]
             short[:] = sum_shortages([verdict])
             outcome = decide(found, verdict, now)
             n_more = repository.count_more_held([(found.group, outcome)])
+            has_room = not others and isinstance(verdict, Admitted)
+            self._last_usage = usage.add_queues(asking.owner, n_more) if has_room else None
             return Decision(
                 (*repository.group_changes(found, outcome), *repository.ledger_changes(book, n_more)), outcome.effects
             )
@@ -74,6 +77,15 @@ class QueueLedger:
             made = await self._store.transact(step, inbox_id=inbox_id)
         self._report_shortage(short)
         return made
+
+    def expects_room(self, applicant: Applicant) -> bool:
+        """Return whether MQS is likely to admit a new group, as far as its last decision shows."""
+        usage = self._last_usage
+        if usage is None or (self._budget.max_owner_queues is not None and applicant.owner not in usage.n_queues_of):
+            return False
+        usage = replace(usage, n_bytes=self.load.n_bytes, n_connections=self.load.n_connections)
+        verdicts = judge_applicants([applicant], usage, self._budget, applicant.asked_at)
+        return isinstance(verdicts[applicant.workflow_id], Admitted)
 
     async def admit_waiting(self) -> list[WorkflowId]:
         """Decide about every waiting group again. Record the groups that now fit the budget as admitted, and return the

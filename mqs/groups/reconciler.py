@@ -5,12 +5,13 @@ at the workflow's next event, at its `wake_at`, or at the next start.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.broker.topology import group_deletion
 from mqs.groups import foreign_groups, lifecycle, repository, retirement
 from mqs.groups.broker_steps import Declare, Forget, Look, Remind, Remove, Rules, Shut, next_step
+from mqs.groups.early_creation import EarlyCreations
 from mqs.groups.lifecycle import GroupDecision
 from mqs.groups.repository import StoredGroup
 from mqs.groups.yielding import choose_removal, find_idle_queues
@@ -42,6 +43,8 @@ class Reconciler:
         self._ledger_turn = ledger_turn
         #: The locks by workflow. Hold a workflow's turn while working on its group.
         self.turns = Turns()
+        #: Begin a creation here before a transaction that admits the group, and call `advance_group` afterwards.
+        self.creations = EarlyCreations(broker)
 
     async def advance_group(self, workflow_id: WorkflowId, *, known: StoredGroup | None = None) -> bool:
         """Carry out the steps that the group's stored state needs, until none is due. Return whether queues were
@@ -53,36 +56,42 @@ class Reconciler:
         Raises:
             Unavailable: the broker or the database does not answer. A repeated call continues.
         """
-        released = False
         async with self.turns.hold_turn(workflow_id):
-            while True:
-                found, known = known or await repository.find_group(self._store, workflow_id), None
-                if found.group is None:
+            try:
+                return await self._carry_out_steps(workflow_id, known)
+            finally:
+                await self._withdraw_unadmitted(workflow_id)
+
+    async def _carry_out_steps(self, workflow_id: WorkflowId, known: StoredGroup | None) -> bool:
+        released = False
+        while True:
+            found, known = known or await repository.find_group(self._store, workflow_id), None
+            if found.group is None:
+                return released
+            match next_step(found.group, found.profiles, utc_now(), self._rules):
+                case Declare():
+                    known = await self._declare_queues(workflow_id, found)
+                case Shut() as what:
+                    await self._shut_queues(workflow_id, what)
+                case Remove() as what:
+                    await self._remove_queues(workflow_id, what)
+                    released = True
+                case Look(mqids):
+                    released |= await self._look_for_use(workflow_id, mqids)
+                case Forget():
+                    await self._record_decision(
+                        workflow_id,
+                        lambda group, profiles: foreign_groups.forget_group(
+                            group, profiles, now=utc_now(), rules=self._rules
+                        ),
+                    )
+                case Remind():
+                    await self._record_decision(
+                        workflow_id,
+                        lambda group, _: lifecycle.remind_wms(group, now=utc_now(), rules=self._rules),
+                    )
+                case None:
                     return released
-                match next_step(found.group, found.profiles, utc_now(), self._rules):
-                    case Declare():
-                        known = await self._declare_queues(workflow_id, found)
-                    case Shut() as what:
-                        await self._shut_queues(workflow_id, what)
-                    case Remove() as what:
-                        await self._remove_queues(workflow_id, what)
-                        released = True
-                    case Look(mqids):
-                        released |= await self._look_for_use(workflow_id, mqids)
-                    case Forget():
-                        await self._record_decision(
-                            workflow_id,
-                            lambda group, profiles: foreign_groups.forget_group(
-                                group, profiles, now=utc_now(), rules=self._rules
-                            ),
-                        )
-                    case Remind():
-                        await self._record_decision(
-                            workflow_id,
-                            lambda group, _: lifecycle.remind_wms(group, now=utc_now(), rules=self._rules),
-                        )
-                    case None:
-                        return released
 
     async def shut_queues(self, workflow_id: WorkflowId, what: Shut) -> None:
         """Close the queues of `what` to new events.
@@ -130,17 +139,25 @@ class Reconciler:
         """Create the queues of the group `found`. Return the group as it is stored afterwards."""
         mqids = [profile.mqid for profile in found.profiles]
         with _declare_s.time():
-            await self._broker.declare_queues(workflow_id, mqids)
+            await self.creations.finish_creation(workflow_id, mqids)
             failpoint("mqs.declared")
-            # A publisher may start as soon as it sees the activation, and every confirmed event must survive. The seal
-            # concerns only queues, so make the bindings at the same time.
-            await asyncio.gather(self._broker.bind_queues(workflow_id, mqids), self._broker.seal_queues())
-        failpoint("mqs.sealed")
-        after = await self._record_decision(
-            workflow_id,
-            lambda group, profiles: lifecycle.mark_active(group, profiles, now=utc_now(), rules=self._rules),
-            known=found,
-        )
+            # A publisher may start as soon as it sees the activation, and every confirmed event must survive. So the
+            # activation is written beside the bindings and the seal, and committed after them.
+            safe = asyncio.gather(self._broker.bind_queues(workflow_id, mqids), self._broker.seal_queues())
+
+            async def wait_until_safe() -> None:
+                await asyncio.shield(safe)
+                failpoint("mqs.sealed")
+
+            try:
+                after = await self._record_decision(
+                    workflow_id,
+                    lambda group, profiles: lifecycle.mark_active(group, profiles, now=utc_now(), rules=self._rules),
+                    known=found,
+                    before_commit=wait_until_safe,
+                )
+            finally:
+                await asyncio.gather(safe, return_exceptions=True)
         if after.group is not None and after.group.state is GroupState.ACTIVE:
             _activated.inc()
             log.info("queues activated", workflow_id=workflow_id, n_queues=len(mqids))
@@ -149,6 +166,17 @@ class Reconciler:
             # them here.
             await self._broker.remove_queues(group_deletion(workflow_id, mqids, with_dead_letters=True))
         return after
+
+    async def _withdraw_unadmitted(self, workflow_id: WorkflowId) -> None:
+        """Delete queues whose creation began, but that the stored group does not have."""
+        if not (mqids := await self.creations.take_created(workflow_id)):
+            return
+        found = await repository.find_group(self._store, workflow_id)
+        is_held = lifecycle.count_held(found.group) > 0
+        held = {profile.mqid for profile in found.profiles if is_held and profile.retired_at is None}
+        left = [mqid for mqid in mqids if mqid not in held]
+        if left or not is_held:
+            await self._broker.remove_queues(group_deletion(workflow_id, left, with_dead_letters=not is_held))
 
     async def _shut_queues(self, workflow_id: WorkflowId, what: Shut) -> None:
         await self._broker.shut_queues(what.mqids)
@@ -197,12 +225,17 @@ class Reconciler:
         return unused is not None
 
     async def _record_decision(
-        self, workflow_id: WorkflowId, decide: Decide, *, known: StoredGroup | None = None
+        self,
+        workflow_id: WorkflowId,
+        decide: Decide,
+        *,
+        known: StoredGroup | None = None,
+        before_commit: Callable[[], Awaitable[None]] | None = None,
     ) -> StoredGroup:
         """Record the decision that `decide` makes about the current group. Return what is stored after the decision.
 
         The first attempt uses the group in `known`, if it is given. If that state is out of date, the store rejects the
-        change, and the next attempt reads the group again.
+        change, and the next attempt reads the group again. `before_commit`: as `Store.transact` has it.
         """
         after = StoredGroup(None)
 
@@ -220,5 +253,5 @@ class Reconciler:
                 (*repository.group_changes(found, outcome), *repository.ledger_changes(book, n_more)), outcome.effects
             )
 
-        await self._store.transact(step)
+        await self._store.transact(step, before_commit=before_commit)
         return after

@@ -67,6 +67,9 @@ INDEXES: Mapping[str, Sequence[Index]] = {
 
 _LEDGER_ID = "queues"
 
+#: The groups that wait for the budget to admit them.
+_WAITING: dict[str, Any] = {"state": GroupState.RESERVED.value, "admitted_at": None, "unasked": {"$ne": True}}
+
 #: The most documents that one transaction writes, if we can choose the number.
 _MOST_AT_ONCE = 500
 
@@ -82,10 +85,14 @@ class StoredGroup:
 async def find_group(reader: Reader, workflow_id: WorkflowId) -> StoredGroup:
     """Return the group of `workflow_id`, and its profiles."""
     document = await reader.find_one(MQ_GROUPS, {"_id": workflow_id})
-    if document is None:
+    return await _add_profiles(reader, None if document is None else MQGroupDocument.model_validate(document))
+
+
+async def _add_profiles(reader: Reader, group: MQGroupDocument | None) -> StoredGroup:
+    if group is None:
         return StoredGroup(None)
-    profiles = await reader.find(MQ_PROFILES, {"workflow_id": workflow_id}, sort=[("position", 1)])
-    return StoredGroup(MQGroupDocument.model_validate(document), tuple(map(MQProfileDocument.model_validate, profiles)))
+    profiles = await reader.find(MQ_PROFILES, {"workflow_id": group.workflow_id}, sort=[("position", 1)])
+    return StoredGroup(group, tuple(map(MQProfileDocument.model_validate, profiles)))
 
 
 async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
@@ -110,10 +117,16 @@ async def find_over(reader: Reader, workflow_ids: Iterable[WorkflowId]) -> set[W
 
 async def find_waiting(reader: Reader) -> list[MQGroupDocument]:
     """Return the groups that wait for the budget to admit them."""
-    documents = await reader.find(
-        MQ_GROUPS, {"state": GroupState.RESERVED.value, "admitted_at": None, "unasked": {"$ne": True}}
-    )
+    documents = await reader.find(MQ_GROUPS, _WAITING)
     return [MQGroupDocument.model_validate(document) for document in documents]
+
+
+async def find_contest(reader: Reader, workflow_id: WorkflowId) -> tuple[StoredGroup, list[MQGroupDocument]]:
+    """Return the group of `workflow_id` with its profiles, and the other groups that wait for the budget."""
+    documents = await reader.find(MQ_GROUPS, {"$or": [{"_id": workflow_id}, _WAITING]})
+    groups = {WorkflowId(document["_id"]): MQGroupDocument.model_validate(document) for document in documents}
+    group = groups.pop(workflow_id, None)
+    return await _add_profiles(reader, group), list(groups.values())
 
 
 async def find_ending(reader: Reader) -> list[MQGroupDocument]:

@@ -3,7 +3,9 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.groups import endings, foreign_groups, lifecycle, repository, retirement
@@ -46,18 +48,26 @@ class Groups:
         """Reserve the queues of a workflow, and create them if the budget allows."""
 
         new: StoredGroup | None = None
+        asking = Applicant(event.workflow_id, lifecycle.count_queues(event), event.priority, utc_now(), event.owner)
+        # The broker needs longer than the database, so let it begin. `advance_group` below goes on from there, or takes
+        # back what was not admitted.
+        begin_creation = partial(
+            self.carrier.creations.begin_creation, event.workflow_id, [queue.mqid for queue in event.queues]
+        )
+        if self.ledger.expects_room(asking):
+            begin_creation()
 
         def decide_request(found: StoredGroup, verdict: Verdict, now: datetime) -> GroupDecision:
             nonlocal new
             outcome = lifecycle.apply_request(found.group, event, verdict, now=now, rules=self._rules)
             new = StoredGroup(outcome.group, outcome.profiles) if found.group is None else None
+            if new is not None and lifecycle.count_held(new.group):
+                begin_creation()
             return outcome
 
         made = await self.ledger.decide_with_budget(
             event.workflow_id,
-            lambda found, now: Applicant(
-                event.workflow_id, lifecycle.count_queues(event), event.priority, now, event.owner
-            ),
+            lambda found, now: replace(asking, asked_at=now),
             decide_request,
             inbox_id=f"{Service.MQS}:{event_id}",
         )

@@ -7,6 +7,7 @@
 journaled on a majority of the database's members. This module converts the driver's errors to our error families.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -111,12 +112,21 @@ class Store(Database):
         return store
 
     async def transact(
-        self, step: Step, *, inbox_id: str | None = None, digest: str | None = None, once: Once | None = None
+        self,
+        step: Step,
+        *,
+        inbox_id: str | None = None,
+        digest: str | None = None,
+        once: Once | None = None,
+        before_commit: Callable[[], Awaitable[None]] | None = None,
     ) -> Decision | Repeated:
         """Run `step`, commit its decision in one transaction, and return the decision.
 
         With `inbox_id`, or with `once`, the store handles a stimulus once: a repetition returns `Repeated` with the
         first answer. After transient errors and lost compare-and-sets the step runs again, for at most 8 s.
+
+        `before_commit` waits for something that must be true before the decision counts, while the database already
+        writes. Each attempt calls it. If it raises, nothing is committed.
 
         Raises:
             Conflict: a document to insert exists already, or `inbox_id` came before with another `digest`.
@@ -133,7 +143,7 @@ class Store(Database):
                 stop=stop_after_delay(_RETRY_FOR_S),
             ):
                 with attempt, translate_errors():
-                    decision, rows = await self._try_once(step, inbox_id, digest)
+                    decision, rows = await self._try_once(step, inbox_id, digest, before_commit)
         except RetryError as error:
             raise Unavailable("too many requests change this document at once; try again") from error
         except _AlreadyTaken:
@@ -143,10 +153,16 @@ class Store(Database):
             committed = Committed(decision.changes, rows)
             for listener in self.on_commit:
                 listener(committed)
+            # Let the relay send before the caller goes on: receivers wait for the event, nobody yet for the caller.
+            await asyncio.sleep(0)
         return decision
 
     async def _try_once(
-        self, step: Step, inbox_id: str | None, digest: str | None
+        self,
+        step: Step,
+        inbox_id: str | None,
+        digest: str | None,
+        before_commit: Callable[[], Awaitable[None]] | None,
     ) -> tuple[Decision, tuple[OutboxRow, ...]]:
         async with self._client.start_session() as session:
             await session.start_transaction(
@@ -164,6 +180,8 @@ class Store(Database):
                     await self._database[INBOX].update_one(
                         {"_id": inbox_id}, {"$set": {"answer": decision.answer}}, session=session
                     )
+                if before_commit is not None:
+                    await before_commit()
                 failpoint("store.before_commit")
             except BaseException as error:
                 with suppress(PyMongoError):

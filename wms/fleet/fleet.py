@@ -8,6 +8,7 @@ Each call loads, decides and records, in one transaction of the kernel. `Taskfor
 and launches taskforces.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -132,8 +133,10 @@ class Fleet:
 
         async def step(tx: Transaction) -> Decision:
             # Check the quota here, not earlier: a repeated request gets its first answer, even if the quota is used up.
-            await self._quotas.check_new(owner)
-            rows = [] if for_run else await self._audit.make_inserts(owner.subject, [describe_request(new)])
+            _, rows = await asyncio.gather(
+                self._quotas.check_new(owner),
+                self._audit.make_inserts(owner.subject, [] if for_run else [describe_request(new)]),
+            )
             more = () if also is None else await also(tx, new.workflow.workflow_id)
             return replace(decision, changes=(*decision.changes, *more, *rows))
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import aio_pika
@@ -12,6 +13,8 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from prometheus_client import REGISTRY
 
 from deploy.local.servers.rabbitmq import RabbitMQ
+from mqs.broker.management import Load
+from mqs.groups.admission import Applicant
 from mqs.groups.repository import load_ledger
 from runtime.amqp import Connection, Unroutable
 from runtime.kernel.store import Store
@@ -172,6 +175,55 @@ async def test_empty_queues_of_ended_workflows_give_way_at_once_and_only_those_t
         await in_hand.ack()
         profiles = await mqs.store.find(MQ_PROFILES, {"retired_at": {"$ne": None}})
         assert {profile["mqid"] for profile in profiles} >= {full.queue_mid, held.queue_mid, idle.queue_mid}
+
+
+async def test_queues_whose_creation_began_too_early_are_deleted_again(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    plan, waiting = Plan(), Plan()
+    async with run_mqs(budget_queues=4) as mqs:
+        creations = mqs.groups.carrier.creations
+        await wms.say(plan.requested)
+        assert await wms.next() == QueuesActivated(workflow_id=plan.workflow_id)
+        # MQS expects room, and then does not find it.
+        creations.begin_creation(waiting.workflow_id, waiting.mqids)
+        await wms.say(waiting.requested)
+        assert isinstance(await wms.next(), QueuesDeferred)
+        for queue in (*waiting.mqids, f"dead.{waiting.workflow_id}"):
+            await eventually(lambda queue=queue: exists(as_mqs, queue), lambda there: not there)  # type: ignore[misc]
+        # The queues of a group that holds them stay.
+        creations.begin_creation(plan.workflow_id, plan.mqids)
+        await mqs.groups.advance_group(plan.workflow_id)
+        for queue in (*plan.mqids, f"dead.{plan.workflow_id}"):
+            assert await exists(as_mqs, queue)
+        # A request for queues that nobody has reserved leaves none.
+        unknown = Plan()
+        creations.begin_creation(unknown.workflow_id, unknown.mqids)
+        await mqs.groups.advance_group(unknown.workflow_id)
+        for queue in (*unknown.mqids, f"dead.{unknown.workflow_id}"):
+            assert not await exists(as_mqs, queue)
+
+
+async def test_mqs_expects_room_only_as_its_last_decision_shows_it(run_mqs: RunMqs, wms: Peer) -> None:
+    plan, waiting = Plan(), Plan()
+
+    def applicant(n_queues: int, owner: str = "ada") -> Applicant:
+        return Applicant(Plan().workflow_id, n_queues, 50, datetime.now(UTC), owner)
+
+    async with run_mqs(budget_queues=10, budget_connections=5) as mqs:
+        ledger = mqs.groups.ledger
+        assert not ledger.expects_room(applicant(1)), "it has decided nothing yet"
+        await wms.say(plan.requested)
+        assert isinstance(await wms.next(), QueuesActivated)
+        assert ledger.expects_room(applicant(6))
+        assert not ledger.expects_room(applicant(7))
+        assert not ledger.expects_room(applicant(1, "grace")), "it does not know what this owner has"
+        ledger.load = Load(n_bytes=0, n_connections=5)
+        assert not ledger.expects_room(applicant(1)), "the broker has too many connections now"
+        await wms.say(waiting.requested)
+        assert isinstance(await wms.next(), QueuesDeferred)
+        ledger.load = Load(n_bytes=0, n_connections=0)
+        assert not ledger.expects_room(applicant(1)), "another group waits"
 
 
 async def test_a_waiting_group_is_looked_at_again_by_its_timer_alone(run_mqs: RunMqs, wms: Peer) -> None:
