@@ -107,6 +107,10 @@ class DataVhost:
         """
         await self._lanes.act_on_all(declaration_stages(workflow_id, mqids)[0], declare_chain)
 
+    async def find_leaderless(self, queues: Iterable[str]) -> list[str]:
+        """Return which of the new and empty `queues` do not work. See `QueueSeals.find_leaderless`."""
+        return await self._seals.find_leaderless(queues)
+
     async def bind_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
         """Bind the exchanges and queues of a workflow, which must exist. Existing bindings stay.
 
@@ -140,11 +144,7 @@ class DataVhost:
         return self._connection.on_connected
 
     async def seal_queues(self) -> None:
-        """Return when every queue that was declared before this call survives a crash of the broker.
-
-        Groups created at the same time share a seal. If the broker refuses a seal (the rights of `mqs`, a limit of
-        queues), this waits until the broker has written the queues to disk by itself.
-        """
+        """Return when all queues that were declared before this call survive a crash of the broker: `QueueSeals`."""
         await self._seals.seal_queues()
 
     async def shut_queues(self, mqids: Sequence[Mqid]) -> None:

@@ -22,6 +22,7 @@ from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, histogram, log
 from runtime.turns import Turns
 from schemas.broker.topology import dead_queue
+from schemas.errors import Unavailable
 from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid, WorkflowId
 
@@ -142,8 +143,8 @@ class Reconciler:
             await self.creations.finish_creation(workflow_id, mqids)
             failpoint("mqs.declared")
             # A publisher may start as soon as it sees the activation, and every confirmed event must survive. So the
-            # activation is written beside the bindings and the seal, and committed after them.
-            safe = asyncio.gather(self._broker.bind_queues(workflow_id, mqids), self._broker.seal_queues())
+            # activation is written while the queues are made safe, and committed afterwards.
+            safe = asyncio.ensure_future(self._make_safe(workflow_id, mqids))
 
             async def wait_until_safe() -> None:
                 await asyncio.shield(safe)
@@ -166,6 +167,23 @@ class Reconciler:
             # them here.
             await self._broker.remove_queues(group_deletion(workflow_id, mqids, with_dead_letters=True))
         return after
+
+    async def _make_safe(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
+        """Bind new queues, seal them, and check that they work.
+
+        Raises:
+            Unavailable: queues do not work. They are deleted, and a repeated call of `advance_group` creates them anew.
+        """
+        queues = (*mqids, dead_queue(workflow_id))
+        _, _, leaderless = await asyncio.gather(
+            self._broker.bind_queues(workflow_id, mqids),
+            self._broker.seal_queues(),
+            self._broker.find_leaderless(queues),
+        )
+        if leaderless:
+            # No client knows these queues yet, so they are empty.
+            await self._broker.remove_queues(group_deletion(workflow_id, mqids, with_dead_letters=True))
+            raise Unavailable(f"{len(leaderless)} of {len(queues)} new queues have no leader, so they are made anew")
 
     async def _withdraw_unadmitted(self, workflow_id: WorkflowId) -> None:
         """Delete queues whose creation began, but that the stored group does not have."""

@@ -206,7 +206,7 @@ async def _strike_queues(site: Site, cycle: Cycle, ledger: Ledger, stack: AsyncE
 
 async def _activated(site: Site, cycle: Cycle, wms: Peer) -> dict[WorkflowId, tuple[Mqid, ...]]:
     """Return workflows whose queues are active and `cycle.age_s` old."""
-    plans = [Plan() for _ in range(10 if cycle.kind is Kind.BURST else 1)]
+    plans = [Plan() for _ in range(10 if cycle.kind in (Kind.BURST, Kind.MIDWAY) else 1)]
     if cycle.kind is Kind.RESERVED:
         named = {plan.workflow_id: await _reserved(wms, plan.workflow_id) for plan in plans}
     else:
@@ -245,7 +245,10 @@ def without_seals() -> Any:
     async def nothing(*_: object) -> None:
         return
 
-    with mock.patch("mqs.broker.data_vhost.seal", nothing), mock.patch("runtime.bus.inbox.seal", nothing):
+    with (
+        mock.patch("mqs.broker.queue_seals.declare_seal", nothing),
+        mock.patch("runtime.bus.inbox.seal_queues", nothing),
+    ):
         yield
 
 

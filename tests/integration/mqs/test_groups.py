@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -202,6 +203,31 @@ async def test_queues_whose_creation_began_too_early_are_deleted_again(
         await mqs.groups.advance_group(unknown.workflow_id)
         for queue in (*unknown.mqids, f"dead.{unknown.workflow_id}"):
             assert not await exists(as_mqs, queue)
+
+
+async def test_queues_without_a_leader_are_made_anew(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan()
+    async with run_mqs(broker_retry_s=0.2) as mqs, as_mqs.channel() as channel:
+        find_leaderless = mqs.broker.find_leaderless
+        asked: list[list[str]] = []
+
+        async def find_one_at_first(queues: Iterable[str]) -> list[str]:
+            asked.append(list(queues))
+            if len(asked) > 1:
+                return await find_leaderless(asked[-1])
+            # What is in the queues shows below whether they are new.
+            await channel.default_exchange.publish(aio_pika.Message(b"old", delivery_mode=2), plan.queue_in)
+            return [plan.queue_mid]
+
+        monkeypatch.setattr(mqs.broker, "find_leaderless", find_one_at_first)
+        await wms.say(plan.requested)
+        assert await wms.next(20) == QueuesActivated(workflow_id=plan.workflow_id)
+        assert asked == [[*plan.mqids, f"dead.{plan.workflow_id}"]] * 2
+        assert (await channel.declare_queue(plan.queue_in, passive=True)).declaration_result.message_count == 0
+        exchange = await channel.get_exchange(f"x.{plan.queue_in}")
+        await exchange.publish(aio_pika.Message(b"new", delivery_mode=2), plan.queue_in, mandatory=True)
 
 
 async def test_mqs_expects_room_only_as_its_last_decision_shows_it(run_mqs: RunMqs, wms: Peer) -> None:

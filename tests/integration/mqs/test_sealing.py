@@ -1,5 +1,6 @@
 """A broker that is killed just after queues were made keeps what it had confirmed; a broker of the test's own."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,13 @@ from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.services import ServerPlaces, Unpacked
 from mqs.broker.data_vhost import DataVhost
+from mqs.broker.topology import group_deletion
+from runtime.amqp import Connection
 from runtime.bus.service_bus import Bus
 from schemas.broker.services import Service
-from schemas.broker.topology import dead_inbox, inbox_queue, parked_inbox
+from schemas.broker.topology import dead_inbox, dead_queue, inbox_queue, parked_inbox
 from tests.campaigns.queues import Cycle, Kind, Site, run_cycle
+from tests.integration.mqs.conftest import Plan
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,36 @@ async def test_a_killed_broker_keeps_what_it_confirmed_on_queues_that_were_just_
 ) -> None:
     cycle = Cycle(0, Kind.WORKFLOW, age_s=0, midway_s=0)
     assert await run_cycle(Site(own_broker, mongo_admin_url), cycle) == (40, set())
+
+
+async def test_queues_that_lack_a_leader_after_the_brokers_death_are_found_and_can_be_made_anew(
+    own_broker: RabbitMQ,
+) -> None:
+    with BrokerAdmin(own_broker.management_url("admin")) as admin:
+        admin.add_vhosts(list(own_broker.users), control_vhost="halves-control", data_vhost="halves")
+    url = own_broker.amqp_url("mqs", "halves")
+    plans = [Plan() for _ in range(6)]
+    broker = await DataVhost.connect(url, own_broker.api_url)
+    halves = [asyncio.create_task(broker.declare_queues(plan.workflow_id, plan.mqids)) for plan in plans]
+    await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.to_thread(own_broker.kill)
+    await asyncio.gather(*halves, return_exceptions=True)
+    await broker.close()
+    await asyncio.to_thread(own_broker.restart)
+
+    broker = await DataVhost.connect(url, own_broker.api_url)
+    connection = await Connection.connect(own_broker.amqp_url("admin", "halves"), name="test")
+    for plan in plans:
+        queues = (*plan.mqids, dead_queue(plan.workflow_id))
+        await broker.declare_queues(plan.workflow_id, plan.mqids)
+        if await broker.find_leaderless(queues):
+            await broker.remove_queues(group_deletion(plan.workflow_id, plan.mqids, with_dead_letters=True))
+            await broker.declare_queues(plan.workflow_id, plan.mqids)
+        assert await broker.find_leaderless(queues) == []
+        for queue in queues:
+            await connection.publish("", queue, b"event", message_id=queue, timeout_s=10)
+    await connection.close()
+    await broker.close()
 
 
 #: What an operator may have set so that a seal is refused, as paths and bodies of the management API.
