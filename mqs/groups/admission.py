@@ -13,6 +13,9 @@ from datetime import datetime, timedelta
 
 from schemas.ids import WorkflowId
 
+#: Of how many owners a load keeps the earlier numbers of queues.
+_MOST_OWNERS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -43,9 +46,10 @@ class Usage:
     #: Owner -> number of queues, at least for the owners of the applicants.
     n_queues_of: Mapping[str, int] = field(default_factory=dict)
 
-    def add_queues(self, owner: str, n_queues: int) -> "Usage":
-        """Return the load when `owner` has `n_queues` more."""
-        of_owner = {**self.n_queues_of, owner: self.n_queues_of.get(owner, 0) + n_queues}
+    def add_queues(self, owner: str, n_queues: int, *, known: Mapping[str, int]) -> "Usage":
+        """Return the load when `owner` has `n_queues` more. `known` has what other owners had earlier."""
+        earlier = known if len(known) < _MOST_OWNERS else {}
+        of_owner = {**earlier, **self.n_queues_of, owner: self.n_queues_of.get(owner, 0) + n_queues}
         return replace(self, n_queues=self.n_queues + n_queues, n_queues_of=of_owner)
 
 

@@ -68,7 +68,8 @@ class QueueLedger:
             outcome = decide(found, verdict, now)
             n_more = repository.count_more_held([(found.group, outcome)])
             has_room = not others and isinstance(verdict, Admitted)
-            self._last_usage = usage.add_queues(asking.owner, n_more) if has_room else None
+            known = self._last_usage.n_queues_of if self._last_usage is not None else {}
+            self._last_usage = usage.add_queues(asking.owner, n_more, known=known) if has_room else None
             return Decision(
                 (*repository.group_changes(found, outcome), *repository.ledger_changes(book, n_more)), outcome.effects
             )

@@ -192,3 +192,14 @@ def test_once_all_that_is_missing_has_gone_everybody_has_room(sizes: list[int], 
     n_missing = sum(shortage.n_queues for shortage in sum_shortages(decided))
     if n_missing <= n_used:
         assert len(admitted(waiting, Usage(n_queues=n_used - n_missing), budget)) == len(waiting)
+
+
+def test_a_load_with_more_queues_keeps_what_other_owners_had() -> None:
+    usage = Usage(n_queues=7, n_queues_of={"ada": 3})
+    more = usage.add_queues("ada", 4, known={"ada": 90, "grace": 2})
+    assert more == Usage(n_queues=11, n_queues_of={"ada": 7, "grace": 2})
+
+
+def test_a_load_forgets_earlier_owners_when_there_are_too_many() -> None:
+    known = {f"user {n}": 1 for n in range(1000)}
+    assert Usage().add_queues("ada", 1, known=known).n_queues_of == {"ada": 1}
