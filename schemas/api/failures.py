@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from schemas.attempts.dead_letters import LETTER_ID, MAX_LETTERS_AT_ONCE, DeadLetter, LetterAudit, LetterGroup
 from schemas.attempts.failed_history import Attempt, ErrorGroup
+from schemas.lazy_model import LazyModel
 
 
-class _Answer(BaseModel):
+class _Answer(LazyModel):
     model_config = ConfigDict(frozen=True)
 
 
@@ -53,7 +54,7 @@ class DeadLetterOrders(_Answer):
     orders: list[LetterAudit]
 
 
-class LettersRequest(BaseModel):
+class LettersRequest(LazyModel):
     """A choice of dead letters: by name, all, or those that match all given fields. The oldest letters come first."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from schemas.engine.flows import FlowStatus
+from schemas.lazy_model import LazyModel
 
 Text = Annotated[str, StringConstraints(max_length=255)]
 Named = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
-class FlowBody(BaseModel):
+class FlowBody(LazyModel):
     """A part of a request or of an answer. Unknown members are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)

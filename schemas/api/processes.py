@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.engine.processes import Assignee, ProcessStatus, StepStatus
+from schemas.lazy_model import LazyModel
 
 
 class ProcessStep(BaseModel):
@@ -58,7 +59,7 @@ class ProcessSubscription(BaseModel):
     subscription_id: str
 
 
-class ProcessSummary(BaseModel):
+class ProcessSummary(LazyModel):
     """One process in a list."""
 
     process_id: str

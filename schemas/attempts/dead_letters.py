@@ -7,10 +7,11 @@ event that fails again after a replay becomes another letter.
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from schemas.attempts.failed_history import Attempt
 from schemas.ids import WorkflowId
+from schemas.lazy_model import LazyModel
 from schemas.questions.bases import Answer, MqsQuestion
 
 #: The limits of one answer: the number of letters, and the size of their bodies together.
@@ -25,7 +26,7 @@ MAX_LETTER_GROUPS = 200
 LETTER_ID = r"[0-9a-f]{20}"
 
 
-class _Closed(BaseModel):
+class _Closed(LazyModel):
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
 
 

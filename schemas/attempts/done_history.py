@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from schemas.attempts.done_reports import MAX_OUTPUTS
 from schemas.attempts.failed_reports import MAX_ERROR, MAX_NAME
 from schemas.ids import WorkflowId
+from schemas.lazy_model import LazyModel
 from schemas.questions.bases import Answer, MqsQuestion
 
 #: The most families in one answer.
@@ -40,7 +41,7 @@ class TracedOutput(BaseModel):
     confirmed_at: Instant = Field(description="When the broker confirmed the output.")
 
 
-class DoneAttempt(BaseModel):
+class DoneAttempt(LazyModel):
     """One attempt at one traced event that ended with the event's acknowledgement."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -13,8 +13,9 @@ the log and the state of each location while the run goes on. A report that is l
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from schemas.lazy_model import LazyModel
 from schemas.stored_enum import StoredEnum
 
 #: The pool of the workers that build, and the names of their two step lists.
@@ -42,7 +43,7 @@ COMMIT_PATTERN = r"^([0-9a-f]{40}|[0-9a-f]{64}|sha256:[0-9a-f]{64})$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 
 
-class BuildModel(BaseModel):
+class BuildModel(LazyModel):
     """The base class of what builds exchange. Readers ignore fields of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

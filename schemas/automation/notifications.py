@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, NewType
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from schemas.ids import OrganizationId, RunId, TemplateId
+from schemas.lazy_model import LazyModel
 from schemas.registry import register_collection
 from schemas.stored_enum import StoredEnum
 
@@ -48,7 +49,7 @@ class NotificationStatus(StoredEnum):
     FAILED = "failed"
 
 
-class NotificationRecord(BaseModel):
+class NotificationRecord(LazyModel):
     """The base class of the stored documents of notifications. Readers ignore fields of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from schemas.automation.inventories import MAX_LIMIT_CHARACTERS
 from schemas.automation.jobs import MAX_JOB_TASKS, MAX_SERIAL, JobStrategy
@@ -20,6 +20,7 @@ from schemas.automation.stored_secrets import SecretFile
 from schemas.automation.surveys import Survey
 from schemas.engine.graph import MAX_TIMEOUT_S, EdgeKind
 from schemas.ids import LabelId, OrganizationId, RunId, TemplateId, TemplateNodeId
+from schemas.lazy_model import LazyModel
 from schemas.registry import register_collection
 from schemas.rules.secret_names import MAX_SECRETS
 from schemas.stored_enum import StoredEnum
@@ -78,7 +79,7 @@ class ObjectRole(StoredEnum):
     APPROVAL = "approval"
 
 
-class TreeModel(BaseModel):
+class TreeModel(LazyModel):
     """The base class of the parts of a stored template. Readers ignore fields of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -17,9 +17,10 @@ import json
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from schemas.ids import DefinitionHash, NodeKey
+from schemas.lazy_model import LazyModel
 from schemas.stored_enum import StoredEnum
 
 #: The most nodes of one graph, so that a run fits into one document of MongoDB (16 MiB).
@@ -80,7 +81,7 @@ class WaitKind(StoredEnum):
     CHILD = "child"
 
 
-class GraphModel(BaseModel):
+class GraphModel(LazyModel):
     """The base class of the parts of a definition. Readers ignore fields of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

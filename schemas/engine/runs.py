@@ -19,10 +19,11 @@ names an older attempt changes nothing.
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from schemas.engine.graph import WaitKind
 from schemas.ids import NodeKey, RunId, RunUuid, ScheduleId
+from schemas.lazy_model import LazyModel
 from schemas.stored_enum import StoredEnum
 
 #: The most bytes that a run's state, or its parameters, may have as JSON.
@@ -95,7 +96,7 @@ class Outcome(StoredEnum):
     PENDING = "pending"
 
 
-class RunModel(BaseModel):
+class RunModel(LazyModel):
     """The base class of the parts of a run, and of reports about a run. Readers ignore fields of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.lazy_model import LazyModel
 from schemas.registry import register_collection
 
 #: The most bytes that the values of one subscription may have as JSON.
@@ -54,7 +55,7 @@ class ProductDocument(BaseModel):
 PRODUCTS = register_collection("products", ProductDocument)
 
 
-class SubscriptionDocument(BaseModel):
+class SubscriptionDocument(LazyModel):
     """A subscription, as it is stored and as the outcome of a step contains it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -79,7 +80,7 @@ class SubscriptionDocument(BaseModel):
 SUBSCRIPTIONS = register_collection("subscriptions", SubscriptionDocument)
 
 
-class SubscriptionFilter(BaseModel):
+class SubscriptionFilter(LazyModel):
     """A choice of subscriptions: all subscriptions that match every given field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

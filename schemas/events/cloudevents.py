@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, S
 
 from schemas.errors import Rejected
 from schemas.ids import EventId, TaskforceUuid, WorkflowId
+from schemas.lazy_model import LazyModel
 from schemas.registry import register_class
 
 PREFIX = "ewms."
@@ -29,7 +30,7 @@ class UnknownType(Rejected):
     """The event has a type or a major version that this process does not know, or does not know yet."""
 
 
-class Payload(BaseModel):
+class Payload(LazyModel):
     """The content of an event. A class with a `TYPE` of its own is added to `PAYLOADS`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

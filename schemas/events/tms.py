@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from schemas.broker.services import Service
 from schemas.events.cloudevents import AboutTaskforce, Order
 from schemas.fleet.pilot_kills import PilotKills
 from schemas.fleet.worker_times import WorkerTimes
 from schemas.ids import TaskforceUuid
+from schemas.lazy_model import LazyModel
 
 
 class TaskforceSubmitted(AboutTaskforce, Order):
@@ -61,7 +62,7 @@ class TaskforceCompleted(AboutTaskforce, Order):
     completed_at: AwareDatetime
 
 
-class Snapshot(BaseModel):
+class Snapshot(LazyModel):
     """All counts of a taskforce at one instant. The newest (epoch, seq) wins, so a lost snapshot does not matter."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

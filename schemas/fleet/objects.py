@@ -8,12 +8,13 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from schemas.fleet.phases import Deactivated, Phase
 from schemas.fleet.program import ContractProgram
 from schemas.fleet.texts import EnvironmentName, EnvironmentValue, Image, Requirements
 from schemas.ids import Alias, Mqid, TaskforceUuid, TaskId, WorkflowId
+from schemas.lazy_model import LazyModel
 from schemas.rules.sizes import MAX_BYTES, parse_bytes
 
 
@@ -33,7 +34,7 @@ PilotValue = Annotated[
 ]
 
 
-class Object(BaseModel):
+class Object(LazyModel):
     """An object of the contract: it cannot change, and unknown keys are refused.
 
     An answer has all keys, also the keys that are optional in a request.

@@ -2,7 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from schemas.lazy_model import LazyModel
 
 #: For so many kills by one signal, the latest ones, a taskforce names their workers.
 MAX_LATEST = 5
@@ -14,7 +16,7 @@ EVENTS_OF_KILLED = (
 )
 
 
-class PilotKill(BaseModel):
+class PilotKill(LazyModel):
     """One pilot that a signal ended."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -26,7 +28,7 @@ class PilotKill(BaseModel):
     at: Annotated[AwareDatetime | None, Field(description="When; null if the log of the pool has no date.")] = None
 
 
-class PilotKills(BaseModel):
+class PilotKills(LazyModel):
     """The pilots of a taskforce that one signal ended, since the taskforce started."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

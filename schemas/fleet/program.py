@@ -11,12 +11,13 @@ Documents and events of older versions lack new fields, so each new field needs 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from schemas.fleet.texts import Environment, Image, Text
+from schemas.lazy_model import LazyModel
 
 
-class ContractProgram(BaseModel):
+class ContractProgram(LazyModel):
     """The contract's fields of a stored program. WMS has checked the request already, so this class has no rules."""
 
     task_image: str

@@ -11,6 +11,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from schemas.lazy_model import LazyModel
+
 
 class Activity(StrEnum):
     """What a worker does, as its job's status and its pilot's last status show."""
@@ -45,7 +47,7 @@ class TimeSum(BaseModel):
         return max(0.0, (self.n_now * int(at.timestamp() * 1000) + self.offset_ms) / 1000)
 
 
-class WorkerTimes(BaseModel):
+class WorkerTimes(LazyModel):
     """The times and the work of all workers of a taskforce since it started."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

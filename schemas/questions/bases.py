@@ -11,9 +11,10 @@ Questions are in the other modules of this package, and in `schemas.attempts`: `
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from schemas.broker.services import Service
+from schemas.lazy_model import LazyModel
 from schemas.registry import register_class
 
 #: Every class defined in this process, by its `kind`.
@@ -21,7 +22,7 @@ QUESTIONS: "dict[str, type[Question]]" = {}
 ANSWERS: "dict[str, type[Answer]]" = {}
 
 
-class Question(BaseModel):
+class Question(LazyModel):
     """A question to one service."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -39,7 +40,7 @@ class Question(BaseModel):
             register_class(QUESTIONS, cls.model_fields["kind"].default, cls)
 
 
-class Answer(BaseModel):
+class Answer(LazyModel):
     """An answer to a question, or a refusal to answer. Bytes are in base64."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")

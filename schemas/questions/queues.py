@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from schemas.broker.queue_format import Wire
 from schemas.fleet.objects import MQGroup, MQProfile
 from schemas.ids import Alias, Mqid, TaskforceUuid, WorkflowId
+from schemas.lazy_model import LazyModel
 from schemas.questions.bases import Answer, MqsQuestion
 
 
@@ -186,7 +187,7 @@ class BacklogsAnswer(Answer):
     queues: dict[Mqid, QueueBacklog]
 
 
-class QueuePoints(BaseModel):
+class QueuePoints(LazyModel):
     """The points of one queue's plot in columns, each point at the end of its stretch of time.
 
     Depths and the age of the oldest event are the highest of the stretch, rates are averages over it.

@@ -8,14 +8,15 @@ memberships     {_id: "north/sub:ada", organization, principal, role, ...}    on
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from schemas.ids import OrganizationId, TeamId, UserId
+from schemas.lazy_model import LazyModel
 from schemas.registry import register_collection
 from wms.tenancy.rights import TenancyRole
 
 
-class TenancyModel(BaseModel):
+class TenancyModel(LazyModel):
     """A document of this package."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

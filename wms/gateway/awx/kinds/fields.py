@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.lazy_model import LazyModel
+
 #: The id of another object; the `awx` command also takes its name.
 Key = Annotated[int | None, "id"]
 #: The ids of several objects.
@@ -46,7 +48,7 @@ def unshown(text: str) -> Any:
     return Field(None, description=text, json_schema_extra={WRITE_ONLY: True})
 
 
-class KindModel(BaseModel):
+class KindModel(LazyModel):
     """The fields of the objects of all kinds."""
 
     model_config = ConfigDict(frozen=True)
