@@ -59,7 +59,7 @@ def build_app(
     app = Starlette()
     app.router.redirect_slashes = False
     listed = [(dialect, tuple(routes)) for dialect, routes in served]
-    below: defaultdict[str, list[BaseRoute]] = defaultdict(list)
+    below: defaultdict[str, list[StarletteRoute]] = defaultdict(list)
     # A longer prefix first: below /api, a path of several parts must not hide what is below /api/v1.
     by_prefix = [(prefix, dialect, routes) for dialect, routes in listed for prefix in dialect.prefixes]
     for prefix, dialect, routes in sorted(by_prefix, key=lambda each: -len(each[0])):
