@@ -5,6 +5,7 @@ it away, and nothing here says which version we rely on.
 """
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -70,8 +71,14 @@ def declared(extras: Iterable[str]) -> set[str]:
     return found
 
 
-def imports(directory: str) -> Iterator[tuple[Path, str]]:
-    """Give the top names of the foreign packages that the files below `directory` import."""
+@functools.cache
+def imports(directory: str) -> tuple[tuple[Path, str], ...]:
+    """Return the top names of the foreign packages that the files below `directory` import."""
+    return tuple(find_imports(directory))
+
+
+def find_imports(directory: str) -> Iterator[tuple[Path, str]]:
+    """Give what `imports` returns."""
     # `ewms.steps.alias` answers imports of `orchestrator`. Packages in tests/data are somebody else's.
     ours = {*PACKAGES, "tests", "orchestrator", *(path.stem for path in (ROOT / "docs").rglob("*.py"))}
     for path in sorted({*(ROOT / directory).rglob("*.py")} - PEER_PROGRAMS):
