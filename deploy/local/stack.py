@@ -22,8 +22,8 @@ from deploy.local.children.processes import LaunchedProcess, await_ready
 from deploy.local.children.supervisor import Supervisor
 from deploy.local.endpoints import TOKEN_LIFE_S
 from deploy.local.launch_options import LOCATION, LaunchOptions
+from deploy.local.servers.issued_tokens import SUPERUSER, IssuerFiles, developer_token, role_tokens
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.servers.token_issuer import SUPERUSER, IssuerFiles, developer_token, role_tokens
 from deploy.local.services import Services
 from deploy.local.wiring import POOL, PoolName, ProcessSpec
 from schemas.broker.topology import pool_service, tms_service

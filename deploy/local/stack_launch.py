@@ -22,9 +22,9 @@ from deploy.local.numbering import NODE_COUNTS, count_instances, number_names
 from deploy.local.ports import Ports, check_chosen
 from deploy.local.run_directory import make_empty
 from deploy.local.secret_files import load_or_make
+from deploy.local.servers.issued_tokens import AUDIENCE, write_issuer
 from deploy.local.servers.mongo_accounts import list_databases
 from deploy.local.servers.rabbitmq import BrokerPlan
-from deploy.local.servers.token_issuer import AUDIENCE, write_issuer
 from deploy.local.services import IMAGES, Servers, Services, kept_images, running_services
 from deploy.local.stack import Stack
 from deploy.local.wiring import (

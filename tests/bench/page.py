@@ -31,8 +31,8 @@ from rich.table import Table
 
 from deploy.local.fetch import packages
 from deploy.local.run_directory import run_directory
+from deploy.local.servers.issued_tokens import mint_token
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.servers.token_issuer import mint_token
 from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers

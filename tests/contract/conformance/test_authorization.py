@@ -15,7 +15,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from deploy.local.servers.token_issuer import AUDIENCE, mint_token
+from deploy.local.servers.issued_tokens import AUDIENCE, mint_token
 from deploy.local.stack import Stack
 from tests.contract.conformance.route_roles import (
     ABSENT,

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from deploy.local.servers.token_issuer import mint_token
+from deploy.local.servers.issued_tokens import mint_token
 from deploy.local.stack import Stack
 from tests.waiting import wait_until
 

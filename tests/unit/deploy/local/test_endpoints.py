@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from deploy.local.endpoints import RENEW_S, TOKEN_LIFE_S, publish_endpoints
-from deploy.local.servers.token_issuer import developer_token, write_issuer
+from deploy.local.servers.issued_tokens import developer_token, write_issuer
 
 
 def test_what_is_told_is_renewed_and_goes_with_the_launcher(tmp_path: Path) -> None:

@@ -11,16 +11,16 @@ import httpx2
 import jwt
 import pytest
 
-from deploy.local.servers.token_issuer import (
+from deploy.local.servers.issued_tokens import (
     AUDIENCE,
     DEVELOPER,
     IssuerFiles,
     developer_token,
-    issuer_application,
     mint_token,
     role_tokens,
     write_issuer,
 )
+from deploy.local.servers.token_issuer import issuer_application
 from schemas.ids import DEFAULT_ORGANIZATION
 from wms.tenancy.claims import DEFAULT_TENANCY_RULES, make_principal
 from wms.tenancy.rights import TenancyRole
