@@ -26,6 +26,7 @@ from tests.examples import register_profiles
 from tests.kept_databases import KeptDatabase, KeptDatabases
 from tests.kept_vhosts import KeptVhosts
 from tests.limits import find_unlimited, repeat_alarm
+from tests.memory_servers import data_in_memory
 from tests.route_patterns import compile_paths_once
 from tests.scheduling import PARTS, DurationRecorder, LongestFirst, is_in_part, load_durations, sort_longest_first
 from tests.second_look import FailureRecorder
@@ -139,9 +140,10 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers | None]:
-    """How broker and store run: `None` for the unpacked ones of the cache."""
+    """How broker and store run: `None` for the unpacked ones of the cache, with their data on disk."""
     if request.config.getoption("--services") == "local":
-        yield None
+        with data_in_memory(request.getfixturevalue("installed")) as in_memory:
+            yield in_memory
         return
     from tests.containers import Containers
 

@@ -32,12 +32,13 @@ _SHORT_BASE = Path("/tmp")  # noqa: S108 - mkdtemp makes a private directory in 
 
 
 @contextlib.contextmanager
-def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[Path]:
-    """Make a new run directory with a short path, and remove it at the end of the block.
+def run_directory(*, base: Path | None = None, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[Path]:
+    """Make a new run directory with a short path, below `base` or that of temporary files. Remove it at the end of the
+    block.
 
     The logs in it stay if the block fails, or if `keep_logs()` then returns True.
     """
-    base = _base_directory()
+    base = base or _base_directory()
     sweep_directories(base, now=time.time())
     run, lock = _make_locked(base)
     (run / "logs").mkdir(mode=0o700)

@@ -10,6 +10,17 @@ from pymongo import MongoClient
 from deploy.local.launch_options import SCHEDD
 from deploy.local.servers.condor_config import N_WORKERS
 from deploy.local.servers.rabbitmq import RabbitMQ
+from deploy.local.services import Servers, Services
+from tests.memory_servers import MemoryServers
+
+
+def test_broker_and_store_have_their_data_where_the_session_wants_them(
+    services: Services, servers: Servers | None
+) -> None:
+    for name in ("mongodb", "rabbitmq"):
+        place = services.data.root / name
+        assert any(place.iterdir())
+        assert place.is_symlink() == isinstance(servers, MemoryServers)
 
 
 def test_mongodb_takes_transactions(mongo_url: str, mongo_database: str) -> None:
