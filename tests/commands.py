@@ -2,7 +2,7 @@
 
 A start of `ewms` takes a second of a core, and nearly all of it is imports. A fork has the arguments, environment,
 directory, streams and exit status of a start. Tests of the terminal, of signals and of what a start imports start the
-command themselves, as do those of `ewms worker` and `ewms up`.
+command themselves, as do those of `ewms worker` and `ewms up`. Modules that go on running: `tests.forked_processes`.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ def run_ewms(
     *words: str, environment: Mapping[str, str], stdin: str = "", directory: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run `ewms` with these words; return how it ended."""
-    server = _start_server(*_EWMS)
+    server = start_server(*_EWMS)
     return server.run("ewms.cli", *words, stdin=stdin, environment=environment, directory=directory)
 
 
@@ -65,11 +65,11 @@ async def call_ewms(
 
 def run_awx(*words: str, environment: Mapping[str, str], stdin: str = "") -> "subprocess.CompletedProcess[str]":
     """Run the `awx` command with these words; return how it ended."""
-    return _start_server("awxkit.cli").run(AWX, *words, stdin=stdin, environment=environment)
+    return start_server("awxkit.cli").run(AWX, *words, stdin=stdin, environment=environment)
 
 
 @cache
-def _start_server(*modules: str) -> ForkServer:
+def start_server(*modules: str) -> ForkServer:
     """Return a process that has imported `modules`. It ends with this process."""
     server = ForkServer(*modules)
     server.__enter__()

@@ -5,8 +5,10 @@ and is as killable as any process.
 
     launcher ── module, environment, streams ──► fork server ── fork ──► the module, as `python -m` runs it
              ◄── the pid, and a pidfd ──────────
+             ◄── at its end: its exit status, if the launcher has sent a socket for that
 
-A fork has the environment, the arguments, the directory and the three streams that its launcher gives it.
+A fork has the environment, the arguments, the directory and the three streams that its launcher gives it, and the
+descriptors that it passes on. /proc/PID/cmdline and /proc/PID/environ show those of the server.
 Run as `python -m tests.campaigns.fork_server FD MODULE...`. It ends when its launcher ends, and kills its forks then.
 """
 
@@ -16,20 +18,23 @@ import gc
 import importlib
 import json
 import os
-import runpy
 import select
+import selectors
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+from tests.campaigns.forked_module import become_module
+
 _LONGEST_REQUEST = 1 << 20
+_MOST_DESCRIPTORS = 8
 _STREAMS = (0, 1, 2)
 
 
@@ -120,38 +125,68 @@ class ForkServer:
         Raises:
             TimeoutError: it did not end in time. It is killed.
         """
-        (status, their_status), ours = socket.socketpair(), [os.pipe() for _ in range(3)]
+        ours = [os.pipe() for _ in range(3)]
         (read_in, write_in), (read_out, write_out), (read_err, write_err) = ours
-        theirs = [read_in, write_out, write_err, their_status.fileno()]
-        fork = self._launch(
-            theirs,
-            module=program,
-            words=[program, *words],
-            environment=dict(environment),
-            directory=str(directory or Path.cwd()),
+        theirs = [read_in, write_out, write_err]
+        # All that it starts ends with it, if it takes too long.
+        fork, status = self.start(
+            program, *words, streams=theirs, environment=environment, directory=directory, leads_group=True
         )
-        for descriptor in theirs[:3]:
+        for descriptor in theirs:
             os.close(descriptor)
-        their_status.close()
-        killer = threading.Timer(timeout_s, fork.kill_group)
+        took_too_long = threading.Event()
+
+        def kill_late() -> None:
+            took_too_long.set()
+            fork.kill_group()
+
+        killer = threading.Timer(timeout_s, kill_late)
         killer.start()
         try:
-            with ThreadPoolExecutor(3) as streams:
-                streams.submit(_write_all, write_in, stdin)
-                out, err = (streams.submit(_read_all, each) for each in (read_out, read_err))
+            with ThreadPoolExecutor(3) as opened:
+                opened.submit(_write_all, write_in, stdin)
+                out, err = (opened.submit(_read_all, each) for each in (read_out, read_err))
             with status:
-                ended = status.recv(100)
+                ended = int(status.recv(100))
         finally:
             killer.cancel()
             fork.close()
-        if not ended:
+        if took_too_long.is_set():
             raise TimeoutError(f"{program} {words}: it did not end within {timeout_s:g} s")
-        return subprocess.CompletedProcess([program, *words], int(ended), out.result(), err.result())
+        return subprocess.CompletedProcess([program, *words], ended, out.result(), err.result())
 
-    def _launch(self, streams: list[int], **request: Any) -> Fork:
-        """Launch a process. `streams` are its three standard streams, and perhaps where its exit status goes."""
+    def start(
+        self,
+        program: str,
+        *words: str,
+        streams: Sequence[int],
+        environment: Mapping[str, str],
+        directory: Path | None = None,
+        passed_on: Sequence[int] = (),
+        leads_group: bool = False,
+    ) -> tuple[Fork, socket.socket]:
+        """Launch `program`, a module or the path of a script, with the arguments `words`.
+
+        `streams` are its three standard streams. It has the descriptors `passed_on` under the same numbers. Return the
+        process, and a socket from which its exit status comes at its end, as `subprocess` shows it.
+        """
+        status, theirs = socket.socketpair()
+        with theirs:
+            fork = self._launch(
+                [*streams, theirs.fileno(), *passed_on],
+                module=program,
+                words=[program, *words],
+                environment=dict(environment),
+                directory=str(directory or Path.cwd()),
+                passed_on=list(passed_on),
+                leads_group=leads_group,
+            )
+        return fork, status
+
+    def _launch(self, descriptors: list[int], **request: Any) -> Fork:
+        """Launch a process. `descriptors` are its standard streams, where its exit status goes, and what it gets."""
         with self._turn:
-            socket.send_fds(self._connection, [json.dumps(request).encode()], streams)
+            socket.send_fds(self._connection, [json.dumps(request).encode()], descriptors)
             answer, (pidfd,), _, _ = socket.recv_fds(self._connection, 100, 1)
         return Fork(int(answer), pidfd)
 
@@ -174,89 +209,57 @@ def serve_launches(connection: socket.socket, modules: list[str]) -> None:
     # Without this the collector would write into every page that the forks share.
     gc.collect()
     gc.freeze()
-    forks: list[Fork] = []
-    while True:
-        request, descriptors, _, _ = socket.recv_fds(connection, _LONGEST_REQUEST, 4)
-        if not request:
-            break
-        if (pid := os.fork()) == 0:
-            connection.close()
-            if len(descriptors) > len(_STREAMS):
-                _report_status(descriptors.pop())
-            _become_module(descriptors, **json.loads(request))
-        fork = Fork(pid, os.pidfd_open(pid))
-        forks = [*_drop_ended(forks), fork]
-        for descriptor in descriptors:
-            os.close(descriptor)
-        socket.send_fds(connection, [str(pid).encode()], [fork.pidfd])
-    for fork in forks:
+    forks: dict[int, tuple[Fork, int | None]] = {}
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection, selectors.EVENT_READ)
+        while True:
+            ready = {key.fd for key, _ in selector.select()}
+            for pidfd in ready & forks.keys():
+                selector.unregister(pidfd)
+                _report_end(*forks.pop(pidfd))
+            if connection.fileno() not in ready:
+                continue
+            if (launched := _launch_fork(connection)) is None:
+                break
+            forks[launched[0].pidfd] = launched
+            selector.register(launched[0].pidfd, selectors.EVENT_READ)
+    for fork, _ in forks.values():
         fork.send_signal(signal.SIGKILL)
 
 
-def _drop_ended(forks: list[Fork]) -> list[Fork]:
-    running = []
-    for fork in forks:
-        if os.waitpid(fork.pid, os.WNOHANG) == (0, 0):
-            running.append(fork)
-        else:
-            fork.close()
-    return running
-
-
-def _report_status(to: int) -> None:
-    """Return in a child of this process. In this one, wait for the child, write its exit status, and end."""
-    # All that the child starts ends with it, if it takes too long.
-    os.setpgid(0, 0)
+def _launch_fork(connection: socket.socket) -> tuple[Fork, int | None] | None:
+    """Launch the process that is asked for. Return it with the descriptor for its status; None: no launcher is left."""
+    message, descriptors, _, _ = socket.recv_fds(connection, _LONGEST_REQUEST, _MOST_DESCRIPTORS)
+    if not message:
+        return None
+    request = json.loads(message)
+    streams, others = descriptors[: len(_STREAMS)], descriptors[len(_STREAMS) :]
+    status, passed_on = others[0] if others else None, others[1:]
+    numbers, leads_group = request.pop("passed_on", []), request.pop("leads_group", False)
     if (pid := os.fork()) == 0:
-        os.close(to)
-        return
-    for stream in _STREAMS:
-        os.close(stream)
-    _, status = os.waitpid(pid, 0)
-    os.write(to, str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
+        if leads_group:
+            os.setpgid(0, 0)
+        become_module(dict(zip([*_STREAMS, *numbers], [*streams, *passed_on], strict=True)), **request)
+    if leads_group:
+        # Whichever of the two is first; the launcher may kill the group at once.
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+    for descriptor in (*streams, *passed_on):
+        os.close(descriptor)
+    fork = Fork(pid, os.pidfd_open(pid))
+    socket.send_fds(connection, [str(pid).encode()], [fork.pidfd])
+    return fork, status
 
 
-def _become_module(
-    descriptors: list[int], module: str, words: list[str], environment: dict[str, str], directory: str = "."
-) -> None:
-    status = 1
-    try:
-        for descriptor, stream in zip(descriptors, _STREAMS, strict=True):
-            os.dup2(descriptor, stream)
-        for descriptor in set(descriptors):
-            os.close(descriptor)
-        os.environ.clear()
-        os.environ.update(environment)
-        os.chdir(directory)
-        # The process keeps them until its end.
-        sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
-        sys.stderr = open(2, "w", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-        sys.argv = words
-        if os.sep in module:
-            runpy.run_path(module, run_name="__main__")
-        else:
-            runpy.run_module(module, run_name="__main__", alter_sys=True)
-        status = 0
-    except SystemExit as end:
-        status = _read_exit_code(end)
-    except BaseException:  # noqa: BLE001 - as an interpreter does at the end of a program
-        sys.excepthook(*sys.exc_info())
-    finally:
-        # An imported module may have kept the streams from before the fork, as defaults of its functions for example.
-        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-            # The readers may have gone.
-            with contextlib.suppress(OSError, AttributeError):
-                stream.flush()
-        os._exit(status)
-
-
-def _read_exit_code(end: SystemExit) -> int:
-    """Return the exit status as an interpreter does: a text goes to standard error."""
-    if end.code is None or isinstance(end.code, int):
-        return int(end.code or 0)
-    print(end.code, file=sys.stderr)
-    return 1
+def _report_end(fork: Fork, status: int | None) -> None:
+    """Write the exit status of a process that has ended, and forget the process."""
+    _, ended = os.waitpid(fork.pid, 0)
+    fork.close()
+    if status is not None:
+        # The launcher may not wait for it.
+        with contextlib.suppress(OSError):
+            os.write(status, str(os.waitstatus_to_exitcode(ended)).encode())
+        os.close(status)
 
 
 if __name__ == "__main__":

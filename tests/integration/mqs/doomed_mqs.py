@@ -1,13 +1,12 @@
 """An MQS that kills itself at a chosen point, for tests of what the next start heals."""
 
-import asyncio
 import os
-import sys
 
 from mqs.settings import MqsSettings
+from tests.forked_processes import ForkedProcess, start_module
 
 
-async def start_doomed_mqs(settings: MqsSettings, *, failpoint: str) -> asyncio.subprocess.Process:
+async def start_doomed_mqs(settings: MqsSettings, *, failpoint: str) -> ForkedProcess:
     """Start an MQS with `settings` as a process of its own. It kills itself at `failpoint`."""
     environment = {
         **os.environ,
@@ -24,4 +23,4 @@ async def start_doomed_mqs(settings: MqsSettings, *, failpoint: str) -> asyncio.
         "EWMS_RETIRE_UNUSED_S": str(settings.retire_unused_s),
         "EWMS_HTTP_PORT": "0",
     }
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", "mqs", env=environment)
+    return await start_module("mqs", environment=environment)

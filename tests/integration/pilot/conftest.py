@@ -10,7 +10,13 @@ from tests.integration.pilot.field import Field, opened
 
 
 @pytest.fixture
-async def workflow(rabbitmq: RabbitMQ, data_vhost: str, tmp_path: Path) -> AsyncIterator[Field]:
+def forks_pilots() -> bool:
+    """Whether pilots are forks of a process that has imported the pilot. Otherwise each is a start of `python`."""
+    return True
+
+
+@pytest.fixture
+async def workflow(rabbitmq: RabbitMQ, data_vhost: str, tmp_path: Path, forks_pilots: bool) -> AsyncIterator[Field]:
     """One workflow's queues on a fresh vhost."""
-    async with opened(rabbitmq, data_vhost, tmp_path) as field:
+    async with opened(rabbitmq, data_vhost, tmp_path, forks_pilots=forks_pilots) as field:
         yield field

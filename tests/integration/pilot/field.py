@@ -36,6 +36,7 @@ from schemas import ids
 from schemas.broker.topology import RESOURCE_SERVER, dead_exchange, dead_queue, event_exchange
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.pilot.job_names import SECRETS_FILE
+from tests.forked_processes import ForkedProcess, start_module
 from tests.waiting import eventually
 
 PYTHON = sys.executable
@@ -46,7 +47,7 @@ ROOT = Path(__file__).parents[3]
 class PilotProcess:
     """One `python -m pilot`."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | ForkedProcess
     directory: Path
     chirp_fd: int
     chirps: list[str] = field(default_factory=list)
@@ -89,8 +90,10 @@ class PilotProcess:
 class Field:
     """One workflow on a vhost of its own."""
 
-    def __init__(self, rabbitmq: RabbitMQ, vhost: str, directory: Path) -> None:
+    def __init__(self, rabbitmq: RabbitMQ, vhost: str, directory: Path, *, forks_pilots: bool = False) -> None:
+        """With `forks_pilots`, a pilot is the fork of a process that has imported it, unless it has a prefix."""
         self.rabbitmq, self.vhost, self.directory = rabbitmq, vhost, directory
+        self._forks_pilots = forks_pilots
         self.workflow = WorkflowId(f"WF-{int(time.time()):x}-{uuid.uuid4().hex[:8]}")
         self.task = TaskId(self.workflow.replace("WF", "TK") + "-00000001")
         self.taskforce = TaskforceUuid(self.workflow.replace("WF", "TF") + "-00000001-00000001")
@@ -282,24 +285,28 @@ class Field:
             (directory / SECRETS_FILE).write_text(secrets)
         ours, theirs = os.pipe()
         os.set_blocking(ours, False)
+        told = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "EWMS_PILOT_HTCHIRP_FD": str(theirs),
+            **(environment or {}),
+        }
         with (directory / "pilot.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *prefix,
-                PYTHON,
-                "-m",
-                "pilot",
-                cwd=directory,
-                env={
-                    "PATH": os.environ["PATH"],
-                    "PYTHONPATH": str(ROOT),
-                    "EWMS_PILOT_HTCHIRP_FD": str(theirs),
-                    **(environment or {}),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(theirs,),
-            )
+            process: asyncio.subprocess.Process | ForkedProcess
+            if prefix or not self._forks_pilots:
+                process = await asyncio.create_subprocess_exec(
+                    *(*prefix, PYTHON, "-m", "pilot"),
+                    cwd=directory,
+                    env=told,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(theirs,),
+                )
+            else:
+                process = await start_module(
+                    "pilot", environment=told, directory=directory, stdout=log, stderr=log, passed_on=[theirs]
+                )
         os.close(theirs)
         pilot = PilotProcess(process, directory, ours)
         self._pilots.append(pilot)
@@ -315,9 +322,11 @@ class Field:
 
 
 @contextlib.asynccontextmanager
-async def opened(rabbitmq: RabbitMQ, vhost: str, directory: Path) -> AsyncIterator[Field]:
+async def opened(
+    rabbitmq: RabbitMQ, vhost: str, directory: Path, *, forks_pilots: bool = False
+) -> AsyncIterator[Field]:
     """Give a workflow on `vhost`; everything started for it is gone afterwards."""
-    workflow = Field(rabbitmq, vhost, directory)
+    workflow = Field(rabbitmq, vhost, directory, forks_pilots=forks_pilots)
     await workflow.open()
     try:
         yield workflow

@@ -26,6 +26,12 @@ CP = "cp {{INFILE}} {{OUTFILE}}"
 AS_A_JOB = ["unshare", "--user", "--map-user=1", "--map-group=1", "--"] if os.geteuid() == 0 else []
 
 
+@pytest.fixture
+def forks_pilots() -> bool:
+    """Each pilot is a start of `python`: these tests look at what a container sees of the pilot."""
+    return False
+
+
 @pytest.fixture(scope="module")
 def image(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a shell in it."""

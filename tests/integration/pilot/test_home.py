@@ -14,6 +14,12 @@ from tests.integration.pilot.field import Field
 SCRIPT = 'cd "$HOME" && (echo "$HOME"; ls -A; mkdir -p .cache/x && echo y > .cache/x/y && cat .cache/x/y)'
 
 
+@pytest.fixture
+def forks_pilots() -> bool:
+    """Each pilot is a start of `python`: these tests look at what a container sees of the pilot."""
+    return False
+
+
 @pytest.fixture(scope="module")
 def image(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_busybox_image(installed.python_image, tmp_path_factory.mktemp("image") / "busybox")

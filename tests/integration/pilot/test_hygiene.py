@@ -11,6 +11,12 @@ from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_events import CP, sh
 
 
+@pytest.fixture
+def forks_pilots() -> bool:
+    """Each pilot is a start of `python`: these tests look at what a task sees of the pilot in /proc."""
+    return False
+
+
 async def test_a_task_sees_nothing_of_the_pilots_environment(workflow: Field) -> None:
     source, sink = await workflow.queue(), await workflow.queue()
     await workflow.put(source, b"x")

@@ -34,6 +34,12 @@ for line in sys.stdin:
 """
 
 
+@pytest.fixture
+def forks_pilots() -> bool:
+    """Each pilot is a start of `python`: these tests look at the pilot's memory."""
+    return False
+
+
 @pytest.mark.parametrize("mode", ["event", "stream"])
 async def test_a_task_that_uses_too_much_ends_and_its_pilot_goes_on(workflow: Field, mode: str) -> None:
     source, sink = await workflow.queue(), await workflow.queue()

@@ -35,6 +35,12 @@ WAYS = (
 )
 
 
+@pytest.fixture
+def forks_pilots() -> bool:
+    """Each pilot is a start of `python`: these tests look at what a container sees of the pilot."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Podman:
     """A podman that runs containers here: what a pilot's environment must hold."""

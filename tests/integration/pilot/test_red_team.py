@@ -28,6 +28,12 @@ from tests.integration.pilot.test_containers import AS_A_JOB, FAKE_DOCKER
 CANARY = "canary-of-the-issuers-key"
 
 
+@pytest.fixture
+def forks_pilots() -> bool:
+    """Each pilot is a start of `python`: these tests look at what a task sees of the pilot in /proc."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """A worker with something to steal: `secrets` is EWMS's own, `victim` another user's, `image` a good one."""

@@ -33,6 +33,12 @@ done
 """
 
 
+@pytest.fixture
+def forks_pilots() -> bool:
+    """Each pilot is a start of `python`: these tests look at what a container sees of the pilot."""
+    return False
+
+
 @pytest.fixture(scope="module")
 def image(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a shell in it."""

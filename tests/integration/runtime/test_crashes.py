@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-import sys
+import subprocess
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -11,35 +11,34 @@ import pytest
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.kernel.outbox import OUTBOX
 from runtime.kernel.store import INBOX, Store
+from tests.forked_processes import ForkedProcess, start_module
 from tests.integration.runtime.conftest import BusOf
 
-Start = Callable[[str, str], Awaitable[asyncio.subprocess.Process]]
+Start = Callable[[str, str], Awaitable[ForkedProcess]]
 
 
 @pytest.fixture
 def start(rabbitmq: RabbitMQ, control_vhost: str, mongo_url: str, mongo_database: str) -> Start:
     """Starts the process of a role, with a failpoint or without."""
 
-    async def started(role: str, failpoint: str = "") -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
+    async def started(role: str, failpoint: str = "") -> ForkedProcess:
+        return await start_module(
             "tests.integration.runtime.kernel_process",
             role,
-            env={
+            environment={
                 **os.environ,
                 "TEST_MONGO_URL": mongo_url,
                 "TEST_DATABASE": mongo_database,
                 "TEST_AMQP_URL": rabbitmq.amqp_url("wms" if role == "decide" else "mqs", control_vhost),
                 "EWMS_FAILPOINT": failpoint,
             },
-            stdout=asyncio.subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
     return started
 
 
-async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
+async def ended(process: ForkedProcess) -> tuple[int, str]:
     """Return how `process` ended, and what it said."""
     output, _ = await asyncio.wait_for(process.communicate(), 40)
     assert process.returncode is not None

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from ewms.flows import NodeDefine, WorkflowDefine, WorkflowService
 from ewms.flows.registry import keep_flows, list_flows
 from schemas.broker.topology import pool_service
 from schemas.engine.flows import FlowStatus
+from tests.forked_processes import ForkedProcess, start_module
 from tests.integration.wms.peers import Issuer
 from wms.app import run_wms
 from wms.settings import WmsSettings
@@ -81,11 +81,11 @@ class FlowWorld:
 @pytest.fixture
 async def start_worker(
     rabbitmq: RabbitMQ, control_vhost: str, tmp_path: Path
-) -> AsyncIterator[Callable[..., Awaitable[asyncio.subprocess.Process]]]:
+) -> AsyncIterator[Callable[..., Awaitable[ForkedProcess]]]:
     """Starts a step worker with the example."""
-    started: list[asyncio.subprocess.Process] = []
+    started: list[ForkedProcess] = []
 
-    async def start(name: str, *, seconds: float = 4) -> asyncio.subprocess.Process:
+    async def start(name: str, *, seconds: float = 4) -> ForkedProcess:
         environment = os.environ | {
             "EWMS_CONTROL_AMQP_URL": rabbitmq.amqp_url(pool_service("default"), control_vhost),
             "EWMS_WORKER_MODULES": '["create_cluster"]',
@@ -94,9 +94,7 @@ async def start_worker(
             "FAKE_CLOUD_SECONDS": str(seconds),
             "PYTHONPATH": str(ROOT),
         }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ewms.worker", env=environment, cwd=EXAMPLE
-        )
+        process = await start_module("ewms.worker", environment=environment, directory=EXAMPLE)
         started.append(process)
         return process
 
@@ -130,7 +128,7 @@ async def until_offered(world: FlowWorld) -> None:
 
 
 async def test_d3_t18_a_worker_killed_while_it_polls_starts_no_second_operation(
-    flow_world: FlowWorld, start_worker: Callable[..., Awaitable[asyncio.subprocess.Process]]
+    flow_world: FlowWorld, start_worker: Callable[..., Awaitable[ForkedProcess]]
 ) -> None:
     world = flow_world
     code, answer = await world.call("POST", "/create", {"flowName": "create_cluster"})
@@ -168,7 +166,7 @@ async def test_d3_t18_a_worker_killed_while_it_polls_starts_no_second_operation(
 
 
 async def test_d1_d2_d9_a_failure_is_handled_or_waits_for_a_person(
-    flow_world: FlowWorld, start_worker: Callable[..., Awaitable[asyncio.subprocess.Process]]
+    flow_world: FlowWorld, start_worker: Callable[..., Awaitable[ForkedProcess]]
 ) -> None:
     world = flow_world
     await start_worker("w1", seconds=0.1)
@@ -199,7 +197,7 @@ async def test_d1_d2_d9_a_failure_is_handled_or_waits_for_a_person(
 
 async def test_t1_to_t19_over_rest(
     flow_world: FlowWorld,
-    start_worker: Callable[..., Awaitable[asyncio.subprocess.Process]],
+    start_worker: Callable[..., Awaitable[ForkedProcess]],
 ) -> None:
     world = flow_world
     await start_worker("w1", seconds=60)
@@ -300,7 +298,7 @@ async def test_t1_to_t19_over_rest(
 
 
 async def test_t6_to_t14_the_nine_methods_from_anywhere(
-    flow_world: FlowWorld, start_worker: Callable[..., Awaitable[asyncio.subprocess.Process]]
+    flow_world: FlowWorld, start_worker: Callable[..., Awaitable[ForkedProcess]]
 ) -> None:
     await start_worker("w1", seconds=60)
     await until_offered(flow_world)
@@ -337,7 +335,7 @@ async def test_t18_wms_is_restarted_while_a_flow_is_polled(
     wms_settings: WmsSettings,
     issuer: Issuer,
     tmp_path: Path,
-    start_worker: Callable[..., Awaitable[asyncio.subprocess.Process]],
+    start_worker: Callable[..., Awaitable[ForkedProcess]],
 ) -> None:
     async with serve_flows(wms_settings, issuer, tmp_path) as world:
         await start_worker("w1", seconds=3)

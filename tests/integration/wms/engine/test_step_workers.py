@@ -17,6 +17,7 @@ from runtime.clock import utc_now
 from schemas.broker.topology import pool_service
 from schemas.engine.run_documents import RunDocument
 from schemas.engine.runs import NodeStatus, WaitAnswer
+from tests.forked_processes import ForkedProcess, start_module
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.engine.test_runs import make_event
 from tests.waiting import eventually
@@ -87,13 +88,13 @@ async def test_every_kind_of_step_runs_on_a_real_worker(
     assert {line: lines.count(line) for line in lines} == {"plain": 1, "flaky": 2, "look": 3, "break": 2}
 
 
-async def start_process(pool_url: str, name: str) -> asyncio.subprocess.Process:
+async def start_process(pool_url: str, name: str) -> ForkedProcess:
     environment = os.environ | {
         "EWMS_CONTROL_AMQP_URL": pool_url,
         "EWMS_WORKER_MODULES": f'["{MODULE}"]',
         "EWMS_WORKER_NAME": name,
     }
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", "ewms.worker", env=environment)
+    return await start_module("ewms.worker", environment=environment)
 
 
 async def count_lines(diary: Path, line: str, n: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from schemas.automation.schedules import SCHEDULES, Identity
 from schemas.engine.run_documents import RUNS
 from schemas.errors import Conflict
 from schemas.ids import ScheduleId
+from tests.forked_processes import start_module
 from tests.integration.wms.engine.conftest import EngineWorld
 from tests.integration.wms.trees.conftest import ADA, NORTH, TreeWorld
 from tests.integration.wms.trees.test_awx_people import Guest, find_role, number_user
@@ -300,9 +302,7 @@ async def test_a_wms_that_is_killed_between_deciding_and_launching_leaves_one_ru
         "PYTHONPATH": ":".join(sys.path),
         "PATH": os.environ["PATH"],
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "wms", env=variables, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
-    )
+    process = await start_module("wms", environment=variables, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     _, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == -signal.SIGKILL, err.decode()
     assert f"failpoint {point}" in err.decode()
