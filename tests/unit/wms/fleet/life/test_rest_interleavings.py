@@ -188,7 +188,9 @@ class RestInterleaving(RuleBasedStateMachine):
 
     @invariant()
     def a_log_is_bounded(self) -> None:
-        assert all(len(t.phase_change_log) <= 14 for t in self.state.taskforces.values())
+        # A line for each phase, for each failure of the submit, and of the removal before the user's end and after it.
+        most = len(Phase) + 3 * MAX_FAILURES
+        assert all(len(t.phase_change_log) <= most for t in self.state.taskforces.values())
 
     def teardown(self) -> None:
         """Whatever has happened, a TMS that does what it is given brings the workflow to its end."""
