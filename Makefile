@@ -13,7 +13,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-process demo-maintenance up down page screenshots test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss several upgrade docs lock clean
+.PHONY: help demo demo-process demo-maintenance up down page screenshots test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss several upgrade disasters docs lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ several: $(READY) ## kill one part after the other of a system with NODES=3, whi
 
 upgrade: $(READY) ## upgrade a running system from an earlier commit, and roll it back, while users work  [ARGS='--from HEAD~20']
 	$(BIN)/python -m tests.campaigns.upgrade $(ARGS)
+
+disasters: $(READY) ## lose the broker, the database, an access point, all data, and type what the how-to pages say  [ARGS='--scenes broker']
+	$(BIN)/python -m tests.campaigns.disasters $(ARGS)
 
 docs: $(READY) ## make HTML of the documents in build/docs; a warning is an error
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
