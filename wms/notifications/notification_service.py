@@ -59,9 +59,7 @@ class NotificationService:
     async def list_templates(
         self, principal: Principal, query: Mapping[str, Any], *, sort: Sequence[tuple[str, int]], skip: int, limit: int
     ) -> tuple[list[NotificationTemplateDocument], int]:
-        """Return a page of the templates that match `query` and that the principal may see, and the number of all such
-        templates.
-        """
+        """Return a page of the templates that match `query` and that the principal may see, and the number of all."""
         wanted = {"$and": [dict(query), make_tree_filter(principal)]}
         found = await self._notifications.list_templates(wanted, sort=list(sort), skip=skip, limit=limit)
         return found, await self._notifications.count_templates(wanted)
@@ -274,9 +272,7 @@ class NotificationService:
         limit: int,
         sees_job: bool = False,
     ) -> tuple[list[NotificationDocument], int]:
-        """Return a page of the notifications that match `query` and that the principal may see, and the number of all
-        such ones. `sees_job`: they are all about a job that the principal sees.
-        """
+        """Return a page of what matches `query` and the principal may see (`sees_job`: all of it), and the number."""
         wanted = {"$and": [dict(query), {} if sees_job else make_tree_filter(principal)]}
         found = await self._notifications.list_notifications(wanted, sort=list(sort), skip=skip, limit=limit)
         return found, await self._notifications.count_notifications(wanted)
