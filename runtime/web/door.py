@@ -94,7 +94,7 @@ def guard_route(route: Route, door: Door, *, dialect: Dialect, prefix: str) -> E
                         explain=route.explain,
                     )
             name = dialect.name_path(prefix, request.url.path[len(prefix) :])
-            turns = door.heavy_turns if route.is_heavy else door.service_turns if caller.is_service else door.turns
+            turns = _choose_turns(door, route, request, caller)
             async with turns.take_turn(caller.subject):
                 response = await route.handler(Call(request, caller, body, raw, name))
         if request.method != "GET" and not route.path.startswith("/query/"):
@@ -102,6 +102,15 @@ def guard_route(route: Route, door: Door, *, dialect: Dialect, prefix: str) -> E
         return response
 
     return endpoint
+
+
+def _choose_turns(door: Door, route: Route, request: Request, caller: Caller) -> CallerTurns:
+    """Return the turns of a request. A heavy route may have a parameter that makes the request a light one."""
+    if route.is_heavy:
+        name, value = route.light_with or ("", None)
+        if value is None or request.query_params.get(name) != value:
+            return door.heavy_turns
+    return door.service_turns if caller.is_service else door.turns
 
 
 def limit_open_route(route: OpenRoute, door: Door) -> Endpoint:

@@ -139,6 +139,8 @@ class Route:
     max_body_bytes: int = 0
     #: Whether a request costs much memory or many questions to the broker. A caller may run only 2 of these at once.
     is_heavy: bool = False
+    #: A parameter of the query and its value that spare a heavy route its cost, for example `("counts", "false")`.
+    light_with: tuple[str, str] | None = None
     #: The model of the answer, for the OpenAPI document.
     answer: type[BaseModel] | None = None
     #: The media type of the answer, if it is not JSON.

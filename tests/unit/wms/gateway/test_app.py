@@ -226,7 +226,15 @@ async def test_no_caller_can_spell_anothers_idempotency_key() -> None:
     assert len(set(keys)) == 3
 
 
-@pytest.mark.parametrize(("path", "n_running"), [("/v1/workflows/WF-1", 6), ("/v1/taskforces/TF-1", 2)])
+@pytest.mark.parametrize(
+    ("path", "n_running"),
+    [
+        ("/v1/workflows/WF-1", 6),
+        ("/v1/taskforces/TF-1", 2),
+        ("/v1/taskforces/TF-1?counts=true", 2),
+        ("/v1/taskforces/TF-1?counts=false", 6),
+    ],
+)
 async def test_few_requests_of_one_caller_run_at_once_and_the_others_wait(path: str, n_running: int) -> None:
     running: Counter[str] = Counter()
     most: Counter[str] = Counter()
@@ -245,7 +253,15 @@ async def test_few_requests_of_one_caller_run_at_once_and_the_others_wait(path: 
     app = gateway.build_app(
         [
             Route("GET", "/workflows/{workflow_id}", wait, "Get", roles=READERS),
-            Route("GET", "/taskforces/{taskforce_uuid}", wait, "Get", roles=READERS, is_heavy=True),
+            Route(
+                "GET",
+                "/taskforces/{taskforce_uuid}",
+                wait,
+                "Get",
+                roles=READERS,
+                is_heavy=True,
+                light_with=("counts", "false"),
+            ),
         ],
         make_gatekeeper(Believer()),
     )

@@ -42,6 +42,7 @@ class WorkflowViewRoutes:
                 "Get the graph of a workflow, with depths and workers: as JSON, Mermaid or DOT",
                 roles=READERS,
                 is_heavy=True,
+                light_with=("counts", "false"),
                 answer=WorkflowGraph,
                 text_forms=tuple(form for form in MEDIA_TYPES.values() if form != JSON),
                 errors=(404,),
