@@ -47,7 +47,7 @@ def test_finished_is_what_is_over() -> None:
 def test_t1_the_filter_of_a_status_finds_exactly_the_runs_that_have_it(wanted: FlowStatus) -> None:
     query = make_status_filter(wanted)
     for status, want in CASES:
-        document = {"status": status.value, "want.kind": None if want is None else want.value}
+        document = {"status": status.value, "want": None if want is None else {"kind": want.value}}
         assert matches(document, query) == (find_flow_status(status, want) is wanted), (status, want)
 
 
