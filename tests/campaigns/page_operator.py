@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from deploy.local.stack import Stack
@@ -57,10 +58,13 @@ class PageOperator:
             AssertionError: a command failed, or something is not ready in time.
         """
         printed = [self._type_one(command, names) for command in commands]
+        self._await_ready()
+        return "".join(printed)
+
+    def _await_ready(self) -> None:
         for name in self._stack.names:
             if self._stack.get_child(name).is_running:
-                wait_until(lambda name=name: self._stack.is_ready(name), within_s=_PATIENCE_S, pause_s=0.3)  # type: ignore[misc]
-        return "".join(printed)
+                wait_until(partial(self._stack.is_ready, name), within_s=_PATIENCE_S, pause_s=0.3)
 
     def _type_one(self, command: str, names: Mapping[str, str]) -> str:
         self._tell(f"  $ {command}")
@@ -72,6 +76,9 @@ class PageOperator:
             self._tell("    (left out: this pool is not HTCondor)")
             return ""
         filled = fill_command(command, {**self._names, **names})
+        if verb == "ewms":
+            # A person would type it again until the gateway answers.
+            self._await_ready()
         return run_shell(filled, self._environment())
 
     def _environment(self) -> dict[str, str]:
