@@ -1,7 +1,7 @@
-/** Place a graph's boxes and lines: measure their texts, place them in layers, and draw the lines as curves. (core) */
+/** Place a graph's boxes and lines. dagre computes, and this module gives and takes plain values. (core) */
 
+import { Graph as DagreGraph, layout as placeNodes } from "@dagrejs/dagre";
 import type { Tone } from "../parts/texts.ts";
-import { type Extent, placeInLayers, type Spot } from "./layers/layers.ts";
 
 export interface GraphNode {
   id: string;
@@ -68,30 +68,35 @@ export function nameShape(nodes: readonly GraphNode[], edges: readonly GraphEdge
 }
 
 /** Return the size of an edge's label: room for a multiple of some characters, as `nameShape` counts them. */
-function measureLabel(label: string): { width: number; height: number } {
+function measureLabel(label: string): { width?: number; height?: number } {
   const characters = Math.ceil(Math.min(label.length, MOST_CHARACTERS) / STRETCH) * STRETCH;
-  return label ? { width: characters * 6.8 + 12, height: 20 } : { width: 0, height: 0 };
+  return label ? { width: characters * 6.8 + 12, height: 20 } : {};
 }
 
 /** Return the places of all nodes and edges. Edges to nodes that do not exist are left out. */
 export function placeGraph(nodes: readonly GraphNode[], edges: readonly GraphEdge[], direction: "LR" | "TB" = "LR"): Placed {
-  const isAcross = direction === "LR";
-  const turn = ({ width, height }: { width: number; height: number }): Extent => (isAcross ? { along: width, across: height } : { along: height, across: width });
-  const turnBack = ({ along, across }: Spot): Point => (isAcross ? { x: along, y: across } : { x: across, y: along });
-  const numbers = new Map(nodes.map((node, number) => [node.id, number]));
-  const drawn = edges.filter((edge) => numbers.has(edge.source) && numbers.has(edge.target));
-  const sizes = nodes.map((node) => measure([node.title, ...node.lines]));
-  const links = drawn.map((edge) => ({ source: numbers.get(edge.source)!, target: numbers.get(edge.target)! }));
-  const placed = placeInLayers(sizes.map(turn), links, drawn.map((edge) => turn(measureLabel(edge.label))));
-  const whole = turnBack(placed.size);
+  const graph = new DagreGraph({ multigraph: true });
+  graph.setGraph({ rankdir: direction, nodesep: 26, ranksep: direction === "LR" ? 70 : 48, marginx: 16, marginy: 16 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const node of nodes) {
+    graph.setNode(node.id, measure([node.title, ...node.lines]));
+  }
+  const known = new Set(nodes.map((node) => node.id));
+  const drawn = edges.filter((edge) => known.has(edge.source) && known.has(edge.target));
+  drawn.forEach((edge, place) => {
+    graph.setEdge(edge.source, edge.target, { ...measureLabel(edge.label), labelpos: "c" }, String(place));
+  });
+  placeNodes(graph);
+  const whole = graph.graph() as { width?: number; height?: number };
   return {
-    nodes: nodes.map((node, number) => ({ ...node, ...turnBack(placed.nodes[number]!), ...sizes[number]! })),
-    edges: drawn.map((edge, number) => {
-      const label = turnBack(placed.labels[number]!);
-      return { ...edge, path: drawCurve(placed.edges[number]!.map(turnBack)), labelX: label.x, labelY: label.y };
+    nodes: nodes.map((node) => ({ ...node, ...(graph.node(node.id) as { x: number; y: number; width: number; height: number }) })),
+    edges: drawn.map((edge, place) => {
+      const line = graph.edge(edge.source, edge.target, String(place)) as { points: Point[]; x?: number; y?: number };
+      const middle = line.points[Math.floor(line.points.length / 2)] ?? { x: 0, y: 0 };
+      return { ...edge, path: drawCurve(line.points), labelX: line.x ?? middle.x, labelY: line.y ?? middle.y };
     }),
-    width: whole.x,
-    height: whole.y,
+    width: whole.width ?? 0,
+    height: whole.height ?? 0,
   };
 }
 
