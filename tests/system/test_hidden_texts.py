@@ -59,11 +59,14 @@ def read_documents(stack: Stack) -> tuple[str, Any]:
 
 
 def find_files(stack: Stack, text: str) -> set[str]:
-    """Return the names of the files with `text` below the directories of the launch, but MongoDB's, which are
-    compressed.
+    """Return the names of the files with `text` below the directories of the launch. MongoDB's are compressed, so no
+    text is found in them.
     """
     found = set()
-    for root in {stack.services.data.root, stack.logs.parent}:
+    data = stack.services.data.root
+    # The servers of tests have their data in memory: their places below the data directory are links.
+    linked = {entry.resolve() for entry in data.iterdir() if entry.is_symlink()}
+    for root in {data, stack.logs.parent, *linked}:
         for path in walk_live(root):
             if path.is_file() and not path.is_symlink() and text.encode() in _read(path):
                 found.add(str(path))

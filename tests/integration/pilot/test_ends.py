@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from deploy.local.servers.broker_admin import BrokerAdmin
 from schemas.payloads.data_events import Header
 from schemas.pilot.exits import PilotExit
@@ -18,6 +20,12 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
     except OSError:
         return False
+
+
+@pytest.fixture
+def forks_pilots() -> bool:
+    """Each pilot is a start of `python`: what a killed task leaves must be reaped as on a worker."""
+    return False
 
 
 async def gone(pids: list[int], within_s: float = 10.0) -> bool:
