@@ -41,7 +41,7 @@ class EarlyCreations:
         if begun is None or begun.has_failed:
             work = self._broker.declare_queues(workflow_id, mqids)
             task = asyncio.create_task(work, name=f"create the queues of {workflow_id}")
-            # Nobody needs the error: whoever takes the creation creates the queues again.
+            # Read the error, or asyncio reports it: after a failure, `finish_creation` creates the queues again.
             task.add_done_callback(_has_failed)
             self._begun[workflow_id] = _Creation(tuple(mqids), task)
 

@@ -153,7 +153,7 @@ class Store(Database):
             committed = Committed(decision.changes, rows)
             for listener in self.on_commit:
                 listener(committed)
-            # Let the relay send before the caller goes on: receivers wait for the event, nobody yet for the caller.
+            # Let the relay send first: the receivers of the events wait for them already.
             await asyncio.sleep(0)
         return decision
 

@@ -215,7 +215,7 @@ class Starter:
 
 
 def check_texts(order: TaskforceStart) -> None:
-    """Refuse an order whose program has masks for texts that nobody can ask for.
+    """Refuse an order of an older WMS, whose program has masks where TMS cannot get the texts.
 
     Raises:
         Unsubmittable: the order is of this kind.

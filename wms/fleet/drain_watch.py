@@ -23,7 +23,7 @@ _LOOK_S = 5.0
 #: How many taskforces one look ends at a location. The next look comes at once if there were as many.
 _AT_ONCE = 100
 
-#: The filter of the taskforces whose jobs wait for slots, and none of which has a worker, as their TMS last reported.
+#: Finds taskforces with jobs that wait for slots and without a worker, by the last report of their TMS.
 _ONLY_QUEUED: Document = {
     f"compound_statuses.{JobStatus.IDLE}": {"$exists": True},
     **{f"compound_statuses.{status}": {"$exists": False} for status in (JobStatus.RUNNING, JobStatus.SUSPENDED)},

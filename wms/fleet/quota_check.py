@@ -61,7 +61,7 @@ class QuotaCheck:
 
 
 def make_user_refusal(limit: QuotaLimit, quota: Quota) -> OverQuota:
-    """Return the error for a user who has reached `limit`."""
+    """Return the error that tells a user of their own limit."""
     if limit is QuotaLimit.WAITING:
         return OverQuota(
             f"as many of your workflows wait for their queues as may wait at a time: {quota.max_waiting}",
@@ -76,7 +76,7 @@ def make_user_refusal(limit: QuotaLimit, quota: Quota) -> OverQuota:
 
 
 def make_organization_refusal(organization: str, limit: QuotaLimit, quota: Quota) -> OverQuota:
-    """Return the error for a user whose `organization` has reached `limit`."""
+    """Return the error that tells a user of the limit of `organization`."""
     counted = "those of its members, of its jobs and of its runs count together"
     if limit is QuotaLimit.WAITING:
         return OverQuota(

@@ -87,7 +87,7 @@ class WorkflowFeed:
         if feed is None or feed.is_over:
             feed = self._lists[key] = self._make_feed(access)
         try:
-            async with aclosing(feed.follow(after)) as parts:
+            async with aclosing(feed.follow_state(after)) as parts:
                 async for part in parts:
                     yield part
         finally:

@@ -26,7 +26,7 @@ class WorkflowReader:
         self._shared = shared or SharedWork()
 
     async def read_workflow(self, workflow_id: str, access: Access, *, counts: bool = True) -> WorkflowReading:
-        """Return a workflow with its parts. Without `counts`, nobody counts the events in its queues.
+        """Return a workflow with its parts. If `counts` is false, leave out the counts of its queues.
 
         Raises:
             NotFound: the workflow is unknown, or not the caller's.

@@ -73,7 +73,7 @@ class SharedFeed(Generic[State]):
         """Whether the feed does not read: it has no stream, or reading failed. A new stream then needs a new feed."""
         return self._n_streams == 0 or self._failure is not None
 
-    async def follow(self, after: str) -> AsyncGenerator[bytes, None]:
+    async def follow_state(self, after: str) -> AsyncGenerator[bytes, None]:
         """Yield the state for a client that has the id `after`, then each change.
 
         Raises:

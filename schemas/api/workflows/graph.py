@@ -50,7 +50,7 @@ class WorkflowGraph(Object):
         ),
     ]
     #: One row for each queue, in the order of the request. Empty if MQS does not have the queues, or if the request has
-    #: `counts=false`: then nobody counts them, and the answer comes sooner.
+    #: `counts=false`: without the counts the answer comes sooner.
     queues: list[QueueDepth]
     n_dead: int
     unseen: Annotated[str, Field(description="Why the queues cannot be counted now; empty if they are.")] = ""

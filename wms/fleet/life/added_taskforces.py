@@ -5,15 +5,13 @@ from typing import Any
 
 from schemas.errors import Broken, Rejected, Unprocessable
 from schemas.fleet.documents import TaskforceDocument
-from schemas.fleet.objects import PhaseChange
-from schemas.fleet.phases import Phase
 from schemas.rules.limits import MAX_CONFIGURATION_BYTES, MAX_TASKFORCES
 from wms.fleet.id_source import IdSource
 from wms.fleet.life import start_order
 from wms.fleet.life.aggregate import Draft, FleetDecision
 from wms.fleet.life.stimuli import AddWorkers
 from wms.fleet.life.tms_requests import POLLING_GETS_NO_SECRETS
-from wms.fleet.life.workflow_requests import configuration_bytes, make_queue_request
+from wms.fleet.life.workflow_requests import begin_log, configuration_bytes, make_queue_request
 
 ADDED = "Created when adding more workers for this task directive."
 
@@ -120,16 +118,7 @@ def _copy_taskforce(
         task_index=template.task_index,
         worker_config=template.worker_config,
         pilot_config=template.pilot_config,
-        phase_change_log=[
-            PhaseChange(
-                target_phase=Phase.PRE_MQ_ACTIVATION,
-                timestamp=timestamp,
-                was_successful=True,
-                source_event_time=None,
-                source_entity=by,
-                context=context,
-            )
-        ],
+        phase_change_log=begin_log(timestamp, by=by, context=context),
     )
     draft.taskforces[added.taskforce_uuid] = added
     return added

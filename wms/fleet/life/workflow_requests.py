@@ -112,21 +112,26 @@ def make_workflow(
                 traceparent=traceparent,
                 worker_config=task_request.worker_config,
                 pilot_config=_resolve_tag(task_request.pilot_config, tags),
-                phase_change_log=[
-                    PhaseChange(
-                        target_phase=Phase.PRE_MQ_ACTIVATION,
-                        timestamp=timestamp,
-                        was_successful=True,
-                        source_event_time=None,
-                        source_entity="USER",
-                        context=CREATED,
-                    )
-                ],
+                phase_change_log=begin_log(timestamp, by="USER", context=CREATED),
             )
             for location in task_locations
         ]
     event = make_queue_request(workflow, {taskforce.schedd for taskforce in taskforces})
     return NewWorkflow(workflow, tuple(tasks), tuple(taskforces), event, hint)
+
+
+def begin_log(timestamp: float, *, by: str, context: str) -> list[PhaseChange]:
+    """Return the log of a new taskforce, with its first phase. `by` is who made it at `timestamp`, `context` why."""
+    return [
+        PhaseChange(
+            target_phase=Phase.PRE_MQ_ACTIVATION,
+            timestamp=timestamp,
+            was_successful=True,
+            source_event_time=None,
+            source_entity=by,
+            context=context,
+        )
+    ]
 
 
 def make_queue_request(workflow: WorkflowDocument, schedds: set[str]) -> WorkflowRequested:

@@ -61,7 +61,7 @@ def test_many_streams_cost_one_reading_and_one_encoding_of_each_state() -> None:
     async def main() -> None:
         source = Source()
         heard: list[list[bytes]] = [[] for _ in range(50)]
-        tasks = [asyncio.create_task(collect(source.feed.follow(""), each)) for each in heard]
+        tasks = [asyncio.create_task(collect(source.feed.follow_state(""), each)) for each in heard]
         await asyncio.sleep(1)
         source.now = "2"
         await asyncio.sleep(10)
@@ -75,7 +75,7 @@ def test_many_streams_cost_one_reading_and_one_encoding_of_each_state() -> None:
 def test_with_many_streams_a_feed_reads_less_often() -> None:
     async def main() -> None:
         source = Source()
-        tasks = [asyncio.create_task(collect(source.feed.follow(""), [])) for _ in range(200)]
+        tasks = [asyncio.create_task(collect(source.feed.follow_state(""), [])) for _ in range(200)]
         await asyncio.sleep(11)
         assert source.n_reads == 3
         await end(*tasks)
@@ -86,7 +86,7 @@ def test_with_many_streams_a_feed_reads_less_often() -> None:
 def test_a_client_that_knows_the_state_gets_changes_only() -> None:
     async def main() -> None:
         source, heard = Source(), list[bytes]()
-        task = asyncio.create_task(collect(source.feed.follow("1"), heard))
+        task = asyncio.create_task(collect(source.feed.follow_state("1"), heard))
         await asyncio.sleep(3)
         assert heard == []
         source.now = "2"
@@ -100,7 +100,7 @@ def test_a_client_that_knows_the_state_gets_changes_only() -> None:
 def test_nothing_is_read_once_the_last_stream_has_ended() -> None:
     async def main() -> None:
         source = Source()
-        tasks = [asyncio.create_task(collect(source.feed.follow(""), [])) for _ in range(2)]
+        tasks = [asyncio.create_task(collect(source.feed.follow_state(""), [])) for _ in range(2)]
         await asyncio.sleep(1)
         await end(tasks[0])
         assert not source.feed.is_over
@@ -115,14 +115,14 @@ def test_nothing_is_read_once_the_last_stream_has_ended() -> None:
 def test_a_failed_reading_ends_all_streams() -> None:
     async def main() -> None:
         source = Source()
-        tasks = [asyncio.create_task(collect(source.feed.follow(""), [])) for _ in range(3)]
+        tasks = [asyncio.create_task(collect(source.feed.follow_state(""), [])) for _ in range(3)]
         await asyncio.sleep(1)
         source.is_away = True
         for ended in await asyncio.gather(*tasks, return_exceptions=True):
             assert isinstance(ended, Unavailable)
         assert source.feed.is_over
         with pytest.raises(Unavailable):
-            await anext(source.feed.follow(""))
+            await anext(source.feed.follow_state(""))
 
     run_on_fake_clock(main())
 
@@ -130,8 +130,8 @@ def test_a_failed_reading_ends_all_streams() -> None:
 def test_a_slow_client_hears_nothing_of_a_change_and_its_opposite() -> None:
     async def main() -> None:
         source = Source()
-        other = asyncio.create_task(collect(source.feed.follow(""), []))
-        async with aclosing(source.feed.follow("")) as parts:
+        other = asyncio.create_task(collect(source.feed.follow_state(""), []))
+        async with aclosing(source.feed.follow_state("")) as parts:
             assert await anext(parts) == b"1"
             for number in ("2", "1"):
                 source.now = number
@@ -151,8 +151,8 @@ def test_a_slow_client_misses_steps_and_no_change(steps: list[tuple[str, bool]])
     async def main() -> None:
         source = Source()
         # The other stream keeps the feed going while the slow one takes nothing.
-        other = asyncio.create_task(collect(source.feed.follow(""), []))
-        async with aclosing(source.feed.follow("")) as parts:
+        other = asyncio.create_task(collect(source.feed.follow_state(""), []))
+        async with aclosing(source.feed.follow_state("")) as parts:
             known = (await anext(parts)).decode()
             for number, is_taken in steps:
                 source.now = number
