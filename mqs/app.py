@@ -159,7 +159,6 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         closer.start()
         stack.push_async_callback(closer.stop)
         tokens = QueueTokens(
-            store,
             groups,
             issuer,
             broker_address=settings.profile_address,

@@ -1,9 +1,11 @@
-"""Open queues to users, pilots and other sites: give out tokens, and the profiles of the queues with them."""
+"""Open queues to users, pilots and other sites: give out tokens, and the profiles of the queues with them.
+
+New queues get tokens only after MQS has made them usable (`Groups.find_opened`).
+"""
 
 from collections.abc import Iterable
 from datetime import timedelta
 
-from mqs.groups import repository
 from mqs.groups.requests import Groups
 from mqs.tokens.grants import (
     Grant,
@@ -17,12 +19,11 @@ from mqs.tokens.grants import (
 from mqs.tokens.signing_keys import TokenIssuer
 from mqs.tokens.user_limits import UserLimits
 from runtime.bus.service_bus import Caller
-from runtime.kernel.store import Store
 from runtime.telemetry import counter
 from schemas.broker.queue_format import Wire
 from schemas.fleet.objects import MQProfile
 from schemas.fleet.queue_documents import MQProfileDocument
-from schemas.ids import Mqid, WorkflowId
+from schemas.ids import Mqid
 from schemas.questions.queues import GrantAnswer, GrantQuery, ProfilesAnswer, ProfilesQuery, TaskProfilesQuery
 
 BROKER_TYPE = "rabbitmq"
@@ -35,7 +36,6 @@ class QueueTokens:
 
     def __init__(
         self,
-        store: Store,
         groups: Groups,
         issuer: TokenIssuer,
         *,
@@ -46,7 +46,6 @@ class QueueTokens:
         user_limits: UserLimits,
     ) -> None:
         """`legacy_clients` says that clients of existing systems use these queues, too."""
-        self._store = store
         self._groups = groups
         self._issuer = issuer
         self._broker_address = broker_address
@@ -57,7 +56,7 @@ class QueueTokens:
 
     async def open_public_queues(self, query: ProfilesQuery) -> ProfilesAnswer:
         """Return the public queues of a workflow, with tokens for the user who asks."""
-        found = await repository.find_group(self._store, query.workflow_id)
+        found = await self._groups.find_opened(query.workflow_id)
         if query.unowned and found.group is not None:
             if found.group.owner:
                 return ProfilesAnswer(profiles=[])
@@ -69,7 +68,7 @@ class QueueTokens:
 
     async def open_task_queues(self, query: TaskProfilesQuery) -> ProfilesAnswer:
         """Return the queues of one task with its pilots' token, for a TMS that polls over REST."""
-        found = await repository.find_group(self._store, query.workflow_id)
+        found = await self._groups.find_opened(query.workflow_id)
         wanted = (*query.inputs, *query.outputs)
         grant = self._widen_grant(task_grant(found.group, found.profiles, query), wanted)
         token = await self._mint_token(grant, "pilot")
@@ -80,7 +79,7 @@ class QueueTokens:
 
     async def open_pilot_queues(self, query: GrantQuery, caller: Caller) -> GrantAnswer:
         """Return the token by which a taskforce's pilots open their queues."""
-        found = await repository.find_group(self._store, WorkflowId(query.workflow_id))
+        found = await self._groups.find_opened(query.workflow_id)
         grant = pilot_grant(found.group, found.profiles, query, caller=caller)
         await self._user_limits.limit_pilots(grant.subject, count_pilot_connections(query))
         token = await self._issuer.mint_token(grant, life=self._pilot_life)

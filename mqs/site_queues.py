@@ -65,6 +65,7 @@ class SiteQueues:
         check_site(
             (await repository.find_group(self._store, profile.workflow_id)).group, query.site, missing=_NO_PROFILE
         )
+        await self._groups.find_opened(profile.workflow_id)
         group = (await self._groups.note_use(profile.workflow_id)).group
         if group is not None and group.state is GroupState.RETIRING:
             # The group is retiring. A token would open queues that MQS will delete soon.

@@ -19,7 +19,7 @@ SETTLE_S = 4.0
 _ANSWER_S = 3.0
 
 _seal_s = histogram("mqs_seal_seconds", "Time until new queues survive a crash of the broker.")
-_unsealed = counter("mqs_seals_refused_total", "Seals that the broker has refused: activations wait 4 s instead.")
+_unsealed = counter("mqs_seals_refused_total", "Seals that the broker has refused: tokens wait 4 s instead.")
 
 
 class QueueSeals:
@@ -66,7 +66,7 @@ class QueueSeals:
             deletion.add_done_callback(self._forget_deletion)
         except (AccessRefused, Broken) as error:
             _unsealed.inc()
-            log.warning("the broker refuses to seal new queues, so activating them takes longer", reason=error.reason)
+            log.warning("the broker refuses to seal new queues, so their first tokens come later", reason=error.reason)
             await self._wait_until_written()
 
     def _forget_deletion(self, deletion: asyncio.Task[None]) -> None:

@@ -41,6 +41,11 @@ class Declare:
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """Make the group's new queues usable, so that MQS can give out tokens for them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shut:
     """Close these queues to new events, because no task will take events from them. Publishers get an error."""
 
@@ -72,7 +77,7 @@ class Forget:
     """Do nothing on the broker: these queues were reserved but never created."""
 
 
-Task = Declare | Shut | Remove | Look | Remind | Forget
+Task = Declare | Open | Shut | Remove | Look | Remind | Forget
 
 
 def next_step(
@@ -84,6 +89,8 @@ def next_step(
             if group.unasked:
                 return Forget() if now >= last_used_at(group) + rules.abandoned else None
             return Declare() if group.admitted_at is not None else None
+        case GroupState.ACTIVE if not group.is_open:
+            return Open()
         case GroupState.ACTIVE if not group.owner:
             due = group.wake_at is None or now >= group.wake_at
             return Look(tuple(profile.mqid for profile in profiles)) if due else None
@@ -100,8 +107,8 @@ def next_step(
         case GroupState.RETIRING:
             left = [profile for profile in profiles if profile.retired_at is None]
             everything = Remove(tuple(profile.mqid for profile in left), with_dead_letters=True)
-            # Queues that never became active are empty, because no token for them exists.
-            if group.activated_at is None or now >= over_at(group) + rules.retention:
+            # Queues that were never open are empty, because no token for them exists.
+            if group.activated_at is None or not group.is_open or now >= over_at(group) + rules.retention:
                 return everything
             # Tasks may still take the events in the public inputs. Queues from which users consume stay as they are.
             if inputs := tuple(p.mqid for p in left if p.is_public and p.is_input and p.shut_at is None):

@@ -89,7 +89,7 @@ def apply_verdict(group: MQGroupDocument, verdict: Verdict, *, now: datetime, ru
 def mark_active(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules
 ) -> GroupDecision:
-    """Return the group as active, after its queues were created.
+    """Return the group as active, after its queues were created. They are not open yet: `mark_open` follows.
 
     If the workflow has ended meanwhile, change nothing: the caller deletes the queues again.
     """
@@ -101,13 +101,21 @@ def mark_active(
                 "state": GroupState.ACTIVE,
                 "criteria": {"priority": group.priority},
                 "activated_at": now,
-                "wake_at": now + rules.remind,
+                "is_open": False,
+                "wake_at": now + rules.retry,
             }
         ),
         tuple(profile.model_copy(update={"is_activated": True}) for profile in profiles),
         (QueuesActivated(workflow_id=group.workflow_id),) if group.owner else (),
         (QueuesActivatedFact(workflow_id=group.workflow_id, activated_at=now),),
     )
+
+
+def mark_open(group: MQGroupDocument, *, now: datetime, rules: Rules) -> GroupDecision:
+    """Return the group as open, after its queues became usable. If the workflow has ended meanwhile, change nothing."""
+    if group.state is not GroupState.ACTIVE or group.is_open:
+        return UNCHANGED
+    return GroupDecision(group.model_copy(update={"is_open": True, "wake_at": now + rules.remind}))
 
 
 def remind_wms(group: MQGroupDocument, *, now: datetime, rules: Rules) -> GroupDecision:

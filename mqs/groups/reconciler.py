@@ -5,12 +5,12 @@ at the workflow's next event, at its `wake_at`, or at the next start.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.broker.topology import group_deletion
 from mqs.groups import foreign_groups, lifecycle, repository, retirement
-from mqs.groups.broker_steps import Declare, Forget, Look, Remind, Remove, Rules, Shut, next_step
+from mqs.groups.broker_steps import Declare, Forget, Look, Open, Remind, Remove, Rules, Shut, next_step
 from mqs.groups.early_creation import EarlyCreations
 from mqs.groups.lifecycle import GroupDecision
 from mqs.groups.repository import StoredGroup
@@ -29,6 +29,7 @@ from schemas.ids import Mqid, WorkflowId
 _activated = counter("mqs_groups_activated_total", "Groups of queues activated.")
 _retired = counter("mqs_groups_retired_total", "Groups of queues retired.")
 _declare_s = histogram("mqs_declare_seconds", "Time to create the queues of a group.")
+_open_s = histogram("mqs_open_seconds", "Time to make new queues of a group usable.")
 
 #: A function that decides about a group and its profiles in their current state.
 Decide = Callable[[MQGroupDocument, Sequence[MQProfileDocument]], GroupDecision]
@@ -64,7 +65,7 @@ class Reconciler:
                 await self._withdraw_unadmitted(workflow_id)
 
     async def _carry_out_steps(self, workflow_id: WorkflowId, known: StoredGroup | None) -> bool:
-        released = False
+        released = has_declared = False
         while True:
             found, known = known or await repository.find_group(self._store, workflow_id), None
             if found.group is None:
@@ -72,6 +73,9 @@ class Reconciler:
             match next_step(found.group, found.profiles, utc_now(), self._rules):
                 case Declare():
                     known = await self._declare_queues(workflow_id, found)
+                    has_declared = True
+                case Open():
+                    await self._open_queues(workflow_id, found, are_declared=has_declared)
                 case Shut() as what:
                     await self._shut_queues(workflow_id, what)
                 case Remove() as what:
@@ -141,24 +145,12 @@ class Reconciler:
         mqids = [profile.mqid for profile in found.profiles]
         with _declare_s.time():
             await self.creations.finish_creation(workflow_id, mqids)
-            failpoint("mqs.declared")
-            # A publisher may start as soon as it sees the activation, and every confirmed event must survive. So the
-            # activation is written while the queues are made safe, and committed afterwards.
-            safe = asyncio.ensure_future(self._make_safe(workflow_id, mqids))
-
-            async def wait_until_safe() -> None:
-                await asyncio.shield(safe)
-                failpoint("mqs.sealed")
-
-            try:
-                after = await self._record_decision(
-                    workflow_id,
-                    lambda group, profiles: lifecycle.mark_active(group, profiles, now=utc_now(), rules=self._rules),
-                    known=found,
-                    before_commit=wait_until_safe,
-                )
-            finally:
-                await asyncio.gather(safe, return_exceptions=True)
+        failpoint("mqs.declared")
+        after = await self._record_decision(
+            workflow_id,
+            lambda group, profiles: lifecycle.mark_active(group, profiles, now=utc_now(), rules=self._rules),
+            known=found,
+        )
         if after.group is not None and after.group.state is GroupState.ACTIVE:
             _activated.inc()
             log.info("queues activated", workflow_id=workflow_id, n_queues=len(mqids))
@@ -168,22 +160,32 @@ class Reconciler:
             await self._broker.remove_queues(group_deletion(workflow_id, mqids, with_dead_letters=True))
         return after
 
-    async def _make_safe(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
-        """Bind new queues, seal them, and check that they work.
+    async def _open_queues(self, workflow_id: WorkflowId, found: StoredGroup, *, are_declared: bool) -> None:
+        """Bind new queues, seal them, and check that they work. `are_declared`: this call has just declared them.
+
+        WMS goes on meanwhile, but no client can use the queues: for them MQS gives out tokens only afterwards.
 
         Raises:
             Unavailable: queues do not work. They are deleted, and a repeated call of `advance_group` creates them anew.
         """
+        mqids = [profile.mqid for profile in found.profiles]
         queues = (*mqids, dead_queue(workflow_id))
-        _, _, leaderless = await asyncio.gather(
-            self._broker.bind_queues(workflow_id, mqids),
-            self._broker.seal_queues(),
-            self._broker.find_leaderless(queues),
-        )
+        with _open_s.time():
+            if not are_declared:
+                await self._broker.declare_queues(workflow_id, mqids)
+            _, _, leaderless = await asyncio.gather(
+                self._broker.bind_queues(workflow_id, mqids),
+                self._broker.seal_queues(),
+                self._broker.find_leaderless(queues),
+            )
         if leaderless:
-            # No client knows these queues yet, so they are empty.
+            # Nobody has used these queues yet, so they are empty.
             await self._broker.remove_queues(group_deletion(workflow_id, mqids, with_dead_letters=True))
             raise Unavailable(f"{len(leaderless)} of {len(queues)} new queues have no leader, so they are made anew")
+        failpoint("mqs.sealed")
+        await self._record_decision(
+            workflow_id, lambda group, _: lifecycle.mark_open(group, now=utc_now(), rules=self._rules), known=found
+        )
 
     async def _withdraw_unadmitted(self, workflow_id: WorkflowId) -> None:
         """Delete queues whose creation began, but that the stored group does not have."""
@@ -248,12 +250,11 @@ class Reconciler:
         decide: Decide,
         *,
         known: StoredGroup | None = None,
-        before_commit: Callable[[], Awaitable[None]] | None = None,
     ) -> StoredGroup:
         """Record the decision that `decide` makes about the current group. Return what is stored after the decision.
 
         The first attempt uses the group in `known`, if it is given. If that state is out of date, the store rejects the
-        change, and the next attempt reads the group again. `before_commit`: as `Store.transact` has it.
+        change, and the next attempt reads the group again.
         """
         after = StoredGroup(None)
 
@@ -271,5 +272,5 @@ class Reconciler:
                 (*repository.group_changes(found, outcome), *repository.ledger_changes(book, n_more)), outcome.effects
             )
 
-        await self._store.transact(step, before_commit=before_commit)
+        await self._store.transact(step)
         return after

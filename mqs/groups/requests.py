@@ -143,6 +143,18 @@ class Groups:
         await self._store.transact(record_use)
         return await repository.find_group(self._store, workflow_id)
 
+    async def find_opened(self, workflow_id: WorkflowId) -> StoredGroup:
+        """Return the group of a workflow, for whose queues tokens are wanted. If it is active, open its queues first.
+
+        Raises:
+            Unavailable: the queues cannot be opened now.
+        """
+        found = await repository.find_group(self._store, workflow_id)
+        if found.group is None or found.group.is_open or found.group.state is not GroupState.ACTIVE:
+            return found
+        await self.advance_group(workflow_id)
+        return await repository.find_group(self._store, workflow_id)
+
     async def retire_group(self, event_id: EventId, event: WorkflowOver) -> None:
         """Start to delete the queues of a workflow that is over."""
 

@@ -118,15 +118,11 @@ class Store(Database):
         inbox_id: str | None = None,
         digest: str | None = None,
         once: Once | None = None,
-        before_commit: Callable[[], Awaitable[None]] | None = None,
     ) -> Decision | Repeated:
         """Run `step`, commit its decision in one transaction, and return the decision.
 
         With `inbox_id`, or with `once`, the store handles a stimulus once: a repetition returns `Repeated` with the
         first answer. After transient errors and lost compare-and-sets the step runs again, for at most 8 s.
-
-        `before_commit` waits for something that must be true before the decision counts, while the database already
-        writes. Each attempt calls it. If it raises, nothing is committed.
 
         Raises:
             Conflict: a document to insert exists already, or `inbox_id` came before with another `digest`.
@@ -143,7 +139,7 @@ class Store(Database):
                 stop=stop_after_delay(_RETRY_FOR_S),
             ):
                 with attempt, translate_errors():
-                    decision, rows = await self._try_once(step, inbox_id, digest, before_commit)
+                    decision, rows = await self._try_once(step, inbox_id, digest)
         except RetryError as error:
             raise Unavailable("too many requests change this document at once; try again") from error
         except _AlreadyTaken:
@@ -162,7 +158,6 @@ class Store(Database):
         step: Step,
         inbox_id: str | None,
         digest: str | None,
-        before_commit: Callable[[], Awaitable[None]] | None,
     ) -> tuple[Decision, tuple[OutboxRow, ...]]:
         async with self._client.start_session() as session:
             await session.start_transaction(
@@ -180,8 +175,6 @@ class Store(Database):
                     await self._database[INBOX].update_one(
                         {"_id": inbox_id}, {"$set": {"answer": decision.answer}}, session=session
                     )
-                if before_commit is not None:
-                    await before_commit()
                 failpoint("store.before_commit")
             except BaseException as error:
                 with suppress(PyMongoError):

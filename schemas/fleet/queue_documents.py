@@ -44,6 +44,8 @@ class MQGroupDocument(MQGroup):
     #: When the budget admitted the group. From then on its queues may exist; after a crash some may be missing.
     admitted_at: datetime | None = None
     activated_at: datetime | None = None
+    #: Whether MQS gives out tokens for the activated queues. Before that nobody can use them.
+    is_open: bool = True
     #: Whether another WMS has reserved the queues and not yet asked to activate them.
     unasked: bool = False
     #: The site whose WMS reserved the queues; empty if our own WMS reserved the queues for `owner`.

@@ -30,6 +30,8 @@ from tests.bench.control_counts import SystemCounts, make_cost_table
 N_WORKFLOWS = 20
 #: The pause between two workflows whose costs are counted, so that each is alone.
 _PACE_S = 1.0
+#: The pause after the end of a workflow in which the system deletes what was its.
+_PEACE_S = 1.5
 
 
 def _workflow() -> Workflow:
@@ -59,6 +61,17 @@ def _offered_s(run: Run) -> float:
     log = state.taskforces[0].phase_change_log
     at = next(change.timestamp for change in log if change.target_phase is Phase.PENDING_STARTER)
     return at - state.workflow.timestamp
+
+
+def _offered_alone_s(client: Client) -> float:
+    """Submit one workflow, end it, and leave the system in peace. Return as `_offered_s`."""
+    run = client.submit(_workflow())
+    _submitted_s(run)
+    offered_s = _offered_s(run)
+    run.abort()
+    run.wait("over", timeout="60s")
+    time.sleep(_PEACE_S)
+    return offered_s
 
 
 def _removed_s(run: Run) -> float:
@@ -105,6 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
         Client(stack.gateway, token=stack.token, timeout=60) as client,
     ):
         _submitted_s(client.submit(_workflow()))  # the first one also opens connections
+        offered_alone = [_offered_alone_s(client) for _ in range(N_WORKFLOWS)]
         posts, offered, alone = [], [], []
         for _ in range(N_WORKFLOWS):
             begin = time.perf_counter()
@@ -136,7 +150,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name, taken in (
         ("bare paused submit by the bindings", bare),
         ("POST /v1/workflows, answered", posts),
-        ("POST to pending-starter, one after the other", offered),
+        ("POST to pending-starter, nothing else under way", offered_alone),
+        ("POST to pending-starter, the one before being aborted", offered),
         ("POST to jobs in the schedd, one after the other", alone),
         ("POST to jobs in the schedd, posted together", together),
         ("of these, the first POST to the last one's answer", [last_post_s]),

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,8 @@ from runtime.amqp import Unroutable, broker_url
 from runtime.bus.service_bus import Bus
 from schemas import ids
 from schemas.broker.topology import tms_service
-from schemas.events import ControlEvent, Payload, WorkflowOver, WorkflowRequested, build_event
+from schemas.errors import Unavailable
+from schemas.events import ControlEvent, Payload, QueuesActivated, WorkflowOver, WorkflowRequested, build_event
 from schemas.fleet.documents import QueuePlan
 from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, WorkflowId
 from schemas.questions.queues import DepthsQuery, GrantQuery, ProfilesQuery
@@ -119,9 +120,20 @@ class Peer:
                     return name
 
     async def next(self, timeout_s: float = 5.0) -> Payload:
-        """Return the next event that arrives."""
+        """Return the next event that arrives. Queues that it reports as active are open when this returns."""
         async with asyncio.timeout(timeout_s):
-            return (await self.got.get()).data
+            payload = (await self.got.get()).data
+            if isinstance(payload, QueuesActivated):
+                await self.wait_until_open(payload.workflow_id)
+            return payload
+
+    async def wait_until_open(self, workflow_id: WorkflowId) -> None:
+        """Return when MQS gives out tokens for the queues of a workflow."""
+        while True:
+            with suppress(Unavailable):
+                await self.bus.ask(ProfilesQuery(workflow_id=workflow_id, subject="observer"), timeout_s=30)
+                return
+            await asyncio.sleep(0.1)
 
     async def nothing_more(self, timeout_s: float = 0.3) -> None:
         """Return if no further event arrives within the time."""

@@ -22,7 +22,6 @@ from tests.integration.mqs.test_groups import exists, group_of, until
         "store.before_commit:kill:3",
         "mqs.reserved:kill",
         "mqs.declared:kill",
-        "mqs.sealed:kill",
         "store.before_commit:kill:4",
     ],
 )
@@ -46,6 +45,24 @@ async def test_a_crash_on_the_way_to_activation_is_healed_by_the_next_start(
         # The transaction that the kill left open keeps the documents locked for some seconds.
         assert await wms.next(20) == QueuesActivated(workflow_id=plan.workflow_id)
         assert (await group_of(mqs.store, plan.workflow_id))["state"] == GroupState.ACTIVE
+
+
+@pytest.mark.parametrize("point", ["mqs.sealed:kill", "store.before_commit:kill:5"])
+async def test_after_a_crash_between_activation_and_opening_the_next_start_opens_the_queues(
+    point: str, settings: Callable[..., MqsSettings], run_mqs: RunMqs, wms: Peer
+) -> None:
+    plan = Plan()
+    process = await start_doomed_mqs(settings(), failpoint=point)
+    try:
+        await wms.say(plan.requested)
+        async with asyncio.timeout(60):
+            assert await process.wait() == -signal.SIGKILL
+    finally:
+        if process.returncode is None:
+            process.kill()
+    async with run_mqs(broker_retry_s=0.2) as mqs:
+        assert await wms.next(20) == QueuesActivated(workflow_id=plan.workflow_id)
+        assert (await group_of(mqs.store, plan.workflow_id))["is_open"]
 
 
 async def test_a_crash_while_queues_are_shut_is_healed_by_the_next_start(

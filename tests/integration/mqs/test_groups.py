@@ -205,6 +205,34 @@ async def test_queues_whose_creation_began_too_early_are_deleted_again(
             assert not await exists(as_mqs, queue)
 
 
+async def test_wms_goes_on_at_once_and_tokens_wait_until_the_queues_are_sealed(
+    run_mqs: RunMqs, wms: Peer, tms: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, may_seal = Plan(), asyncio.Event()
+    async with run_mqs() as mqs:
+        seal = mqs.broker.seal_queues
+
+        async def seal_late() -> None:
+            await may_seal.wait()
+            await seal()
+
+        monkeypatch.setattr(mqs.broker, "seal_queues", seal_late)
+        await wms.say(plan.requested)
+        assert (await wms.got.get()).data == QueuesActivated(workflow_id=plan.workflow_id)
+        asked = [
+            asyncio.create_task(wms.bus.ask(plan.profiles_query, timeout_s=30)),
+            asyncio.create_task(tms.bus.ask(plan.grant_query(), timeout_s=30)),
+        ]
+        answered, _ = await asyncio.wait(asked, timeout=0.5)
+        assert not answered
+        may_seal.set()
+        profiles, grant = await asyncio.gather(*asked)
+        assert isinstance(profiles, ProfilesAnswer)
+        assert all(profile.auth_token for profile in profiles.profiles)
+        assert isinstance(grant, GrantAnswer)
+        assert (await group_of(mqs.store, plan.workflow_id))["is_open"]
+
+
 async def test_queues_without_a_leader_are_made_anew(
     run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,30 +116,6 @@ async def test_all_changes_happen_or_none(store: Store) -> None:
     assert (await store.count("things", {}), await store.count("others", {}), await store.count(INBOX, {})) == (1, 0, 0)
 
 
-async def test_nothing_counts_before_what_the_commit_waits_for_is_true(store: Store) -> None:
-    waits = asyncio.Event()
-
-    async def wait_for_it() -> None:
-        await waits.wait()
-
-    slow = Insert("things", {"_id": 1, "name": "slow"})
-    making = asyncio.create_task(made(store, slow, before_commit=wait_for_it))
-    await made(store, Insert("things", {"_id": 2}))
-    assert await store.count("things", {}) == 1
-    waits.set()
-    await making
-    assert await store.count("things", {}) == 2
-
-
-async def test_if_what_the_commit_waits_for_fails_nothing_is_committed(store: Store) -> None:
-    async def fail() -> None:
-        raise Unavailable("the broker is away")
-
-    with pytest.raises(Unavailable, match="the broker is away"):
-        await made(store, Insert("things", {"_id": 1}), inbox_id="i1", before_commit=fail)
-    assert (await store.count("things", {}), await store.count(INBOX, {})) == (0, 0)
-
-
 async def test_a_unique_index_that_an_update_would_break_is_a_conflict(store: Store) -> None:
     await made(store, Insert("things", {"_id": 1, "name": "a"}), Insert("things", {"_id": 2, "name": "b"}))
     with pytest.raises(Conflict):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mqs.groups import foreign_groups, lifecycle, retirement
 from mqs.groups.admission import Admitted, Deferred, Verdict
-from mqs.groups.broker_steps import Declare, Forget, Look, Remind, Remove, Rules, Shut, next_step
+from mqs.groups.broker_steps import Declare, Forget, Look, Open, Remind, Remove, Rules, Shut, next_step
 from mqs.groups.lifecycle import UNCHANGED, GroupDecision
 from schemas import ids
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowRequested
@@ -89,6 +89,8 @@ class World:
                 case Declare():
                     self.on_broker |= {profile.mqid for profile in self.profiles} | {"dead"}
                     outcome = lifecycle.mark_active(self.group, self.profiles, now=now, rules=RULES)
+                case Open():
+                    outcome = lifecycle.mark_open(self.group, now=now, rules=RULES)
                 case Forget():
                     outcome = foreign_groups.forget_group(self.group, self.profiles, now=now, rules=RULES)
                 case Remind():
@@ -142,6 +144,43 @@ def test_activation_tells_wms_and_shows_the_criteria() -> None:
     assert world.group.wake_at == NOW + RULES.remind
     assert all(profile.is_activated for profile in world.profiles)
     assert world.events == [QueuesActivated(workflow_id=WORKFLOW)]
+
+
+def test_active_queues_are_opened_and_until_then_the_timers_come_back_soon() -> None:
+    world = World()
+    world.request(Admitted())
+    assert world.group is not None
+    world.apply(lifecycle.mark_active(world.group, world.profiles, now=NOW, rules=RULES))
+    assert (world.group.is_open, world.group.wake_at) == (False, NOW + RULES.retry)
+    assert next_step(world.group, world.profiles, NOW, RULES) == Open()
+    foreign = world.group.model_copy(update={"owner": "", "site": "wms-a"})
+    assert next_step(foreign, world.profiles, NOW, RULES) == Open()
+    closed = world.group.model_copy(update={"closed_at": NOW})
+    assert next_step(closed, world.profiles, NOW, RULES) == Open(), "what is not bound cannot be shut"
+    world.apply(lifecycle.mark_open(world.group, now=NOW + MIN, rules=RULES))
+    assert (world.group.is_open, world.group.wake_at) == (True, NOW + MIN + RULES.remind)
+    assert lifecycle.mark_open(world.group, now=NOW + MIN, rules=RULES) == UNCHANGED
+
+
+def test_queues_whose_workflow_ends_before_they_are_open_go_at_once() -> None:
+    world = World()
+    world.request(Admitted())
+    assert world.group is not None
+    world.on_broker = {IN, PRIVATE, OUT, "dead"}
+    world.apply(lifecycle.mark_active(world.group, world.profiles, now=NOW, rules=RULES))
+    world.over()
+    assert lifecycle.mark_open(world.group, now=NOW, rules=RULES) == UNCHANGED
+    assert next_step(world.group, world.profiles, NOW, RULES) == Remove((IN, PRIVATE, OUT), with_dead_letters=True)
+    world.work(NOW)
+    assert (world.state(), world.on_broker) == (GroupState.RETIRED, set())
+
+
+def test_a_group_from_before_mqs_recorded_openings_is_open() -> None:
+    world = active()
+    assert world.group is not None
+    stored = world.group.model_dump()
+    del stored["is_open"]
+    assert MQGroupDocument.model_validate(stored).is_open
 
 
 def test_a_deferred_request_is_told_why_once_and_is_activated_after_a_release() -> None:
