@@ -51,15 +51,21 @@ UNCHANGED = GroupDecision()
 
 
 def apply_request(
-    group: MQGroupDocument | None, event: WorkflowRequested, verdict: Verdict, *, now: datetime, rules: Rules
+    group: MQGroupDocument | None,
+    event: WorkflowRequested,
+    verdict: Verdict,
+    *,
+    now: datetime,
+    rules: Rules,
+    traceparent: str = "",
 ) -> GroupDecision:
-    """Return the decision about a workflow's request for queues.
+    """Return the decision about a workflow's request for queues. `traceparent` is the trace of the request.
 
     For a repeated request, repeat the answer. Only the list of schedds may change, because workers that are added later
     may bring a new schedd.
     """
     if group is None:
-        return _reserve_group(event, verdict, now, rules)
+        return _reserve_group(event, verdict, now, rules, traceparent)
     events: tuple[Payload, ...] = ()
     if group.state is GroupState.ACTIVE:
         events = (QueuesActivated(workflow_id=group.workflow_id),)
@@ -142,7 +148,9 @@ def count_queues(event: WorkflowRequested) -> int:
     return len(event.queues) + 1
 
 
-def _reserve_group(event: WorkflowRequested, verdict: Verdict, now: datetime, rules: Rules) -> GroupDecision:
+def _reserve_group(
+    event: WorkflowRequested, verdict: Verdict, now: datetime, rules: Rules, traceparent: str
+) -> GroupDecision:
     admitted = isinstance(verdict, Admitted)
     group = MQGroupDocument(
         workflow_id=event.workflow_id,
@@ -155,6 +163,7 @@ def _reserve_group(event: WorkflowRequested, verdict: Verdict, now: datetime, ru
         admitted_at=now if admitted else None,
         deferred="" if isinstance(verdict, Admitted) else verdict.reason,
         wake_at=now + (rules.retry if admitted else rules.defer),
+        traceparent=traceparent,
     )
     profiles = tuple(
         MQProfileDocument(

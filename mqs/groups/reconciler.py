@@ -20,6 +20,7 @@ from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, histogram, log
+from runtime.tracing import continue_trace, current_traceparent
 from runtime.turns import Turns
 from schemas.broker.topology import dead_queue
 from schemas.errors import Unavailable
@@ -72,7 +73,9 @@ class Reconciler:
                 return released
             match next_step(found.group, found.profiles, utc_now(), self._rules):
                 case Declare():
-                    known = await self._declare_queues(workflow_id, found)
+                    # A loop that lets a waiting group go on has no trace of its own.
+                    with continue_trace(current_traceparent() or found.group.traceparent):
+                        known = await self._declare_queues(workflow_id, found)
                     has_declared = True
                 case Open():
                     await self._open_queues(workflow_id, found, are_declared=has_declared)

@@ -22,6 +22,7 @@ from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, log
+from runtime.tracing import current_traceparent
 from schemas.broker.services import Service
 from schemas.errors import EWMSError
 from schemas.events import QueuesDeferred, WorkflowEnding, WorkflowOver, WorkflowRequested
@@ -48,6 +49,7 @@ class Groups:
         """Reserve the queues of a workflow, and create them if the budget allows."""
 
         new: StoredGroup | None = None
+        traceparent = current_traceparent() or ""
         asking = Applicant(event.workflow_id, lifecycle.count_queues(event), event.priority, utc_now(), event.owner)
         # The broker needs longer than the database, so let it begin. `advance_group` below goes on from there, or takes
         # back what was not admitted.
@@ -59,7 +61,9 @@ class Groups:
 
         def decide_request(found: StoredGroup, verdict: Verdict, now: datetime) -> GroupDecision:
             nonlocal new
-            outcome = lifecycle.apply_request(found.group, event, verdict, now=now, rules=self._rules)
+            outcome = lifecycle.apply_request(
+                found.group, event, verdict, now=now, rules=self._rules, traceparent=traceparent
+            )
             new = StoredGroup(outcome.group, outcome.profiles) if found.group is None else None
             if new is not None and lifecycle.count_held(new.group):
                 begin_creation()

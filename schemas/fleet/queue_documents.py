@@ -53,6 +53,8 @@ class MQGroupDocument(MQGroup):
     #: Why the group waits for its admission; empty once it is admitted.
     deferred: str = ""
     over_at: datetime | None = None
+    #: The W3C trace context of the request for the queues; empty if it had none.
+    traceparent: str = ""
     #: Until this time, dead letters may be on their way back into the queues, so no queue counts as empty.
     replaying_until: datetime | None = None
     #: When MQS last noticed that the queues were in use, if they exist longer than the workflow.

@@ -14,6 +14,7 @@ from runtime.kernel.decision import Document, Insert, Update
 from runtime.kernel.store import Committed, Store
 from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
+from runtime.tracing import continue_trace
 from schemas.errors import Unavailable
 from schemas.fleet.documents import TASKFORCES
 from schemas.fleet.phases import Phase
@@ -126,19 +127,20 @@ class Launcher:
         first = [taskforce for owner, n in turns.items() for taskforce in await self._find_first(owner, n, waiting)]
         for owner in turns:
             self._note_turn(schedd, owner)
-        launched = await asyncio.gather(*(self._launch_one(uuid) for uuid in first))
+        launched = await asyncio.gather(*(self._launch_one(uuid, trace) for uuid, trace in first))
         # If an owner had fewer taskforces than turns, or a taskforce has changed meanwhile, turns are left for others.
         return any(launched)
 
-    async def _find_first(self, owner: str, n: int, waiting: Document) -> list[TaskforceUuid]:
+    async def _find_first(self, owner: str, n: int, waiting: Document) -> list[tuple[TaskforceUuid, str]]:
+        """Return the first `n` waiting taskforces of `owner`, each with the trace of the request that made it."""
         found = await self._store.find(
             TASKFORCES,
             {"owner": owner, **waiting},
             sort=[("launch_rank", 1)],
             limit=n,
-            projection={"_id": 1},
+            projection={"_id": 1, "traceparent": 1},
         )
-        return [TaskforceUuid(taskforce["_id"]) for taskforce in found]
+        return [(TaskforceUuid(taskforce["_id"]), taskforce.get("traceparent", "")) for taskforce in found]
 
     def _note_turn(self, schedd: str, owner: str) -> None:
         self._n_turns += 1
@@ -147,9 +149,10 @@ class Launcher:
         if len(self._last_turn) > _MAX_REMEMBERED:
             del self._last_turn[next(iter(self._last_turn))]
 
-    async def _launch_one(self, uuid: TaskforceUuid) -> bool:
+    async def _launch_one(self, uuid: TaskforceUuid, trace: str) -> bool:
         try:
-            return await self._taskforces.launch_taskforce(uuid)
+            with continue_trace(trace, "taskforce.launch"):
+                return await self._taskforces.launch_taskforce(uuid)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others have their turn

@@ -106,10 +106,10 @@ class Peer:
         self.bus = bus
         self.got: asyncio.Queue[ControlEvent] = asyncio.Queue()
 
-    async def say(self, payload: Payload, *, event_id: str | None = None) -> EventId:
+    async def say(self, payload: Payload, *, event_id: str | None = None, traceparent: str | None = None) -> EventId:
         """Send an event to MQS, once it has an inbox."""
         name = EventId(event_id or f"test-{random.getrandbits(64):x}")
-        event = build_event(payload, event_id=name, source="ewms/test", time=datetime.now(UTC))
+        event = build_event(payload, event_id=name, source="ewms/test", time=datetime.now(UTC), traceparent=traceparent)
         async with asyncio.timeout(60):
             while True:
                 try:

@@ -126,7 +126,8 @@ async def test_a_group_beyond_the_budget_waits_and_is_activated_when_another_is_
     async with run_mqs(budget_queues=5, retire_look_s=0.1, retire_unused_s=0.3) as mqs:
         await wms.say(first.requested)
         assert await wms.next() == QueuesActivated(workflow_id=first.workflow_id)
-        await wms.say(second.requested)
+        trace = f"00-{'a' * 32}-{'b' * 16}-01"
+        await wms.say(second.requested, traceparent=trace)
         assert await wms.next() == QueuesDeferred(
             workflow_id=second.workflow_id, reason="it needs 4 queues, more than the broker's budget has left"
         )
@@ -136,7 +137,9 @@ async def test_a_group_beyond_the_budget_waits_and_is_activated_when_another_is_
         assert await wms.next() == QueuesActivated(workflow_id=small.workflow_id), "others go on meanwhile"
         await wms.say(first.over)
         await wms.say(small.over)
-        assert await wms.next() == QueuesActivated(workflow_id=second.workflow_id)
+        activated = await asyncio.wait_for(wms.got.get(), 20)
+        assert activated.data == QueuesActivated(workflow_id=second.workflow_id)
+        assert activated.traceparent == trace, "it waited, and still belongs to its request"
         await until(mqs.store, first.workflow_id, GroupState.RETIRED)
         await until(mqs.store, small.workflow_id, GroupState.RETIRED)
         book = await load_ledger(mqs.store)

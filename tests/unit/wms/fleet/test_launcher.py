@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from runtime.kernel.store import Store
+from runtime.tracing import current_traceparent
 from schemas.errors import Unavailable
 from tests.waiting import eventually
 from wms.fleet.choices.fleet_settings import Drain, FleetSettings
@@ -50,16 +51,24 @@ async def test_after_a_look_that_failed_what_waits_is_launched_without_a_further
     assert waiting.on_commit == []
 
 
+def _trace_of(number: int) -> str:
+    """Return the trace of the request for taskforce `number`; "" for each third one."""
+    return "" if number % 3 == 2 else f"00-{number + 1:032x}-{'b' * 16}-01"
+
+
 class Crowd:
     """A store in which taskforces of several users wait at one schedd; nothing is ever answered but by `answer`."""
 
     def __init__(self, owners: list[str]) -> None:
         self.on_commit: list[Any] = []
         self.waiting = [
-            {"_id": f"TF-{n}", "owner": owner, "schedd": "ap1", "n_asked": 1} for n, owner in enumerate(owners)
+            {"_id": f"TF-{n}", "owner": owner, "schedd": "ap1", "n_asked": 1, "traceparent": _trace_of(n)}
+            for n, owner in enumerate(owners)
         ]
         self.unanswered: list[dict[str, Any]] = []
         self.launched: list[str] = []
+        #: The trace in which each taskforce was launched.
+        self.traces: dict[str, str | None] = {}
 
     async def find(self, _: str, query: dict[str, Any], *, limit: int = 0, **__: Any) -> list[dict[str, Any]]:
         if "$or" in query:
@@ -70,6 +79,7 @@ class Crowd:
         return sorted({t["owner"] for t in self.waiting})
 
     async def launch_taskforce(self, uuid: str) -> bool:
+        self.traces[uuid] = current_traceparent()
         taskforce = next(t for t in self.waiting if t["_id"] == uuid)
         self.waiting.remove(taskforce)
         self.unanswered.append(taskforce)
@@ -88,6 +98,17 @@ async def test_six_hundred_taskforces_of_one_user_delay_no_other_user() -> None:
         launcher.look_soon()
         await eventually(lambda: len(crowd.launched) == 8)
         assert "bob" in crowd.launched[4:]
+    finally:
+        await launcher.stop()
+
+
+async def test_each_taskforce_is_launched_in_the_trace_of_its_own_request() -> None:
+    crowd = Crowd(["ada"] * 3)
+    launcher = Launcher(cast(Store, crowd), cast(TaskforceControl, crowd), LocationMap({"osg": Location(schedd="ap1")}))
+    await launcher.start()
+    try:
+        await eventually(lambda: not crowd.waiting)
+        assert crowd.traces == {"TF-0": _trace_of(0), "TF-1": _trace_of(1), "TF-2": None}
     finally:
         await launcher.stop()
 
