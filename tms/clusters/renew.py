@@ -29,6 +29,9 @@ from tms.reporter import Clock
 #: How many seconds to wait after MQS or the disk has failed.
 _AGAIN_S = 5.0
 
+#: How long MQS may take for a token. It first makes new queues usable: 4 to 8 s where the broker refuses seals.
+_GRANT_WITHIN_S = 15.0
+
 _renewed = counter("pilot_tokens_renewed_total", "Tokens of taskforces that were renewed.")
 
 
@@ -127,7 +130,7 @@ async def ask_for_grant(bus: Bus, query: GrantQuery) -> GrantAnswer:
         Rejected, Conflict: MQS refuses the token.
         Broken: MQS sent an answer of another kind.
     """
-    answer = await bus.ask(query)
+    answer = await bus.ask(query, timeout_s=_GRANT_WITHIN_S)
     if not isinstance(answer, GrantAnswer):
         raise Broken(f"MQS answered {answer.kind} to a request for a grant")
     return answer

@@ -34,7 +34,7 @@ class StandIn:
         self.may_say_the_end = asyncio.Event()
         self.may_say_the_end.set()
 
-    async def ask(self, query: GrantQuery) -> GrantAnswer:
+    async def ask(self, query: GrantQuery, **_: object) -> GrantAnswer:
         self.asked.append(query.taskforce_uuid)
         if self._meanwhile:
             await self._meanwhile(query)
