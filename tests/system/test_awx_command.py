@@ -213,8 +213,6 @@ def test_1_11_5_export_import_export_gives_the_same_file(awx: AwxCommand, root: 
     assert (scheduled["enabled"], scheduled["timezone"]) == (True, "Europe/Berlin")
     kept = json.loads(root.run("export", "--schedules").stdout)["schedules"]
     assert [(each["name"], each["extra_data"]) for each in kept] == [("nightly", {"version": "9"})]
-    # The command imports schedules before surveys, so that it could not import this one with a new template.
-    awx.run("schedules", "delete", str(scheduled["id"]))
     first = root.run("export").stdout
     exported = json.loads(first)
     assert {name for name, rows in exported.items() if rows} >= {"organizations", "workflow_job_templates"}
@@ -228,11 +226,12 @@ def test_1_11_5_export_import_export_gives_the_same_file(awx: AwxCommand, root: 
     assert sent["name"] == "hook"
     root.run("import", stdin=first)
     assert root.run("export").stdout == first
-    # A deleted template comes back whole.
+    # A deleted template comes back whole, and so does its schedule. The command imports schedules before surveys.
     awx.run("workflow_job_templates", "delete", "release")
     root.run("import", stdin=first)
     again = json.loads(root.run("export", "--workflow_job_templates", "release").stdout)
     assert again["workflow_job_templates"] == [found]
+    assert json.loads(root.run("export", "--schedules").stdout)["schedules"] == kept
 
 
 def test_k2_7_k4_10_a_launch_takes_variables_and_wants_the_answers_of_the_survey(awx: AwxCommand) -> None:

@@ -63,6 +63,20 @@ def _read_count(raw: Any) -> int:
     return raw
 
 
+def check_values_at_save(schedule: ScheduleDocument, template: TemplateDocument, extra_data: Mapping[str, Any]) -> None:
+    """Check what `schedule` gives, as `check_values` does, but take all variables while the survey is still to come.
+
+    `awx import` makes a template with `survey_enabled`, then its schedules, and then its survey. The launch checks the
+    answers.
+
+    Raises:
+        NotAsked: the template does not ask for one of them.
+        LaunchRefused: answers of the template's survey are missing or wrong.
+    """
+    is_survey_to_come = template.survey_enabled and not template.survey.spec
+    check_values(schedule, template, {} if is_survey_to_come else extra_data)
+
+
 def check_values(schedule: ScheduleDocument, template: TemplateDocument, extra_data: Mapping[str, Any]) -> None:
     """Check that `template` takes what `schedule` gives to each launch. `extra_data` has its variables, decrypted.
 

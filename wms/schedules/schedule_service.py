@@ -17,7 +17,7 @@ from wms.schedules.due import plan_times
 from wms.schedules.occurrences import find_next, list_occurrences
 from wms.schedules.recurrence import Recurrence, show_until
 from wms.schedules.rule_text import read_recurrence
-from wms.schedules.schedule_fields import check_values, read_preview_fields, read_schedule_fields
+from wms.schedules.schedule_fields import check_values_at_save, read_preview_fields, read_schedule_fields
 from wms.schedules.schedule_store import ScheduleStore
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right, find_delegated, make_tree_filter
@@ -158,7 +158,7 @@ class ScheduleService:
         return await self._schedules.change_schedule(await _set_times(changed, is_new_rule=is_new))
 
     async def _check_values(self, schedule: ScheduleDocument, template: TemplateDocument) -> None:
-        check_values(schedule, template, self._keys.unseal_values(schedule.extra_data, schedule.masked))
+        check_values_at_save(schedule, template, self._keys.unseal_values(schedule.extra_data, schedule.masked))
         if (labels := schedule.prompts.get(Prompt.LABELS)) is not None:
             _ = await self._labels.name_labels(template.organization, labels)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -124,6 +125,31 @@ async def test_1_3_what_the_template_does_not_ask_for_is_refused_and_stores_noth
     keys = awx.world.settings.make_secret_keys()
     assert stored["extra_data"]["pw"] != "secret"
     assert keys.unseal_values(stored["extra_data"], stored["masked"]) == {"pw": "secret"}
+
+
+async def test_1_11_5_a_schedule_may_have_answers_before_its_template_has_the_survey(awx: AwxWorld) -> None:
+    wms, tree = awx.trees.engine.wms, await awx.make_tree(survey_enabled=True)
+    body = {"name": "n", "rrule": DAILY, "extra_data": {"version": "9"}}
+    made = await awx.ada.post(f"/workflow_job_templates/{tree}/schedules/", body)
+    assert made["extra_data"] == {"version": "9"}
+
+    async def wake() -> dict[str, Any]:
+        begin = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=20)
+        await set_back(wms.store, made["id"], begin, begin - timedelta(seconds=1))
+        await wms.schedules.runner.wake_schedule(ScheduleId(made["id"]))
+        shown: dict[str, Any] = (await awx.ada.get(f"/schedules/{made['id']}/"))["last_occurrence"]
+        return shown
+
+    # Without the survey, the launch drops no answer in silence: it does not happen.
+    assert "version" in (await wake())["refusal"]
+    assert await find_runs(wms.store, made["id"]) == []
+    question = {"variable": "version", "question_name": "?", "type": "text", "required": True}
+    survey = {"name": "", "description": "", "spec": [question]}
+    await awx.ada.post(f"/workflow_job_templates/{tree}/survey_spec/", survey, code=200)
+    job = await awx.ada.get(f"/workflow_jobs/{(await wake())['job']}/")
+    assert json.loads(job["extra_vars"]) == {"version": "9"}
+    # Now that the survey is known, its rules hold when a schedule is saved.
+    await awx.ada.call("PATCH", made["url"], {"extra_data": {"other": 1}}, code=400)
 
 
 async def test_1_3_labels_of_a_schedule_are_checked_when_it_is_saved(awx: AwxWorld) -> None:
