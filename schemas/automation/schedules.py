@@ -48,6 +48,8 @@ class ScheduleDocument(RunModel):
     #: The times, as their author wrote them.
     rrule: str
     enabled: bool = True
+    #: An occurrence that WMS reaches later than this is skipped; None: however late, the last one runs.
+    start_deadline_s: int | None = None
     #: What each launch gives, and the names of those whose values are secret, and stored encrypted.
     extra_data: dict[str, Any] = Field(default_factory=dict)
     masked: tuple[str, ...] = ()

@@ -3,11 +3,12 @@
     decided_until     1     2     3     now     4
                       skip  skip  run           next
 
-Of several occurrences that have passed undecided, because no WMS ran, the last one runs. The others are skipped.
+Of several occurrences that have passed undecided, because no WMS ran, the last one runs. The others are skipped. If the
+schedule has a start deadline and the last one is older than that, it is skipped too.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from wms.schedules.occurrences import BEFORE_ALL, find_end, find_next, find_passed
 from wms.schedules.recurrence import Recurrence
@@ -15,20 +16,25 @@ from wms.schedules.recurrence import Recurrence
 
 @dataclass(frozen=True, slots=True)
 class DueOccurrence:
-    """What to do about a schedule now: the occurrence to launch for, how many to skip, and when to look again."""
+    """What to do about a schedule now: the occurrence to decide, how many to skip before it, and when to look again."""
 
-    #: The occurrence to launch for; None: none has passed.
+    #: The last occurrence that has passed; None: none has.
     at: datetime | None
     #: How many occurrences before it nothing is launched for.
     n_skipped: int
     #: When to look again; None: no occurrence is left.
     next_at: datetime | None
+    #: By how much the occurrence has missed the start deadline; None: it has not, so launch for it.
+    late_by: timedelta | None = None
 
 
-def decide_due(recurrence: Recurrence, decided_until: datetime, now: datetime) -> DueOccurrence:
+def decide_due(
+    recurrence: Recurrence, decided_until: datetime, now: datetime, *, deadline: timedelta | None = None
+) -> DueOccurrence:
     """Return what to do about a schedule at `now`. All its occurrences up to `decided_until` have been decided before.
 
-    Of several occurrences since then, only the last is launched, and the others count as skipped.
+    Of several occurrences since then, only the last is launched, and the others count as skipped. If the last is older
+    than `deadline`, it is late, and nothing is launched.
 
     Raises:
         RuleTooCostly: the search for the next occurrence would take too long.
@@ -37,7 +43,9 @@ def decide_due(recurrence: Recurrence, decided_until: datetime, now: datetime) -
     next_at = find_next(recurrence, max(now, decided_until))
     if passed is None:
         return DueOccurrence(None, 0, next_at)
-    return DueOccurrence(passed.last, passed.n - 1, next_at)
+    late_by = None if deadline is None else now - passed.last - deadline
+    is_late = late_by is not None and late_by > timedelta(0)
+    return DueOccurrence(passed.last, passed.n - 1, next_at, late_by if is_late else None)
 
 
 @dataclass(frozen=True, slots=True)

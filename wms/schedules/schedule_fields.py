@@ -13,6 +13,8 @@ from wms.trees.templates.template_fields import FieldReader, read_boolean, read_
 
 #: The most occurrences of a preview, and how many it has if the request names no number.
 MAX_PREVIEW, PREVIEW = 100, 10
+#: The longest start deadline: a year.
+MAX_DEADLINE_S = 366 * 24 * 3600
 
 
 def read_schedule_fields(raw: Mapping[str, Any], before: ScheduleDocument | None) -> dict[str, Any]:
@@ -29,12 +31,22 @@ def read_schedule_fields(raw: Mapping[str, Any], before: ScheduleDocument | None
     reader.read("enabled", read_boolean)
     reader.read("extra_data", lambda value: read_variables(value)[1])
     reader.read("rrule", _check_rule, needed=before is None)
+    if "start_deadline_s" in raw:
+        reader.fields["start_deadline_s"] = reader.convert("start_deadline_s", _read_deadline)
     prompts = reader.read_prompts({} if before is None else before.prompts)
     for prompt in (Prompt.LABELS, Prompt.INVENTORY):
         if prompt.value in raw:
             prompts[prompt] = raw[prompt.value]
     reader.fields["prompts"] = {prompt: value for prompt, value in prompts.items() if value not in ("", None, [])}
     return reader.finish()
+
+
+def _read_deadline(raw: Any) -> int | None:
+    if raw is None:
+        return None
+    if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= MAX_DEADLINE_S:
+        raise Rejected(f"must be a whole number of seconds from 1 to {MAX_DEADLINE_S}, or null for no deadline")
+    return raw
 
 
 def _check_rule(raw: Any) -> str:

@@ -8,7 +8,9 @@ comes from schedule and occurrence. So an occurrence has one run, even if proces
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from runtime.clock import stored_now
 from runtime.failpoints import failpoint
@@ -89,6 +91,11 @@ class ScheduleRunner:
                 await self._schedules.write_if_current(schedule.model_copy(update={"wake_at": due.next_at}))
             return
         failpoint("schedules.decided")
+        if due.late_by is not None:
+            late_s = math.ceil(due.late_by.total_seconds())
+            why = f"skipped: WMS came to it {late_s} s after its start deadline of {schedule.start_deadline_s} s"
+            await self._note_refusal(schedule, due, why)
+            return
         try:
             await self._launch(schedule, template, due)
         except Forbidden as refusal:
@@ -126,7 +133,9 @@ class ScheduleRunner:
 
 
 def _decide(schedule: ScheduleDocument) -> DueOccurrence:
-    return decide_due(read_recurrence(schedule.rrule), schedule.decided_until, stored_now())
+    deadline_s = schedule.start_deadline_s
+    deadline = None if deadline_s is None else timedelta(seconds=deadline_s)
+    return decide_due(read_recurrence(schedule.rrule), schedule.decided_until, stored_now(), deadline=deadline)
 
 
 def _note_decided(
@@ -140,6 +149,6 @@ def _note_decided(
             "decided_until": due.at,
             "wake_at": due.next_at,
             "last": last,
-            "skipped": schedule.skipped + due.n_skipped,
+            "skipped": schedule.skipped + due.n_skipped + (due.late_by is not None),
         }
     )

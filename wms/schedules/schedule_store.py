@@ -24,6 +24,9 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     RUNS: (Index(("occurrence.schedule", "-_id"), partial={"occurrence.schedule": {"$exists": True}}),),
 }
 
+#: The fields that a stored schedule lacks where they are None.
+_NULLABLE = ("organization", "start_deadline_s", "wake_at", "ends_at", "last")
+
 
 class ScheduleStore:
     """Reads and writes the schedules of one database."""
@@ -146,7 +149,7 @@ async def _check_name(tx: Transaction, schedule: ScheduleDocument) -> None:
 def make_update(schedule: ScheduleDocument) -> Update:
     """Return the change that stores a schedule, if it still has its `rev`."""
     fields = make_schedule_document(schedule)
-    unset: Sequence[str] = [name for name in ("organization", "wake_at", "ends_at", "last") if name not in fields]
+    unset: Sequence[str] = [name for name in _NULLABLE if name not in fields]
     kept = {key: value for key, value in fields.items() if key not in ("_id", "rev")}
     return Update(SCHEDULES, schedule.id, set=kept, unset=tuple(unset), rev=schedule.rev)
 

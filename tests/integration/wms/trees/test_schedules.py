@@ -229,6 +229,31 @@ async def test_after_a_time_without_wms_the_last_occurrence_runs_and_the_others_
     assert len(await find_runs(store, made["id"])) == 1
 
 
+async def test_an_occurrence_that_misses_the_start_deadline_is_skipped_and_the_schedule_says_so(awx: AwxWorld) -> None:
+    wms, tree = awx.trees.engine.wms, await awx.make_tree()
+    path, body = f"/workflow_job_templates/{tree}/schedules/", {"name": "n", "rrule": DAILY}
+    for wrong in (0, -1, True, "soon", 1.5):
+        assert "start_deadline_s" in await awx.ada.post(path, {**body, "start_deadline_s": wrong}, code=400)
+    made = await awx.ada.post(path, {**body, "start_deadline_s": 60})
+    assert made["start_deadline_s"] == 60
+    begin = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2, minutes=20)
+    await set_back(wms.store, made["id"], begin, begin - timedelta(seconds=1), "HOURLY")
+    await wms.schedules.runner.wake_schedule(ScheduleId(made["id"]))
+    shown = await awx.ada.get(f"/schedules/{made['id']}/")
+    assert (shown["last_occurrence"]["job"], shown["last_occurrence"]["skipped"]) == (None, 2)
+    assert "after its start deadline of 60 s" in shown["last_occurrence"]["refusal"]
+    assert shown["skipped_occurrences"] == 3
+    assert datetime.fromisoformat(shown["next_run"]) > datetime.now(UTC)
+    assert await find_runs(wms.store, made["id"]) == []
+    # Null takes the deadline away, and the stored schedule forgets it.
+    changed = await awx.ada.call("PATCH", made["url"], {"start_deadline_s": None})
+    assert changed["start_deadline_s"] is None
+    assert (await awx.ada.get(f"/schedules/{made['id']}/"))["start_deadline_s"] is None
+    await set_back(wms.store, made["id"], begin, begin - timedelta(seconds=1), "HOURLY")
+    await wms.schedules.runner.wake_schedule(ScheduleId(made["id"]))
+    assert len(await find_runs(wms.store, made["id"])) == 1
+
+
 async def test_a_schedule_whose_maker_lost_the_right_shows_why_it_did_not_run(awx: AwxWorld) -> None:
     wms, tree = awx.trees.engine.wms, await awx.make_tree()
     made = await awx.ada.post(f"/workflow_job_templates/{tree}/schedules/", {"name": "n", "rrule": DAILY})

@@ -1,5 +1,6 @@
 """What to do about a schedule now."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -35,6 +36,31 @@ def test_of_what_has_passed_the_last_one_runs(
 ) -> None:
     decision = decide_due(read_recurrence(rule), decided, now)
     assert (decision.at, decision.n_skipped, decision.next_at) == (due, n_skipped, next_at)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "now", "late_by", "n_skipped"),
+    [
+        pytest.param(None, at(4, 18), None, 2, id="without a deadline it is never late"),
+        pytest.param(timedelta(hours=12), at(4, 18), None, 2, id="at the deadline it still runs"),
+        pytest.param(timedelta(hours=11), at(4, 18), timedelta(hours=1), 2, id="after it, it is late"),
+        pytest.param(timedelta(hours=11), at(1, 18), None, 0, id="what has not passed is not late"),
+    ],
+)
+def test_an_occurrence_older_than_the_start_deadline_is_late(
+    deadline: timedelta | None, now: datetime, late_by: timedelta | None, n_skipped: int
+) -> None:
+    due = decide_due(read_recurrence(JANUARY), at(1), now, deadline=deadline)
+    assert (due.late_by, due.n_skipped) == (late_by, n_skipped)
+
+
+@given(age_s=st.integers(0, 86_399), deadline_s=st.none() | st.integers(1, 100_000))
+def test_a_start_deadline_changes_only_whether_the_last_occurrence_is_late(age_s: int, deadline_s: int | None) -> None:
+    now, rule = at(4) + timedelta(seconds=age_s), read_recurrence(JANUARY)
+    deadline = None if deadline_s is None else timedelta(seconds=deadline_s)
+    due = decide_due(rule, at(1), now, deadline=deadline)
+    assert replace(due, late_by=None) == decide_due(rule, at(1), now)
+    assert (due.late_by is not None) == (deadline_s is not None and age_s > deadline_s)
 
 
 @given(

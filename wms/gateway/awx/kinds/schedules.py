@@ -34,6 +34,9 @@ class ScheduleModel(NamedModel):
     rrule: str = required(_RULE)
     unified_job_template: Key = required("The template that it launches: its id, or its name.")
     enabled: bool = writable("Whether it launches anything.", True)
+    start_deadline_s: int = writable(
+        "An occurrence that WMS reaches more than so many seconds late is skipped; null: it runs, however late."
+    )
     extra_data: Data = writable("Variables; the template must ask for them, or its survey.", {})
     inventory: Key = shown("There are no inventories.")
     limit: str = writable("A limit for the work; jobs that ask for it get it.", "")

@@ -56,6 +56,7 @@ def show_schedule(
         "unified_job_template": None if template is None else template.id,
         "rrule": schedule.rrule,
         "enabled": schedule.enabled,
+        "start_deadline_s": schedule.start_deadline_s,
         "dtstart": show_time(schedule.starts_at),
         "dtend": show_time(schedule.ends_at),
         "next_run": show_time(schedule.wake_at),
