@@ -50,6 +50,8 @@ class ScheduleDocument(RunModel):
     enabled: bool = True
     #: An occurrence that WMS reaches later than this is skipped; None: however late, the last one runs.
     start_deadline_s: int | None = None
+    #: Whether an occurrence is skipped while a job that this schedule launched before is not over.
+    skip_if_running: bool = False
     #: What each launch gives, and the names of those whose values are secret, and stored encrypted.
     extra_data: dict[str, Any] = Field(default_factory=dict)
     masked: tuple[str, ...] = ()

@@ -7,9 +7,11 @@ Of several occurrences that have passed undecided, because no WMS ran, the last 
 schedule has a start deadline and the last one is older than that, it is skipped too.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from schemas.ids import RunId
 from wms.schedules.occurrences import BEFORE_ALL, find_end, find_next, find_passed
 from wms.schedules.recurrence import Recurrence
 
@@ -46,6 +48,19 @@ def decide_due(
     late_by = None if deadline is None else now - passed.last - deadline
     is_late = late_by is not None and late_by > timedelta(0)
     return DueOccurrence(passed.last, passed.n - 1, next_at, late_by if is_late else None)
+
+
+def explain_skip(due: DueOccurrence, *, deadline_s: int | None, running: RunId | None) -> str:
+    """Return why the settings of a schedule skip the occurrence that is due; "" if they do not.
+
+    `running` is a job of the schedule that is not over; None: there is none, or the schedule does not mind.
+    """
+    if due.late_by is not None:
+        late_s = math.ceil(due.late_by.total_seconds())
+        return f"skipped: WMS came to it {late_s} s after its start deadline of {deadline_s} s"
+    if running is not None:
+        return f"skipped: job {running} of this schedule was not over (skip_if_running)"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from schemas.automation.schedules import ScheduleDocument
 from wms.audit.audit_facts import AuditFacts, compare_fields
 
-_PLAIN = ("name", "description", "template", "rrule", "enabled", "start_deadline_s")
+_PLAIN = ("name", "description", "template", "rrule", "enabled", "start_deadline_s", "skip_if_running")
 _HIDDEN = ("extra_data", "prompts")
 
 

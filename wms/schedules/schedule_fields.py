@@ -29,6 +29,7 @@ def read_schedule_fields(raw: Mapping[str, Any], before: ScheduleDocument | None
     reader.read("name", read_name, needed=before is None)
     reader.read("description", read_text)
     reader.read("enabled", read_boolean)
+    reader.read("skip_if_running", read_boolean)
     reader.read("extra_data", lambda value: read_variables(value)[1])
     reader.read("rrule", _check_rule, needed=before is None)
     if "start_deadline_s" in raw:

@@ -8,7 +8,6 @@ comes from schedule and occurrence. So an occurrence has one run, even if proces
 """
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -25,7 +24,7 @@ from schemas.engine.runs import Occurrence
 from schemas.errors import Forbidden, Rejected
 from schemas.ids import RunId, ScheduleId
 from wms.encryption import SecretKeys
-from wms.schedules.due import DueOccurrence, decide_due
+from wms.schedules.due import DueOccurrence, decide_due, explain_skip
 from wms.schedules.rule_text import read_recurrence
 from wms.schedules.schedule_fields import check_values
 from wms.schedules.schedule_store import ScheduleStore, check_current, make_update
@@ -91,10 +90,9 @@ class ScheduleRunner:
                 await self._schedules.write_if_current(schedule.model_copy(update={"wake_at": due.next_at}))
             return
         failpoint("schedules.decided")
-        if due.late_by is not None:
-            late_s = math.ceil(due.late_by.total_seconds())
-            why = f"skipped: WMS came to it {late_s} s after its start deadline of {schedule.start_deadline_s} s"
-            await self._note_refusal(schedule, due, why)
+        running = await self._schedules.find_running(schedule.id, but_for=due.at) if schedule.skip_if_running else None
+        if why := explain_skip(due, deadline_s=schedule.start_deadline_s, running=running):
+            await self._note_refusal(schedule, due, why, is_skipped=True)
             return
         try:
             await self._launch(schedule, template, due)
@@ -127,8 +125,11 @@ class ScheduleRunner:
         # If the occurrence had its run before, the launch has stored nothing.
         await self._schedules.write_if_current(_note_decided(schedule, due, run=run.id))
 
-    async def _note_refusal(self, schedule: ScheduleDocument, due: DueOccurrence, why: str) -> None:
-        if await self._schedules.write_if_current(_note_decided(schedule, due, refusal=why)):
+    async def _note_refusal(
+        self, schedule: ScheduleDocument, due: DueOccurrence, why: str, *, is_skipped: bool = False
+    ) -> None:
+        noted = _note_decided(schedule, due, refusal=why, is_skipped=is_skipped)
+        if await self._schedules.write_if_current(noted):
             log.warning("a schedule did not launch", schedule=schedule.id, reason=why)
 
 
@@ -139,7 +140,12 @@ def _decide(schedule: ScheduleDocument) -> DueOccurrence:
 
 
 def _note_decided(
-    schedule: ScheduleDocument, due: DueOccurrence, *, run: RunId | None = None, refusal: str = ""
+    schedule: ScheduleDocument,
+    due: DueOccurrence,
+    *,
+    run: RunId | None = None,
+    refusal: str = "",
+    is_skipped: bool = False,
 ) -> ScheduleDocument:
     """Return a schedule in which everything up to the occurrence is decided."""
     assert due.at is not None
@@ -149,6 +155,6 @@ def _note_decided(
             "decided_until": due.at,
             "wake_at": due.next_at,
             "last": last,
-            "skipped": schedule.skipped + due.n_skipped + (due.late_by is not None),
+            "skipped": schedule.skipped + due.n_skipped + is_skipped,
         }
     )

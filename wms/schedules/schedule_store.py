@@ -9,8 +9,9 @@ from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
 from schemas.automation.schedules import SCHEDULES, ScheduleDocument
 from schemas.engine.run_documents import COUNTERS, RUNS
+from schemas.engine.runs import RUN_OVER
 from schemas.errors import Conflict, NotFound
-from schemas.ids import ScheduleId, TemplateId
+from schemas.ids import RunId, ScheduleId, TemplateId
 from wms.audit.audit_log import AuditLog
 from wms.schedules.schedule_changes import describe_change
 from wms.trees.template_errors import FieldsRefused
@@ -64,6 +65,16 @@ class ScheduleStore:
             {"$group": {"_id": "$template", "next": {"$min": "$wake_at"}}},
         ]
         return {TemplateId(each["_id"]): each["next"] for each in await self._store.aggregate(SCHEDULES, pipeline)}
+
+    async def find_running(self, schedule_id: ScheduleId, *, but_for: datetime) -> RunId | None:
+        """Return a job of the schedule that is not over, but not the one for the occurrence `but_for`."""
+        query = {
+            "occurrence.schedule": schedule_id,
+            "occurrence.at": {"$ne": but_for},
+            "status": {"$nin": list(RUN_OVER)},
+        }
+        found = await self._store.find_one(RUNS, query)
+        return None if found is None else RunId(found["_id"])
 
     async def count_schedules(self, query: Mapping[str, Any]) -> int:
         """Return how many schedules match `query`."""

@@ -254,6 +254,30 @@ async def test_an_occurrence_that_misses_the_start_deadline_is_skipped_and_the_s
     assert len(await find_runs(wms.store, made["id"])) == 1
 
 
+async def test_a_schedule_may_skip_occurrences_while_an_earlier_job_of_it_is_not_over(awx: AwxWorld) -> None:
+    wms, build, tree = awx.trees.engine.wms, await awx.make_job("build"), await awx.make_tree()
+    await awx.add_node(tree, unified_job_template=build)
+    body = {"name": "n", "rrule": DAILY, "skip_if_running": True}
+    made = await awx.ada.post(f"/workflow_job_templates/{tree}/schedules/", body)
+    assert made["skip_if_running"] is True
+    begin = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2, minutes=20)
+
+    async def wake(begin: datetime) -> dict[str, Any]:
+        await set_back(wms.store, made["id"], begin, begin - timedelta(seconds=1))
+        await wms.schedules.runner.wake_schedule(ScheduleId(made["id"]))
+        shown: dict[str, Any] = await awx.ada.get(f"/schedules/{made['id']}/")
+        return shown
+
+    first = (await wake(begin))["last_occurrence"]["job"]
+    shown = await wake(begin + timedelta(hours=1))
+    assert shown["last_occurrence"]["job"] is None
+    assert f"job {first} of this schedule was not over" in shown["last_occurrence"]["refusal"]
+    assert shown["skipped_occurrences"] == 1
+    await awx.trees.end("build")
+    assert (await awx.trees.until_over(first)).status == "successful"
+    assert (await wake(begin + timedelta(hours=2)))["last_occurrence"]["job"] > first
+
+
 async def test_a_schedule_whose_maker_lost_the_right_shows_why_it_did_not_run(awx: AwxWorld) -> None:
     wms, tree = awx.trees.engine.wms, await awx.make_tree()
     made = await awx.ada.post(f"/workflow_job_templates/{tree}/schedules/", {"name": "n", "rrule": DAILY})

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wms.schedules.due import decide_due, plan_times
+from schemas.ids import RunId
+from wms.schedules.due import DueOccurrence, decide_due, explain_skip, plan_times
 from wms.schedules.occurrences import BEFORE_ALL, list_occurrences
 from wms.schedules.rule_text import read_recurrence
 
@@ -52,6 +53,22 @@ def test_an_occurrence_older_than_the_start_deadline_is_late(
 ) -> None:
     due = decide_due(read_recurrence(JANUARY), at(1), now, deadline=deadline)
     assert (due.late_by, due.n_skipped) == (late_by, n_skipped)
+
+
+@pytest.mark.parametrize(
+    ("late_by", "running", "why"),
+    [
+        (None, None, ""),
+        (timedelta(seconds=1.5), None, "skipped: WMS came to it 2 s after its start deadline of 60 s"),
+        (None, RunId(7), "skipped: job 7 of this schedule was not over (skip_if_running)"),
+        (timedelta(seconds=1), RunId(7), "skipped: WMS came to it 1 s after its start deadline of 60 s"),
+    ],
+)
+def test_the_settings_of_a_schedule_say_why_they_skip_an_occurrence(
+    late_by: timedelta | None, running: RunId | None, why: str
+) -> None:
+    due = DueOccurrence(at(1), 0, at(2), late_by)
+    assert explain_skip(due, deadline_s=60, running=running) == why
 
 
 @given(age_s=st.integers(0, 86_399), deadline_s=st.none() | st.integers(1, 100_000))

@@ -37,6 +37,7 @@ class ScheduleModel(NamedModel):
     start_deadline_s: int = writable(
         "An occurrence that WMS reaches more than so many seconds late is skipped; null: it runs, however late."
     )
+    skip_if_running: bool = writable("Whether it skips an occurrence while an earlier job of it is not over.", False)
     extra_data: Data = writable("Variables; the template must ask for them, or its survey.", {})
     inventory: Key = shown("There are no inventories.")
     limit: str = writable("A limit for the work; jobs that ask for it get it.", "")

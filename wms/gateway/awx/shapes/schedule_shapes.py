@@ -57,6 +57,7 @@ def show_schedule(
         "rrule": schedule.rrule,
         "enabled": schedule.enabled,
         "start_deadline_s": schedule.start_deadline_s,
+        "skip_if_running": schedule.skip_if_running,
         "dtstart": show_time(schedule.starts_at),
         "dtend": show_time(schedule.ends_at),
         "next_run": show_time(schedule.wake_at),
