@@ -83,8 +83,13 @@ def overrun_failure(state: PilotState, took_s: float) -> Failure | None:
     ends_s = state.policy.ends_s
     if not state.time_up or ends_s is None:
         return None
-    had_all = took_s >= _NEARLY_ALL * (ends_s - state.ready_s) and took_s >= _MOST * state.policy.runtime_s
+    had_all = has_nearly_all(state, took_s) and took_s >= _MOST * state.policy.runtime_s
     return task_outlived(state.policy.runtime_s) if had_all else None
+
+
+def has_nearly_all(state: PilotState, time_s: float) -> bool:
+    """Return whether `time_s` is nearly all the time that this pilot has for tasks. Its life must have an end."""
+    return state.policy.ends_s is not None and time_s >= _NEARLY_ALL * (state.policy.ends_s - state.ready_s)
 
 
 def cut_off_failure(state: PilotState) -> Failure | None:

@@ -153,6 +153,8 @@ class PilotState:
     #: pilot leaves events to other pilots.
     charged: int = 0
     aside_until_s: float | None = None
+    #: The events that this pilot has left to workers with more of their life left.
+    passed_on: frozenset[EventId] = frozenset()
     errors: tuple[str, ...] = ()
     traceback: str = ""
     #: `fatal`: why the pilot itself cannot go on; empty if it can. `is_bad`: whether its worker is bad.

@@ -19,7 +19,7 @@ from pilot.life.lookahead import choose_prefetch
 from pilot.life.records import replace
 from pilot.life.retiring import must_retire
 from pilot.life.state import PilotState, Stage, Step, UnsettledEvent, report_status
-from pilot.life.stepping_aside import must_step_aside, step_aside
+from pilot.life.stepping_aside import must_pass_on, must_step_aside, pass_on, step_aside
 from pilot.life.stimuli import EventArrived, HeldEvent
 from pilot.life.suspects import choose_next, explain_kills, is_suspect
 from schemas.fleet.statuses import PilotStatus
@@ -42,6 +42,8 @@ def take_event(state: PilotState, stimulus: EventArrived) -> Step:
     failure = event_in_doubt() if state.policy.at_most_once and held.attempt > 1 else explain_kills(held)
     if failure is not None:
         return _give_up(replace(state, quiet_since_s=stimulus.now_s), held, failure)
+    if must_pass_on(state, held, stimulus.now_s):
+        return pass_on(state, held, stimulus.now_s)
     state = replace(state, waiting=(*state.waiting, held))
     if is_suspect(held) and state.prefetch > 1:
         # Take no other event until the suspect has run.

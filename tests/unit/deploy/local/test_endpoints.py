@@ -1,7 +1,10 @@
 """The endpoints file: renewed while the launcher runs, gone when it ends, worth little when it was killed."""
 
+import fcntl
 import json
 import stat
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -9,8 +12,10 @@ from pathlib import Path
 import jwt
 import pytest
 
+from deploy.local.children import remover
 from deploy.local.endpoints import RENEW_S, TOKEN_LIFE_S, publish_endpoints
 from deploy.local.servers.issued_tokens import developer_token, write_issuer
+from tests.waiting import wait_until
 
 
 def test_what_is_told_is_renewed_and_goes_with_the_launcher(tmp_path: Path) -> None:
@@ -22,6 +27,44 @@ def test_what_is_told_is_renewed_and_goes_with_the_launcher(tmp_path: Path) -> N
             assert time.monotonic() < deadline
     assert not file.exists()
     assert not any(thread.name == "endpoints" for thread in threading.enumerate())
+
+
+_LAUNCHER = """
+import fcntl, sys, time
+from pathlib import Path
+from deploy.local.endpoints import publish_endpoints
+lock = open(sys.argv[1] + "/lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+with publish_endpoints(lambda: {"token": "secret"}, Path(sys.argv[1]) / "endpoints.json"):
+    print("up", flush=True)
+    time.sleep(60)
+"""
+
+
+def start_launcher(folder: Path) -> subprocess.Popen[str]:
+    launcher = subprocess.Popen([sys.executable, "-c", _LAUNCHER, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert launcher.stdout is not None
+    assert launcher.stdout.readline() == "up\n"
+    return launcher
+
+
+def test_a_killed_launcher_leaves_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "endpoints.json"
+    with start_launcher(tmp_path) as launcher:
+        assert file.exists()
+        launcher.kill()
+    wait_until(lambda: not file.exists())
+
+
+def test_the_file_of_the_next_launcher_stays(tmp_path: Path) -> None:
+    file, lock = tmp_path / "endpoints.json", tmp_path / "lock"
+    file.write_text("of the next launcher")
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        remover.remove_unless_locked(file, lock)
+        assert file.exists()
+    remover.remove_unless_locked(file, lock)
+    assert not file.exists()
 
 
 def test_a_disk_that_is_full_for_a_while_ends_no_renewal(tmp_path: Path) -> None:
