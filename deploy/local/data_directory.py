@@ -29,13 +29,11 @@ from pathlib import Path
 
 from deploy.local.errors import LaunchError
 from deploy.local.kept_facts import KeptFacts
-from deploy.local.lock_files import name_this_launcher
+from deploy.local.lock_files import LOCK, name_this_launcher
 from deploy.local.numbering import NODE_COUNTS, number_names
 from deploy.local.secret_files import replace_secret
 
 MARKER = "ewms-data.json"
-#: The name of the file that a launcher locks, here and in the folder of its endpoints.
-LOCK = "lock"
 #: This file exists while a launcher empties the directory. A start that finds the file finishes that work.
 _EMPTYING = "emptying"
 _CONTENTS = (

@@ -15,10 +15,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.local.data_directory import LOCK
 from deploy.local.endpoints import ENDPOINTS
 from deploy.local.errors import LaunchError
-from deploy.local.lock_files import LockHolder
+from deploy.local.lock_files import LOCK, LockHolder
 
 #: How many seconds to wait for the end. Each process of a system finishes its work first.
 END_WITHIN_S = 300.0

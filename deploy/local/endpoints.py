@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.children import remover
-from deploy.local.data_directory import LOCK
+from deploy.local.lock_files import LOCK
 from deploy.local.secret_files import replace_secret
 
 ENDPOINTS = Path(".ewms") / "endpoints.json"

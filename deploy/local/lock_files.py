@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+#: The name of the file that a launcher locks, in its data directory and in the folder of its endpoints.
+LOCK = "lock"
+
 _TEXT = re.compile(r"process (\d{1,9}) on (\S+), started in (.+)", re.DOTALL)
 
 

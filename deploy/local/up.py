@@ -14,7 +14,6 @@ from rich.markup import escape
 from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.children.seclusion import has_accounts
 from deploy.local.data_directory import (
-    LOCK,
     DataDirectory,
     check_disk,
     claim_data_directory,
@@ -28,7 +27,7 @@ from deploy.local.fetch.cache import Installed, cache_directory, prepare_cache
 from deploy.local.fetch.packages import PackageSet
 from deploy.local.kept_facts import check_versions, choose_node_count
 from deploy.local.launch_options import LOCATION, SECOND_LOCATION, read_launch_options
-from deploy.local.lock_files import name_this_launcher, open_lock
+from deploy.local.lock_files import LOCK, name_this_launcher, open_lock
 from deploy.local.prerequisites import check_machine, check_pool
 from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack
