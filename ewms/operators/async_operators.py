@@ -23,17 +23,24 @@ class AsyncOperatorClient:
         """
         return DrainStatus.model_validate(await self._open_gateway().get_json(_make_path(cluster)), extra="ignore")
 
-    async def drain(self, cluster: str, *, reason: str = "", workers_end_at: datetime | None = None) -> DrainStatus:
+    async def drain(
+        self, cluster: str, *, reason: str = "", workers_end_at: datetime | None = None, is_lost: bool = False
+    ) -> DrainStatus:
         """Start no workers at a place any more, and return what is still there.
 
         `workers_end_at`: when the workers that still run there end; it needs a time zone. None: in their own time.
-        For a drained place, the new reason and time count.
+        `is_lost`: its access point is gone for good, so every taskforce there ends, and the server waits for no answer.
+        This cannot be undone. For a drained place, the new reason, time and loss count.
 
         Raises:
             NotThere: there is no such place.
         """
         end = None if workers_end_at is None else workers_end_at.isoformat()
-        answer = await self._open_gateway().put(_make_path(cluster), {"reason": reason, "workers_end_at": end})
+        body: dict[str, Any] = {"reason": reason, "workers_end_at": end}
+        if is_lost:
+            # An older server does not know the field.
+            body["is_lost"] = True
+        answer = await self._open_gateway().put(_make_path(cluster), body)
         return DrainStatus.model_validate(answer, extra="ignore")
 
     async def undrain(self, cluster: str) -> None:

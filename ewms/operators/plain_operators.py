@@ -24,17 +24,20 @@ class OperatorClient:
         """
         return self._portal.run_coroutine(lambda: self._operators.read_drain(cluster))
 
-    def drain(self, cluster: str, *, reason: str = "", workers_end_at: datetime | None = None) -> DrainStatus:
+    def drain(
+        self, cluster: str, *, reason: str = "", workers_end_at: datetime | None = None, is_lost: bool = False
+    ) -> DrainStatus:
         """Start no workers at a place any more, and return what is still there.
 
         `workers_end_at`: when the workers that still run there end; it needs a time zone. None: in their own time.
-        For a drained place, the new reason and time count.
+        `is_lost`: its access point is gone for good, so every taskforce there ends, and the server waits for no answer.
+        This cannot be undone. For a drained place, the new reason, time and loss count.
 
         Raises:
             NotThere: there is no such place.
         """
         return self._portal.run_coroutine(
-            lambda: self._operators.drain(cluster, reason=reason, workers_end_at=workers_end_at)
+            lambda: self._operators.drain(cluster, reason=reason, workers_end_at=workers_end_at, is_lost=is_lost)
         )
 
     def undrain(self, cluster: str) -> None:

@@ -24,6 +24,12 @@ class DrainRequest(Object):
     workers_end_at: AwareDatetime | None = Field(
         None, description="When WMS ends the workers that still run there; null: they end in their own time."
     )
+    is_lost: bool = Field(
+        False,
+        strict=True,
+        description="The access point is gone for good: every taskforce there ends at once, and WMS waits for no "
+        "answer of its TMS.",
+    )
 
 
 class DrainSeen(Object):
@@ -32,13 +38,16 @@ class DrainSeen(Object):
     since: datetime
     reason: str
     workers_end_at: datetime | None
+    #: An older server does not know it.
+    is_lost: bool = False
 
     @property
     def sentence(self) -> str:
-        """Since when and why the location is drained, and when its workers end."""
+        """Since when and why the location is drained, and when its workers end or that it is lost."""
         reason = f": {self.reason}" if self.reason else ""
         end = f"; its workers end at {self.workers_end_at:%F %T} UTC" if self.workers_end_at is not None else ""
-        return f"since {self.since:%F %T} UTC{reason}{end}"
+        lost = "; it is lost, so taskforces there end" if self.is_lost else ""
+        return f"since {self.since:%F %T} UTC{reason}{lost or end}"
 
 
 class DrainStatus(Object):

@@ -47,6 +47,12 @@ WORKER_CAUSES: Mapping[str, CauseEntry] = {
         "They start when the operator opens the place again. Wait, or add workers at another place.",
         _ELSEWHERE,
     ),
+    "location-lost": CauseEntry(
+        BLOCKED,
+        "ended: {why}",
+        "These workers do not come back. Add workers at another place.",
+        _ELSEWHERE,
+    ),
     "no-slot-memory": CauseEntry(BLOCKED, _UNMATCHED, f"No machine has that much memory. {_ASK_LESS}", _ELSEWHERE),
     "no-slot-cores": CauseEntry(BLOCKED, _UNMATCHED, f"No machine has that many cores. {_ASK_LESS}", _ELSEWHERE),
     "no-slot-disk": CauseEntry(BLOCKED, _UNMATCHED, f"No machine has that much disk. {_ASK_LESS}", _ELSEWHERE),

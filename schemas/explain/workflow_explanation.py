@@ -18,6 +18,9 @@ from schemas.fleet.phases import WANTED, Deactivated, Phase
 
 #: More events than this for each worker that takes some count as a long wait.
 _MANY_PER_WORKER = 100
+#: The cause of workers that nobody wanted to end, though their taskforce has ended.
+LOCATION_LOST = "location-lost"
+
 #: Names of missing workers in the health of an older WMS -> their causes in the table.
 _OLDER = {
     "tms-silent": "tms-unanswered",
@@ -58,8 +61,11 @@ def _explain_workers(facts: WorkflowFacts) -> Iterator[ExplainedCause]:
         health = facts.healths.get(one.taskforce_uuid)
         if health is None:
             continue
-        for missing in health.missing if one.phase in WANTED else ():
+        for missing in health.missing:
             cause = missing.reason or _OLDER.get(missing.cause, missing.cause)
+            if one.phase not in WANTED and cause != LOCATION_LOST:
+                # Somebody wanted these workers to end.
+                continue
             entry = CAUSES.get(cause) or CAUSES["not-reported"]
             yield ExplainedCause(
                 cause=cause,
@@ -133,7 +139,7 @@ def _explain_slow_stop(facts: WorkflowFacts, one: Taskforce) -> ExplainedCause |
         return None
     if one.phase in (Phase.PENDING_STOPPER, Phase.CONDOR_RM) and health.n_remove_failures:
         return name_cause("stop-failed", health.n_remove_failures, taskforce=one.taskforce_uuid, task=one.task_id)
-    if one.phase is Phase.PENDING_STOPPER and health.stuck:
+    if one.phase is Phase.PENDING_STOPPER and health.stuck and health.ended_at is None:
         return name_cause("stop-stuck", why=health.stuck, taskforce=one.taskforce_uuid, task=one.task_id)
     return None
 

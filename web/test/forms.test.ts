@@ -65,7 +65,7 @@ test("a drain says why, and when its workers end if they must", () => {
   assert.deepEqual(writeDrain("new disks", "", 0), { reason: "new disks", workers_end_at: null });
   assert.deepEqual(writeDrain("", "90", 0), { reason: "", workers_end_at: "1970-01-01T01:30:00.000Z" });
   assert.deepEqual(writeDrain("", "0", 0).workers_end_at, "1970-01-01T00:00:00.000Z");
-  const drain = { since: "A", reason: "new disks", workers_end_at: null };
+  const drain = { since: "A", reason: "new disks", workers_end_at: null, is_lost: false };
   assert.equal(describeDrain(drain, (instant) => instant), "since A: new disks");
   assert.equal(describeDrain({ ...drain, reason: "", workers_end_at: "B" }, (instant) => instant), "since A; its workers end at B");
 });

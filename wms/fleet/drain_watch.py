@@ -1,4 +1,6 @@
-"""Call back the starts at drained locations, and end the workers there when an operator's time for that has come."""
+"""Call back the starts at drained locations, and end the workers there when an operator's time for that has come. At a
+lost location, end everything.
+"""
 
 import os
 from datetime import datetime
@@ -14,8 +16,8 @@ from schemas.fleet.statuses import JobStatus
 from schemas.ids import TaskforceUuid, WorkflowId
 from wms.fleet.choices.fleet_settings import Drain, ReadSettings
 from wms.fleet.id_source import IdSource
-from wms.fleet.life.conditions import ORDERED_START
-from wms.fleet.life.stimuli import EndDrained
+from wms.fleet.life.conditions import NOT_OVER, ORDERED_START
+from wms.fleet.life.stimuli import EndDrained, EndLost
 from wms.fleet.transactions import FleetTransactions
 
 #: How often to look for what has started after all: another WMS ordered it before it knew of the drain.
@@ -71,9 +73,17 @@ class DrainWatch:
         queued = frozenset(
             TaskforceUuid(one["_id"]) for one in found if one["phase"] == Phase.CONDOR_SUBMIT and not due
         )
+        if drain.is_lost:
+            # First, so that this comes again if WMS ends here. Nobody has seen how these workers are.
+            unseen: Document = {"$set": {"compound_statuses": {}}}
+            await self._store.bulk_update(TASKFORCES, [({"_id": one["_id"]}, unseen) for one in found])
         for workflow_id in sorted({taskforce["workflow_id"] for taskforce in found}):
             mint = IdSource(os.urandom(32), now)
-            stimulus = EndDrained(drain.schedd, drain.sentence, ends_workers=due, mint=mint, queued=queued)
+            stimulus = (
+                EndLost(drain.schedd, drain.loss)
+                if drain.is_lost
+                else EndDrained(drain.schedd, drain.sentence, ends_workers=due, mint=mint, queued=queued)
+            )
             await self._transactions.apply_stimulus(WorkflowId(workflow_id), stimulus, with_tasks=True)
         if found:
             log.info("taskforces at a drained location end", schedd=drain.schedd, n_taskforces=len(found))
@@ -82,8 +92,10 @@ class DrainWatch:
 
 def filter_to_end(drain: Drain, now: datetime) -> Document:
     """Return the filter of the taskforces that `drain` ends now: those with an order to start, those that HTCondor has
-    only queued, and those with workers if these must end.
+    only queued, and those with workers if these must end. At a lost location, it ends all that are not over.
     """
+    if drain.is_lost:
+        return {"schedd": drain.schedd, **NOT_OVER}
     submitted: Document = {"phase": Phase.CONDOR_SUBMIT, **({} if is_due(drain, now) else _ONLY_QUEUED)}
     return {"schedd": drain.schedd, "$or": [ORDERED_START, submitted]}
 

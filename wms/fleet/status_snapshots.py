@@ -2,7 +2,8 @@
 
 A snapshot holds all statuses, so a lost or overtaken one does not matter. At most once a second WMS writes the newest
 snapshot of each taskforce, all in one batch. If a snapshot's taskforce has no document, WMS drops the snapshot and
-orders the workers to end. Otherwise they would keep slots for which others wait.
+orders the workers to end. Otherwise they would keep slots for which others wait. So it does with the workers of a
+taskforce that ended without its TMS, because an operator said that the access point was lost.
 """
 
 from collections.abc import Mapping
@@ -89,6 +90,7 @@ class SnapshotWriter:
             raise
         if n_written < len(batch):
             await self._notice_unknown(batch)
+        await self._notice_ended(batch)
 
     async def replace_statuses(
         self,
@@ -129,6 +131,24 @@ class SnapshotWriter:
             log.warning("statuses of an unknown taskforce", taskforce_uuid=uuid, schedd=schedd)
             if self._locations.find_port(schedd).takes_orders:
                 await self._end_workers(uuid, stop_unowned_workers(schedd, snapshot))
+
+    async def _notice_ended(self, batch: Mapping[TaskforceUuid, tuple[str, Snapshot]]) -> None:
+        # WMS has given these up, and their TMS has come back. `ended_at` is never taken back.
+        ended = await self._store.find(
+            TASKFORCES, {"_id": {"$in": list(batch)}, "ended_at": {"$ne": None}}, projection={"schedd": 1}
+        )
+        for document in ended:
+            schedd, snapshot = batch[document["_id"]]
+            orders = stop_unowned_workers(schedd, snapshot)
+            if orders and schedd == document["schedd"] and self._locations.find_port(schedd).takes_orders:
+                log.warning("statuses of an ended taskforce", taskforce_uuid=document["_id"], schedd=schedd)
+                await self._send_orders(orders)
+
+    async def _send_orders(self, orders: tuple[Payload, ...]) -> None:
+        async def step(_: Transaction) -> Decision:
+            return Decision(events=orders)
+
+        await self._store.transact(step)
 
     async def _end_workers(self, uuid: TaskforceUuid, orders: tuple[Payload, ...]) -> None:
         async def step(tx: Transaction) -> Decision:

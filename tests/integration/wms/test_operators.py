@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 
-from schemas.events import TaskforceStart, TaskforceStop
+from schemas.events import Snapshot, TaskforceStart, TaskforceStatuses, TaskforceStop
 from schemas.ids import TaskforceUuid
 from tests.integration.wms.conftest import REST_SCHEDD, SCHEDD, World, phases, request
 from tests.waiting import eventually
@@ -118,6 +118,85 @@ async def test_a_drain_calls_starts_back_and_ends_workers_and_undrain_brings_bot
         assert back["n_workers"] == (await world.taskforce(uuid))["n_workers"]
     workflow = (await world.get(f"/v1/workflows/{made['workflow']['workflow_id']}")).json()
     assert workflow["deactivated"] is None
+
+
+async def test_at_a_lost_location_all_is_over_without_its_tms_and_a_tms_that_comes_back_ends_what_it_has(
+    world: World,
+) -> None:
+    both = {"tasks": [{**request()["tasks"][0], "cluster_locations": ["osg", "test-alpha"]}]}
+    made = await world.submit(**both)
+    there = {one["schedd"]: one["taskforce_uuid"] for one in made["taskforces"]}
+    ended = await world.submit()
+    uuid, left = ended["taskforces"][0]["taskforce_uuid"], there[SCHEDD]
+    await world.in_phase(uuid, "condor-submit")
+    await world.in_phase(left, "condor-submit")
+    world.tms.reacts = False
+    ordered = (await world.submit())["taskforces"][0]["taskforce_uuid"]
+    await world.in_phase(ordered, "pending-starter")
+
+    def report(epoch: int) -> TaskforceStatuses:
+        """Return what the TMS says of the workers of both."""
+        snapshots = [
+            Snapshot(
+                taskforce_uuid=TaskforceUuid(one),
+                epoch=epoch,
+                seq=1,
+                as_of=datetime.now(UTC),
+                compound_statuses={"RUNNING": {"Tasking": 1}},
+                top_task_errors={},
+            )
+            for one in (uuid, left)
+        ]
+        return TaskforceStatuses(schedd=SCHEDD, snapshots=snapshots)
+
+    await world.tms.say(report(1))
+    await eventually(lambda: world.taskforce(left), lambda seen: bool(seen["compound_statuses"]))
+    workflow_id = ended["workflow"]["workflow_id"]
+    assert (await world.post(f"/v1/workflows/{workflow_id}/actions/finished")).status_code == 200
+    await world.in_phase(uuid, "pending-stopper")
+
+    assert (await drain(world, "PUT", "osg", {"is_lost": "yes"})).status_code == 400
+    lost = await drain(world, "PUT", "osg", {"reason": "a fire", "is_lost": True})
+    assert lost.json()["drain"]["is_lost"] is True
+    for one, phase in ((left, "condor-complete"), (ordered, "pending-stopper"), (uuid, "condor-complete")):
+        seen = await world.in_phase(one, phase)
+        line = seen["phase_change_log"][-1]
+        assert line["source_entity"] == "Operator"
+        assert line["context"].endswith(" because the location osg is lost, says an operator (a fire)")
+        assert seen["compound_statuses"] == {}
+        if one == uuid:
+            continue
+        health = (await world.get(f"/v1/taskforces/{one}?include=health")).json()["health"]
+        [missing] = health["missing"]
+        assert (missing["reason"], missing["is_coming"]) == ("location-lost", False)
+        assert missing["text"] == "ended: the location osg is lost, says an operator (a fire)"
+    await eventually(
+        lambda: drain(world, "GET", "osg"),
+        lambda seen: not any(seen.json()[name] for name in ("n_running", "n_starting", "n_waiting")),
+    )
+    over = (await world.get(f"/v1/workflows/{workflow_id}?include=health")).json()["health"]["over_at"]
+    assert over is not None, "its workflow is over"
+    # Elsewhere it goes on.
+    assert phases(await world.taskforce(there[REST_SCHEDD]))[-1] == "pending-starter"
+    n_heard = len(world.tms.heard)
+    await world.tms.say(report(2))
+    for one in (uuid, left):
+        await eventually(
+            lambda one=one: _find_stops(world, one, n_heard),
+            lambda stops: [stop.cluster_id for stop in stops] == [None],
+        )
+    rows = (await world.http.get("/v1/audit?kind=cluster", headers=world.as_user("olga", **OPS))).json()["rows"]
+    assert [(row["who"], row["changes"]["is_lost"], row["changes"]["reason"]) for row in rows] == [
+        ("olga", [False, True], ["", "a fire"])
+    ]
+    assert (await drain(world, "DELETE", "osg")).json()["drain"] is None
+    world.tms.reacts = True
+    again = (await world.submit())["taskforces"][0]["taskforce_uuid"]
+    await world.in_phase(again, "condor-submit")
+
+
+async def _find_stops(world: World, uuid: str, since: int) -> list[TaskforceStop]:
+    return [one for one in world.tms.heard[since:] if isinstance(one, TaskforceStop) and one.taskforce_uuid == uuid]
 
 
 async def test_a_tms_that_polls_gets_nothing_to_start_from_a_drained_location(world: World) -> None:

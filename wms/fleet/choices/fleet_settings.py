@@ -57,12 +57,23 @@ class Drain(StoredSetting):
     reason: str = ""
     #: When WMS ends the workers that still run there; None: they end in their own time.
     workers_end_at: datetime | None = None
+    #: Whether the access point is gone for good. Then WMS ends every taskforce there, and waits for no answer.
+    is_lost: bool = False
 
     @property
     def sentence(self) -> str:
-        """Return who drained the location, since when and why."""
-        reason = f" ({self.reason})" if self.reason else ""
-        return f"an operator drained {self.location} at {self.at:%F %T} UTC{reason}"
+        """Return who drained the location, since when and why, and whether it is lost."""
+        lost = ", and it is lost: taskforces there end" if self.is_lost else ""
+        return f"an operator drained {self.location} at {self.at:%F %T} UTC{self._shown_reason}{lost}"
+
+    @property
+    def loss(self) -> str:
+        """Return why the taskforces of a lost location end."""
+        return f"the location {self.location} is lost, says an operator{self._shown_reason}"
+
+    @property
+    def _shown_reason(self) -> str:
+        return f" ({self.reason})" if self.reason else ""
 
 
 class StoredQuota(StoredSetting):
@@ -128,8 +139,8 @@ Changed = tuple[FleetSettings, Sequence[AuditFacts]]
 
 
 def drain_location(settings: FleetSettings, drain: Drain) -> Changed:
-    """Return `settings` with `drain`. If the schedd is drained already, the new reason and deadline count, and the
-    first operator and time stay.
+    """Return `settings` with `drain`. If the schedd is drained already, the new reason, deadline and loss count,
+    and the first operator and time stay.
     """
     known = settings.find_drain(drain.schedd)
     if known is not None:
@@ -139,8 +150,8 @@ def drain_location(settings: FleetSettings, drain: Drain) -> Changed:
     if known == drain:
         return settings, []
     changes = {} if known is not None else {"drained": [False, True]}
-    before = known or drain.model_copy(update={"reason": "", "workers_end_at": None})
-    changes |= compare_fields(before, drain, shown=("reason", "workers_end_at"))
+    before = known or drain.model_copy(update={"reason": "", "workers_end_at": None, "is_lost": False})
+    changes |= compare_fields(before, drain, shown=("reason", "workers_end_at", "is_lost"))
     return after, [_describe_drain(drain, changes)]
 
 

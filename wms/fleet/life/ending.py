@@ -1,11 +1,11 @@
-"""End a workflow for any reason, and stop its taskforces; replace those at a drained schedd alone. (core)"""
+"""End a workflow, and stop its taskforces; replace those at a drained schedd alone; give up a lost schedd. (core)"""
 
 from schemas.fleet.documents import TaskforceDocument
-from schemas.fleet.phases import WANTED, Deactivated, Phase
+from schemas.fleet.phases import WANTED, Deactivated, Phase, may_move
 from wms.fleet.life.added_taskforces import describe_fullness, replace_taskforce
 from wms.fleet.life.aggregate import Draft, FleetDecision
-from wms.fleet.life.conditions import is_ordered_start
-from wms.fleet.life.stimuli import EndDrained
+from wms.fleet.life.conditions import is_ordered_start, is_over
+from wms.fleet.life.stimuli import EndDrained, EndLost
 from wms.fleet.life.tms_requests import ask_to_stop
 
 OPERATOR = "Operator"
@@ -47,6 +47,30 @@ def end_drained(draft: Draft, stimulus: EndDrained) -> FleetDecision:
         if not full:
             told = f"Created to take the place of {taskforce.taskforce_uuid}, because {stimulus.drained}"
             replace_taskforce(draft, taskforce, mint=stimulus.mint, by=OPERATOR, context=told)
+    return draft.settle_decision()
+
+
+def end_lost(draft: Draft, stimulus: EndLost) -> FleetDecision:
+    """End every taskforce at a lost schedd, without the answer of its TMS. Nothing takes its place.
+
+    If the TMS comes back after all, it finds the order to remove the cluster in its queue. A TMS that polls finds it at
+    its next poll, so there the taskforce stays in the phase in which WMS offers its removal.
+    """
+    for taskforce in draft:
+        if taskforce.schedd != stimulus.schedd or is_over(taskforce):
+            continue
+        if taskforce.phase in WANTED:
+            _stop_taskforce(draft, taskforce, by=OPERATOR, context=f"Ended, because {stimulus.loss}")
+        told = f"ERROR: nobody has seen its workers end, and WMS waits no more, because {stimulus.loss}"
+        stopped = draft.taskforces[taskforce.taskforce_uuid]
+        may_complete = may_move(stopped.phase, Phase.CONDOR_COMPLETE) and draft.find_port(taskforce).takes_orders
+        if may_complete and taskforce.cluster_id is not None:
+            draft.move_taskforce(stopped, Phase.CONDOR_COMPLETE, by=OPERATOR, context=told)
+        elif taskforce.phase not in WANTED:
+            draft.append_log_line(taskforce, Phase.CONDOR_COMPLETE, by=OPERATOR, context=told)
+        draft.change_taskforce(
+            taskforce, ended_at=draft.now, asked_at=None, n_asked=0, retry_at=None, stuck=stimulus.loss
+        )
     return draft.settle_decision()
 
 

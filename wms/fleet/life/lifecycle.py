@@ -2,7 +2,7 @@
 
     user    Deactivate  AddWorkers -> `added_taskforces`  CloseInputs  ExpectResults -> `completion`
     MQS     QueuesActivated  QueuesDeferred  QueuesDrained  ResultsArrived      the last two -> `completion`
-    WMS     Launch (the launcher's choice)  Woken (a timer: repeat unanswered requests)  EndDrained -> `ending`
+    WMS     Launch (the launcher's choice)  Woken (a timer: repeat unanswered requests)  EndDrained  EndLost -> `ending`
     TMS     TaskforceSubmitted  -SubmitFailed  -Removed  -RemoveFailed  -Completed     -> `tms_reports`
 
 A stimulus that comes twice, late or out of turn changes nothing, not even the log (ruling 9): the outcome is then
@@ -20,12 +20,13 @@ from schemas.fleet.phases import Phase
 from wms.fleet.life import added_taskforces, completion, tms_reports
 from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision
 from wms.fleet.life.conditions import PATIENCE, find_queues_due_at, is_due, is_ready
-from wms.fleet.life.ending import end_drained, end_workflow
+from wms.fleet.life.ending import end_drained, end_lost, end_workflow
 from wms.fleet.life.stimuli import (
     AddWorkers,
     CloseInputs,
     Deactivate,
     EndDrained,
+    EndLost,
     ExpectResults,
     Launch,
     Stimulus,
@@ -63,6 +64,8 @@ def decide_stimulus(draft: Draft, stimulus: Stimulus) -> FleetDecision:
             return _launch_taskforce(draft, stimulus)
         case EndDrained():
             return end_drained(draft, stimulus)
+        case EndLost():
+            return end_lost(draft, stimulus)
         case Woken():
             return _repeat_unanswered(draft)
         case QueuesActivated():

@@ -76,6 +76,14 @@ class EndDrained:
 
 
 @dataclass(frozen=True, slots=True)
+class EndLost:
+    """The access point of a schedd is gone for good, so its taskforces end without its TMS. `loss` says who says so."""
+
+    schedd: str
+    loss: str
+
+
+@dataclass(frozen=True, slots=True)
 class Woken:
     """The workflow's `wake_at` has come, or WMS checks the workflow earlier for another reason."""
 
@@ -86,4 +94,7 @@ Report = TaskforceSubmitted | TaskforceSubmitFailed | TaskforceRemoved | Taskfor
 #: The reports of MQS about a workflow's queues.
 QueueReport = QueuesActivated | QueuesDeferred | QueuesDrained | ResultsArrived
 
-Stimulus = Deactivate | AddWorkers | CloseInputs | ExpectResults | Launch | EndDrained | Woken | QueueReport | Report
+#: What users and operators wish.
+Wish = Deactivate | AddWorkers | CloseInputs | ExpectResults | EndDrained | EndLost
+
+Stimulus = Wish | Launch | Woken | QueueReport | Report

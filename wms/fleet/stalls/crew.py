@@ -50,7 +50,9 @@ class Crew:
 
     @property
     def n_at_work(self) -> int:
-        """The number of workers that take events."""
+        """The number of workers that take events. Of a taskforce that has ended, none counts."""
+        if self.has_ended:
+            return 0
         return sum(n for pilot, n in self.statuses.get(JobStatus.RUNNING, {}).items() if pilot in TAKING_EVENTS)
 
     @property

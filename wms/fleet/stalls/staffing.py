@@ -38,6 +38,7 @@ class Lack(StrEnum):
     TMS_SILENT = "tms-silent"
     START_FAILED = "start-failed"
     DRAINED = "drained"
+    LOST = "lost"
     NO_SLOT = "no-slot"
     HELD = "held"
     GONE = "gone"
@@ -109,6 +110,8 @@ def _judge_phase(crew: Crew, now: datetime) -> tuple[Lack, str, dict[str, str]]:
     """Return why a taskforce has no jobs: how serious that is, the cause, and the values of its text."""
     if not crew.phase.is_known:
         return Lack.STARTING, "phase-unknown", {"phase": str(crew.phase)}
+    if crew.has_ended and crew.stuck:
+        return Lack.LOST, "location-lost", {"why": crew.stuck}
     if crew.phase not in WANTED or crew.has_ended:
         return Lack.ENDED, "ended", {"ends": _describe_ends(crew.exit_codes)}
     if crew.drained and (crew.phase is Phase.PRE_LAUNCH or _waits_for_order(crew)):

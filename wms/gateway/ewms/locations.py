@@ -60,7 +60,7 @@ class LocationRoutes:
                 "PUT",
                 drain,
                 self.set_drain,
-                "Drain a location: no taskforces start there until the drain is deleted",
+                "Drain a location, or say that it is lost: no taskforces start there until the drain is deleted",
                 roles=_OPERATORS,
                 body=DrainRequest,
                 body_optional=True,
@@ -110,6 +110,7 @@ class LocationRoutes:
             at=now,
             reason=body.reason,
             workers_end_at=_check_end(body.workers_end_at, now),
+            is_lost=body.is_lost,
         )
         settings = await self._settings.change(call.caller.subject, partial(drain_location, drain=drain))
         return await self._answer_status(name, schedd, settings)
@@ -170,4 +171,4 @@ def _check_end(wanted: datetime | None, now: datetime) -> datetime | None:
 def _show_drain(drain: Drain | None) -> DrainSeen | None:
     if drain is None:
         return None
-    return DrainSeen(since=drain.at, reason=drain.reason, workers_end_at=drain.workers_end_at)
+    return DrainSeen(since=drain.at, reason=drain.reason, workers_end_at=drain.workers_end_at, is_lost=drain.is_lost)

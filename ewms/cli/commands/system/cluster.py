@@ -50,16 +50,21 @@ def drain_cluster(
     end_workers_in: Annotated[
         str | None, typer.Option(help="End the workers there after this time: 0s, 30m, 2h. Without: in their own time.")
     ] = None,
+    lost: Annotated[
+        bool,
+        typer.Option("--lost", help="Its access point is gone for good: end all taskforces there, without its TMS."),
+    ] = False,
 ) -> None:
     """Start no workers at a location, until `ewms cluster undrain`. For operators.
 
     Workers that run there go on. What this stops comes back after `undrain`. Once more with other options, these count.
+    What `--lost` ends does not come back, and nothing takes its place.
     """
     given: GlobalOptions = context.obj
     wait_s = parse_option("--end-workers-in", end_workers_in)
     end_at = None if wait_s is None else datetime.now(UTC) + timedelta(seconds=wait_s)
     with given.make_client() as ews:
-        _print_status(given, ews.operators.drain(cluster, reason=reason, workers_end_at=end_at))
+        _print_status(given, ews.operators.drain(cluster, reason=reason, workers_end_at=end_at, is_lost=lost))
 
 
 @app.command("undrain")

@@ -78,6 +78,7 @@ def crew(phase: Phase = Phase.CONDOR_SUBMIT, **fields: Any) -> WorkflowFacts:
         "as_of": NOW,
         "exit_codes": {},
     }
+    ended_at = NOW if fields.get("has_ended") else None
     found = find_missing_workers(Crew(phase=phase, **{**plain, **fields}), NOW)
     missing = [
         MissingWorkers(
@@ -90,7 +91,9 @@ def crew(phase: Phase = Phase.CONDOR_SUBMIT, **fields: Any) -> WorkflowFacts:
         )
         for one in found
     ]
-    return make_facts(phase if phase.is_known else Phase.CONDOR_SUBMIT, {}, of_workers=health(missing=missing))
+    return make_facts(
+        phase if phase.is_known else Phase.CONDOR_SUBMIT, {}, of_workers=health(missing=missing, ended_at=ended_at)
+    )
 
 
 def held(reason: str) -> WorkflowFacts:
@@ -228,6 +231,7 @@ CASES: list[tuple[str, WorkflowFacts]] = [
     ("tms-given-up", crew(Phase.PENDING_STARTER, stuck="no answer", asked_at=NOW)),
     ("start-failed", crew(Phase.PENDING_STARTER, stuck="no such image")),
     ("location-drained", crew(Phase.PRE_LAUNCH, drained="an operator drained osg at 2026-11-30 08:00:00 UTC")),
+    ("location-lost", crew(Phase.PENDING_STOPPER, has_ended=True, stuck="the location osg is lost, says an operator")),
     *(
         (
             cause,
@@ -325,3 +329,8 @@ def test_the_same_trouble_of_two_tasks_is_told_of_both() -> None:
     facts = make_facts(stall=Stall(since=datetime(2026, 11, 30, tzinfo=UTC), causes=causes))
     told = [each.task_id for each in explain_workflow(facts).causes if each.cause == "no-takers"]
     assert told == ["TD-1", "TD-2"]
+
+
+def test_workers_that_somebody_ended_are_no_cause() -> None:
+    found = explain_workflow(crew(Phase.PENDING_STOPPER, has_ended=True)).causes
+    assert [each.cause for each in found] == ["moving"]

@@ -15,8 +15,8 @@ from wms.fleet.repository import make_document
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 
 
-def drain(end: datetime | None = None, schedd: str = "S1") -> Drain:
-    return Drain(schedd=schedd, location=schedd, who="olga", at=NOW, workers_end_at=end)
+def drain(end: datetime | None = None, schedd: str = "S1", *, is_lost: bool = False) -> Drain:
+    return Drain(schedd=schedd, location=schedd, who="olga", at=NOW, workers_end_at=end, is_lost=is_lost)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,10 @@ def test_a_drain_calls_ordered_starts_back_at_once_and_ends_workers_at_its_deadl
         (Phase.CONDOR_SUBMIT, False), (Phase.CONDOR_SUBMIT, True), (Phase.PENDING_STARTER, True),
     ]  # fmt: skip
     assert found(drain(NOW, schedd="S2")) == []
+    assert {phase for phase, _ in found(drain(is_lost=True))} == {*Phase} - {Phase.CONDOR_COMPLETE}
+    assert found(drain(schedd="S2", is_lost=True)) == []
+    over = taskforce.model_copy(update={"phase": Phase.PENDING_STOPPER, "ended_at": NOW})
+    assert not matches(make_document(over), filter_to_end(drain(is_lost=True), NOW))
 
 
 @pytest.mark.parametrize(

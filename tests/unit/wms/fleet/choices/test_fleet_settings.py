@@ -56,6 +56,26 @@ def test_a_second_drain_changes_the_reason_and_the_deadline_and_keeps_who_began(
     assert drain_location(second, drain(who="eve", workers_end_at=end)) == (second, [])
 
 
+def test_a_drained_location_may_turn_out_to_be_lost_and_a_drain_without_that_takes_it_back() -> None:
+    drained, _ = drain_location(NEW, drain(reason="a fire"))
+    lost, [row] = drain_location(drained, drain(reason="a fire", is_lost=True))
+    assert row.changes == {"is_lost": [False, True], "schedd": "ap1"}
+    assert lost.drains == (drain(reason="a fire", is_lost=True),)
+    _, [row] = drain_location(NEW, drain(is_lost=True))
+    assert row.changes == {"drained": [False, True], "is_lost": [False, True], "schedd": "ap1"}
+    assert drain_location(lost, drain(reason="a fire"))[0] == drained
+    assert undrain_location(lost, "ap1")[0] == NEW
+
+
+def test_a_lost_location_says_so() -> None:
+    lost = drain(reason="a fire", is_lost=True)
+    assert lost.loss == "the location osg is lost, says an operator (a fire)"
+    assert lost.sentence == (
+        "an operator drained osg at 2026-11-30 08:00:00 UTC (a fire), and it is lost: taskforces there end"
+    )
+    assert drain(is_lost=True).loss == "the location osg is lost, says an operator"
+
+
 def test_a_drain_says_who_when_and_why() -> None:
     assert drain(reason="new disks").sentence == "an operator drained osg at 2026-11-30 08:00:00 UTC (new disks)"
     assert drain().sentence == "an operator drained osg at 2026-11-30 08:00:00 UTC"

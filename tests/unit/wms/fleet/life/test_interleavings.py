@@ -27,7 +27,7 @@ from wms.fleet.choices.locations import Location
 from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate, FleetDecision
 from wms.fleet.life.conditions import is_over
-from wms.fleet.life.stimuli import AddWorkers, Deactivate, EndDrained, Launch, Report, Stimulus, Woken
+from wms.fleet.life.stimuli import AddWorkers, Deactivate, EndDrained, EndLost, Launch, Report, Stimulus, Woken
 
 #: Mostly the same cluster, or nothing would ever get to its end.
 CLUSTERS = st.sampled_from([1, 1, 1, 1, 2])
@@ -81,6 +81,11 @@ class Interleaving(RuleBasedStateMachine):
         before = self.count_wanted()
         assert self.apply(EndDrained(schedd, "olga", ends_workers=ends_workers, mint=mint), remember=False)
         assert self.count_wanted() == before, "what a drain stops is replaced"
+
+    @rule(schedd=st.sampled_from(["S1", "S2"]))
+    def schedd_is_lost(self, schedd: str) -> None:
+        self.apply(EndLost(schedd, "the location is lost"))
+        assert all(is_over(one) for one in self.state.taskforces.values() if one.schedd == schedd)
 
     @rule()
     def queues_are_activated(self) -> None:
@@ -193,9 +198,10 @@ class Interleaving(RuleBasedStateMachine):
                     self.started.add(uuid)
                 case TaskforceStop(taskforce_uuid=uuid):
                     assert before.workflow.deactivated is not None or isinstance(
-                        stimulus, Deactivate | EndDrained | Woken
+                        stimulus, Deactivate | EndDrained | EndLost | Woken
                     )
-                    assert outcome.after.taskforces[uuid].phase in (Phase.PENDING_STOPPER, Phase.CONDOR_RM)
+                    stops = (Phase.PENDING_STOPPER, Phase.CONDOR_RM)
+                    assert outcome.after.taskforces[uuid].phase in stops or isinstance(stimulus, EndLost)
                 case WorkflowOver():
                     # Told again only to who has not heard of it.
                     self.n_over += not (before.workflow.over_at and isinstance(stimulus, QueuesActivated))

@@ -42,7 +42,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["cluster", "drain", "osg"], ("drain", ("osg",), {"reason": "", "workers_end_at": None})),
+        (["cluster", "drain", "osg"], ("drain", ("osg",), {"reason": "", "workers_end_at": None, "is_lost": False})),
+        (
+            ["cluster", "drain", "osg", "--lost"],
+            ("drain", ("osg",), {"reason": "", "workers_end_at": None, "is_lost": True}),
+        ),
         (["cluster", "undrain", "osg"], ("undrain", ("osg",), {})),
         (["cluster", "show", "osg"], ("read_drain", ("osg",), {})),
         (["quota", "list"], ("list_quotas", (), {})),
