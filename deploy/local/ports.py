@@ -133,10 +133,19 @@ def find_holder(port: int) -> str:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                for descriptor in (entry / "fd").iterdir():
-                    if descriptor.readlink().name in inodes:
-                        return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
-    return "a process of another user" if inodes else "another process"
+                if inodes & _open_sockets(entry):
+                    return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
+    # A process that ends at this moment is not found, and is nobody's.
+    return "a process of another user" if inodes & _listening_sockets(port) else "another process"
+
+
+def _open_sockets(process: Path) -> set[str]:
+    """Return the names of what a process has open, as in /proc/<pid>/fd. Skip what it closes meanwhile."""
+    names = set()
+    for descriptor in (process / "fd").iterdir():
+        with contextlib.suppress(OSError):
+            names.add(descriptor.readlink().name)
+    return names
 
 
 def _listening_sockets(port: int) -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.errors import LaunchError
-from deploy.local.ports import Ports, free_ports
+from deploy.local.ports import Ports, find_holder, free_ports
 
 
 def test_ports_are_distinct_and_below_the_kernels_own_range() -> None:
@@ -35,6 +35,14 @@ def test_a_port_that_users_know_is_not_given_up_and_its_holder_is_named(monkeypa
         with pytest.raises(LaunchError, match=rf"port {port}, .*amqp.*process {os.getpid()} ") as raised:
             Ports({"amqp": port}, are_given_out=True).take_one("amqp")
     assert "EWMS_AMQP_PORT" in raised.value.remedy
+
+
+def test_a_holder_that_ends_during_the_look_is_not_said_to_be_of_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    sockets = iter([{"socket:[1]"}, set()])
+    monkeypatch.setattr("deploy.local.ports._listening_sockets", lambda _: next(sockets))
+    assert find_holder(1) == "another process"
+    sockets = iter([{"socket:[1]"}, {"socket:[1]"}])
+    assert find_holder(1) == "a process of another user"
 
 
 def test_another_port_is_taken_with_a_word_where_nobody_was_given_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
