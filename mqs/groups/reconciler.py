@@ -78,7 +78,7 @@ class Reconciler:
                         known = await self._declare_queues(workflow_id, found)
                     has_declared = True
                 case Open():
-                    await self._open_queues(workflow_id, found, are_declared=has_declared)
+                    known = await self._open_queues(workflow_id, found, are_declared=has_declared)
                 case Shut() as what:
                     await self._shut_queues(workflow_id, what)
                 case Remove() as what:
@@ -163,10 +163,10 @@ class Reconciler:
             await self._broker.remove_queues(group_deletion(workflow_id, mqids, with_dead_letters=True))
         return after
 
-    async def _open_queues(self, workflow_id: WorkflowId, found: StoredGroup, *, are_declared: bool) -> None:
-        """Bind new queues, seal them, and check that they work. `are_declared`: this call has just declared them.
+    async def _open_queues(self, workflow_id: WorkflowId, found: StoredGroup, *, are_declared: bool) -> StoredGroup:
+        """Bind new queues, seal them, and check that they work. Return the group as it is stored afterwards.
 
-        WMS goes on meanwhile, but no client can use the queues: for them MQS gives out tokens only afterwards.
+        `are_declared` says that this call of `advance_group` has just declared them. WMS goes on meanwhile, but no client can use the queues: for them MQS gives out tokens only afterwards.
 
         Raises:
             Unavailable: queues do not work. They are deleted, and a repeated call of `advance_group` creates them anew.
@@ -186,7 +186,7 @@ class Reconciler:
             await self._broker.remove_queues(group_deletion(workflow_id, mqids, with_dead_letters=True))
             raise Unavailable(f"{len(leaderless)} of {len(queues)} new queues have no leader, so they are made anew")
         failpoint("mqs.sealed")
-        await self._record_decision(
+        return await self._record_decision(
             workflow_id, lambda group, _: lifecycle.mark_open(group, now=utc_now(), rules=self._rules), known=found
         )
 
