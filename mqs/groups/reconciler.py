@@ -166,7 +166,8 @@ class Reconciler:
     async def _open_queues(self, workflow_id: WorkflowId, found: StoredGroup, *, are_declared: bool) -> StoredGroup:
         """Bind new queues, seal them, and check that they work. Return the group as it is stored afterwards.
 
-        `are_declared` says that this call of `advance_group` has just declared them. WMS goes on meanwhile, but no client can use the queues: for them MQS gives out tokens only afterwards.
+        `are_declared` says that this call of `advance_group` has just declared them. WMS goes on meanwhile, but no
+        client can use the queues: for them MQS gives out tokens only afterwards.
 
         Raises:
             Unavailable: queues do not work. They are deleted, and a repeated call of `advance_group` creates them anew.
