@@ -135,7 +135,7 @@ def find_holder(port: int) -> str:
             with contextlib.suppress(OSError):
                 if inodes & _open_sockets(entry):
                     return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
-    # A process that ends at this moment is not found, and is nobody's.
+    # If nothing listens there any more, the holder has ended during the search, so nobody knows whose it was.
     return "a process of another user" if inodes & _listening_sockets(port) else "another process"
 
 

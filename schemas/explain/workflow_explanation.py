@@ -18,7 +18,7 @@ from schemas.fleet.phases import WANTED, Deactivated, Phase
 
 #: More events than this for each worker that takes some count as a long wait.
 _MANY_PER_WORKER = 100
-#: The cause of workers that nobody wanted to end, though their taskforce has ended.
+#: The cause of workers that are missing because an operator said that their access point was lost.
 LOCATION_LOST = "location-lost"
 
 #: Names of missing workers in the health of an older WMS -> their causes in the table.

@@ -44,7 +44,7 @@ class MQGroupDocument(MQGroup):
     #: When the budget admitted the group. From then on its queues may exist; after a crash some may be missing.
     admitted_at: datetime | None = None
     activated_at: datetime | None = None
-    #: Whether MQS gives out tokens for the activated queues. Before that nobody can use them.
+    #: Whether MQS gives out tokens for the queues. It does not while it still makes new queues usable.
     is_open: bool = True
     #: Whether another WMS has reserved the queues and not yet asked to activate them.
     unasked: bool = False

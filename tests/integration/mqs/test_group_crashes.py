@@ -15,6 +15,18 @@ from tests.integration.mqs.doomed_mqs import start_doomed_mqs
 from tests.integration.mqs.test_groups import exists, group_of, until
 
 
+async def request_until_killed(wms: Peer, plan: Plan, settings: MqsSettings, *, failpoint: str) -> None:
+    """Request the queues of `plan` from an MQS that kills itself at `failpoint`. Return when it is dead."""
+    process = await start_doomed_mqs(settings, failpoint=failpoint)
+    try:
+        await wms.say(plan.requested)
+        async with asyncio.timeout(60):
+            assert await process.wait() == -signal.SIGKILL
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
 #: The third and fourth transactions are the reservation and the activation; a start makes two.
 @pytest.mark.parametrize(
     "point",
@@ -32,14 +44,7 @@ async def test_a_crash_on_the_way_to_activation_is_healed_by_the_next_start(
     wms: Peer,
 ) -> None:
     plan = Plan()
-    process = await start_doomed_mqs(settings(), failpoint=point)
-    try:
-        await wms.say(plan.requested)
-        async with asyncio.timeout(60):
-            assert await process.wait() == -signal.SIGKILL
-    finally:
-        if process.returncode is None:
-            process.kill()
+    await request_until_killed(wms, plan, settings(), failpoint=point)
     await wms.nothing_more()
     async with run_mqs() as mqs:
         # The transaction that the kill left open keeps the documents locked for some seconds.
@@ -52,14 +57,7 @@ async def test_after_a_crash_between_activation_and_opening_the_next_start_opens
     point: str, settings: Callable[..., MqsSettings], run_mqs: RunMqs, wms: Peer
 ) -> None:
     plan = Plan()
-    process = await start_doomed_mqs(settings(), failpoint=point)
-    try:
-        await wms.say(plan.requested)
-        async with asyncio.timeout(60):
-            assert await process.wait() == -signal.SIGKILL
-    finally:
-        if process.returncode is None:
-            process.kill()
+    await request_until_killed(wms, plan, settings(), failpoint=point)
     async with run_mqs(broker_retry_s=0.2) as mqs:
         assert await wms.next(20) == QueuesActivated(workflow_id=plan.workflow_id)
         assert (await group_of(mqs.store, plan.workflow_id))["is_open"]
