@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 async def call_until_there(
     call: Callable[[], Awaitable[Result]],
     *,
-    missing: type[EWMSError],
+    missing: type[EWMSError] | tuple[type[EWMSError], ...],
     waiting_for: str,
     wait_s: float | None,
     cap_s: float = 2.0,

@@ -15,7 +15,7 @@ from ewms.worker.question_desk import QuestionDesk
 from ewms.worker.settings import WorkerSettings
 from ewms.worker.standstill import StandstillClock
 from ewms.worker.subscription_source import WmsQuestions
-from runtime.amqp import Connection
+from runtime.amqp import Connection, Consumer
 from runtime.bus.pools import declare_pool
 from runtime.bus.questions import Answerer, Asker
 from runtime.retry import call_until_there
@@ -53,6 +53,8 @@ async def run_worker(settings: WorkerSettings) -> AsyncIterator[Presence]:
         async def ping() -> None:
             if not connection.is_connected:
                 raise Unavailable("the broker is away")
+            if consumer is not None and consumer.refusal is not None:
+                raise consumer.refusal
 
         async def check_registered() -> None:
             if presence is None:
@@ -60,6 +62,7 @@ async def run_worker(settings: WorkerSettings) -> AsyncIterator[Presence]:
             await presence.check_registered()
 
         presence: Presence | None = None
+        consumer: Consumer | None = None
         checks: dict[str, Check] = {"control": ping, "registered": check_registered}
         routes = health_routes(checks)
         await stack.enter_async_context(

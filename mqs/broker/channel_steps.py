@@ -24,11 +24,6 @@ async def unbind_queue(channel: Channel, way: Binding) -> None:
     await channel.queue_unbind(way.queue, way.exchange, routing_key=way.key)
 
 
-async def look_into_queue(channel: Channel, queue: str) -> None:
-    """Ask for an event of an empty queue. A queue without a leader does not answer."""
-    await channel.basic_get(queue)
-
-
 async def delete_exchange(channel: Channel, exchange: str) -> None:
     """Delete an exchange."""
     await channel.exchange_delete(exchange)

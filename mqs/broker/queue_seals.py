@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from mqs.broker.channel_lanes import ChannelLanes
-from mqs.broker.channel_steps import delete_queue, look_into_queue
+from mqs.broker.channel_steps import delete_queue
 from runtime.amqp import AccessRefused, Connection, ConnectionLost
 from runtime.amqp.sealing import SharedCalls, declare_seal, new_seal_name
 from runtime.telemetry import counter, histogram, log
@@ -14,9 +14,6 @@ from schemas.errors import Broken
 #: How many seconds a new queue is at risk if the broker refuses a seal. RabbitMQ writes it to disk after 3 s at most.
 #: Source: Erlang/OTP, dets_utils.erl, DEFAULT_CACHE.
 SETTLE_S = 4.0
-
-#: After how many seconds a new queue that does not answer has no leader. Others answer within 10 ms on two cores.
-_ANSWER_S = 3.0
 
 _seal_s = histogram("mqs_seal_seconds", "Time until new queues survive a crash of the broker.")
 _unsealed = counter("mqs_seals_refused_total", "Seals that the broker has refused: tokens wait 4 s instead.")
@@ -42,15 +39,12 @@ class QueueSeals:
             await self._seals.call_soon()
 
     async def find_leaderless(self, queues: Iterable[str]) -> list[str]:
-        """Return which of `queues` have no leader, so that they neither take nor give events. They must be empty.
-
-        If the broker dies while it creates a queue, or before the seal, the queue may have no leader after the restart,
-        for ever. To declare it again does not help, and the management API shows it as running.
+        """Return which of `queues` have no leader, so that they take and give no events. See `runtime.amqp.leaders`.
 
         Raises:
             EWMSError: the broker does not answer at all.
         """
-        return await self._lanes.find_unanswered(queues, look_into_queue, within_s=_ANSWER_S)
+        return await self._lanes.find_leaderless(queues)
 
     async def close(self) -> None:
         """Wait for the deletion of seals."""

@@ -12,7 +12,15 @@ from runtime.amqp.backoff import full_jitter
 from runtime.amqp.connection import Connection
 from runtime.amqp.consumer import Consumer
 from runtime.amqp.delivery import Delivery
-from runtime.amqp.errors import AccessRefused, CertificateRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
+from runtime.amqp.errors import (
+    AccessRefused,
+    CertificateRefused,
+    ConnectionLost,
+    NoLeader,
+    NotDeclared,
+    QueueFull,
+    Unroutable,
+)
 from runtime.amqp.publisher import ConfirmedPublisher
 from runtime.amqp.wire.properties import EventProperties
 
@@ -30,6 +38,7 @@ __all__ = [
     "Consumer",
     "Delivery",
     "EventProperties",
+    "NoLeader",
     "NotDeclared",
     "QueueFull",
     "Unroutable",

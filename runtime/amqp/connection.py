@@ -103,6 +103,18 @@ class Connection(Link):
         self._consumers = [*(earlier for earlier in self._consumers if not earlier.is_closed), consumer]
         return consumer
 
+    async def open_twin(self, *, timeout_s: float) -> "Connection":
+        """Open another connection with the same credentials, for what may break a connection.
+
+        It waits at most `timeout_s` for each answer of the broker, also when it closes.
+
+        Raises:
+            EWMSError: the errors of `connect`.
+        """
+        return await Connection.connect(
+            self._address, token=self._token, name=self._name, timeout_s=timeout_s, ca_file=self._ca_file
+        )
+
     async def close(self) -> None:
         """Unsubscribe, wait until the broker has applied all settlements, send the frames that wait, and close."""
         await asyncio.gather(*(consumer.close() for consumer in self._consumers))

@@ -82,6 +82,8 @@ class Consumer:
         #: The number of settlements since the broker last confirmed that it had applied all settlements.
         self._n_unapplied = 0
         self._keeper: asyncio.Task[None] | None = None
+        #: The error of the last attempt to subscribe again; None after a success.
+        self.refusal: EWMSError | None = None
 
     @property
     def is_active(self) -> bool:
@@ -265,8 +267,9 @@ class Consumer:
                 await self._link.wait_until_ready()
                 await self._subscribe_once()
                 since = loop.time()
+                self.refusal = None
             except Exception as error:  # noqa: BLE001 - without this loop the consumer would silently get no more events
-                refused = translate_error(error)
+                self.refusal = refused = translate_error(error)
                 log.warning("cannot consume from %s (attempt %d): %s", self.queue, attempt + 1, refused.reason)
                 self._tell_refused(refused)
                 await asyncio.sleep(full_jitter(attempt))

@@ -42,6 +42,10 @@ class NotDeclared(Unavailable):
     """The exchange or the queue does not exist, or does not exist yet."""
 
 
+class NoLeader(Unavailable):
+    """The queue has no leader on the broker, so it takes and gives no events. It may hold some."""
+
+
 class DeclaredOtherwise(Unavailable):
     """The queue or the exchange exists already, with other arguments. Somebody must delete it."""
 

@@ -4,12 +4,12 @@ import asyncio
 import uuid
 from contextlib import suppress
 
-from aiormq.channel import Channel
 from pamqp.common import FieldTable
 
 from runtime.amqp import ConfirmedPublisher, Connection, Delivery
 from runtime.amqp.sealing import seal_queues
 from runtime.bus.dispatch import DispatchTable
+from runtime.bus.leaderless_queues import delete_leaderless
 from runtime.telemetry import log
 from schemas.broker import topology
 from schemas.broker.services import spec_of
@@ -32,23 +32,33 @@ _QUORUM: FieldTable = {
 _TAKE_BACK = 5000
 
 
-async def declare_inbox(channel: Channel, service: str) -> None:
+async def declare_inbox(connection: Connection, service: str) -> None:
     """Declare the queues and bindings that `service` needs to take events. A repetition changes nothing.
 
     Raises:
         NotDeclared: the shared exchanges do not exist yet, and this service may not declare them.
+        NoLeader: one of the queues has no leader and may have events.
     """
-    spec = spec_of(service)
-    if spec.declares_shared:
-        await channel.exchange_declare(topology.CONTROL_EXCHANGE, exchange_type="topic", durable=True)
-        await channel.exchange_declare(topology.FACTS_EXCHANGE, exchange_type="topic", durable=True)
-        await channel.exchange_declare(topology.REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
-    aside = topology.aside_exchange(service)
-    await channel.exchange_declare(aside, exchange_type="direct", durable=True)
-    for name, key in ((topology.dead_inbox(service), Aside.DEAD), (topology.parked_inbox(service), Aside.PARKED)):
-        # Without -1 a quorum queue drops an event after 20 returns, and we look at these events and return them.
-        await channel.queue_declare(name, durable=True, arguments={**_QUORUM, "x-delivery-limit": -1})
-        await channel.queue_bind(name, aside, routing_key=key)
+    aside, inbox = topology.aside_exchange(service), topology.inbox_queue(service)
+    dead, parked = topology.dead_inbox(service), topology.parked_inbox(service)
+    await _declare_queues(connection, service)
+    # The aside exchange is the guard.
+    if await delete_leaderless(connection, (inbox, dead, parked), guard=aside):
+        await _declare_queues(connection, service)
+    async with connection.lend_channel() as channel:
+        # Seal before the bindings: without a binding no event can reach the queue and be lost in it.
+        await seal_queues(channel, service)
+        for queue, key in ((dead, Aside.DEAD.value), (parked, Aside.PARKED.value), (inbox, BACK)):
+            await channel.queue_bind(queue, aside, routing_key=key)
+        # These bindings come last: from here on others can send.
+        await channel.queue_bind(inbox, topology.CONTROL_EXCHANGE, routing_key=topology.inbox_pattern(service))
+        for fact in spec_of(service).hears:
+            await channel.queue_bind(inbox, topology.FACTS_EXCHANGE, routing_key=fact)
+
+
+async def _declare_queues(connection: Connection, service: str) -> None:
+    """Declare the shared exchanges, if `service` may, its aside exchange and its queues. Bind nothing."""
+    spec, aside = spec_of(service), topology.aside_exchange(service)
     arguments: FieldTable = {
         **_QUORUM,
         "x-delivery-limit": topology.INBOX_DELIVERY_LIMIT,
@@ -58,14 +68,16 @@ async def declare_inbox(channel: Channel, service: str) -> None:
     }
     if spec.is_single_active:
         arguments["x-single-active-consumer"] = True
-    inbox = topology.inbox_queue(service)
-    await channel.queue_declare(inbox, durable=True, arguments=arguments)
-    # Seal before the binding: without a binding no event can reach the queue and be lost in it.
-    await seal_queues(channel, service)
-    await channel.queue_bind(inbox, topology.CONTROL_EXCHANGE, routing_key=topology.inbox_pattern(service))
-    for fact in spec.hears:
-        await channel.queue_bind(inbox, topology.FACTS_EXCHANGE, routing_key=fact)
-    await channel.queue_bind(inbox, aside, routing_key=BACK)
+    async with connection.lend_channel() as channel:
+        if spec.declares_shared:
+            await channel.exchange_declare(topology.CONTROL_EXCHANGE, exchange_type="topic", durable=True)
+            await channel.exchange_declare(topology.FACTS_EXCHANGE, exchange_type="topic", durable=True)
+            await channel.exchange_declare(topology.REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
+        await channel.exchange_declare(aside, exchange_type="direct", durable=True)
+        for name in (topology.dead_inbox(service), topology.parked_inbox(service)):
+            # Without -1 a quorum queue drops an event after 20 returns, and we look at these events and return them.
+            await channel.queue_declare(name, durable=True, arguments={**_QUORUM, "x-delivery-limit": -1})
+        await channel.queue_declare(topology.inbox_queue(service), durable=True, arguments=arguments)
 
 
 def sender_of(delivery: Delivery, user: str) -> str:

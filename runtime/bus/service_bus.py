@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from runtime.amqp import Connection, EventProperties, NotDeclared, Unroutable
+from runtime.amqp import Connection, EventProperties, NoLeader, NotDeclared, Unroutable
 from runtime.amqp.address import broker_urls
 from runtime.bus import inbox
 from runtime.bus.dispatch import DispatchTable, EventHandler
@@ -49,19 +49,18 @@ class Bus:
         This waits up to `wait_s` for the broker, and in a TMS also for the exchanges that other services declare.
 
         Raises:
-            Unavailable: the broker or the exchanges did not appear in time.
+            Unavailable: the broker, the exchanges, or the leader of an older inbox did not appear in time.
             AccessRefused: the broker refuses the credentials.
         """
         connection = await Connection.connect(url, name=f"ewms {service}", wait_s=wait_s, backoff_cap_s=backoff_cap_s)
         self = cls(connection, service=service, source=source, user=broker_urls(url)[0].user or "guest")
 
-        async def declare_inbox() -> None:
-            async with connection.lend_channel() as channel:
-                await inbox.declare_inbox(channel, service)
-
         try:
             await call_until_there(
-                declare_inbox, missing=NotDeclared, waiting_for="the control exchange", wait_s=wait_s
+                lambda: inbox.declare_inbox(connection, service),
+                missing=(NotDeclared, NoLeader),
+                waiting_for="the control exchange and the inbox",
+                wait_s=wait_s,
             )
         except BaseException:
             await connection.close()
@@ -152,7 +151,7 @@ class Bus:
             topology.inbox_queue(self.service),
             intake.take_delivery,
             prefetch=prefetch,
-            prepare=lambda channel: inbox.declare_inbox(channel, self.service),
+            prepare=lambda _: inbox.declare_inbox(self._connection, self.service),
         )
 
     async def ask(self, request: Question, *, to: str | None = None, timeout_s: float = 5.0) -> Answer:
@@ -174,12 +173,16 @@ class Bus:
         await answerer.start()
 
     async def ping(self) -> None:
-        """Return if the broker is connected and accepts events.
+        """Return if the broker is connected, accepts events, and lets this service take those of its inbox.
 
         Raises:
             Unavailable: the broker is not connected, or accepts no events because it is low on memory or disk.
+            EWMSError: the last attempt to subscribe to the inbox failed.
         """
         await self._connection.wait_until_ready(0.1)
+        for intake in self._intakes:
+            if intake.consumer is not None and (refusal := intake.consumer.refusal) is not None:
+                raise refusal
         if reason := self._connection.blockade.reason:
             raise Unavailable(f"the broker takes no events for now: {reason}")
 

@@ -157,6 +157,16 @@ def seal_queue(owner: str, name: str) -> str:
     return f"{owner}.seal.{name}"
 
 
+def pool_guard(pool: str) -> str:
+    """Return the name of the exchange to which the queue of `pool` is bound before it can receive orders."""
+    return f"{pool_service(pool)}.guard"
+
+
+def mending_queue(queue: str) -> str:
+    """Return the name of the exclusive queue of the process that makes `queue` anew. Others cannot declare it then."""
+    return f"{queue}.mending"
+
+
 def inbox_pattern(service: str) -> str:
     """Return the key with which the inbox of `service` is bound."""
     return f"{service}.#"

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
+from runtime.amqp import Connection, NotDeclared
 from runtime.amqp.errors import DeclaredOtherwise
 from runtime.amqp.link import Link
 from runtime.bus.pools import declare_pool
@@ -31,14 +33,29 @@ class FakeBroker:
     async def lend_channel(self) -> AsyncIterator["FakeBroker"]:
         yield self
 
+    async def open_twin(self, *, timeout_s: float) -> "FakeBroker":
+        return self
+
+    async def close(self) -> None: ...
+
     async def exchange_declare(self, exchange: str, **_: Any) -> None: ...
 
-    async def queue_declare(self, queue: str, **declared: Any) -> None:
-        if self.queues.setdefault(queue, declared) != declared:
+    async def basic_get(self, queue: str) -> Any:
+        return Mock(delivery_tag=None)
+
+    async def queue_declare(self, queue: str, *, passive: bool = False, **declared: Any) -> Any:
+        if passive:
+            if queue not in self.queues:
+                raise NotDeclared(queue)
+            return Mock(message_count=0)
+        if not queue.startswith("steps.net.seal.") and self.queues.setdefault(queue, declared) != declared:
             self.queues |= self.meanwhile
             raise DeclaredOtherwise(f"inequivalent arg for queue '{queue}'")
+        return None
 
     async def queue_delete(self, queue: str) -> None:
+        if queue.startswith("steps.net.seal."):
+            return
         self.deleted.append(queue)
         del self.queues[queue]
 
@@ -52,13 +69,17 @@ async def declare_requests_of(broker: FakeBroker, service: str) -> str:
 
 async def test_orders_of_a_pool_are_on_every_node_and_never_dropped() -> None:
     broker = FakeBroker()
-    await declare_pool(cast(Link, broker), "net")
+    await declare_pool(cast(Connection, broker), "net")
     declared = broker.queues["steps.net"]
     assert declared["durable"]
     assert declared["arguments"].items() >= {**QUORUM, "x-delivery-limit": -1}.items()
     # The broker takes an order back after this time, by default after half an hour.
     assert declared["arguments"]["x-consumer-timeout"] >= 24 * 3600 * 1000
-    assert broker.bindings == [("steps.net", "ewms.control", "steps.net.#")]
+    # The guard comes first: a queue that its guard does not know has never received an order.
+    assert broker.bindings == [
+        ("steps.net", "steps.net.guard", "steps.net"),
+        ("steps.net", "ewms.control", "steps.net.#"),
+    ]
 
 
 async def test_services_whose_processes_share_questions_have_one_queue_on_every_node() -> None:
@@ -92,7 +113,7 @@ async def test_classic_queues_of_an_earlier_version_are_replaced() -> None:
         steps_net={"arguments": CLASSIC, "auto_delete": False},
         wms_requests={"arguments": CLASSIC, "auto_delete": True},
     )
-    await declare_pool(cast(Link, broker), "net")
+    await declare_pool(cast(Connection, broker), "net")
     await declare_requests_of(broker, "wms")
     assert broker.deleted == ["steps.net", "wms.requests"]
     assert all(declared["arguments"].items() >= QUORUM.items() for declared in broker.queues.values())
@@ -100,10 +121,10 @@ async def test_classic_queues_of_an_earlier_version_are_replaced() -> None:
 
 async def test_a_queue_that_another_process_has_just_replaced_stays() -> None:
     other = FakeBroker()
-    await declare_pool(cast(Link, other), "net")
+    await declare_pool(cast(Connection, other), "net")
     broker = FakeBroker(steps_net={"arguments": CLASSIC, "auto_delete": False})
     broker.meanwhile = other.queues
-    await declare_pool(cast(Link, broker), "net")
+    await declare_pool(cast(Connection, broker), "net")
     assert not broker.deleted
     assert broker.queues == other.queues
 
@@ -111,5 +132,5 @@ async def test_a_queue_that_another_process_has_just_replaced_stays() -> None:
 async def test_a_queue_that_somebody_declared_in_another_way_is_an_error_and_stays() -> None:
     broker = FakeBroker(steps_net={"arguments": {**QUORUM, "x-max-length": 3}})
     with pytest.raises(DeclaredOtherwise):
-        await declare_pool(cast(Link, broker), "net")
+        await declare_pool(cast(Connection, broker), "net")
     assert not broker.deleted
