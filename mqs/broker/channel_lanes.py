@@ -8,7 +8,6 @@ from aiormq.channel import Channel
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from runtime.amqp import Connection
-from runtime.amqp.leaders import has_leader
 from schemas.errors import Broken
 
 #: How many channels to use at a time. RabbitMQ 4.3.6 on two cores creates 24 queues in 212, 110, 77 ms over 1, 4, 8.
@@ -61,18 +60,3 @@ class ChannelLanes:
         for result in results:
             if result is not None:
                 raise result
-
-    async def find_leaderless(self, queues: Iterable[str]) -> list[str]:
-        """Return which of `queues` have no leader. Ask several at a time.
-
-        Raises:
-            EWMSError: the broker does not answer at all.
-        """
-
-        async def ask_queue(queue: str) -> bool:
-            async with self._lanes:
-                return await has_leader(self._connection, queue)
-
-        asked = list(queues)
-        answers = await asyncio.gather(*map(ask_queue, asked))
-        return [queue for queue, answered in zip(asked, answers, strict=True) if not answered]

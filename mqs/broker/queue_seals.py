@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from mqs.broker.channel_lanes import ChannelLanes
 from mqs.broker.channel_steps import delete_queue
 from runtime.amqp import AccessRefused, Connection, ConnectionLost
+from runtime.amqp.leaders import LeaderQuestions
 from runtime.amqp.sealing import SharedCalls, declare_seal, new_seal_name
 from runtime.telemetry import counter, histogram, log
 from schemas.broker.services import Service
@@ -25,6 +26,7 @@ class QueueSeals:
     def __init__(self, connection: Connection, lanes: ChannelLanes, *, settle_s: float) -> None:
         self._connection = connection
         self._lanes = lanes
+        self._leaders = LeaderQuestions(connection)
         self._settle_s = settle_s
         self._seals = SharedCalls(self._seal_once)
         self._deletions: set[asyncio.Task[None]] = set()
@@ -44,10 +46,11 @@ class QueueSeals:
         Raises:
             EWMSError: the broker does not answer at all.
         """
-        return await self._lanes.find_leaderless(queues)
+        return await self._leaders.find_leaderless(queues)
 
     async def close(self) -> None:
-        """Wait for the deletion of seals."""
+        """Wait for the deletion of seals, and close the connections that asked for leaders."""
+        await self._leaders.close()
         await asyncio.gather(*self._deletions, return_exceptions=True)
 
     async def _seal_once(self) -> None:

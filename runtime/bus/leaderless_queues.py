@@ -12,19 +12,16 @@ and no crash of one can come between the check and the deletion.
 `docs/decisions/0010-sealed-queues.md` gives the reasons.
 """
 
-import asyncio
 from collections.abc import Sequence
 
 from aiormq.channel import Channel
 from pamqp.common import FieldTable
 
 from runtime.amqp import Connection, NoLeader
-from runtime.amqp.leaders import has_leader
+from runtime.amqp.leaders import LeaderQuestions
 from runtime.telemetry import log
 from schemas.broker import topology
 from schemas.errors import EWMSError
-
-_TWIN_TIMEOUT_S = 3.0
 
 _MENDING: FieldTable = {
     "x-queue-type": "classic",
@@ -64,13 +61,11 @@ async def _find_leaderless(connection: Connection, queues: Sequence[str]) -> lis
         empty = [queue for queue in queues if not (await channel.queue_declare(queue, passive=True)).message_count]
     if not empty:
         return []
-    # A question without an answer ends its whole connection, with an error, when the queue is deleted: use another one.
-    twin = await connection.open_twin(timeout_s=_TWIN_TIMEOUT_S)
+    questions = LeaderQuestions(connection)
     try:
-        answers = await asyncio.gather(*(has_leader(twin, queue) for queue in empty))
+        return await questions.find_leaderless(empty)
     finally:
-        await twin.close()
-    return [queue for queue, answered in zip(empty, answers, strict=True) if not answered]
+        await questions.close()
 
 
 async def _delete_unused(channel: Channel, queues: Sequence[str], guard: str, *, mending: str) -> None:
