@@ -100,12 +100,20 @@ class DataVhost:
             await self._api.set_policy(name, document)
 
     async def declare_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
-        """Create the exchanges and queues of a workflow. Existing ones stay as they are.
+        """Create the queues for the events of a workflow. Existing ones stay as they are.
 
         Raises:
             EWMSError: the broker does not answer, or refuses a declaration.
         """
         await self._lanes.act_on_all(declaration_stages(workflow_id, mqids)[0], declare_chain)
+
+    async def declare_exchanges(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
+        """Create the exchanges of a workflow, and the queue of its dead letters. Existing ones stay as they are.
+
+        Raises:
+            EWMSError: the broker does not answer, or refuses a declaration.
+        """
+        await self._lanes.act_on_all(declaration_stages(workflow_id, mqids)[1], declare_chain)
 
     async def find_leaderless(self, queues: Iterable[str]) -> list[str]:
         """Return which of the new and empty `queues` do not work. See `QueueSeals.find_leaderless`."""
@@ -117,7 +125,7 @@ class DataVhost:
         Raises:
             EWMSError: the broker does not answer, or refuses a binding.
         """
-        await self._lanes.act_on_all(declaration_stages(workflow_id, mqids)[1], declare_chain)
+        await self._lanes.act_on_all(declaration_stages(workflow_id, mqids)[2], declare_chain)
 
     async def bind_attempts(self, workflow_ids: Iterable[WorkflowId]) -> None:
         """Let the pilots of workflows report failed attempts. Skip workflows without a dead exchange.

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from schemas.attempts.failed_reports import ATTEMPTS_KEY, ATTEMPTS_QUEUE
@@ -79,20 +80,25 @@ ATTEMPTS = QueueDeclaration(
 VHOST_CHAIN: Chain = (Exchange(DEAD_EXCHANGE, kind="headers"), ATTEMPTS)
 
 
-def declaration_stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], tuple[Chain, ...]]:
-    """Return the chains to declare for a workflow, in two stages: exchanges and queues, then bindings.
+def declaration_stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], ...]:
+    """Return the chains to declare for a workflow, in three stages: queues of events; exchanges and the queue of dead
+    letters; bindings.
 
-    The order within a stage does not matter. Each link is a separate chain, because the broker writes several links
-    together if they come over several channels at once.
+    The first stage has only what a workflow waits for. The order within a stage does not matter. Each link is a
+    separate chain, because the broker writes several links together if they come over several channels at once.
     """
-    links = [link for chain in (dead_letter_chain(workflow_id), *map(queue_chain, mqids)) for link in chain]
-    return (
-        tuple((link,) for link in links if not isinstance(link, Binding)),
-        (
-            *((link,) for link in links if isinstance(link, Binding)),
-            *((dead_letter_binding(workflow_id, mqid),) for mqid in mqids),
-        ),
-    )
+    queues: list[Chain] = []
+    surroundings: list[Chain] = []
+    bindings: list[Chain] = [(dead_letter_binding(workflow_id, mqid),) for mqid in mqids]
+    for link in (*dead_letter_chain(workflow_id), *chain.from_iterable(map(queue_chain, mqids))):
+        match link:
+            case QueueDeclaration(name) if name in mqids:
+                queues.append((link,))
+            case Binding():
+                bindings.append((link,))
+            case _:
+                surroundings.append((link,))
+    return tuple(queues), tuple(surroundings), tuple(bindings)
 
 
 def dead_letter_chain(workflow_id: WorkflowId) -> Chain:

@@ -164,7 +164,7 @@ class Reconciler:
         return after
 
     async def _open_queues(self, workflow_id: WorkflowId, found: StoredGroup, *, are_declared: bool) -> StoredGroup:
-        """Bind new queues, seal them, and check that they work. Return the group as it is stored afterwards.
+        """Bind new queues to exchanges, seal them, and check that they work. Return the group as it is stored then.
 
         `are_declared` says that this call of `advance_group` has just declared them. WMS goes on meanwhile, but no
         client can use the queues: for them MQS gives out tokens only afterwards.
@@ -177,6 +177,7 @@ class Reconciler:
         with _open_s.time():
             if not are_declared:
                 await self._broker.declare_queues(workflow_id, mqids)
+            await self._broker.declare_exchanges(workflow_id, mqids)
             _, _, leaderless = await asyncio.gather(
                 self._broker.bind_queues(workflow_id, mqids),
                 self._broker.seal_queues(),

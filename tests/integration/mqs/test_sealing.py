@@ -74,7 +74,7 @@ async def test_queues_that_lack_a_leader_after_the_brokers_death_are_found_and_c
     url = own_broker.amqp_url("mqs", "halves")
     plans = [Plan() for _ in range(6)]
     broker = await DataVhost.connect(url, own_broker.api_url)
-    halves = [asyncio.create_task(broker.declare_queues(plan.workflow_id, plan.mqids)) for plan in plans]
+    halves = [asyncio.create_task(_declare_all(broker, plan)) for plan in plans]
     await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.to_thread(own_broker.kill)
     await asyncio.gather(*halves, return_exceptions=True)
@@ -85,15 +85,20 @@ async def test_queues_that_lack_a_leader_after_the_brokers_death_are_found_and_c
     connection = await Connection.connect(own_broker.amqp_url("admin", "halves"), name="test")
     for plan in plans:
         queues = (*plan.mqids, dead_queue(plan.workflow_id))
-        await broker.declare_queues(plan.workflow_id, plan.mqids)
+        await _declare_all(broker, plan)
         if await broker.find_leaderless(queues):
             await broker.remove_queues(group_deletion(plan.workflow_id, plan.mqids, with_dead_letters=True))
-            await broker.declare_queues(plan.workflow_id, plan.mqids)
+            await _declare_all(broker, plan)
         assert await broker.find_leaderless(queues) == []
         for queue in queues:
             await connection.publish("", queue, b"event", message_id=queue, timeout_s=10)
     await connection.close()
     await broker.close()
+
+
+async def _declare_all(broker: DataVhost, plan: Plan) -> None:
+    await broker.declare_queues(plan.workflow_id, plan.mqids)
+    await broker.declare_exchanges(plan.workflow_id, plan.mqids)
 
 
 #: What an operator may have set so that a seal is refused, as paths and bodies of the management API.
