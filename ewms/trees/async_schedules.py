@@ -23,17 +23,28 @@ class AsyncScheduleClient:
         *,
         variables: Mapping[str, Any] | None = None,
         enabled: bool = True,
+        start_deadline_s: int | None = None,
+        skip_if_running: bool = False,
     ) -> Mapping[str, Any]:
         """Create a schedule that launches a template, with these variables, at the times of a rule. Return the
         schedule.
 
         `template` is a number or a name. A `rule` is a text such as `DTSTART;TZID=Europe/Berlin:20260101T023000
-        RRULE:FREQ=DAILY`.
+        RRULE:FREQ=DAILY`. The schedule skips an occurrence that the server reaches more than `start_deadline_s` seconds
+        late; None: it launches, however late. With `skip_if_running` it skips one while an earlier job of it is not
+        over.
 
         Raises:
             Refused: the rule is wrong, the name is taken, or the template does not ask for one of the variables.
         """
-        body = {"unified_job_template": template, "name": name, "rrule": rule, "enabled": enabled}
+        body = {
+            "unified_job_template": template,
+            "name": name,
+            "rrule": rule,
+            "enabled": enabled,
+            "start_deadline_s": start_deadline_s,
+            "skip_if_running": skip_if_running,
+        }
         if variables:
             body["extra_data"] = dict(variables)
         return dict(await self._open_gateway().post_json("/schedules/", body))

@@ -24,6 +24,8 @@ class DecidedOccurrence(RunModel):
     #: What was launched; None: nothing, and `refusal` says why.
     run: RunId | None = None
     refusal: str = ""
+    #: Whether the schedule's own settings skipped it: `start_deadline_s`, `skip_if_running`.
+    is_skipped: bool = False
 
 
 class Identity(RunModel):

@@ -26,6 +26,12 @@ SCHEDULE_CAUSES: Mapping[str, CauseEntry] = {
         "Correct what the text names. The next occurrence launches again.",
         _SCHEDULE,
     ),
+    "occurrence-skipped": CauseEntry(
+        NOTE,
+        "the occurrence of {at} was {why}",
+        "Nothing, if that is what the schedule's settings are for; else change them.",
+        _SCHEDULE,
+    ),
     "occurrence-awaited": CauseEntry(
         PASSING, "the next occurrence is at {at}", "Wait, or launch the template by hand.", _SCHEDULE
     ),

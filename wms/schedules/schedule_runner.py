@@ -149,7 +149,7 @@ def _note_decided(
 ) -> ScheduleDocument:
     """Return a schedule in which everything up to the occurrence is decided."""
     assert due.at is not None
-    last = DecidedOccurrence(at=due.at, skipped=due.n_skipped, run=run, refusal=refusal)
+    last = DecidedOccurrence(at=due.at, skipped=due.n_skipped, run=run, refusal=refusal, is_skipped=is_skipped)
     return schedule.model_copy(
         update={
             "decided_until": due.at,

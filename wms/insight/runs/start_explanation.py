@@ -34,7 +34,8 @@ def _list_schedule_causes(schedule: ScheduleDocument, now: datetime) -> Iterator
     if last is None:
         return
     if last.run is None and last.refusal:
-        yield name_cause("launch-refused", id=schedule.id, at=format_time(last.at), why=shorten_reason(last.refusal))
+        cause = "occurrence-skipped" if last.is_skipped else "launch-refused"
+        yield name_cause(cause, id=schedule.id, at=format_time(last.at), why=shorten_reason(last.refusal))
     if last.skipped:
         yield name_cause("occurrences-skipped", last.skipped, schedule=schedule.name)
 

@@ -30,12 +30,27 @@ def add(
         typer.Option("--var", metavar="NAME=VALUE", help="A variable; VALUE is JSON, or else a text. Repeatable."),
     ] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="It launches nothing until you enable it.")] = False,
+    start_deadline: Annotated[
+        int | None,
+        typer.Option(metavar="SECONDS", min=1, help="Skip an occurrence that the server reaches later than this."),
+    ] = None,
+    skip_if_running: Annotated[
+        bool, typer.Option("--skip-if-running", help="Skip an occurrence while an earlier job of it is not over.")
+    ] = False,
 ) -> None:
     """Launch a template at the times of a rule."""
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
         values = parse_settings(variables or [], "--var", "NAME")
-        made = ews.trees.schedules.add(template, name, rule, variables=values, enabled=not disabled)
+        made = ews.trees.schedules.add(
+            template,
+            name,
+            rule,
+            variables=values,
+            enabled=not disabled,
+            start_deadline_s=start_deadline,
+            skip_if_running=skip_if_running,
+        )
     _show_schedule(given, made, [])
 
 

@@ -26,6 +26,10 @@ def schedule_lines(schedule: Mapping[str, Any], following: Sequence[str]) -> Ite
     yield Text(f"  next: {_format_next(schedule)}{'' if schedule['next_run'] is None else ' UTC'}")
     for at in following:
         yield Text(f"    {at}")
+    if (deadline_s := schedule.get("start_deadline_s")) is not None:
+        yield Text(f"  skips an occurrence that comes more than {deadline_s} s late")
+    if schedule.get("skip_if_running"):
+        yield Text("  skips an occurrence while an earlier job of it is not over")
     if last := _describe_last(schedule):
         is_refused = schedule["last_occurrence"]["job"] is None
         yield Text(f"  last: {last}", style="red" if is_refused else "")

@@ -273,6 +273,8 @@ async def test_a_schedule_may_skip_occurrences_while_an_earlier_job_of_it_is_not
     assert shown["last_occurrence"]["job"] is None
     assert f"job {first} of this schedule was not over" in shown["last_occurrence"]["refusal"]
     assert shown["skipped_occurrences"] == 1
+    why = await awx.ada.get(f"{shown['url'].removeprefix('/api/v2')}explain/")
+    assert "occurrence-skipped" in [each["cause"] for each in why["causes"]]
     await awx.trees.end("build")
     assert (await awx.trees.until_over(first)).status == "successful"
     assert (await wake(begin + timedelta(hours=2)))["last_occurrence"]["job"] > first

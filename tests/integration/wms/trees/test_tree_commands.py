@@ -65,6 +65,10 @@ async def test_a_schedule_is_added_shown_disabled_and_deleted(awx: AwxWorld) -> 
     assert "next: disabled" in await run_command(awx, *schedule, "disable", "nightly")
     assert "disabled" in await run_command(awx, *schedule, "list")
     assert "next: 20" in await run_command(awx, *schedule, "enable", "nightly")
+    careful = ("--start-deadline", "60", "--skip-if-running")
+    assert "60 s late" in await run_command(awx, *schedule, "add", "release", "careful", rule, *careful)
+    shown = json.loads(await run_command(awx, "-o", "json", *schedule, "show", "careful"))
+    assert (shown["start_deadline_s"], shown["skip_if_running"]) == (60, True)
     for frequency, said in (("YEARLY", "never occurs"), ("DAILY", "name days that exist")):
         never = rule.replace("DAILY", frequency) + ";BYMONTH=2;BYMONTHDAY=30"
         assert said in await run_command(awx, *schedule, "add", "release", "n", never, status=2)

@@ -46,6 +46,11 @@ def make_schedule(**fields: Any) -> ScheduleDocument:
         ({"enabled": False, "wake_at": None}, "disabled", ["schedule-disabled"]),
         ({"last": REFUSED}, "enabled", ["launch-refused", "occurrence-awaited"]),
         (
+            {"last": REFUSED.model_copy(update={"is_skipped": True})},
+            "enabled",
+            ["occurrence-awaited", "occurrence-skipped"],
+        ),
+        (
             {"last": DecidedOccurrence(at=NOW, run=RunId(9), skipped=2)},
             "enabled",
             ["occurrence-awaited", "occurrences-skipped"],
@@ -73,6 +78,7 @@ def test_a_refused_launch_is_told_with_its_reason_and_every_cause_has_a_row() ->
         "schedule-over",
         "schedule-disabled",
         "launch-refused",
+        "occurrence-skipped",
     }
 
 

@@ -28,6 +28,13 @@ def test_a_schedule_shows_its_next_times_and_its_last_job() -> None:
     assert "last: 2026-11-29 00:00:00 UTC job 7, 2 before it skipped" in text
 
 
+def test_a_schedule_shows_what_it_skips() -> None:
+    text = write({**SCHEDULE, "start_deadline_s": 60, "skip_if_running": True})
+    assert "skips an occurrence that comes more than 60 s late" in text
+    assert "while an earlier job of it is not over" in text
+    assert "skips" not in write({**SCHEDULE, "start_deadline_s": None, "skip_if_running": False})
+
+
 def test_a_refusal_a_disabled_one_and_one_that_is_over_are_told() -> None:
     refused = {"at": "2026-11-29T00:00:00.000000Z", "job": None, "skipped": 0, "refusal": "ada may not"}
     assert "did not launch: ada may not" in write({**SCHEDULE, "last_occurrence": refused})
