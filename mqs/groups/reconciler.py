@@ -49,9 +49,11 @@ class Reconciler:
         #: Begin a creation here before a transaction that admits the group, and call `advance_group` afterwards.
         self.creations = EarlyCreations(broker)
 
-    async def advance_group(self, workflow_id: WorkflowId, *, known: StoredGroup | None = None) -> bool:
-        """Carry out the steps that the group's stored state needs, until none is due. Return whether queues were
-        deleted.
+    async def advance_group(
+        self, workflow_id: WorkflowId, *, known: StoredGroup | None = None
+    ) -> tuple[StoredGroup, bool]:
+        """Carry out the steps that the group's stored state needs, until none is due. Return the group as it is stored
+        then, and whether queues were deleted.
 
         `known` is the stored state, if the caller has just written it. If `known` is out of date, some steps are
         repeated.
@@ -65,12 +67,12 @@ class Reconciler:
             finally:
                 await self._withdraw_unadmitted(workflow_id)
 
-    async def _carry_out_steps(self, workflow_id: WorkflowId, known: StoredGroup | None) -> bool:
+    async def _carry_out_steps(self, workflow_id: WorkflowId, known: StoredGroup | None) -> tuple[StoredGroup, bool]:
         released = has_declared = False
         while True:
             found, known = known or await repository.find_group(self._store, workflow_id), None
             if found.group is None:
-                return released
+                return found, released
             match next_step(found.group, found.profiles, utc_now(), self._rules):
                 case Declare():
                     # A loop that lets a waiting group go on has no trace of its own.
@@ -99,7 +101,7 @@ class Reconciler:
                         lambda group, _: lifecycle.remind_wms(group, now=utc_now(), rules=self._rules),
                     )
                 case None:
-                    return released
+                    return found, released
 
     async def shut_queues(self, workflow_id: WorkflowId, what: Shut) -> None:
         """Close the queues of `what` to new events.

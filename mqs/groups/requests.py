@@ -156,8 +156,7 @@ class Groups:
         found = await repository.find_group(self._store, workflow_id)
         if found.group is None or found.group.is_open or found.group.state is not GroupState.ACTIVE:
             return found
-        await self.advance_group(workflow_id)
-        return await repository.find_group(self._store, workflow_id)
+        return await self.advance_group(workflow_id)
 
     async def retire_group(self, event_id: EventId, event: WorkflowOver) -> None:
         """Start to delete the queues of a workflow that is over."""
@@ -191,14 +190,17 @@ class Groups:
         """
         await self.carrier.shut_queues(workflow_id, Shut(mqids))
 
-    async def advance_group(self, workflow_id: WorkflowId, *, known: StoredGroup | None = None) -> None:
-        """Carry out the steps that the group's stored state needs, until none is due. `known` is that state, if known.
+    async def advance_group(self, workflow_id: WorkflowId, *, known: StoredGroup | None = None) -> StoredGroup:
+        """Carry out the steps that the group's stored state needs, until none is due. Return the group as it is stored
+        then. `known` is the stored state, if known.
 
         Raises:
             Unavailable: the broker or the database does not answer. A repeated call continues.
         """
-        if await self.carrier.advance_group(workflow_id, known=known):
+        found, has_released = await self.carrier.advance_group(workflow_id, known=known)
+        if has_released:
             await self._try_work(self.reconsider_waiting())
+        return found
 
     async def reconsider_waiting(self) -> None:
         """Decide about every waiting group again, and activate those that now fit the budget."""
@@ -232,7 +234,7 @@ class Groups:
 
         await asyncio.gather(*map(advance_in_turn, workflow_ids))
 
-    async def _try_work(self, work: Awaitable[None]) -> None:
+    async def _try_work(self, work: Awaitable[object]) -> None:
         # The work is recorded and the timers will repeat it, so the event counts as handled.
         try:
             await work
