@@ -9,6 +9,7 @@ from datetime import datetime
 from runtime.kernel.database import Reader
 from runtime.kernel.decision import Document
 from schemas.fleet.documents import TASKFORCES
+from schemas.fleet.phases import Phase
 from schemas.ids import TaskforceUuid
 from wms.fleet.choices.tms_port import TmsPort
 from wms.fleet.life import start_order
@@ -42,7 +43,18 @@ def count_free(unanswered: list[Document], port: TmsPort) -> int:
 
 async def count_free_at_once(reader: Reader, schedd: str, now: datetime, port: TmsPort) -> int:
     """Return how many starts may go to `schedd` without the launcher. Return 0 if any taskforce waits there."""
-    waiting = filter_waiting(schedd, now, port)
-    if await reader.find(TASKFORCES, waiting, limit=1, projection={"_id": 1}):
-        return 0
-    return count_free(await find_unanswered(reader, schedd, port), port)
+    if not port.takes_orders:
+        waits = await reader.find(TASKFORCES, filter_waiting(schedd, now, port), limit=1, projection={"_id": 1})
+        return 0 if waits else count_free([], port)
+    # One more than the window has room for: if there are so many, nothing is free, whatever waits.
+    found = await reader.find(
+        TASKFORCES,
+        {"schedd": schedd, "$or": [filter_ready(port, now), UNANSWERED_START]},
+        limit=port.start_window + 1,
+        projection={"phase": 1, "asked_at": 1, "n_asked": 1},
+    )
+    return 0 if any(map(_is_waiting, found)) else count_free(found, port)
+
+
+def _is_waiting(taskforce: Document) -> bool:
+    return taskforce["phase"] == Phase.PRE_LAUNCH or taskforce["asked_at"] is None
