@@ -59,17 +59,20 @@ class BuildPlace:
         Raises:
             BuildFailed: one of the paths is no directory, or something could not be removed.
         """
-        self._empty_beside()
-        for path in list_beside(self.directory):
+        self._clear(without)
+        for path in (self.directory, *list_beside(self.directory)):
             self._make_directory(path)
-        self.runner.remove_contents(self.directory, without)
 
-    def _empty_beside(self) -> None:
-        """Remove the directories beside the build's directory, and what is in them."""
+    def _clear(self, names: Sequence[str]) -> None:
+        """Remove `names` below the directory, and the directories beside it with what is in them."""
+        doomed = [name for name in names if os.path.lexists(self.directory / name)]
         beside = list_beside(self.directory)
+        # A sandbox costs more than all else here. A clean place needs none.
+        if not [path for path in beside if not _is_removed_empty(path)] and not doomed:
+            return
         for path in (self.directory, *beside):
             self._make_directory(path)
-        self.runner.empty_beside(self.directory)
+        self.runner.clear(self.directory, doomed)
         try:
             for path in beside:
                 path.rmdir()
@@ -99,10 +102,20 @@ class BuildPlace:
                 marker.unlink()
         if not any(os.path.lexists(path) for path in (self.directory, *beside)):
             return
-        self.prepare()
-        self.runner.remove_contents(self.directory, [path.name for path in self.directory.iterdir()])
-        for path in (*beside, self.directory):
-            shutil.rmtree(path, ignore_errors=True)
+        self._make_directory(self.directory)
+        self._clear([path.name for path in self.directory.iterdir()])
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _is_removed_empty(directory: Path) -> bool:
+    """Remove `directory` if it is empty. Return whether nothing is at its path now. No link is followed."""
+    try:
+        directory.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False
+    return True
 
 
 def name_build(build: str) -> str:

@@ -13,7 +13,7 @@ BASE_TAG = "latest"
 
 #: What the builder's own commands may take: they copy files and run nothing of the task.
 _OWN_LIMITS = RunLimits(time_s=900.0, memory_bytes=4 << 30, disk_bytes=64 << 30, log_bytes=1 << 20)
-_TAKES_POLICY = ("from", "commit", "pull", "push", "bud")
+_TAKES_POLICY = ("from", "commit", "pull", "bud")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,12 +29,11 @@ from processes.builds.settings import BuilderSettings
 from processes.builds.sources.code_tree import read_dockerfile
 from schemas.automation.builds import BuildLimits, BuiltImage
 
-#: The image's name in the OCI directory, and in buildah's store.
+#: The image's name in the OCI directory. buildah writes it there at once, without a copy in its store.
 IMAGE_TAG = "task"
-_STORED = "localhost/ewms-task:build"
-_DIGEST_FILE = "digest"
 
-#: While buildah works, its directory holds so many copies of an image: base, container, layer, the OCI directory.
+#: While buildah works, its directory holds at most so many copies of an image: base, container, another stage, the OCI
+#: directory.
 _N_COPIES = 4
 _TAIL = 300
 
@@ -60,7 +59,7 @@ class ImageBuild:
         if closed := list_closed_hosts(self.hosts, self.settings.build_network_hosts):
             reason = f"builds may not reach the host {closed[0]}; the operator opens hosts in EWMS_BUILD_NETWORK_HOSTS"
             raise BuildFailed(f"network: {reason}")
-        self.place.prepare(without=["store", "run", "image", _DIGEST_FILE])
+        self.place.prepare(without=["store", "run", "image"])
         for written, base in self._find_bases().items():
             self._bring_base(written, base)
         tail = bytearray()
@@ -70,16 +69,15 @@ class ImageBuild:
             del tail[:-_TAIL]
             self.take_output(chunk)
 
-        words = ["bud", "--pull=never", "--network=host", "--layers=false", "--no-cache", "--tag", _STORED]
-        end = Buildah(self.place, take).run(
-            [*words, "--file", "/work/code/Dockerfile", "/work/code"], limits=self._limits, hosts=self.hosts
-        )
+        words = ["bud", "--pull=never", "--network=host", "--layers=false", "--no-cache"]
+        words += ["--tag", f"oci:/work/image:{IMAGE_TAG}", "--file", "/work/code/Dockerfile", "/work/code"]
+        end = Buildah(self.place, take).run(words, limits=self._limits, hosts=self.hosts)
         if end.excess:
             raise BuildFailed(f"the build was ended: {end.excess}; make the image smaller, or ask for larger limits")
         if not end.is_success:
             lines = tail.decode(errors="replace").strip().splitlines() or [f"buildah ended with status {end.status}"]
             raise BuildFailed(f"the build failed: {lines[-1]}; the build log says more")
-        return self._export_image()
+        return self._read_image()
 
     @property
     def _limits(self) -> RunLimits:
@@ -139,16 +137,9 @@ class ImageBuild:
                 f"FROM {written}: buildah cannot store the base image: {messages.decode(errors='replace')}"
             )
 
-    def _export_image(self) -> BuiltImage:
-        messages = bytearray()
-        words = ["push", "--quiet", "--digestfile", f"/work/{_DIGEST_FILE}", _STORED, f"oci:/work/image:{IMAGE_TAG}"]
-        end = Buildah(self.place, messages.extend).run(words)
-        if not end.is_success:
-            raise BuildFailed(
-                f"buildah cannot write the image: {messages.decode(errors='replace')[-_TAIL:]}; try again"
-            )
+    def _read_image(self) -> BuiltImage:
         image = read_oci_image(self.place.oci_image)
-        self.place.runner.remove_contents(self.place.directory, ["store", "run", _DIGEST_FILE])
+        self.place.runner.remove_contents(self.place.directory, ["store", "run"])
         if image.size_bytes > self.limits.image_bytes:
             size, limit = describe_bytes(image.size_bytes), describe_bytes(self.limits.image_bytes)
             raise BuildFailed(f"the image takes {size}, more than {limit}; remove what the task does not need")

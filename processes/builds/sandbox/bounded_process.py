@@ -21,6 +21,7 @@ _MEASURING_SHARE = 0.25
 #: So many failed measurements of the disk in a row end the program.
 _MAX_UNMEASURED = 2
 _CHUNK = 65_536
+_SHORT_BYTES = 4096
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -87,7 +88,8 @@ def _follow_process(
     assert process.stdout is not None
     began_at = time.monotonic()
     log_bytes = disk_bytes = n_unmeasured = 0
-    look_at = measure_at = began_at
+    # A program that ends sooner is not looked at.
+    look_at = measure_at = began_at + _LOOK_S
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:
@@ -142,7 +144,7 @@ def _sum_descendants(pid: int) -> tuple[int, int]:
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
-                fields = Path(entry.path, "stat").read_bytes().rpartition(b") ")[2].split()
+                fields = _read_short(f"{entry.path}/stat").rpartition(b") ")[2].split(maxsplit=22)
             except OSError:
                 continue
             children.setdefault(int(fields[1]), []).append(int(entry.name))
@@ -154,3 +156,12 @@ def _sum_descendants(pid: int) -> tuple[int, int]:
         n_found += len(below)
         queue += below
     return total * _PAGE_BYTES, n_found
+
+
+def _read_short(path: str) -> bytes:
+    """Return the beginning of a file. A machine has many processes, and this costs a third of `Path.read_bytes`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _SHORT_BYTES)
+    finally:
+        os.close(descriptor)

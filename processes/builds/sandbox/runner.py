@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -11,14 +10,12 @@ from pathlib import Path
 
 from processes.builds.build_errors import BuildFailed
 from processes.builds.sandbox.bounded_process import RunEnd, run_bounded
+from processes.builds.sandbox.disk_meter import METERING, DiskMeter
 from processes.builds.sandbox.egress_proxy import ENVIRONMENT, EgressGate
-from processes.builds.sandbox.limits import RunLimits, sum_sizes
+from processes.builds.sandbox.limits import RunLimits
 from processes.builds.sandbox.plan import CONF, HOME, TEMPORARY, WORK, Sandbox
 from processes.builds.sandbox.system_calls import build_filter
 
-#: A look at the disk that takes longer has too many files to count.
-_MEASURE_S = 20.0
-_MEASURED = (WORK, TEMPORARY, HOME)
 _ANSWER_BYTES = 4 << 20
 _HOUSEKEEPING_S = 600.0
 
@@ -95,13 +92,14 @@ class SandboxRunner:
         filter_fd = os.open(self.conf / FILTER, os.O_RDONLY)
         gate = EgressGate(hosts) if hosts else None
         gate_fds = gate.sandbox_fds if gate else {}
+        meter = DiskMeter(lambda: self._start_meter(work))
         try:
             return run_bounded(
                 plan.build_argv(command, filter_fd=filter_fd, **gate_fds),
                 environment={**self._base_environment(), **(ENVIRONMENT if gate else {}), **(environment or {})},
                 limits=limits,
                 take_output=take_output,
-                measure_disk=lambda: self._measure_disk(work),
+                measure_disk=meter.measure,
                 disk=work,
                 keeps_errors=keeps_errors,
                 pass_fds=(filter_fd, *gate_fds.values()),
@@ -110,6 +108,7 @@ class SandboxRunner:
         except OSError as error:
             raise BuildFailed(f"the builder cannot run its sandbox: {error}") from error
         finally:
+            meter.close()
             os.close(filter_fd)
             if gate:
                 gate.close()
@@ -144,6 +143,19 @@ class SandboxRunner:
             raise BuildFailed(f"{what}: {end.excess or f'the program ended with status {end.status}'}")
         return bytes(answer)
 
+    def clear(self, work: Path, names: Sequence[str]) -> None:
+        """Remove `names` below `work`, and empty the temporary directories beside it as far as possible.
+
+        Files are removed although their modes forbid it. Missing ones are ignored.
+
+        Raises:
+            BuildFailed: one of `names` could not be removed, this machine cannot run sandboxes, or it takes too long.
+        """
+        # `rm` empties the two directories. It cannot remove them, because they are mounts, and so it never succeeds.
+        emptying = f'chmod 700 {TEMPORARY} {HOME} && rm -rf {TEMPORARY} {HOME}; rm -rf -- "$@"'
+        doomed = [f"{WORK}/{name}" for name in names]
+        self.ask(work, ["/bin/sh", "-c", emptying, "sh", *doomed], what="cleaning up", time_s=_HOUSEKEEPING_S)
+
     def remove_contents(self, work: Path, names: Sequence[str]) -> None:
         """Remove `names` below `work`, also those whose modes forbid it. Ignore missing ones.
 
@@ -155,39 +167,21 @@ class SandboxRunner:
                 work, ["/bin/sh", "-c", 'rm -rf -- "$@"', "sh", *doomed], what="cleaning up", time_s=_HOUSEKEEPING_S
             )
 
-    def empty_beside(self, work: Path) -> None:
-        """Empty the temporary directories beside `work` as far as possible, also of files whose modes forbid it.
-
-        Raises:
-            BuildFailed: this machine cannot run sandboxes, or it takes too long.
-        """
-        # `rm` empties the two directories. It cannot remove them, because they are mounts, and so it never succeeds.
-        emptying = f"chmod 700 {TEMPORARY} {HOME} && rm -rf {TEMPORARY} {HOME}; true"
-        self.ask(work, ["/bin/sh", "-c", emptying], what="cleaning up", time_s=_HOUSEKEEPING_S)
-
-    def _measure_disk(self, work: Path) -> int | None:
-        """Return how many bytes the sandbox of `work` takes. Return None if that cannot be found out."""
+    def _start_meter(self, work: Path) -> "subprocess.Popen[bytes]":
         plan = Sandbox(tree=str(self.tree), work=str(work), conf=str(self.conf), holder=self.holder)
-        counting = f"du -sk {' '.join(_MEASURED)} 2>/dev/null"
         filter_fd = os.open(self.conf / FILTER, os.O_RDONLY)
         try:
-            done = subprocess.run(
-                plan.build_argv(["/bin/sh", "-c", counting], filter_fd=filter_fd),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
+            return subprocess.Popen(
+                plan.build_argv(["/bin/sh", "-c", METERING], filter_fd=filter_fd),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
                 env=self._base_environment(),
                 pass_fds=(filter_fd,),
-                timeout=_MEASURE_S,
-                check=False,
                 cwd="/",
             )
-        except subprocess.TimeoutExpired:
-            return sys.maxsize
-        except OSError:
-            return None
         finally:
             os.close(filter_fd)
-        return sum_sizes(done.stdout, n_places=len(_MEASURED))
 
     def _base_environment(self) -> dict[str, str]:
         return {

@@ -15,6 +15,7 @@ from deploy.local.children import accounts
 from deploy.local.children.seclusion import choose_accounts
 from deploy.local.fetch import packages
 from deploy.local.fetch.cache import cache_directory, prepare_cache
+from deploy.local.fetch.images import make_busybox_image
 from processes.builds.programs import Programs
 from processes.builds.settings import BuilderSettings
 from processes.builds.workshop import Workshop
@@ -23,14 +24,25 @@ from schemas.automation.builds import BuildLimits, BuildOrder, DirectorySource, 
 MIB = 1 << 20
 
 
+#: What the image `tests/shell` has besides the applets of every image with busybox.
+_APPLETS = ("chmod", "dd", "grep", "mkfifo")
+
+
 @pytest.fixture(scope="session")
-def programs() -> Programs:
-    """The builder's programs, fetched if they are missing."""
+def programs(builder_directory: Path) -> Programs:
+    """The builder's programs, fetched if they are missing.
+
+    `tests/shell` is an image of 2 MB. `ewms/python` takes much longer to copy, and is for what needs Python.
+    """
     wanted = (packages.BUILDER, packages.CONTAINERS, packages.PYTHON_IMAGE)
     found = prepare_cache(
         cache_directory(os.environ), Console(stderr=True), wanted, mirror=os.environ.get("EWMS_DEBIAN_MIRROR")
     )
-    return Programs(found.builder, found.containers, {"ewms/python": found.python_image})
+    # The account of builds sees the builder's directory.
+    shell = make_busybox_image(found.python_image, builder_directory / "shell")
+    for applet in _APPLETS:
+        (shell / "usr/bin" / applet).symlink_to("busybox")
+    return Programs(found.builder, found.containers, {"ewms/python": found.python_image, "tests/shell": shell})
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
 """What an ordinary user's pool sees of a launch."""
 
+import ast
 import json
 from pathlib import Path
 
+from deploy.local.children import unprivileged
 from deploy.local.children.seclusion import CoveredDirectories
 
 
@@ -17,3 +19,11 @@ def test_what_is_ours_is_covered_but_for_what_the_pool_needs() -> None:
     assert not plan["opens"]
     job = json.loads(covered.job_command()[-1])
     assert job == plan | {"opens": True, "shown": [["/run/images", False]]}
+
+
+def test_the_program_of_the_command_imports_little() -> None:
+    """It starts for every job and every program of a build: what it imports costs more than what it does."""
+    tree = ast.parse(Path(unprivileged.__file__).read_text())
+    plain = {name.name for one in tree.body if isinstance(one, ast.Import) for name in one.names}
+    assert plain == {"ctypes", "json", "os", "stat", "sys"}
+    assert [one.module for one in tree.body if isinstance(one, ast.ImportFrom)] == ["__future__"]
