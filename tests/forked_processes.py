@@ -24,6 +24,8 @@ _IMPORTED = {
     "mqs": ("mqs.app",),
     "pilot": ("pilot.app",),
     "tests.integration.runtime.kernel_process": ("runtime.bus.service_bus", "runtime.kernel.relay"),
+    "tests.integration.tms.as_account": ("tms.app", "deploy.local.children.unprivileged"),
+    "tms": ("tms.app",),
     "wms": ("wms.app",),
 }
 

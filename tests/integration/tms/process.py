@@ -1,12 +1,12 @@
-"""`python -m tms` as the tests start, watch and end it."""
+"""`python -m tms` as the tests start, watch and end it: a fork of a process that has imported TMS already."""
 
 import asyncio
 import json
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.forked_processes import ForkedProcess, start_module
 from tests.waiting import eventually
 
 
@@ -17,7 +17,7 @@ class TmsProcess:
         self._environment = environment
         self.as_its_account = as_its_account
         self.log = log
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ForkedProcess | None = None
         self._n_ready = 0
 
     async def start(self, **environment: str) -> None:
@@ -25,9 +25,11 @@ class TmsProcess:
         self.log.touch()
         self._n_ready = len(self.lines("ready"))
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(*self.as_its_account, sys.executable, "-m", "tms"),
-                env=self._environment | environment,
+            self._process = await start_module(
+                "tests.integration.tms.as_account" if self.as_its_account else "tms",
+                # The last word of a command that changes accounts is its plan.
+                *self.as_its_account[-1:],
+                environment=self._environment | environment,
                 stdout=log,
                 stderr=log,
             )

@@ -48,6 +48,8 @@ async def test_a_taskforce_from_its_start_to_its_end(
     token = directory / "ewms_pilot_token"
     assert token.read_text() == TOKEN
     assert (token.stat().st_mode & 0o777, directory.stat().st_mode & 0o777) == (0o600, 0o700)
+    # TMS is the account that has this directory.
+    assert token.stat().st_uid == Path(environment["EWMS_TMS_DIR"]).stat().st_uid
     assert submitted.job_event_log_fpath == str(directory / "job.log")
     await eventually(lambda: peers.statuses(UUID) == {"IDLE": {"null": 3}})
     await peers.order(TaskforceRelease(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=submitted.cluster_id))
