@@ -1,6 +1,8 @@
 """What each user of the broker can and cannot do, tried on the real broker with the definitions of a real system."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import aio_pika
@@ -11,6 +13,7 @@ from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
 
 from deploy.local.launch_options import SCHEDD
+from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.broker import topology
 
@@ -59,10 +62,18 @@ def publishes(exchange: str, key: str) -> Act:
     return act
 
 
-@pytest.fixture
-async def inboxes(rabbitmq: RabbitMQ, control_vhost: str) -> None:
-    """The inboxes of a running system, so that a refusal is about rights and not about absence."""
-    connection = await aio_pika.connect(rabbitmq.amqp_url("admin", control_vhost))
+@pytest.fixture(scope="module")
+def used_vhost(rabbitmq: RabbitMQ, broker_admin: BrokerAdmin) -> Iterator[str]:
+    """A control vhost with the inboxes of a running system, so that a refusal is about rights and not about absence."""
+    vhost = f"control-{secrets.token_hex(6)}"
+    broker_admin.add_control_vhost(list(rabbitmq.users), vhost)
+    asyncio.run(_declare_inboxes(rabbitmq.amqp_url("admin", vhost)))
+    yield vhost
+    broker_admin.remove_vhost(vhost)
+
+
+async def _declare_inboxes(url: str) -> None:
+    connection = await aio_pika.connect(url)
     async with connection, connection.channel() as channel:
         for service in ("wms", "mqs", TMS, FOREIGN_TMS):
             await declares(topology.inbox_queue(service))(channel)
@@ -134,16 +145,14 @@ REFUSED: list[tuple[str, str, Act]] = [
 ]
 
 
-@pytest.mark.usefixtures("inboxes")
 @pytest.mark.parametrize(("user", "act"), [(u, a) for u, _, a in ALLOWED], ids=[f"{u}: {w}" for u, w, _ in ALLOWED])
-async def test_a_service_may(rabbitmq: RabbitMQ, control_vhost: str, user: str, act: Act) -> None:
-    assert await _is_let(rabbitmq, user, control_vhost, act)
+async def test_a_service_may(rabbitmq: RabbitMQ, used_vhost: str, user: str, act: Act) -> None:
+    assert await _is_let(rabbitmq, user, used_vhost, act)
 
 
-@pytest.mark.usefixtures("inboxes")
 @pytest.mark.parametrize(("user", "act"), [(u, a) for u, _, a in REFUSED], ids=[f"{u}: {w}" for u, w, _ in REFUSED])
-async def test_a_service_may_not(rabbitmq: RabbitMQ, control_vhost: str, user: str, act: Act) -> None:
-    assert not await _is_let(rabbitmq, user, control_vhost, act)
+async def test_a_service_may_not(rabbitmq: RabbitMQ, used_vhost: str, user: str, act: Act) -> None:
+    assert not await _is_let(rabbitmq, user, used_vhost, act)
 
 
 @pytest.mark.parametrize("user", ["wms", TMS])
@@ -153,8 +162,8 @@ async def test_only_mqs_enters_the_data_vhost(rabbitmq: RabbitMQ, data_vhost: st
     await (await aio_pika.connect(rabbitmq.amqp_url("mqs", data_vhost))).close()
 
 
-async def test_a_wrong_password_lets_nobody_in(rabbitmq: RabbitMQ, control_vhost: str) -> None:
-    url = rabbitmq.amqp_url("wms", control_vhost).replace(rabbitmq.users["wms"].password, "guess")
+async def test_a_wrong_password_lets_nobody_in(rabbitmq: RabbitMQ, used_vhost: str) -> None:
+    url = rabbitmq.amqp_url("wms", used_vhost).replace(rabbitmq.users["wms"].password, "guess")
     with pytest.raises((AMQPError, ConnectionError)):
         await aio_pika.connect(url)
 
