@@ -16,6 +16,9 @@ from tests.waiting import wait_until
 
 LAUNCHER = (sys.executable, "-m", "deploy.local")
 
+#: What a launcher hears of the tests' settings: how many schedulers its broker has.
+_KEPT = "EWMS_BROKER_SCHEDULERS"
+
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
@@ -52,7 +55,7 @@ def wait_until_up(launcher: "subprocess.Popen[str]", folder: Path) -> dict[str, 
 def launch(scratch: Path) -> Iterator[Launch]:
     """Start launchers that the test's end ends too."""
     (scratch / "tmp").mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
+    kept = {name: value for name, value in os.environ.items() if name == _KEPT or not name.startswith("EWMS_")}
     started: list[subprocess.Popen[str]] = []
 
     def launched(*arguments: str, folder: str = ".", **settings: str) -> "subprocess.Popen[str]":

@@ -1,10 +1,10 @@
 """The processes below one, told apart from later ones that get the same pid."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.waiting import holds_within
+from tests.waiting import holds_within, wait_until
 
 
 class Process(NamedTuple):
@@ -26,6 +26,18 @@ def below(pid: int) -> set[Process]:
         found |= children
         parents = {process.pid for process in children}
     return found
+
+
+def gather_below(pid: int, until: Callable[[Process], bool], errors: Path) -> set[Process]:
+    """Return all descendants of `pid` that were seen until one of them was as `until` wants; `errors` is its log."""
+    seen: set[Process] = set()
+
+    def is_there() -> bool:
+        seen.update(below(pid))
+        return any(map(until, seen))
+
+    wait_until(is_there, within_s=300, show=errors.read_text)
+    return seen
 
 
 def survivors(processes: Iterable[Process], *, within_s: float = 60) -> set[Process]:

@@ -1,6 +1,6 @@
-"""Run by `test_ordinary_user` as a user without any privilege: all servers, one job of the pool, one container.
+"""Run by `test_ordinary_user` as a user without any privilege: one job of the pool, one container.
 
-Then the system with the local pool, and tasks of it that look for what is ours.
+Then the other servers and the system with the local pool, and tasks of it that look for what is ours.
 """
 
 import json
@@ -24,6 +24,25 @@ from deploy.local.stack_launch import running_stack
 from ewms import Client, Task, Workflow
 
 _PROBE = Path(__file__).parents[2] / "census/probe.py"
+
+
+class _NoServer:
+    """In the place of a server that is not needed."""
+
+    peers = ()
+
+    def stop(self) -> None:
+        pass
+
+
+class _OnlyPool:
+    """A way to start neither broker nor database: the pool needs none."""
+
+    def start_mongodb(self, *_: object, **__: object) -> Any:
+        return _NoServer()
+
+    def start_rabbitmq(self, *_: object) -> Any:
+        return _NoServer()
 
 
 def _job_says(log_directory: Path, run: Path) -> list[str]:
@@ -116,7 +135,11 @@ def main() -> int:
     """Say `all is well` if it is."""
     assert os.getuid() != 0
     installed = prepare_cache(cache_directory(os.environ), Console(stderr=True))
-    with tempfile.TemporaryDirectory() as scratch, run_directory() as run, running_services(installed, run) as servers:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        run_directory() as run,
+        running_services(installed, run, servers=_OnlyPool()) as servers,
+    ):
         assert servers.condor is not None
         assert servers.condor.hides_launch
         _look_with_the_eyes_of_a_job(Path(scratch), run)
