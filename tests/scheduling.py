@@ -99,7 +99,9 @@ class DurationRecorder:
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._seconds[group_of(report.nodeid)] += report.duration
+        # The time of a subtest is a part of its test's.
+        if not isinstance(report, pytest.SubtestReport):
+            self._seconds[group_of(report.nodeid)] += report.duration
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}

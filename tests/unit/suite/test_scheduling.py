@@ -95,6 +95,17 @@ def test_a_whole_run_is_recorded_for_the_next_one() -> None:
     assert load_durations(config) == {"fuzz": 3.3}
 
 
+def test_the_time_of_a_subtest_counts_once() -> None:
+    config = _config()
+    recorder = DurationRecorder(config)
+    told: Any = {"nodeid": "tests/fuzz/test_openapi.py::b", "location": ("", 0, ""), "keywords": {}, "longrepr": None}
+    told |= {"outcome": "passed", "when": "call"}
+    recorder.pytest_runtest_logreport(pytest.SubtestReport(**told, duration=2.0, context=None))
+    recorder.pytest_runtest_logreport(pytest.TestReport(**told, duration=2.5))
+    recorder.pytest_sessionfinish(pytest.ExitCode.OK)
+    assert load_durations(config) == {"fuzz": 2.5}
+
+
 def test_a_whole_run_writes_the_committed_record_only_if_it_is_asked_to(tmp_path: Path) -> None:
     committed = tmp_path / "durations.json"
     for asked in (False, True):
