@@ -1,5 +1,8 @@
 """schemathesis over the OpenAPI document of each dialect: whatever it sends, the answers are those of the document."""
 
+import copy
+import json
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from schemathesis.transport.requests import ManagedCookiesSession
 
 from deploy.local.stack import Stack
 from runtime.web.docs import swagger_page
@@ -66,46 +70,117 @@ def not_a_defect(_: Any, response: Any, case: schemathesis.Case) -> None:
 CHECKS = [not_a_defect, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
+class Document:
+    """The document of a dialect, its operations, and the cases that were drawn for them.
+
+    Operations that take the same things get the same cases, since hypothesis draws the same for equal strategies. So
+    we draw them once for all operations of a shape: for nine tenths of AWX's operations they are there already.
+    """
+
+    def __init__(self, written: dict[str, Any], base_url: str) -> None:
+        schema = schemathesis.openapi.from_dict(written)
+        schema.config.update(base_url=base_url)
+        # A stream of events has no end. Without this each call of one reads on until a time limit, 10 s later.
+        schema.config.max_stream_events = 1
+        self.operations: list[Any] = [found.ok() for found in schema.get_all_operations()]
+        self._written = written
+        self.drawn: dict[tuple[str, GenerationMode], list[schemathesis.Case]] = {}
+
+    def list_cases(self, operation: Any, mode: GenerationMode, n_examples: int) -> list[schemathesis.Case]:
+        """Return `n_examples` cases of `operation`, or fewer, if there are no more."""
+        # A run that looks further draws others for each operation.
+        shape = self._describe_shape(operation) if FUZZ.derandomize else operation.label
+        if (shape, mode) not in self.drawn:
+            self.drawn[shape, mode] = draw_cases(operation, mode, n_examples)
+        return [_make_case(operation, case) for case in self.drawn[shape, mode]]
+
+    def _describe_shape(self, operation: Any) -> str:
+        path = self._written["paths"][operation.path]
+        method = path[operation.method]
+        return json.dumps(
+            [path.get("parameters"), *(method.get(part) for part in ("parameters", "requestBody", "security"))]
+        )
+
+
+def draw_cases(operation: Any, mode: GenerationMode, n_examples: int) -> list[schemathesis.Case]:
+    """Return what hypothesis draws for `operation`. What takes nothing cannot be called wrongly: then it is nothing."""
+    drawn: list[schemathesis.Case] = []
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(FUZZ, max_examples=n_examples)
+    def draw(case: schemathesis.Case) -> None:
+        drawn.append(case)
+
+    with suppress(Unsatisfiable):
+        draw()
+    return drawn
+
+
+def _make_case(operation: Any, drawn: schemathesis.Case) -> schemathesis.Case:
+    """Return `drawn` as a case of another operation, which takes the same things."""
+    case: schemathesis.Case = operation.Case(
+        path_parameters=dict(drawn.path_parameters),
+        headers=drawn.headers.copy(),
+        cookies=dict(drawn.cookies),
+        query=dict(drawn.query),
+        body=drawn.body,
+        media_type=drawn.media_type,
+        multipart_content_types=drawn.multipart_content_types,
+        # A call writes into it.
+        _meta=copy.deepcopy(drawn.meta),
+    )
+    return case
+
+
+@pytest.fixture(scope="module")
+def documents() -> dict[str, Document]:
+    """The documents that tests of this module have read, by their paths."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[ManagedCookiesSession]:
+    """A connection for all calls, which forgets the cookies of each."""
+    with ManagedCookiesSession() as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.removeprefix("/docs/"))
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 @pytest.mark.parametrize("share", range(N_SHARES))
 def test_the_gateway_keeps_what_its_documents_promise(
-    contract_stack: Stack, world: World, subtests: pytest.Subtests, mode: GenerationMode, path: str, share: int
+    contract_stack: Stack,
+    world: World,
+    documents: dict[str, Document],
+    session: ManagedCookiesSession,
+    subtests: pytest.Subtests,
+    mode: GenerationMode,
+    path: str,
+    share: int,
 ) -> None:
-    document = schemathesis.openapi.from_dict(world.http.get(path).json())
-    document.config.update(base_url=contract_stack.gateway)
-    # A stream of events has no end. Without this each call of one reads on until a time limit, 10 s later.
-    document.config.max_stream_events = 1
+    if path not in documents:
+        documents[path] = Document(world.http.get(path).json(), contract_stack.gateway)
+    # For each operation and mode, under one prefix, since both prefixes have the same handlers.
+    n_examples = part_of_examples(_OWN_PART if path == swagger_page.DOCUMENT_PATH else _OTHER_PART)
     made = world.submit()
     there = {
         "workflow_id": made["workflow"]["workflow_id"],
         "task_id": made["task_directives"][0]["task_id"],
         "taskforce_uuid": made["taskforces"][0]["taskforce_uuid"],
     }
-    for found in list(document.get_all_operations())[share::N_SHARES]:
-        operation: Any = found.ok()
+    for operation in documents[path].operations[share::N_SHARES]:
         role = next((role for part, role in ROLE_OF.items() if part in operation.path), "user")
         caller = world.user if role == "user" else world.caller(role, "fuzz", **CLAIMS_OF.get(role, {}))
-        # What takes nothing cannot be called wrongly.
-        with subtests.test(operation.label), suppress(Unsatisfiable):
-            part = _OWN_PART if path == swagger_page.DOCUMENT_PATH else _OTHER_PART
+        headers = dict(caller.headers)
+        with subtests.test(operation.label):
             try:
-                _fuzz(operation, mode, dict(caller.headers), there, part=part)
+                for case in documents[path].list_cases(operation, mode, n_examples):
+                    if mode is GenerationMode.POSITIVE:
+                        _about(case, there)
+                    case.validate_response(case.call(session=session, headers=headers), checks=CHECKS)
             finally:
                 if operation.label == _LOCK:
-                    _open_lock(operation, dict(caller.headers))
-
-
-def _fuzz(operation: Any, mode: GenerationMode, headers: dict[str, str], there: dict[str, str], *, part: float) -> None:
-    @given(case=operation.as_strategy(generation_mode=mode))
-    # For each operation and mode, under one prefix, since both prefixes have the same handlers.
-    @settings(FUZZ, max_examples=part_of_examples(part))
-    def send(case: schemathesis.Case) -> None:
-        if mode is GenerationMode.POSITIVE:
-            _about(case, there)
-        case.validate_response(case.call(headers=headers), checks=CHECKS)
-
-    send()
+                    _open_lock(operation, headers)
 
 
 def _open_lock(operation: Any, headers: dict[str, str]) -> None:
@@ -120,3 +195,33 @@ def _about(case: schemathesis.Case, there: dict[str, str]) -> None:
         case.path_parameters.update({name: there[name] for name in case.path_parameters.keys() & there.keys()})
     elif "/query/" in case.path and isinstance(case.body, dict):
         case.body = {**case.body, "query": {"workflow_id": there["workflow_id"]}}
+
+
+def test_operations_that_take_the_same_get_the_cases_that_hypothesis_draws_for_each(contract_stack: Stack) -> None:
+    number = {"type": "integer", "minimum": 1}
+    taken = [{"name": "id", "in": "path", "required": True, "schema": number}]
+    body = {"content": {"application/json": {"schema": {"type": "object", "properties": {"n": number}}}}}
+    answers = {"responses": {"200": {"description": "done"}}}
+    methods = {
+        "get": {**answers, "parameters": taken},
+        "put": {**answers, "parameters": taken, "requestBody": body},
+    }
+    written = {
+        "openapi": "3.1.0",
+        "info": {"title": "x", "version": "1"},
+        "paths": {"/a/{id}": methods, "/b/{id}": methods},
+    }
+    document = Document(written, contract_stack.gateway)
+    for mode in MODES:
+        for operation in document.operations:
+            cases = document.list_cases(operation, mode, 6)
+            assert {case.operation.label for case in cases} == {operation.label}
+            # A run that looks further draws others each time.
+            if FUZZ.derandomize:
+                assert list(map(_tell, cases)) == list(map(_tell, draw_cases(operation, mode, 6)))
+                assert len(cases) == 6
+    assert len(document.drawn) == len(MODES) * (2 if FUZZ.derandomize else 4)
+
+
+def _tell(case: schemathesis.Case) -> Any:
+    return case.path_parameters, case.query, dict(case.headers), case.cookies, case.body, case.media_type
