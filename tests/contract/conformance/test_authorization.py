@@ -35,7 +35,7 @@ from tests.contract.conformance.route_roles import (
     WITHOUT_ID,
     WMS,
 )
-from tests.contract.conformance.world import ALPHA, SCHEDD_OF, World, ok, request
+from tests.contract.conformance.world import ALPHA, PREFIXES, SCHEDD_OF, World, ok, request
 from tests.waiting import wait_until
 
 
@@ -112,7 +112,12 @@ def test_each_role_may_what_the_table_says_and_nothing_else(
     world: World, made: dict[str, str], tokens: dict[str, str], route: tuple[str, str]
 ) -> None:
     allowed = ROUTES[route][0]
-    for role, token in tokens.items():
+    asking = list(tokens)
+    if world.prefix == "/v0":
+        # A route asks for the same roles under both (tests/unit/wms/gateway/test_app.py): ask as one of each kind.
+        asking = [next(role for role in tokens if (role in allowed) is may) for may in (True, False)]
+    for role in asking:
+        token = tokens[role]
         answer = call(world, *route, made, token)
         if route == ("POST", "/workflows") and answer.status_code == 200:
             world.workflows.append(answer.json()["workflow"]["workflow_id"])
@@ -162,8 +167,10 @@ def forged(contract_stack: Stack) -> dict[str, str | None]:
 def test_without_a_token_that_proves_something_nothing_opens(
     world: World, made: dict[str, str], forged: dict[str, str | None], route: tuple[str, str]
 ) -> None:
-    for kind, token in forged.items():
-        answer = call(world, *route, made, token)
+    # Tokens are verified before anything of the route counts, so one of them is enough under the second prefix.
+    kinds = ["another key"] if world.prefix == "/v0" else list(forged)
+    for kind in kinds:
+        answer = call(world, *route, made, forged[kind])
         assert (answer.status_code, answer.json()) == (403, {"code": 403, "error": "authentication failed"}), kind
         assert answer.reason_phrase == "authentication failed"
 
@@ -193,7 +200,11 @@ def stranger(world: World, role: str) -> str:
     return mint_token(world.stack.issuer, {WMS: "site-b", TMS: "tms"}.get(role, "eve"), claims)
 
 
-@pytest.mark.parametrize(("method", "path", "role"), BOUND, ids=map(" ".join, BOUND))
+#: Each row under one of the prefixes, in turn: both lead to the same handler (tests/unit/wms/gateway/test_app.py).
+BOUND_UNDER = [(PREFIXES[n % 2], *row) for n, row in enumerate(BOUND)]
+
+
+@pytest.mark.parametrize(("prefix", "method", "path", "role"), BOUND_UNDER, ids=map(" ".join, BOUND_UNDER))
 def test_what_belongs_to_somebody_else_looks_like_what_does_not_exist(
     world: World, made: dict[str, str], reserved: dict[str, str], method: str, path: str, role: str
 ) -> None:

@@ -13,6 +13,9 @@ from deploy.local.servers.issued_tokens import mint_token
 from deploy.local.stack import Stack
 from tests.waiting import wait_until
 
+#: What stands in front of every route: both lead to the same.
+PREFIXES = ("/v1", "/v0")
+
 #: location -> schedd, as the contract's acceptance tests have them (3.6).
 ALPHA, BETA = "test-alpha", "test-beta"
 SCHEDD_OF = {ALPHA: "SCHEDD1", BETA: "SCHEDD2"}
@@ -136,7 +139,8 @@ class World:
 
     def in_phase(self, uuid: str, phase: str) -> dict[str, Any]:
         """Return a taskforce once it is in `phase`."""
-        return wait_until(lambda: self.taskforce(uuid), lambda found: found["phase"] == phase, pause_s=0.03)
+        # A look costs 10 ms of CPU, and the queues that the phase waits for take 300 ms and more.
+        return wait_until(lambda: self.taskforce(uuid), lambda found: found["phase"] == phase, pause_s=0.15)
 
     def clear(self) -> None:
         """End all that was made, so that no TMS is offered it any more."""

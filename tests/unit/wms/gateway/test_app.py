@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -12,13 +14,17 @@ import pytest
 from starlette.responses import Response
 
 from runtime.web.app import DoorLimits
+from runtime.web.callers.gatekeeper import Caller
 from runtime.web.callers.limits import CallerLimits
 from runtime.web.route import Call, Route, answer_json
 from runtime.web.server.reason_phrases import REASON_HEADER, reason_phrase
 from schemas.api.general import Empty
 from schemas.api.workflows.requests import WorkflowRequest
 from schemas.errors import Broken, EWMSError, NotFound, Unauthenticated, Unavailable, Unprocessable
+from tests.contract.conformance.route_roles import ROUTES
 from wms.gateway import app as gateway
+from wms.gateway.describe import list_bare_routes
+from wms.gateway.ewms.dialect import EWMS
 from wms.gateway.roles import READERS, USERS, make_gatekeeper
 
 TOKEN = {"Authorization": "Bearer ada"}
@@ -70,6 +76,59 @@ async def test_both_prefixes_lead_to_the_same_handlers(prefix: str) -> None:
         found = await http.get(f"{prefix}/workflows/WF-1", headers=TOKEN)
         assert found.json() == {"subject": "ada", "path": {"workflow_id": "WF-1"}}
         assert found.headers["content-type"] == "application/json; charset=UTF-8"
+
+
+class Doorkeeper:
+    """Keeps which roles were asked for, and lets everybody in with the first of them, or nobody."""
+
+    def __init__(self, *, lets_in: bool) -> None:
+        self.lets_in = lets_in
+        self.asked: list[frozenset[str]] = []
+
+    async def admit_caller(self, _: object, allowed: frozenset[str]) -> Caller:
+        self.asked.append(allowed)
+        if not self.lets_in:
+            raise Unauthenticated
+        return Caller("ada", role=min(allowed))
+
+
+OWN_ROUTES = [route for route in list_bare_routes() if isinstance(route, Route)]
+
+
+@pytest.mark.parametrize("prefix", EWMS.prefixes)
+async def test_each_route_is_guarded_under_each_prefix_and_asks_for_its_own_roles(prefix: str) -> None:
+    keeper: Any = Doorkeeper(lets_in=False)
+    app = gateway.build_app(OWN_ROUTES, keeper)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
+        for route in OWN_ROUTES:
+            answer = await http.request(route.method, f"{prefix}{re.sub('{[^}]*}', 'x', route.path)}")
+            assert (answer.status_code, answer.json()["error"]) == (403, "authentication failed"), route.path
+    assert keeper.asked == [route.roles for route in OWN_ROUTES]
+
+
+@pytest.mark.parametrize("route", OWN_ROUTES, ids=lambda route: f"{route.method} {route.path}")
+async def test_each_route_leads_to_its_handler_under_each_prefix_with_the_same_path_and_body(route: Route) -> None:
+    calls: list[Call] = []
+
+    async def keep(call: Call) -> Response:
+        calls.append(call)
+        return answer_json({})
+
+    async def lose(_: Call) -> Response:
+        raise AssertionError("another route's handler")
+
+    routes = [replace(each, handler=keep if each is route else lose) for each in OWN_ROUTES]
+    keeper: Any = Doorkeeper(lets_in=True)
+    app = gateway.build_app(routes, keeper)
+    good = ROUTES[route.method, route.path][1]
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
+        for prefix in EWMS.prefixes:
+            answer = await http.request(route.method, f"{prefix}{re.sub('{[^}]*}', 'x', route.path)}", json=good)
+            assert answer.status_code == 200, answer.text
+    first, second = calls
+    assert first.request.path_params == second.request.path_params
+    if route.old_body is None:
+        assert first.body == second.body
 
 
 @pytest.mark.parametrize(
