@@ -307,7 +307,7 @@ MAPPED: list[tuple[dict[str, Any], str | None]] = [
 _OF_ROLE = {USER: "/workflows/WF-0", TMS: "/tms/pending-stopper/taskforces", WMS: "/mqs/workflows/WF-0/mq-group"}
 
 
-@pytest.mark.parametrize(("claims", "role"), MAPPED)
+@pytest.mark.parametrize(("prefix", "claims", "role"), [(PREFIXES[n % 2], *row) for n, row in enumerate(MAPPED)])
 def test_claims_give_roles_as_in_the_contract(world: World, claims: dict[str, Any], role: str | None) -> None:
     headers = {"Authorization": f"Bearer {mint_token(world.stack.issuer, 'zoe', claims)}"}
     for each, path in _OF_ROLE.items():
