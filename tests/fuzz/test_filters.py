@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ def test_what_passes_the_check_is_the_query_itself_of_known_operators(query: Any
     assert {name for name in _names(passed) if name.startswith("$")} <= OPERATORS
 
 
+@pytest.mark.hypothesis
 def test_a_query_is_answered_or_refused_whatever_it_is(world: World) -> None:
     stranger = world.caller("user", "somebody-else")
     world.submit(request())

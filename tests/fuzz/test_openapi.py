@@ -86,12 +86,12 @@ class Document:
         self._written = written
         self.drawn: dict[tuple[str, GenerationMode], list[schemathesis.Case]] = {}
 
-    def list_cases(self, operation: Any, mode: GenerationMode, n_examples: int) -> list[schemathesis.Case]:
-        """Return `n_examples` cases of `operation`, or fewer, if there are no more."""
+    def list_cases(self, operation: Any, mode: GenerationMode, part: float) -> list[schemathesis.Case]:
+        """Return a `part` of the profile's number of cases of `operation`, or fewer, if there are no more."""
         # A run that looks further draws others for each operation.
         shape = self._describe_shape(operation) if FUZZ.derandomize else operation.label
         if (shape, mode) not in self.drawn:
-            self.drawn[shape, mode] = draw_cases(operation, mode, n_examples)
+            self.drawn[shape, mode] = draw_cases(operation, mode, part)
         return [_make_case(operation, case) for case in self.drawn[shape, mode]]
 
     def _describe_shape(self, operation: Any) -> str:
@@ -102,12 +102,12 @@ class Document:
         )
 
 
-def draw_cases(operation: Any, mode: GenerationMode, n_examples: int) -> list[schemathesis.Case]:
+def draw_cases(operation: Any, mode: GenerationMode, part: float) -> list[schemathesis.Case]:
     """Return what hypothesis draws for `operation`. What takes nothing cannot be called wrongly: then it is nothing."""
     drawn: list[schemathesis.Case] = []
 
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(FUZZ, max_examples=n_examples)
+    @settings(FUZZ, max_examples=part_of_examples(part))
     def draw(case: schemathesis.Case) -> None:
         drawn.append(case)
 
@@ -145,6 +145,8 @@ def session() -> Iterator[ManagedCookiesSession]:
         yield opened
 
 
+# `make fuzz` chooses by this mark. hypothesis sets it only on tests that are drawn as a whole.
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.removeprefix("/docs/"))
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 @pytest.mark.parametrize("share", range(N_SHARES))
@@ -161,7 +163,7 @@ def test_the_gateway_keeps_what_its_documents_promise(
     if path not in documents:
         documents[path] = Document(world.http.get(path).json(), contract_stack.gateway)
     # For each operation and mode, under one prefix, since both prefixes have the same handlers.
-    n_examples = part_of_examples(_OWN_PART if path == swagger_page.DOCUMENT_PATH else _OTHER_PART)
+    part = _OWN_PART if path == swagger_page.DOCUMENT_PATH else _OTHER_PART
     made = world.submit()
     there = {
         "workflow_id": made["workflow"]["workflow_id"],
@@ -174,7 +176,7 @@ def test_the_gateway_keeps_what_its_documents_promise(
         headers = dict(caller.headers)
         with subtests.test(operation.label):
             try:
-                for case in documents[path].list_cases(operation, mode, n_examples):
+                for case in documents[path].list_cases(operation, mode, part):
                     if mode is GenerationMode.POSITIVE:
                         _about(case, there)
                     case.validate_response(case.call(session=session, headers=headers), checks=CHECKS)
@@ -214,11 +216,11 @@ def test_operations_that_take_the_same_get_the_cases_that_hypothesis_draws_for_e
     document = Document(written, contract_stack.gateway)
     for mode in MODES:
         for operation in document.operations:
-            cases = document.list_cases(operation, mode, 6)
+            cases = document.list_cases(operation, mode, _OWN_PART)
             assert {case.operation.label for case in cases} == {operation.label}
             # A run that looks further draws others each time.
             if FUZZ.derandomize:
-                assert list(map(_tell, cases)) == list(map(_tell, draw_cases(operation, mode, 6)))
+                assert list(map(_tell, cases)) == list(map(_tell, draw_cases(operation, mode, _OWN_PART)))
                 assert len(cases) == 6
     assert len(document.drawn) == len(MODES) * (2 if FUZZ.derandomize else 4)
 

@@ -24,7 +24,7 @@ from schemas.automation.builds import BuildLimits, BuildOrder, DirectorySource, 
 MIB = 1 << 20
 
 
-#: What the image `tests/shell` has besides the applets of every image with busybox.
+#: What the image `ewms/shell` has besides the applets of every image with busybox.
 _APPLETS = ("chmod", "dd", "grep", "mkfifo")
 
 
@@ -32,7 +32,7 @@ _APPLETS = ("chmod", "dd", "grep", "mkfifo")
 def programs(builder_directory: Path) -> Programs:
     """The builder's programs, fetched if they are missing.
 
-    `tests/shell` is an image of 2 MB. `ewms/python` takes much longer to copy, and is for what needs Python.
+    `ewms/shell` is an image of 2 MB. `ewms/python` takes much longer to copy, and is for what needs Python.
     """
     wanted = (packages.BUILDER, packages.CONTAINERS, packages.PYTHON_IMAGE)
     found = prepare_cache(
@@ -42,7 +42,7 @@ def programs(builder_directory: Path) -> Programs:
     shell = make_busybox_image(found.python_image, builder_directory / "shell")
     for applet in _APPLETS:
         (shell / "usr/bin" / applet).symlink_to("busybox")
-    return Programs(found.builder, found.containers, {"ewms/python": found.python_image, "tests/shell": shell})
+    return Programs(found.builder, found.containers, {"ewms/python": found.python_image, "ewms/shell": shell})
 
 
 @pytest.fixture(scope="session")

@@ -43,19 +43,19 @@ def build_and_fail(workshop: Workshop, task: TaskFiles, dockerfile: str, **limit
 
 
 def test_a_dockerfile_that_loops_ends_at_its_time(workshop: Workshop, task: TaskFiles) -> None:
-    reason = build_and_fail(workshop, task, "FROM tests/shell\nRUN while true; do sleep 0.1; done\n", build_s=20)
+    reason = build_and_fail(workshop, task, "FROM ewms/shell\nRUN while true; do sleep 0.1; done\n", build_s=20)
     assert reason.startswith("the build was ended: it took longer than 20 s")
 
 
 def test_a_dockerfile_that_fills_the_disk_ends_at_its_limit(workshop: Workshop, task: TaskFiles) -> None:
-    dockerfile = "FROM tests/shell\nRUN n=0; while dd if=/dev/zero of=/fill$n bs=4M count=4; do n=$((n+1)); done\n"
+    dockerfile = "FROM ewms/shell\nRUN n=0; while dd if=/dev/zero of=/fill$n bs=4M count=4; do n=$((n+1)); done\n"
     reason = build_and_fail(workshop, task, dockerfile, image_bytes=25 * MIB)
     assert reason.startswith("the build was ended: it took more than 100 MiB of disk")
 
 
 def test_a_disk_filled_where_others_cannot_look_is_counted(workshop: Workshop, task: TaskFiles) -> None:
     dockerfile = (
-        "FROM tests/shell\nRUN mkdir /closed && chmod 0 /closed && n=0; "
+        "FROM ewms/shell\nRUN mkdir /closed && chmod 0 /closed && n=0; "
         "while dd if=/dev/zero of=/closed/$n bs=4M count=4; do n=$((n+1)); done\n"
     )
     reason = build_and_fail(workshop, task, dockerfile, image_bytes=25 * MIB)
@@ -70,13 +70,13 @@ def test_a_dockerfile_that_takes_memory_ends_at_its_limit(workshop: Workshop, ta
 
 def test_a_fork_bomb_is_bounded(make_workshop: Callable[..., Workshop], task: TaskFiles) -> None:
     workshop = make_workshop(build_max_processes=200)
-    dockerfile = "FROM tests/shell\nRUN bomb() { bomb | bomb & }; bomb; sleep 60\n"
+    dockerfile = "FROM ewms/shell\nRUN bomb() { bomb | bomb & }; bomb; sleep 60\n"
     reason = build_and_fail(workshop, task, dockerfile, build_s=20)
     assert reason.startswith(("the build was ended", "the build failed"))
 
 
 def test_a_log_bomb_ends_at_its_limit(workshop: Workshop, task: TaskFiles) -> None:
-    dockerfile = "FROM tests/shell\nRUN while true; do echo boom boom boom boom; done\n"
+    dockerfile = "FROM ewms/shell\nRUN while true; do echo boom boom boom boom; done\n"
     reason = build_and_fail(workshop, task, dockerfile, log_bytes=MIB)
     assert reason.startswith("the build was ended: it wrote more than 1 MiB of log")
 
@@ -85,8 +85,8 @@ def test_a_log_bomb_ends_at_its_limit(workshop: Workshop, task: TaskFiles) -> No
     "dockerfile",
     [
         "FROM ewms/python\nRUN python3 -c \"import socket; socket.create_connection(('127.0.0.1', {port}), 5)\"\n",
-        "FROM tests/shell\nADD http://127.0.0.1:{port}/x /x\n",
-        "FROM tests/shell\nADD git://127.0.0.1:{port}/x /x\n",
+        "FROM ewms/shell\nADD http://127.0.0.1:{port}/x /x\n",
+        "FROM ewms/shell\nADD git://127.0.0.1:{port}/x /x\n",
     ],
 )
 def test_the_network_is_closed(workshop: Workshop, task: TaskFiles, dockerfile: str) -> None:
@@ -107,7 +107,7 @@ def test_files_outside_of_the_context_cannot_be_copied(
     (tmp_path / "secret").write_text("the secret")
     (tmp_path / "north/x").touch()
     # The last step fails the build if the copy found another directory of this name.
-    task.write(f"FROM tests/shell\n{instruction}\nRUN grep -r 'the [s]ecret' /x\n")
+    task.write(f"FROM ewms/shell\n{instruction}\nRUN grep -r 'the [s]ecret' /x\n")
     order = task.order(workshop)
     with pytest.raises(BuildFailed, match=r"^the build failed"):
         workshop.build_image(order, "")
@@ -184,7 +184,7 @@ def test_a_link_in_place_of_the_temporary_files_is_refused(workshop: Workshop, t
 
 
 def test_a_pipe_in_an_image_fails_the_build_with_its_path(workshop: Workshop, task: TaskFiles) -> None:
-    reason = build_and_fail(workshop, task, "FROM tests/shell\nRUN mkfifo /pipe\n")
+    reason = build_and_fail(workshop, task, "FROM ewms/shell\nRUN mkfifo /pipe\n")
     assert reason.startswith("the image has a pipe, socket or device at /pipe")
 
 
@@ -194,7 +194,7 @@ def test_a_killed_build_leaves_nothing_and_its_repetition_succeeds(
     """A worker that dies takes its sandbox with it. The next call begins again in the same place."""
     import multiprocessing
 
-    task.write("FROM tests/shell\nRUN sleep 8\n")
+    task.write("FROM ewms/shell\nRUN sleep 8\n")
     order = task.order(workshop)
     process = multiprocessing.get_context("fork").Process(target=workshop.build_image, args=(order, ""))
     process.start()
