@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx2
 
-from runtime.certificates import find_http_options
-from runtime.host_list import HostList
+from runtime.hosts.certificates import find_http_options
+from runtime.hosts.host_list import HostList
 
 
 class ApiHosts:

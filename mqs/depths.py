@@ -17,8 +17,8 @@ from mqs.groups.requests import Groups
 from mqs.history.history_store import HistoryStore
 from mqs.history.sampling import sample_queues
 from runtime.clock import utc_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import fresh_gauge, gauge, log
 from schemas.broker.topology import dead_queue
 from schemas.errors import EWMSError, NotFound

@@ -17,10 +17,10 @@ from mqs.groups.repository import StoredGroup
 from mqs.groups.requests import Groups
 from mqs.quiescence import QuietWatch, add_look
 from runtime.clock import utc_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
 from schemas.broker.topology import dead_queue
 from schemas.errors import EWMSError

@@ -12,7 +12,7 @@ from mqs.broker.topology import QueueLimits
 from mqs.groups.admission import Budget
 from mqs.groups.broker_steps import Rules
 from mqs.tokens.grants import Audience
-from runtime.host_list import parse_hosts
+from runtime.hosts.host_list import parse_hosts
 from runtime.settings import Port, StoreSettings
 from schemas.broker.topology import EVENT_RETRY_MAX_S, EVENT_RETRY_S, RESOURCE_SERVER
 from schemas.rules.limits import MAX_WORKFLOW_QUEUES

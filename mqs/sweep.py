@@ -9,9 +9,9 @@ from mqs.broker.orphans import Patience, orphan_deletion, plan_sweep
 from mqs.groups import repository
 from mqs.tokens.user_limits import UserLimits
 from runtime.clock import utc_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.decision import Change, Decision
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
 from schemas.ids import WorkflowId
 

@@ -25,11 +25,11 @@ from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.events.queues import PilotQueues
 from pilot.failures.secret_mask import SecretMask
 from pilot.life.retiring import end_of_work_s
-from pilot.run import Pilot
+from pilot.machine.whereabouts import JOB_AD, MACHINE_AD, Whereabouts, find_whereabouts, read_charges
+from pilot.runners.run import Pilot
 from pilot.runtimes.choice import choose_runtime
 from pilot.runtimes.docker import Docker
 from pilot.settings import PilotSettings, read_chirp, read_settings
-from pilot.whereabouts import JOB_AD, MACHINE_AD, Whereabouts, find_whereabouts, read_charges
 from schemas.broker.queue_format import Wire
 from schemas.errors import EWMSError
 from schemas.fleet.statuses import PilotStatus

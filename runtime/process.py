@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from runtime.free_memory import return_large_blocks
 from runtime.settings import LogSettings, explain_error
-from runtime.span_export import start_export, stop_export
 from runtime.telemetry import configure_logging, log, note_build
+from runtime.telemetry.span_export import start_export, stop_export
 from schemas.errors import EWMSError, Rejected, Unavailable
 
 #: For how many seconds the process may finish its work after a signal. Then it exits.

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from runtime.certificates import ServerCertificate, make_tls_context
+from runtime.hosts.certificates import ServerCertificate, make_tls_context
 from schemas.errors import Rejected
 
 PREFIX = "EWMS_"
@@ -58,8 +58,8 @@ class ServiceSettings(LogSettings):
     #: The certificate and the key with which this process serves https. Without them it serves http.
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
-    #: The authorities that this process trusts besides the system's. `runtime.certificates` reads the variable at each
-    #: connection; here it is only for `ewms-admin config check`.
+    #: The authorities that this process trusts besides the system's. `runtime.hosts.certificates` reads the variable at
+    #: each connection; here it is only for `ewms-admin config check`.
     ca_file: Path | None = None
 
     @property

@@ -1,7 +1,8 @@
 """Pass the W3C trace context from a request to the events that it causes, and record spans if they are exported.
 
 Without `set_tracer`, no span is recorded. But a caller's `traceparent` still passes through every process, so the logs
-and events of one request can be found together. `runtime.span_export` calls `set_tracer` if a collector is configured.
+and events of one request can be found together. `runtime.telemetry.span_export` calls `set_tracer` if a collector is
+configured.
 """
 
 from collections.abc import Iterator

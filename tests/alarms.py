@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from deploy.local.children.processes import LaunchedProcesses
-from deploy.local.data_directory import throwaway_data
+from deploy.local.choices.ports import Ports
 from deploy.local.fetch.cache import Installed
-from deploy.local.ports import Ports
-from deploy.local.run_directory import make_empty
+from deploy.local.files.run_directory import make_empty
 from deploy.local.servers.broker import PORTS
 from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
+from deploy.local.system.data_directory import throwaway_data
 from tests.waiting import wait_until
 
 #: Erlang expressions; the broker runs them beside itself. Any use of memory is over a limit of 1 MB.

@@ -13,14 +13,14 @@ from rich.console import Console
 from xdist.remote import Producer
 from xdist.workermanage import WorkerController
 
+from deploy.local.choices.prerequisites import check_machine
 from deploy.local.fetch.cache import Installed, cache_directory, prepare_cache
-from deploy.local.prerequisites import check_machine
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.condor import use_config
 from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.servers.rabbitmq import RabbitMQ
-from deploy.local.services import Servers, Services, running_services
+from deploy.local.system.services import Servers, Services, running_services
 from tests.certificates import load_certificates_once
 from tests.examples import register_profiles
 from tests.kept_databases import KeptDatabase, KeptDatabases

@@ -16,11 +16,11 @@ from testcontainers.core.docker_client import DockerClient
 
 from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses
 from deploy.local.errors import LaunchError
-from deploy.local.run_directory import make_empty
+from deploy.local.files.run_directory import make_empty
 from deploy.local.servers.broker import PORTS
 from deploy.local.servers.mongodb import KEY, MongoDB
 from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.services import ServerPlaces
+from deploy.local.system.services import ServerPlaces
 
 RABBITMQ_IMAGE = "rabbitmq:4.3-management"
 MONGODB_IMAGE = "mongo:6.0"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.run_directory import run_directory
-from deploy.local.services import Servers
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.services import Servers
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
 
 #: The contract's locations (3.6), with those that its acceptance tests know. The tests play their TMS over REST.
 _CONTRACT_CLUSTERS = {

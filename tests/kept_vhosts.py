@@ -7,7 +7,7 @@ A vhost has no messages and no connections when a test gets it. The inboxes of W
 import secrets
 from collections.abc import Sequence
 
-from deploy.local.launch_options import SCHEDD
+from deploy.local.choices.launch_options import SCHEDD
 from deploy.local.servers.broker_admin import BrokerAdmin
 from schemas.broker.services import Service
 from schemas.broker.topology import dead_inbox, inbox_queue, parked_inbox, tms_service

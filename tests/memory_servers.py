@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.local.children.processes import LaunchedProcesses
+from deploy.local.choices.numbering import number_names
 from deploy.local.fetch.cache import Installed
-from deploy.local.numbering import number_names
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.mongodb import MongoDB
 from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.services import ServerPlaces, Unpacked
+from deploy.local.system.services import ServerPlaces, Unpacked
 
 _MEMORY = Path("/dev/shm")
 #: The data of one set of servers take some 0.2 GB, and six workers have a set each.

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.stack import Stack
-from deploy.local.wiring import EXAMPLES_DIRECTORY
+from deploy.local.system.stack import Stack
+from deploy.local.system.wiring import EXAMPLES_DIRECTORY
 from ewms import Client
 from runtime.kernel.store import Store
 from tests.ready_tasks import add_ready_tasks

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from deploy.local.launch_options import LOCATION
+from deploy.local.choices.launch_options import LOCATION
 from runtime.kernel.store import Store
 from schemas.automation.catalogue import CatalogueTask, TaskResources, TaskStatus
 from schemas.ids import CatalogueTaskId, OrganizationId

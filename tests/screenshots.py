@@ -13,10 +13,10 @@ from playwright.sync_api import expect
 from rich.console import Console
 
 from deploy.local.fetch import packages
-from deploy.local.run_directory import run_directory
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers
 from ewms import Client, Task, Workflow
 from tests.page_objects import make_objects
 from tests.system.browser import Watched, open_page, running_browser

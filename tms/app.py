@@ -8,9 +8,9 @@ from typing import Any
 
 from runtime.bus.service_bus import Bus
 from runtime.clock import utc_now
-from runtime.retry import call_until_there
+from runtime.concurrency.retry import call_until_there
+from runtime.concurrency.turns import Turns
 from runtime.telemetry import log
-from runtime.turns import Turns
 from runtime.web.health import Check, health_routes, serve_routes
 from schemas.broker.topology import tms_service
 from schemas.errors import Unavailable

@@ -8,7 +8,7 @@ from datetime import timedelta
 import httpx2
 
 from runtime.bus.service_bus import Bus
-from runtime.certificates import find_http_options
+from runtime.hosts.certificates import find_http_options
 from runtime.kernel.indexes import IndexKeeper
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store

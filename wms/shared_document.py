@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.decision import Change, Decision, Document, Insert, Update
 from runtime.kernel.store import Store, Transaction
-from runtime.loops import BackgroundLoop
 from schemas.registry import Collection
 from wms.audit.audit_facts import AuditFacts
 from wms.audit.audit_log import AuditLog

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.secret_files import replace_secret
+from deploy.local.files.secret_files import replace_secret
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, broker_definitions, service_names
 from schemas.broker.topology import CONTROL_VHOST, DATA_VHOST
 from schemas.errors import Conflict

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from deploy.local.secret_files import replace_secret
+from deploy.local.files.secret_files import replace_secret
 from schemas.errors import Conflict, Rejected
 
 AUTHORITY = "ca"

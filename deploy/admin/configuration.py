@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic_core import to_json
 
-from runtime.host_list import is_encrypted, parse_hosts
+from runtime.hosts.host_list import is_encrypted, parse_hosts
 
 #: Stands for a secret.
 MASK = "********"

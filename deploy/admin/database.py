@@ -26,8 +26,8 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from deploy.local.secret_files import replace_secret
-from runtime.certificates import find_mongo_options
+from deploy.local.files.secret_files import replace_secret
+from runtime.hosts.certificates import find_mongo_options
 from runtime.kernel.mongo import translate_errors
 from schemas.errors import Conflict, Rejected, Unavailable
 

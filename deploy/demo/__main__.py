@@ -22,16 +22,16 @@ from deploy.demo.image import build_image
 from deploy.demo.tracks import N_FITTERS, N_REFINERS, build_workflow, sample_events
 from deploy.demo.traffic import DemoTraffic, run_workflow
 from deploy.local.children.interruption import Interrupted, raise_on_signals
+from deploy.local.choices.launch_options import LOCATION
+from deploy.local.choices.prerequisites import check_pool
 from deploy.local.errors import LaunchError, PoolCannotStart
 from deploy.local.fetch import packages
-from deploy.local.launch_options import LOCATION
-from deploy.local.prerequisites import check_pool
-from deploy.local.run_directory import run_directory
-from deploy.local.services import images_directory
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers, say_notices
-from deploy.local.wiring import PoolName
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.services import images_directory
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers, say_notices
+from deploy.local.system.wiring import PoolName
 from ewms import AsyncClient, EWMSError
 from ewms.cli.text.fleet.watch import LiveDisplay
 from ewms.workflows.state import WorkflowState

@@ -24,13 +24,13 @@ from rich.console import Console
 
 from deploy.demo.git_repository import serve_repository
 from deploy.local.children.interruption import Interrupted, raise_on_signals
+from deploy.local.choices.prerequisites import check_pool
 from deploy.local.errors import LaunchError
 from deploy.local.fetch import packages
-from deploy.local.prerequisites import check_pool
-from deploy.local.run_directory import run_directory
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers, say_notices
-from deploy.local.wiring import PoolName
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers, say_notices
+from deploy.local.system.wiring import PoolName
 from ewms import Client, EWMSError
 from ewms.cli.text.automation.jobs import job_lines
 from schemas.api.automation.jobs import JobSeen

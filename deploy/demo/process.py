@@ -21,10 +21,10 @@ from rich.console import Console
 from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.errors import LaunchError
 from deploy.local.fetch import packages
-from deploy.local.run_directory import run_directory
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers, say_notices
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers, say_notices
 from ewms import Client, EWMSError
 from ewms.cli.text.steps.processes import log_lines, process_lines
 from ewms.processes.plain_processes import ProcessRun

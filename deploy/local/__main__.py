@@ -12,18 +12,18 @@ from rich.console import Console
 
 from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.children.processes import await_end
-from deploy.local.down import down
+from deploy.local.choices.launch_options import read_launch_options
+from deploy.local.choices.numbering import NODE_COUNTS
 from deploy.local.errors import LaunchError, WrongUse
 from deploy.local.fetch import packages
 from deploy.local.fetch.on_demand import write_builder_programs, write_tree_path
-from deploy.local.launch_options import read_launch_options
-from deploy.local.numbering import NODE_COUNTS
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN, list_databases
-from deploy.local.services import Services, running_services
-from deploy.local.task_image import build_image, say_how_to_use
-from deploy.local.task_trial import TaskTrial
-from deploy.local.up import prepare_servers, say_notices, up
+from deploy.local.system.down import down
+from deploy.local.system.services import Services, running_services
+from deploy.local.system.up import prepare_servers, say_notices, up
+from deploy.local.tasks.task_image import build_image, say_how_to_use
+from deploy.local.tasks.task_trial import TaskTrial
 from schemas.errors import EWMSError, Rejected
 
 

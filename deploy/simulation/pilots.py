@@ -23,8 +23,8 @@ from pilot.life.instructions import (
 )
 from pilot.life.state import Policy
 from pilot.life.stimuli import CooledDown, EventArrived, HeldEvent, PublishConfirmed, RunEnded, StopAsked, Tick
-from pilot.lifecycle_runner import LifecycleRunner
-from pilot.work_meter import WorkMeter
+from pilot.machine.work_meter import WorkMeter
+from pilot.runners.lifecycle_runner import LifecycleRunner
 from schemas.fleet.statuses import PilotStatus
 from schemas.ids import EventId
 from schemas.pilot.work_report import WorkReport

@@ -25,7 +25,7 @@ from ewms.gateway.reach import http_client
 from ewms.gateway.retries import CAP_S, PASSING, retry_pause_s
 from ewms.gateway.server import Server
 from ewms.gateway.token_claims import find_token_fault
-from runtime.certificates import explain_distrust
+from runtime.hosts.certificates import explain_distrust
 from schemas.errors import Forbidden, Rejected, Unauthenticated
 
 PREFIX = "/v1"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from runtime.certificates import find_http_options
+from runtime.hosts.certificates import find_http_options
 from schemas.errors import Rejected
 
 

@@ -18,7 +18,7 @@ from ewms.worker.subscription_source import WmsQuestions
 from runtime.amqp import Connection, Consumer
 from runtime.bus.pools import declare_pool
 from runtime.bus.questions import Answerer, Asker
-from runtime.retry import call_until_there
+from runtime.concurrency.retry import call_until_there
 from runtime.web.health import Check, health_routes, serve_routes
 from schemas.broker.services import Service
 from schemas.broker.topology import pool_service, worker_address

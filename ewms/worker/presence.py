@@ -11,7 +11,7 @@ from ewms.worker.offers import AnyOffer
 from ewms.worker.order_book import OrderBook
 from ewms.worker.orders import WmsVoice
 from runtime.clock import utc_now
-from runtime.loops import BackgroundLoop, jittered_up_to
+from runtime.concurrency.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
 from schemas.engine.subscriptions import ProductDocument
 from schemas.errors import Broken, Unavailable

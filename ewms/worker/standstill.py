@@ -6,7 +6,7 @@ worker.
 
 import asyncio
 
-from runtime.loops import BackgroundLoop
+from runtime.concurrency.loops import BackgroundLoop
 
 #: How often the clock ticks, in seconds, and how late a tick is after a standstill.
 _TICK_S = 0.5

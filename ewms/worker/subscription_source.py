@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from runtime.bus.questions import Asker
-from runtime.retry import call_until_there
+from runtime.concurrency.retry import call_until_there
 from schemas.broker.services import Service
 from schemas.engine.subscriptions import ProductDocument, SubscriptionDocument, SubscriptionFilter
 from schemas.errors import Broken, Unavailable

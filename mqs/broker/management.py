@@ -13,9 +13,9 @@ import httpx2
 from mqs.api_hosts import ApiHosts
 from mqs.broker.owner_shares import name_pattern, split_names
 from mqs.broker.traffic import MANY_PROCESSES, BrokerLife, Counters
-from runtime.certificates import explain_distrust
-from runtime.host_list import parse_hosts
-from runtime.retry import call_until_there
+from runtime.concurrency.retry import call_until_there
+from runtime.hosts.certificates import explain_distrust
+from runtime.hosts.host_list import parse_hosts
 from runtime.telemetry import log
 from schemas.errors import Broken, Rejected, Unavailable
 

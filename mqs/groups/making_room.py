@@ -13,8 +13,8 @@ from mqs.groups.admission import Shortage
 from mqs.groups.queue_owners import owner_of
 from mqs.groups.requests import Groups
 from mqs.groups.yielding import find_candidates
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
 from schemas.ids import WorkflowId
 

@@ -16,12 +16,12 @@ from mqs.groups.lifecycle import GroupDecision
 from mqs.groups.repository import StoredGroup
 from mqs.groups.yielding import choose_removal, find_idle_queues
 from runtime.clock import utc_now
+from runtime.concurrency.turns import Turns
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, histogram, log
 from runtime.tracing import continue_trace, current_traceparent
-from runtime.turns import Turns
 from schemas.broker.topology import dead_queue
 from schemas.errors import Unavailable
 from schemas.fleet.queue_documents import GroupState, MQGroupDocument, MQProfileDocument

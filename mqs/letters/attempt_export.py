@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from mqs.letters.attempt_spans import describe_attempt, describe_failure
 from runtime.kernel.decision import Document
-from runtime.span_export import current_sender
 from runtime.telemetry import counter, log
+from runtime.telemetry.span_export import current_sender
 from schemas.attempts.allowance import Allowance, take_one
 from schemas.attempts.documents import FailedAttemptDocument
 from schemas.attempts.done_history import DoneAttempt

@@ -21,9 +21,9 @@ from mqs.letters.reported_attempts import (
 )
 from runtime.amqp import Consumer, Delivery
 from runtime.clock import utc_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
 from schemas.attempts.documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
 from schemas.attempts.done_reports import DONE_REPORT_TYPE

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from mqs.letters.dead_queue import DeadReader
 from runtime.amqp import Connection, ConnectionLost
+from runtime.concurrency.turns import Turns
 from runtime.telemetry import log
-from runtime.turns import Turns
 from schemas.broker.topology import dead_queue
 from schemas.errors import Unavailable
 from schemas.ids import WorkflowId

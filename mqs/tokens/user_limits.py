@@ -22,7 +22,7 @@ import httpx2
 from mqs.api_hosts import ApiHosts
 from mqs.tokens.grants import PILOTS, limits_grant
 from mqs.tokens.signing_keys import TokenIssuer
-from runtime.host_list import parse_hosts
+from runtime.hosts.host_list import parse_hosts
 from runtime.telemetry import log
 from schemas.errors import EWMSError, Unavailable
 from schemas.ids import WorkflowId

@@ -14,9 +14,9 @@ from pilot.events.queues import PilotQueues
 from pilot.events.traced_attempts import TracedAttempt, describe_done
 from pilot.failures.failure import Failure
 from pilot.life.attempts import failed_attempt
+from pilot.machine.wall_time import to_instant
+from pilot.machine.whereabouts import Whereabouts
 from pilot.settings import PilotSettings
-from pilot.wall_time import to_instant
-from pilot.whereabouts import Whereabouts
 from runtime.amqp import Delivery, NotDeclared
 from schemas.attempts.allowance import Allowance, take_one
 from schemas.attempts.done_reports import DONE_REPORT_TYPE, done_report_to_bytes

@@ -17,9 +17,9 @@ from pilot.failures.failure import Failure
 from pilot.failures.secret_mask import SecretMask
 from pilot.life.attempts import dead_letter_headers, senders_headers
 from pilot.life.event_outcomes import PublishedLogs, RunFacts, describe_outcome, find_ending
+from pilot.machine.wall_time import read_now, to_instant
+from pilot.machine.whereabouts import Whereabouts
 from pilot.settings import PilotSettings
-from pilot.wall_time import read_now, to_instant
-from pilot.whereabouts import Whereabouts
 from runtime.amqp import ConnectionLost, Delivery, QueueFull
 from schemas.attempts.trace_sampling import is_sampled, mark_headers
 from schemas.broker.queue_format import Wire

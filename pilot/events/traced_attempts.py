@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from pilot.events.carried_headers import read_trace
+from pilot.machine.whereabouts import Whereabouts
 from pilot.settings import PilotSettings
-from pilot.whereabouts import Whereabouts
 from schemas.attempts.done_reports import DoneReport, OutputReport
 from schemas.attempts.trace_sampling import read_sent_at
 from schemas.ids import EventId, Mqid

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from pilot.failures.failure import Failure
+from pilot.machine.whereabouts import Whereabouts
 from pilot.settings import PilotSettings
-from pilot.whereabouts import Whereabouts
 from schemas.attempts.failed_reports import MAX_EXCERPT_BYTES, FailedAttempt
 from schemas.attempts.trace_sampling import read_sent_at
 from schemas.broker.topology import MAX_ATTEMPTS

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from pilot.failures.failure import Failure
 from pilot.failures.secret_mask import SecretMask
+from pilot.machine.whereabouts import Whereabouts
 from pilot.settings import PilotSettings
-from pilot.whereabouts import Whereabouts
 from schemas.ids import EventId
 from schemas.payloads.data_events import BINARY, JSON, DataEvent, DeadReason, Header
 from schemas.payloads.json_text import dump_json, load_json

@@ -13,7 +13,7 @@ import httpx2
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from processes.builds.log_pieces import LogPieces
-from runtime.certificates import find_http_options
+from runtime.hosts.certificates import find_http_options
 from runtime.telemetry import log
 from schemas.automation.builds import REPORT_TOKEN_HEADER, BuildReport, BuildStage, LocationSync
 

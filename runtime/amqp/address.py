@@ -10,7 +10,7 @@ import re
 
 from yarl import URL
 
-from runtime.host_list import parse_hosts
+from runtime.hosts.host_list import parse_hosts
 from schemas.errors import Rejected
 
 _DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}

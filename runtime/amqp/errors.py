@@ -18,7 +18,7 @@ from aiormq.exceptions import (
     PublishError,
 )
 
-from runtime.certificates import explain_distrust
+from runtime.hosts.certificates import explain_distrust
 from schemas.errors import EWMSError, Rejected, Unavailable
 
 #: The errors that a call to the broker can raise because of the broker or the network. aiormq raises RuntimeError

@@ -93,7 +93,8 @@ class Link:
         `token` is the password. If `token` is a callable, the link calls it at every connect, for example to read a
         file again. If no broker answers, try again for up to `wait_s` seconds. Do not retry refused credentials.
 
-        `ca_file` names authorities to trust besides the system's; "": those of the process (`runtime.certificates`).
+        `ca_file` names authorities to trust besides the system's; "": those of the process
+        (`runtime.hosts.certificates`).
 
         Raises:
             AccessRefused: the broker refuses the credentials, the token or the vhost.

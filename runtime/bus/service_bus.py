@@ -11,7 +11,7 @@ from runtime.bus import inbox
 from runtime.bus.dispatch import DispatchTable, EventHandler
 from runtime.bus.intake import Intake
 from runtime.bus.questions import Answerer, AnswerHandler, Asker, Caller
-from runtime.retry import call_until_there
+from runtime.concurrency.retry import call_until_there
 from schemas.broker import topology
 from schemas.errors import Unavailable
 from schemas.events import ControlEvent

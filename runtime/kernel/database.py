@@ -13,7 +13,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
-from runtime.certificates import find_mongo_options
+from runtime.hosts.certificates import find_mongo_options
 from runtime.kernel.decision import Document
 from runtime.kernel.mongo import Index, index_model, translate_errors
 from schemas.errors import Conflict

@@ -16,11 +16,11 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.decision import Document
 from runtime.kernel.duty_rules import DutyDocument, Sighting, may_take, update_sighting
+from runtime.kernel.process_names import describe_process, has_ended
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
-from runtime.process_names import describe_process, has_ended
 from runtime.telemetry import gauge, log
 from schemas.errors import Conflict, EWMSError, Unavailable
 from schemas.registry import register_collection

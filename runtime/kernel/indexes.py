@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.store import Index, Store
-from runtime.loops import BackgroundLoop
 
 
 class IndexKeeper:

@@ -19,7 +19,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from runtime.certificates import explain_distrust
+from runtime.hosts.certificates import explain_distrust
 from schemas.errors import Broken, Rejected, Unavailable
 
 _DUPLICATE_KEY = 11000

@@ -13,12 +13,12 @@ from datetime import timedelta
 from runtime.amqp import full_jitter
 from runtime.bus.service_bus import Bus
 from runtime.clock import utc_now
+from runtime.concurrency.loops import BackgroundLoop, jittered_up_to
 from runtime.failpoints import failpoint
 from runtime.kernel.carriers import Carrier, bus_carriers
 from runtime.kernel.decision import Document
 from runtime.kernel.outbox import OUTBOX, EffectKind, OutboxRow, parse_row
 from runtime.kernel.store import Committed, Store
-from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import counter, fresh_gauge, gauge, log
 from schemas.errors import Broken, EWMSError
 from schemas.ids import EventId

@@ -13,8 +13,8 @@ from typing import Any
 
 from runtime.amqp import full_jitter
 from runtime.clock import utc_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.store import Committed, Store
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
 from schemas.errors import Conflict, Unavailable
 

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from runtime.certificates import ServerCertificate
-from runtime.shared_work import SharedWork
+from runtime.concurrency.shared_work import SharedWork
+from runtime.hosts.certificates import ServerCertificate
 from runtime.telemetry import fresh_gauge
 from runtime.web.server.serving import serve_app
 from schemas.errors import EWMSError, Unavailable

@@ -16,11 +16,11 @@ import htcondor2
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.condor import use_config
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers
 from ewms import Client, Task, Workflow
 from ewms.client import Run
 from ewms.workflows.state import post_to_submitted_s

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from deploy.local.servers.broker_definitions import ADMIN as BROKER_ADMIN
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests.bench.peers.process_time import measure_cpu_s
 
 #: The commands that a service's call of the driver becomes, one each.

@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.fetch import packages
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
-from deploy.local.services import running_services
-from deploy.local.up import prepare_servers
+from deploy.local.system.services import running_services
+from deploy.local.system.up import prepare_servers
 from tests.bench.eventpath import HERE
 from tests.bench.peers.process_time import measure_cpu_s
 from tests.bench.pilot import scratch

@@ -26,10 +26,10 @@ from rich.table import Table
 
 from deploy.local.errors import LaunchError
 from deploy.local.fetch import packages
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.services import Services, running_services
-from deploy.local.up import prepare_servers
+from deploy.local.system.services import Services, running_services
+from deploy.local.system.up import prepare_servers
 from runtime.clock import utc_now
 from schemas.broker.topology import pool_service
 from schemas.engine.graph import Definition, Node, make_chain

@@ -27,9 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.fetch import packages
-from deploy.local.run_directory import run_directory
-from deploy.local.services import Services, running_services
-from deploy.local.up import prepare_servers
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.services import Services, running_services
+from deploy.local.system.up import prepare_servers
 from schemas.broker.topology import event_exchange
 from schemas.ids import Mqid
 from tests.bench.amqp_limit import build_limit

@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.demo.image import build_image
+from deploy.local.choices.launch_options import LOCATION
 from deploy.local.fetch import packages
-from deploy.local.launch_options import LOCATION
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.services import images_directory
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers
+from deploy.local.system.services import images_directory
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers
 from ewms import Client, Task, Workflow
 from runtime.kernel.store import Store
 from tests.ready_tasks import add_ready_tasks

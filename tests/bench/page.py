@@ -30,12 +30,12 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.fetch import packages
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.issued_tokens import mint_token
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers
 from deploy.page.building import build_page
 from ewms import Client, Task, Workflow
 from schemas.fleet.documents import WORKFLOWS

@@ -23,9 +23,9 @@ import aio_pika
 from rich.console import Console
 
 from deploy.local.fetch.cache import cache_directory, prepare_cache
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
-from deploy.local.services import running_services
+from deploy.local.system.services import running_services
 from tests.integration.pilot.field import Field, opened
 
 PAYLOAD = b'{"x": 1.0}' * 100

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.fetch import packages
-from deploy.local.run_directory import run_directory
-from deploy.local.services import running_services
-from deploy.local.up import prepare_servers
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.services import running_services
+from deploy.local.system.up import prepare_servers
 from ewms.gateway.http import Gateway
 from ewms.queues.memory import Remember
 from ewms.queues.results import AsyncResults

@@ -19,11 +19,11 @@ from itertools import cycle, islice
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.choices.launch_options import LOCATION
 from deploy.local.fetch import packages
-from deploy.local.launch_options import LOCATION
-from deploy.local.run_directory import run_directory
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers
 from deploy.simulation.simulator import simulate
 from ewms import Client, Task, Workflow
 from schemas.api.workflows.report import WorkflowReport

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.children.accounts import TMS
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.condor import use_config
-from deploy.local.services import running_services
-from deploy.local.up import prepare_servers
+from deploy.local.system.services import running_services
+from deploy.local.system.up import prepare_servers
 from schemas.ids import TaskforceUuid
 from tms.jobs.submit_description import Submission, build_commands
 from tms.pools.condor import CondorPool

@@ -19,9 +19,9 @@ from rich.table import Table
 
 from deploy.local.fetch.cache import cache_directory, prepare_cache
 from deploy.local.fetch.images import UnpackedApptainer, make_busybox_image
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
-from deploy.local.services import running_services
+from deploy.local.system.services import running_services
 from tests.bench.pilot import bare_spawn, scratch, steady, with_pilot
 from tests.integration.pilot.field import Field, opened
 

@@ -31,8 +31,8 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.stack import Stack
-from deploy.local.up import prepare_servers
+from deploy.local.system.stack import Stack
+from deploy.local.system.up import prepare_servers
 from ewms import AlreadyThere, Client, EWMSError, PublishFailed
 from ewms.client import Run
 from schemas.broker.topology import DATA_VHOST, dead_queue

@@ -21,9 +21,9 @@ from typing import Protocol, TypeVar
 
 from rich.console import Console
 
-from deploy.local.run_directory import run_directory
-from deploy.local.services import Services, running_services
-from deploy.local.up import prepare_servers
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.services import Services, running_services
+from deploy.local.system.up import prepare_servers
 from ewms.steps.testing import keep_definitions, keep_registrations
 from ewms.worker.offers import load_offers
 from runtime.clock import utc_now

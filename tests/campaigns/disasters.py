@@ -29,14 +29,14 @@ from pymongo import MongoClient
 from rich.console import Console
 
 from deploy.local.children.interruption import Interrupted, raise_on_signals
+from deploy.local.choices.launch_options import LOCATION, SECOND_LOCATION
 from deploy.local.errors import LaunchError
-from deploy.local.launch_options import LOCATION, SECOND_LOCATION
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN, list_databases
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers
-from deploy.local.wiring import PoolName
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers
+from deploy.local.system.wiring import PoolName
 from ewms import Client, EWMSError
 from tests.campaigns.disaster_user import PATIENCE_S, DisasterUser
 from tests.campaigns.one_machine import lose_machine

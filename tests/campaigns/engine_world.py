@@ -16,9 +16,9 @@ from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.mongo_accounts import ADMIN, MongoAccount, new_account
 from deploy.local.servers.mongodb import MongoDB
 from deploy.local.servers.rabbitmq import RabbitMQ
-from deploy.local.services import Services
+from deploy.local.system.services import Services
+from runtime.concurrency.retry import call_until_there
 from runtime.kernel.store import Store
-from runtime.retry import call_until_there
 from schemas.errors import Unavailable
 from tests.campaigns.engine_plan import HEARTBEAT_S, Strike, Victim
 from tests.campaigns.fork_server import ForkServer

@@ -26,11 +26,11 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.issued_tokens import mint_token
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers
 from ewms import Client, EWMSError
 from tests.campaigns.attackers import KINDS
 from tests.system.conftest import one_task

@@ -23,9 +23,9 @@ from rich.console import Console
 from deploy.demo.image import build_image
 from deploy.local.fetch import packages
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.services import images_directory
-from deploy.local.stack import Stack
-from deploy.local.up import prepare_servers
+from deploy.local.system.services import images_directory
+from deploy.local.system.stack import Stack
+from deploy.local.system.up import prepare_servers
 from ewms import Client, TimedOut
 from runtime.kernel.store import Store
 from schemas.fleet.documents import TASKFORCES, WORKFLOWS

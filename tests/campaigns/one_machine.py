@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.local.endpoints import ENDPOINTS
-from deploy.local.wiring import PoolName
+from deploy.local.system.endpoints import ENDPOINTS
+from deploy.local.system.wiring import PoolName
 from ewms import Client
 from tests.campaigns.disaster_user import DisasterUser
 from tests.campaigns.page_commands import fill_command

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests.campaigns.page_commands import fill_command
 from tests.waiting import wait_until
 

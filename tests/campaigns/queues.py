@@ -29,13 +29,13 @@ import aio_pika
 import structlog
 from rich.console import Console
 
-from deploy.local.launch_options import SCHEDD
-from deploy.local.run_directory import run_directory
+from deploy.local.choices.launch_options import SCHEDD
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.servers.rabbitmq import RabbitMQ
-from deploy.local.services import running_services
-from deploy.local.up import prepare_servers
+from deploy.local.system.services import running_services
+from deploy.local.system.up import prepare_servers
 from mqs.app import Mqs, run_mqs
 from mqs.settings import MqsSettings
 from runtime.amqp import Connection

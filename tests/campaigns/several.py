@@ -28,14 +28,14 @@ from rich.table import Table
 
 from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.children.supervisor import Supervised
+from deploy.local.choices.launch_options import LOCATION, SECOND_LOCATION
 from deploy.local.errors import LaunchError
-from deploy.local.launch_options import LOCATION, SECOND_LOCATION
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.broker_definitions import ADMIN as BROKER_ADMIN
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers
 from ewms import AsyncClient, EWMSError, Workflow
 from ewms.workflows.run import AsyncRun
 from schemas.broker.topology import CONTROL_VHOST

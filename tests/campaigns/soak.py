@@ -30,13 +30,13 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.children.interruption import Interrupted, raise_on_signals
-from deploy.local.launch_options import LOCATION
-from deploy.local.run_directory import run_directory
+from deploy.local.choices.launch_options import LOCATION
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers
-from deploy.local.wiring import PoolName
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers
+from deploy.local.system.wiring import PoolName
 from schemas.broker.topology import DATA_VHOST
 from tests.campaigns.growth import JUDGED_FROM_S, Growth, Sample, find_problems, growth_of, rate, restarts
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.local.children.processes import LaunchedProcess
 from deploy.local.errors import LaunchError
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests.campaigns.faults import Act, Fault, Victim
 from tests.system.pilots import find_pilots
 

@@ -9,10 +9,10 @@ from typing import TypeVar
 from rich.console import Console
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.run_directory import run_directory
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.wiring import PoolName
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.wiring import PoolName
 from ewms import AlreadyThere, EWMSError, TimedOut
 from tests.campaigns.strikes import start_watching
 

@@ -28,10 +28,10 @@ from rich.console import Console
 
 from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.errors import LaunchError
-from deploy.local.run_directory import run_directory
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
-from deploy.local.up import prepare_servers
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
+from deploy.local.system.up import prepare_servers
 from ewms import AsyncClient, EWMSError
 from tests.campaigns.node_strikes import OTHERS_S, Strike, find_faults
 from tests.campaigns.several import ProcessOfStack, print_verdict, run_strikes, take_away

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, settings
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests import contractstack
 from tests.contract.conformance.world import World
 

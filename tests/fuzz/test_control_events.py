@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pika.adapters.blocking_connection import BlockingChannel
 
-from deploy.local.launch_options import SCHEDD
-from deploy.local.stack import Stack
+from deploy.local.choices.launch_options import SCHEDD
+from deploy.local.system.stack import Stack
 from schemas.broker import topology
 from schemas.errors import Rejected
 from schemas.events import UnknownType

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from schemathesis.transport.requests import ManagedCookiesSession
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from runtime.web.docs import swagger_page
 from tests.contract.conformance.world import World
 from tests.examples import part_of_examples

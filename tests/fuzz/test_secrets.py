@@ -7,9 +7,9 @@ from typing import Any
 from bson.json_util import dumps
 from pymongo import MongoClient
 
-from deploy.local.launch_options import LOCATION
+from deploy.local.choices.launch_options import LOCATION
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests.contract.conformance.world import World, log, ok, request
 from tests.waiting import wait_until
 

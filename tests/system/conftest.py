@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
+from deploy.local.choices.ports import free_ports
 from deploy.local.fetch.cache import Installed
-from deploy.local.ports import free_ports
-from deploy.local.run_directory import run_directory
-from deploy.local.secret_files import make_key_pair
-from deploy.local.services import Servers
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
+from deploy.local.files.run_directory import run_directory
+from deploy.local.files.secret_files import make_key_pair
+from deploy.local.system.services import Servers
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
 from deploy.page.building import PackagesAway, PageLeftOut, build_page
 from ewms import Client, Task, Workflow
 from tests.system.browser import running_browser

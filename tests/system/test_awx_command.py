@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests.commands import run_awx
 from tests.system.awx_clients import AwxCommand
 from tests.system.conftest import CLUSTER

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from awxkit import exceptions
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests.system.awx_clients import open_library
 from tests.waiting import wait_until
 

@@ -18,8 +18,8 @@ import pytest
 
 from deploy.local.fetch.cache import Installed
 from deploy.local.fetch.images import UnpackedApptainer
-from deploy.local.services import images_directory
-from deploy.local.stack import Stack
+from deploy.local.system.services import images_directory
+from deploy.local.system.stack import Stack
 from ewms import Client, Task, Workflow
 from tests.census.probe import look_around
 from tests.live_files import walk_live

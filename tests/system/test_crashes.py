@@ -9,7 +9,7 @@ import htcondor2
 import pytest
 
 from deploy.local.servers.condor import use_config
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from ewms import Client
 from ewms.client import Run
 from schemas.fleet.phases import Phase

@@ -3,10 +3,10 @@
 from deploy.demo.image import build_image
 from deploy.demo.tracks import build_workflow, sample_events
 from deploy.demo.traffic import run_workflow
+from deploy.local.choices.launch_options import LOCATION
 from deploy.local.fetch.cache import Installed
-from deploy.local.launch_options import LOCATION
-from deploy.local.services import images_directory
-from deploy.local.stack import Stack
+from deploy.local.system.services import images_directory
+from deploy.local.system.stack import Stack
 from ewms import AsyncClient
 from ewms.workflows.progress import Progress
 

@@ -8,7 +8,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from ewms import Client, DoneWithFailures, Refused, Workflow
 from ewms.cli.app import app
 from schemas.fleet.endings import Completion

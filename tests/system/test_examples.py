@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.stack import Stack
-from deploy.local.wiring import EXAMPLES_DIRECTORY
+from deploy.local.system.stack import Stack
+from deploy.local.system.wiring import EXAMPLES_DIRECTORY
 from tests.system.conftest import plain_environment
 
 

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from ewms import Client
 from tests.commands import run_ewms
 from tests.system.conftest import one_task, plain_environment

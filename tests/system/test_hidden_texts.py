@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from ewms import Client
 from tests.live_files import walk_live
 from tests.system.conftest import CLUSTER, one_task

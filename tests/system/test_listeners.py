@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from deploy.local.launch_options import SCHEDD
+from deploy.local.choices.launch_options import SCHEDD
 from deploy.local.servers.mongodb import KEY
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from ewms import Client
 from tests.integration.deploy.descendants import below
 from tests.live_files import walk_live

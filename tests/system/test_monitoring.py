@@ -11,10 +11,10 @@ import pytest
 import yaml
 from rich.console import Console
 
+from deploy.local.choices.ports import free_ports
 from deploy.local.fetch import packages
 from deploy.local.fetch.cache import cache_directory, prepare_cache
-from deploy.local.ports import free_ports
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from deploy.monitoring.panels import DASHBOARDS
 from tests.waiting import wait_until
 

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from ewms import Client
 from tests.system.browser import PATIENCE_MS, Watched, open_page
 from tests.system.conftest import CLUSTER, one_task

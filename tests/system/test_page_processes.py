@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from ewms import Client
 from tests.page_objects import enroll_node
 from tests.system.browser import open_page

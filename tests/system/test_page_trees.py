@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests.system.browser import Watched, open_page
 
 pytestmark = pytest.mark.usefixtures("built_page")

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from deploy.demo.process import WORKFLOW, run_demonstration
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from ewms import Client
 from tests.commands import run_ewms
 

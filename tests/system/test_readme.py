@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from ewms import Client, RunStalled, Task, Workflow
 from tests.system.conftest import CLUSTER
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from deploy.simulation.simulator import simulate
 from ewms import AlreadyThere, CannotRun, Client, Refused, Workflow
 from ewms.client import Run

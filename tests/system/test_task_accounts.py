@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.children.accounts import FIRST_SLOT, N_SLOTS
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from ewms import Client
 from schemas.pilot.job_names import TOKEN_FILE
 from tests.live_files import walk_live

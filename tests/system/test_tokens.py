@@ -9,11 +9,11 @@ import jwt
 import pytest
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.run_directory import run_directory
-from deploy.local.secret_files import make_key_pair
-from deploy.local.services import Servers
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
+from deploy.local.files.run_directory import run_directory
+from deploy.local.files.secret_files import make_key_pair
+from deploy.local.system.services import Servers
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
 from ewms import Client
 from ewms.client import Run
 from schemas.broker.topology import DATA_VHOST

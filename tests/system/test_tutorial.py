@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 

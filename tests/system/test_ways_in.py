@@ -16,10 +16,10 @@ from pymongo.database import Database as AnyDatabase
 
 from deploy.local.errors import LaunchError
 from deploy.local.fetch.cache import Installed
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
 from ewms import Client, Workflow
 from ewms.client import Run
 from schemas.fleet.phases import Phase

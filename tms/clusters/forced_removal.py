@@ -6,7 +6,7 @@ back to their queues. After its own restart, HTCondor knows which machines it ha
 (`Pool.force_removals`).
 """
 
-from runtime.loops import BackgroundLoop
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.telemetry import log
 from tms.log.watch import LogWatch
 from tms.pools.interface import Pool

@@ -4,7 +4,7 @@ A ruling names machines for the taskforce to avoid, or states that its task fail
 """
 
 from runtime.clock import utc_now
-from runtime.loops import BackgroundLoop
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.telemetry import gauge, log
 from schemas.ids import TaskforceUuid
 from tms.jobs.trials import Ruling, decide_ruling, needs_ruling

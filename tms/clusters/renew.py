@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from runtime.bus.service_bus import Bus
-from runtime.loops import BackgroundLoop
+from runtime.concurrency.loops import BackgroundLoop
+from runtime.concurrency.turns import Turns
 from runtime.telemetry import counter, log
-from runtime.turns import Turns
 from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.questions.queues import GrantAnswer, GrantQuery

@@ -9,9 +9,9 @@ import asyncio
 from typing import Any
 
 from runtime.bus.service_bus import Bus
+from runtime.concurrency.turns import Turns
 from runtime.failpoints import failpoint
 from runtime.telemetry import histogram, log
-from runtime.turns import Turns
 from schemas.errors import Broken, Conflict, Rejected
 from schemas.events import (
     TaskforceCompleted,

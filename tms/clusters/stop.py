@@ -1,8 +1,8 @@
 """Remove all clusters of a taskforce and tell WMS, or remove one cluster that WMS does not want."""
 
+from runtime.concurrency.turns import Turns
 from runtime.failpoints import failpoint
 from runtime.telemetry import log
-from runtime.turns import Turns
 from schemas.events import (
     TaskforceCompleted,
     TaskforceRemove,

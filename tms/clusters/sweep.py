@@ -17,9 +17,9 @@ from math import inf
 from time import monotonic
 
 from runtime.clock import utc_now
-from runtime.loops import BackgroundLoop
+from runtime.concurrency.loops import BackgroundLoop
+from runtime.concurrency.turns import Turns
 from runtime.telemetry import gauge, log
-from runtime.turns import Turns
 from schemas.ids import TaskforceUuid
 from tms.clusters.start import Starter
 from tms.clusters.stopped_taskforces import StoppedTaskforces

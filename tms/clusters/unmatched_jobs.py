@@ -1,6 +1,6 @@
 """Every ten seconds, find the taskforces whose jobs no slot can take, so that their users see why nothing starts."""
 
-from runtime.loops import BackgroundLoop
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.telemetry import gauge
 from tms.log.watch import LogWatch
 from tms.pools.interface import Pool

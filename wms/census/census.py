@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from runtime.clock import utc_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import fresh_gauge, gauge
 from schemas.engine.run_documents import RUNS, STEP_WORKERS
 from schemas.fleet.documents import TASKFORCES, WORKFLOWS

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 from runtime.clock import stored_now
+from runtime.concurrency.turns import Turns
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Store
 from runtime.once import Once
 from runtime.telemetry import counter
-from runtime.turns import Turns
 from schemas.engine.graph import Definition
 from schemas.engine.run_documents import RUNS, RunDocument
 from schemas.engine.runs import NodeStatus, WaitAnswer

@@ -1,8 +1,8 @@
 """Wake the streams that follow a run when any WMS process has changed the run."""
 
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.changes import open_changes
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from runtime.web.news.wakeups import Ticket, Wakeups
 from schemas.engine.run_documents import RUNS
 from schemas.ids import RunId

@@ -6,9 +6,9 @@ import os
 from datetime import datetime
 
 from runtime.clock import utc_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
 from schemas.fleet.documents import TASKFORCES
 from schemas.fleet.phases import Phase

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.clock import utc_now
+from runtime.concurrency.loops import BackgroundLoop, jittered_up_to
 from runtime.kernel.decision import Document, Insert, Update
 from runtime.kernel.store import Committed, Store
-from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
 from runtime.tracing import continue_trace
 from schemas.errors import Unavailable

@@ -11,9 +11,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from runtime.concurrency.loops import BackgroundLoop, jittered_up_to
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
-from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
 from schemas.errors import EWMSError
 from schemas.events import Payload, Snapshot, TaskforceStatuses

@@ -7,11 +7,11 @@ decision about a workflow is made at a time.
 from collections.abc import Awaitable, Callable
 
 from runtime.clock import stored_now
+from runtime.concurrency.turns import Turns
 from runtime.kernel.decision import Decision, Repeated
 from runtime.kernel.store import Store, Transaction
 from runtime.once import Once
 from runtime.telemetry import log
-from runtime.turns import Turns
 from schemas.events import OrderToTms, Payload
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
 from wms.fleet import repository

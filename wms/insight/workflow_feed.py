@@ -12,9 +12,9 @@ from datetime import timedelta
 from typing import Any
 
 from runtime.clock import utc_now
+from runtime.concurrency.shared_work import SharedWork
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
-from runtime.shared_work import SharedWork
 from runtime.web.news.event_streams import follow_object
 from runtime.web.news.shared_feed import SharedFeed
 from runtime.web.news.sse_format import StreamEvent, format_event, format_events

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from runtime.bus.questions import Asks
-from runtime.shared_work import SharedWork
+from runtime.concurrency.shared_work import SharedWork
 from schemas.api.queues.profiles import QueueDepths
 from schemas.api.workflows.health import Stall, TaskforceHealth
 from schemas.errors import EWMSError

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runtime.clock import stored_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.failpoints import failpoint
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
 from schemas.automation.notifications import NotificationDocument, NotificationTemplateDocument, NotificationTemplateId
 from schemas.engine.graph import DefinitionKind

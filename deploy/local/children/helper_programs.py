@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from deploy.local.children.lifetimes import Lifetimes
-from deploy.local.prerequisites import find_tool
+from deploy.local.choices.prerequisites import find_tool
 
 _File = int | IO[str] | None
 

@@ -23,8 +23,8 @@ from typing import Any
 
 from deploy.local.children import keeper, time_slices
 from deploy.local.children.lifetimes import LifetimeOver, Lifetimes
+from deploy.local.choices.prerequisites import allows_namespaces, find_tool
 from deploy.local.errors import LaunchError, PortTaken
-from deploy.local.prerequisites import allows_namespaces, find_tool
 
 _TAIL_LINES = 12
 _KILL_GRACE_S = 10.0

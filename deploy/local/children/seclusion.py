@@ -20,10 +20,10 @@ from typing import Any
 import deploy
 from deploy.local.children import accounts, unprivileged
 from deploy.local.children.accounts import N_IDS, Accounts
+from deploy.local.choices.launch_options import is_switched_on
+from deploy.local.choices.prerequisites import find_tool
 from deploy.local.errors import LaunchError
-from deploy.local.launch_options import is_switched_on
-from deploy.local.prerequisites import find_tool
-from deploy.local.secret_files import replace_secret
+from deploy.local.files.secret_files import replace_secret
 
 #: This variable set to `on` lets root run tasks as root.
 AS_ROOT = "EWMS_TASKS_AS_ROOT"

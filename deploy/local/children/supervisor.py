@@ -11,8 +11,8 @@ from typing import NoReturn, Protocol
 
 from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, await_first_end, last_words
 from deploy.local.children.restart_backoff import count_short_lives, delay_s
+from deploy.local.choices.ports import check_free
 from deploy.local.errors import PortTaken
-from deploy.local.ports import check_free
 
 _PORT_AGAIN_S = 1.0
 _SLOW_S = 60.0

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from deploy.local.children.helper_programs import HelperPrograms
+from deploy.local.choices.prerequisites import find_patchelf, find_tool
 from deploy.local.errors import LaunchError
 from deploy.local.fetch import mongodb_wheel, packages
 from deploy.local.fetch.debian import PrivateApt
@@ -27,8 +28,7 @@ from deploy.local.fetch.filling import TREE, fill_mongod, fill_set, is_filled, r
 from deploy.local.fetch.moved_cache import adopt_moved
 from deploy.local.fetch.packages import PackageSet
 from deploy.local.fetch.progress import Bar, Steps
-from deploy.local.lock_files import open_lock
-from deploy.local.prerequisites import find_patchelf, find_tool
+from deploy.local.files.lock_files import open_lock
 
 SUITE = "sid"
 FALLBACK_SUITE = "trixie"

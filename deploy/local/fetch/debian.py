@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.local.children.helper_programs import HelperPrograms
+from deploy.local.choices.prerequisites import find_tool
 from deploy.local.errors import LaunchError
 from deploy.local.fetch.disk_space import disk_full_error
 from deploy.local.fetch.packages import Archive, PackageSet, parse_archives, status_file
 from deploy.local.fetch.progress import Bar
-from deploy.local.prerequisites import find_tool
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.secret_files import write_secret
+from deploy.local.files.secret_files import write_secret
 
 _PROGRAMS = ("apptainer", "bwrap")
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deploy.local.children.helper_programs import HelperPrograms
+from deploy.local.choices.prerequisites import find_patchelf, find_tool
 from deploy.local.errors import LaunchError
 from deploy.local.fetch.progress import Bar
-from deploy.local.prerequisites import find_patchelf, find_tool
 
 _PT_INTERP = 3
 _N_WORKERS = 2

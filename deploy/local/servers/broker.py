@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local.numbering import join_hosts
-from deploy.local.secret_files import MadeKeyFiles, load_or_make, replace_secret
+from deploy.local.choices.numbering import join_hosts
+from deploy.local.files.secret_files import MadeKeyFiles, load_or_make, replace_secret
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, service_names
 from schemas.broker import topology
 from schemas.broker.services import Service

@@ -10,7 +10,7 @@ only a node that knows the broker's cookie.
 
 from dataclasses import dataclass
 
-from deploy.local.numbering import number_suffix
+from deploy.local.choices.numbering import number_suffix
 
 
 @dataclass(frozen=True, slots=True)

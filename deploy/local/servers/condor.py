@@ -26,10 +26,10 @@ import htcondor2
 from deploy.local.children.accounts import CONDOR, ROOT, TMS
 from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, SeenAs, await_ready
 from deploy.local.children.seclusion import CoveredDirectories, SecludedAccounts, is_covering
+from deploy.local.choices.prerequisites import allows_namespaces
 from deploy.local.errors import LaunchError
-from deploy.local.prerequisites import allows_namespaces
-from deploy.local.run_directory import make_empty
-from deploy.local.secret_files import replace_secret, write_secret
+from deploy.local.files.run_directory import make_empty
+from deploy.local.files.secret_files import replace_secret, write_secret
 from deploy.local.servers.condor_config import IDENTITY, PoolPlan, client_configuration, job_wrapper, pool_configuration
 from deploy.local.servers.condor_queries import has_running_jobs, is_answering
 from pilot.chirp.proxy import CHIRP_VARIABLE

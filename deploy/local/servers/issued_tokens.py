@@ -19,7 +19,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from deploy.local.secret_files import MadeKeyFiles, load_key_pair, load_or_make, replace_secret
+from deploy.local.files.secret_files import MadeKeyFiles, load_key_pair, load_or_make, replace_secret
 
 AUDIENCE = "ewms-rest"
 TOKEN_LIFE_S = 24 * 3600

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.local.numbering import join_hosts
+from deploy.local.choices.numbering import join_hosts
 from schemas.broker.services import SERVICES
 
 #: The account with all rights, for the launcher and its scripts. No process of EWMS has it.

@@ -16,8 +16,8 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, await_ready
-from deploy.local.numbering import number_suffix
-from deploy.local.secret_files import replace_secret
+from deploy.local.choices.numbering import number_suffix
+from deploy.local.files.secret_files import replace_secret
 from deploy.local.servers.mongo_accounts import MongoAccount, choose_commands, mongo_url, new_accounts
 
 # Long enough to replay the journal after a crash.

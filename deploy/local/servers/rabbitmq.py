@@ -14,7 +14,7 @@ import aio_pika
 from aio_pika.exceptions import AMQPError
 
 from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, await_ready
-from deploy.local.secret_files import MadeKeyFiles, load_key_pair, replace_secret, write_secret
+from deploy.local.files.secret_files import MadeKeyFiles, load_key_pair, replace_secret, write_secret
 from deploy.local.servers.broker import BrokerAccess, kept_users
 from deploy.local.servers.broker_definitions import ADMIN, broker_definitions
 from deploy.local.servers.broker_nodes import BrokerNode

@@ -25,7 +25,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.local.secret_files import MadeKeyFiles
+from deploy.local.files.secret_files import MadeKeyFiles
 from deploy.local.servers.issued_tokens import TOKEN_LIFE_S, sign_token
 from runtime.web.server.connections import ConnectionLimits
 from runtime.web.server.guarded_protocol import GuardedConfig, GuardedProtocol

@@ -13,7 +13,7 @@ from yarl import URL
 from runtime.amqp.backoff import in_random_order
 from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, CertificateRefused, translate_error
 from runtime.amqp.wire.tap import TappedConnection, find_unknown_library
-from runtime.certificates import find_tls_context, make_tls_context
+from runtime.hosts.certificates import find_tls_context, make_tls_context
 from schemas.errors import EWMSError
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt import PyJWK
 
-from runtime.certificates import find_http_options
+from runtime.hosts.certificates import find_http_options
 from runtime.telemetry import counter, log
 from runtime.web.callers.remembered_tokens import RememberedTokens, Standing, judge_keys
 from schemas.errors import Unauthenticated, Unavailable

@@ -10,7 +10,7 @@ from dataclasses import replace
 import uvicorn
 from starlette.types import ASGIApp
 
-from runtime.certificates import ServerCertificate
+from runtime.hosts.certificates import ServerCertificate
 from runtime.web.server.connections import ConnectionLimits
 from runtime.web.server.guarded_protocol import GuardedConfig, GuardedProtocol
 from schemas.errors import Unavailable

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.children.processes import LaunchedProcess, await_ready
+from deploy.local.choices.prerequisites import allows_namespaces
 from deploy.local.errors import LaunchError
-from deploy.local.prerequisites import allows_namespaces
-from deploy.local.secret_files import write_secret
-from deploy.local.services import Services
+from deploy.local.files.secret_files import write_secret
+from deploy.local.system.services import Services
 
 #: PostgreSQL refuses to run as root. Within a user namespace of its own it is another user.
 _AS_A_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")

@@ -13,7 +13,7 @@ from rich.console import Console
 from deploy.local.children.helper_programs import HelperPrograms
 from deploy.local.errors import LaunchError
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.services import Services
+from deploy.local.system.services import Services
 from schemas.broker.topology import pool_service
 from tests.bench.peers.chain_trace import TRACE
 from tests.bench.peers.ewms_chain import LENGTHS

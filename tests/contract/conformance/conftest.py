@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests import contractstack
 from tests.contract.conformance.world import PREFIXES, World
 

@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deploy.local.servers.issued_tokens import AUDIENCE, mint_token
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests.contract.conformance.route_roles import (
     ABSENT,
     ALL_CLAIMS,

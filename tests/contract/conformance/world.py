@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 
 from deploy.local.servers.issued_tokens import mint_token
-from deploy.local.stack import Stack
+from deploy.local.system.stack import Stack
 from tests.waiting import wait_until
 
 #: What stands in front of every route: both lead to the same.

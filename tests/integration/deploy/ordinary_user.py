@@ -14,13 +14,13 @@ from typing import Any
 import htcondor2
 from rich.console import Console
 
+from deploy.local.choices.launch_options import LOCATION, SCHEDD
 from deploy.local.fetch.cache import Installed, cache_directory, prepare_cache
 from deploy.local.fetch.images import UnpackedApptainer, make_busybox_image
-from deploy.local.launch_options import LOCATION, SCHEDD
-from deploy.local.run_directory import run_directory
-from deploy.local.services import images_directory, running_services
-from deploy.local.stack import Stack
-from deploy.local.stack_launch import running_stack
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.services import images_directory, running_services
+from deploy.local.system.stack import Stack
+from deploy.local.system.stack_launch import running_stack
 from ewms import Client, Task, Workflow
 
 _PROBE = Path(__file__).parents[2] / "census/probe.py"

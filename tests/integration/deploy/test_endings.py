@@ -11,8 +11,8 @@ import pytest
 from deploy.local.errors import LaunchError, PoolCannotStart
 from deploy.local.fetch.cache import Installed
 from deploy.local.fetch.packages import POOL
-from deploy.local.run_directory import run_directory
-from deploy.local.services import running_services
+from deploy.local.files.run_directory import run_directory
+from deploy.local.system.services import running_services
 from tests.integration.deploy.conftest import Launch
 from tests.integration.deploy.descendants import below, gather_below, survivors
 

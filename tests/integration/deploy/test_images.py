@@ -11,7 +11,7 @@ from rich.console import Console
 from deploy.local.errors import LaunchError
 from deploy.local.fetch.cache import Installed
 from deploy.local.fetch.images import UnpackedApptainer
-from deploy.local.task_image import build_image, check_build, is_root
+from deploy.local.tasks.task_image import build_image, check_build, is_root
 
 
 def _output(apptainer: UnpackedApptainer, image: Path, *command: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.data_directory import MARKER
+from deploy.local.system.data_directory import MARKER
 from ewms import Client, EWMSError, Task, Workflow
 from ewms.client import Run
 from tests.integration.deploy.conftest import Launch, wait_for, wait_until_up

@@ -12,11 +12,11 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from deploy.local.children.processes import LaunchedProcesses, await_ready
+from deploy.local.choices.ports import free_ports
 from deploy.local.fetch.cache import Installed
-from deploy.local.ports import free_ports
 from deploy.local.servers.mongo_accounts import ADMIN, MongoAccount, list_databases, mongo_url
 from deploy.local.servers.mongodb import MongoDB
-from deploy.local.services import Services
+from deploy.local.system.services import Services
 
 Documents = dict[str, Any]
 Act = Callable[[MongoClient[Documents]], Any]

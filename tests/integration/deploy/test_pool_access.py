@@ -16,9 +16,9 @@ from pathlib import Path
 import htcondor2
 import pytest
 
+from deploy.local.choices.launch_options import SCHEDD
 from deploy.local.fetch.cache import Installed
-from deploy.local.launch_options import SCHEDD
-from deploy.local.services import Services
+from deploy.local.system.services import Services
 from tests.integration.deploy.as_nobody import run_as_nobody
 from tests.integration.deploy.descendants import below
 

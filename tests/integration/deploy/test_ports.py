@@ -2,7 +2,7 @@
 
 import socket
 
-from deploy.local.ports import free_ports, why_unavailable
+from deploy.local.choices.ports import free_ports, why_unavailable
 
 
 def test_a_port_that_somebody_listens_on_is_unavailable_and_the_reason_is_told() -> None:

@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
 
-from deploy.local.launch_options import SCHEDD
+from deploy.local.choices.launch_options import SCHEDD
 from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.broker import topology

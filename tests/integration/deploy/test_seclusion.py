@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.children.accounts import FIRST_SLOT, ROOT, TMS
 from deploy.local.children.seclusion import CoveredDirectories, SecludedAccounts, choose_accounts
-from deploy.local.services import Services
+from deploy.local.system.services import Services
 
 SETTLES = """
 import os, sys

@@ -7,10 +7,10 @@ import htcondor2
 import httpx2
 from pymongo import MongoClient
 
-from deploy.local.launch_options import SCHEDD
+from deploy.local.choices.launch_options import SCHEDD
 from deploy.local.servers.condor_config import N_WORKERS
 from deploy.local.servers.rabbitmq import RabbitMQ
-from deploy.local.services import Servers, Services
+from deploy.local.system.services import Servers, Services
 from tests.memory_servers import MemoryServers
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses
 from deploy.local.children.supervisor import Supervisor
-from deploy.local.ports import free_ports
+from deploy.local.choices.ports import free_ports
 
 
 class Server:

@@ -16,20 +16,20 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.local.children.processes import LaunchedProcesses
-from deploy.local.data_directory import throwaway_data
+from deploy.local.choices.launch_options import SCHEDD
+from deploy.local.choices.ports import Ports
 from deploy.local.fetch.cache import Installed
-from deploy.local.launch_options import SCHEDD
-from deploy.local.ports import Ports
-from deploy.local.run_directory import make_empty
+from deploy.local.files.run_directory import make_empty
 from deploy.local.servers.broker import PORTS
 from deploy.local.servers.rabbitmq import BrokerPlan
+from deploy.local.system.data_directory import throwaway_data
 from ewms import Task, Workflow, aio
 from ewms.errors import Unreachable
 from mqs.app import run_mqs
 from mqs.broker.management import Management
 from mqs.settings import MqsSettings
 from runtime.amqp import CertificateRefused, Connection
-from runtime.certificates import VARIABLE, make_tls_context
+from runtime.hosts.certificates import VARIABLE, make_tls_context
 from runtime.kernel.store import Store
 from schemas.broker.topology import CONTROL_VHOST, DATA_VHOST, tms_service
 from schemas.errors import EWMSError, Unavailable

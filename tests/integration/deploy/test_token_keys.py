@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from deploy.local.secret_files import MadeKeyFiles, make_key_pair
+from deploy.local.files.secret_files import MadeKeyFiles, make_key_pair
 from deploy.local.servers.rabbitmq import RabbitMQ
 
 

@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 
 from deploy.admin.certificates import make_certificates
 from deploy.local.children.processes import LaunchedProcesses, await_ready
-from deploy.local.secret_files import write_secret
+from deploy.local.files.secret_files import write_secret
 from deploy.local.servers.rabbitmq import RabbitMQ
 
 DEPLOY = Path(__file__).parents[3] / "deploy"

@@ -13,7 +13,7 @@ import aio_pika
 import httpx2
 import pytest
 
-from deploy.local.launch_options import SCHEDD
+from deploy.local.choices.launch_options import SCHEDD
 from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.app import Mqs, run_mqs
 from mqs.settings import MqsSettings

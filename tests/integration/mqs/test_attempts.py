@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractConnection
 
 from mqs.groups import repository
 from runtime.clock import utc_now
-from runtime.span_export import start_export, stop_export
+from runtime.telemetry.span_export import start_export, stop_export
 from schemas.attempts.documents import DONE_ATTEMPTS, FAILED_ATTEMPTS
 from schemas.attempts.done_history import TracedFamiliesAnswer, TracedFamiliesQuery, TracedFamily
 from schemas.attempts.done_reports import DONE_REPORT_TYPE, DoneReport, done_report_to_bytes

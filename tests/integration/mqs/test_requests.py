@@ -13,8 +13,8 @@ import jwt
 import pytest
 from jwt import PyJWK
 
-from deploy.local.launch_options import SCHEDD
-from deploy.local.secret_files import make_key_pair
+from deploy.local.choices.launch_options import SCHEDD
+from deploy.local.files.secret_files import make_key_pair
 from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.settings import MqsSettings
 from schemas.broker.topology import event_exchange

@@ -10,14 +10,14 @@ import pytest
 from prometheus_client import REGISTRY
 
 from deploy.local.children.processes import LaunchedProcesses
-from deploy.local.data_directory import throwaway_data
+from deploy.local.choices.launch_options import SCHEDD
+from deploy.local.choices.ports import Ports
 from deploy.local.fetch.cache import Installed
-from deploy.local.launch_options import SCHEDD
-from deploy.local.ports import Ports
-from deploy.local.run_directory import make_empty, run_directory
+from deploy.local.files.run_directory import make_empty, run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.services import ServerPlaces, Unpacked
+from deploy.local.system.data_directory import throwaway_data
+from deploy.local.system.services import ServerPlaces, Unpacked
 from mqs.broker.data_vhost import DataVhost
 from mqs.broker.topology import group_deletion
 from runtime.amqp import Connection

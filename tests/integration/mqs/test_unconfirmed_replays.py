@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
 from mqs.letters.letter_orders import LetterOrders
 from runtime.amqp import Connection, ConnectionLost

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
 from runtime.amqp import Connection, ConnectionLost
 from schemas.broker.topology import event_exchange

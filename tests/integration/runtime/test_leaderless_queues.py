@@ -13,7 +13,7 @@ import pytest
 from aiormq.channel import Channel
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.run_directory import run_directory
+from deploy.local.files.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.rabbitmq import BrokerPlan
 from runtime.amqp import Connection, Delivery, NoLeader

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.local.services import Services
+from deploy.local.system.services import Services
 from runtime.kernel.decision import Change, Decision, Delete, Insert, Repeated, Update
 from runtime.kernel.outbox import OUTBOX
 from runtime.kernel.store import INBOX, Committed, Index, Store, Transaction

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.services import Services
+from deploy.local.system.services import Services
 from runtime.kernel.decision import Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
 from runtime.kernel.timers import NoRoom, Timers

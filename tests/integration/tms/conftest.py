@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from deploy.local.children.accounts import FIRST_SLOT, ROOT, TMS
 from deploy.local.children.seclusion import SecludedAccounts
 from deploy.local.servers.rabbitmq import RabbitMQ
-from deploy.local.services import Services
+from deploy.local.system.services import Services
 from runtime.amqp import Unroutable
 from runtime.bus.service_bus import Bus, Caller
 from schemas.broker.topology import tms_service

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.turns import Turns
+from runtime.concurrency.turns import Turns
 from schemas.errors import Rejected, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.questions.queues import GrantQuery

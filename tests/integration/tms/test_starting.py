@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.turns import Turns
+from runtime.concurrency.turns import Turns
 from schemas.errors import Rejected, Unavailable
 from schemas.events import TaskforceRemoved, TaskforceSubmitFailed, TaskforceSubmitted
 from schemas.questions.queues import GrantQuery

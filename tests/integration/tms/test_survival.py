@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from deploy.local.ports import free_ports
+from deploy.local.choices.ports import free_ports
 from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.events import (
     TaskforceCompleted,

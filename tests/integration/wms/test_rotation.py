@@ -12,7 +12,7 @@ import jwt
 from jwt import PyJWK
 from pydantic import SecretStr
 
-from deploy.local.secret_files import MadeKeyFiles, make_key_pair
+from deploy.local.files.secret_files import MadeKeyFiles, make_key_pair
 from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.app import run_mqs
 from mqs.settings import MqsSettings

@@ -10,7 +10,7 @@ import pytest
 from pilot.app import gather_variables, scrub_variables, wait_until_built
 from pilot.containers.own_process import process_began_s
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
-from pilot.run import Pilot
+from pilot.runners.run import Pilot
 from pilot.runtimes.choice import Image, choose_platform
 from pilot.settings import read_settings
 from schemas.pilot.options import Platform

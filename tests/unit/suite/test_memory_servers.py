@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from deploy.local.data_directory import throwaway_data
+from deploy.local.choices.ports import Ports
 from deploy.local.fetch.cache import Installed
-from deploy.local.ports import Ports
-from deploy.local.services import ServerPlaces
+from deploy.local.system.data_directory import throwaway_data
+from deploy.local.system.services import ServerPlaces
 from tests import memory_servers
 from tests.memory_servers import MemoryServers, data_in_memory
 

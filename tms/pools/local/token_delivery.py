@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from runtime.loops import BackgroundLoop
+from runtime.concurrency.loops import BackgroundLoop
 
 #: How often TMS looks for a renewed token: often enough for tokens that live for some seconds.
 _LOOK_S = 1.0

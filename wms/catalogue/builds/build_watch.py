@@ -9,9 +9,9 @@ is read here is stored; several WMS may do the same at once. Runs that no task n
 from collections.abc import Callable
 
 from runtime.clock import stored_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Committed
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
 from schemas.automation.builds import (
     BUILD_IMAGE,

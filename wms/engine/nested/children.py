@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from runtime.concurrency.turns import Turns
 from runtime.kernel.store import Store
-from runtime.turns import Turns
 from schemas.engine.graph import Definition, DefinitionKind, Node, NodeKind
 from schemas.engine.run_documents import RunDocument
 from schemas.engine.runs import NodeStatus, Outcome, Parent, RunStatus, WantKind

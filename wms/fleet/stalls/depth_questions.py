@@ -1,7 +1,7 @@
 """Ask MQS how many events the queues of a workflow hold."""
 
 from runtime.bus.questions import Asks
-from runtime.shared_work import SharedWork
+from runtime.concurrency.shared_work import SharedWork
 from schemas.api.queues.profiles import QueueDepths
 from schemas.errors import Broken, NotFound
 from schemas.ids import WorkflowId

@@ -14,9 +14,9 @@ from typing import Any
 
 from runtime.bus.questions import Asks
 from runtime.clock import utc_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import fresh_gauge, log
 from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.fleet.documents import TASK_DIRECTIVES, TASKFORCES, WORKFLOWS

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from runtime.clock import stored_now
+from runtime.concurrency.turns import Turns
 from runtime.kernel.decision import Change, Decision, Delete, Insert, Update
 from runtime.kernel.store import Index, Store, Transaction
 from runtime.once import Once
-from runtime.turns import Turns
 from schemas.automation.inventories import HOSTS, INVENTORIES, HostDocument, InventoryDocument
 from schemas.engine.run_documents import COUNTERS
 from schemas.errors import NotFound, Unavailable

@@ -1,6 +1,6 @@
 """Delete hosts whose job was never stored. A WMS stores the hosts first, and may die before it stores the job."""
 
-from runtime.loops import BackgroundLoop
+from runtime.concurrency.loops import BackgroundLoop
 from schemas.ids import RunUuid
 from wms.jobs.stored.job_store import JobStore
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 from runtime.amqp import Consumer, Delivery, NotDeclared
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.failpoints import failpoint
-from runtime.loops import BackgroundLoop
 from schemas.automation.jobs import JobWorkDocument
 from schemas.ids import Alias
 from wms.engine.nested.workflow_queues import WorkflowQueues, open_connection

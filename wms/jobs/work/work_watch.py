@@ -11,9 +11,9 @@ import asyncio
 
 from runtime.amqp import NotDeclared
 from runtime.clock import stored_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.decision import Insert, Update
 from runtime.kernel.store import Committed
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
 from schemas.automation.jobs import JobDocument, JobWorkDocument
 from schemas.engine.runs import NODE_OVER, NodeState, WantKind

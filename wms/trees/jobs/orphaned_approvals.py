@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Iterable
 
 from runtime.clock import stored_now
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from schemas.engine.run_documents import RUNS
 from schemas.engine.runs import RUN_OVER, WaitAnswer
 from schemas.errors import NotFound

@@ -9,9 +9,9 @@ one dies in between, the sweep finds a turn whose run has not begun, or is over.
 import asyncio
 from contextlib import suppress
 
+from runtime.concurrency.loops import BackgroundLoop
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Store
-from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
 from schemas.automation.trees import TREE_TURNS
 from schemas.engine.graph import DefinitionKind

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.services import Services
+from deploy.local.system.services import Services
 from tests.campaigns.crash_campaign import run_seeds, start_fork_server
 from tests.campaigns.engine_crash import ENGINE
 from tests.campaigns.engine_plan import SEEDS_A_SWEEP, find_points, plan_strikes

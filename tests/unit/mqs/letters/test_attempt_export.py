@@ -9,7 +9,7 @@ import pytest
 from mqs.letters.attempt_export import AttemptSpanExport
 from mqs.letters.reported_attempts import document_of, done_document_of
 from runtime.kernel.decision import Document
-from runtime.span_export import start_export, stop_export
+from runtime.telemetry.span_export import start_export, stop_export
 from schemas.attempts.done_history import DoneAttempt
 from schemas.attempts.failed_reports import FailedAttempt
 from schemas.ids import WorkflowId

@@ -32,7 +32,7 @@ class Proxy:
         self.modes.add(mode)
 
 
-def record(name: str = "pilot.run", level: int = logging.WARNING) -> logging.LogRecord:
+def record(name: str = "pilot.runners.run", level: int = logging.WARNING) -> logging.LogRecord:
     return logging.LogRecord(name, level, "", 0, "event failed", (), None)
 
 

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from pilot.events.traced_attempts import TracedAttempt, describe_done
+from pilot.machine.whereabouts import Whereabouts
 from pilot.settings import read_settings
-from pilot.whereabouts import Whereabouts
 from schemas.attempts.done_reports import DoneReport, OutputReport
 from schemas.attempts.trace_sampling import mark_headers
 from schemas.ids import EventId, Mqid

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pilot.failures.container_failures import container_failed
 from pilot.failures.event_failures import outfile_too_large
 from pilot.life.attempts import dead_letter_headers, failed_attempt, gives_up
+from pilot.machine.whereabouts import Whereabouts
 from pilot.settings import read_settings
-from pilot.whereabouts import Whereabouts
 from schemas.attempts.failed_reports import FailedAttempt
 from schemas.attempts.trace_sampling import mark_headers
 from schemas.ids import EventId

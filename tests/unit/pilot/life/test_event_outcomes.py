@@ -24,8 +24,8 @@ from pilot.failures.lifetime_failures import event_in_doubt, task_cut_off, task_
 from pilot.failures.secret_mask import SecretMask
 from pilot.life.event_outcomes import RunFacts, describe_outcome, find_ending
 from pilot.life.suspects import explain_kills
+from pilot.machine.whereabouts import Whereabouts
 from pilot.settings import read_settings
-from pilot.whereabouts import Whereabouts
 from schemas.ids import EventId
 from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent, DeadReason, Header
 from schemas.pilot.outcome_reading import outcome_from_bytes

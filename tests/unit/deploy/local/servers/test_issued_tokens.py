@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jwt
 
-from deploy.local.secret_files import make_key_pair
+from deploy.local.files.secret_files import make_key_pair
 from deploy.local.servers import issued_tokens
 from deploy.local.servers.issued_tokens import AUDIENCE, sign_token
 

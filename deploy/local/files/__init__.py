@@ -1,0 +1,1 @@
+"""Files of a launcher: locks, secrets, the directory of a run."""

@@ -1,0 +1,1 @@
+"""Authors try their tasks here: build the image, run it once."""

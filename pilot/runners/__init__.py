@@ -1,0 +1,1 @@
+"""Carry out what the pilot's cores decide."""

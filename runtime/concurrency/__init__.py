@@ -1,0 +1,1 @@
+"""Parts of services that run side by side: loops, retries, turns by key, shared work."""

@@ -1,0 +1,1 @@
+"""Other hosts: lists of their names, and the certificates that prove who they are."""
