@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from runtime.clock import stored_now
@@ -20,9 +21,10 @@ from wms.trees.graphs.graph_rules import TreeRefused, explain_rule, make_bare_gr
 from wms.trees.inputs.launch_values import seal_variables
 from wms.trees.inputs.surveys import map_passwords, read_survey
 from wms.trees.template_errors import FieldsRefused
+from wms.trees.templates.given_secrets import seal_given_values
 from wms.trees.templates.label_service import LabelService
 from wms.trees.templates.template_fields import read_template_fields
-from wms.trees.templates.template_store import TemplateStore
+from wms.trees.templates.template_store import ChangesWithTemplates, TemplateStore
 
 #: Raises an error if the principal may not let a template of the organization do this work.
 WorkCheck = Callable[[Principal, OrganizationId | None, Work | None], Awaitable[None]]
@@ -166,11 +168,12 @@ class TemplateService:
         others: Sequence[TemplateDocument] = (),
         *,
         once: Once | None = None,
+        also: ChangesWithTemplates | None = None,
     ) -> TemplateDocument:
-        """Store a changed template, and others with it; return it as it is now."""
+        """Store a changed template, others with it, and the changes of `also`; return it as it is now."""
         changed = changed.model_copy(update={"modified": stored_now(), "modified_by": principal.subject})
         earlier = await self._templates.save(
-            changed=[changed, *others], once=once, answer=changed.id, by=principal.subject
+            changed=[changed, *others], once=once, answer=changed.id, by=principal.subject, also=also
         )
         if earlier is not None:
             return await self._templates.load_template(TemplateId(earlier))
@@ -208,7 +211,9 @@ class TemplateService:
         if raw not in (None, {}):
             survey = read_survey(raw, kept=map_passwords(template.survey, self._read_kept))
         sealed = template.model_copy(update={"survey": map_passwords(survey, self._keys.seal)})
-        return await self.save_change(principal, seal_variables(template, sealed, self._keys.seal), once=once)
+        changed = seal_variables(template, sealed, self._keys.seal)
+        also = partial(seal_given_values, template=changed, seal=self._keys.seal)
+        return await self.save_change(principal, changed, once=once, also=also)
 
     def _read_kept(self, stored: Any) -> Any:
         """Return a stored secret, or the mask if no key fits. Then the secret must be given anew."""

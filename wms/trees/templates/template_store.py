@@ -1,6 +1,6 @@
 """Load and store templates. A change of a template, its nodes included, is one write that `rev` guards."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from runtime.kernel.decision import Change, Decision, Delete, Document, Insert, Update
@@ -30,6 +30,10 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         Index(("grants.holder",), partial={"grants.holder": {"$exists": True}}),
     ),
 }
+
+
+#: Returns the changes that are stored together with templates.
+ChangesWithTemplates = Callable[[Transaction], Awaitable[Sequence[Change]]]
 
 
 class TemplateStore:
@@ -121,6 +125,7 @@ class TemplateStore:
         once: Once | None = None,
         answer: int | None = None,
         by: str = "",
+        also: ChangesWithTemplates | None = None,
     ) -> int | None:
         """Store all of this in one transaction. A changed template must have the `rev` that it was loaded with.
 
@@ -159,6 +164,7 @@ class TemplateStore:
             changes += [Delete(TEMPLATES, template_id) for template_id in deleted]
             facts += [row for template in made for row in describe_change(None, template)]
             changes += await self._audit.make_inserts(by, facts)
+            changes += [] if also is None else await also(tx)
             first = made[0].id if made and answer is None else answer
             return Decision(changes=tuple(changes), answer=None if once is None else first)
 

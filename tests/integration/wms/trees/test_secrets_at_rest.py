@@ -99,6 +99,34 @@ async def test_no_secret_of_a_tree_lies_in_the_database_or_is_shown_and_each_rea
     assert (await awx.trees.until_over(RunId(again))).status == "successful"
 
 
+async def test_what_was_given_before_the_survey_called_it_a_password_is_encrypted_with_the_survey(
+    awx: AwxWorld, mongo_url: str, mongo_database: str
+) -> None:
+    ada = awx.ada
+    build = await awx.make_job("build", ask_variables_on_launch=True)
+    tree = await awx.make_tree()
+    given = {"pw": "s3cret-early", "plain": "1"}
+    nodes = [await awx.add_node(tree, identifier=f"n{n}", unified_job_template=build, extra_data=given) for n in "12"]
+    bare = await awx.add_node(tree, identifier="bare", unified_job_template=build, extra_data={"plain": "2"})
+    tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%dT%H%M%SZ}"
+    rule = {"name": "n", "rrule": f"DTSTART:{tomorrow} RRULE:FREQ=DAILY;INTERVAL=1"}
+    schedule = await ada.post(f"/job_templates/{build}/schedules/", {**rule, "extra_data": given})
+    assert schedule["extra_data"] == given
+    assert (await dump_database(mongo_url, mongo_database)).count("s3cret-early") == 3
+
+    await ada.call("PATCH", f"{V2}/job_templates/{build}/", {"survey_enabled": True})
+    for _ in range(2):
+        await ada.post(f"/job_templates/{build}/survey_spec/", ask("pw"), code=200)
+    assert "s3cret-early" not in await dump_database(mongo_url, mongo_database)
+    shown = [f"/schedules/{schedule['id']}/", *(f"/workflow_job_template_nodes/{node}/" for node in nodes)]
+    for path in shown:
+        assert (await ada.get(path))["extra_data"] == {"pw": MASK, "plain": "1"}
+    assert (await ada.get(f"/workflow_job_template_nodes/{bare}/"))["extra_data"] == {"plain": "2"}
+    await ada.post(f"/workflow_job_templates/{tree}/launch/", {})
+    orders = [await awx.trees.worker.hear("do-build", n=n) for n in (1, 2, 3)]
+    assert sorted(order.variables.get("pw", "") for order in orders) == ["", "s3cret-early", "s3cret-early"]
+
+
 async def test_a_new_key_replaces_the_old_one_in_templates_schedules_and_runs(wms_settings: WmsSettings) -> None:
     old, new = make_key(), make_key()
 
