@@ -34,6 +34,28 @@ def find_missing(hosts: Iterable[HostFacts], first: int, last: int) -> list[Miss
     return missing
 
 
+class UnansweredHosts:
+    """The hosts of a work that have not ended yet, as far as one process has seen their results.
+
+    Other processes may have seen more, so these hosts say when it is worth looking at what is stored, and no more.
+    """
+
+    def __init__(self, hosts: Iterable[str], last: int) -> None:
+        """`last` is the number of the work's last task."""
+        self._hosts = set(hosts)
+        self._last = last
+
+    def note_result(self, host: str, task: int, state: HostState) -> None:
+        """Note a result of a host. The host has ended as `find_missing` says."""
+        if task == self._last or state is not HostState.OK:
+            self._hosts.discard(host)
+
+    @property
+    def are_none(self) -> bool:
+        """Whether all hosts have ended."""
+        return not self._hosts
+
+
 def find_doubtful(missing: Iterable[MissingResult], job: RunUuid, work: JobWorkDocument) -> list[MissingResult]:
     """Return those of the missing results whose tasks may have begun: WMS has published the events of these hosts."""
     fed = {name_host(job, place) for place in work.places[: work.n_fed]}

@@ -1,5 +1,6 @@
 """Take in what the pilots of one work publish: outcomes become results of hosts, pieces of logs become a job's log."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from runtime.telemetry import log
@@ -13,8 +14,12 @@ from wms.joblogs.job_logs import JobLogs
 from wms.jobs.plans.fleet_requests import LOGS, OUTCOMES, make_unit_id
 from wms.jobs.plans.host_choice import name_host
 from wms.jobs.plans.outcome_results import read_outcome, share_result
+from wms.jobs.plans.work_progress import UnansweredHosts
 from wms.jobs.stored.job_store import JobStore
 from wms.jobs.work.queue_intake import QueueIntake
+
+#: A look at a work reads all of its hosts. While hosts are unanswered, one look comes in so many seconds at most.
+_LOOK_EVERY_S = 1.0
 
 
 class WorkIntake:
@@ -30,13 +35,18 @@ class WorkIntake:
         gets_inventory: bool,
         on_news: Callable[[], None],
     ) -> None:
-        """`numbers` has the number in the job of each task of the workflow."""
+        """`numbers` has the number in the job of each task of the workflow.
+
+        `on_news` is called after outcomes: at once if all hosts have ended, or else within a second.
+        """
         self._work = work
         self._numbers = numbers
         self._jobs = jobs
         self._logs = logs
         self._on_news = on_news
         self._hosts = _map_units(work, gets_inventory=gets_inventory)
+        self._unanswered = UnansweredHosts((host for hosts in self._hosts.values() for host in hosts), work.last)
+        self._next_look: asyncio.TimerHandle | None = None
         self.outcomes = QueueIntake(work, OUTCOMES, self._keep_outcomes)
         self.pieces = QueueIntake(work, LOGS, self._keep_pieces)
 
@@ -57,11 +67,23 @@ class WorkIntake:
 
     async def stop(self) -> None:
         """Stop taking in. What is not kept yet returns to the queues."""
+        if self._next_look is not None:
+            self._next_look.cancel()
         await self.outcomes.stop()
         await self.pieces.stop()
 
     async def _keep_outcomes(self, bodies: Sequence[bytes]) -> None:
-        await self._jobs.keep_results([result for body in bodies for result in self._read_outcome(body)])
+        results = [result for body in bodies for result in self._read_outcome(body)]
+        await self._jobs.keep_results(results)
+        for host, task, result in results:
+            self._unanswered.note_result(host, task, result.state)
+        if self._unanswered.are_none:
+            self._on_news()
+        elif self._next_look is None:
+            self._next_look = asyncio.get_running_loop().call_later(_LOOK_EVERY_S, self._ask_for_look)
+
+    def _ask_for_look(self) -> None:
+        self._next_look = None
         self._on_news()
 
     def _read_outcome(self, body: bytes) -> list[tuple[str, int, HostResult]]:

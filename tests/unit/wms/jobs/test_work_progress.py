@@ -1,6 +1,7 @@
 """What outcomes say of hosts, which hosts owe a result, and what is said of hosts that never answer."""
 
 from datetime import UTC, datetime
+from itertools import permutations, product
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from schemas.ids import EventId
 from schemas.pilot.outcomes import EventOutcome, RunEnding
 from tests.unit.wms.fleets import made
 from tests.unit.wms.jobs.making import JOB, make_host_facts, make_work
-from wms.jobs.plans.host_choice import name_host
+from wms.jobs.plans.host_choice import HostFacts, name_host
 from wms.jobs.plans.outcome_results import MAX_ARTIFACT_BYTES, read_outcome
 from wms.jobs.plans.work_progress import (
     MissingResult,
+    UnansweredHosts,
     explain_lost_workers,
     find_doubtful,
     find_last_states,
@@ -103,3 +105,24 @@ def test_only_hosts_whose_events_are_published_are_in_doubt() -> None:
     missing = [MissingResult(name_host(JOB, place), 0) for place in (2, 4, 7)]
     assert find_doubtful(missing, JOB, work) == missing[:2]
     assert find_doubtful(missing, JOB, make_work(places=(4, 2, 7))) == []
+
+
+@pytest.mark.parametrize("states", list(product((OK, FAILED, ERROR), repeat=4)))
+def test_no_host_is_unanswered_as_soon_as_nothing_is_missing(states: tuple[HostState, ...]) -> None:
+    results = list(zip(product(("a", "b"), (0, 1)), states, strict=True))
+    for order in permutations(results):
+        unanswered = UnansweredHosts(["a", "b"], last=1)
+        told: dict[str, dict[int, HostState]] = {"a": {}, "b": {}}
+        for (host, task), state in order:
+            unanswered.note_result(host, task, state)
+            told[host][task] = state
+            hosts = [HostFacts(name, 0, found) for name, found in told.items()]
+            assert unanswered.are_none or find_missing(hosts, 0, 1)
+        assert unanswered.are_none
+
+
+def test_a_host_that_goes_on_is_unanswered() -> None:
+    unanswered = UnansweredHosts(["a"], last=2)
+    unanswered.note_result("a", 1, OK)
+    unanswered.note_result("other", 2, OK)
+    assert not unanswered.are_none
