@@ -1,12 +1,13 @@
 # Every verb does all of its own set-up: a virtual environment in the checkout, the locked dependencies, and the
 # cache of real services. Nothing needs root, Docker or an activated environment.
 
-PYTHON ?= python3
+# Asked once, and only if the virtual environment is made.
+PYTHON ?= $(eval PYTHON := $(shell sh deploy/choose_python.sh))$(PYTHON)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POOL ?= condor
-TEST_JOBS ?= 6
+TEST_JOBS ?= 4
 ARGS ?=
 
 # Without compiled files each worker of pytest rewrites the assertions of 500 modules again: 6 s of a core for each.

@@ -1,8 +1,6 @@
 """Ways in for scripts: each variable that `make up` takes, on the running system, and databases that are emptied."""
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,46 +113,6 @@ def test_a_schedd_is_served_over_rest_as_the_clusters_file_says_under_an_alias_t
     offered = http.get("/tms/pending-starter/taskforces", params={"schedd": schedd}).json()
     assert offered["taskforce"]["taskforce_uuid"] == uuid
     assert http.post(f"/workflows/{taskforce['workflow_id']}/actions/abort").status_code == 200
-
-
-def _names(directory: Path) -> dict[str, str]:
-    (directory / "broken.json").write_text('{"openapi"')
-    (directory / "list.json").write_text("[]")
-    return {
-        "nothing": str(directory / "none.json"),
-        "broken": str(directory / "broken.json"),
-        "list": str(directory / "list.json"),
-    }
-
-
-@pytest.mark.parametrize(
-    ("variables", "complaint"),
-    [
-        ({"EWMS_AUTH": "off", "EWMS_GATEWAY_HOST": "0.0.0.0"}, "EWMS_GATEWAY_HOST must be a loopback address"),
-        ({"EWMS_AUTH": "off", "EWMS_OPENAPI_FILE": "nothing"}, "EWMS_OPENAPI_FILE: {} cannot be read: No such file"),
-        ({"EWMS_AUTH": "off", "EWMS_OPENAPI_FILE": "broken"}, "EWMS_OPENAPI_FILE: {}: Invalid JSON"),
-        ({"EWMS_AUTH": "off", "EWMS_OPENAPI_FILE": "list"}, "EWMS_OPENAPI_FILE: {}: Input should be"),
-        ({}, "EWMS_AUTH_ISSUER is needed"),
-    ],
-)
-def test_a_choice_that_cannot_be_is_one_clear_error_at_the_start(
-    variables: dict[str, str], complaint: str, tmp_path: Path
-) -> None:
-    files = _names(tmp_path)
-    # Nothing listens there: it must not come to that.
-    needed = {"EWMS_MONGO_URL": "mongodb://127.0.0.1:1/", "EWMS_CONTROL_AMQP_URL": "amqp://wms:x@127.0.0.1:1/v"}
-    told = {name: files.get(value, value) for name, value in variables.items()}
-    started = subprocess.run(
-        [sys.executable, "-m", "wms"],
-        env={**plain_environment(), **needed, "EWMS_GATEWAY_PORT": "0", **told},
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-    assert started.returncode == 2
-    (line,) = started.stderr.strip().splitlines()
-    assert complaint.format(told.get("EWMS_OPENAPI_FILE")) in line
 
 
 @pytest.mark.parametrize("name", ["EWMS_GATEWAY_PORT", "EWMS_AMQP_PORT"])

@@ -79,7 +79,10 @@ async def test_progress_never_steps_back_over_restarts_of_mqs_and_of_the_broker(
                 await (await take(worker, plan.queue_in)).ack()
 
     async def see(n_done: int) -> None:
-        """Look until all events are done. No look on the way may show less than before, or an event in work."""
+        """Look until all events are done. No look on the way may show less than before, or too many in work.
+
+        The broker's first report may be from the middle of the work.
+        """
         n_least = 0
 
         def is_done(told: DepthsAnswer | None) -> bool:
@@ -90,7 +93,7 @@ async def test_progress_never_steps_back_over_restarts_of_mqs_and_of_the_broker(
             assert queue.n_arrived is not None
             assert queue.n_gone is not None
             assert n_least <= queue.n_gone <= queue.n_arrived <= n_done
-            assert queue.n_unacknowledged == 0
+            assert queue.n_gone + queue.n_unacknowledged <= n_done
             n_least = queue.n_gone
             return queue.n_gone == n_done
 
