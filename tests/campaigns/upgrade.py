@@ -18,10 +18,8 @@ import os
 import signal
 import subprocess
 import sys
-import tarfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
 from rich.console import Console
@@ -52,8 +50,8 @@ def unpack_version(revision: str, directory: Path, *, root: Path = ROOT) -> str:
     git = ("git", "-C", str(root))
     commit = subprocess.run([*git, "rev-parse", "--short", revision], check=True, capture_output=True, text=True)
     packed = subprocess.run([*git, "archive", revision, *PACKAGES], check=True, capture_output=True)
-    with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
-        archive.extractall(directory, filter="data")
+    # Python 3.11.3 and older have no safe way to unpack.
+    subprocess.run(["tar", "-x", "-C", str(directory)], input=packed.stdout, check=True)
     return commit.stdout.strip()
 
 
