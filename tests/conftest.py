@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import os
-import secrets
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.system.services import Servers, Services, running_services
 from tests.certificates import load_certificates_once
-from tests.examples import register_profiles
+from tests.examples import constants_unread, register_profiles
 from tests.kept_databases import KeptDatabase, KeptDatabases
 from tests.kept_vhosts import KeptVhosts
 from tests.limits import find_unlimited, repeat_alarm
@@ -96,7 +95,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Longest
     return LongestFirst(config, log)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
+    with constants_unread():
+        yield
     # A debugger waits for a person.
     if not config.getoption("--pdb") and (unlimited := find_unlimited(config, items)):
         raise pytest.UsageError(
@@ -250,42 +252,49 @@ def broker_admin(rabbitmq: RabbitMQ) -> Iterator[BrokerAdmin]:
 
 @pytest.fixture(scope="session")
 def kept_vhosts(rabbitmq: RabbitMQ, broker_admin: BrokerAdmin) -> KeptVhosts:
-    """The control vhosts that tests of WMS use one after the other. They go with their broker."""
+    """The control vhosts that tests use one after the other. They go with their broker."""
     return KeptVhosts(broker_admin, list(rabbitmq.users))
+
+
+@pytest.fixture(scope="session")
+def kept_data_vhosts(rabbitmq: RabbitMQ, broker_admin: BrokerAdmin) -> KeptVhosts:
+    """The data vhosts that tests use one after the other. They go with their broker."""
+    return KeptVhosts(broker_admin, list(rabbitmq.users), has_events=True)
 
 
 @pytest.fixture
 def keeps_vhost() -> bool:
-    """Whether the test's control vhost may have the inboxes of tests before, empty. Otherwise it is new."""
+    """Whether the test's vhosts may be those of tests before, emptied. Otherwise they are new.
+
+    A control vhost may have the inboxes of tests before.
+    """
     return False
 
 
 @pytest.fixture
-def control_vhost(
-    rabbitmq: RabbitMQ, broker_admin: BrokerAdmin, keeps_vhost: bool, kept_vhosts: KeptVhosts
-) -> Iterator[str]:
+def control_vhost(broker_admin: BrokerAdmin, keeps_vhost: bool, kept_vhosts: KeptVhosts) -> Iterator[str]:
     """A control vhost with the rights of a real system, without messages.
 
     Example: `rabbitmq.amqp_url("wms", control_vhost)`.
     """
-    if keeps_vhost:
-        vhost = kept_vhosts.take_vhost()
-        yield vhost
-        kept_vhosts.return_vhost(vhost)
-        return
-    vhost = f"control-{secrets.token_hex(6)}"
-    broker_admin.add_control_vhost(list(rabbitmq.users), vhost)
-    yield vhost
-    broker_admin.remove_vhost(vhost)
+    yield from _lend_vhost(broker_admin, kept_vhosts, keeps_vhost=keeps_vhost)
 
 
 @pytest.fixture
-def data_vhost(rabbitmq: RabbitMQ, broker_admin: BrokerAdmin) -> Iterator[str]:
-    """A fresh data vhost with the rights of a real system; deleted after the test.
+def data_vhost(broker_admin: BrokerAdmin, keeps_vhost: bool, kept_data_vhosts: KeptVhosts) -> Iterator[str]:
+    """An empty data vhost with the rights of a real system.
 
     Example: `rabbitmq.amqp_url("mqs", data_vhost)`.
     """
-    vhost = f"data-{secrets.token_hex(6)}"
-    broker_admin.add_data_vhost(list(rabbitmq.users), vhost)
+    yield from _lend_vhost(broker_admin, kept_data_vhosts, keeps_vhost=keeps_vhost)
+
+
+def _lend_vhost(broker_admin: BrokerAdmin, vhosts: KeptVhosts, *, keeps_vhost: bool) -> Iterator[str]:
+    if keeps_vhost:
+        vhost = vhosts.take_vhost()
+        yield vhost
+        vhosts.return_vhost(vhost)
+        return
+    vhost = vhosts.add_vhost()
     yield vhost
     broker_admin.remove_vhost(vhost)

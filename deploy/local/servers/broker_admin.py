@@ -63,14 +63,37 @@ class BrokerAdmin:
         Exchanges, bindings of the kept queues and rights stay.
         """
         self.close_connections(vhost)
-        queues = f"/api/queues/{quote(vhost, safe='')}"
-        found = self._client.get(queues, params={"columns": "name"}).raise_for_status()
-        for name in (queue["name"] for queue in found.json()):
-            path = f"{queues}/{quote(name, safe='')}"
+        for name in self.list_queues(vhost):
+            path = f"{_queues(vhost)}/{quote(name, safe='')}"
             answer = self._client.delete(f"{path}/contents" if name in keep else path)
             # An exclusive queue has gone with its connection.
             if answer.status_code != httpx2.codes.NOT_FOUND:
                 answer.raise_for_status()
 
+    def delete_exchanges(self, vhost: str) -> None:
+        """Delete the exchanges of `vhost` that are not the broker's own, with their bindings."""
+        for name in self.list_exchanges(vhost):
+            self._client.delete(f"{_exchanges(vhost)}/{quote(name, safe='')}").raise_for_status()
+
+    def list_exchanges(self, vhost: str) -> list[str]:
+        """Return the names of the exchanges of `vhost` that are not the broker's own."""
+        return [name for name in self._list_names(_exchanges(vhost)) if name and not name.startswith("amq.")]
+
+    def list_queues(self, vhost: str) -> list[str]:
+        """Return the names of the queues of `vhost`."""
+        return self._list_names(_queues(vhost))
+
+    def _list_names(self, path: str) -> list[str]:
+        found = self._client.get(path, params={"columns": "name"}).raise_for_status()
+        return [each["name"] for each in found.json()]
+
     def _import_definitions(self, definitions: dict[str, list[Any]]) -> None:
         self._client.post("/api/definitions", json=definitions).raise_for_status()
+
+
+def _exchanges(vhost: str) -> str:
+    return f"/api/exchanges/{quote(vhost, safe='')}"
+
+
+def _queues(vhost: str) -> str:
+    return f"/api/queues/{quote(vhost, safe='')}"

@@ -51,6 +51,12 @@ class FakeGateway:
 
 
 @pytest.fixture
+def keeps_vhost() -> bool:
+    """The data vhosts of these tests are those of tests before, emptied."""
+    return True
+
+
+@pytest.fixture
 def gateway() -> Iterator[FakeGateway]:
     """A gateway on a free port."""
 

@@ -145,6 +145,12 @@ RunMqs = Callable[..., AbstractAsyncContextManager[Mqs]]
 
 
 @pytest.fixture
+def keeps_vhost() -> bool:
+    """The control vhosts of these tests have inboxes of tests before."""
+    return True
+
+
+@pytest.fixture
 def database_of() -> str:
     """The service whose collections the databases of these tests have."""
     return "mqs"

@@ -10,6 +10,12 @@ from tests.integration.pilot.field import Field, opened
 
 
 @pytest.fixture
+def keeps_vhost() -> bool:
+    """The data vhosts of these tests are those of tests before, emptied."""
+    return True
+
+
+@pytest.fixture
 def forks_pilots() -> bool:
     """Whether pilots are forks of a process that has imported the pilot. Otherwise each is a start of `python`."""
     return True

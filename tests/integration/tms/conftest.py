@@ -105,6 +105,12 @@ class Taskforce:
 
 
 @pytest.fixture
+def keeps_vhost() -> bool:
+    """The control vhosts of these tests have inboxes of tests before."""
+    return True
+
+
+@pytest.fixture
 def taskforce(tmp_path: Path) -> Taskforce:
     """A taskforce that nobody has submitted."""
     return Taskforce(tmp_path)
