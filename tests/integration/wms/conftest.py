@@ -31,11 +31,23 @@ class World:
     """The running WMS, its peers, and ways in."""
 
     wms: Wms
-    mqs: Mqs
-    tms: Tms
+    #: Empty where no test needs them (`needs_fleet`).
+    peers: tuple[Mqs, Tms] | tuple[()]
     issuer: Issuer
     settings: WmsSettings
     http: httpx2.AsyncClient
+
+    @property
+    def mqs(self) -> Mqs:
+        """MQS, played by the test."""
+        assert self.peers, "let the fixture needs_fleet return True"
+        return self.peers[0]
+
+    @property
+    def tms(self) -> Tms:
+        """A TMS, played by the test."""
+        assert self.peers, "let the fixture needs_fleet return True"
+        return self.peers[1]
 
     def as_user(self, subject: str = "ada", **claims: Any) -> dict[str, str]:
         """Return the headers of a signed-in caller."""
@@ -108,6 +120,12 @@ def keeps_vhost() -> bool:
 
 
 @pytest.fixture
+def needs_fleet() -> bool:
+    """Whether `world` has an MQS and a TMS. A third of the CPU of a start goes to them."""
+    return True
+
+
+@pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
     """An OpenID issuer."""
     async with Issuer().serving() as serving:
@@ -140,15 +158,20 @@ def wms_settings(
 
 @pytest.fixture
 async def world(
-    wms_settings: WmsSettings, rabbitmq: RabbitMQ, control_vhost: str, issuer: Issuer
+    wms_settings: WmsSettings, rabbitmq: RabbitMQ, control_vhost: str, issuer: Issuer, needs_fleet: bool
 ) -> AsyncIterator[World]:
     """WMS, MQS, a TMS, and an HTTP client."""
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(run_wms(wms_settings))
-        mqs = await Mqs.connect(rabbitmq.amqp_url("mqs", control_vhost), "mqs")
-        stack.push_async_callback(mqs.close)
-        service = tms_service(SCHEDD)
-        tms = await Tms.connect(rabbitmq.amqp_url(service, control_vhost), service)
-        stack.push_async_callback(tms.close)
+        peers = await _connect_peers(stack, rabbitmq, control_vhost) if needs_fleet else ()
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=running.gateway_url, timeout=60))
-        yield World(running, mqs, tms, issuer, wms_settings, http)
+        yield World(running, peers, issuer, wms_settings, http)
+
+
+async def _connect_peers(stack: AsyncExitStack, rabbitmq: RabbitMQ, vhost: str) -> tuple[Mqs, Tms]:
+    mqs = await Mqs.connect(rabbitmq.amqp_url("mqs", vhost), "mqs")
+    stack.push_async_callback(mqs.close)
+    service = tms_service(SCHEDD)
+    tms = await Tms.connect(rabbitmq.amqp_url(service, vhost), service)
+    stack.push_async_callback(tms.close)
+    return mqs, tms

@@ -88,6 +88,12 @@ def define_process(name: str) -> Definition:
 
 
 @pytest.fixture
+def needs_fleet() -> bool:
+    """No workers run: these tests need no MQS and no TMS."""
+    return False
+
+
+@pytest.fixture
 async def tree_world(engine_world: EngineWorld) -> TreeWorld:
     """WMS, and a worker with the processes build, test, deploy, rollback and tell."""
     async with asyncio.timeout(60):

@@ -32,6 +32,12 @@ REAL: dict[str, Any] = {"task_args": f"load --password {VALUE}", "task_env": {"P
 SECRET: dict[str, Any] = {"task_args": "load --password ${pw}", "task_env": {"PW": "${pw}", "N": "1"}}
 
 
+@pytest.fixture
+def needs_fleet() -> bool:
+    """Jobs are fleet workflows here."""
+    return True
+
+
 async def launch(awx: AwxWorld, name: str, *tasks: dict[str, Any], events: tuple[Any, ...] = ()) -> int:
     """Launch a job template for a fleet workflow of these tasks, and return the job's id."""
     (task,) = example()["tasks"]
