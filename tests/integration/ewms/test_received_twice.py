@@ -15,6 +15,7 @@ from ewms.queues.received_file import ReceivedFile
 from ewms.queues.results import AsyncResults
 from runtime.amqp import Delivery
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
+from tests.waiting import eventually
 
 #: Takes three events, and is killed within the body of the third: it has done its work and not yet said so.
 CONSUMER = """
@@ -113,7 +114,8 @@ async def test_a_crash_between_the_record_and_the_acknowledgement_repeats_nothin
     with monkeypatch.context() as patch:
         patch.setattr(Delivery, "ack_now", never)
         assert await consume(gateway) == (["a", "b"], 0)
-    assert await public_queue.n_ready() == 2
+    # The broker takes back what was on loan some time after the connection has closed.
+    await eventually(public_queue.n_ready, lambda n_ready: n_ready == 2)
     assert await consume(gateway) == ([], 2)
     assert await public_queue.n_ready() == 0
 
