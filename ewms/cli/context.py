@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -135,8 +135,11 @@ def parse_option(option: str, written: str | None) -> float | None:
         raise Rejected(f"{option}: {error}") from error
 
 
-def parse_settings(words: Iterable[str], option: str = "--set", name: str = "PATH") -> dict[str, Any]:
-    """Return path -> value for `words` such as `PATH=VALUE`. A value that is not JSON is text.
+def parse_settings(
+    words: Iterable[str], option: str = "--set", name: str = "PATH", *, texts: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return path -> value for `words` such as `PATH=VALUE`. A value that is not JSON is text. So is each value whose
+    path is in `texts`: there `1.10` stays what the user has typed.
 
     `option` and `name` are the words for the error.
 
@@ -155,6 +158,8 @@ def parse_settings(words: Iterable[str], option: str = "--set", name: str = "PAT
         try:
             settings[path] = json.loads(text)
         except ValueError:
+            settings[path] = text
+        if path in texts and not isinstance(settings[path], str):
             settings[path] = text
     return settings
 

@@ -19,6 +19,8 @@ from schemas.errors import NotFound, Rejected
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 #: The forms of a drawn graph.
 FORMS = ("mermaid", "dot")
+#: The types of a survey's questions whose answers are texts.
+_TEXT_QUESTIONS = frozenset({"text", "textarea", "password", "multiplechoice"})
 #: The lists of notification templates. `any` stands for success and error.
 NOTIFICATION_LISTS = ("started", "success", "error", "approvals", "any")
 
@@ -110,6 +112,17 @@ class AsyncTreeClient:
             f"/workflow_job_templates/{found['id']}/launch/", {"extra_vars": dict(wanted)}
         )
         return self.get(made["id"])
+
+    async def find_text_variables(self, template: str) -> frozenset[str]:
+        """Return the variables for which the survey of a template wants a text. The template has this name or number,
+        and any kind. Empty: it has no survey, there is no such template, or several have the name.
+        """
+        query = urlencode({"id" if template.isdecimal() else "name": template})
+        found = (await self._open_gateway().get_json(f"/unified_job_templates/?{query}"))["results"]
+        if len(found) != 1 or not found[0].get("survey_enabled"):
+            return frozenset()
+        survey = await self._open_gateway().get_json(f"/{found[0]['type']}s/{found[0]['id']}/survey_spec/")
+        return frozenset(each["variable"] for each in survey.get("spec", ()) if each["type"] in _TEXT_QUESTIONS)
 
     async def _list_asked(self, template: int) -> frozenset[str]:
         survey = await self._open_gateway().get_json(f"/workflow_job_templates/{template}/survey_spec/")

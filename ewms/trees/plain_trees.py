@@ -41,6 +41,12 @@ class TreeClient:
         run = self._portal.run_coroutine(lambda: self._trees.launch(template, variables=variables))
         return TreeRun(self._portal, run)
 
+    def find_text_variables(self, template: str) -> frozenset[str]:
+        """Return the variables for which the survey of a template wants a text. The template has this name or number,
+        and any kind. Empty: it has no survey, there is no such template, or several have the name.
+        """
+        return self._portal.run_coroutine(lambda: self._trees.find_text_variables(template))
+
     def notify(
         self, template: str, receiver: str, *, on: Sequence[str] = ("any",), webhook: str = ""
     ) -> Mapping[str, Any]:

@@ -110,7 +110,8 @@ def _locate_errors(errors: Sequence[ErrorDetails], body: Any) -> Iterable[tuple[
                 unknown.setdefault(location[:-1], []).append(printable_name(location[-1]))
             case _:
                 known, rest = split_location(location, body)
-                yield known, _explain_error(error, rest)
+                reason = _explain_error(error, rest)
+                yield known, reason if known else f"the body {reason}"
     for location, names in unknown.items():
         listed = ", ".join(f"'{name}'" for name in names[:_MAX_PROBLEMS])
         verb = "was" if len(names) == 1 else "were"

@@ -13,7 +13,7 @@ from wms.trees.graphs.graph_rules import TreeRefused
 from wms.trees.graphs.whole_graph import GraphRefused
 from wms.trees.inputs.launch_values import LaunchRefused
 from wms.trees.inputs.surveys import SurveyRefused
-from wms.trees.template_errors import BadAssociation, FieldsRefused, TemplateInUse
+from wms.trees.template_errors import BadAssociation, FieldsRefused, JobIsActive, TemplateInUse
 
 #: Everybody with a token may ask. The services check each object, and lists have what one may see.
 EVERYBODY = frozenset({SIGNED_IN})
@@ -25,6 +25,8 @@ class AwxError(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     detail: str = ""
+    #: The remedy, if there is one.
+    hint: str = ""
 
 
 class AwxBody(RootModel[dict[str, Any]]):
@@ -52,7 +54,7 @@ def describe_refusal(code: int, text: str, error: EWMSError | None) -> Mapping[s
         case TreeRefused():
             return {"Error": f"{text}. {error.hint}." if error.hint else text, "rule": error.rule}
         case GraphRefused():
-            return {"Error": text, "faults": list(error.faults)}
+            return {"Error": text, "faults": list(error.faults), "hint": error.hint}
         case LaunchRefused():
             return {"variables_needed_to_start": list(error.faults)}
         case SurveyRefused():
@@ -62,6 +64,11 @@ def describe_refusal(code: int, text: str, error: EWMSError | None) -> Mapping[s
             return {"error": text, "active_jobs": [{"type": kind, "id": job} for job in error.jobs]}
         case BadAssociation():
             return {"msg": text}
+        case JobIsActive():
+            # Clients compare the whole body.
+            return {"detail": text}
+        case EWMSError() if error.hint and code < 500:
+            return {"detail": text, "hint": error.hint}
         case _:
             return {"detail": text}
 

@@ -108,8 +108,8 @@ def remove_node(nodes: Sequence[TemplateNode], gone: TemplateNodeId) -> tuple[Te
 
 
 def describe_node(node: TemplateNode) -> str:
-    """Return the words by which an error names a node."""
-    return f"node #{node.id} {node.identifier!r}"
+    """Return the words by which an error names a node. One that is not stored yet has no number."""
+    return f"node #{node.id} {node.identifier!r}" if node.id > 0 else f"node {node.identifier!r}"
 
 
 def explain_rule(broken: BrokenRule, nodes: Sequence[TemplateNode], topology: Topology) -> tuple[str, str]:

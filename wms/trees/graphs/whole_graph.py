@@ -11,14 +11,16 @@
     - identifier: sign
       approval: {name: Sign, timeout: 86400}
 
-All faults are reported together, each with its line. Nodes that the template has already keep their ids, by identifier.
+All faults are reported together, each with its line: those of nodes that cannot be read, those of names, and broken
+rules between the nodes that can. Nodes that the template has already keep their ids, by identifier.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas.automation.trees import (
     MAX_IDENTIFIER,
@@ -109,13 +111,17 @@ class GraphDraft:
     topology: Topology | None
     #: Where each node stands in the document.
     places: tuple[str, ...] = field(default=())
+    #: What is wrong with the form of the document. A node with such a fault is not among `nodes`.
+    faults: tuple[str, ...] = ()
+    #: The identifiers of the nodes that have such a fault; None: one of these has no identifier that could be read.
+    unread: frozenset[str] | None = frozenset()
 
 
 def read_graph(document: LocatedDocument) -> GraphDraft:
-    """Return the graph in `document`.
+    """Return the graph in `document`, with the faults of its form.
 
     Raises:
-        GraphRefused: it does not have the form of a graph.
+        GraphRefused: nothing of it has the form of a graph.
     """
     value, faults = document.value, list[str]()
     body: Mapping[str, Any] = {"nodes": value} if isinstance(value, list) else value
@@ -131,16 +137,22 @@ def read_graph(document: LocatedDocument) -> GraphDraft:
         raise GraphRefused([f"there are {len(body['nodes'])} nodes; a template holds {MAX_TREE_NODES} at most"])
     nodes: list[NodeDraft] = []
     places: list[str] = []
+    unread: list[Any] = []
     for number, raw in enumerate(body["nodes"]):
         path = (*start, number)
         try:
             nodes.append(NodeDraft.model_validate(_spell_lists(raw)))
             places.append(document.name_place(path))
         except ValidationError as error:
-            faults += [_describe_fault(document, path, fault["loc"], fault["msg"]) for fault in error.errors()]
-    if faults:
-        raise GraphRefused(faults)
-    return GraphDraft(tuple(nodes), None if topology is None else Topology(topology), tuple(places))
+            faults += dict.fromkeys(_describe_fault(document, path, fault) for fault in error.errors())
+            unread.append(raw.get("identifier") if isinstance(raw, Mapping) else None)
+    return GraphDraft(
+        tuple(nodes),
+        Topology(topology) if topology in list(Topology) else None,
+        tuple(places),
+        tuple(faults),
+        frozenset(unread) if all(isinstance(each, str) for each in unread) else None,
+    )
 
 
 def _spell_lists(raw: Any) -> Any:
@@ -149,49 +161,113 @@ def _spell_lists(raw: Any) -> Any:
     return {(_ALIASES.get(key, key) if _ALIASES.get(key) not in raw else key): value for key, value in raw.items()}
 
 
-def _describe_fault(document: LocatedDocument, path: Path, where: Sequence[int | str], text: str) -> str:
+def _describe_fault(document: LocatedDocument, path: Path, fault: ErrorDetails) -> str:
+    # Of a value that may be of several types, pydantic names each type.
+    where = fault["loc"][:1] if fault["loc"][:1] == ("template",) else fault["loc"]
     place = document.name_place((*path, *where))
-    return f"{place}: {'.'.join(map(str, where)) or 'node'}: {text}"
+    return f"{place}: {'.'.join(map(str, where)) or 'node'}: {_explain_fault(where, fault)}"
+
+
+def _explain_fault(where: Sequence[int | str], fault: ErrorDetails) -> str:
+    if where == ("template",):
+        return "must be the name or the id of a template, or null"
+    match fault["type"]:
+        case "extra_forbidden":
+            model = ApprovalDraft if where[0] == "approval" else NodeDraft
+            return f"there is no such key; there are {', '.join(model.model_fields)}"
+        case "missing":
+            return "is missing"
+        case "model_type" | "dict_type":
+            return "must be an object"
+        case "tuple_type":
+            return "must be a list"
+        case _:
+            return fault["msg"].replace("Input should be", "must be")
+
+
+def check_graph(
+    draft: GraphDraft, *, topology: Topology, known: Sequence[TemplateNode], more: Sequence[str] = ()
+) -> None:
+    """Check the whole of `draft`. `known` are the nodes that the template has already, `more` are faults that the
+    caller has found.
+
+    Raises:
+        GraphRefused: the document has faults, identifiers are not unique or unknown, or the graph breaks rules of
+            `topology`. The error tells all of it.
+    """
+    faults = [*draft.faults, *more, *_list_name_faults(draft)]
+    built = _make_bare_nodes(draft, known)
+    places = dict(zip((node.identifier for node in draft.nodes), draft.places, strict=True))
+    for broken in list_broken_rules(make_bare_graph(topology, built)):
+        reason, hint = explain_rule(broken, built, topology)
+        faults.append(f"{places[built[broken.nodes[0]].identifier]}: {reason}; {hint}")
+    if faults:
+        raise GraphRefused(faults)
+
+
+def _list_name_faults(draft: GraphDraft) -> list[str]:
+    faults: list[str] = []
+    names: set[str] = set()
+    for node, place in zip(draft.nodes, draft.places, strict=True):
+        if node.identifier in names:
+            faults.append(f"{place}: two nodes have the identifier {node.identifier!r}; give one of them another")
+        names.add(node.identifier)
+    for node, place in zip(draft.nodes, draft.places, strict=True):
+        if draft.unread is not None:
+            faults += [
+                f"{place}: {name_edge_list(kind)} of {node.identifier!r} names {child!r}, and no node is called so"
+                for kind, children in node.edges.items()
+                for child in children
+                if child not in names and child not in draft.unread
+            ]
+        if node.approval is not None and node.template is not None:
+            faults.append(f"{place}: {node.identifier!r} has a template and an approval; a node wraps one of them")
+    return faults
+
+
+def _make_bare_nodes(draft: GraphDraft, known: Sequence[TemplateNode]) -> tuple[TemplateNode, ...]:
+    """Return nodes with the edges of `draft` that lead to other nodes of it. New ones have no numbers yet."""
+    ids: dict[str, TemplateNodeId] = {}
+    by_identifier = {node.identifier: node.id for node in known}
+    drafts = {node.identifier: node for node in reversed(draft.nodes)}
+    for number, node in enumerate(draft.nodes):
+        ids.setdefault(node.identifier, by_identifier.get(node.identifier, TemplateNodeId(-number - 1)))
+
+    def find(children: Iterable[str]) -> tuple[TemplateNodeId, ...]:
+        return tuple(ids[child] for child in children if child in ids)
+
+    return tuple(
+        TemplateNode(
+            id=number,
+            identifier=identifier,
+            success_nodes=find(drafts[identifier].success_nodes),
+            failure_nodes=find(drafts[identifier].failure_nodes),
+            always_nodes=find(drafts[identifier].always_nodes),
+        )
+        for identifier, number in ids.items()
+    )
 
 
 def build_nodes(
     draft: GraphDraft,
     *,
-    topology: Topology,
     known: Sequence[TemplateNode],
     new_ids: Sequence[TemplateNodeId],
     settled: Sequence[TemplateNode],
 ) -> tuple[TemplateNode, ...]:
-    """Return the nodes of `draft`. A node keeps the id of the node in `known` with the same identifier.
+    """Return the nodes of `draft`, which `check_graph` has passed. A node keeps the id of the node in `known` with the
+    same identifier.
 
     Each node in `settled` has what the node wraps, and what it gives to that as it may be stored: variables, prompts,
     labels. `new_ids` has enough ids for the nodes that are not in `known`.
-
-    Raises:
-        GraphRefused: identifiers are not unique or unknown, or the graph breaks rules of `topology`.
     """
-    faults: list[str] = []
-    ids: dict[str, TemplateNodeId] = {}
     by_identifier = {node.identifier: node for node in known}
     unused = iter(new_ids)
-    for node, place in zip(draft.nodes, draft.places, strict=True):
-        if node.identifier in ids:
-            faults.append(f"{place}: two nodes have the identifier {node.identifier!r}")
-            continue
-        old = by_identifier.get(node.identifier)
-        ids[node.identifier] = next(unused) if old is None else old.id
-    for node, place in zip(draft.nodes, draft.places, strict=True):
-        for kind, children in node.edges.items():
-            faults += [
-                f"{place}: {name_edge_list(kind)} of {node.identifier!r} names {child!r}, and no node is called so"
-                for child in children
-                if child not in ids
-            ]
-        if node.approval is not None and node.template is not None:
-            faults.append(f"{place}: {node.identifier!r} has a template and an approval; a node wraps one of them")
-    if faults:
-        raise GraphRefused(faults)
-    built = tuple(
+    ids = {
+        node.identifier: by_identifier[node.identifier].id if node.identifier in by_identifier else next(unused)
+        for node in draft.nodes
+    }
+    return tuple(
         TemplateNode(
             id=ids[node.identifier],
             identifier=node.identifier,
@@ -209,12 +285,6 @@ def build_nodes(
         )
         for node, given in zip(draft.nodes, settled, strict=True)
     )
-    for broken in list_broken_rules(make_bare_graph(topology, built)):
-        reason, hint = explain_rule(broken, built, topology)
-        faults.append(f"{draft.places[broken.nodes[0]]}: {reason}; {hint}")
-    if faults:
-        raise GraphRefused(faults)
-    return built
 
 
 def write_graph(

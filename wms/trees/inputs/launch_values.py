@@ -22,6 +22,16 @@ from wms.trees.template_errors import FieldsRefused
 
 #: The names of prompts in requests. Variables have two: those of a launch, and those of a node or a schedule.
 PROMPT_FIELDS: Mapping[str, Prompt] = {prompt.value: prompt for prompt in Prompt if prompt is not Prompt.VARIABLES}
+#: A field of a template -> the prompt that it allows.
+ASK_FIELDS: Mapping[str, Prompt] = {
+    "ask_variables_on_launch": Prompt.VARIABLES,
+    "ask_inventory_on_launch": Prompt.INVENTORY,
+    "ask_limit_on_launch": Prompt.LIMIT,
+    "ask_scm_branch_on_launch": Prompt.SCM_BRANCH,
+    "ask_labels_on_launch": Prompt.LABELS,
+    "ask_tags_on_launch": Prompt.JOB_TAGS,
+    "ask_skip_tags_on_launch": Prompt.SKIP_TAGS,
+}
 #: Makes of a secret what may be stored.
 Seals = Callable[[Any], Any]
 
@@ -120,12 +130,13 @@ def check_saved_values(
         named = ", ".join(sorted(refused))
         raise NotAsked(
             f"extra_data: variables {named}: the template {template.name!r} is not configured to prompt for them",
-            hint="set ask_variables_on_launch, or name them in its survey",
+            hint="leave them out, set ask_variables_on_launch there, or name them in its survey",
         )
     if names:
+        asks = " and ".join(ask for ask, prompt in ASK_FIELDS.items() if prompt in names)
         raise NotAsked(
             f"{', '.join(names)}: the template {template.name!r} is not configured to prompt for it",
-            hint=f"set ask_{names[0]}_on_launch",
+            hint=f"leave it out, or set {asks} there",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime.clock import stored_now
 from runtime.once import Once
-from schemas.automation.trees import TemplateDocument, TemplateKind, TemplateNode
+from schemas.automation.trees import TemplateDocument, TemplateKind, TemplateNode, Topology
 from schemas.engine.graph import EdgeKind
 from schemas.errors import Forbidden, NotFound, Rejected
 from schemas.ids import TemplateId, TemplateNodeId
@@ -19,7 +19,7 @@ from wms.located_text import LocatedDocument
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import check_tree_right
 from wms.trees.graphs.graph_rules import add_edge, check_room, find_node, remove_edge, remove_node
-from wms.trees.graphs.whole_graph import GraphRefused, NodeDraft, build_nodes, read_graph
+from wms.trees.graphs.whole_graph import NodeDraft, build_nodes, check_graph, read_graph
 from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.label_service import LabelService
 from wms.trees.templates.template_fields import read_children, read_node_fields, read_template_fields
@@ -179,7 +179,8 @@ class NodeService:
     async def create_approval(
         self, principal: Principal, node_id: TemplateNodeId, raw: Mapping[str, Any], *, once: Once | None = None
     ) -> TemplateDocument:
-        """Let a node wrap a new approval, instead of what it wraps now. Return the approval.
+        """Let a node wrap an approval, instead of what it wraps now. Return the approval. If the node has one already,
+        that one changes: launched trees wait for it, or will.
 
         Raises:
             FieldsRefused: the name is blank, or another field is wrong.
@@ -187,20 +188,41 @@ class NodeService:
         template, node = await self.get_node(principal, node_id, Action.CHANGE_TREE)
         if (earlier := await self._templates.find_earlier(once)) is not None:
             return await self._templates.load_template(TemplateId(earlier))
-        approval = await self._make_approval(principal, template, node_id, raw)
         before = None if node.template is None else await self._templates.find_template(node.template)
+        known = before if before is not None and before.owned_by == node_id else None
+        approval = await self._make_approval(principal, template, node_id, raw, known)
         changed = self._wrapping.keep_passwords(node, node, before=before, wrapped=approval)
         changed = changed.model_copy(update={"template": approval.id})
         nodes = tuple(changed if each.id == node_id else each for each in template.nodes)
-        await self._save_nodes(principal, template, nodes, left=[node.template], made=[approval], once=once)
+        await self._save_nodes(
+            principal,
+            template,
+            nodes,
+            left=[node.template],
+            made=[] if known else [approval],
+            kept=[approval] if known else [],
+            once=once,
+            answer=approval.id,
+        )
         earlier = await self._templates.find_earlier(once)
         return approval if earlier is None else await self._templates.load_template(TemplateId(earlier))
 
     async def _make_approval(
-        self, principal: Principal, template: TemplateDocument, node_id: TemplateNodeId, raw: Mapping[str, Any]
+        self,
+        principal: Principal,
+        template: TemplateDocument,
+        node_id: TemplateNodeId,
+        raw: Mapping[str, Any],
+        known: TemplateDocument | None,
     ) -> TemplateDocument:
+        """Return the approval that `raw` describes: a new one, or the `known` one of this node as it is from now on."""
         fields = read_template_fields(TemplateKind.APPROVAL, raw, None, is_partial=False)
         now = stored_now()
+        if known is not None:
+            changed = known.model_copy(update={"description": "", **fields})
+            if changed == known:
+                return known
+            return changed.model_copy(update={"modified": now, "modified_by": principal.subject})
         return TemplateDocument(
             id=await self._templates.take_template_id(),
             kind=TemplateKind.APPROVAL,
@@ -230,21 +252,33 @@ class NodeService:
             try:
                 settled.append(await self._settle_draft(principal, template, node, known.get(node.identifier)))
             except Rejected as fault:
-                faults.append(f"{place}: {node.identifier!r}: {fault.reason}")
-        if faults:
-            raise GraphRefused(faults)
-        new_ids = await self._templates.take_node_ids(sum(node.identifier not in known for node in draft.nodes))
+                remedy = f"; {fault.hint}" if fault.hint else ""
+                faults.append(f"{place}: {node.identifier!r}: {fault.reason}{remedy}")
         topology = draft.topology or template.topology
-        nodes = list(build_nodes(draft, topology=topology, known=template.nodes, new_ids=new_ids, settled=settled))
+        check_graph(draft, topology=topology, known=template.nodes, more=faults)
+        new_ids = await self._templates.take_node_ids(sum(node.identifier not in known for node in draft.nodes))
+        nodes = list(build_nodes(draft, known=template.nodes, new_ids=new_ids, settled=settled))
         made: list[TemplateDocument] = []
+        kept: list[TemplateDocument] = []
+        approvals = await self._find_approvals(template)
         for number, node in enumerate(draft.nodes):
             if node.approval is not None:
-                approval = await self._make_approval(principal, template, nodes[number].id, node.approval.model_dump())
-                made.append(approval)
+                node_id, wanted = nodes[number].id, node.approval.model_dump()
+                before = approvals.get(node_id)
+                approval = await self._make_approval(principal, template, node_id, wanted, before)
+                if approval != before:
+                    (made if before is None else kept).append(approval)
                 nodes[number] = nodes[number].model_copy(update={"template": approval.id})
         left = [node.template for node in template.nodes]
-        changed = template.model_copy(update={"topology": topology})
-        return await self._save_nodes(principal, changed, tuple(nodes), left=left, made=made)
+        return await self._save_nodes(
+            principal, template, tuple(nodes), topology=topology, left=left, made=made, kept=kept
+        )
+
+    async def _find_approvals(self, template: TemplateDocument) -> dict[TemplateNodeId, TemplateDocument]:
+        """Return the approvals that the nodes of a template wrap, by node."""
+        wrapping = {node.template: node.id for node in template.nodes if node.template is not None}
+        query = {"_id": {"$in": sorted(wrapping)}, "kind": TemplateKind.APPROVAL.value}
+        return {wrapping[each.id]: each for each in await self._templates.list_templates(query)} if wrapping else {}
 
     async def _settle_draft(
         self, principal: Principal, template: TemplateDocument, draft: NodeDraft, known: TemplateNode | None
@@ -269,16 +303,20 @@ class NodeService:
         template: TemplateDocument,
         nodes: tuple[TemplateNode, ...],
         *,
+        topology: Topology | None = None,
         left: list[TemplateId | None] | None = None,
         made: list[TemplateDocument] | None = None,
+        kept: list[TemplateDocument] | None = None,
         once: Once | None = None,
         answer: int | None = None,
     ) -> TemplateDocument:
-        """Store the nodes of a template. Approvals among the templates in `left` that no node wraps any more go.
+        """Store the nodes of a template, with new approvals (`made`) and changed ones (`kept`). Approvals among the
+        templates in `left` that no node wraps any more go.
 
         Return the template as it is now, for a repeated request, too.
         """
-        if nodes == template.nodes and not made:
+        topology = topology or template.topology
+        if (nodes, topology) == (template.nodes, template.topology) and not made and not kept and once is None:
             return template
         still = {node.template for node in nodes}
         gone = [each for each in left or () if each is not None and each not in still]
@@ -288,11 +326,16 @@ class NodeService:
             else []
         )
         changed = template.model_copy(
-            update={"nodes": nodes, "modified": stored_now(), "modified_by": principal.subject}
+            update={"nodes": nodes, "topology": topology, "modified": stored_now(), "modified_by": principal.subject}
         )
         gone = [each.id for each in owned]
         earlier = await self._templates.save(
-            made=made or (), changed=[changed], deleted=gone, once=once, answer=answer, by=principal.subject
+            made=made or (),
+            changed=[changed, *(kept or ())],
+            deleted=gone,
+            once=once,
+            answer=answer,
+            by=principal.subject,
         )
         if earlier is not None:
             return await self._templates.load_template(template.id)

@@ -31,6 +31,7 @@ from schemas.ids import TemplateNodeId
 from wms.engine.life.variables import check_size
 from wms.located_text import read_plain
 from wms.trees.graphs.tree_definitions import find_template_id
+from wms.trees.inputs.launch_values import ASK_FIELDS
 from wms.trees.template_errors import FieldsRefused
 
 _MAX_NAME = 512
@@ -47,16 +48,8 @@ _WORK: TypeAdapter[FleetWork | ProcessWork | HostsWork] = TypeAdapter(
 )
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
-#: A field of a request -> the prompt that it allows.
-ASK_FIELDS: Mapping[str, Prompt] = {
-    "ask_variables_on_launch": Prompt.VARIABLES,
-    "ask_inventory_on_launch": Prompt.INVENTORY,
-    "ask_limit_on_launch": Prompt.LIMIT,
-    "ask_scm_branch_on_launch": Prompt.SCM_BRANCH,
-    "ask_labels_on_launch": Prompt.LABELS,
-    "ask_tags_on_launch": Prompt.JOB_TAGS,
-    "ask_skip_tags_on_launch": Prompt.SKIP_TAGS,
-}
+#: What a job on hosts can do with the answers to prompts. The others would reach nothing of it.
+_HOSTS_PROMPTS = frozenset({Prompt.VARIABLES, Prompt.LIMIT, Prompt.LABELS})
 
 
 def read_variables(raw: Any) -> tuple[str, dict[str, Any]]:
@@ -137,6 +130,7 @@ def read_template_fields(
     if "extra_vars" in raw and (found := reader.convert("extra_vars", read_variables)) is not None:
         reader.fields |= {"extra_vars": found[0], "variables": found[1]}
     if kind is not TemplateKind.APPROVAL:
+        reader.refuse_inventory()
         reader.read("survey_enabled", read_boolean)
         asks = set(before.asks if before is not None else ())
         for name, prompt in ASK_FIELDS.items():
@@ -149,6 +143,7 @@ def read_template_fields(
         reader.read("topology", _read_topology)
     if kind is TemplateKind.JOB:
         reader.read("work", _read_work, needed=before is None)
+        reader.check_hosts_prompts(before)
     if kind is TemplateKind.APPROVAL:
         reader.fields["work"] = reader.read_approval(before.work if before is not None else None)
     return reader.finish()
@@ -161,6 +156,7 @@ def read_node_fields(raw: Mapping[str, Any], before: TemplateNode | None) -> dic
         FieldsRefused: fields are wrong.
     """
     reader = FieldReader(raw)
+    reader.refuse_inventory()
     if raw.get("identifier") not in (None, ""):
         reader.read("identifier", _read_identifier)
     reader.read("all_parents_must_converge", read_boolean)
@@ -205,6 +201,13 @@ def _read_approval_timeout(raw: Any) -> int:
     if isinstance(raw, bool) or not isinstance(raw or 0, int) or not 0 <= (raw or 0) <= MAX_TIMEOUT_S:
         raise Rejected(f"must be a whole number of seconds, at most {MAX_TIMEOUT_S} (ten years); 0: it waits for ever")
     return raw or 0
+
+
+def _refuse_inventory(_: Any) -> None:
+    raise Rejected(
+        "templates and nodes have no inventory of their own; name it in the `work` of a job template: "
+        '{"kind": "hosts", "tasks": [...], "inventory": ID}'
+    )
 
 
 def _read_topology(raw: Any) -> Topology:
@@ -263,6 +266,23 @@ class FieldReader:
             if prompt.value in self._raw and (text := self.convert(prompt.value, read_text)) is not None:
                 prompts[prompt] = text
         return {prompt: value for prompt, value in prompts.items() if value not in ("", None)}
+
+    def refuse_inventory(self) -> None:
+        """Refuse an inventory. Nothing would run on it."""
+        if self._raw.get("inventory") not in (None, ""):
+            self.convert("inventory", _refuse_inventory)
+
+    def check_hosts_prompts(self, before: TemplateDocument | None) -> None:
+        """Refuse prompts whose answers would reach nothing of a job on hosts."""
+        if not isinstance(self.fields.get("work", before.work if before is not None else None), HostsWork):
+            return
+        useless = [name for name, prompt in ASK_FIELDS.items() if prompt in self.fields["asks"]]
+        useless += [prompt.value for prompt in self.fields["prompts"]]
+        prompts = {**ASK_FIELDS, **{prompt.value: prompt for prompt in Prompt}}
+        for name in useless:
+            # A template from before this rule can still be changed elsewhere.
+            if prompts[name] not in _HOSTS_PROMPTS and not {name, "work"}.isdisjoint(self._raw):
+                self._faults[name] = [f"a job on hosts does nothing with {prompts[name].value}; leave it out"]
 
     def read_approval(self, before: object) -> ApprovalWork:
         work = before if isinstance(before, ApprovalWork) else ApprovalWork()

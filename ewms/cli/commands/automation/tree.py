@@ -34,14 +34,19 @@ def launch(
     *,
     variables: Annotated[
         list[str] | None,
-        typer.Option("--var", metavar="NAME=VALUE", help="A variable; VALUE is JSON, or else a text. Repeatable."),
+        typer.Option(
+            "--var",
+            metavar="NAME=VALUE",
+            help="A variable; VALUE is JSON, or else a text. Where the survey asks for a text, it is one. Repeatable.",
+        ),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Then watch it.")] = False,
 ) -> None:
     """Launch a tree."""
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
-        run = ews.trees.launch(template, variables=parse_settings(variables or [], "--var", "NAME"))
+        texts = ews.trees.find_text_variables(template) if variables else ()
+        run = ews.trees.launch(template, variables=parse_settings(variables or [], "--var", "NAME", texts=texts))
         if not given.write_result({"id": run.id}, [str(run.id)]):
             typer.echo(run.id)
             if not watch:

@@ -27,7 +27,11 @@ def add(
     *,
     variables: Annotated[
         list[str] | None,
-        typer.Option("--var", metavar="NAME=VALUE", help="A variable; VALUE is JSON, or else a text. Repeatable."),
+        typer.Option(
+            "--var",
+            metavar="NAME=VALUE",
+            help="A variable; VALUE is JSON, or else a text. Where the survey asks for a text, it is one. Repeatable.",
+        ),
     ] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="It launches nothing until you enable it.")] = False,
     start_deadline: Annotated[
@@ -41,7 +45,8 @@ def add(
     """Launch a template at the times of a rule."""
     given: GlobalOptions = context.obj
     with given.make_client() as ews:
-        values = parse_settings(variables or [], "--var", "NAME")
+        texts = ews.trees.find_text_variables(template) if variables else ()
+        values = parse_settings(variables or [], "--var", "NAME", texts=texts)
         made = ews.trees.schedules.add(
             template,
             name,

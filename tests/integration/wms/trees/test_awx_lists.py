@@ -19,6 +19,16 @@ async def test_k1_4_k3_11_a_caller_without_a_token_is_asked_for_one(awx: AwxWorl
     assert (await awx.world.http.get("/v1/workflows/x")).status_code == 403
 
 
+async def test_k1_5_k1_6_k1_7_k1_8_no_password_opens_a_way_in(awx: AwxWorld) -> None:
+    """1.12 rules: passwords are for issuers that have them. Clients take 404 for a server without log-in."""
+    password = {"Authorization": "Basic YWRhOmFkYQ=="}
+    ways = ("/api/login/", f"{V2}/users/ada/personal_tokens/", "/api/gateway/v1/tokens/", f"{V2}/tokens/")
+    for path in ways:
+        answer = await awx.world.http.post(path, json={}, headers=password)
+        assert (answer.status_code, answer.json()["detail"]) == (404, "Not Found"), path
+    assert (await awx.world.http.get(f"{V2}/me/", headers=password)).status_code == 401
+
+
 async def test_k3_14_a_get_without_the_slash_is_sent_on_with_its_query(awx: AwxWorld) -> None:
     answer = await awx.world.http.get(f"{V2}/unified_jobs?order_by=finished&name=a%20b", follow_redirects=False)
     assert answer.status_code == 301

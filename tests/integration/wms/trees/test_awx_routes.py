@@ -244,6 +244,59 @@ async def test_k4_8_k4_18_an_approval_is_made_listed_and_decided(awx: AwxWorld) 
     assert "'Sign' failed (ada denied the approval)" in tree_job["job_explanation"]
 
 
+async def test_a_graph_that_comes_again_keeps_its_approvals_and_who_waits_for_them(awx: AwxWorld) -> None:
+    ada, tree = awx.ada, await awx.make_tree()
+    path = f"{V2}/workflow_job_templates/{tree}/graph/"
+
+    def describe(**more: Any) -> dict[str, Any]:
+        sign = {"identifier": "a", "approval": {"name": "Sign", **more}, "success": ["b"]}
+        return {"nodes": [sign, {"identifier": "b", "approval": {"name": "Ship"}}]}
+
+    async def list_approvals() -> list[int]:
+        found = (await ada.get(f"/workflow_job_templates/{tree}/workflow_nodes/"))["results"]
+        return [each["unified_job_template"] for each in found]
+
+    await ada.call("PUT", path, describe(timeout=600))
+    approvals = await list_approvals()
+    run = (await ada.post(f"/workflow_job_templates/{tree}/launch/"))["workflow_job"]
+    first = await awx.trees.until_job(run, 0)
+    await ada.call("PUT", path, describe(timeout=600, description="again"))
+    node = (await ada.get(f"/workflow_job_templates/{tree}/workflow_nodes/"))["results"][1]["id"]
+    create = f"/workflow_job_template_nodes/{node}/create_approval_template/"
+    assert (await ada.post(create, {"name": "Ship it", "timeout": 300}))["id"] == approvals[1]
+    assert await list_approvals() == approvals
+    changed = await ada.get(f"/workflow_approval_templates/{approvals[0]}/")
+    assert (changed["description"], changed["timeout"]) == ("again", 600)
+    await ada.post(f"/workflow_approvals/{first.id}/approve/", code=204)
+    second = await awx.trees.until_job(run, 1)
+    assert (await ada.get(f"/workflow_approvals/{second.id}/"))["name"] == "Ship it", "a node takes it as it is then"
+    await ada.post(f"/workflow_approvals/{second.id}/approve/", code=204)
+    assert (await awx.trees.until_over(run)).status == "successful"
+    assert (await ada.get("/workflow_approval_templates/"))["count"] == 2
+
+
+async def test_a_node_whose_template_goes_before_its_turn_says_so(awx: AwxWorld) -> None:
+    tree, build, test = await awx.make_tree(), await awx.make_job("build"), await awx.make_job("test")
+    nodes = [{"identifier": "a", "template": build, "success": ["b"]}, {"identifier": "b", "template": test}]
+    await awx.ada.call("PUT", f"{V2}/workflow_job_templates/{tree}/graph/", {"nodes": nodes})
+    run = (await awx.ada.post(f"/workflow_job_templates/{tree}/launch/"))["workflow_job"]
+    await awx.trees.worker.hear("do-build")
+    await awx.ada.call("DELETE", f"{V2}/job_templates/{test}/", code=204)
+    await awx.trees.end("build")
+    await awx.trees.until_over(run)
+    shown = await awx.ada.get(f"/workflow_jobs/{run}/")
+    assert (shown["status"], f"template #{test} has been deleted" in shown["job_explanation"]) == ("failed", True)
+
+
+async def test_a_graph_that_comes_again_with_another_topology_has_it(awx: AwxWorld) -> None:
+    tree = await awx.make_tree(topology="tree")
+    path, nodes = f"{V2}/workflow_job_templates/{tree}/graph/", [{"identifier": "a"}]
+    for topology in ("tree", "dag", "tree"):
+        put = await awx.ada.call("PUT", path, {"topology": topology, "nodes": nodes})
+        stored = await awx.ada.call("GET", f"{path}source/")
+        assert put["topology"] == stored["topology"] == topology
+
+
 async def test_k3_1_k3_2_k3_3_k3_14_lists_are_filtered_sorted_and_paged(awx: AwxWorld) -> None:
     ada = awx.ada
     ids = [await awx.make_tree(f"tree {number}") for number in range(5)]

@@ -23,9 +23,10 @@ async def test_1_6_prompts_of_the_tree_beat_those_of_its_node_and_these_the_temp
     described = await ada.get(f"{path}launch/")
     assert (described["node_prompts_rejected"], described["defaults"]["limit"]) == ([], "tree")
 
-    given = {"limit": "launch", "job_tags": "launch", "labels": [label]}
+    given = {"limit": "launch", "job_tags": "launch", "labels": [label], "inventory": 3, "extravars": {"a": "b"}}
     launched = await ada.post(f"{path}launch/", given)
-    assert launched["ignored_fields"] == {"job_tags": "launch"}, "the tree does not ask for tags"
+    ignored = {"job_tags": "launch", "inventory": 3, "extravars": "$encrypted$"}
+    assert launched["ignored_fields"] == ignored, "it does not ask for the first two, and nothing has the last name"
     order = await awx.trees.worker.hear("do-build")
     assert order.state["prompts"] == {"limit": "launch", "job_tags": "node", "skip_tags": "own"}
     await awx.trees.worker.end(order)

@@ -39,6 +39,26 @@ async def test_a_tree_is_launched_shown_watched_and_drawn(awx: AwxWorld) -> None
     assert "no template is called 'nothing'" in await run_command(awx, "tree", "launch", "nothing", status=4)
 
 
+async def test_an_answer_to_a_question_that_wants_a_text_stays_as_it_is_typed(awx: AwxWorld) -> None:
+    def ask(name: str, kind: str, **more: Any) -> dict[str, Any]:
+        return {"variable": name, "question_name": name, "type": kind, "required": True, **more}
+
+    questions = [ask("version", "text"), ask("stage", "multiplechoice", choices=["1", "2"]), ask("n", "integer")]
+    survey = {"name": "n", "description": "", "spec": questions}
+    tree = await awx.make_tree(survey_enabled=True)
+    await awx.ada.post(f"/workflow_job_templates/{tree}/survey_spec/", survey, code=200)
+    words = ("--var", "version=1.10", "--var", "stage=2", "--var", "n=3")
+    launched = await run_command(awx, "tree", "launch", "release", *words)
+    shown = await awx.ada.get(f"/workflow_jobs/{launched.split()[0]}/")
+    assert json.loads(shown["extra_vars"]) == {"version": "1.10", "stage": "2", "n": 3}
+    quoted = await run_command(awx, "tree", "launch", str(tree), "--var", 'version="1.10"', *words[2:])
+    assert json.loads((await awx.ada.get(f"/workflow_jobs/{quoted.split()[0]}/"))["extra_vars"])["version"] == "1.10"
+    rule = "DTSTART:20990101T000000Z RRULE:FREQ=DAILY"
+    await run_command(awx, "tree", "schedule", "add", "release", "nightly", rule, *words)
+    saved = (await awx.ada.get("/schedules/?name=nightly"))["results"][0]
+    assert saved["extra_data"] == {"version": "1.10", "stage": "2", "n": 3}
+
+
 async def test_an_approval_is_decided(awx: AwxWorld) -> None:
     tree = await awx.make_tree()
     nodes = [{"identifier": "s", "approval": {"name": "sign"}}]

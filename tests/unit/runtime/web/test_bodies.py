@@ -116,7 +116,7 @@ def test_a_flood_of_problems_is_cut() -> None:
     [
         (b"", "not JSON"),
         (b"{", "not JSON (line 1"),
-        (b"[]", "is not of type 'object'"),
+        (b"[]", "the body is not of type 'object'"),
         (b'{"priority": NaN}', "NaN"),
         (b'{"priority": -Infinity}', "NaN"),
         (b'{"tasks": [], "tasks": []}', "twice"),

@@ -164,7 +164,7 @@ async def test_a_body_may_be_a_list(http: httpx2.AsyncClient) -> None:
     answer = await http.post("/api/processes/enroll", json=[{"a": 1}, {}])
     assert answer.json() == {"subject": "ada", "body": [{"a": 1}, {}], "name": "/api/processes/enroll"}
     refused = await http.post("/api/processes/enroll", json={"a": 1})
-    assert (refused.status_code, refused.json()["detail"]) == (400, "is not of type 'array'")
+    assert (refused.status_code, refused.json()["detail"]) == (400, "the body is not of type 'array'")
     refused = await http.post("/api/processes/enroll", json=[{}, 5])
     assert refused.json()["detail"] == "'1': is not of type 'object'"
     assert (await http.put("/api/processes/enroll/resume")).json()["body"] == []

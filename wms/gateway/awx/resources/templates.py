@@ -12,18 +12,19 @@ from runtime.web.route import Call, Route, answer_json, answer_nothing
 from schemas.automation.trees import TemplateDocument, TemplateKind
 from schemas.errors import Rejected
 from schemas.ids import TemplateId
+from schemas.rules.secret_names import MASK
 from wms.gateway.awx.kinds.templates import TEMPLATE_FIELDS
 from wms.gateway.awx.requests import AwxParts, Requests, answer_page, read_id, route_list, route_object
 from wms.gateway.awx.shapes.job_shapes import show_job
 from wms.gateway.awx.shapes.template_shapes import JOB_TYPES, PATHS, show_own_variables, show_template
 from wms.tenancy.rights import Action, Principal
 from wms.tenancy.tree_rights import may_on_tree
-from wms.trees.inputs.launch_values import PROMPT_FIELDS, list_unasked
+from wms.trees.inputs.launch_values import ASK_FIELDS, PROMPT_FIELDS, list_unasked
 from wms.trees.inputs.surveys import find_survey_faults, mask_survey
 from wms.trees.jobs.drawing import Drawing, draw_dot, draw_mermaid, show_drawing
 from wms.trees.jobs.tree_runs import TreeLaunch
 from wms.trees.template_errors import FieldsRefused
-from wms.trees.templates.template_fields import ASK_FIELDS, read_variables
+from wms.trees.templates.template_fields import read_variables
 
 
 async def show_templates(
@@ -170,7 +171,10 @@ class TemplateRoutes:
         launch = TreeLaunch(extra_vars=extra_vars, prompts=prompts)
         run, values = await self._parts.trees.runs.launch(principal, template.id, launch, once=call.once)
         kind = JOB_TYPES[self._kind]
-        shown = {kind: run.id, "ignored_fields": dict(values.ignored), **show_job(run, now=stored_now(), is_there=True)}
+        # Values of unknown fields may be secrets, as those of AWX's `credential_passwords`.
+        unknown = dict.fromkeys(body.keys() - PROMPT_FIELDS.keys() - {"extra_vars"}, MASK)
+        ignored = {**values.ignored, **unknown}
+        shown = {kind: run.id, "ignored_fields": ignored, **show_job(run, now=stored_now(), is_there=True)}
         answer = answer_json(shown, code=201)
         answer.headers["Location"] = shown["url"]
         return answer

@@ -18,9 +18,8 @@ from schemas.engine.run_documents import RunDocument
 from wms.engine.life.variables import mask_values
 from wms.gateway.awx.shapes.object_paths import make_url, relate_lists
 from wms.gateway.awx.shapes.role_words import list_template_keys, summarize_roles
-from wms.trees.inputs.launch_values import mask_extra_data
+from wms.trees.inputs.launch_values import ASK_FIELDS, mask_extra_data
 from wms.trees.jobs.job_statuses import find_job_status
-from wms.trees.templates.template_fields import ASK_FIELDS
 
 #: Kind -> the part of the path of its objects.
 PATHS: Mapping[TemplateKind, str] = {

@@ -12,7 +12,7 @@ from schemas.ids import TemplateId, TemplateNodeId
 from tests.unit.wms.trees.template_samples import make_nodes, node_id
 from wms.located_text import BadDocument, LocatedDocument, read_located
 from wms.trees.graphs.graph_rules import TreeRefused, add_edge
-from wms.trees.graphs.whole_graph import GraphRefused, NodeDraft, build_nodes, read_graph, write_graph
+from wms.trees.graphs.whole_graph import GraphRefused, NodeDraft, build_nodes, check_graph, read_graph, write_graph
 
 S, F, A = EdgeKind.SUCCESS, EdgeKind.FAILURE, EdgeKind.ALWAYS
 
@@ -43,9 +43,9 @@ def build(
     text: str, known: tuple[TemplateNode, ...] = (), topology: Topology = Topology.DAG
 ) -> tuple[TemplateNode, ...]:
     draft = read_graph(read_located(text))
+    check_graph(draft, topology=draft.topology or topology, known=known)
     return build_nodes(
         draft,
-        topology=draft.topology or topology,
         known=known,
         new_ids=[TemplateNodeId(10 + n) for n in range(len(draft.nodes))],
         settled=[settle(node, TemplateId(100 + n)) for n, node in enumerate(draft.nodes)],
@@ -94,18 +94,39 @@ def test_every_fault_of_the_form_is_told_with_its_line() -> None:
     text = "nodes:\n- identifier: a\n  colour: red\n- template: 3\n- identifier: b\n  success: c\ntopology: ring\n"
     assert faults(text) == (
         "line 7: topology: 'ring' is none of tree, dag",
-        "line 3: colour: Extra inputs are not permitted",
-        "line 4: identifier: Field required",
-        "line 5: success_nodes: Input should be a valid tuple",
+        "line 3: colour: there is no such key; there are " + ", ".join(NodeDraft.model_fields),
+        "line 4: identifier: is missing",
+        "line 5: success_nodes: must be a list",
+    )
+    text = "- 7\n- identifier: a\n  template: [1]\n  approval: {timeout: -1, x: 1}\n"
+    assert faults(text) == (
+        "line 1: node: must be an object",
+        "line 3: template: must be the name or the id of a template, or null",
+        "line 4: approval.name: is missing",
+        "line 4: approval.timeout: must be greater than or equal to 0",
+        "line 4: approval.x: there is no such key; there are name, description, timeout, bars_starter",
     )
     assert faults("7") == ("line 1: give a list of nodes, or an object with `nodes`",)
     assert faults("nodes: []\nedges: []\n") == ("line 2: 'edges' is none of nodes, topology",)
 
 
+def test_faults_of_the_form_hide_neither_wrong_names_nor_broken_rules() -> None:
+    text = (
+        "- identifier: a\n  success: [b, bad, zz]\n  always: [c]\n- identifier: b\n- identifier: c\n"
+        "- identifier: b\n- identifier: bad\n  colour: red\n"
+    )
+    found = faults(text)
+    assert [fault.partition(":")[0] for fault in found] == ["line 8", "line 6", "line 1", "line 1"]
+    assert "names 'zz', and no node is called so" in found[2]
+    assert "(the rule 'exclusion' of the topology 'tree')" in found[3]
+    nameless = faults("- identifier: a\n  success: [zz]\n- colour: red\n")
+    assert len(nameless) == 2, "the node without an identifier may be the one that the edge means"
+
+
 def test_names_that_do_not_fit_together_are_told_with_their_line() -> None:
     text = "- identifier: a\n  success: [z]\n- identifier: a\n- identifier: b\n  template: 1\n  approval: {name: x}\n"
     assert faults(text) == (
-        "line 3: two nodes have the identifier 'a'",
+        "line 3: two nodes have the identifier 'a'; give one of them another",
         "line 1: success_nodes of 'a' names 'z', and no node is called so",
         "line 4: 'b' has a template and an approval; a node wraps one of them",
     )
@@ -120,7 +141,7 @@ def test_a22_a23_a24_every_broken_rule_is_told_with_its_line() -> None:
     assert [fault.partition(":")[0] for fault in found] == ["line 1", "line 4", "line 4"]
     assert "always_nodes" in found[0]
     assert "multiple parents" in found[1]
-    assert "cycle detected: node #11 'b' > node #14 'e' > node #11 'b'" in found[2]
+    assert "cycle detected: node 'b' > node 'e' > node 'b'" in found[2]
     assert [("cycle" in fault) for fault in faults(text, Topology.DAG)] == [True]
 
 
@@ -178,4 +199,5 @@ def test_10_000_nodes_take_linear_time() -> None:
     draft = read_graph(LocatedDocument(listed))
     ids = [TemplateNodeId(i) for i in range(n)]
     settled = [settle(node, None) for node in draft.nodes]
-    assert len(build_nodes(draft, topology=Topology.TREE, known=(), new_ids=ids, settled=settled)) == n
+    check_graph(draft, topology=Topology.TREE, known=())
+    assert len(build_nodes(draft, known=(), new_ids=ids, settled=settled)) == n

@@ -85,10 +85,13 @@ def test_1_6_a_node_is_refused_with_what_its_template_does_not_ask_for() -> None
     check_saved_values(template, extra_data={"b": 1}, prompts={"limit": "x", "scm_branch": ""})
     with pytest.raises(NotAsked, match=r"variables z: the template 'release' is not configured to prompt") as refused:
         check_saved_values(template, extra_data={"z": 1}, prompts={})
-    assert refused.value.hint == "set ask_variables_on_launch, or name them in its survey"
+    assert refused.value.hint == "leave them out, set ask_variables_on_launch there, or name them in its survey"
     with pytest.raises(NotAsked, match="scm_branch") as refused:
         check_saved_values(template, extra_data={}, prompts={"scm_branch": "main"})
-    assert refused.value.hint == "set ask_scm_branch_on_launch"
+    assert refused.value.hint == "leave it out, or set ask_scm_branch_on_launch there"
+    with pytest.raises(NotAsked, match="inventory, job_tags") as refused:
+        check_saved_values(template, extra_data={}, prompts={"inventory": 3, "job_tags": "a"})
+    assert refused.value.hint == "leave it out, or set ask_inventory_on_launch and ask_tags_on_launch there"
 
 
 NAMES = st.sampled_from("abcdef")

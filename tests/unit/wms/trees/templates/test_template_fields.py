@@ -10,7 +10,7 @@ from schemas.engine.graph import MAX_TIMEOUT_S, EdgeKind, Node, NodeKind, WaitKi
 from tests.unit.wms.trees.template_samples import make_template
 from wms.engine.life.waiting import arm_wait
 from wms.located_text import LocatedDocument
-from wms.trees.graphs.whole_graph import GraphRefused, read_graph
+from wms.trees.graphs.whole_graph import read_graph
 from wms.trees.template_errors import FieldsRefused
 from wms.trees.templates.template_fields import (
     read_children,
@@ -55,8 +55,7 @@ def test_a_time_that_no_calendar_holds_is_refused(seconds: Any) -> None:
         read_node_fields({"timeout": seconds}, None)
     assert "ten years" in refused.value.fields["timeout"][0]
     for fields in ({"timeout_s": seconds}, {"approval": {"name": "a", "timeout": seconds}}):
-        with pytest.raises(GraphRefused):
-            read_graph(LocatedDocument([{"identifier": "a", **fields}]))
+        assert read_graph(LocatedDocument([{"identifier": "a", **fields}])).faults
 
 
 def read_approval(before: ApprovalWork | None = None, **raw: Any) -> ApprovalWork:
@@ -64,6 +63,41 @@ def read_approval(before: ApprovalWork | None = None, **raw: Any) -> ApprovalWor
     work = read_template_fields(TemplateKind.APPROVAL, raw, template, is_partial=True)["work"]
     assert isinstance(work, ApprovalWork)
     return work
+
+
+HOSTS = {"kind": "hosts", "tasks": [1], "inventory": 1}
+
+
+@pytest.mark.parametrize(
+    ("raw", "faulty"),
+    [
+        ({"ask_inventory_on_launch": True, "ask_limit_on_launch": True}, ["ask_inventory_on_launch"]),
+        ({"ask_tags_on_launch": 1, "scm_branch": "main"}, ["ask_tags_on_launch", "scm_branch"]),
+        ({"ask_variables_on_launch": True, "ask_labels_on_launch": True, "limit": "web", "job_tags": ""}, []),
+    ],
+)
+def test_a_job_on_hosts_asks_for_nothing_that_it_would_ignore(raw: dict[str, Any], faulty: list[str]) -> None:
+    whole = {"name": "patch", "work": HOSTS, **raw}
+    if not faulty:
+        read_template_fields(TemplateKind.JOB, whole, None, is_partial=False)
+        return
+    with pytest.raises(FieldsRefused) as refused:
+        read_template_fields(TemplateKind.JOB, whole, None, is_partial=False)
+    assert sorted(refused.value.fields) == faulty
+    process = {"kind": "process", "definition": "build"}
+    read_template_fields(TemplateKind.JOB, {**whole, "work": process}, None, is_partial=False)
+
+
+@pytest.mark.parametrize("kind", [TemplateKind.JOB, TemplateKind.WORKFLOW])
+def test_an_inventory_of_a_template_or_a_node_is_refused_and_an_empty_one_is_none(kind: TemplateKind) -> None:
+    raw = {"name": "x", "work": HOSTS}
+    for empty in (None, ""):
+        read_template_fields(kind, {**raw, "inventory": empty}, None, is_partial=False)
+        read_node_fields({"inventory": empty}, None)
+    with pytest.raises(FieldsRefused, match="name it in the `work` of a job template"):
+        read_template_fields(kind, {**raw, "inventory": 3}, None, is_partial=False)
+    with pytest.raises(FieldsRefused, match="name it in the `work` of a job template"):
+        read_node_fields({"inventory": 3}, None)
 
 
 def test_k4_8_a_change_of_an_approval_keeps_what_it_does_not_name() -> None:
