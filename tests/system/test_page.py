@@ -170,6 +170,22 @@ def test_an_operator_drains_a_place_and_undrains_it(context: BrowserContext, wit
     assert watched.faults == []
 
 
+def test_a_place_that_an_operator_has_given_up_is_shown_as_lost(context: BrowserContext, with_worker: Stack) -> None:
+    watched = open_page(context, with_worker.gateway)
+    watched.open("#/operators?tab=places")
+    watched.sign_in(with_worker.list_endpoints()["admin_token"])
+    row = watched.page.get_by_role("row").filter(has_text=CLUSTER)
+    expect(row).to_contain_text("open")
+    with Client(with_worker.gateway, token=with_worker.list_endpoints()["admin_token"]) as operator:
+        operator.operators.drain(CLUSTER, reason="a fire", is_lost=True)
+        try:
+            expect(row).to_contain_text("lost", timeout=2 * PATIENCE_MS)
+            expect(row).to_contain_text(": a fire; its taskforces end")
+        finally:
+            operator.operators.undrain(CLUSTER)
+    assert watched.faults == []
+
+
 def test_a_part_whose_script_does_not_come_says_so(tab: Watched) -> None:
     # The scripts of all parts come a while after the sign-in; this one is asked for before.
     tab.page.route("**/assets/catalogue_parts-*.js", lambda route: route.abort())

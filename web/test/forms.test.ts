@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeDrain, sumByPlace, writeDrain } from "../src/operators/places.ts";
+import { askUndrain, describeDrain, sumByPlace, writeDrain } from "../src/operators/places.ts";
 import { readFields, readValue } from "../src/processes/form_fields.ts";
 import { makeLaunchBody, readSurvey } from "../src/trees/survey.ts";
 import { makeTreeParts } from "../src/trees/tree_graph.ts";
@@ -68,4 +68,11 @@ test("a drain says why, and when its workers end if they must", () => {
   const drain = { since: "A", reason: "new disks", workers_end_at: null, is_lost: false };
   assert.equal(describeDrain(drain, (instant) => instant), "since A: new disks");
   assert.equal(describeDrain({ ...drain, reason: "", workers_end_at: "B" }, (instant) => instant), "since A; its workers end at B");
+});
+
+test("a lost place says that its taskforces end, and that nothing takes their place", () => {
+  const lost = { since: "A", reason: "a fire", workers_end_at: "B", is_lost: true };
+  assert.equal(describeDrain(lost, (instant) => instant), "since A: a fire; its taskforces end");
+  assert.match(askUndrain(lost), /nothing takes the place of those that have ended/);
+  assert.match(askUndrain({ ...lost, is_lost: false }), /in the place of those that the drain has stopped/);
 });

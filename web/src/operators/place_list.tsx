@@ -9,7 +9,7 @@ import { Badge, Card, Table } from "../parts/basics.tsx";
 import { Shown } from "../parts/states.tsx";
 import { countOf, describeInstant, describeNumber } from "../parts/texts.ts";
 import { useApi } from "../session/session.ts";
-import { describeDrain, sumByPlace, writeDrain } from "./places.ts";
+import { askUndrain, describeDrain, sumByPlace, writeDrain } from "./places.ts";
 import { useTaskforces } from "./taskforces.ts";
 
 const SLOW_MS = 15_000;
@@ -50,7 +50,7 @@ export function PlaceList(): VNode {
 function Standing({ of: { drain } }: { of: ClusterLocation }): VNode {
   return drain ? (
     <>
-      <Badge state="drained" tone="warn" /> {describeDrain(drain, describeInstant)}
+      {drain.is_lost ? <Badge state="lost" tone="bad" /> : <Badge state="drained" tone="warn" />} {describeDrain(drain, describeInstant)}
     </>
   ) : (
     <Badge state="open" tone="good" />
@@ -80,7 +80,7 @@ function DrainAction({ of: { name, drain }, refresh }: DrainProps): VNode {
     return `Workers start there again. ${countOf(status.n_waiting, "taskforce")} waiting.`;
   };
   return drain ? (
-    <Action text={`Undrain ${name}`} act={end} question="Workers start at this place again, also in the place of those that the drain has stopped." />
+    <Action text={`Undrain ${name}`} act={end} question={askUndrain(drain)} />
   ) : (
     <Action text={`Drain ${name}`} act={begin} question="No workers start at this place until somebody undrains it. Taskforces wait, and users see the reason.">
       <div class="field">

@@ -28,8 +28,15 @@ export function writeDrain(reason: string, minutes: string, now: number): DrainR
   return { reason, workers_end_at: minutes.trim() === "" ? null : new Date(now + Number(minutes) * 60_000).toISOString() };
 }
 
-/** Return since when a place is drained, why, and when its workers end. `describe` makes text of an instant. */
+/** Return since when a place is drained, why, and when its workers end or that it is lost. `describe` makes text of an instant. */
 export function describeDrain(drain: DrainSeen, describe: (instant: string) => string): string {
   const end = drain.workers_end_at ? `; its workers end at ${describe(drain.workers_end_at)}` : "";
-  return `since ${describe(drain.since)}${drain.reason ? `: ${drain.reason}` : ""}${end}`;
+  const rest = drain.is_lost ? "; its taskforces end" : end;
+  return `since ${describe(drain.since)}${drain.reason ? `: ${drain.reason}` : ""}${rest}`;
+}
+
+/** Return what a person is asked before a place is undrained. */
+export function askUndrain(drain: DrainSeen): string {
+  const ended = drain.is_lost ? "; nothing takes the place of those that have ended." : ", also in the place of those that the drain has stopped.";
+  return `Workers start at this place again${ended}`;
 }
