@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
 
 from schemas.automation.trees import (
     MAX_IDENTIFIER,
@@ -161,14 +160,14 @@ def _spell_lists(raw: Any) -> Any:
     return {(_ALIASES.get(key, key) if _ALIASES.get(key) not in raw else key): value for key, value in raw.items()}
 
 
-def _describe_fault(document: LocatedDocument, path: Path, fault: ErrorDetails) -> str:
+def _describe_fault(document: LocatedDocument, path: Path, fault: Mapping[str, Any]) -> str:
     # Of a value that may be of several types, pydantic names each type.
     where = fault["loc"][:1] if fault["loc"][:1] == ("template",) else fault["loc"]
     place = document.name_place((*path, *where))
     return f"{place}: {'.'.join(map(str, where)) or 'node'}: {_explain_fault(where, fault)}"
 
 
-def _explain_fault(where: Sequence[int | str], fault: ErrorDetails) -> str:
+def _explain_fault(where: Sequence[int | str], fault: Mapping[str, Any]) -> str:
     if where == ("template",):
         return "must be the name or the id of a template, or null"
     match fault["type"]:
@@ -182,7 +181,7 @@ def _explain_fault(where: Sequence[int | str], fault: ErrorDetails) -> str:
         case "tuple_type":
             return "must be a list"
         case _:
-            return fault["msg"].replace("Input should be", "must be")
+            return str(fault["msg"]).replace("Input should be", "must be")
 
 
 def check_graph(
