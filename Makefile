@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POOL ?= condor
-TEST_JOBS ?= 4
+TEST_JOBS ?= 6
 ARGS ?=
 
 # Without compiled files each worker of pytest rewrites the assertions of 500 modules again: 6 s of a core for each.

@@ -21,7 +21,7 @@ from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.system.services import ServerPlaces, Unpacked
 
 _MEMORY = Path("/dev/shm")
-#: The data of one set of servers take some 0.2 GB, and four workers have a set each.
+#: The data of one set of servers take some 0.2 GB, and six workers have a set each.
 _LEAST_FREE_BYTES = 4 << 30
 
 

@@ -1,9 +1,10 @@
-"""Run all tests in two parts, one after the other: `python -m tests.whole_run --numprocesses=4`.
+"""Run all tests in two parts, one after the other: `python -m tests.whole_run --numprocesses=6`.
 
 Each worker of pytest-xdist imports every test of its run. The tests that need no service are nine tenths of all, and
 keep the cores busy: two workers run them as fast as four, and save two of four imports. The tests with services wait
-at times, so four workers share two cores; they import only what they run. With eight workers the same tests took 1.4
-times the CPU: systems that wait for their turn work too, and processes find the caches cold.
+for much of their time, so six workers share two cores; they import only what they run. With four workers the cores
+idled for a fifth of the time. With eight they never did, and the same tests took 1.4 times the CPU of four: systems
+that wait for their turn work too, and processes find the caches cold.
 """
 
 import os
