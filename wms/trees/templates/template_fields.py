@@ -33,6 +33,7 @@ from wms.located_text import read_plain
 from wms.trees.graphs.tree_definitions import find_template_id
 from wms.trees.inputs.launch_values import ASK_FIELDS
 from wms.trees.template_errors import FieldsRefused
+from wms.trees.templates.fleet_request_check import check_fleet_request
 
 _MAX_NAME = 512
 #: An id, as a number or as a text.
@@ -230,6 +231,8 @@ def _read_work(raw: Any) -> FleetWork | ProcessWork | HostsWork:
     if isinstance(work, ProcessWork) and find_template_id(work.definition) is not None:
         # The right to launch that template is unchecked, and it may be of another organization.
         raise Rejected(f"definition: {work.definition!r} is a template, not a process; wrap it in a node of a tree")
+    if isinstance(work, FleetWork):
+        check_fleet_request(work.request)
     if isinstance(work, HostsWork) and not work.strategy.is_known:
         raise Rejected(f"strategy: must be one of {', '.join(JobStrategy)}")
     return work
