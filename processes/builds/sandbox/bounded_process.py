@@ -9,13 +9,18 @@ import selectors
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from processes.builds.sandbox.limits import Measured, RunLimits, describe_excess
 
 _LOOK_S = 0.5
+#: So long the kernel may take to end the processes of a sandbox that was killed.
+_ENDING_S = 30.0
+#: bubblewrap's holder, itself, and the first process of the sandbox are among so many.
+_N_OLDEST = 8
 #: A measurement of the disk must take at most this part of the time.
 _MEASURING_SHARE = 0.25
 #: So many failed measurements of the disk in a row end the program.
@@ -72,10 +77,30 @@ def run_bounded(
         with enter_run():
             return _follow_process(process, limits, take_output, measure_disk, disk)
     finally:
-        process.kill()
-        process.wait()
+        _end_all(process)
         assert process.stdout is not None
         process.stdout.close()
+
+
+def _end_all(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a sandbox, and wait until the kernel has ended all its processes.
+
+    They end after bubblewrap's own process, and on a busy machine noticeably later. The first process of the sandbox is
+    among its oldest descendants, and ends after all others.
+    """
+    with ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
+        for pid in islice(_list_descendants(process.pid), _N_OLDEST):
+            with suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(pid)
+                stack.callback(os.close, descriptor)
+                selector.register(descriptor, selectors.EVENT_READ)
+        process.kill()
+        process.wait()
+        end_at = time.monotonic() + _ENDING_S
+        while selector.get_map() and (left_s := end_at - time.monotonic()) > 0:
+            for ended, _ in selector.select(left_s):
+                selector.unregister(ended.fileobj)
 
 
 def _follow_process(
@@ -139,6 +164,12 @@ def _read_free_bytes(disk: Path | None) -> int | None:
 
 def _sum_descendants(pid: int) -> tuple[int, int]:
     """Return the resident memory of all descendants of `pid` in bytes, and their number."""
+    pages = _list_descendants(pid)
+    return sum(pages.values()) * _PAGE_BYTES, len(pages)
+
+
+def _list_descendants(pid: int) -> dict[int, int]:
+    """Return the pids of all descendants of `pid`, generation by generation, each with its resident memory in pages."""
     children: dict[int, list[int]] = {}
     pages: dict[int, int] = {}
     for entry in os.scandir("/proc"):
@@ -149,13 +180,12 @@ def _sum_descendants(pid: int) -> tuple[int, int]:
                 continue
             children.setdefault(int(fields[1]), []).append(int(entry.name))
             pages[int(entry.name)] = int(fields[21])
-    total, n_found, queue = 0, 0, [pid]
-    while queue:
-        below = children.get(queue.pop(), [])
-        total += sum(pages[one] for one in below)
-        n_found += len(below)
-        queue += below
-    return total * _PAGE_BYTES, n_found
+    found: dict[int, int] = {}
+    generation = [pid]
+    while generation:
+        generation = [child for parent in generation for child in children.get(parent, [])]
+        found.update((child, pages[child]) for child in generation)
+    return found
 
 
 def _read_short(path: str) -> bytes:

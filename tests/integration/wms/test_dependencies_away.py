@@ -50,7 +50,7 @@ async def cuttable(
         tms = await Tms.connect(rabbitmq.amqp_url(service, control_vhost), service)
         stack.push_async_callback(tms.close)
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=running.gateway_url, timeout=60))
-        yield World(running, mqs, tms, issuer, settings, http), to_mongo, to_broker
+        yield World(running, (mqs, tms), issuer, settings, http), to_mongo, to_broker
         to_mongo.mend()
         to_broker.mend()
 

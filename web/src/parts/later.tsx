@@ -2,6 +2,7 @@
 
 import { type ComponentType, h, type VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { LaterScript, type ScriptState } from "./later_script.ts";
 import { Loading } from "./states.tsx";
 
 export interface Later<Props> {
@@ -11,39 +12,19 @@ export interface Later<Props> {
   fetch: () => void;
 }
 
-/** Return the part that `load` gives. Its script is fetched once, and again after a failure. */
+/** Return the part that `load` gives. */
 export function makeLater<Props extends object>(load: () => Promise<ComponentType<Props>>): Later<Props> {
-  let found: ComponentType<Props> | null = null;
-  let coming: Promise<void> | null = null;
-  const fetch = (): Promise<void> => {
-    coming ??= load().then(
-      (part) => {
-        found = part;
-      },
-      (failure) => {
-        coming = null;
-        throw failure;
-      },
-    );
-    return coming;
-  };
+  const script = new LaterScript(load);
 
   function Part(props: Props): VNode {
-    const [state, setState] = useState<"coming" | "here" | "failed">(found ? "here" : "coming");
-    useEffect(() => {
-      if (!found) {
-        fetch().then(
-          () => setState("here"),
-          () => setState("failed"),
-        );
-      }
-    }, []);
-    if (found) {
-      return h(found as ComponentType<object>, props);
+    const [state, setState] = useState<ScriptState>("coming");
+    useEffect(() => script.watch(setState), []);
+    if (script.content) {
+      return h(script.content as ComponentType<object>, props);
     }
     return state === "failed" ? <Gone /> : <Loading what="this part" />;
   }
-  return { Part, fetch: () => void fetch().catch(() => {}) };
+  return { Part, fetch: () => void script.fetch() };
 }
 
 function Gone(): VNode {
