@@ -33,7 +33,7 @@ from schemas.engine.run_documents import RunDocument
 from schemas.engine.runs import NODE_OPEN, RUN_OVER
 from schemas.errors import Unavailable
 from tests.campaigns.engine_judgement import Judgement
-from tests.campaigns.engine_plan import SEEDS_A_SWEEP, PlannedStrikes, Point, plan_strikes
+from tests.campaigns.engine_plan import SEEDS_A_SWEEP, PlannedStrikes, Point, join_neighbours, plan_strikes
 from tests.campaigns.engine_processes import STEPS
 from tests.campaigns.engine_world import Site, StruckServers, World, connect_store, open_site
 from tests.campaigns.fork_server import ForkServer
@@ -57,6 +57,8 @@ class CrashCampaign:
     find_points: Callable[[], list[Point]]
     run_seed: Callable[[Site, PlannedStrikes], Awaitable[Judgement]]
     n_runs: int = SEEDS_A_SWEEP
+    #: Whether `run_seed` also carries out the plan that `join_plans` makes of several.
+    joins_seeds: bool = False
 
 
 class SeedDriver(Protocol[Key]):
@@ -161,6 +163,8 @@ def run_campaign(campaign: CrashCampaign, words: Sequence[str] | None = None) ->
     parser.add_argument("--at-once", type=int, default=5, help="how many seeds run at the same time")
     parser.add_argument("--few-servers", action="store_true", help="strike servers four times a sweep, as `make test`")
     parser.add_argument("--report", type=Path, help="a file for the faults as JSON")
+    if campaign.joins_seeds:
+        parser.add_argument("--together", type=int, default=1, help="how many seeds share their processes")
     arguments = parser.parse_args(words)
     console = Console()
     points, n_bad = campaign.find_points(), 0
@@ -174,6 +178,8 @@ def run_campaign(campaign: CrashCampaign, words: Sequence[str] | None = None) ->
 
     seeds = range(arguments.first, arguments.first + arguments.runs)
     plans = [plan_strikes(seed, points, few_servers=arguments.few_servers) for seed in seeds]
+    if campaign.joins_seeds and arguments.together > 1:
+        plans = join_neighbours(plans, arguments.together)
     begun_at = time.monotonic()
     with (
         run_directory(keep_logs=lambda: n_bad > 0) as directory,
@@ -186,7 +192,7 @@ def run_campaign(campaign: CrashCampaign, words: Sequence[str] | None = None) ->
         )
         judgements = asyncio.run(work)
     taken_s = time.monotonic() - begun_at
-    console.print(f"{len(judgements)} runs, {n_bad} with faults, {taken_s:.0f} s", highlight=False)
+    console.print(f"{arguments.runs} runs, {n_bad} with faults, {taken_s:.0f} s", highlight=False)
     if arguments.report:
         arguments.report.write_text(json.dumps({seed: one.faults for seed, one in judgements.items()}, indent=1))
     return 1 if n_bad else 0

@@ -3,6 +3,7 @@
 import secrets
 import time
 import uuid
+from collections.abc import Iterator, Sequence
 
 from runtime.kernel.store import Store
 from schemas.engine.run_documents import RUNS, RunDocument
@@ -21,33 +22,22 @@ HALF = {"done": 50}
 
 
 class Driver:
-    """Gives WMS its commands, and gives them again when WMS dies of them."""
+    """Gives WMS its commands for the runs of some seeds, and gives them again when WMS dies of them."""
 
-    def __init__(self, wms: StruckProcess, store: Store, planned: PlannedStrikes) -> None:
-        self._wms = wms
+    def __init__(self, wms: StruckProcess, store: Store, plans: Sequence[PlannedStrikes]) -> None:
         self._store = store
-        self._planned = planned
-        self._order = f"order-{planned.seed}"
-        self._uuids = {
-            name: RunUuid(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name}/{planned.seed}/{secrets.token_hex(4)}")))
-            for name in NAMES
-        }
-        self._names = {run_uuid: name for name, run_uuid in self._uuids.items()}
+        self._seeds = [_SeedRuns(wms, planned) for planned in plans]
+        self._names = {run_uuid: name for seed in self._seeds for run_uuid, name in seed.list_names()}
         self._runs: dict[int, RunDocument] = {}
-        self._begun_at = time.monotonic()
-        self._is_delivered = False
 
-    async def launch_all(self) -> None:
-        """Launch the four runs."""
-        self._begun_at = time.monotonic()
-        for name, run_uuid in self._uuids.items():
-            state = {"n": 0, "order_id": self._order} if name != "leaf" else {}
-            if name == "nest":
-                state = {"n": 1}
-            await self._wms.insist(do="launch", name=name, uuid=run_uuid, state=state, begins=name != "leaf")
+    async def launch_all(self, *, before_workers: bool) -> None:
+        """Launch the four runs of each seed whose step workers start only after that, or of each other seed."""
+        for seed in self._seeds:
+            if seed.planned.workers_are_late is before_workers:
+                await seed.launch_all()
 
     async def load_runs(self) -> dict[str, RunDocument]:
-        """Return the runs that there are, by name; children too."""
+        """Return the runs that there are, by name and seed, as in `walk 7`; children too."""
         revisions = {one["_id"]: one["rev"] for one in await self._store.find(RUNS, {}, projection={"rev": 1})}
         known = {run_id: run.rev for run_id, run in self._runs.items()}
         changed = [run_id for run_id, rev in revisions.items() if known.get(run_id) != rev]
@@ -58,16 +48,52 @@ class Driver:
 
     async def bring_on(self, runs: dict[str, RunDocument]) -> None:
         """Do what somebody outside would do next."""
+        for seed in self._seeds:
+            await seed.bring_on(runs)
+
+
+class _SeedRuns:
+    """The runs of one seed."""
+
+    def __init__(self, wms: StruckProcess, planned: PlannedStrikes) -> None:
+        self.planned = planned
+        self._wms = wms
+        self._order = f"order-{planned.seed}"
+        self._uuids = {
+            name: RunUuid(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{name}/{planned.seed}/{secrets.token_hex(4)}")))
+            for name in NAMES
+        }
+        self._begun_at = time.monotonic()
+        self._is_delivered = False
+
+    def list_names(self) -> Iterator[tuple[RunUuid, str]]:
+        """Return the id of each run that is launched, and its name with the seed."""
+        return ((run_uuid, self._name(name)) for name, run_uuid in self._uuids.items())
+
+    def _name(self, name: str) -> str:
+        return f"{name} {self.planned.seed}"
+
+    async def launch_all(self) -> None:
+        """Launch the four runs."""
+        self._begun_at = time.monotonic()
+        for name, run_uuid in self._uuids.items():
+            state = {"n": 0, "order_id": self._order} if name != "leaf" else {}
+            if name == "nest":
+                state = {"n": 1}
+            await self._wms.insist(do="launch", name=name, uuid=run_uuid, state=state, begins=name != "leaf")
+
+    async def bring_on(self, runs: dict[str, RunDocument]) -> None:
+        """Do what somebody outside would do next."""
         since_s = time.monotonic() - self._begun_at
-        leave = runs.get("leave")
-        if leave and leave.want is None and leave.status not in RUN_OVER and since_s > self._planned.cancel_after_s:
+        leave = runs.get(self._name("leave"))
+        if leave and leave.want is None and leave.status not in RUN_OVER and since_s > self.planned.cancel_after_s:
             await self._wms.insist(do="cancel", run=leave.id)
-        if (leaf := runs.get("leaf")) and leaf.status is RunStatus.CREATED:
+        if (leaf := runs.get(self._name("leaf"))) and leaf.status is RunStatus.CREATED:
             if "n" not in leaf.state:
                 await self._wms.insist(do="put", run=leaf.id, values={"n": 1})
             else:
                 await self._wms.insist(do="begin", run=leaf.id)
-        if walk := runs.get("walk"):
+        if walk := runs.get(self._name("walk")):
             await self._bring_walk_on(walk)
 
     async def _bring_walk_on(self, walk: RunDocument) -> None:
@@ -82,7 +108,7 @@ class Driver:
         if not walk.note:
             await self._wms.insist(do="note", run=walk.id, note=NOTE)
         # Every other seed sends the event before anybody waits for it.
-        if not self._is_delivered and (self._planned.seed % 2 or states["Delivery"].status is NodeStatus.WAITING):
+        if not self._is_delivered and (self.planned.seed % 2 or states["Delivery"].status is NodeStatus.WAITING):
             await self._send("delivered")
             self._is_delivered = True
         if walk.status is RunStatus.HALTED:

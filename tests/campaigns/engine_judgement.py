@@ -1,6 +1,6 @@
 """(core) Judge the runs of one seed of the engine's crash campaign, by what is stored and by their diary."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,15 +24,22 @@ class Judgement:
         return calls + (f"BAD {'; '.join(self.faults)}" if self.faults else "good")
 
 
-def judge(runs: dict[str, RunDocument], logs: dict[RunId, list[LogRow]], diary: Sequence[str]) -> Judgement:
-    """Return what is wrong with runs that are over."""
+def judge(
+    runs: dict[str, RunDocument], logs: dict[RunId, list[LogRow]], diary: Sequence[str], *, n_seeds: int = 1
+) -> Judgement:
+    """Return what is wrong with the runs of `n_seeds` seeds. All are over; a launched run's name ends with its seed."""
     judgement, n_calls = Judgement(), 0
+    calls: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
+    for line in diary:
+        what, at, process, node = line.split(" ", 3)
+        if what == "begin":
+            calls[process].append((float(at), node))
     for name, run in runs.items():
         wanted = {"leave": "canceled", CHOOSY: "error"}.get(run.definition, "successful")
-        if str(run.status) != wanted and not (name == "leave" and run.status is RunStatus.SUCCESSFUL):
+        if str(run.status) != wanted and not (run.definition == "leave" and run.status is RunStatus.SUCCESSFUL):
             judgement.faults.append(f"{name} ended as {run.status}, not {wanted}: {run.explanation}")
         # A child begins at 0, the leaf whose state was put at 1.
-        right = {"walk": WALK_COUNT, "leaf": LEAF_COUNT + (name == "leaf")}.get(run.definition)
+        right = {"walk": WALK_COUNT, "leaf": LEAF_COUNT + name.startswith("leaf ")}.get(run.definition)
         if run.status is RunStatus.SUCCESSFUL and right and run.state.get("n") != right:
             judgement.faults.append(f"{name} counts {run.state.get('n')}, not {right}")
         if any(state.status in NODE_OPEN for state in run.nodes):
@@ -47,17 +54,12 @@ def judge(runs: dict[str, RunDocument], logs: dict[RunId, list[LogRow]], diary: 
         ended: dict[str, float] = {
             state.key: state.ended_at.timestamp() for state in run.nodes if state.ended_at is not None
         }
-        for line in diary:
-            what, at, process, node = line.split(" ", 3)
-            if process != run.uuid or what != "begin":
-                continue
+        for at, node in calls[run.uuid]:
             n_calls += 1
-            if node in ended and float(at) > ended[node] + 0.05:
-                judgement.faults.append(
-                    f"{name}: node {node} was called {float(at) - ended[node]:.2f} s after it cleared"
-                )
+            if node in ended and at > ended[node] + 0.05:
+                judgement.faults.append(f"{name}: node {node} was called {at - ended[node]:.2f} s after it cleared")
     judgement.n_calls = n_calls
     children = Counter(run.definition for name, run in runs.items() if name.startswith("child "))
-    if children != {LEAF: 2, CHOOSY: 1}:
+    if children != {LEAF: 2 * n_seeds, CHOOSY: n_seeds}:
         judgement.faults.append(f"there are these children: {dict(children)}")
     return judgement

@@ -8,7 +8,7 @@ the four victims is killed there, and frozen.
 import ast
 import random
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -85,6 +85,13 @@ class PlannedStrikes:
     cancel_after_s: float
     #: Whether the step workers start only after the launch.
     workers_are_late: bool
+    #: The plans of several seeds that share their processes, if this plan is all of them.
+    parts: tuple["PlannedStrikes", ...] = ()
+
+    @property
+    def seeds(self) -> tuple["PlannedStrikes", ...]:
+        """The plan of each seed."""
+        return self.parts or (self,)
 
     @property
     def strike_at_long_step(self) -> Strike | None:
@@ -135,6 +142,27 @@ def plan_strikes(seed: int, points: list[Point], *, few_servers: bool = False) -
         cancel_after_s=rng.uniform(0.0, 2.0),
         workers_are_late=rng.random() < 0.2 or _is_any_of(mine, "Unserved", "StepWorkerCame"),
     )
+
+
+def join_plans(plans: Sequence[PlannedStrikes]) -> PlannedStrikes:
+    """Return the plan of several seeds that share WMS and the step workers: these meet the points of all seeds."""
+    return PlannedStrikes(
+        seed=plans[0].seed,
+        at_points={point: way for planned in plans for point, way in planned.at_points.items()},
+        cancel_after_s=plans[0].cancel_after_s,
+        workers_are_late=any(planned.workers_are_late for planned in plans),
+        parts=tuple(plans),
+    )
+
+
+def join_neighbours(plans: Sequence[PlannedStrikes], n_together: int) -> list[PlannedStrikes]:
+    """Return the plans joined, `n_together` that follow one another at a time.
+
+    A seed whose step workers are struck in the long step stays alone: WMS must live until it has heard of that.
+    """
+    alone = [planned for planned in plans if planned.strike_at_long_step is not None]
+    others = [planned for planned in plans if planned.strike_at_long_step is None]
+    return [*alone, *(join_plans(others[at : at + n_together]) for at in range(0, len(others), n_together))]
 
 
 def _is_any_of(points: Iterable[Point], *stimuli: str) -> bool:

@@ -14,6 +14,7 @@ from tests.campaigns.engine_plan import (
     Victim,
     Way,
     find_points,
+    join_neighbours,
     plan_strikes,
 )
 from wms.engine.life.stimuli import RunStimulus
@@ -66,3 +67,18 @@ def test_with_few_servers_a_sweep_strikes_each_server_in_each_way_once(sweep: in
         Way(strike, victim): 1 for strike in Strike for victim in (Victim.BROKER, Victim.DATABASE)
     }
     assert set(ways) == set(WAYS)
+
+
+@pytest.mark.parametrize("n_together", [1, 9, 25])
+def test_seeds_that_share_processes_meet_the_points_of_all_of_them(n_together: int) -> None:
+    plans = [plan_strikes(seed, POINTS, few_servers=True) for seed in range(SEEDS_A_SWEEP)]
+    joined = join_neighbours(plans, n_together)
+    seeds = [planned for each in joined for planned in each.seeds]
+    assert sorted(seeds, key=lambda planned: planned.seed) == plans
+    assert sorted((point for each in joined for point in each.at_points), key=str) == sorted(POINTS, key=str)
+
+
+def test_a_seed_whose_workers_are_struck_within_the_long_step_shares_no_process() -> None:
+    joined = join_neighbours([plan_strikes(seed, POINTS) for seed in range(SEEDS_A_SWEEP)], SEEDS_A_SWEEP)
+    assert {each.strike_at_long_step for each in joined} == {None, Strike.KILL, Strike.FREEZE}
+    assert [len(each.seeds) for each in joined if each.strike_at_long_step is None] == [SEEDS_A_SWEEP - len(joined) + 1]
