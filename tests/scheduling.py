@@ -30,6 +30,7 @@ from xdist.workermanage import WorkerController
 _GROUPS = {
     "tests/system/test_awx_command.py": "steps",
     "tests/system/test_awx_library.py": "steps",
+    "tests/system/test_catalogue_story.py": "steps",
     "tests/system/test_deployment_choices.py": "chosen",
     "tests/system/test_failures.py": "chosen",
     "tests/system/test_process_commands.py": "steps",

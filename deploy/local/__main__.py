@@ -91,6 +91,7 @@ def _run_command(words: Sequence[str] | None) -> int:
     trial_verb.add_argument("directory", type=Path, help="the directory with the Dockerfile")
     trial_verb.add_argument("--command", default="", help="the task's command")
     trial_verb.add_argument("--payload", default="{}", help="the JSON that the command gets as its last argument")
+    trial_verb.add_argument("--secret", action="append", default=[], help="NAME=FILE: a secret that the task gets")
     trial_verb.add_argument("--keep", type=Path, help="keep the image as this directory")
     arguments = parser.parse_args(words)
     if arguments.verb == "up":
@@ -114,7 +115,9 @@ def _run_command(words: Sequence[str] | None) -> int:
             say_how_to_use(image, arguments.source)
             return 0
         if arguments.verb == "try-task":
-            trial = TaskTrial(arguments.directory, arguments.command, arguments.payload, arguments.keep)
+            trial = TaskTrial(
+                arguments.directory, arguments.command, arguments.payload, arguments.secret, arguments.keep
+            )
             return trial.build_and_run(console, os.environ)
         if arguments.verb == "services":
             say_notices(console, os.environ)

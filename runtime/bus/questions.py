@@ -16,9 +16,18 @@ from typing import NewType, Protocol
 
 from pamqp.commands import Basic
 
-from runtime.amqp import ConfirmedPublisher, Connection, ConnectionLost, Consumer, Delivery, EventProperties
+from runtime.amqp import (
+    ConfirmedPublisher,
+    Connection,
+    ConnectionLost,
+    Consumer,
+    Delivery,
+    EventProperties,
+    NotDeclared,
+)
 from runtime.amqp.cancellation import CHANNEL_ERRORS, translate_channel_error
 from runtime.bus.question_queues import declare_answers, declare_requests
+from runtime.concurrency.retry import call_until_there
 from runtime.telemetry import log
 from schemas.broker.services import AnswersBy, spec_of
 from schemas.broker.topology import DIRECT_REPLY_TO, REQUESTS_EXCHANGE, is_answers_queue, requests_queue, user_at
@@ -32,6 +41,8 @@ Caller = NewType("Caller", str)
 AnswerHandler = Callable[[Question, Caller], Awaitable[Answer]]
 
 _JSON = "application/json"
+#: How many seconds a service waits for its queue of questions when it starts.
+_PATIENCE_S = 30.0
 
 
 class Asks(Protocol):
@@ -155,11 +166,17 @@ class Answerer:
 
     async def start(self) -> None:
         """Begin to take questions."""
-        self._consumer = await self._connection.consume(
-            requests_queue(self._service),
-            self._take_request,
-            prefetch=_N_AT_ONCE,
-            prepare=lambda channel: declare_requests(self._connection, channel, self._service),
+        # The broker may delete the shared queue, because nobody took from it, just after it was declared again.
+        self._consumer = await call_until_there(
+            lambda: self._connection.consume(
+                requests_queue(self._service),
+                self._take_request,
+                prefetch=_N_AT_ONCE,
+                prepare=lambda channel: declare_requests(self._connection, channel, self._service),
+            ),
+            missing=NotDeclared,
+            waiting_for="the queue of questions",
+            wait_s=_PATIENCE_S,
         )
 
     async def drain(self) -> None:

@@ -30,6 +30,8 @@ from schemas.stored_enum import StoredEnum
 
 #: A payload is one argument of its command (R4).
 MAX_PAYLOAD_BYTES = MAX_ARGUMENT_BYTES
+#: What a job keeps of a task's output on one host, as JSON.
+MAX_ARTIFACT_BYTES = 64 * 1024
 #: The name of every job's definition. A step worker cannot register one of this name.
 JOB_DEFINITION = "job/on-hosts"
 #: All payloads of one job together.

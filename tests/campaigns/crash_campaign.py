@@ -43,6 +43,8 @@ from wms.engine import repository
 #: lost order comes again after 10 s, then 20 s, and on busy cores an answer to it may be late, too.
 PATIENCE_S = 60.0
 WHOLE_S = 240.0
+#: Each further seed on the same processes may take so much longer: a process that is frozen stands for 7 s.
+WHOLE_EACH_S = 30.0
 #: So often each seed looks at its runs.
 LOOK_S = 0.1
 

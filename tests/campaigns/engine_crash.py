@@ -17,16 +17,20 @@ import sys
 from contextlib import AsyncExitStack, suppress
 
 from schemas.engine.graph import BranchingProfile, Definition, Graph, Node
-from tests.campaigns.crash_campaign import WHOLE_S, CrashCampaign, await_end, connect_with_definitions, run_campaign
+from tests.campaigns.crash_campaign import (
+    WHOLE_EACH_S,
+    WHOLE_S,
+    CrashCampaign,
+    await_end,
+    connect_with_definitions,
+    run_campaign,
+)
 from tests.campaigns.engine_driver import Driver
 from tests.campaigns.engine_judgement import Judgement, judge
 from tests.campaigns.engine_plan import LEAF, PlannedStrikes, find_points
 from tests.campaigns.engine_processes import SeedProcesses
 from tests.campaigns.engine_world import Site
 from wms.engine import repository
-
-#: Each further seed on the same processes may take so much longer, in seconds: a process that is frozen stands for 7 s.
-_WHOLE_EACH_S = 30.0
 
 _NEST = Definition(
     name="nest",
@@ -48,7 +52,7 @@ async def run_seed(site: Site, planned: PlannedStrikes) -> Judgement:
         driver = Driver(processes.wms, store, planned.seeds)
         faults = ["it was not over in time"]
         with suppress(TimeoutError):
-            async with asyncio.timeout(WHOLE_S + (len(planned.seeds) - 1) * _WHOLE_EACH_S):
+            async with asyncio.timeout(WHOLE_S + (len(planned.seeds) - 1) * WHOLE_EACH_S):
                 if planned.workers_are_late:
                     await driver.launch_all(before_workers=True)
                     await asyncio.sleep(1.0)

@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from runtime.kernel.store import Store
-from schemas.engine.run_documents import RUNS, RunDocument
+from schemas.engine.run_documents import RunDocument
 from schemas.engine.runs import RUN_OVER, NodeStatus, RunStatus
 from schemas.ids import RunUuid
 from tests.campaigns.engine_plan import PlannedStrikes
+from tests.campaigns.known_runs import KnownRuns
 from tests.campaigns.struck_process import StruckProcess
-from wms.engine import repository
 
 #: The runs that are launched. Some have children.
 NAMES = ("walk", "nest", "leave", "leaf")
@@ -25,10 +25,9 @@ class Driver:
     """Gives WMS its commands for the runs of some seeds, and gives them again when WMS dies of them."""
 
     def __init__(self, wms: StruckProcess, store: Store, plans: Sequence[PlannedStrikes]) -> None:
-        self._store = store
+        self._runs = KnownRuns(store)
         self._seeds = [_SeedRuns(wms, planned) for planned in plans]
         self._names = {run_uuid: name for seed in self._seeds for run_uuid, name in seed.list_names()}
-        self._runs: dict[int, RunDocument] = {}
 
     async def launch_all(self, *, before_workers: bool) -> None:
         """Launch the four runs of each seed whose step workers start only after that, or of each other seed."""
@@ -38,13 +37,8 @@ class Driver:
 
     async def load_runs(self) -> dict[str, RunDocument]:
         """Return the runs that there are, by name and seed, as in `walk 7`; children too."""
-        revisions = {one["_id"]: one["rev"] for one in await self._store.find(RUNS, {}, projection={"rev": 1})}
-        known = {run_id: run.rev for run_id, run in self._runs.items()}
-        changed = [run_id for run_id, rev in revisions.items() if known.get(run_id) != rev]
-        if changed:
-            found = await self._store.find(RUNS, {"_id": {"$in": changed}})
-            self._runs |= {run.id: run for run in map(repository.parse_run, found)}
-        return {self._names.get(run.uuid, f"child {run.definition} {run.id}"): run for run in self._runs.values()}
+        runs = (await self._runs.load_all()).values()
+        return {self._names.get(run.uuid, f"child {run.definition} {run.id}"): run for run in runs}
 
     async def bring_on(self, runs: dict[str, RunDocument]) -> None:
         """Do what somebody outside would do next."""
@@ -80,7 +74,9 @@ class _SeedRuns:
             state = {"n": 0, "order_id": self._order} if name != "leaf" else {}
             if name == "nest":
                 state = {"n": 1}
-            await self._wms.insist(do="launch", name=name, uuid=run_uuid, state=state, begins=name != "leaf")
+            command = {"do": "launch", "name": name, "uuid": run_uuid, "state": state, "begins": name != "leaf"}
+            answer = await self._wms.insist(**command)
+            assert answer.startswith("launched"), f"{self._name(name)}: {answer}"
 
     async def bring_on(self, runs: dict[str, RunDocument]) -> None:
         """Do what somebody outside would do next."""

@@ -2,9 +2,9 @@
 
 It takes commands from its standard input, a line of JSON each, and prints what became of each, as a line:
 
-    {"do": "launch", "name": "walk", "uuid": "...", "state": {}, "begins": true}     launched 7
-    {"do": "event", "name": "delivered", "correlation": "12", "id": "..."}           kept 1
-    {"do": "cancel", "run": 7}                                                       refused Conflict
+    {"number": 1, "do": "launch", "name": "walk", "uuid": "...", "state": {}, "begins": true}   answer 1: launched 7
+    {"number": 2, "do": "event", "name": "delivered", "correlation": "12", "id": "..."}         answer 2: kept 1
+    {"number": 3, "do": "cancel", "run": 7}                                             answer 3: refused Conflict
 
 A command may be given again after the process was killed: none of them does its work twice.
 """
@@ -99,7 +99,8 @@ async def main() -> None:
     async with run_wms(settings) as wms:
         print("up", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
-            print(await _obey_or_refuse(wms, json.loads(line)), flush=True)
+            command = json.loads(line)
+            print(f"answer {command.pop('number')}: {await _obey_or_refuse(wms, command)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,12 @@ from typing import Any, BinaryIO, Self
 
 from tests.campaigns.fork_server import Fork, ForkServer
 
-_ANSWER = re.compile(rb"^(launched|put|begun|kept|answered|noted|resumed|canceled|refused)\b")
+#: `answer 7: launched 12` is the answer to the command with the number 7.
+_ANSWER = re.compile(r"^answer (\d+): (.+)$")
 #: The pause between the end of a process and its next start, and between two tries of a command, in seconds.
 _PAUSE_S = 0.1
+#: Stands for the number of an answer when the process has ended.
+_STRUCK = -1
 
 
 class PointAct(StrEnum):
@@ -50,7 +53,8 @@ class StruckProcess:
         self.left = dict(points)
         self._fork: Fork | None = None
         self._words: asyncio.StreamWriter | None = None
-        self._answers: asyncio.Queue[str] = asyncio.Queue()
+        self._answers: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+        self._n_given = 0
         self._life: asyncio.Task[None] | None = None
         self._is_up = asyncio.Event()
         self._stops: set[asyncio.Task[None]] = set()
@@ -65,22 +69,26 @@ class StruckProcess:
         with contextlib.suppress(asyncio.CancelledError):
             await self._life
 
-    async def give(self, command: str, *, within_s: float = 20.0) -> str:
-        """Give a line to the process; return its answer, or "" if it was struck or is silent for too long."""
+    async def give(self, command: Mapping[str, Any], *, within_s: float = 20.0) -> str:
+        """Give a command to the process; return its answer, or "" if it was struck or is silent for too long."""
+        self._n_given = number = self._n_given + 1
         try:
             async with asyncio.timeout(within_s):
                 await self._is_up.wait()
                 assert self._words is not None
                 while not self._answers.empty():
                     self._answers.get_nowait()
-                self._words.write(command.encode() + b"\n")
-                return await self._answers.get()
+                self._words.write(json.dumps({"number": number, **command}).encode() + b"\n")
+                # The answer to an earlier command may come now: the process stood still.
+                while (found := await self._answers.get())[0] not in (number, _STRUCK):
+                    pass
+                return found[1]
         except TimeoutError:
             return ""
 
     async def insist(self, **command: Any) -> str:
         """Give a command until the process has carried it out, or refuses it for good; return its answer."""
-        while not (answer := await self.give(json.dumps(command))) or answer.startswith("refused Unavailable"):
+        while not (answer := await self.give(command)) or answer.startswith("refused Unavailable"):
             await asyncio.sleep(_PAUSE_S)
         return answer
 
@@ -93,7 +101,7 @@ class StruckProcess:
         with self._log.open("ab") as log:
             while True:
                 await self._live_once(log)
-                self._answers.put_nowait("")
+                self._answers.put_nowait((_STRUCK, ""))
                 await asyncio.sleep(_PAUSE_S)
 
     async def _live_once(self, log: BinaryIO) -> None:
@@ -121,8 +129,8 @@ class StruckProcess:
             while line := await stream.readline():
                 if line == b"up\n":
                     self._is_up.set()
-                elif _ANSWER.match(line):
-                    self._answers.put_nowait(line.decode().strip())
+                elif found := _ANSWER.match(line.decode()):
+                    self._answers.put_nowait((int(found[1]), found[2]))
 
     async def _read_log(self, fork: Fork, stream: asyncio.StreamReader, log: BinaryIO) -> None:
         while line := await stream.readline():

@@ -2,11 +2,13 @@
 
 Each seed launches the two trees of `tests.campaigns.tree_plan` on real processes, approves one and cancels the other,
 and strikes at the points of its plan. In the end each node has one job, no fleet workflow is an orphan, and a receiver
-that keeps ids was told once of each event.
+that keeps ids was told once of each event. `make test` strikes at all points once,
+while six seeds share their processes.
 
     make crash ARGS=trees                            25 seeds, one sweep over all points
     make crash ARGS='trees --runs 100 --first 0'
     make crash ARGS='trees --first 17 --runs 1'      one of them again
+    make crash ARGS='trees --first 0 --together 5'   five seeds on the same processes
 """
 
 import asyncio
@@ -24,6 +26,7 @@ from tests.bench.big_graphs import DueNodes
 from tests.campaigns.crash_campaign import (
     LOOK_S,
     PATIENCE_S,
+    WHOLE_EACH_S,
     WHOLE_S,
     CrashCampaign,
     await_end,
@@ -104,7 +107,7 @@ async def store_templates(store: Store, url: str) -> tuple[dict[str, str], Notif
 
 
 async def run_seed(site: Site, planned: PlannedStrikes) -> Judgement:
-    """Carry out one seed; return what is wrong with it."""
+    """Carry out one seed, or several on the same processes; return what is wrong with it."""
     servers, diary = site.world.servers, site.directory / "diary"
     diary.touch()
     async with AsyncExitStack() as stack:
@@ -113,11 +116,11 @@ async def run_seed(site: Site, planned: PlannedStrikes) -> Judgement:
             store = await connect_with_definitions(stack, site)
             definitions, template = await store_templates(store, hook.url.removesuffix("/hook"))
         processes = await stack.enter_async_context(SeedProcesses(site, planned, diary))
-        driver = TreeDriver(processes.wms, store, planned, definitions)
+        driver = TreeDriver(processes.wms, store, planned.seeds, definitions)
         await processes.start_workers()
         faults = ["it was not over in time"]
         with suppress(TimeoutError):
-            async with asyncio.timeout(WHOLE_S):
+            async with asyncio.timeout(WHOLE_S + (len(planned.seeds) - 1) * WHOLE_EACH_S):
                 await driver.launch_all()
                 faults = await await_end(driver, servers)
                 trees = driver.find_trees(await driver.load_runs())
@@ -137,7 +140,7 @@ async def _await_news(hook: HookReceiver, wanted: set[str], servers: StruckServe
         await asyncio.sleep(LOOK_S)
 
 
-TREES = CrashCampaign("trees", find_tree_points, run_seed)
+TREES = CrashCampaign("trees", find_tree_points, run_seed, joins_seeds=True)
 
 if __name__ == "__main__":
     sys.exit(run_campaign(TREES))

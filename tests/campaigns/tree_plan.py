@@ -68,16 +68,18 @@ def judge_trees(
     told: Collection[str],
     template: int,
 ) -> list[str]:
-    """Return what is wrong. `trees` are the launched ones by name, `runs` all runs by id, `workflows` the documents of
-    the fleet's workflows, `told` the ids of notifications that came to the receiver, by the notification template's id.
+    """Return what is wrong. `trees` are the launched ones by name and seed, `runs` all runs by id, `workflows` the
+    documents of the fleet's workflows, `told` the ids of notifications that came to the receiver, by the notification
+    template's id.
     """
     faults: list[str] = []
-    release, leave = trees["release"], trees["leave"]
-    ends = tuple(str(state.status) for state in release.nodes)
-    if (str(release.status), ends) != ("successful", _RELEASE_ENDS):
-        faults.append(f"the release ended as {release.status}, its nodes as {ends}: {release.explanation}")
-    if str(leave.status) != "canceled":
-        faults.append(f"leave ended as {leave.status}, not canceled")
+    for key, tree in trees.items():
+        ends = tuple(str(state.status) for state in tree.nodes)
+        if _is_release(key):
+            if (str(tree.status), ends) != ("successful", _RELEASE_ENDS):
+                faults.append(f"{key} ended as {tree.status}, its nodes as {ends}: {tree.explanation}")
+        elif str(tree.status) != "canceled":
+            faults.append(f"{key} ended as {tree.status}, not canceled")
     for run in runs.values():
         if run.status not in RUN_OVER:
             faults.append(f"run {run.id} ({run.definition}) is {run.status} below trees that are over")
@@ -91,8 +93,8 @@ def judge_trees(
             # A node that was canceled may have had no time to start its job.
             if state.status is not NodeStatus.CANCELED and (n_jobs > 0) == (state.status is NodeStatus.PASSED):
                 faults.append(f"node {state.key} of {tree.title} is {state.status}, and has {n_jobs} jobs")
-    if len(workflows) > 1:
-        faults.append(f"one node has {len(workflows)} fleet workflows")
+    if len(workflows) > (n_nodes := sum(not _is_release(key) for key in trees)):
+        faults.append(f"{n_nodes} nodes have {len(workflows)} fleet workflows")
     faults += [f"the fleet workflow {each['_id']} is an orphan" for each in workflows if not each.get("deactivated")]
     if told != (wanted := list_news(trees, template)):
         faults.append(f"the receiver was told {sorted(told)}, not {sorted(wanted)}")
@@ -101,7 +103,14 @@ def judge_trees(
 
 def list_news(trees: Mapping[str, RunDocument], template: int) -> set[str]:
     """Return the ids of all notifications by this notification template about trees that are over."""
-    ends = {"release": "success", "leave": "error"}
-    # A tree that was canceled before its turn came has never started.
-    words = {name: ("started", end) if trees[name].started_at else (end,) for name, end in ends.items()}
-    return {f"{trees[name].id}-{word}-{template}" for name, told in words.items() for word in told}
+    told = set()
+    for key, tree in trees.items():
+        end = "success" if _is_release(key) else "error"
+        # A tree that was canceled before its turn came has never started.
+        words = ("started", end) if tree.started_at else (end,)
+        told |= {f"{tree.id}-{word}-{template}" for word in words}
+    return told
+
+
+def _is_release(key: str) -> bool:
+    return key.startswith("release ")

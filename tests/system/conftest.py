@@ -2,7 +2,7 @@
 
 stack    as `make up` starts it, with HTCondor
 chosen   with everything otherwise that a script can choose, with the local pool, which is up sooner
-steps    with a step worker that offers the examples, with the local pool (`with_worker`)
+steps    with a step worker that offers the examples, and a builder, with the local pool (`with_worker`)
 """
 
 import json
@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
+from rich.console import Console
 
 from deploy.local.choices.ports import free_ports
-from deploy.local.fetch.cache import Installed
+from deploy.local.fetch import packages
+from deploy.local.fetch.cache import Installed, cache_directory, prepare_cache
 from deploy.local.files.run_directory import run_directory
 from deploy.local.files.secret_files import make_key_pair
 from deploy.local.system.services import Servers
@@ -143,24 +145,39 @@ def chosen(
 
 
 @pytest.fixture(scope="package")
+def with_builder(installed: Installed) -> Installed:
+    """The unpacked servers, and the programs of the builder."""
+    wanted = (*packages.ALL, packages.BUILDER)
+    return prepare_cache(
+        cache_directory(os.environ), Console(stderr=True), wanted, mirror=os.environ.get("EWMS_DEBIAN_MIRROR")
+    )
+
+
+@pytest.fixture(scope="package")
 def with_worker(
-    installed: Installed,
+    with_builder: Installed,
     servers: Servers | None,
     request: pytest.FixtureRequest,
     tests_directory: Path,
     page_build: PageLeftOut | None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """The system with a step worker that offers the examples."""
+    """The system with a step worker that offers the examples, and with a builder of images."""
+    roots = tmp_path_factory.mktemp("tasks")
+    for directory in (roots.parent, roots):
+        directory.chmod(0o711)
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
         running_stack(
-            installed,
+            with_builder,
             run,
             pool="local",
-            environment=plain_environment() | {"EWMS_NOTIFICATIONS_TO_LOCAL_HOSTS": "true"},
+            environment=plain_environment()
+            | {"EWMS_NOTIFICATIONS_TO_LOCAL_HOSTS": "true", "EWMS_TASK_ROOTS": json.dumps([str(roots)])},
             servers=servers,
             shared=[tests_directory],
             with_examples=True,
+            with_builder=True,
         ) as running,
     ):
         yield running

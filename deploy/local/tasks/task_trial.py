@@ -10,9 +10,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
@@ -22,36 +23,47 @@ from deploy.local.fetch.cache import Installed, cache_directory
 from deploy.local.fetch.on_demand import PYTHON_BASE
 from deploy.local.system.up import prepare_servers
 from ewms.cli.text.terminal.plain import escape_controls
+from pilot.containers.command import RunPlace, task_command
+from pilot.containers.run_files import WorkDirectory, read_outfile
+from pilot.containers.secret_files import write_secrets
+from pilot.failures.failure import Failure
 from pilot.runtimes.apptainer import Apptainer
+from pilot.settings import Program
 from processes.builds.build_errors import BuildFailed, LocationsLackImage
 from processes.builds.programs import Programs
 from processes.builds.settings import BuilderSettings, ImageLocation
 from processes.builds.workshop import Workshop
 from schemas.automation.builds import BuildOrder, DirectorySource
-from schemas.automation.jobs import MAX_PAYLOAD_BYTES
+from schemas.automation.jobs import MAX_ARTIFACT_BYTES, MAX_PAYLOAD_BYTES
+from schemas.rules.secret_names import SECRET_NAME
 
 _HERE = "here"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskTrial:
-    """A task's directory, its command, the JSON of its payload, and where to keep the image."""
+    """A task's directory, its command, the JSON of its payload, files with its secrets, and where to keep the image.
+
+    Of `secrets` each is NAME=FILE: the task finds the content of FILE in its file NAME.
+    """
 
     directory: Path
     command: str
     payload: str
+    secrets: Sequence[str] = ()
     keep: Path | None = None
 
     def build_and_run(self, console: Console, environment: Mapping[str, str]) -> int:
         """Build the image, run the command in it with the payload as its last argument, and return its exit status.
 
-        The builder's log goes to stderr, the task's output to this process's own output.
+        The builder's log, and what the task leaves in its outfile, go to stderr. What the task prints goes to this
+        process's own output.
 
         Raises:
             WrongUse: the arguments are wrong.
             LaunchError: the build failed.
         """
-        words = self._read_command()
+        words, secret_values = self._read_command(), _read_secrets(self.secrets)
         installed = prepare_servers(console, environment, packages.BUILDER_SETS)
         trials = cache_directory(environment) / "trials"
         trials.mkdir(mode=0o700, exist_ok=True)
@@ -59,7 +71,10 @@ class TaskTrial:
         images.mkdir()
         try:
             image = self._build_image(installed, trials, images, console, environment)
-            status = _run_task(installed, image, [*words, self.payload])
+            with TemporaryDirectory(prefix="run-", dir=trials) as place:
+                status = self._run_task(
+                    installed, image, words, place=Path(place), secret_values=secret_values, console=console
+                )
             if self.keep is not None:
                 shutil.move(image, self.keep)
                 console.print(f"the image is {self.keep.absolute()}", markup=False, highlight=False, soft_wrap=True)
@@ -120,11 +135,65 @@ class TaskTrial:
         finally:
             workshop.remove_build(order)
 
+    def _run_task(
+        self,
+        installed: Installed,
+        image: Path,
+        words: Sequence[str],
+        *,
+        place: Path,
+        secret_values: Mapping[str, str],
+        console: Console,
+    ) -> int:
+        """Run the task with its files in `place`, as a pilot does for one host; return its exit status."""
+        tree = installed.containers
+        environment = {**os.environ, "PATH": f"{tree}/usr/bin:{tree}/usr/sbin:/usr/bin:/bin"}
+        work = WorkDirectory(str(place), infile_ext="in", outfile_ext="out")
+        work.make_directories()
+        work.secrets = write_secrets(secret_values, place / "secrets", shared=False)
+        files = work.begin_run(self.payload.encode())
+        command = task_command(
+            Apptainer(str(tree / "usr/bin/apptainer"), str(image), environment),
+            Program(str(image), tuple(words), {}),
+            (),
+            RunPlace(files.task_io, files.infile, files.outfile, work.data_hub, files.home, work.secrets),
+            f"ewms-{files.name}",
+            payload=self.payload,
+        )
+        sys.stdout.flush()
+        ended = subprocess.run(
+            command.argv, env=dict(command.environment), stdin=subprocess.DEVNULL, cwd=files.directory, check=False
+        )
+        output = read_outfile(files)
+        if isinstance(output, Failure):
+            console.print(f"the host would be failed: {output}", markup=False, highlight=False, soft_wrap=True)
+            return ended.returncode or 1
+        if output is not None:
+            text = escape_controls(output.decode(errors="replace").rstrip("\n"))
+            console.print(f"its output: {text}", markup=False, highlight=False, soft_wrap=True)
+        if output is not None and len(output) > MAX_ARTIFACT_BYTES:
+            console.print(
+                f"a job would not keep that output: it has more than {MAX_ARTIFACT_BYTES} bytes", highlight=False
+            )
+        return ended.returncode
 
-def _run_task(installed: Installed, image: Path, words: list[str]) -> int:
-    tree = installed.containers
-    environment = {**os.environ, "PATH": f"{tree}/usr/bin:{tree}/usr/sbin:/usr/bin:/bin"}
-    apptainer = Apptainer(str(tree / "usr/bin/apptainer"), str(image), environment)
-    command = apptainer.build_command(words, {}, (), "trial")
-    sys.stdout.flush()
-    return subprocess.run(command.argv, env=dict(command.environment), stdin=subprocess.DEVNULL, check=False).returncode
+
+def _read_secrets(named: Iterable[str]) -> dict[str, str]:
+    """Return name -> value of the secrets.
+
+    Raises:
+        WrongUse: one has no good name, or its file cannot be read.
+    """
+    values = {}
+    for each in named:
+        name, _, file = each.partition("=")
+        if not SECRET_NAME.fullmatch(name) or not file:
+            raise WrongUse(
+                f"--secret {each!r} is not NAME=FILE, with a name that matches {SECRET_NAME.pattern}",
+                "name a file with the value, as --secret db-password=password.txt",
+            )
+        try:
+            values[name] = Path(file).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongUse(f"--secret {name}: {file} cannot be read: {error}", "name a file of text") from error
+    return values

@@ -5,8 +5,11 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from aiormq.channel import Channel
 
 from deploy.local.servers.rabbitmq import RabbitMQ
+from runtime.amqp.link import Link
+from runtime.bus.question_queues import declare_requests
 from runtime.bus.service_bus import Bus, Caller
 from schemas.errors import Broken, Conflict, EWMSError, NotFound, Unavailable
 from schemas.questions.bases import Answer, Question, VersionAnswer, VersionQuery
@@ -31,6 +34,30 @@ async def test_a_question_is_answered_and_the_answering_side_knows_who_asks(bus_
     assert callers == ["wms", TMS]
     answers = await asyncio.gather(*(wms.ask(QUESTION) for _ in range(100)))
     assert answers == [ANSWER] * 100
+
+
+async def test_a_queue_of_questions_that_the_broker_deletes_just_after_its_declaration_is_declared_again(
+    bus_of: BusOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wms, tms = await bus_of("wms"), await bus_of(TMS)
+    n_deleted = 0
+
+    async def declare_and_lose(link: Link, channel: Channel, service: str) -> str:
+        nonlocal n_deleted
+        queue = await declare_requests(link, channel, service)
+        if not n_deleted:
+            n_deleted += 1
+            # What the broker does with a shared queue from which nobody took for a minute.
+            await channel.queue_delete(queue)
+        return queue
+
+    async def answering(_: Question, __: Caller) -> Answer:
+        return ANSWER
+
+    monkeypatch.setattr("runtime.bus.questions.declare_requests", declare_and_lose)
+    await wms.answer(answering)
+    assert n_deleted == 1
+    assert await tms.ask(QUESTION, to="wms") == ANSWER
 
 
 @pytest.mark.parametrize(

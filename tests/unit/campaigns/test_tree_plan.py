@@ -58,7 +58,7 @@ def judge(**changes: Any) -> list[str]:
     runs = {run.id: run for run in [release, leave, *jobs, *changes.get("more", ())]}
     workflows = changes.get("workflows", [{"_id": "WF-1", "deactivated": "ABORTED"}])
     told = changes.get("told", TOLD)
-    return judge_trees({"release": release, "leave": leave}, runs, workflows=workflows, told=told, template=9)
+    return judge_trees({"release 7": release, "leave 7": leave}, runs, workflows=workflows, told=told, template=9)
 
 
 def test_the_points_are_those_of_the_engine_notifications_and_turns() -> None:
@@ -78,10 +78,10 @@ def test_a_good_end_has_no_fault() -> None:
         ({"more": [make_job(make_tree(1, RELEASE, "successful", ENDS), 0, 77)]}, "node 0 of run 1 has 2 jobs"),
         ({"more": [make_job(make_tree(2, LEAVE, "canceled", ("canceled",) * 2), 0, 78, RunStatus.RUNNING)]}, "run 78"),
         ({"workflows": [{"_id": "WF-1"}]}, "the fleet workflow WF-1 is an orphan"),
-        ({"workflows": [{"_id": each, "deactivated": "ABORTED"} for each in "ab"]}, "2 fleet workflows"),
+        ({"workflows": [{"_id": each, "deactivated": "ABORTED"} for each in "ab"]}, "1 nodes have 2 fleet workflows"),
         ({"told": TOLD | {"1-error-9"}}, "the receiver was told"),
         ({"told": TOLD - {"1-success-9"}}, "the receiver was told"),
-        ({"release": make_tree(1, RELEASE, "failed", ENDS)}, "the release ended as failed"),
+        ({"release": make_tree(1, RELEASE, "failed", ENDS)}, "release 7 ended as failed"),
         ({"release": make_tree(1, RELEASE, "successful", (*ENDS[:5], "passed"))}, "node rollback of"),
     ],
 )

@@ -12,12 +12,9 @@ in doubt                                          error, until a pilot knows bet
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from schemas.automation.jobs import HostResult, HostState
+from schemas.automation.jobs import MAX_ARTIFACT_BYTES, HostResult, HostState
 from schemas.pilot.outcomes import EventOutcome, RunEnding
 from wms.jobs.plans.payloads import dump_json
-
-#: What a job keeps of a task's output on one host, as JSON.
-MAX_ARTIFACT_BYTES = 64 * 1024
 
 _STATES: Mapping[RunEnding, HostState] = {
     RunEnding.EXITED: HostState.FAILED,

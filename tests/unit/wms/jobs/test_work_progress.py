@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.automation.jobs import HostState
+from schemas.automation.jobs import MAX_ARTIFACT_BYTES, HostState
 from schemas.fleet.documents import TaskforceDocument
 from schemas.fleet.phases import Phase
 from schemas.ids import EventId
@@ -14,7 +14,7 @@ from schemas.pilot.outcomes import EventOutcome, RunEnding
 from tests.unit.wms.fleets import made
 from tests.unit.wms.jobs.making import JOB, make_host_facts, make_work
 from wms.jobs.plans.host_choice import HostFacts, name_host
-from wms.jobs.plans.outcome_results import MAX_ARTIFACT_BYTES, read_outcome
+from wms.jobs.plans.outcome_results import read_outcome
 from wms.jobs.plans.work_progress import (
     MissingResult,
     UnansweredHosts,
