@@ -125,11 +125,11 @@ def test_c10_c31_c35_r2_a_task_goes_from_its_directory_over_an_image_to_the_logs
 
     # C35: the image is the only carrier of the code.
     shutil.rmtree(roots / "audit")
-    ran = ewms("job", "run", task, "--on", "lab", "--watch")
-    assert ran.returncode == 0, ran.stderr
-    job = ran.stdout.split()[0]
+    job = ewms("job", "run", task, "--on", "lab").stdout.strip()
+    watched = ewms("job", "watch", job)
+    assert watched.returncode == 0, watched.stderr
     hosts = json.loads(ewms("-o", "json", "job", "hosts", job).stdout)
-    outputs = {each["name"]: each["results"][-1]["output"] for each in hosts}
+    outputs = {each["name"]: json.loads(each["results"][-1]["output"]) for each in hosts["hosts"]}
     assert {name: (one["host"], one["has_address"]) for name, one in outputs.items()} == {
         "alpha": ("alpha", True),
         "beta": ("beta", False),
@@ -166,7 +166,7 @@ def test_c5_c25_c26_two_tenants_at_once_share_nothing_and_see_nothing_of_each_ot
 
         for name, other in (("north", "south"), ("south", "north")):
             (host,) = admins[name].jobs.list_hosts(started[name])
-            found = host.results[-1].output
+            found = json.loads(str(host.results[-1].output))
             assert name in found["tmp"], found
             # Neither files, nor processes, nor variables.
             assert other not in json.dumps(found), found
