@@ -17,6 +17,8 @@ from schemas.api.workflows.explanation import ObjectExplanation
 from schemas.errors import NotFound, Rejected
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+#: How many trees one page has, at most.
+_PAGE = 200
 #: The forms of a drawn graph.
 FORMS = ("mermaid", "dot")
 #: The types of a survey's questions whose answers are texts.
@@ -137,6 +139,26 @@ class AsyncTreeClient:
         """
         found = await self.find(template)
         return await read_drawing(self._open_gateway(), f"/workflow_job_templates/{found['id']}", form)
+
+    async def list_latest(self, n: int = 50, *, template: str = "", status: str = "") -> list[Mapping[str, Any]]:
+        """Return the latest `n` launched trees that you see, the newest first, as JSON objects of the REST API.
+
+        `template`, a name or a number, leaves out trees of other templates; `status`, such as `running`, other trees.
+
+        Raises:
+            NotFound: there is no such template, or several have the name.
+        """
+        wanted = {"workflow_job_template": (await self.find(template))["id"]} if template else {}
+        wanted |= {"status": status} if status else {}
+        found: list[Mapping[str, Any]] = []
+        while len(found) < n:
+            before = {"id__lt": found[-1]["id"]} if found else {}
+            query = urlencode({"order_by": "-id", "page_size": min(n - len(found), _PAGE), **wanted, **before})
+            page = await self._open_gateway().get_json(f"/workflow_jobs/?{query}")
+            found += page["results"]
+            if page["next"] is None:
+                break
+        return found
 
     def get(self, job: int) -> "AsyncTreeRun":
         """Return the tree that was launched as this job. This asks the server nothing."""

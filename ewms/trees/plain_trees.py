@@ -72,6 +72,16 @@ class TreeClient:
         """
         return self._portal.run_coroutine(lambda: self._trees.draw(template, form=form))
 
+    def list_latest(self, n: int = 50, *, template: str = "", status: str = "") -> list[Mapping[str, Any]]:
+        """Return the latest `n` launched trees that you see, the newest first, as JSON objects of the REST API.
+
+        `template`, a name or a number, leaves out trees of other templates; `status`, such as `running`, other trees.
+
+        Raises:
+            NotFound: there is no such template, or several have the name.
+        """
+        return self._portal.run_coroutine(lambda: self._trees.list_latest(n, template=template, status=status))
+
     def get(self, job: int) -> "TreeRun":
         """Return the tree that was launched as this job. This asks the server nothing."""
         return TreeRun(self._portal, self._trees.get(job))

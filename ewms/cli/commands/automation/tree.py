@@ -1,4 +1,4 @@
-"""`ewms tree`: launch, show, explain, watch and draw decision trees."""
+"""`ewms tree`: launch, list, show, explain, watch, cancel and draw decision trees."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,12 +47,27 @@ def launch(
     with given.make_client() as ews:
         texts = ews.trees.find_text_variables(template) if variables else ()
         run = ews.trees.launch(template, variables=parse_settings(variables or [], "--var", "NAME", texts=texts))
-        if not given.write_result({"id": run.id}, [str(run.id)]):
-            typer.echo(run.id)
-            if not watch:
-                given.tell_user(f"watch it: ewms tree watch {run.id}")
-        if watch:
-            _watch_run(given, run)
+        _tell_launch(given, run, watch=watch)
+
+
+@app.command("list")
+def list_trees(
+    context: typer.Context,
+    *,
+    template: Annotated[
+        str, typer.Option(metavar="TEMPLATE", help="Only trees of this template: its name, or its id.")
+    ] = "",
+    status: Annotated[str, typer.Option(help="Only those that stand so: running, pending, failed, ...")] = "",
+    number: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many, the newest first.")] = 50,
+) -> None:
+    """List the latest trees that you see."""
+    from ewms.cli.text.automation.trees import tree_table
+
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        found = ews.trees.list_latest(number, template=template, status=status)
+    if not given.write_result({"trees": [dict(each) for each in found]}, [str(each["id"]) for each in found]):
+        given.print_list(tree_table(found), "no trees")
 
 
 @app.command()
@@ -90,6 +105,29 @@ def deny(context: typer.Context, job: Job, approval: Approval = "", *, comment: 
     with given.make_client() as ews:
         ews.trees.get(job).deny(approval, comment=comment)
     given.tell_user("denied")
+
+
+@app.command()
+def cancel(context: typer.Context, job: Job) -> None:
+    """Cancel a tree with all jobs below it. It ends when they are over."""
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        ews.trees.get(job).cancel()
+    given.tell_user(f"canceling; watch it: ewms tree watch {job}")
+
+
+@app.command()
+def relaunch(
+    context: typer.Context,
+    job: Job,
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="Nodes that ended well keep their results.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Then watch it.")] = False,
+) -> None:
+    """Launch a tree again."""
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        _tell_launch(given, ews.trees.get(job).relaunch(from_failed=failed), watch=watch)
 
 
 @app.command()
@@ -144,6 +182,15 @@ def notifications(context: typer.Context, job: Job) -> None:
         console = given.make_console()
         for line in notification_lines(found):
             console.print(line, soft_wrap=True)
+
+
+def _tell_launch(given: GlobalOptions, run: "TreeRun", *, watch: bool) -> None:
+    if not given.write_result({"id": run.id}, [str(run.id)]):
+        typer.echo(run.id)
+        if not watch:
+            given.tell_user(f"watch it: ewms tree watch {run.id}")
+    if watch:
+        _watch_run(given, run)
 
 
 def _show_tree(given: GlobalOptions, job: "Mapping[str, Any]") -> None:

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.table import Table
 from rich.text import Text
+
+from ewms.cli.text.steps.processes import format_time, make_table
 
 _MARKS: Mapping[str, tuple[str, str]] = {
     "pending": ("·", "dim"),
@@ -19,6 +22,23 @@ _MARKS: Mapping[str, tuple[str, str]] = {
 }
 _ACTIVE = ("~", "yellow")
 _STYLES = {"successful": "green", "failed": "red", "error": "red", "canceled": "yellow"}
+
+
+def tree_table(jobs: Iterable[Mapping[str, Any]]) -> Table:
+    """Return a table with a row for each launched tree."""
+    table = make_table("job", "template", "status", "by", "began (UTC)", "explanation")
+    for job in jobs:
+        status = str(job["status"])
+        by = job["summary_fields"].get("created_by", {}).get("username", "")
+        table.add_row(
+            str(job["id"]),
+            Text(str(job["name"])),
+            Text(status, style=_STYLES.get(status, "")),
+            Text(str(by)),
+            format_time(datetime.fromisoformat(job["created"])),
+            Text(str(job["job_explanation"])),
+        )
+    return table
 
 
 def tree_lines(job: Mapping[str, Any], now: datetime) -> Iterator[Text]:

@@ -39,6 +39,26 @@ async def test_a_tree_is_launched_shown_watched_and_drawn(awx: AwxWorld) -> None
     assert "no template is called 'nothing'" in await run_command(awx, "tree", "launch", "nothing", status=4)
 
 
+async def test_trees_are_listed_canceled_and_launched_again(awx: AwxWorld) -> None:
+    await awx.make_job("build")
+    tree, other = await awx.make_tree(), await awx.make_tree("other")
+    nodes = [{"identifier": "b", "template": "build"}]
+    for each in (tree, other):
+        await awx.ada.call("PUT", f"{V2}/workflow_job_templates/{each}/graph/", {"nodes": nodes})
+    first = (await run_command(awx, "tree", "launch", "release")).split()[0]
+    assert f"ewms tree watch {first}" in await run_command(awx, "tree", "cancel", first)
+    await awx.trees.until_over(int(first))
+    assert "release is canceled" in await run_command(awx, "tree", "watch", first, status=9)
+    again = (await run_command(awx, "tree", "relaunch", first, "--failed")).split()[0]
+    elsewhere = (await run_command(awx, "tree", "launch", "other")).split()[0]
+    assert (await run_command(awx, "tree", "list", "-o", "name")).split() == [elsewhere, again, first]
+    assert (await run_command(awx, "tree", "list", "-n", "1", "-o", "name")).split() == [elsewhere]
+    chosen = await run_command(awx, "tree", "list", "--template", "release", "--status", "canceled", "-o", "name")
+    assert chosen.split() == [first]
+    assert "canceled" in await run_command(awx, "tree", "list")
+    assert "no template is called 'x'" in await run_command(awx, "tree", "list", "--template", "x", status=4)
+
+
 async def test_an_answer_to_a_question_that_wants_a_text_stays_as_it_is_typed(awx: AwxWorld) -> None:
     def ask(name: str, kind: str, **more: Any) -> dict[str, Any]:
         return {"variable": name, "question_name": name, "type": kind, "required": True, **more}
