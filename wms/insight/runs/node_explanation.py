@@ -35,6 +35,8 @@ class PlacedNode:
     sources: Sequence[tuple[int, EdgeKind]]
     #: Whether its bad end makes the run fail.
     is_unhandled: bool
+    #: Why it ended badly, as the run that it has started tells it; "": it has started none.
+    why_below: str = ""
 
     def name_cause(self, cause: str, n: int = 0, **values: Any) -> ExplainedCause:
         """Return a cause that concerns the node."""
@@ -139,7 +141,7 @@ def _explain_failure(node: PlacedNode) -> ExplainedCause:
 
 
 def _explain_handled(node: PlacedNode) -> ExplainedCause:
-    why = append_reason(read_own_reason(node.state))
+    why = append_reason(shorten_reason(node.why_below or read_own_reason(node.state)))
     return node.name_cause("failure-handled", status=node.state.status.value, why=why)
 
 

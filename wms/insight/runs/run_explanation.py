@@ -33,6 +33,8 @@ _MOST_LEVELS = 20
 #: In these statuses a node is explained by the run that it has started.
 STARTED_BELOW = frozenset({NodeStatus.WAITING, NodeStatus.FAILED, NodeStatus.ERROR, NodeStatus.HALTED})
 
+_ENDED_BADLY = frozenset({NodeStatus.FAILED, NodeStatus.ERROR})
+
 
 def explain_run(facts: RunSituation) -> ObjectExplanation:
     """Return the causes that the facts show. A run that moves has the cause `moving`."""
@@ -93,13 +95,17 @@ def _explain_tree(facts: RunSituation, run: RunDocument, path: str, level: int =
     for number, (spec, state) in enumerate(zip(run.graph.nodes, run.nodes, strict=True)):
         # A leaf has one node, with the name of the node above it.
         name = path if run.graph.is_leaf and path else f"{path} / {spec.name}" if path else spec.name
-        below = None if state.child_run is None else facts.below.get(state.child_run)
+        below, why_below = None if state.child_run is None else facts.below.get(state.child_run), ""
         if below is not None and state.status in STARTED_BELOW and level < _MOST_LEVELS:
-            deeper = list(_explain_tree(facts, below, name, level + 1))
-            yield from deeper
-            if deeper and (state.status is NodeStatus.WAITING or number in unhandled):
-                continue
-        placed = PlacedNode(run, spec, state, name, layout.incoming[number], number in unhandled)
+            deeper = sorted(_explain_tree(facts, below, name, level + 1), key=lambda each: each.severity.rank)
+            if state.status in _ENDED_BADLY and number not in unhandled:
+                # An edge leads on from there, so nobody has to do anything about what failed below.
+                why_below = deeper[0].text if deeper else ""
+            else:
+                yield from deeper
+                if deeper and (state.status is NodeStatus.WAITING or number in unhandled):
+                    continue
+        placed = PlacedNode(run, spec, state, name, layout.incoming[number], number in unhandled, why_below)
         yield from explain_placed_node(facts, placed)
 
 

@@ -287,6 +287,18 @@ def test_a_failure_that_an_edge_handles_keeps_its_reason() -> None:
     assert found["failure-handled"].text == "Node 0: ended as failed, and an edge leads on from there: no such port"
 
 
+def test_a_failure_that_an_edge_handles_tells_the_error_below_it_and_asks_nobody_to_retry() -> None:
+    facts = as_tree(act(walk_tree((0, F, 1)), fail()))
+    first, *others = facts.run.nodes
+    nodes = (first.model_copy(update={"child_run": RunId(10)}), *others)
+    process = see(act(walk_chain({"name": "Reserve ports"}), fail()), id=RunId(10), status=RunStatus.FAILED)
+    facts = replace(facts, run=facts.run.model_copy(update={"nodes": nodes}), below={RunId(10): process.run})
+    found = {each.cause: each for each in explain_run(facts).causes}
+    assert "step-failed" not in found
+    assert "Node 0 / Reserve ports: failed: " in found["failure-handled"].text
+    assert found["failure-handled"].text.startswith("Node 0: ended as failed, and an edge leads on from there: ")
+
+
 def test_a_long_reason_of_user_code_is_cut_and_stays_on_its_line() -> None:
     error = NodeError(error_class="ValueError", message="x\n" * 5000)
     found = explain_run(see(act(walk_chain(), lambda walk: walk.fail("n0", error=error)))).causes[1]
