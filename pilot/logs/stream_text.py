@@ -2,8 +2,8 @@
 
     add_chunk(b"...") ─► up to the limit ─► mask secrets ─► UTF-8 ─► take_texts() -> pieces
 
-A secret may begin in one chunk and end in the next one. So the last bytes, one less than the longest secret has, wait
-for the chunk that follows.
+A secret may begin in one chunk and end in the next one. So last bytes that may begin a secret wait for the chunk that
+follows. All others go out at once, so lines that a task writes whole stay whole.
 """
 
 import codecs
@@ -18,7 +18,7 @@ class StreamText:
     def __init__(self, limit_bytes: int, mask: SecretMask | None = None) -> None:
         """Keep at most `limit_bytes`, and mask secrets."""
         self._secrets = (mask or SecretMask()).values
-        self._held_back = max(map(len, self._secrets), default=1) - 1
+        self._longest_begun = max(map(len, self._secrets), default=1) - 1
         self._limit = limit_bytes
         self._waiting = bytearray()
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -46,9 +46,15 @@ class StreamText:
 
         A piece has at most `MAX_PIECE_BYTES` of what the run wrote, and as many characters.
         """
-        until = len(self._waiting) - (0 if last else self._held_back)
+        until = len(self._waiting) - (0 if last else self._count_begun())
         text = self._decoder.decode(self._take_masked(until), last) if until > 0 or last else ""
         return [text[start : start + MAX_PIECE_BYTES] for start in range(0, len(text), MAX_PIECE_BYTES)]
+
+    def _count_begun(self) -> int:
+        """Return how many bytes at the end may be the beginning of a secret."""
+        end = bytes(self._waiting[-self._longest_begun :]) if self._longest_begun else b""
+        begins = (n for n in range(len(end), 0, -1) if any(each.startswith(end[-n:]) for each in self._secrets))
+        return next(begins, 0)
 
     def _take_masked(self, until: int) -> bytes:
         """Take the first `until` bytes, and the rest of a secret that begins there. Replace each secret by `MASK`."""

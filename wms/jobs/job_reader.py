@@ -13,7 +13,7 @@ from schemas.fleet.phases import Phase
 from wms.engine import repository
 from wms.fleet.reading.health import list_stall_texts
 from wms.jobs.plans.job_graph import read_node_tasks
-from wms.jobs.plans.judging import judge_job, judge_task, show_host_state
+from wms.jobs.plans.judging import explain_bad_end, judge_job, judge_task, show_host_state
 from wms.jobs.stored.job_store import JobStore
 from wms.jobs.stored.work_store import WorkStore
 
@@ -48,7 +48,10 @@ class JobView:
     @property
     def explanation(self) -> str:
         """Return why it ended as it did, or why it waits; "" if there is nothing to say."""
-        return self.stall or ("" if self.run is None else self.run.explanation)
+        if self.run is None or self.stall:
+            return self.stall
+        bad_end = explain_bad_end([task.name for task in self.job.tasks], self.tasks) if self.is_over else ""
+        return bad_end or self.run.explanation
 
     @property
     def is_over(self) -> bool:

@@ -7,6 +7,7 @@ import { Action } from "../parts/actions.tsx";
 import { Badge, Card, Facts, PageHead, Table } from "../parts/basics.tsx";
 import { Empty, Shown } from "../parts/states.tsx";
 import { describeInstant } from "../parts/texts.ts";
+import { joinLogLines } from "./log_lines.ts";
 import { replaceQuery, usePlace } from "../routing/place.ts";
 import { writePlace } from "../routing/routes.ts";
 import { useApi } from "../session/session.ts";
@@ -101,7 +102,7 @@ export function JobPage({ id }: { id: string }): VNode {
             found.parts.length === 0 ? (
               <Empty>Nothing has been written yet.</Empty>
             ) : (
-              <pre tabindex={0}>{found.parts.map((each) => (host ? each.text : `${each.host}: ${each.text}`)).join("")}</pre>
+              <pre tabindex={0}>{joinLogLines(found.parts, !host)}</pre>
             )
           }
         </Shown>

@@ -10,7 +10,7 @@ else               queues are not active yet          pending
                    else                               running
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.automation.jobs import HostJobStatus, HostState
 from schemas.engine.runs import RUN_OVER, Outcome, RunStatus
@@ -62,6 +62,23 @@ def judge_task(states: Mapping[HostState, int], *, has_begun: bool, run: RunStat
     if run is RunStatus.CANCELED:
         return HostJobStatus.CANCELED
     return HostJobStatus.SUCCESSFUL if states.get(HostState.OK) else HostState.SKIPPED
+
+
+def explain_bad_end(names: Sequence[str], of_tasks: Sequence[Mapping[HostState, int]]) -> str:
+    """Return which tasks failed on how many hosts, as `2. patch: 3 failed, 1 in error`; "" if none did.
+
+    `of_tasks` counts for each task the hosts that it has ended on, by state.
+    """
+    texts = []
+    for number, (name, states) in enumerate(zip(names, of_tasks, strict=True), start=1):
+        counts = [
+            f"{n} {word}"
+            for state, word in ((HostState.FAILED, "failed"), (HostState.ERROR, "in error"))
+            if (n := states.get(state, 0))
+        ]
+        if counts:
+            texts.append(f"{number}. {name}: {', '.join(counts)}")
+    return "; ".join(texts)
 
 
 def show_host_state(state: HostState, run: RunStatus) -> HostState:

@@ -166,18 +166,24 @@ def read_logs(
     task: Annotated[int | None, typer.Option(min=1, help="Only this task's, by its place in the job.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
 ) -> None:
-    """Write what the containers of a job wrote."""
+    """Write what the containers of a job wrote, line by line as it comes."""
     import sys
 
-    from ewms.cli.text.automation.jobs import print_log_part
+    from ewms.cli.text.automation.jobs import LogLines
     from ewms.cli.text.terminal.plain import escape_controls
 
     given: GlobalOptions = context.obj
+    lines = LogLines(named=not host)
+
+    def write_text(text: str) -> None:
+        # The text comes from user code.
+        sys.stdout.write(escape_controls(text))
+        sys.stdout.flush()
+
     with given.make_client() as ews:
         for part in ews.jobs.read_log(job, host=host, task=task, follow=follow):
-            # The text comes from user code.
-            sys.stdout.write(escape_controls(print_log_part(part, named=not host)))
-            sys.stdout.flush()
+            write_text(lines.add_part(part))
+    write_text(lines.end_log())
 
 
 @app.command()

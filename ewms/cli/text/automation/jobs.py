@@ -97,9 +97,30 @@ def task_list_table(lists: Sequence[TaskListSeen]) -> Table:
     return table
 
 
-def print_log_part(part: JobLogPart, *, named: bool) -> str:
-    """Return a piece of a log as text; if `named`, each line begins with the host and the task's number."""
-    if not named:
-        return part.text
-    head = f"{part.host} {part.task} | "
-    return "".join(f"{head}{line}\n" for line in part.text.splitlines())
+class LogLines:
+    """Makes whole lines of the pieces of a log. Several streams come at once, and pieces may end within a line.
+
+    If `named`, each line begins with the host and the task's number.
+    """
+
+    def __init__(self, *, named: bool) -> None:
+        self._named = named
+        self._begun: dict[tuple[str, int, int, str], str] = {}
+
+    def add_part(self, part: JobLogPart) -> str:
+        """Return the lines that are whole now."""
+        key = (part.host, part.task, part.attempt, part.stream)
+        *lines, begun = (self._begun.pop(key, "") + part.text).split("\n")
+        if begun:
+            self._begun[key] = begun
+        return "".join(self._format_line(key, line) for line in lines)
+
+    def end_log(self) -> str:
+        """Return the lines that have no end."""
+        rest = "".join(self._format_line(key, line) for key, line in self._begun.items())
+        self._begun.clear()
+        return rest
+
+    def _format_line(self, key: tuple[str, int, int, str], line: str) -> str:
+        head = f"{key[0]} {key[1]} | " if self._named else ""
+        return f"{head}{line}\n"

@@ -46,6 +46,16 @@ def test_no_secret_is_in_a_log_wherever_the_chunks_end(chunks: list[bytes], ofte
     assert read == whole.decode(errors="replace")
 
 
+def test_only_what_may_begin_a_secret_waits_for_the_next_chunk() -> None:
+    text = StreamText(1000, SecretMask([b"s3cret-and-more"]))
+    text.add_chunk(b"line 1\n")
+    assert text.take_texts() == ["line 1\n"]
+    text.add_chunk(b"it is s3cret-")
+    assert text.take_texts() == ["it is "]
+    text.add_chunk(b"less\n")
+    assert text.take_texts() == ["s3cret-less\n"]
+
+
 def test_of_two_secrets_the_longer_one_is_masked_whole_and_a_short_one_stays_readable() -> None:
     text = StreamText(1000, SecretMask([b"pass", b"password\n", b"no"]))
     assert "".join(published(text, [b"pass pass", b"word no\n"])) == "*** *** no\n"

@@ -78,7 +78,7 @@ class Around:
     ],
 )
 async def test_a_job_that_waits_says_why(run: RunDocument, workflows: list[dict[str, Any]], explanation: str) -> None:
-    job = cast("JobDocument", SimpleNamespace(id=7, uuid=JOB, tasks=("patch",)))
+    job = cast("JobDocument", SimpleNamespace(id=7, uuid=JOB, tasks=(SimpleNamespace(name="patch"),)))
     view = await HostJobReader(cast("Any", Around(run, workflows)), READABLE).view_job(job)
     assert view.explanation == explanation
     unstalled = await HostJobReader(cast("Any", Around(run, [])), READABLE).view_job(job)
@@ -86,7 +86,7 @@ async def test_a_job_that_waits_says_why(run: RunDocument, workflows: list[dict[
 
 
 async def test_a_job_whose_work_cannot_be_read_says_so_until_it_is_over() -> None:
-    job = cast("JobDocument", SimpleNamespace(id=7, uuid=JOB, tasks=("patch",)))
+    job = cast("JobDocument", SimpleNamespace(id=7, uuid=JOB, tasks=(SimpleNamespace(name="patch"),)))
     works = cast("WorkStore", SimpleNamespace(unreadable={JOB: "WMS cannot read it"}))
     for status, shown in ((RunStatus.RUNNING, True), (RunStatus.CANCELED, False)):
         around = cast("Any", Around(make_job_run(status), []))
