@@ -125,5 +125,5 @@ def delete_workflow(context: typer.Context, workflow: Workflow) -> None:
 
 
 def _collect(settings: list[str] | None, strategy: str | None) -> dict[str, Any]:
-    fields: dict[str, Any] = {} if settings is None else {"payload": parse_settings(settings)}
+    fields: dict[str, Any] = {} if settings is None else {"payload": parse_settings(settings, name="NAME")}
     return fields if strategy is None else {**fields, "strategy": strategy}

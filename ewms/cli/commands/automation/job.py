@@ -60,7 +60,7 @@ def run_tasks(
     given: GlobalOptions = context.obj
     fields: dict[str, Any] = {
         "limit": limit,
-        "payload": {**_read_payload(payload), **parse_settings(settings or [])},
+        "payload": {**_read_payload(payload), **parse_settings(settings or [], name="NAME")},
         "serial": serial or [],
         "max_fail_percentage": max_fail_percentage,
         **({} if strategy is None else {"strategy": strategy}),

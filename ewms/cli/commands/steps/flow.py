@@ -35,7 +35,7 @@ def start(
     from schemas.errors import EWMSError
 
     given: GlobalOptions = context.obj
-    values = parse_settings(settings or [])
+    values = parse_settings(settings or [], name="KEY")
     with given.make_flow_service() as flows:
         flow_id = flows.create_work_flow(biz_id, biz_type, name, organization=organization)
         try:
