@@ -118,7 +118,7 @@ def _choices(directory: Path) -> dict[str, str]:
         "EWMS_BROKER_ADDRESS": f"anybody@localhost:{amqp_port}/ewms",
         # It counts the dead letters of each workflow too.
         "EWMS_BUDGET_QUEUES": "8",
-        "EWMS_RETIRE_LOOK_S": "0.2",
+        "EWMS_RETIRE_LOOK_S": "1",
         "EWMS_RETIRE_UNUSED_S": "0.5",
         "EWMS_INDEX_LOOK_S": "2",
     }
