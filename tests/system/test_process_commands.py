@@ -126,7 +126,7 @@ def test_an_event_is_published_and_kept_if_no_process_waits_for_it(ewms: Ewms) -
     ("words", "status", "text"),
     [
         (("flow", "start", "nothing"), 4, "workflow define not found: nothing"),
-        (("flow", "start", "create_cluster", "--set", "odd"), 2, "--set odd: write it as PATH=VALUE"),
+        (("flow", "start", "create_cluster", "--set", "odd"), 2, "--set odd: write it as KEY=VALUE"),
         (("flow", "list", "--status", "odd"), 2, "'status': must be one of"),
         (("flow", "show", "nothing"), 1, "no workflow found with id: nothing"),
         (("process", "start", WORKFLOW), 2, "product"),

@@ -117,13 +117,13 @@ class WmsProcess:
         # A process that dies with a command unread resets the connection.
         with suppress(ConnectionResetError):
             while line := (await self._answers.readline()).decode().strip():
-                if re.match(r"up|launched|kept", line):
-                    return line
+                if found := re.match(r"(?:answer \d+: )?((?:up|launched|kept).*)", line):
+                    return found[1]
         return ""
 
     async def command(self, do: str, **fields: Any) -> str:
         """Give a command of `tests.campaigns.engine_wms`; return what became of it, "" if the process died of it."""
-        self._commands.write((json.dumps({"do": do, **fields}) + "\n").encode())
+        self._commands.write((json.dumps({"number": 1, "do": do, **fields}) + "\n").encode())
         return await self.read()
 
     async def close(self) -> None:
